@@ -1,0 +1,92 @@
+// Package encoder defines what Lupa asks of a model that turns text and
+// pictures into vectors. It imports only the standard library, so that a
+// program may bring an encoder of its own without pulling in any other.
+package encoder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+)
+
+// ErrUnsupported is returned by an Encoder that lacks the tower asked for, for
+// example EncodeImages of a text-only model folder.
+var ErrUnsupported = errors.New("not supported by this encoder")
+
+// Encoder maps texts and pictures into one vector space. All methods are safe
+// for concurrent use. Returned vectors are of length Model().Dim, finite, of
+// unit L2 norm, and belong to the caller.
+type Encoder interface {
+	// Model returns the encoder's identity. It is cheap: it neither loads the
+	// model nor reads large files more than once.
+	Model() Model
+
+	// EncodeTexts encodes a batch; vectors[i] belongs to texts[i]. The vector of
+	// a text does not depend on the others in the batch.
+	EncodeTexts(ctx context.Context, texts []string) (vectors [][]float32, err error)
+
+	// EncodeImages encodes a batch. results[i] belongs to images[i]: a picture
+	// that can't be decoded has its own Err and leaves the others untouched. err
+	// is for what stops the whole batch (no runtime, cancelled context).
+	EncodeImages(ctx context.Context, images []Image) (results []ImageResult, err error)
+
+	// Close releases what the encoder holds; it must not be used afterwards.
+	Close() error
+}
+
+// Image is one picture, either as an encoded file (jpg, png, webp, ...) or
+// already decoded. Data is only read, and not kept after the call.
+type Image struct {
+	Data    []byte      // an encoded file; nil when Decoded is set
+	Decoded image.Image // pixels in memory, taken upright as they are
+}
+
+// ImageResult is the outcome for one picture of a batch.
+type ImageResult struct {
+	Vector []float32
+	Err    error
+}
+
+// Model identifies an encoder: two encoders with equal Name, Dim and Hash give
+// equal vectors for equal input. A vector column remembers the Model it was
+// filled from, so that a query through another one is an error and not a
+// wrong answer.
+type Model struct {
+	Name string // as written after ENCODER in CREATE TABLE
+	Dim  int    // length of the vectors
+	Hash string // hex SHA-256 over all files that determine the output
+}
+
+// String returns "name (512 dimensions, 3f6571f5)".
+func (m Model) String() string {
+	h := m.Hash
+	if len(h) > 8 {
+		h = h[:8]
+	}
+	return fmt.Sprintf("%s (%d dimensions, %s)", m.Name, m.Dim, h)
+}
+
+// Opener finds the encoder of a name, for example in a folder of models. It
+// returns a *NotFoundError when there is none.
+type Opener func(ctx context.Context, name string) (Encoder, error)
+
+// NotFoundError says that no encoder has the name, and where it was looked for.
+type NotFoundError struct {
+	Name  string
+	Tried []string // places looked at, in order
+	Known []string // names that exist there, for a hint
+}
+
+func (e *NotFoundError) Error() string {
+	s := fmt.Sprintf("no encoder %q", e.Name)
+	for i, t := range e.Tried {
+		if i == 0 {
+			s += "; looked in "
+		} else {
+			s += ", "
+		}
+		s += t
+	}
+	return s
+}

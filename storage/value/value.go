@@ -1,0 +1,92 @@
+// Package value holds the data model shared by storage and execution: a single
+// Value with its Kind, and Batches of up to BatchSize rows in columns.
+package value
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// Kind is the type of a value, without the dimension of a vector.
+type Kind uint8
+
+// The kinds of LANGUAGE: the zero Kind is that of NULL.
+const (
+	Null Kind = iota
+	Boolean
+	Integer   // int64
+	Real      // float64
+	Text      // UTF-8
+	Timestamp // microseconds since 1970-01-01 UTC
+	Blob
+	JSON // validated text
+	Vector
+)
+
+var kindNames = [...]string{"NULL", "BOOLEAN", "INTEGER", "REAL", "TEXT", "TIMESTAMP", "BLOB", "JSON", "VECTOR"}
+
+// String returns the kind's name in the language, "INTEGER".
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return fmt.Sprintf("Kind(%d)", uint8(k))
+}
+
+// Type is a kind and, for a vector, its dimension (0 where it is not known).
+type Type struct {
+	Kind Kind
+	Dim  int
+}
+
+// String returns the type as CREATE TABLE has it, "VECTOR(512)".
+func (t Type) String() string {
+	if t.Kind == Vector && t.Dim > 0 {
+		return fmt.Sprintf("VECTOR(%d)", t.Dim)
+	}
+	return t.Kind.String()
+}
+
+// MaxDim is the largest dimension of a vector column.
+const MaxDim = 8192
+
+// Value is one value of any kind. The zero Value is NULL. A Value is
+// immutable; a vector it holds must not be changed by anyone.
+type Value struct {
+	kind Kind
+	num  uint64 // Boolean, Integer, Timestamp; the bits of a Real
+	str  string // Text, JSON, Blob
+	vec  []float32
+}
+
+// Constructors. Vec keeps v without copying it.
+func Bool(b bool) Value {
+	var n uint64
+	if b {
+		n = 1
+	}
+	return Value{kind: Boolean, num: n}
+}
+func Int(i int64) Value      { return Value{kind: Integer, num: uint64(i)} }
+func Float(f float64) Value  { return Value{kind: Real, num: math.Float64bits(f)} }
+func Str(s string) Value     { return Value{kind: Text, str: s} }
+func Bytes(b []byte) Value   { return Value{kind: Blob, str: string(b)} }
+func RawJSON(s string) Value { return Value{kind: JSON, str: s} }
+func Micros(us int64) Value  { return Value{kind: Timestamp, num: uint64(us)} }
+func Time(t time.Time) Value { return Micros(t.UnixMicro()) }
+func Vec(v []float32) Value  { return Value{kind: Vector, vec: v} }
+func BlobOf(s string) Value  { return Value{kind: Blob, str: s} } // bytes held in a string, not copied
+
+// Accessors. Each is meaningful only for its own kind.
+func (v Value) Kind() Kind      { return v.kind }
+func (v Value) IsNull() bool    { return v.kind == Null }
+func (v Value) Bool() bool      { return v.num != 0 }
+func (v Value) Int() int64      { return int64(v.num) } // also the microseconds of a Timestamp
+func (v Value) Float() float64  { return math.Float64frombits(v.num) }
+func (v Value) Str() string     { return v.str } // Text, JSON, and the bytes of a Blob
+func (v Value) Vec() []float32  { return v.vec }
+func (v Value) Time() time.Time { return time.UnixMicro(int64(v.num)).UTC() }
+
+// Type returns the kind and, for a vector, its dimension.
+func (v Value) Type() Type { return Type{v.kind, len(v.vec)} }
