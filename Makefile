@@ -1,0 +1,94 @@
+# Lupa: build, test, demo. `make help` lists the targets.
+#
+# Needs Go, a C compiler and npm (to fetch ONNX Runtime's library); everything
+# else is fetched into .tools by the targets that need it.
+
+SHELL   := /bin/bash
+GO      ?= go
+TOOLS   := $(CURDIR)/.tools
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X main.version=$(VERSION)
+
+# --- ONNX Runtime: one pinned release, checked before use ---------------------
+
+ORT_VERSION := 1.24.3
+ORT_SHA256  := aa1bb5fa261ea68de05dd53efbba210cd7adf2d2850f4c3a201054c74cc78040
+ORT_TGZ     := $(TOOLS)/onnxruntime-node-$(ORT_VERSION).tgz
+
+UNAME_S := $(shell uname -s)
+UNAME_M := $(shell uname -m)
+ifeq ($(UNAME_S),Darwin)
+ORT_PATH := darwin/arm64/libonnxruntime.$(ORT_VERSION).dylib
+ORT_LIB  := $(TOOLS)/libonnxruntime.$(ORT_VERSION).dylib
+SHA256   := shasum -a 256
+else
+ORT_PATH := linux/$(if $(filter aarch64 arm64,$(UNAME_M)),arm64,x64)/libonnxruntime.so.1
+ORT_LIB  := $(TOOLS)/libonnxruntime.so.$(ORT_VERSION)
+SHA256   := sha256sum
+endif
+
+# Where a library installed elsewhere is preferred, set this in the environment.
+export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
+
+.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale demo clean help generate
+
+all: build
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+runtime: $(ONNXRUNTIME_SHARED_LIBRARY_PATH) ## fetch ONNX Runtime's library into .tools
+
+$(ORT_LIB):
+	@mkdir -p $(TOOLS)
+	@echo "fetching ONNX Runtime $(ORT_VERSION) (86 MB, once)" >&2
+	@cd $(TOOLS) && npm pack --silent onnxruntime-node@$(ORT_VERSION) >/dev/null
+	@echo "$(ORT_SHA256)  $(ORT_TGZ)" | $(SHA256) -c - >/dev/null \
+	  || { echo "onnxruntime-node-$(ORT_VERSION).tgz does not have the expected checksum; deleted" >&2; rm -f $(ORT_TGZ); exit 1; }
+	@tar -xzf $(ORT_TGZ) -C $(TOOLS) package/bin/napi-v6/$(ORT_PATH)
+	@mv $(TOOLS)/package/bin/napi-v6/$(ORT_PATH) $@
+	@rm -rf $(TOOLS)/package $(ORT_TGZ)
+
+build: ## build bin/lupa
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lupa ./cmd/lupa
+	@if [ -f $(ORT_LIB) ]; then cp -f $(ORT_LIB) bin/; fi  # bin/lupa looks beside itself
+
+# --- Tests ---------------------------------------------------------------------
+
+test: runtime ## all tests, those of the encoder included
+	$(GO) test -timeout 40m ./...
+
+race: runtime ## the tests of everything concurrent under the race detector
+	$(GO) test -race -timeout 40m ./db/... ./storage/... ./query/... ./encoder/...
+
+nocgo: ## build and test what needs no C compiler
+	CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=0 $(GO) test -timeout 40m ./storage/... ./query/... ./db ./encoder ./encoder/clip/... ./encoder/table/...
+
+lint: ## gofmt and vet
+	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt is needed:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+
+FUZZTIME ?= 60s
+fuzz: ## every fuzzer for FUZZTIME (default 60s)
+	@for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+soak: runtime ## the long tests: thousands of seeds, hundreds of kills (hours)
+	LUPA_SOAK=1 $(GO) test -timeout 12h -count=1 ./...
+
+# --- Measurements -----------------------------------------------------------------
+
+bench: runtime ## Go benchmarks of every package
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# --- Demo ---------------------------------------------------------------------------
+
+demo: runtime build ## pictures and vectors in, phrases answered: see testdata/demo
+	@bash testdata/demo/run.sh
+
+clean: ## remove what the targets made
+	rm -rf bin demo.lupa .tools
