@@ -1,29 +1,38 @@
 #!/usr/bin/env bash
 # The main job end to end; run by `make demo` from the project's root. Each
-# statement is shown as it runs. A second run finds the rows and loads nothing.
+# statement is shown as it runs. What is loaded already is not loaded again, also
+# when an earlier run was interrupted half way.
 set -euo pipefail
 store=demo.lupa
+dir=testdata/demo
+
 lupa() { bin/lupa --models testdata/models "$store" "$@"; }
+run()  { lupa --echo --timer -f "$dir/$1"; }
+
+# rows EXPRESSION TABLE: how many rows have it
+rows() { lupa --format csv "SELECT count($1) AS n FROM $2" | tail -n 1; }
 
 echo "== $store: two tables"
-lupa --echo -f testdata/demo/schema.sql
+run schema.sql
 
-if [ "$(lupa --format csv 'SELECT count(id) AS n FROM scenes' | tail -n 1)" = 300 ]; then
-  echo "== scenes: already filled"
-else
+if [ "$(rows path scenes)" = 300 ]; then echo "== scenes: already filled"; else
   echo "== scenes: 300 pictures through the image encoder"
-  lupa --echo --timer -f testdata/demo/scenes.sql
+  run scenes.sql
 fi
+[ "$(rows caption scenes)" = 300 ] || run scenes_metadata.sql
 
-if [ "$(lupa --format csv 'SELECT count(caption) AS n FROM photos' | tail -n 1)" = 20000 ]; then
-  echo "== photos: already loaded"
-else
-  echo "== photos: 20,000 precomputed vectors and their metadata"
-  lupa --echo --timer -f testdata/demo/photos.sql
+if [ "$(rows id photos)" = 20000 ]; then echo "== photos: already loaded"; else
+  echo "== photos: 20,000 precomputed vectors"
+  run photos.sql
 fi
+[ "$(rows caption photos)" = 20000 ] || run photos_metadata.sql
 
 echo "== phrases, filters, examples"
-lupa --echo --timer -f testdata/demo/queries.sql
+run queries.sql
 
-echo
-echo "Now try:  bin/lupa $store"
+cat <<'END'
+
+Now try
+  bin/lupa demo.lupa                                                             the shell
+  bin/lupa demo.lupa "SELECT id, caption FROM photos ORDER BY clip_sim('an umbrella') LIMIT 5"
+END

@@ -2,10 +2,3 @@
 INSERT INTO scenes (path, clip, width, height)
     SELECT path, image(path), width, height FROM images('testdata/toy-clip/scenes/*')
     ON CONFLICT (path) DO NOTHING;
-
--- What a csv knows about the same pictures.
-UPDATE scenes
-    SET id = m.id, caption = m.caption, subject = m.subject, colour = m.colour,
-        count = m.count, place = m.place, action = m.action
-    FROM read_csv('testdata/toy-clip/scenes/scenes.csv') AS m
-    WHERE m.file = file_name(scenes.path);
