@@ -1,0 +1,39 @@
+// Package vector defines the measures between vectors and computes them.
+//
+// There is one summation order for each measure, described at package simd:
+// a score is the same to the last bit whether it comes from an exact search, a
+// brute-force scan, an expression in a SELECT list, assembly or portable Go.
+// Products of two float32 are exact in float64, and sums are carried in
+// float64, so that nothing overflows, whatever finite float32 come in.
+package vector
+
+import "fmt"
+
+// Metric is a measure between two vectors of equal length.
+type Metric uint8
+
+const (
+	// Cosine is <a, b> / (|a| |b|), within [-1, 1]; NaN (NULL in the language)
+	// if either vector is zero. Higher is more alike.
+	Cosine Metric = iota
+	// InnerProduct is <a, b>. Higher is more alike.
+	InnerProduct
+	// L2 is the Euclidean distance |a - b|.
+	L2
+	// L1 is the taxicab distance, the sum of |a_i - b_i|.
+	L1
+)
+
+var metricNames = [...]string{"cosine similarity", "inner product", "L2 distance", "L1 distance"}
+
+// String names the measure in plain words, "cosine similarity".
+func (m Metric) String() string {
+	if int(m) < len(metricNames) {
+		return metricNames[m]
+	}
+	return fmt.Sprintf("Metric(%d)", uint8(m))
+}
+
+// HigherIsBetter reports whether the nearest vectors have the highest scores
+// (Cosine, InnerProduct) rather than the lowest.
+func (m Metric) HigherIsBetter() bool { return m <= InnerProduct }
