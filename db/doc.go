@@ -1,0 +1,60 @@
+// Package db opens Lupa stores and queries them: an embedded vector database
+// with a SQL-like language.
+//
+//	store, err := db.Open("photos.lupa", &db.Options{OpenEncoder: onnx.Opener(nil)})
+//	...
+//	defer store.Close()
+//	rows, err := store.Query(ctx, `SELECT id, clip_sim($1) AS score FROM photos ORDER BY score LIMIT 5`, "a wolf")
+//
+// The nouns:
+//
+//   - [DB] is an open store. One process opens a folder for writing at a time;
+//     any number of goroutines use a DB at once.
+//   - [Rows] are the answer to a query, read once, row by row.
+//   - [Stmt] is a prepared statement; [Stmt.QueryMany] answers many arguments in
+//     one pass over the data.
+//   - [Tx] is a transaction: a consistent view of the store and, unless it is
+//     read-only, the store's one writer.
+//   - [Conn] is a session: what a shell or a database/sql connection needs so
+//     that BEGIN and COMMIT can be statements.
+//   - [Appender] takes rows from Go values in bulk.
+//
+// # Arguments
+//
+// Parameters are written ?, $1 or :name. A Go argument becomes a value so:
+//
+//	nil, and nil pointers                   NULL
+//	bool                                    BOOLEAN
+//	all integers                            INTEGER (an uint64 beyond int64 is an error)
+//	float32, float64                        REAL
+//	string                                  TEXT; encoded where a vector is asked for
+//	[]byte                                  BLOB
+//	[]float32, []float64, Vector            VECTOR
+//	time.Time                               TIMESTAMP, to the microsecond
+//	json.RawMessage                         JSON
+//	image.Image, Image                      a picture, encoded where a vector is asked for
+//	Value                                   itself
+//	driver.Valuer                           what its Value method returns
+//	sql.NamedArg, Named(name, v)            the argument of :name
+//	other types                             by their kind: type ID string is TEXT
+//
+// # Ownership
+//
+// Values are immutable. [Rows.Scan] copies: what it stored belongs to the
+// caller. Vectors in the values returned by [Rows.Values] belong to the caller
+// too, and must not be changed if the Value is passed on.
+//
+// # Concurrency
+//
+// DB, and a Stmt prepared by a DB, are safe for concurrent use. Tx, Conn, Rows,
+// Appender, and statements prepared by a Tx or a Conn, are for one goroutine at
+// a time. Readers never wait for the writer, nor the writer for readers;
+// writers wait for each other, as long as their context allows.
+//
+// # Errors
+//
+// Errors are compared with [errors.Is] and [errors.As], through every layer and
+// through database/sql: see [ErrLocked], [ErrReadOnly], [ErrClosed],
+// [ErrCorrupt], [ErrEncoderMismatch], [ParseError], [UniqueError],
+// [DimensionError] and their neighbours.
+package db

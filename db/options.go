@@ -1,0 +1,107 @@
+package db
+
+import (
+	"context"
+	"time"
+
+	"github.com/lupadb/lupa/encoder"
+)
+
+// Options say how to open a store. A nil *Options, and the zero value of every
+// field, mean the default.
+type Options struct {
+	// ReadOnly opens without the right to write. Every write gives ErrReadOnly.
+	// Any number of processes may hold a store open so, but not beside a writer.
+	ReadOnly bool
+
+	// MustExist makes Open fail, with an error that is fs.ErrNotExist, where
+	// there is no store; the default is to make one, unless ReadOnly.
+	MustExist bool
+
+	// InMemory keeps everything in memory, gone at Close; dir is not used. So
+	// does the name ":memory:".
+	InMemory bool
+
+	// CacheSize is the size in bytes of the block cache; 0 means a quarter of the
+	// machine's memory, at most 4 GiB.
+	CacheSize int64
+
+	// NoSync acknowledges commits before they have reached the disk. A crash of
+	// the machine may lose the last commits, whole ones, never parts.
+	NoSync bool
+
+	// Encoders are given by the program, found by their Model().Name before
+	// OpenEncoder is asked. The DB does not close them.
+	Encoders []encoder.Encoder
+
+	// OpenEncoder finds the encoder that a column names, at its first use, for
+	// example onnx.Opener(nil). The DB closes what it opened. nil: only Encoders.
+	OpenEncoder encoder.Opener
+
+	// PromptCache is how many bytes of encoded texts are kept, so that a phrase
+	// asked again is not encoded again; 0 means 32 MiB, negative none.
+	PromptCache int64
+
+	// MemoryBudget bounds, in bytes, what one statement's sorts, groups and joins
+	// may hold; beyond it they fail with ErrMemory. 0 means 1 GiB.
+	MemoryBudget int64
+
+	// Workers is how many goroutines one search uses; 0 means GOMAXPROCS.
+	Workers int
+
+	// NoFiles forbids statements that name files (COPY, read_*, images(), image
+	// of a path, BACKUP TO): for programs that pass on statements of strangers.
+	NoFiles bool
+
+	// AllowURLs lets image('https://...') fetch pictures.
+	AllowURLs bool
+
+	// Progress is called during work that may take long, about ten times a
+	// second, from the goroutine that does the work. WithProgress overrides it
+	// for one call.
+	Progress func(Progress)
+
+	// Warn is told what did not stop a statement but should be known, such as a
+	// picture that could not be read during an import, with the path and the reason.
+	Warn func(message string)
+
+	// Trace is told of every statement: see Tracer.
+	Trace Tracer
+}
+
+// Progress is how far work has come.
+type Progress struct {
+	Stage string // "reading features.npy", "encoding pictures", "check"
+	Done  int64  // units done
+	Total int64  // units in all, 0 where it is not known
+	Unit  string // "rows", "bytes", "pictures"
+}
+
+// A Tracer sees every statement begin and end. Its methods are called on the
+// goroutine that runs the statement, and concurrently for concurrent statements.
+type Tracer interface {
+	// StatementStart is called before a statement runs. The context it returns is
+	// the one the statement runs in, so that a tracer can hang a span on it.
+	StatementStart(ctx context.Context, sql string) context.Context
+	// StatementEnd is called once, when the statement has failed or its rows
+	// have been read or closed.
+	StatementEnd(ctx context.Context, e StatementEvent)
+}
+
+// StatementEvent is what a Tracer learns when a statement ends.
+type StatementEvent struct {
+	SQL          string
+	Tag          string        // "SELECT", "INSERT", ...; "" if it didn't parse
+	Duration     time.Duration // from start to the last row
+	Rows         int64         // rows returned
+	RowsAffected int64         // rows inserted, updated or deleted
+	Err          error
+}
+
+type progressKey struct{}
+
+// WithProgress returns a context under which statements report to fn instead of
+// to Options.Progress.
+func WithProgress(ctx context.Context, fn func(Progress)) context.Context {
+	return context.WithValue(ctx, progressKey{}, fn)
+}

@@ -1,0 +1,69 @@
+package db
+
+import (
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Value is one value of the language: immutable, its zero value NULL.
+type Value = value.Value
+
+// Type is the type of a column: a Kind and, for a vector, its dimension.
+type Type = value.Type
+
+// Kind is the type of a value, without the dimension of a vector.
+type Kind = value.Kind
+
+// The kinds of values.
+const (
+	Null      = value.Null
+	Boolean   = value.Boolean
+	Integer   = value.Integer
+	Real      = value.Real
+	Text      = value.Text
+	Timestamp = value.Timestamp
+	Blob      = value.Blob
+	JSON      = value.JSON
+	VectorOf  = value.Vector
+)
+
+// Image is a picture as an argument: the bytes of a file, or decoded pixels.
+type Image = encoder.Image
+
+// Named returns the argument of the parameter :name. It is sql.Named.
+func Named(name string, v any) sql.NamedArg { return sql.Named(name, v) }
+
+// Vector is a []float32 that is a sql.Scanner and a driver.Valuer, for structs
+// shared with database/sql. Plain []float32 works everywhere in this package
+// and in the driver's arguments; database/sql itself can scan only into a
+// Vector, or into *any.
+type Vector []float32
+
+// Scan stores a vector, the bytes of one (little endian), or NULL as nil.
+func (v *Vector) Scan(src any) error {
+	switch x := src.(type) {
+	case nil:
+		*v = nil
+	case []float32:
+		*v = append((*v)[:0:0], x...)
+	case Vector:
+		*v = append((*v)[:0:0], x...)
+	case []byte:
+		if len(x)%4 != 0 {
+			return fmt.Errorf("scan into Vector: %d bytes are no multiple of 4", len(x))
+		}
+		out := make(Vector, len(x)/4)
+		for i := range out {
+			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(x[4*i:]))
+		}
+		*v = out
+	default:
+		return fmt.Errorf("scan into Vector: the value is a %T, not a vector", src)
+	}
+	return nil
+}
