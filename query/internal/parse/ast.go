@@ -1,0 +1,435 @@
+// Package parse turns the text of the query language into syntax trees.
+//
+// Parse, ParseAll and Split are the ways in. Every node of a tree knows where
+// in the source it began and prints itself as text that parses to the same
+// tree again. Trees hold names and literals as written; what they mean is for
+// the planner. Nothing of the grammar's machinery is visible in them.
+package parse
+
+import "github.com/lupadb/lupa/storage/value"
+
+// Pos is a place in the source.
+type Pos struct {
+	Offset int // bytes from the start of the source
+	Line   int // 1, 2, ...
+	Column int // 1, 2, ... in characters, not bytes
+}
+
+// Position returns p; nodes embed Pos and so have it too.
+func (p Pos) Position() Pos { return p }
+
+// Node is any part of a tree.
+type Node interface {
+	Position() Pos
+	// String returns text that parses to an equal node where such a node may
+	// stand.
+	String() string
+}
+
+// Statement is one statement of the language.
+type Statement interface {
+	Node
+	statement()
+}
+
+// Ident is a name as written, without its quotes. The zero Ident is no name.
+type Ident struct {
+	Pos
+	Name string
+}
+
+// Type is a type's name where one is written: in a column's definition or a cast.
+// Its Dim is 0 for VECTOR without a dimension.
+type Type struct {
+	Pos
+	value.Type
+}
+
+// CreateTable is CREATE TABLE.
+type CreateTable struct {
+	Pos
+	IfNotExists bool
+	Table       Ident
+	Columns     []ColumnDef // a table-level PRIMARY KEY (a) is set in its column
+}
+
+// ColumnDef is a column of CREATE TABLE and ALTER TABLE ADD COLUMN.
+type ColumnDef struct {
+	Pos
+	Name       Ident
+	Type       Type
+	PrimaryKey bool
+	NotNull    bool
+	Default    Expr    // nil: none
+	Encoder    Literal // a text; NULL: none
+}
+
+// DropTable is DROP TABLE.
+type DropTable struct {
+	Pos
+	IfExists bool
+	Table    Ident
+}
+
+// AlterTable is ALTER TABLE with its one action.
+type AlterTable struct {
+	Pos
+	Table  Ident
+	Action AlterAction
+}
+
+// AlterAction is what an ALTER TABLE does: AddColumn, DropColumn, RenameColumn,
+// RenameTable, SetEncoder or Retrain.
+type AlterAction interface {
+	Node
+	alterAction()
+}
+
+// AddColumn is ADD [COLUMN] [IF NOT EXISTS] definition.
+type AddColumn struct {
+	Pos
+	IfNotExists bool
+	Column      ColumnDef
+}
+
+// DropColumn is DROP [COLUMN] [IF EXISTS] name.
+type DropColumn struct {
+	Pos
+	IfExists bool
+	Column   Ident
+}
+
+// RenameColumn is RENAME [COLUMN] a TO b.
+type RenameColumn struct {
+	Pos
+	From, To Ident
+}
+
+// RenameTable is RENAME TO name.
+type RenameTable struct {
+	Pos
+	To Ident
+}
+
+// SetEncoder is [ALTER [COLUMN] c] SET ENCODER 'name' [FORCE]. Without a column
+// the table's only column with an encoder is meant.
+type SetEncoder struct {
+	Pos
+	Column  Ident // may be zero
+	Encoder Literal
+	Force   bool
+}
+
+// Retrain is RETRAIN [column]: without one, every vector column.
+type Retrain struct {
+	Pos
+	Column Ident // may be zero
+}
+
+// CreateIndex is CREATE INDEX.
+type CreateIndex struct {
+	Pos
+	Unique      bool
+	IfNotExists bool
+	Index       Ident // zero: to be named after table and columns
+	Table       Ident
+	Columns     []Ident
+}
+
+// DropIndex is DROP INDEX.
+type DropIndex struct {
+	Pos
+	IfExists bool
+	Index    Ident
+}
+
+// Insert is INSERT.
+type Insert struct {
+	Pos
+	Table      Ident
+	Alias      Ident
+	Columns    []Ident // nil: all, in table order
+	Query      *Select // its Body is *Values for INSERT ... VALUES; nil: DEFAULT VALUES
+	OnConflict *OnConflict
+	Returning  []SelectItem
+}
+
+// OnConflict is ON CONFLICT [(columns)] DO NOTHING | DO UPDATE SET ... [WHERE ...].
+// In Set and Where the table "excluded" is the row that could not be inserted.
+type OnConflict struct {
+	Pos
+	Columns []Ident      // may be empty with DO NOTHING
+	Set     []Assignment // nil: DO NOTHING
+	Where   Expr         // nil: none
+}
+
+// Assignment is column = value of UPDATE.
+type Assignment struct {
+	Pos
+	Column Ident
+	Value  Expr // may be *Default
+}
+
+// Update is UPDATE.
+type Update struct {
+	Pos
+	Table     Ident
+	Alias     Ident
+	Set       []Assignment
+	Where     Expr // nil: every row
+	Returning []SelectItem
+}
+
+// Delete is DELETE.
+type Delete struct {
+	Pos
+	Table     Ident
+	Alias     Ident
+	Where     Expr // nil: every row
+	Returning []SelectItem
+}
+
+// Select is a whole query: a body with what may surround it.
+type Select struct {
+	Pos
+	With    []CTE
+	Body    Body
+	OrderBy []OrderItem
+	Limit   Expr // nil: none (also for LIMIT ALL)
+	Offset  Expr // nil: none
+}
+
+// CTE is name [(columns)] AS (query) of WITH.
+type CTE struct {
+	Pos
+	Name    Ident
+	Columns []Ident
+	Query   *Select
+}
+
+// Body is the body of a query: *Core, *Values, *Union, or *Select where it
+// stands in parentheses.
+type Body interface {
+	Node
+	body()
+}
+
+// Core is SELECT ... FROM ... WHERE ... GROUP BY ... HAVING.
+type Core struct {
+	Pos
+	Distinct   bool   // SELECT DISTINCT
+	DistinctOn []Expr // SELECT DISTINCT ON (...); Distinct is false then
+	Items      []SelectItem
+	From       TableExpr // nil: none
+	Where      Expr
+	GroupBy    []Expr
+	Having     Expr
+}
+
+// SelectItem is one item of a select list: *, t.*, or an expression.
+type SelectItem struct {
+	Pos
+	Star  bool  // * or Table.*
+	Table Ident // of Table.*; zero for *
+	Expr  Expr  // nil for a star
+	Alias Ident // zero: none
+}
+
+// Union is Left UNION [ALL] Right.
+type Union struct {
+	Pos
+	Left, Right Body
+	All         bool
+}
+
+// Values is VALUES (...), (...). All rows have the same length.
+type Values struct {
+	Pos
+	Rows [][]Expr // may hold *Default in an INSERT
+}
+
+// Nulls tells where an ORDER BY puts NULLs.
+type Nulls uint8
+
+// The orders of NULLs.
+const (
+	NullsDefault Nulls = iota
+	NullsFirst
+	NullsLast
+)
+
+// Direction is the direction of an ORDER BY item.
+type Direction uint8
+
+// The directions. DirectionDefault is best first for a score, otherwise ascending.
+const (
+	DirectionDefault Direction = iota
+	Asc
+	Desc
+)
+
+// OrderItem is one item of ORDER BY.
+type OrderItem struct {
+	Pos
+	Expr      Expr
+	Direction Direction
+	Nulls     Nulls
+}
+
+// TableExpr is what FROM reads: *TableName, *TableFunc, *SubqueryTable or *Join.
+type TableExpr interface {
+	Node
+	tableExpr()
+}
+
+// TableName is a table (or a query named by WITH).
+type TableName struct {
+	Pos
+	Table   Ident
+	Alias   Ident
+	Columns []Ident // AS x (a, b): names for the columns
+}
+
+// TableFunc is a table function: read_csv('a.csv', header => true).
+type TableFunc struct {
+	Pos
+	Func    Ident // as written
+	Args    []Expr
+	Options []Option // name => value, or name = value
+	Alias   Ident
+	Columns []Ident
+}
+
+// SubqueryTable is (SELECT ...) AS x. PostgreSQL wants an alias; here it may lack.
+type SubqueryTable struct {
+	Pos
+	Query   *Select
+	Alias   Ident
+	Columns []Ident
+}
+
+// JoinKind is the kind of a join.
+type JoinKind uint8
+
+// The kinds of join. CrossJoin is CROSS JOIN or a comma: it has no condition.
+const (
+	InnerJoin JoinKind = iota
+	LeftJoin
+	CrossJoin
+)
+
+// Join is Left JOIN Right ON cond, or USING (columns).
+type Join struct {
+	Pos
+	Kind        JoinKind
+	Left, Right TableExpr
+	On          Expr    // nil with USING and for CrossJoin
+	Using       []Ident // nil with ON
+}
+
+// Option is an option of COPY or of a table function: name [value].
+type Option struct {
+	Pos
+	Name  string // lower case
+	Value Expr   // nil: the name alone; a bare word is a text literal
+}
+
+// CopyFrom is COPY t [(columns)] FROM 'file', ... [(options)].
+type CopyFrom struct {
+	Pos
+	Table   Ident
+	Columns []Ident
+	Files   []Expr // text literals or parameters
+	Options []Option
+}
+
+// CopyTo is COPY t [(columns)] | (query) TO 'file' [(options)].
+type CopyTo struct {
+	Pos
+	Table   Ident // zero with a query
+	Columns []Ident
+	Query   *Select
+	File    Expr // text literal or parameter
+	Options []Option
+}
+
+// Explain is EXPLAIN [ANALYZE] statement.
+type Explain struct {
+	Pos
+	Analyze   bool
+	Statement Statement
+}
+
+// Begin is BEGIN [TRANSACTION] [READ ONLY | READ WRITE].
+type Begin struct {
+	Pos
+	ReadOnly bool
+}
+
+// Commit is COMMIT or END.
+type Commit struct{ Pos }
+
+// Rollback is ROLLBACK or ABORT.
+type Rollback struct{ Pos }
+
+// ShowTables is SHOW TABLES.
+type ShowTables struct{ Pos }
+
+// Describe is DESCRIBE t.
+type Describe struct {
+	Pos
+	Table Ident
+}
+
+// Backup is BACKUP TO 'dir'.
+type Backup struct {
+	Pos
+	Dir Expr // text literal or parameter
+}
+
+// Check is CHECK.
+type Check struct{ Pos }
+
+// Vacuum is VACUUM [t].
+type Vacuum struct {
+	Pos
+	Table Ident // zero: every table
+}
+
+func (*CreateTable) statement() {}
+func (*DropTable) statement()   {}
+func (*AlterTable) statement()  {}
+func (*CreateIndex) statement() {}
+func (*DropIndex) statement()   {}
+func (*Insert) statement()      {}
+func (*Update) statement()      {}
+func (*Delete) statement()      {}
+func (*Select) statement()      {}
+func (*CopyFrom) statement()    {}
+func (*CopyTo) statement()      {}
+func (*Explain) statement()     {}
+func (*Begin) statement()       {}
+func (*Commit) statement()      {}
+func (*Rollback) statement()    {}
+func (*ShowTables) statement()  {}
+func (*Describe) statement()    {}
+func (*Backup) statement()      {}
+func (*Check) statement()       {}
+func (*Vacuum) statement()      {}
+
+func (*AddColumn) alterAction()    {}
+func (*DropColumn) alterAction()   {}
+func (*RenameColumn) alterAction() {}
+func (*RenameTable) alterAction()  {}
+func (*SetEncoder) alterAction()   {}
+func (*Retrain) alterAction()      {}
+
+func (*Core) body()   {}
+func (*Values) body() {}
+func (*Union) body()  {}
+func (*Select) body() {}
+
+func (*TableName) tableExpr()     {}
+func (*TableFunc) tableExpr()     {}
+func (*SubqueryTable) tableExpr() {}
+func (*Join) tableExpr()          {}

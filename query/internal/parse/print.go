@@ -1,0 +1,630 @@
+package parse
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// printer collects the text of a tree.
+type printer struct{ strings.Builder }
+
+// print appends its parts: strings as they are, nodes and lists of nodes in
+// their printed form, and true or false as nothing (see opt).
+func (p *printer) print(parts ...any) {
+	for _, part := range parts {
+		switch x := part.(type) {
+		case string:
+			p.WriteString(x)
+		case Ident:
+			p.WriteString(Quote(x.Name))
+		case []Ident:
+			list(p, x, func(id Ident) { p.print(id) })
+		case Expr:
+			p.expr(x, precOr)
+		case []Expr:
+			list(p, x, func(e Expr) { p.expr(e, precOr) })
+		case []SelectItem:
+			list(p, x, p.item)
+		case []Assignment:
+			list(p, x, p.assignment)
+		case []Option:
+			list(p, x, p.option)
+		case *ColumnDef:
+			p.columnDef(x)
+		case *Select:
+			p.query(x)
+		case Body:
+			p.body(x)
+		case TableExpr:
+			p.table(x)
+		case Statement:
+			p.statement(x)
+		default:
+			panic(fmt.Sprintf("parse: cannot print a %T", part))
+		}
+	}
+}
+
+// list prints items with commas between them.
+func list[T any](p *printer, items []T, print func(T)) {
+	for i, item := range items {
+		if i > 0 {
+			p.WriteString(", ")
+		}
+		print(item)
+	}
+}
+
+// opt returns s if cond holds, to be printed.
+func opt(cond bool, s string) string {
+	if cond {
+		return s
+	}
+	return ""
+}
+
+func sprint(parts ...any) string {
+	var p printer
+	p.print(parts...)
+	return p.String()
+}
+
+// Quote returns a name as the language wants it written: in double quotes if
+// it is a reserved word or has characters that need them.
+func Quote(name string) string {
+	if plainName(name) && !reserved(name) {
+		return name
+	}
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// QuoteString returns s as a text literal.
+func QuoteString(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
+
+func (p *printer) statement(s Statement) {
+	switch s := s.(type) {
+	case *CreateTable:
+		p.print("CREATE TABLE ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Table, " (")
+		for i := range s.Columns {
+			p.print(opt(i > 0, ", "), &s.Columns[i])
+		}
+		p.print(")")
+	case *DropTable:
+		p.print("DROP TABLE ", opt(s.IfExists, "IF EXISTS "), s.Table)
+	case *AlterTable:
+		p.print("ALTER TABLE ", s.Table, " ")
+		p.alter(s.Action)
+	case *CreateIndex:
+		p.print("CREATE ", opt(s.Unique, "UNIQUE "), "INDEX ", opt(s.IfNotExists, "IF NOT EXISTS "))
+		if s.Index.Name != "" {
+			p.print(s.Index, " ")
+		}
+		p.print("ON ", s.Table, " (", s.Columns, ")")
+	case *DropIndex:
+		p.print("DROP INDEX ", opt(s.IfExists, "IF EXISTS "), s.Index)
+	case *Insert:
+		p.print("INSERT INTO ", s.Table)
+		p.alias(s.Alias, nil)
+		p.columns(s.Columns)
+		if s.Query != nil {
+			p.print(" ", s.Query)
+		} else {
+			p.print(" DEFAULT VALUES")
+		}
+		if s.OnConflict != nil {
+			p.print(" ")
+			p.onConflict(s.OnConflict)
+		}
+		p.returning(s.Returning)
+	case *Update:
+		p.print("UPDATE ", s.Table)
+		p.alias(s.Alias, nil)
+		p.print(" SET ", s.Set)
+		p.clause(" WHERE ", s.Where)
+		p.returning(s.Returning)
+	case *Delete:
+		p.print("DELETE FROM ", s.Table)
+		p.alias(s.Alias, nil)
+		p.clause(" WHERE ", s.Where)
+		p.returning(s.Returning)
+	case *Select:
+		p.query(s)
+	case *CopyFrom:
+		p.print("COPY ", s.Table)
+		p.columns(s.Columns)
+		p.print(" FROM ", s.Files)
+		p.options(s.Options)
+	case *CopyTo:
+		p.print("COPY ")
+		if s.Query != nil {
+			p.print("(", s.Query, ")")
+		} else {
+			p.print(s.Table)
+			p.columns(s.Columns)
+		}
+		p.print(" TO ", s.File)
+		p.options(s.Options)
+	case *Explain:
+		p.print("EXPLAIN ", opt(s.Analyze, "ANALYZE "), s.Statement)
+	case *Begin:
+		p.print("BEGIN", opt(s.ReadOnly, " READ ONLY"))
+	case *Commit:
+		p.print("COMMIT")
+	case *Rollback:
+		p.print("ROLLBACK")
+	case *ShowTables:
+		p.print("SHOW TABLES")
+	case *Describe:
+		p.print("DESCRIBE ", s.Table)
+	case *Backup:
+		p.print("BACKUP TO ", s.Dir)
+	case *Check:
+		p.print("CHECK")
+	case *Vacuum:
+		p.print("VACUUM")
+		if s.Table.Name != "" {
+			p.print(" ", s.Table)
+		}
+	}
+}
+
+func (p *printer) alter(a AlterAction) {
+	switch a := a.(type) {
+	case *AddColumn:
+		p.print("ADD COLUMN ", opt(a.IfNotExists, "IF NOT EXISTS "), &a.Column)
+	case *DropColumn:
+		p.print("DROP COLUMN ", opt(a.IfExists, "IF EXISTS "), a.Column)
+	case *RenameColumn:
+		p.print("RENAME COLUMN ", a.From, " TO ", a.To)
+	case *RenameTable:
+		p.print("RENAME TO ", a.To)
+	case *SetEncoder:
+		if a.Column.Name != "" {
+			p.print("ALTER COLUMN ", a.Column, " ")
+		}
+		p.print("SET ENCODER ", &a.Encoder, opt(a.Force, " FORCE"))
+	case *Retrain:
+		p.print("RETRAIN")
+		if a.Column.Name != "" {
+			p.print(" ", a.Column)
+		}
+	}
+}
+
+func (p *printer) columnDef(c *ColumnDef) {
+	p.print(c.Name, " ", c.Type.Type.String(), opt(c.PrimaryKey, " PRIMARY KEY"), opt(c.NotNull, " NOT NULL"))
+	p.clause(" DEFAULT ", c.Default)
+	if !c.Encoder.Value.IsNull() {
+		p.print(" ENCODER ", &c.Encoder)
+	}
+}
+
+func (p *printer) alias(alias Ident, columns []Ident) {
+	if alias.Name != "" {
+		p.print(" AS ", alias)
+		p.columns(columns)
+	}
+}
+
+func (p *printer) columns(columns []Ident) {
+	if len(columns) > 0 {
+		p.print(" (", columns, ")")
+	}
+}
+
+// clause prints an expression that may be absent after its keyword.
+func (p *printer) clause(keyword string, e Expr) {
+	if e != nil {
+		p.print(keyword, e)
+	}
+}
+
+func (p *printer) options(os []Option) {
+	if len(os) > 0 {
+		p.print(" (", os, ")")
+	}
+}
+
+func (p *printer) option(o Option) {
+	p.print(Ident{Name: o.Name})
+	p.clause(" ", o.Value)
+}
+
+func (p *printer) returning(items []SelectItem) {
+	if len(items) > 0 {
+		p.print(" RETURNING ", items)
+	}
+}
+
+func (p *printer) item(it SelectItem) {
+	switch {
+	case !it.Star:
+		p.print(it.Expr)
+		p.alias(it.Alias, nil)
+	case it.Table.Name != "":
+		p.print(it.Table, ".*")
+	default:
+		p.print("*")
+	}
+}
+
+func (p *printer) assignment(a Assignment) { p.print(a.Column, " = ", a.Value) }
+
+func (p *printer) onConflict(c *OnConflict) {
+	p.print("ON CONFLICT")
+	p.columns(c.Columns)
+	if c.Set == nil {
+		p.print(" DO NOTHING")
+		return
+	}
+	p.print(" DO UPDATE SET ", c.Set)
+	p.clause(" WHERE ", c.Where)
+}
+
+func (p *printer) query(s *Select) {
+	for i := range s.With {
+		p.print(opt(i == 0, "WITH "), opt(i > 0, ", "))
+		p.cte(&s.With[i])
+	}
+	if len(s.With) > 0 {
+		p.print(" ")
+	}
+	p.body(s.Body)
+	for i, it := range s.OrderBy {
+		p.print(opt(i == 0, " ORDER BY "), opt(i > 0, ", "))
+		p.orderItem(it)
+	}
+	p.clause(" LIMIT ", s.Limit)
+	p.clause(" OFFSET ", s.Offset)
+}
+
+func (p *printer) cte(c *CTE) {
+	p.print(c.Name)
+	p.columns(c.Columns)
+	p.print(" AS (", c.Query, ")")
+}
+
+func (p *printer) orderItem(it OrderItem) {
+	p.print(it.Expr,
+		opt(it.Direction == Asc, " ASC"), opt(it.Direction == Desc, " DESC"),
+		opt(it.Nulls == NullsFirst, " NULLS FIRST"), opt(it.Nulls == NullsLast, " NULLS LAST"))
+}
+
+func (p *printer) body(b Body) {
+	switch b := b.(type) {
+	case *Core:
+		p.print("SELECT ", opt(b.Distinct, "DISTINCT "))
+		if len(b.DistinctOn) > 0 {
+			p.print("DISTINCT ON (", b.DistinctOn, ") ")
+		}
+		p.print(b.Items)
+		if b.From != nil {
+			p.print(" FROM ", b.From)
+		}
+		p.clause(" WHERE ", b.Where)
+		if len(b.GroupBy) > 0 {
+			p.print(" GROUP BY ", b.GroupBy)
+		}
+		p.clause(" HAVING ", b.Having)
+	case *Values:
+		p.print("VALUES ")
+		list(p, b.Rows, func(row []Expr) { p.print("(", row, ")") })
+	case *Union:
+		p.body(b.Left)
+		p.print(" UNION ", opt(b.All, "ALL "))
+		if _, ok := b.Right.(*Union); ok {
+			p.print("(", b.Right, ")")
+		} else {
+			p.body(b.Right)
+		}
+	case *Select:
+		p.print("(", b, ")")
+	}
+}
+
+func (p *printer) table(t TableExpr) {
+	switch t := t.(type) {
+	case *TableName:
+		p.print(t.Table)
+		p.alias(t.Alias, t.Columns)
+	case *TableFunc:
+		p.print(t.Func, "(", t.Args, opt(len(t.Args) > 0 && len(t.Options) > 0, ", "))
+		list(p, t.Options, func(o Option) { p.print(Ident{Name: o.Name}, " => ", o.Value) })
+		p.print(")")
+		p.alias(t.Alias, t.Columns)
+	case *SubqueryTable:
+		p.print("(", t.Query, ")")
+		p.alias(t.Alias, t.Columns)
+	case *Join:
+		p.table(t.Left)
+		p.print([...]string{" JOIN ", " LEFT JOIN ", " CROSS JOIN "}[t.Kind])
+		if _, ok := t.Right.(*Join); ok {
+			p.print("(", t.Right, ")")
+		} else {
+			p.table(t.Right)
+		}
+		p.clause(" ON ", t.On)
+		if len(t.Using) > 0 {
+			p.print(" USING (", t.Using, ")")
+		}
+	}
+}
+
+// Levels of precedence, PostgreSQL's, weakest first.
+const (
+	precOr = iota + 1
+	precAnd
+	precNot
+	precIs
+	precCompare // not associative
+	precLike    // LIKE, IN, BETWEEN: not associative
+	precOther   // distances, ||, ->, ->>
+	precAdd
+	precMul
+	precUnary
+	precPostfix // ::
+	precPrimary
+)
+
+// precOf returns the level of a binary operator.
+func precOf(op Op) int {
+	switch op {
+	case OpOr:
+		return precOr
+	case OpAnd:
+		return precAnd
+	case OpDistinct, OpNotDistinct:
+		return precIs
+	case OpEq, OpNe, OpLt, OpLe, OpGt, OpGe:
+		return precCompare
+	case OpAdd, OpSub:
+		return precAdd
+	case OpMul, OpDiv, OpMod:
+		return precMul
+	}
+	return precOther
+}
+
+// level returns the level at which an expression prints.
+func level(e Expr) int {
+	switch e := e.(type) {
+	case *Binary:
+		return precOf(e.Op)
+	case *Unary:
+		if e.Op == OpNot {
+			return precNot
+		}
+		return precUnary
+	case *IsNull, *IsBool:
+		return precIs
+	case *Like, *InList, *InQuery, *Between:
+		return precLike
+	case *Cast:
+		return precPostfix
+	case *Literal:
+		if negative(e) {
+			return precUnary
+		}
+	}
+	return precPrimary
+}
+
+// negative reports whether a literal prints with a minus in front.
+func negative(l *Literal) bool {
+	switch l.Value.Kind() {
+	case value.Integer:
+		return l.Value.Int() < 0
+	case value.Real:
+		return strings.HasPrefix(realText(l.Value.Float()), "-")
+	}
+	return false
+}
+
+func realText(f float64) string {
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".eE") {
+		s += ".0"
+	}
+	return s
+}
+
+// expr prints e, in parentheses if it binds weaker than min.
+func (p *printer) expr(e Expr, min int) {
+	if level(e) < min {
+		p.print("(", e, ")")
+		return
+	}
+	not := func(n bool) string { return opt(n, "NOT ") }
+	switch e := e.(type) {
+	case *Literal:
+		p.literal(e.Value)
+	case *ColumnRef:
+		if e.Table.Name != "" {
+			p.print(e.Table, ".")
+		}
+		p.print(e.Name)
+	case *Param:
+		if e.Name != "" {
+			p.print(":", e.Name)
+		} else {
+			p.print("$", strconv.Itoa(e.Index))
+		}
+	case *Unary:
+		if e.Op == OpNot {
+			p.print("NOT ")
+			p.expr(e.X, precNot)
+			return
+		}
+		p.print(string(e.Op))
+		switch x := e.X.(type) {
+		case *Unary: // not "--", which begins a comment
+			p.print(" ")
+		case *Literal: // -(5) is not the literal -5
+			k := x.Value.Kind()
+			if e.Op == OpNeg && (k == value.Integer || k == value.Real) {
+				p.print("(", x, ")")
+				return
+			}
+			p.print(" ")
+		}
+		p.expr(e.X, precUnary)
+	case *Binary:
+		prec := precOf(e.Op)
+		left, right := prec, prec+1
+		if prec == precCompare || prec == precIs {
+			left = prec + 1
+		}
+		p.expr(e.X, left)
+		p.print(" ", string(e.Op), " ")
+		p.expr(e.Y, right)
+	case *Like:
+		p.expr(e.X, precOther)
+		p.print(" ", not(e.Not), opt(e.Fold, "I"), "LIKE ")
+		p.expr(e.Pattern, precOther)
+		if e.Escape != nil {
+			p.print(" ESCAPE ")
+			p.expr(e.Escape, precOther)
+		}
+	case *InList:
+		p.expr(e.X, precOther)
+		p.print(" ", not(e.Not), "IN (", e.List, ")")
+	case *InQuery:
+		p.expr(e.X, precOther)
+		p.print(" ", not(e.Not), "IN (", e.Query, ")")
+	case *Between:
+		p.expr(e.X, precOther)
+		p.print(" ", not(e.Not), "BETWEEN ")
+		p.expr(e.Low, precOther)
+		p.print(" AND ")
+		p.expr(e.High, precOther)
+	case *IsNull:
+		p.expr(e.X, precLike)
+		p.print(" IS ", not(e.Not), "NULL")
+	case *IsBool:
+		p.expr(e.X, precLike)
+		p.print(" IS ", not(e.Not), opt(e.Value, "TRUE"), opt(!e.Value, "FALSE"))
+	case *Case:
+		p.print("CASE")
+		p.clause(" ", e.Operand)
+		for _, w := range e.Whens {
+			p.when(&w)
+		}
+		p.clause(" ELSE ", e.Else)
+		p.print(" END")
+	case *Cast:
+		p.expr(e.X, precPostfix)
+		p.print("::", e.Type.Type.String())
+	case *Call:
+		p.print(callName(e.Func.Name), "(", opt(e.Distinct, "DISTINCT "), opt(e.Star, "*"), e.Args, ")")
+		if e.Filter != nil {
+			p.print(" FILTER (WHERE ", e.Filter, ")")
+		}
+	case *Exists:
+		p.print("EXISTS (", e.Query, ")")
+	case *Subquery:
+		p.print("(", e.Query, ")")
+	case *Default:
+		p.print("DEFAULT")
+	}
+}
+
+func (p *printer) when(w *When) { p.print(" WHEN ", w.Cond, " THEN ", w.Then) }
+
+func (p *printer) literal(v value.Value) {
+	switch v.Kind() {
+	case value.Null:
+		p.print("NULL")
+	case value.Boolean:
+		p.print(opt(v.Bool(), "TRUE"), opt(!v.Bool(), "FALSE"))
+	case value.Integer:
+		p.print(strconv.FormatInt(v.Int(), 10))
+	case value.Real:
+		p.print(realText(v.Float()))
+	case value.Blob:
+		fmt.Fprintf(p, "X'%x'", v.Str())
+	case value.Vector:
+		p.print("[")
+		list(p, v.Vec(), func(x float32) { p.print(strconv.FormatFloat(float64(x), 'g', -1, 32)) })
+		p.print("]")
+	default:
+		p.print(QuoteString(v.Str()))
+	}
+}
+
+func (s *CreateTable) String() string { return sprint(s) }
+func (s *DropTable) String() string   { return sprint(s) }
+func (s *AlterTable) String() string  { return sprint(s) }
+func (s *CreateIndex) String() string { return sprint(s) }
+func (s *DropIndex) String() string   { return sprint(s) }
+func (s *Insert) String() string      { return sprint(s) }
+func (s *Update) String() string      { return sprint(s) }
+func (s *Delete) String() string      { return sprint(s) }
+func (s *Select) String() string      { return sprint(s) }
+func (s *CopyFrom) String() string    { return sprint(s) }
+func (s *CopyTo) String() string      { return sprint(s) }
+func (s *Explain) String() string     { return sprint(s) }
+func (s *Begin) String() string       { return sprint(s) }
+func (s *Commit) String() string      { return sprint(s) }
+func (s *Rollback) String() string    { return sprint(s) }
+func (s *ShowTables) String() string  { return sprint(s) }
+func (s *Describe) String() string    { return sprint(s) }
+func (s *Backup) String() string      { return sprint(s) }
+func (s *Check) String() string       { return sprint(s) }
+func (s *Vacuum) String() string      { return sprint(s) }
+
+func (id Ident) String() string         { return Quote(id.Name) }
+func (t Type) String() string           { return t.Type.String() }
+func (c *ColumnDef) String() string     { return sprint(c) }
+func (c *Core) String() string          { return sprint(c) }
+func (v *Values) String() string        { return sprint(v) }
+func (u *Union) String() string         { return sprint(u) }
+func (t *TableName) String() string     { return sprint(t) }
+func (t *TableFunc) String() string     { return sprint(t) }
+func (t *Join) String() string          { return sprint(t) }
+func (t *SubqueryTable) String() string { return sprint(t) }
+
+func (a *AddColumn) String() string    { return alterString(a) }
+func (a *DropColumn) String() string   { return alterString(a) }
+func (a *RenameColumn) String() string { return alterString(a) }
+func (a *RenameTable) String() string  { return alterString(a) }
+func (a *SetEncoder) String() string   { return alterString(a) }
+func (a *Retrain) String() string      { return alterString(a) }
+
+func alterString(a AlterAction) string {
+	var p printer
+	p.alter(a)
+	return p.Builder.String()
+}
+
+func (c *CTE) String() string         { var p printer; p.cte(c); return p.Builder.String() }
+func (c *OnConflict) String() string  { var p printer; p.onConflict(c); return p.Builder.String() }
+func (it *SelectItem) String() string { var p printer; p.item(*it); return p.Builder.String() }
+func (it *OrderItem) String() string  { var p printer; p.orderItem(*it); return p.Builder.String() }
+func (a *Assignment) String() string  { var p printer; p.assignment(*a); return p.Builder.String() }
+func (o *Option) String() string      { var p printer; p.option(*o); return p.Builder.String() }
+func (w *When) String() string {
+	var p printer
+	p.when(w)
+	return strings.TrimSpace(p.Builder.String())
+}
+
+func (e *Literal) String() string   { return sprint(e) }
+func (e *ColumnRef) String() string { return sprint(e) }
+func (e *Param) String() string     { return sprint(e) }
+func (e *Unary) String() string     { return sprint(e) }
+func (e *Binary) String() string    { return sprint(e) }
+func (e *Like) String() string      { return sprint(e) }
+func (e *InList) String() string    { return sprint(e) }
+func (e *InQuery) String() string   { return sprint(e) }
+func (e *Between) String() string   { return sprint(e) }
+func (e *IsNull) String() string    { return sprint(e) }
+func (e *IsBool) String() string    { return sprint(e) }
+func (e *Case) String() string      { return sprint(e) }
+func (e *Cast) String() string      { return sprint(e) }
+func (e *Call) String() string      { return sprint(e) }
+func (e *Exists) String() string    { return sprint(e) }
+func (e *Subquery) String() string  { return sprint(e) }
+func (e *Default) String() string   { return sprint(e) }

@@ -1,0 +1,50 @@
+package parse
+
+import (
+	"strings"
+	"unicode"
+)
+
+// reservedWords cannot be names of tables and columns unless quoted. The list
+// is PostgreSQL's as far as the language has the words.
+var reservedWords = wordSet(`ALL AND AS ASC BETWEEN CASE CAST CREATE CROSS
+	DEFAULT DESC DISTINCT ELSE END EXCEPT EXISTS FALSE FETCH FOR FROM FULL
+	GROUP HAVING ILIKE IN INNER INTERSECT INTO IS ISNULL JOIN LEFT LIKE LIMIT NATURAL NOT
+	NOTNULL NULL OFFSET ON OR ORDER OUTER PRIMARY RETURNING RIGHT SELECT SET TABLE
+	THEN TO TRUE UNION UNIQUE USING VALUES WHEN WHERE WITH`)
+
+// plainWords have a meaning in some place but stay usable as names everywhere.
+var plainWords = wordSet(`ABORT ADD ALTER ANALYZE BACKUP BEGIN BY CHECK COLUMN
+	COMMIT CONFLICT COPY DELETE DESCRIBE DO DROP ENCODER ESCAPE EXCLUDED EXPLAIN FILTER FIRST
+	FORCE FORMAT HEADER IF INDEX INSERT KEY LAST NOTHING NULLS ONLY READ RENAME
+	RETRAIN ROLLBACK ROW ROWS SHOW START TABLES TRANSACTION UNKNOWN UPDATE VACUUM WORK WRITE`)
+
+func wordSet(s string) map[string]bool {
+	set := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		set[w] = true
+	}
+	return set
+}
+
+// reserved reports whether a word, in any case, is reserved.
+func reserved(word string) bool { return reservedWords[strings.ToUpper(word)] }
+
+// plainName reports whether a name can be written without quotes as far as its
+// characters are concerned.
+func plainName(s string) bool {
+	for i, r := range s {
+		if !nameStart(r) && (i == 0 || !nameRest(r)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func nameStart(r rune) bool { return r == '_' || unicode.IsLetter(r) }
+func nameRest(r rune) bool {
+	return nameStart(r) || r == '$' || unicode.IsDigit(r) || unicode.Is(unicode.M, r)
+}
+
+// callName prints the name of a function: quoted unless it is a plain name.
+func callName(name string) string { return Quote(name) }
