@@ -1,0 +1,73 @@
+package storage
+
+import (
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// TableDef describes a table. The ones that a View hands out are shared and
+// must not be changed.
+type TableDef struct {
+	ID         uint32 // given by the store, never used again
+	Name       string
+	Columns    []ColumnDef
+	PrimaryKey int // position in Columns, -1 without one
+	Indexes    []IndexDef
+}
+
+// ColumnDef describes a column.
+type ColumnDef struct {
+	ID      uint32 // given by the store, unique within the table, never used again
+	Name    string
+	Type    value.Type
+	NotNull bool          // also set for the primary key
+	Default string        // expression in the language, "" = NULL; storage only keeps it
+	Encoder string        // name after ENCODER, "" without one
+	Model   encoder.Model // identity of the model the column was filled from; zero = not yet filled
+
+	// fill is what rows have that were there before the column was added.
+	// Blocks before fillBlocks have no key of this column and are fill
+	// throughout.
+	fill       value.Value
+	fillBlocks uint32
+	fillRows   uint64 // tail rows below this number lack the column's value
+}
+
+// IndexDef describes an ordered index over scalar columns. A NULL sorts after
+// every value. UNIQUE lets any number of rows have a NULL in the key.
+type IndexDef struct {
+	ID      uint32 // given by the store
+	Name    string // unique in the store
+	Columns []uint32 // column ids
+	Unique  bool
+}
+
+// Column returns the position of the column of this name, -1 without one.
+func (d *TableDef) Column(name string) int {
+	for i := range d.Columns {
+		if d.Columns[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// ColumnID returns the position of the column of this id, -1 without one.
+func (d *TableDef) ColumnID(id uint32) int {
+	for i := range d.Columns {
+		if d.Columns[i].ID == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// Index returns the index of this name, nil without one.
+func (d *TableDef) Index(name string) *IndexDef {
+	for i := range d.Indexes {
+		if d.Indexes[i].Name == name {
+			return &d.Indexes[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Errors to compare with errors.Is. The errors that functions return wrap
+// them and name the folder, table or key.
+var (
+	ErrLocked   = errors.New("the store is open in another process")
+	ErrReadOnly = errors.New("the store is open for reading only")
+	ErrClosed   = errors.New("already closed")
+	ErrCorrupt  = errors.New("the store is damaged")
+	ErrNotStore = errors.New("not a Lupa store")
+	ErrFormat   = errors.New("the store's format is not supported")
+	ErrFailed   = errors.New("an earlier write failed; close the store and open it again")
+	ErrTooLarge = errors.New("the transaction is too large")
+)
+
+// NoTableError says that there is no table of this name.
+type NoTableError struct{ Table string }
+
+func (e *NoTableError) Error() string { return fmt.Sprintf("no table %q", e.Table) }
+
+// NoColumnError says that the table has no column of this name.
+type NoColumnError struct{ Table, Column string }
+
+func (e *NoColumnError) Error() string { return fmt.Sprintf("no column %q in %s", e.Column, e.Table) }
+
+// NoIndexError says that there is no index of this name.
+type NoIndexError struct{ Index string }
+
+func (e *NoIndexError) Error() string { return fmt.Sprintf("no index %q", e.Index) }
+
+// ExistsError says that a table, column or index of this name is there already.
+type ExistsError struct {
+	What string // "table", "column" or "index"
+	Name string
+}
+
+func (e *ExistsError) Error() string { return fmt.Sprintf("%s %q exists already", e.What, e.Name) }
+
+// UniqueError says that a row would repeat the key of another one.
+type UniqueError struct {
+	Table   string
+	Index   string   // name of the unique index, "" for the primary key
+	Columns []string // names of the key's columns
+	Key     string   // the key as one reads it: 'x1', or ('a', 3)
+	Row     int64    // position of the row in the input, from 0; -1 when not known
+}
+
+func (e *UniqueError) Error() string {
+	s := fmt.Sprintf("duplicate key %s", e.Key)
+	if len(e.Columns) > 0 {
+		s += " in " + e.Table + "." + e.Columns[0]
+		for _, c := range e.Columns[1:] {
+			s += ", " + c
+		}
+	}
+	if e.Row >= 0 {
+		s += fmt.Sprintf(" (row %d of the input)", e.Row+1)
+	}
+	return s
+}
+
+// NotNullError says that a NULL was to go where none may be.
+type NotNullError struct {
+	Table, Column string
+	Row           int64 // position in the input, from 0; -1 when not known
+}
+
+func (e *NotNullError) Error() string {
+	s := fmt.Sprintf("NULL in %s.%s, which is NOT NULL", e.Table, e.Column)
+	if e.Row >= 0 {
+		s += fmt.Sprintf(" (row %d of the input)", e.Row+1)
+	}
+	return s
+}
+
+// DimensionError says that a vector is not of its column's length.
+type DimensionError struct {
+	Table, Column string
+	Got, Want     int
+}
+
+func (e *DimensionError) Error() string {
+	return fmt.Sprintf("vector has %d dimensions, %s.%s has %d", e.Got, e.Table, e.Column, e.Want)
+}
+
+// NotFiniteError says that a vector holds a NaN or an infinity.
+type NotFiniteError struct {
+	Table, Column string
+	Row           int64 // position in the input, from 0; -1 when not known
+}
+
+func (e *NotFiniteError) Error() string {
+	s := fmt.Sprintf("vector for %s.%s holds NaN or infinity", e.Table, e.Column)
+	if e.Row >= 0 {
+		s += fmt.Sprintf(" (row %d of the input)", e.Row+1)
+	}
+	return s
+}
+
+// TypeError says that a batch's column is not of the table column's type.
+type TypeError struct {
+	Table, Column string
+	Got, Want     value.Type
+}
+
+func (e *TypeError) Error() string {
+	return fmt.Sprintf("%s.%s is %s, not %s", e.Table, e.Column, e.Want, e.Got)
+}
+
+// DefinitionError says what is wrong with the definition of a table, column or index.
+type DefinitionError struct{ Msg string }
+
+func (e *DefinitionError) Error() string { return e.Msg }
+
+// CorruptError names a part of the store that can't be read or contradicts
+// another one. errors.Is(err, ErrCorrupt) holds.
+type CorruptError struct {
+	Table  string
+	Column string // "" when it is not about one column
+	Where  string // "block 12", "row 40", "primary key"
+	Err    error  // what is wrong
+}
+
+func (e *CorruptError) Error() string {
+	s := "damaged"
+	if e.Table != "" {
+		s += " in " + e.Table
+		if e.Column != "" {
+			s += "." + e.Column
+		}
+	}
+	if e.Where != "" {
+		s += ", " + e.Where
+	}
+	return fmt.Sprintf("%s: %v", s, e.Err)
+}
+
+func (e *CorruptError) Unwrap() error        { return e.Err }
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
