@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"strings"
+
+	"github.com/lupadb/lupa/encoder/internal/nearest"
 )
 
 // ErrUnsupported is returned by an Encoder that lacks the tower asked for, for
@@ -88,5 +91,18 @@ func (e *NotFoundError) Error() string {
 		}
 		s += t
 	}
+	if near := nearest.Of(e.Name, e.Known, 1); len(near) > 0 {
+		s += fmt.Sprintf(" (did you mean %q?)", near[0])
+	} else if len(e.Known) > 0 && len(e.Known) <= 10 {
+		s += "; known are " + strings.Join(e.Known, ", ")
+	}
 	return s
+}
+
+// Sampler is implemented by encoders with a fixed list of prompts. A bulk load
+// uses it to see what queries will look like.
+type Sampler interface {
+	// SamplePrompts returns up to n prompts, spread over all of them, the same
+	// ones at every call.
+	SamplePrompts(n int) []string
 }
