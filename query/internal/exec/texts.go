@@ -1,0 +1,85 @@
+package exec
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/lupadb/lupa/encoder"
+)
+
+// TextCache keeps the vectors of texts that were encoded lately, so that a
+// phrase asked again is not encoded again. The zero TextCache is ready and holds
+// up to 32 MiB. It is safe for concurrent use.
+type TextCache struct {
+	// Max is the number of bytes kept; 0 means 32 MiB, negative nothing.
+	Max int64
+
+	mu     sync.Mutex
+	items  map[textKey]*list.Element
+	recent *list.List // of *textItem, the most recent first
+	size   int64
+	hits   int64
+	misses int64
+}
+
+type textKey struct {
+	model string // hash, dimension and name
+	text  string
+}
+
+type textItem struct {
+	key textKey
+	vec []float32
+}
+
+func keyOf(m encoder.Model, text string) textKey {
+	return textKey{m.Name + "\x00" + m.Hash, text}
+}
+
+func (i *textItem) bytes() int64 {
+	return int64(len(i.key.text)+len(i.key.model)+4*len(i.vec)) + 160
+}
+
+// Get returns the vector of a text, which nobody changes, or nil.
+func (c *TextCache) Get(m encoder.Model, text string) []float32 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.items[keyOf(m, text)]
+	if e == nil {
+		c.misses++
+		return nil
+	}
+	c.hits++
+	c.recent.MoveToFront(e)
+	return e.Value.(*textItem).vec
+}
+
+// Put keeps the vector of a text.
+func (c *TextCache) Put(m encoder.Model, text string, vec []float32) {
+	limit := c.Max
+	if limit == 0 {
+		limit = 32 << 20
+	}
+	item := &textItem{keyOf(m, text), vec}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if item.bytes() > limit/4 || c.items[item.key] != nil {
+		return
+	}
+	if c.items == nil {
+		c.items, c.recent = map[textKey]*list.Element{}, list.New()
+	}
+	c.items[item.key] = c.recent.PushFront(item)
+	for c.size += item.bytes(); c.size > limit; {
+		last := c.recent.Remove(c.recent.Back()).(*textItem)
+		delete(c.items, last.key)
+		c.size -= last.bytes()
+	}
+}
+
+// Counts returns how many texts were found and how many had to be encoded.
+func (c *TextCache) Counts() (hits, misses int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hits, c.misses
+}

@@ -1,0 +1,75 @@
+package query
+
+import "github.com/lupadb/lupa/query/internal/parse"
+
+// tag names a statement by its first words.
+func tag(t parse.Statement) string {
+	switch t.(type) {
+	case *parse.CreateTable:
+		return "CREATE TABLE"
+	case *parse.DropTable:
+		return "DROP TABLE"
+	case *parse.AlterTable:
+		return "ALTER TABLE"
+	case *parse.CreateIndex:
+		return "CREATE INDEX"
+	case *parse.DropIndex:
+		return "DROP INDEX"
+	case *parse.Insert:
+		return "INSERT"
+	case *parse.Update:
+		return "UPDATE"
+	case *parse.Delete:
+		return "DELETE"
+	case *parse.Select:
+		return "SELECT"
+	case *parse.CopyFrom, *parse.CopyTo:
+		return "COPY"
+	case *parse.Explain:
+		return "EXPLAIN"
+	case *parse.Begin:
+		return "BEGIN"
+	case *parse.Commit:
+		return "COMMIT"
+	case *parse.Rollback:
+		return "ROLLBACK"
+	case *parse.ShowTables:
+		return "SHOW"
+	case *parse.Describe:
+		return "DESCRIBE"
+	case *parse.Backup:
+		return "BACKUP"
+	case *parse.Check:
+		return "CHECK"
+	case *parse.Vacuum:
+		return "VACUUM"
+	}
+	return ""
+}
+
+// returnsRows reports whether running t gives rows.
+func returnsRows(t parse.Statement) bool {
+	switch t := t.(type) {
+	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.Describe, *parse.Check:
+		return true
+	case *parse.Insert:
+		return len(t.Returning) > 0
+	case *parse.Update:
+		return len(t.Returning) > 0
+	case *parse.Delete:
+		return len(t.Returning) > 0
+	}
+	return false
+}
+
+// readOnly reports whether t leaves the store as it is. BACKUP and COPY TO
+// write files, not the store.
+func readOnly(t parse.Statement) bool {
+	switch t := t.(type) {
+	case *parse.Select, *parse.ShowTables, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
+		return true
+	case *parse.Explain:
+		return !t.Analyze || readOnly(t.Statement)
+	}
+	return false
+}

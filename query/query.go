@@ -1,0 +1,154 @@
+// Package query is the way into the language: it prepares statements, runs
+// them against a store and hands out their rows in batches.
+//
+// The stages live in internal packages, in the order a statement passes them:
+// parse (text to tree), plan (names, types, rewrite rules, physical plan), exec
+// (operators over column batches), with fn (functions) and source (files)
+// beside them. A Session holds what outlives one statement: a transaction
+// that was begun.
+package query
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Progress tells how far a long statement (COPY, INSERT ... SELECT, CREATE
+// INDEX, CHECK, VACUUM, BACKUP) has come.
+type Progress = exec.Progress
+
+// Env is what statements run in. Its fields are set once, before the first
+// use, and Env is then safe for concurrent use; it must not be copied.
+type Env struct {
+	// Store holds the tables.
+	Store *storage.Store
+
+	// Encoder opens the encoder of a name, as in CREATE TABLE. It is called
+	// often: the caller keeps encoders open and hands out the same one. nil
+	// means that no encoder is known.
+	Encoder encoder.Opener
+
+	// MemoryBudget bounds, in bytes, what one statement's sorts, groups and
+	// joins hold; beyond it a statement fails with a *MemoryError. 0 means 1 GiB.
+	MemoryBudget int64
+
+	// Workers is the number of goroutines a scan may use; 0 means one per CPU.
+	Workers int
+
+	// NoFiles forbids statements to read and write files (COPY, read_csv,
+	// image('path'), BACKUP); AllowURLs lets them read http(s) addresses.
+	NoFiles   bool
+	AllowURLs bool
+
+	// PromptCache is how many bytes of encoded texts are kept; 0 means 32 MiB,
+	// negative none.
+	PromptCache int64
+
+	texts exec.TextCache
+}
+
+// PromptCounts returns how many texts were found in the prompt cache and how
+// many had to be encoded.
+func (e *Env) PromptCounts() (hits, encoded int64) { return e.texts.Counts() }
+
+// Hooks are the callbacks of one run. Any may be nil. They are called from the
+// goroutine that runs the statement.
+type Hooks struct {
+	Progress func(Progress)
+	Warn     func(string) // a picture that could not be read, and the like
+}
+
+// Args are a statement's arguments: Pos[0] is for $1 or the first ?, Named for
+// :name. Vectors are not copied and must not change while the statement runs.
+type Args struct {
+	Pos   []value.Value
+	Named map[string]value.Value
+}
+
+// Stmt is one parsed statement. It is immutable and safe for concurrent use,
+// by several sessions too: names are looked up when it runs.
+type Stmt struct {
+	env    *Env
+	tree   parse.Statement
+	text   string
+	params int
+	names  []string
+}
+
+// Prepare parses one statement; a ';' after it is fine. Errors of syntax are
+// *Error values. Tables and columns are checked when the statement runs.
+func Prepare(env *Env, sql string) (*Stmt, error) {
+	tree, err := parse.Parse(sql)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stmt{env: env, tree: tree, text: sql}
+	seen := map[string]bool{}
+	parse.Walk(tree, func(n parse.Node) bool {
+		if p, ok := n.(*parse.Param); ok {
+			if p.Name == "" {
+				s.params = max(s.params, p.Index)
+			} else if !seen[p.Name] {
+				seen[p.Name] = true
+				s.names = append(s.names, p.Name)
+			}
+		}
+		return true
+	})
+	return s, nil
+}
+
+// NumParams returns how many positional arguments the statement takes.
+func (s *Stmt) NumParams() int { return s.params }
+
+// ParamNames returns the names of its :name parameters, in order of appearance.
+func (s *Stmt) ParamNames() []string { return s.names }
+
+// Text returns the statement as it was given to Prepare.
+func (s *Stmt) Text() string { return s.text }
+
+// Tag returns the statement's first words: "SELECT", "INSERT", "CREATE TABLE".
+func (s *Stmt) Tag() string { return tag(s.tree) }
+
+// ReturnsRows reports whether a run of the statement gives rows to read.
+func (s *Stmt) ReturnsRows() bool { return returnsRows(s.tree) }
+
+// ReadOnly reports whether the statement leaves the store as it is.
+func (s *Stmt) ReadOnly() bool { return readOnly(s.tree) }
+
+// Error is an error at a place in the statement's text: line, column, what was
+// wrong and what would be right.
+type Error = parse.Error
+
+// check compares the arguments with the parameters.
+func (s *Stmt) check(args Args) error {
+	if len(args.Pos) < s.params {
+		return fmt.Errorf("the statement has %d parameters, got %d arguments", s.params, len(args.Pos))
+	}
+	if len(args.Pos) > s.params {
+		return fmt.Errorf("the statement has %d parameters, got %d arguments", s.params, len(args.Pos))
+	}
+	for _, n := range s.names {
+		if _, ok := args.Named[n]; !ok {
+			return fmt.Errorf("no argument for the parameter :%s", n)
+		}
+	}
+	return nil
+}
+
+// Run prepares and runs one statement outside of any transaction begun by
+// BEGIN: reads see a snapshot of this moment, writes are committed when it
+// returns. The caller closes the Result.
+func Run(ctx context.Context, env *Env, sql string, args Args) (*Result, error) {
+	st, err := Prepare(env, sql)
+	if err != nil {
+		return nil, err
+	}
+	return NewSession(env).Run(ctx, st, args, Hooks{})
+}

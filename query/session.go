@@ -1,0 +1,161 @@
+package query
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
+)
+
+// ErrAborted is returned by every statement but COMMIT and ROLLBACK once a
+// statement of a transaction has failed.
+var ErrAborted = errors.New("the transaction has failed and waits for ROLLBACK; nothing of it will be kept")
+
+// ErrRolledBack is returned by Session.Commit when the transaction had failed,
+// so that it was rolled back instead. The statement COMMIT says so by its tag.
+var ErrRolledBack = errors.New("the transaction had failed: rolled back, nothing of it was kept")
+
+// ErrNoTransaction is returned by COMMIT and ROLLBACK outside of a transaction,
+// ErrInTransaction by BEGIN within one.
+var (
+	ErrNoTransaction = errors.New("no transaction was begun")
+	ErrInTransaction = errors.New("a transaction is open already; COMMIT or ROLLBACK comes first")
+)
+
+// Session runs statements one after another, each on its own (autocommit) or
+// between BEGIN and COMMIT in one transaction. Other than an Env it is for one
+// goroutine at a time.
+type Session struct {
+	env    *Env
+	tx     *storage.Tx   // the writing transaction, or nil
+	view   *storage.View // the snapshot of a read-only transaction, or nil
+	failed bool
+}
+
+// NewSession returns a session outside of any transaction. It holds nothing
+// until BEGIN; Close rolls back what is open.
+func NewSession(env *Env) *Session { return &Session{env: env} }
+
+// InTransaction reports whether a transaction is open, failed or not.
+func (s *Session) InTransaction() bool { return s.tx != nil || s.view != nil }
+
+// Failed reports whether a statement of the open transaction has failed.
+func (s *Session) Failed() bool { return s.failed }
+
+// Begin opens a transaction, waiting for the store's one writer unless it is
+// read-only. It is what the statement BEGIN does.
+func (s *Session) Begin(ctx context.Context, readOnly bool) error {
+	if s.InTransaction() {
+		return ErrInTransaction
+	}
+	if readOnly {
+		view, err := s.env.Store.Snapshot()
+		if err != nil {
+			return err
+		}
+		s.view = view
+		return nil
+	}
+	tx, err := s.env.Store.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	s.tx = tx
+	return nil
+}
+
+// Commit makes the transaction's changes permanent. If a statement of it had
+// failed, it rolls back and returns ErrRolledBack.
+func (s *Session) Commit(ctx context.Context) error {
+	switch {
+	case !s.InTransaction():
+		return ErrNoTransaction
+	case s.failed:
+		if err := s.Rollback(); err != nil {
+			return err
+		}
+		return ErrRolledBack
+	case s.view != nil:
+		return s.Rollback()
+	}
+	tx := s.tx
+	s.tx = nil
+	return tx.Commit(ctx)
+}
+
+// Rollback ends the transaction and drops its changes.
+func (s *Session) Rollback() error {
+	if !s.InTransaction() {
+		return ErrNoTransaction
+	}
+	tx, view := s.tx, s.view
+	s.tx, s.view, s.failed = nil, nil, false
+	if view != nil {
+		return view.Close()
+	}
+	return tx.Rollback()
+}
+
+// Close rolls back an open transaction. The session may not be used after it.
+func (s *Session) Close() error {
+	if s.InTransaction() {
+		return s.Rollback()
+	}
+	return nil
+}
+
+// Run runs a prepared statement. Within a transaction an error makes the
+// transaction fail; outside, a statement that fails leaves nothing behind. The
+// caller reads the Result and closes it before the session's next statement.
+func (s *Session) Run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {
+	if err := stmt.check(args); err != nil {
+		return nil, s.fail(err)
+	}
+	switch t := stmt.tree.(type) {
+	case *parse.Begin:
+		if err := s.Begin(ctx, t.ReadOnly); err != nil {
+			return nil, err
+		}
+		return &Result{tag: "BEGIN"}, nil
+	case *parse.Commit:
+		err := s.Commit(ctx)
+		if err == ErrRolledBack {
+			return &Result{tag: "ROLLBACK"}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &Result{tag: "COMMIT"}, nil
+	case *parse.Rollback:
+		if err := s.Rollback(); err != nil {
+			return nil, err
+		}
+		return &Result{tag: "ROLLBACK"}, nil
+	}
+	if s.failed {
+		return nil, ErrAborted
+	}
+	r, err := s.run(ctx, stmt, args, hooks)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return r, nil
+}
+
+// fail marks an open transaction as failed.
+func (s *Session) fail(err error) error {
+	if s.InTransaction() {
+		s.failed = true
+	}
+	return err
+}
+
+// Query prepares and runs sql.
+func (s *Session) Query(ctx context.Context, sql string, args Args, hooks Hooks) (*Result, error) {
+	stmt, err := Prepare(s.env, sql)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	return s.Run(ctx, stmt, args, hooks)
+}
