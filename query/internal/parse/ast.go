@@ -170,13 +170,14 @@ type Assignment struct {
 	Value  Expr // may be *Default
 }
 
-// Update is UPDATE.
+// Update is UPDATE t SET ... [FROM ...] [WHERE ...].
 type Update struct {
 	Pos
 	Table     Ident
 	Alias     Ident
 	Set       []Assignment
-	Where     Expr // nil: every row
+	From      TableExpr // nil: none; Where joins it with the table
+	Where     Expr      // nil: every row
 	Returning []SelectItem
 }
 

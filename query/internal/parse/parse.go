@@ -1,25 +1,73 @@
 package parse
 
-// Parse parses one statement, with or without its ';'.
+import (
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// Parse parses one statement, with or without its ';'. Errors are of type *Error.
 func Parse(src string) (Statement, error) {
-	return nil, Errorf(Pos{Line: 1, Column: 1}, "no statement")
+	s := newScanner(src)
+	stmt, err := parseNext(s)
+	if err != nil {
+		return nil, err
+	}
+	if stmt == nil {
+		return nil, Errorf(Pos{Line: 1, Column: 1}, "there is no statement")
+	}
+	if next, err := s.next(); err != nil || next.kind != tokEnd {
+		return nil, Errorf(next.pos, "only one statement is expected here, this begins a second one")
+	}
+	return stmt, nil
 }
 
 // ParseAll parses statements separated by ';'. At the first error it returns the
 // statements before it too.
 func ParseAll(src string) ([]Statement, error) {
-	return nil, Errorf(Pos{Line: 1, Column: 1}, "no statement")
+	var all []Statement
+	s := newScanner(src)
+	for {
+		stmt, err := parseNext(s)
+		if err != nil {
+			return all, err
+		}
+		if stmt == nil {
+			return all, nil
+		}
+		all = append(all, stmt)
+	}
 }
 
-// Piece is the text of one statement within a longer source.
-type Piece struct {
-	Pos             // of its first token
-	Text     string // without the ';' and the space around it
-	End      int    // offset after its ';'
-	Complete bool   // it ended with ';', outside of strings and comments
+// parseNext parses the next statement that is not empty, or returns nil at the
+// end of the source.
+func parseNext(s *scanner) (Statement, error) {
+	for {
+		tokens, lexErr := lexStatement(s)
+		if lexErr != nil {
+			return nil, lexErr
+		}
+		if len(tokens) > 1 {
+			return parseTokens(s.src, tokens)
+		}
+		if s.off == len(s.src) {
+			return nil, nil
+		}
+	}
 }
 
-// Split cuts a source into statements without parsing them: it only knows
-// strings, quoted names and comments. Pieces with no token at all are left
-// out, so only the last piece can be incomplete.
-func Split(src string) []Piece { return nil }
+// parseTokens parses the tokens of one statement.
+func parseTokens(src string, tokens []lexer.Token) (Statement, error) {
+	lex, err := lexer.Upgrade(&tokenReader{tokens})
+	if err != nil {
+		return nil, err
+	}
+	g, err := grammar().statement.ParseFromLexer(lex)
+	if err != nil {
+		return nil, explain(src, tokens, err)
+	}
+	var c converter
+	stmt := c.statement(g)
+	if c.err != nil {
+		return nil, c.err
+	}
+	return stmt, nil
+}

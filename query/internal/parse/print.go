@@ -123,6 +123,9 @@ func (p *printer) statement(s Statement) {
 		p.print("UPDATE ", s.Table)
 		p.alias(s.Alias, nil)
 		p.print(" SET ", s.Set)
+		if s.From != nil {
+			p.print(" FROM ", s.From)
+		}
 		p.clause(" WHERE ", s.Where)
 		p.returning(s.Returning)
 	case *Delete:

@@ -32,6 +32,9 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Value)
 	case *Update:
 		w.assignments(n.Set)
+		if n.From != nil {
+			Walk(n.From, f)
+		}
 		w.expr(n.Where)
 		w.items(n.Returning)
 	case *Delete:

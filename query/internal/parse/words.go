@@ -48,3 +48,13 @@ func nameRest(r rune) bool {
 
 // callName prints the name of a function: quoted unless it is a plain name.
 func callName(name string) string { return Quote(name) }
+
+func lower(s string) string { return strings.ToLower(s) }
+
+// unquote returns the name a word or a quoted name writes.
+func unquote(text string) string {
+	if strings.HasPrefix(text, `"`) {
+		return strings.ReplaceAll(text[1:len(text)-1], `""`, `"`)
+	}
+	return text
+}

@@ -1,0 +1,54 @@
+package parse
+
+import (
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// Productions that look more than one token ahead. Those whose name ends in
+// Ahead match nothing: they only say whether the rule they begin is meant.
+type (
+	gQueryAhead  struct{} // the next parenthesis opens a query
+	gListAhead   struct{} // the next parenthesis opens a list of names
+	gStarAhead   struct{} // name.*
+	gOptionAhead struct{} // name =>, name := or name =
+	gIfExists    struct{} // IF EXISTS
+	gIfNotExists struct{} // IF NOT EXISTS
+)
+
+func match(ok bool) error {
+	if !ok {
+		return participle.NextMatch
+	}
+	return nil
+}
+
+// Parse implements participle.Parseable.
+func (*gQueryAhead) Parse(lex *lexer.PeekingLexer) error { return match(beginsQuery(lex)) }
+
+// Parse implements participle.Parseable.
+func (*gListAhead) Parse(lex *lexer.PeekingLexer) error {
+	return match(is(lex.Peek(), "(") && isAny(peek(lex, 1), "SELECT", "WITH", "VALUES", "(") == "")
+}
+
+// Parse implements participle.Parseable.
+func (*gStarAhead) Parse(lex *lexer.PeekingLexer) error {
+	return match(isName(lex.Peek()) && is(peek(lex, 1), ".") && is(peek(lex, 2), "*"))
+}
+
+// Parse implements participle.Parseable.
+func (*gOptionAhead) Parse(lex *lexer.PeekingLexer) error {
+	return match(isName(lex.Peek()) && isAny(peek(lex, 1), "=>", ":=", "=") != "")
+}
+
+// Parse implements participle.Parseable.
+func (*gIfExists) Parse(lex *lexer.PeekingLexer) error {
+	return match(acceptWords(lex, "IF", "EXISTS"))
+}
+
+// Parse implements participle.Parseable.
+func (*gIfNotExists) Parse(lex *lexer.PeekingLexer) error {
+	return match(acceptWords(lex, "IF", "NOT", "EXISTS"))
+}
+
+func isName(t *lexer.Token) bool { return t.Type == lexWord || t.Type == lexQuoted }

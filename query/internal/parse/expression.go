@@ -1,0 +1,737 @@
+package parse
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Expressions are a custom production of the grammar: precedence climbing over
+// participle's tokens, in place of a dozen layers of rules. A query within an
+// expression goes back to participle.
+
+// parseExpr is the production of Expr. It returns participle.NextMatch where no
+// expression begins.
+func parseExpr(lex *lexer.PeekingLexer) (Expr, error) {
+	if !beginsExpr(lex) {
+		return nil, participle.NextMatch
+	}
+	p := exprParser{lex: lex}
+	e, err := p.parse(precOr)
+	if err != nil {
+		return nil, err
+	}
+	return e.Expr, nil
+}
+
+// sized is an expression with the height of its tree.
+type sized struct {
+	Expr
+	height int
+}
+
+// over returns e as the node above the given ones.
+func over(e Expr, below ...sized) sized {
+	h := 0
+	for _, b := range below {
+		h = max(h, b.height)
+	}
+	return sized{e, h + 1}
+}
+
+// exprParser parses one expression.
+type exprParser struct {
+	lex   *lexer.PeekingLexer
+	depth int // calls of parse within each other
+}
+
+// isWord reports whether an unquoted word is the given one.
+func isWord(text, word string) bool {
+	return len(text) == len(word) && strings.EqualFold(text, word)
+}
+
+// is reports whether a token is the word or operator s.
+func is(t *lexer.Token, s string) bool {
+	switch t.Type {
+	case lexWord, lexKeyword:
+		return isWord(t.Value, s)
+	case lexOp:
+		return t.Value == s
+	}
+	return false
+}
+
+// isAny returns which of the words or operators a token is, or "".
+func isAny(t *lexer.Token, words ...string) string {
+	for _, w := range words {
+		if is(t, w) {
+			return w
+		}
+	}
+	return ""
+}
+
+// peek returns the token n places ahead; the last is an EOF.
+func peek(lex *lexer.PeekingLexer, n int) *lexer.Token {
+	t := lex.Peek()
+	from := lex.RawCursor()
+	for i := 0; i < n && !t.EOF(); i++ {
+		from++
+		t = &lex.Range(from, from+1)[0]
+	}
+	return t
+}
+
+// beginsExpr reports whether an expression can begin at the next token.
+func beginsExpr(lex *lexer.PeekingLexer) bool {
+	t := lex.Peek()
+	switch t.Type {
+	case lexWord, lexQuoted, lexString, lexBlob, lexNumber, lexVector, lexParam:
+		return true
+	case lexKeyword:
+		return isAny(t, "NULL", "TRUE", "FALSE", "CASE", "CAST", "EXISTS", "NOT") != "" ||
+			isAny(t, "LEFT", "RIGHT") != "" && is(peek(lex, 1), "(")
+	}
+	return isAny(t, "(", "-", "+") != ""
+}
+
+// beginsQuery reports whether the parenthesis at the next token opens a query,
+// rather than an expression or a join that itself begins with a query.
+func beginsQuery(lex *lexer.PeekingLexer) bool {
+	at := lex.RawCursor()
+	next := func() *lexer.Token { return &lex.Range(at, at+1)[0] }
+	opened := 0
+	for ; is(next(), "("); at++ {
+		opened++
+	}
+	if opened == 0 || isAny(next(), "SELECT", "WITH", "VALUES") == "" {
+		return false
+	}
+	// "((SELECT 1) + 2)" is an expression, "((SELECT 1) UNION ...)" a query: what
+	// follows the end of each inner parenthesis tells.
+	for depth := opened; opened > 1; {
+		t := next()
+		if t.EOF() {
+			return true
+		}
+		at++
+		switch {
+		case is(t, "("):
+			depth++
+		case is(t, ")"):
+			depth--
+			if depth < opened {
+				opened = depth
+				if isAny(next(), ")", "UNION", "ORDER", "LIMIT", "OFFSET") == "" && !next().EOF() {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// accept consumes the next token if it is s.
+func (p *exprParser) accept(s string) bool {
+	if !is(p.lex.Peek(), s) {
+		return false
+	}
+	p.lex.Next()
+	return true
+}
+
+// expect consumes the next token, which has to be s.
+func (p *exprParser) expect(s string) error {
+	if !p.accept(s) {
+		return p.unexpected(s)
+	}
+	return nil
+}
+
+// unexpected returns the error for the next token where one of others is right.
+func (p *exprParser) unexpected(want ...string) error {
+	return &unexpected{token: *p.lex.Peek(), want: want}
+}
+
+// parse parses an expression of operators that bind at least as tight as min.
+func (p *exprParser) parse(min int) (sized, error) {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxDepth {
+		return sized{}, Errorf(posOf(p.lex.Peek().Pos), "expression is nested too deeply: at most %d levels", maxDepth)
+	}
+	left, err := p.prefix()
+	if err != nil {
+		return sized{}, err
+	}
+	last := 0 // level of the operator just done, if it takes no second one of its level
+	for {
+		t := p.lex.Peek()
+		prec := p.infix(t)
+		if prec == 0 || prec < min {
+			return left, nil
+		}
+		if prec == last && prec == precCompare {
+			return sized{}, Errorf(posOf(t.Pos), "comparisons cannot be chained").WithHint("write a < b AND b < c")
+		}
+		at := posOf(t.Pos)
+		left, err = p.operator(left, prec, at)
+		if err != nil {
+			return sized{}, err
+		}
+		last = prec
+		if left.height > maxHeight {
+			return sized{}, Errorf(at, "expression is too long: at most %d operators on top of each other", maxHeight).
+				WithHint("a list of values can be written IN (...)")
+		}
+	}
+}
+
+// infix returns the level of the operator that begins at token t, or 0.
+func (p *exprParser) infix(t *lexer.Token) int {
+	switch t.Type {
+	case lexKeyword:
+		switch isAny(t, "OR", "AND", "IS", "ISNULL", "NOTNULL", "LIKE", "ILIKE", "IN", "BETWEEN", "NOT") {
+		case "OR":
+			return precOr
+		case "AND":
+			return precAnd
+		case "IS", "ISNULL", "NOTNULL":
+			return precIs
+		case "LIKE", "ILIKE", "IN", "BETWEEN":
+			return precLike
+		case "NOT":
+			if isAny(peek(p.lex, 1), "LIKE", "ILIKE", "IN", "BETWEEN") != "" {
+				return precLike
+			}
+		}
+	case lexOp:
+		switch t.Value {
+		case "::":
+			return precPostfix
+		case "!=":
+			return precCompare
+		case "=", "<>", "<", "<=", ">", ">=", "<->", "<#>", "<=>", "<+>", "+", "-", "||", "*", "/", "%", "->", "->>":
+			return precOf(Op(t.Value))
+		}
+	}
+	return 0
+}
+
+// operator parses the operator at the next token and what stands at its right.
+func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
+	t := p.lex.Next()
+	if t.Type == lexOp {
+		if t.Value == "::" {
+			typ, err := parseType(p.lex)
+			return over(&Cast{at, left.Expr, typ}, left), err
+		}
+		op := Op(t.Value)
+		if op == "!=" {
+			op = OpNe
+		}
+		if op == OpEq && p.lex.Peek().Type == lexOp && p.lex.Peek().Value == "=" && p.lex.Peek().Pos.Offset == at.Offset+1 {
+			return sized{}, Errorf(at, "equality is written =, not ==")
+		}
+		right, err := p.parse(prec + 1)
+		return over(&Binary{at, op, left.Expr, right.Expr}, left, right), err
+	}
+	switch {
+	case is(t, "OR"), is(t, "AND"):
+		right, err := p.parse(prec + 1)
+		return over(&Binary{at, Op(strings.ToUpper(t.Value)), left.Expr, right.Expr}, left, right), err
+	case is(t, "ISNULL"), is(t, "NOTNULL"):
+		return over(&IsNull{at, left.Expr, is(t, "NOTNULL")}, left), nil
+	case is(t, "IS"):
+		return p.is(left, at)
+	}
+	not := is(t, "NOT")
+	if not {
+		t = p.lex.Next()
+	}
+	switch {
+	case is(t, "IN"):
+		return p.in(left, not, at)
+	case is(t, "BETWEEN"):
+		low, err := p.parse(precOther)
+		if err != nil {
+			return sized{}, err
+		}
+		if err := p.expect("AND"); err != nil {
+			return sized{}, err
+		}
+		high, err := p.parse(precOther)
+		return over(&Between{at, left.Expr, not, low.Expr, high.Expr}, left, low, high), err
+	}
+	pattern, err := p.parse(precOther)
+	if err != nil {
+		return sized{}, err
+	}
+	var escape sized
+	if p.accept("ESCAPE") {
+		if escape, err = p.parse(precOther); err != nil {
+			return sized{}, err
+		}
+	}
+	return over(&Like{at, left.Expr, not, is(t, "ILIKE"), pattern.Expr, escape.Expr}, left, pattern, escape), nil
+}
+
+// is parses what follows IS.
+func (p *exprParser) is(left sized, at Pos) (sized, error) {
+	not := p.accept("NOT")
+	switch {
+	case p.accept("NULL"), p.accept("UNKNOWN"):
+		return over(&IsNull{at, left.Expr, not}, left), nil
+	case p.accept("TRUE"):
+		return over(&IsBool{at, left.Expr, not, true}, left), nil
+	case p.accept("FALSE"):
+		return over(&IsBool{at, left.Expr, not, false}, left), nil
+	case p.accept("DISTINCT"):
+		if err := p.expect("FROM"); err != nil {
+			return sized{}, err
+		}
+		op := OpDistinct
+		if not {
+			op = OpNotDistinct
+		}
+		right, err := p.parse(precIs + 1)
+		return over(&Binary{at, op, left.Expr, right.Expr}, left, right), err
+	}
+	return sized{}, p.unexpected("NULL", "TRUE", "FALSE", "DISTINCT FROM")
+}
+
+// in parses what follows IN.
+func (p *exprParser) in(left sized, not bool, at Pos) (sized, error) {
+	if beginsQuery(p.lex) {
+		p.lex.Next()
+		q, err := p.query()
+		return over(&InQuery{at, left.Expr, not, q}, left), err
+	}
+	if err := p.expect("("); err != nil {
+		return sized{}, err
+	}
+	list, err := p.list()
+	if err != nil {
+		return sized{}, err
+	}
+	in := &InList{at, left.Expr, not, nil}
+	for _, e := range list {
+		in.List = append(in.List, e.Expr)
+	}
+	return over(in, append(list, left)...), nil
+}
+
+// list parses expressions with commas between them up to the closing
+// parenthesis; the opening one is consumed.
+func (p *exprParser) list() ([]sized, error) {
+	var list []sized
+	for {
+		e, err := p.parse(precOr)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+		if p.accept(")") {
+			return list, nil
+		}
+		if !p.accept(",") {
+			return nil, p.unexpected(",", ")")
+		}
+	}
+}
+
+// query parses a query up to its closing parenthesis; the opening one is
+// consumed.
+func (p *exprParser) query() (*Select, error) {
+	g, err := grammar().query.ParseFromLexer(p.lex, participle.AllowTrailing(true))
+	if err != nil {
+		return nil, err
+	}
+	var c converter
+	q := c.selectStmt(g)
+	if c.err != nil {
+		return nil, c.err
+	}
+	return q, p.expect(")")
+}
+
+// prefix parses an operand with the operators before it.
+func (p *exprParser) prefix() (sized, error) {
+	var ops []*lexer.Token
+	for isAny(p.lex.Peek(), "-", "+", "NOT") != "" {
+		ops = append(ops, p.lex.Next())
+		if is(ops[len(ops)-1], "NOT") { // weaker than what follows
+			break
+		}
+		if len(ops) > maxNesting {
+			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "too many signs before an operand")
+		}
+	}
+	var e sized
+	var err error
+	n := len(ops)
+	switch {
+	case n > 0 && is(ops[n-1], "NOT"):
+		e, err = p.parse(precNot)
+	case n > 0 && is(ops[n-1], "-") && p.lex.Peek().Type == lexNumber && !is(peek(p.lex, 1), "::"):
+		n--
+		e, err = p.number(true)
+		if e.Expr != nil {
+			e.Expr.(*Literal).Pos = posOf(ops[n].Pos)
+		}
+	default:
+		e, err = p.primary()
+		for err == nil && is(p.lex.Peek(), "::") {
+			e, err = p.operator(e, precPostfix, posOf(p.lex.Peek().Pos))
+		}
+	}
+	if err != nil {
+		return sized{}, err
+	}
+	for n--; n >= 0; n-- {
+		e = over(&Unary{posOf(ops[n].Pos), Op(strings.ToUpper(ops[n].Value)), e.Expr}, e)
+	}
+	return e, nil
+}
+
+// number parses a number; a minus before it has been consumed.
+func (p *exprParser) number(negative bool) (sized, error) {
+	t := p.lex.Next()
+	v, err := numberValue(t.Value, negative)
+	if err != nil {
+		return sized{}, Errorf(posOf(t.Pos), "%s", err)
+	}
+	return sized{&Literal{posOf(t.Pos), v}, 1}, nil
+}
+
+// primary parses an operand.
+func (p *exprParser) primary() (sized, error) {
+	t := p.lex.Peek()
+	at := posOf(t.Pos)
+	literal := func(v value.Value, err error) (sized, error) {
+		p.lex.Next()
+		if err != nil {
+			return sized{}, Errorf(at, "%s", err)
+		}
+		return sized{&Literal{at, v}, 1}, nil
+	}
+	switch t.Type {
+	case lexNumber:
+		return p.number(false)
+	case lexString:
+		return literal(textValue(t.Value))
+	case lexBlob:
+		return literal(blobValue(t.Value))
+	case lexVector:
+		return literal(vectorValue(t.Value))
+	case lexParam:
+		p.lex.Next()
+		param, err := paramOf(t)
+		return sized{param, 1}, err
+	case lexWord, lexQuoted:
+		return p.name()
+	case lexOp:
+		if t.Value != "(" {
+			break
+		}
+		query := beginsQuery(p.lex)
+		p.lex.Next()
+		if query {
+			q, err := p.query()
+			return sized{&Subquery{at, q}, 1}, err
+		}
+		e, err := p.parse(precOr)
+		if err != nil {
+			return sized{}, err
+		}
+		if is(p.lex.Peek(), ",") {
+			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "a list in parentheses is no value").WithHint("a list stands after IN or in a row of VALUES")
+		}
+		return e, p.expect(")")
+	case lexKeyword:
+		switch isAny(t, "NULL", "TRUE", "FALSE", "CASE", "CAST", "EXISTS", "LEFT", "RIGHT") {
+		case "NULL":
+			return literal(value.Value{}, nil)
+		case "TRUE":
+			return literal(value.Bool(true), nil)
+		case "FALSE":
+			return literal(value.Bool(false), nil)
+		case "CASE":
+			return p.caseExpr()
+		case "CAST":
+			return p.cast()
+		case "EXISTS":
+			p.lex.Next()
+			if !beginsQuery(p.lex) {
+				return sized{}, p.unexpected("(SELECT ...)")
+			}
+			p.lex.Next()
+			q, err := p.query()
+			return sized{&Exists{at, q}, 1}, err
+		case "LEFT", "RIGHT":
+			if is(peek(p.lex, 1), "(") {
+				return p.name()
+			}
+		}
+	}
+	return sized{}, p.unexpected(wantExpr)
+}
+
+// paramOf returns the parameter a token writes.
+func paramOf(t *lexer.Token) (*Param, error) {
+	param := &Param{Pos: posOf(t.Pos)}
+	if t.Value[0] == ':' {
+		param.Name = t.Value[1:]
+		return param, nil
+	}
+	for _, c := range t.Value[1:] {
+		param.Index = param.Index*10 + int(c-'0')
+		if param.Index > maxParams {
+			return nil, Errorf(param.Pos, "too high a parameter: at most $%d", maxParams)
+		}
+	}
+	if param.Index == 0 {
+		return nil, Errorf(param.Pos, "parameters are numbered from $1")
+	}
+	return param, nil
+}
+
+// maxParams is the highest number of a parameter.
+const maxParams = 65535
+
+// name parses what begins with a name: a column, a call, or Type 'text'.
+func (p *exprParser) name() (sized, error) {
+	t := p.lex.Next()
+	id := identOf(t)
+	next := p.lex.Peek()
+	switch {
+	case is(next, "("):
+		p.lex.Next()
+		return p.call(id, t)
+	case next.Type == lexString && t.Type == lexWord:
+		typ, ok := plainType(t.Value)
+		if !ok {
+			if hint := otherTypes[strings.ToUpper(t.Value)]; hint != "" {
+				return sized{}, Errorf(id.Pos, "there is no type %s", strings.ToUpper(t.Value)).WithHint("%s", hint)
+			}
+			return sized{}, &unexpected{token: *next, want: nil}
+		}
+		text, err := p.primary()
+		return over(&Cast{id.Pos, text.Expr, Type{id.Pos, typ}}, text), err
+	case is(next, "."):
+		p.lex.Next()
+		col, ok := acceptName(p.lex)
+		switch {
+		case !ok && is(p.lex.Peek(), "*"):
+			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "%s.* stands for columns, not for a value", id).
+				WithHint("it goes into a select list by itself")
+		case !ok:
+			return sized{}, p.unexpected(wantColumn)
+		case is(p.lex.Peek(), "."):
+			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "a column is written table.column at most").WithHint("there are no schemas")
+		}
+		return sized{&ColumnRef{id.Pos, id, col}, 1}, nil
+	}
+	if t.Type == lexWord && isWord(t.Value, "CURRENT_TIMESTAMP") {
+		return sized{&Call{Pos: id.Pos, Func: Ident{id.Pos, "now"}}, 1}, nil
+	}
+	return sized{&ColumnRef{id.Pos, Ident{}, id}, 1}, nil
+}
+
+// call parses the arguments of a function; the parenthesis is consumed.
+func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
+	c := &Call{Pos: id.Pos, Func: id}
+	var args []sized
+	var err error
+	switch {
+	case p.accept(")"):
+	case is(p.lex.Peek(), "*"):
+		p.lex.Next()
+		c.Star = true
+		err = p.expect(")")
+	case name.Type == lexWord && isWord(name.Value, "EXTRACT") && is(peek(p.lex, 1), "FROM"):
+		args, err = p.extract()
+	case name.Type == lexWord && (isWord(name.Value, "SUBSTRING") || isWord(name.Value, "SUBSTR")):
+		args, err = p.substring(c)
+	default:
+		c.Distinct = p.accept("DISTINCT")
+		args, err = p.list()
+	}
+	if err != nil {
+		return sized{}, err
+	}
+	for _, a := range args {
+		c.Args = append(c.Args, a.Expr)
+	}
+	switch {
+	case is(p.lex.Peek(), "FILTER") && is(peek(p.lex, 1), "("):
+		p.lex.Next()
+		p.lex.Next()
+		if err := p.expect("WHERE"); err != nil {
+			return sized{}, err
+		}
+		filter, err := p.parse(precOr)
+		if err != nil {
+			return sized{}, err
+		}
+		c.Filter = filter.Expr
+		args = append(args, filter)
+		if err := p.expect(")"); err != nil {
+			return sized{}, err
+		}
+	case is(p.lex.Peek(), "OVER") && is(peek(p.lex, 1), "("):
+		return sized{}, Errorf(posOf(p.lex.Peek().Pos), "there are no window functions").
+			WithHint("the best of each group: SELECT DISTINCT ON (group) ... ORDER BY group, score")
+	}
+	return over(c, args...), nil
+}
+
+// extract parses field FROM x).
+func (p *exprParser) extract() ([]sized, error) {
+	t := p.lex.Next()
+	at := posOf(t.Pos)
+	field := strings.ToLower(t.Value)
+	switch t.Type {
+	case lexString:
+		v, err := textValue(t.Value)
+		if err != nil {
+			return nil, Errorf(at, "%s", err)
+		}
+		field = v.Str()
+	case lexWord, lexQuoted:
+		field = strings.ToLower(identOf(t).Name)
+	default:
+		return nil, &unexpected{token: *t, want: []string{"a field such as year"}}
+	}
+	p.lex.Next() // FROM
+	x, err := p.parse(precOr)
+	if err != nil {
+		return nil, err
+	}
+	return []sized{{&Literal{at, value.Str(field)}, 1}, x}, p.expect(")")
+}
+
+// substring parses x, from, for) and x FROM from FOR for).
+func (p *exprParser) substring(c *Call) ([]sized, error) {
+	x, err := p.parse(precOr)
+	if err != nil {
+		return nil, err
+	}
+	args := []sized{x}
+	if is(p.lex.Peek(), "FROM") || is(p.lex.Peek(), "FOR") {
+		c.Func.Name = "substr"
+		from := sized{&Literal{c.Pos, value.Int(1)}, 1}
+		if p.accept("FROM") {
+			if from, err = p.parse(precOr); err != nil {
+				return nil, err
+			}
+		}
+		args = append(args, from)
+		if p.accept("FOR") {
+			n, err := p.parse(precOr)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, n)
+		}
+		return args, p.expect(")")
+	}
+	if p.accept(")") {
+		return args, nil
+	}
+	if !p.accept(",") {
+		return nil, p.unexpected(",", ")")
+	}
+	rest, err := p.list()
+	return append(args, rest...), err
+}
+
+// caseExpr parses CASE ... END.
+func (p *exprParser) caseExpr() (sized, error) {
+	c := &Case{Pos: posOf(p.lex.Next().Pos)}
+	var below []sized
+	part := func() (Expr, error) {
+		e, err := p.parse(precOr)
+		below = append(below, e)
+		return e.Expr, err
+	}
+	var err error
+	if !is(p.lex.Peek(), "WHEN") {
+		if c.Operand, err = part(); err != nil {
+			return sized{}, err
+		}
+	}
+	for is(p.lex.Peek(), "WHEN") {
+		w := When{Pos: posOf(p.lex.Next().Pos)}
+		if w.Cond, err = part(); err != nil {
+			return sized{}, err
+		}
+		if err := p.expect("THEN"); err != nil {
+			return sized{}, err
+		}
+		if w.Then, err = part(); err != nil {
+			return sized{}, err
+		}
+		c.Whens = append(c.Whens, w)
+	}
+	if len(c.Whens) == 0 {
+		return sized{}, p.unexpected("WHEN")
+	}
+	if p.accept("ELSE") {
+		if c.Else, err = part(); err != nil {
+			return sized{}, err
+		}
+		return over(c, below...), p.expect("END")
+	}
+	if !p.accept("END") {
+		return sized{}, p.unexpected("WHEN", "ELSE", "END")
+	}
+	return over(c, below...), nil
+}
+
+// cast parses CAST(x AS type).
+func (p *exprParser) cast() (sized, error) {
+	at := posOf(p.lex.Next().Pos)
+	if err := p.expect("("); err != nil {
+		return sized{}, err
+	}
+	x, err := p.parse(precOr)
+	if err != nil {
+		return sized{}, err
+	}
+	if err := p.expect("AS"); err != nil {
+		return sized{}, err
+	}
+	typ, err := parseType(p.lex)
+	if err != nil {
+		return sized{}, err
+	}
+	return over(&Cast{at, x.Expr, typ}, x), p.expect(")")
+}
+
+// unexpected is the error for a token in the wrong place, before it has been
+// put into words.
+type unexpected struct {
+	token lexer.Token
+	want  []string // words and operators, and descriptions such as wantExpr
+}
+
+func (u *unexpected) Error() string { return "unexpected " + u.token.Value }
+
+// asUnexpected returns participle's error for a token in the wrong place, or
+// this package's, as an unexpected.
+func asUnexpected(err error) (*unexpected, bool) {
+	var ours *unexpected
+	if errors.As(err, &ours) {
+		return ours, true
+	}
+	var theirs *participle.UnexpectedTokenError
+	if errors.As(err, &theirs) {
+		return &unexpected{theirs.Unexpected, wanted(theirs)}, true
+	}
+	return nil, false
+}

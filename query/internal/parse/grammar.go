@@ -1,0 +1,210 @@
+package parse
+
+import (
+	"sync"
+
+	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// The grammar is participle's: structs whose tags hold the rules, one file for
+// each family of statements, each with the conversion of its structs into the
+// tree of ast.go. Every choice is made by the next token (a lookahead group
+// where one is not enough), so there is no backtracking: parsing takes linear
+// time, and an error is always at the first token that fits nowhere.
+
+// gStatement is the rule of a statement.
+type gStatement struct {
+	Pos      lexer.Position
+	Insert   *gInsert  `parser:"  'INSERT' @@"`
+	Update   *gUpdate  `parser:"| 'UPDATE' @@"`
+	Delete   *gDelete  `parser:"| 'DELETE' @@"`
+	Create   *gCreate  `parser:"| 'CREATE' @@"`
+	Drop     *gDrop    `parser:"| 'DROP' @@"`
+	Alter    *gAlter   `parser:"| 'ALTER' 'TABLE' @@"`
+	Copy     *gCopy    `parser:"| 'COPY' @@"`
+	Explain  *gExplain `parser:"| 'EXPLAIN' @@"`
+	Begin    *gBegin   `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
+	Commit   bool      `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
+	Rollback bool      `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
+	Show     bool      `parser:"| @'SHOW' 'TABLES'"`
+	Describe *gName    `parser:"| ('DESCRIBE' | 'DESC') @@"`
+	Backup   *gFile    `parser:"| 'BACKUP' 'TO' @@"`
+	Check    bool      `parser:"| @'CHECK'"`
+	Vacuum   *gVacuum  `parser:"| 'VACUUM' @@"`
+	Select   *gSelect  `parser:"| @@"`
+}
+
+// grammars are the parsers participle builds: of a statement, and of a query
+// for the expressions that hold one.
+type grammars struct {
+	statement *participle.Parser[gStatement]
+	query     *participle.Parser[gSelect]
+}
+
+var (
+	grammarOnce  sync.Once
+	builtGrammar grammars
+)
+
+// grammar returns the parsers, which are built at the first use.
+func grammar() *grammars {
+	grammarOnce.Do(func() {
+		options := []participle.Option{
+			participle.Lexer(definition{}),
+			participle.CaseInsensitive("Word", "Keyword"),
+			participle.ParseTypeWith(parseExpr),
+			participle.UseLookahead(0),
+		}
+		builtGrammar = grammars{
+			statement: participle.MustBuild[gStatement](options...),
+			query:     participle.MustBuild[gSelect](options...),
+		}
+	})
+	return &builtGrammar
+}
+
+// converter turns the grammar's structs into the tree. It keeps the first error.
+type converter struct{ err error }
+
+func (c *converter) fail(err error) {
+	if c.err == nil {
+		c.err = err
+	}
+}
+
+func (c *converter) statement(g *gStatement) Statement {
+	at := posOf(g.Pos)
+	switch {
+	case g.Select != nil:
+		return c.selectStmt(g.Select)
+	case g.Insert != nil:
+		return c.insert(at, g.Insert)
+	case g.Update != nil:
+		return c.update(at, g.Update)
+	case g.Delete != nil:
+		return c.delete(at, g.Delete)
+	case g.Create != nil:
+		return c.create(at, g.Create)
+	case g.Drop != nil:
+		return c.drop(at, g.Drop)
+	case g.Alter != nil:
+		return c.alter(at, g.Alter)
+	case g.Copy != nil:
+		return c.copy(at, g.Copy)
+	case g.Explain != nil:
+		return &Explain{at, g.Explain.Analyze, c.statement(g.Explain.Statement)}
+	case g.Begin != nil:
+		return &Begin{at, g.Begin.ReadOnly}
+	case g.Commit:
+		return &Commit{at}
+	case g.Rollback:
+		return &Rollback{at}
+	case g.Show:
+		return &ShowTables{at}
+	case g.Describe != nil:
+		return &Describe{at, ident(g.Describe)}
+	case g.Backup != nil:
+		return &Backup{at, g.Backup.expr}
+	case g.Check:
+		return &Check{at}
+	}
+	return &Vacuum{at, ident(g.Vacuum.Table)}
+}
+
+// gName is the rule of a name.
+type gName struct{ id Ident }
+
+// Parse implements participle.Parseable.
+func (n *gName) Parse(lex *lexer.PeekingLexer) error {
+	id, ok := acceptName(lex)
+	if !ok {
+		return participle.NextMatch
+	}
+	n.id = id
+	return nil
+}
+
+// acceptName consumes the next token if it is a name.
+func acceptName(lex *lexer.PeekingLexer) (Ident, bool) {
+	if t := lex.Peek(); t.Type == lexWord || t.Type == lexQuoted {
+		return identOf(lex.Next()), true
+	}
+	return Ident{}, false
+}
+
+// identOf returns the name a token writes.
+func identOf(t *lexer.Token) Ident {
+	if t.Type == lexQuoted {
+		return Ident{posOf(t.Pos), unquote(t.Value)}
+	}
+	return Ident{posOf(t.Pos), t.Value}
+}
+
+func ident(n *gName) Ident {
+	if n == nil {
+		return Ident{}
+	}
+	return n.id
+}
+
+func idents(ns []*gName) []Ident {
+	var ids []Ident
+	for _, n := range ns {
+		ids = append(ids, n.id)
+	}
+	return ids
+}
+
+// gText is the rule of a text literal.
+type gText struct{ lit Literal }
+
+// Parse implements participle.Parseable.
+func (g *gText) Parse(lex *lexer.PeekingLexer) error {
+	t := lex.Peek()
+	if t.Type != lexString {
+		return participle.NextMatch
+	}
+	lex.Next()
+	v, err := textValue(t.Value)
+	if err != nil {
+		return Errorf(posOf(t.Pos), "%s", err)
+	}
+	g.lit = Literal{posOf(t.Pos), v}
+	return nil
+}
+
+// gFile is the rule of a file's name: a text or a parameter.
+type gFile struct{ expr Expr }
+
+// Parse implements participle.Parseable.
+func (g *gFile) Parse(lex *lexer.PeekingLexer) error {
+	switch lex.Peek().Type {
+	case lexString:
+		var text gText
+		err := text.Parse(lex)
+		g.expr = &text.lit
+		return err
+	case lexParam:
+		param, err := paramOf(lex.Next())
+		g.expr = param
+		return err
+	}
+	return participle.NextMatch
+}
+
+// gType is the rule of a type.
+type gType struct{ typ Type }
+
+// Parse implements participle.Parseable.
+func (g *gType) Parse(lex *lexer.PeekingLexer) (err error) {
+	if lex.Peek().Type != lexWord {
+		return participle.NextMatch
+	}
+	word := *lex.Peek()
+	g.typ, err = parseType(lex)
+	if err != nil && lex.Peek().Pos == word.Pos {
+		lex.Next() // an error that consumed nothing would count as no match
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+package parse
+
+import (
+	"io"
+	"strconv"
+
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// Token types of the grammar: the kinds, below participle's EOF.
+const (
+	lexWord    = lexer.TokenType(-2 - tokWord)
+	lexKeyword = lexer.TokenType(-2 - tokKeyword)
+	lexQuoted  = lexer.TokenType(-2 - tokQuoted)
+	lexString  = lexer.TokenType(-2 - tokString)
+	lexBlob    = lexer.TokenType(-2 - tokBlob)
+	lexNumber  = lexer.TokenType(-2 - tokNumber)
+	lexVector  = lexer.TokenType(-2 - tokVector)
+	lexParam   = lexer.TokenType(-2 - tokParam)
+	lexOp      = lexer.TokenType(-2 - tokOp)
+)
+
+// definition tells participle about the tokens; sources are cut by scanner.
+type definition struct{}
+
+func (definition) Symbols() map[string]lexer.TokenType {
+	return map[string]lexer.TokenType{
+		"EOF": lexer.EOF, "Word": lexWord, "Keyword": lexKeyword, "Quoted": lexQuoted, "String": lexString,
+		"Blob": lexBlob, "Number": lexNumber, "Vector": lexVector, "Param": lexParam, "Op": lexOp,
+	}
+}
+
+func (definition) Lex(_ string, r io.Reader) (lexer.Lexer, error) {
+	src, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	tokens, lexErr := lexStatement(newScanner(string(src)))
+	if lexErr != nil {
+		return nil, lexErr
+	}
+	return &tokenReader{tokens}, nil
+}
+
+// tokenReader hands out tokens, the last of which is an EOF.
+type tokenReader struct{ tokens []lexer.Token }
+
+func (r *tokenReader) Next() (lexer.Token, error) {
+	t := r.tokens[0]
+	if len(r.tokens) > 1 {
+		r.tokens = r.tokens[1:]
+	}
+	return t, nil
+}
+
+// Limits on how deep a statement may be nested, so that neither parsing it nor
+// walking its tree runs out of stack.
+const (
+	maxNesting = 250  // parentheses, brackets and CASE within each other
+	maxQueries = 50   // queries within each other
+	maxDepth   = 2000 // operands of operands within one expression
+	maxHeight  = 5000 // operators on top of each other within one expression
+)
+
+// lexStatement returns the tokens of the next statement, ending with an EOF in
+// place of its ';' or of the end of the source. An n-th ? gets the value "?n".
+func lexStatement(s *scanner) ([]lexer.Token, *Error) {
+	var tokens []lexer.Token
+	var nest []bool // for each open parenthesis or CASE: is it a query?
+	queries := 0
+	params := 0
+	var question, numbered *Pos
+	for {
+		t, err := s.next()
+		if err != nil {
+			return tokens, err
+		}
+		tok := lexer.Token{
+			Type:  lexer.TokenType(-2 - t.kind),
+			Value: s.src[t.pos.Offset:t.end],
+			Pos:   lexer.Position{Offset: t.pos.Offset, Line: t.pos.Line, Column: t.pos.Column},
+		}
+		open, shut := false, false
+		switch t.kind {
+		case tokEnd:
+			tok.Type = lexer.EOF
+			return append(tokens, tok), nil
+		case tokParam:
+			switch tok.Value[0] {
+			case '?':
+				params++
+				tok.Value += strconv.Itoa(params)
+				question = &t.pos
+			case '$':
+				numbered = &t.pos
+			}
+			if question != nil && numbered != nil {
+				return tokens, Errorf(t.pos, "? and $1 cannot be mixed in one statement").WithHint("number all of them: $1, $2")
+			}
+		case tokKeyword:
+			open, shut = isWord(tok.Value, "CASE"), isWord(tok.Value, "END") && len(tokens) > 0
+			if n := len(tokens); n > 0 && tokens[n-1].Value == "(" &&
+				(isWord(tok.Value, "SELECT") || isWord(tok.Value, "WITH") || isWord(tok.Value, "VALUES")) {
+				nest[len(nest)-1] = true
+				queries++
+			}
+		case tokOp:
+			open, shut = tok.Value == "(", tok.Value == ")"
+		}
+		if open {
+			nest = append(nest, false)
+		}
+		if len(nest) > maxNesting || queries > maxQueries {
+			return tokens, Errorf(t.pos, "nested too deeply: at most %d parentheses and %d queries within each other", maxNesting, maxQueries)
+		}
+		if shut && len(nest) > 0 {
+			if nest[len(nest)-1] {
+				queries--
+			}
+			nest = nest[:len(nest)-1]
+		}
+		tokens = append(tokens, tok)
+	}
+}
+
+// posOf converts participle's position.
+func posOf(p lexer.Position) Pos { return Pos{Offset: p.Offset, Line: p.Line, Column: p.Column} }

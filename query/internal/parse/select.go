@@ -1,0 +1,306 @@
+package parse
+
+import (
+	"github.com/alecthomas/participle/v2/lexer"
+)
+
+// gSelect is the rule of a query.
+type gSelect struct {
+	Pos     lexer.Position
+	With    []*gCTE   `parser:"('WITH' @@ (',' @@)*)?"`
+	Body    *gTerm    `parser:"@@"`
+	Unions  []*gUnion `parser:"@@*"`
+	OrderBy []*gOrder `parser:"('ORDER' 'BY' @@ (',' @@)*)?"`
+	Limits  []*gLimit `parser:"@@*"`
+}
+
+type gCTE struct {
+	Pos     lexer.Position
+	Name    *gName   `parser:"@@"`
+	Columns []*gName `parser:"('(' @@ (',' @@)* ')')?"`
+	Query   *gSelect `parser:"'AS' '(' @@ ')'"`
+}
+
+type gTerm struct {
+	Pos    lexer.Position
+	Core   *gCore   `parser:"  'SELECT' @@"`
+	Values []*gRow  `parser:"| 'VALUES' @@ (',' @@)*"`
+	Paren  *gSelect `parser:"| '(' @@ ')'"`
+}
+
+type gUnion struct {
+	Pos   lexer.Position
+	Other string `parser:"( @('INTERSECT' | 'EXCEPT') | 'UNION' )"`
+	All   bool   `parser:"(@'ALL' | 'DISTINCT')?"`
+	Term  *gTerm `parser:"@@"`
+}
+
+type gCore struct {
+	Pos      lexer.Position
+	Distinct bool     `parser:"( @'DISTINCT'"`
+	On       []Expr   `parser:"  ('ON' '(' @@ (',' @@)* ')')? | 'ALL' )?"`
+	Items    []*gItem `parser:"@@ (',' @@)*"`
+	From     *gFrom   `parser:"('FROM' @@)?"`
+	Where    Expr     `parser:"('WHERE' @@)?"`
+	GroupBy  []Expr   `parser:"('GROUP' 'BY' @@ (',' @@)*)?"`
+	Having   Expr     `parser:"('HAVING' @@)?"`
+}
+
+type gItem struct {
+	Pos   lexer.Position
+	Star  bool        `parser:"  @'*'"`
+	Ahead *gStarAhead `parser:"| @@"`
+	Table *gName      `parser:"  @@ '.' '*'"`
+	Expr  Expr        `parser:"| @@"`
+	Alias *gName      `parser:"  ('AS' @@ | @@)?"`
+}
+
+type gRow struct {
+	Pos    lexer.Position
+	Values []*gValue `parser:"'(' @@ (',' @@)* ')'"`
+}
+
+type gValue struct {
+	Pos     lexer.Position
+	Default bool `parser:"  @'DEFAULT'"`
+	Expr    Expr `parser:"| @@"`
+}
+
+type gOrder struct {
+	Pos       lexer.Position
+	Expr      Expr   `parser:"@@"`
+	Direction string `parser:"@('ASC' | 'DESC')?"`
+	Nulls     string `parser:"('NULLS' @('FIRST' | 'LAST'))?"`
+}
+
+type gLimit struct {
+	Pos    lexer.Position
+	All    bool `parser:"  'LIMIT' ( @'ALL'"`
+	Limit  Expr `parser:"           | @@ )"`
+	Offset Expr `parser:"| 'OFFSET' @@ ('ROWS' | 'ROW')?"`
+}
+
+type gFrom struct {
+	Pos    lexer.Position
+	Chains []*gChain `parser:"@@ (',' @@)*"`
+}
+
+type gChain struct {
+	Pos   lexer.Position
+	First *gTable  `parser:"@@"`
+	Joins []*gJoin `parser:"@@*"`
+}
+
+type gJoin struct {
+	Pos   lexer.Position
+	Kind  string   `parser:"( @'JOIN' | @('INNER' | 'CROSS' | 'NATURAL') 'JOIN' | @('LEFT' | 'RIGHT' | 'FULL') 'OUTER'? 'JOIN' )"`
+	Right *gTable  `parser:"@@"`
+	On    Expr     `parser:"( 'ON' @@"`
+	Using []*gName `parser:"| 'USING' '(' @@ (',' @@)* ')' )?"`
+}
+
+type gTable struct {
+	Pos     lexer.Position
+	Ahead   *gQueryAhead `parser:"( @@"`
+	Query   *gSelect     `parser:"  '(' @@ ')'"`
+	Paren   *gChain      `parser:"| '(' @@ ')'"`
+	Name    *gName       `parser:"| @@"`
+	Func    *gArguments  `parser:"  @@? )"`
+	Alias   *gName       `parser:"( ('AS' @@ | @@)"`
+	Columns []*gName     `parser:"  ('(' @@ (',' @@)* ')')? )?"`
+}
+
+type gArguments struct {
+	Pos  lexer.Position
+	Open bool         `parser:"@'('"`
+	Args []*gArgument `parser:"(@@ (',' @@)*)? ')'"`
+}
+
+type gArgument struct {
+	Pos    lexer.Position
+	Ahead  *gOptionAhead `parser:"  @@"`
+	Option *gName        `parser:"  @@ ('=>' | ':=' | '=')"`
+	Expr   Expr          `parser:"  @@"`
+	Plain  Expr          `parser:"| @@"`
+}
+
+func (c *converter) selectStmt(g *gSelect) *Select {
+	s := &Select{Pos: posOf(g.Pos)}
+	for _, w := range g.With {
+		s.With = append(s.With, CTE{posOf(w.Pos), ident(w.Name), idents(w.Columns), c.selectStmt(w.Query)})
+	}
+	s.Body = c.term(g.Body)
+	for i, u := range g.Unions {
+		if u.Other != "" {
+			c.fail(Errorf(posOf(u.Pos), "%s is not supported", u.Other).WithHint("use WHERE [NOT] EXISTS (SELECT ...)"))
+		}
+		if i == maxHeight {
+			c.fail(Errorf(posOf(u.Pos), "too many UNIONs: at most %d", maxHeight))
+		}
+		s.Body = &Union{posOf(u.Pos), s.Body, c.term(u.Term), u.All}
+	}
+	for _, o := range g.OrderBy {
+		s.OrderBy = append(s.OrderBy, c.orderItem(o))
+	}
+	for _, l := range g.Limits {
+		switch {
+		case l.Offset != nil && s.Offset != nil, l.Offset == nil && s.Limit != nil:
+			c.fail(Errorf(posOf(l.Pos), "LIMIT and OFFSET can stand only once"))
+		case l.Offset != nil:
+			s.Offset = l.Offset
+		default:
+			s.Limit = l.Limit
+		}
+	}
+	// ((SELECT 1)) is SELECT 1.
+	if inner, ok := s.Body.(*Select); ok && s.With == nil && s.OrderBy == nil && g.Limits == nil {
+		return inner
+	}
+	return s
+}
+
+func (c *converter) orderItem(o *gOrder) OrderItem {
+	it := OrderItem{Pos: posOf(o.Pos), Expr: o.Expr}
+	switch {
+	case isWord(o.Direction, "ASC"):
+		it.Direction = Asc
+	case isWord(o.Direction, "DESC"):
+		it.Direction = Desc
+	}
+	switch {
+	case isWord(o.Nulls, "FIRST"):
+		it.Nulls = NullsFirst
+	case isWord(o.Nulls, "LAST"):
+		it.Nulls = NullsLast
+	}
+	return it
+}
+
+func (c *converter) term(g *gTerm) Body {
+	switch {
+	case g.Core != nil:
+		return c.core(posOf(g.Pos), g.Core)
+	case g.Paren != nil:
+		// Parentheses matter only around what follows the body.
+		s := c.selectStmt(g.Paren)
+		if s.With == nil && s.OrderBy == nil && s.Limit == nil && s.Offset == nil {
+			if _, ok := s.Body.(*Union); !ok {
+				return s.Body
+			}
+		}
+		return s
+	}
+	v := &Values{Pos: posOf(g.Pos)}
+	for _, row := range g.Values {
+		var exprs []Expr
+		for _, val := range row.Values {
+			exprs = append(exprs, c.value(val))
+		}
+		if len(v.Rows) > 0 && len(exprs) != len(v.Rows[0]) {
+			c.fail(Errorf(posOf(row.Pos), "row %d has %s, the first row has %d", len(v.Rows)+1, plural(len(exprs), "value"), len(v.Rows[0])))
+		}
+		v.Rows = append(v.Rows, exprs)
+	}
+	return v
+}
+
+func (c *converter) value(g *gValue) Expr {
+	if g.Default {
+		return &Default{posOf(g.Pos)}
+	}
+	return g.Expr
+}
+
+func (c *converter) core(at Pos, g *gCore) *Core {
+	core := &Core{Pos: at, Distinct: g.Distinct && g.On == nil, DistinctOn: g.On, Where: g.Where, GroupBy: g.GroupBy, Having: g.Having}
+	core.Items = c.items(g.Items)
+	if g.From != nil {
+		core.From = c.from(g.From)
+	}
+	return core
+}
+
+func (c *converter) items(gs []*gItem) []SelectItem {
+	var items []SelectItem
+	for _, g := range gs {
+		items = append(items, SelectItem{posOf(g.Pos), g.Star || g.Table != nil, ident(g.Table), g.Expr, ident(g.Alias)})
+	}
+	return items
+}
+
+func (c *converter) from(g *gFrom) TableExpr {
+	t := c.chain(g.Chains[0])
+	for i, chain := range g.Chains[1:] {
+		if i == maxJoins {
+			c.fail(Errorf(posOf(chain.Pos), "too many tables: at most %d", maxJoins))
+		}
+		t = &Join{Pos: posOf(chain.Pos), Kind: CrossJoin, Left: t, Right: c.chain(chain)}
+	}
+	return t
+}
+
+// maxJoins limits the tables of one FROM.
+const maxJoins = 64
+
+func (c *converter) chain(g *gChain) TableExpr {
+	t := c.table(g.First)
+	for i, j := range g.Joins {
+		if i == maxJoins {
+			c.fail(Errorf(posOf(j.Pos), "too many tables: at most %d", maxJoins))
+		}
+		t = c.join(t, j)
+	}
+	return t
+}
+
+func (c *converter) join(left TableExpr, g *gJoin) TableExpr {
+	j := &Join{Pos: posOf(g.Pos), Left: left, Right: c.table(g.Right), On: g.On, Using: idents(g.Using)}
+	switch {
+	case isWord(g.Kind, "LEFT"):
+		j.Kind = LeftJoin
+	case isWord(g.Kind, "CROSS"):
+		j.Kind = CrossJoin
+	case isWord(g.Kind, "RIGHT"):
+		c.fail(Errorf(j.Pos, "RIGHT JOIN is not supported").WithHint("swap the tables and use LEFT JOIN"))
+	case isWord(g.Kind, "FULL"):
+		c.fail(Errorf(j.Pos, "FULL JOIN is not supported").WithHint("INNER, LEFT and CROSS JOIN are"))
+	case isWord(g.Kind, "NATURAL"):
+		c.fail(Errorf(j.Pos, "NATURAL JOIN is not supported").WithHint("name the columns: JOIN ... USING (column)"))
+	}
+	conditioned := g.On != nil || g.Using != nil
+	switch {
+	case j.Kind == CrossJoin && conditioned:
+		c.fail(Errorf(j.Pos, "CROSS JOIN takes no condition").WithHint("write JOIN ... ON"))
+	case j.Kind != CrossJoin && !conditioned:
+		c.fail(Errorf(j.Pos, "join without a condition").WithHint("add ON a.x = b.x or USING (x); for all pairs of rows write CROSS JOIN"))
+	}
+	return j
+}
+
+func (c *converter) table(g *gTable) TableExpr {
+	at := posOf(g.Pos)
+	alias, columns := ident(g.Alias), idents(g.Columns)
+	switch {
+	case g.Query != nil:
+		return &SubqueryTable{at, c.selectStmt(g.Query), alias, columns}
+	case g.Paren != nil:
+		if alias.Name != "" {
+			c.fail(Errorf(alias.Pos, "a join in parentheses takes no alias").WithHint("name its tables"))
+		}
+		return c.chain(g.Paren)
+	case g.Func == nil:
+		return &TableName{at, ident(g.Name), alias, columns}
+	}
+	t := &TableFunc{Pos: at, Func: ident(g.Name), Alias: alias, Columns: columns}
+	for _, a := range g.Func.Args {
+		switch {
+		case a.Option != nil:
+			t.Options = append(t.Options, Option{posOf(a.Pos), lower(a.Option.id.Name), a.Expr})
+		case t.Options != nil:
+			c.fail(Errorf(posOf(a.Pos), "options (name => value) come last"))
+		default:
+			t.Args = append(t.Args, a.Plain)
+		}
+	}
+	return t
+}

@@ -1,0 +1,31 @@
+package parse
+
+// gUpdate is the rule of UPDATE, after its first word.
+type gUpdate struct {
+	Table     *gName         `parser:"@@"`
+	Alias     *gName         `parser:"('AS' @@ | @@)?"`
+	Set       []*gAssignment `parser:"'SET' @@ (',' @@)*"`
+	From      *gFrom         `parser:"('FROM' @@)?"`
+	Where     Expr           `parser:"('WHERE' @@)?"`
+	Returning []*gItem       `parser:"('RETURNING' @@ (',' @@)*)?"`
+}
+
+// gDelete is the rule of DELETE, after its first word.
+type gDelete struct {
+	Table     *gName   `parser:"'FROM' @@"`
+	Alias     *gName   `parser:"('AS' @@ | @@)?"`
+	Where     Expr     `parser:"('WHERE' @@)?"`
+	Returning []*gItem `parser:"('RETURNING' @@ (',' @@)*)?"`
+}
+
+func (c *converter) update(at Pos, g *gUpdate) *Update {
+	s := &Update{Pos: at, Table: ident(g.Table), Alias: ident(g.Alias), Set: c.assignments(g.Set), Where: g.Where, Returning: c.items(g.Returning)}
+	if g.From != nil {
+		s.From = c.from(g.From)
+	}
+	return s
+}
+
+func (c *converter) delete(at Pos, g *gDelete) *Delete {
+	return &Delete{at, ident(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
+}
