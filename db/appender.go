@@ -1,45 +1,361 @@
 package db
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/lupadb/lupa/storage/value"
+)
 
 // AppenderOptions tune an Appender. nil means the default.
 type AppenderOptions struct {
 	// Atomic makes all rows visible together at Close, or none. The appender is
-	// then the store's writer until it is closed. By default rows are committed
-	// in batches as they fill up.
+	// then the store's writer from its first full batch until it is closed. By
+	// default rows are committed in batches as they fill up.
 	Atomic bool
 	// BatchRows is how many rows a commit takes; 0 means 4,096.
 	BatchRows int
 }
 
 // Appender adds many rows from Go values, faster than INSERT. Append hands
-// over full batches to a writer and blocks while it lags: memory stays bounded
-// however fast rows come. It is for one goroutine at a time.
-type Appender struct{}
+// over full batches to a writer and blocks while it lags, so that memory stays
+// bounded however fast rows come: at most three batches are held. It is for
+// one goroutine at a time.
+type Appender struct {
+	db      *DB
+	s       *session
+	table   string
+	columns []string
+	types   []Type
+	opts    AppenderOptions
+	ctx     context.Context
+	cancel  context.CancelFunc
+
+	rows  int // in pending
+	batch []*value.Batch
+	work  chan group
+	ended chan struct{} // closed when the writer is gone
+
+	mu      sync.Mutex
+	written int64
+	err     error
+	closed  bool
+}
+
+// group is what a commit takes.
+type group struct {
+	batches []*value.Batch
+	done    chan struct{} // closed when written, if not nil
+}
 
 // Appender returns an appender for the columns of the table, all of them in
-// their order if none are named. Columns left out get their default.
+// their order if none are named. Columns left out get their default. ctx bounds
+// the appender's whole life: when it ends, Append and Close fail.
 func (db *DB) Appender(ctx context.Context, table string, columns []string, opts *AppenderOptions) (*Appender, error) {
-	return nil, errNotYet
+	def, err := db.Table(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	a := &Appender{db: db, table: table, columns: append([]string(nil), columns...)}
+	if opts != nil {
+		a.opts = *opts
+	}
+	if a.opts.BatchRows <= 0 {
+		a.opts.BatchRows = 4 * value.BatchSize
+	}
+	if db.opts.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	if len(a.columns) == 0 {
+		for _, c := range def.Columns {
+			a.columns = append(a.columns, c.Name)
+		}
+	}
+	for _, name := range a.columns {
+		t, ok := def.column(name)
+		if !ok {
+			return nil, &NoColumnError{Table: table, Column: name}
+		}
+		a.types = append(a.types, t.Type)
+	}
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	a.s = db.session()
+	a.work = make(chan group, 1)
+	a.ended = make(chan struct{})
+	if err := db.register(a); err != nil {
+		a.cancel()
+		return nil, err
+	}
+	go a.write()
+	return a, nil
+}
+
+func (t *Table) column(name string) (Column, bool) {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return Column{}, false
 }
 
 // Append adds a row, one argument a column, of the types that Query takes as
 // arguments. They are converted to the columns' types; texts and pictures for
-// a vector column are encoded, in batches. Slices must not be changed before the
-// next Flush. The error may be that of an earlier row of the same batch.
-func (a *Appender) Append(values ...any) error { return errNotYet }
+// a vector column are encoded, in batches. The error may be that of an earlier
+// row; after one, only Close and Abort are left.
+func (a *Appender) Append(values ...any) error {
+	if err := a.failed(); err != nil {
+		return err
+	}
+	if len(values) != len(a.columns) {
+		return fmt.Errorf("append to %s: %d values for %d columns", a.table, len(values), len(a.columns))
+	}
+	row := make([]Value, len(values))
+	for i, v := range values {
+		var err error
+		if row[i], err = a.convert(i, v); err != nil {
+			return fmt.Errorf("append to %s.%s: %w", a.table, a.columns[i], err)
+		}
+	}
+	b := a.room(row)
+	for i, c := range b.Cols {
+		c.Append(b.Len, row[i])
+	}
+	b.Len++
+	a.rows++
+	if a.rows >= a.opts.BatchRows {
+		return a.send(nil)
+	}
+	return nil
+}
+
+// convert makes v of the kind of column i where that is simple; the rest, such
+// as encoding, is done by the writer, batch by batch.
+func (a *Appender) convert(i int, v any) (Value, error) {
+	val, err := ToValue(v)
+	if err != nil {
+		return Value{}, err
+	}
+	switch want := a.types[i]; {
+	case val.Kind() == value.Integer && want.Kind == value.Real:
+		return value.Float(float64(val.Int())), nil
+	case val.Kind() == value.Vector && want.Kind == value.Vector && want.Dim > 0 && len(val.Vec()) != want.Dim:
+		return Value{}, &DimensionError{Table: a.table, Column: a.columns[i], Got: len(val.Vec()), Want: want.Dim}
+	}
+	return val, nil
+}
+
+// room returns a batch that row fits into: not full, and with each column of the
+// row's kind.
+func (a *Appender) room(row []Value) *value.Batch {
+	if n := len(a.batch); n > 0 && a.batch[n-1].Len < value.BatchSize {
+		b := a.batch[n-1]
+		fits := true
+		for i, c := range b.Cols {
+			t := row[i].Type()
+			switch {
+			case t.Kind == value.Null || t == c.Type:
+			case c.Type.Kind == value.Null: // nothing but NULLs so far
+				nulls := c
+				c = &value.Column{}
+				c.Reset(t)
+				for k := range b.Len {
+					c.Append(k, Value{})
+				}
+				*nulls = *c
+			default:
+				fits = false
+			}
+		}
+		if fits {
+			return b
+		}
+	}
+	b := &value.Batch{}
+	for i := range row {
+		c := &value.Column{}
+		c.Reset(row[i].Type())
+		b.Cols = append(b.Cols, c)
+	}
+	a.batch = append(a.batch, b)
+	return b
+}
+
+// send hands what was appended to the writer; done, if not nil, is closed when
+// it is written.
+func (a *Appender) send(done chan struct{}) error {
+	g := group{a.batch, done}
+	a.batch, a.rows = nil, 0
+	select {
+	case a.work <- g:
+		return nil
+	case <-a.ended:
+		return a.failed()
+	}
+}
+
+// failed returns why there is no point in going on.
+func (a *Appender) failed() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.err != nil:
+		return a.err
+	case a.closed:
+		return fmt.Errorf("appender: %w", ErrClosed)
+	}
+	return nil
+}
+
+// write is the writer: it takes groups until the channel is closed or the
+// context ends.
+func (a *Appender) write() {
+	defer close(a.ended)
+	err := a.writeAll()
+	if err != nil || a.ctx.Err() != nil {
+		if a.s.qs.InTransaction() {
+			err = errors.Join(err, a.s.qs.Rollback())
+		}
+		if err == nil {
+			err = context.Cause(a.ctx)
+		}
+	}
+	a.mu.Lock()
+	if a.err == nil {
+		a.err = err
+	}
+	a.mu.Unlock()
+}
+
+func (a *Appender) writeAll() error {
+	for {
+		select {
+		case <-a.ctx.Done():
+			return a.ctx.Err()
+		case g, more := <-a.work:
+			if !more {
+				if a.s.qs.InTransaction() {
+					return a.commit()
+				}
+				return nil
+			}
+			if err := a.writeGroup(g); err != nil {
+				return err
+			}
+			if g.done != nil {
+				close(g.done)
+			}
+		}
+	}
+}
+
+func (a *Appender) writeGroup(g group) error {
+	if len(g.batches) == 0 {
+		return nil
+	}
+	if err := a.db.enter(); err != nil {
+		return err
+	}
+	defer a.db.leave()
+	if !a.s.qs.InTransaction() {
+		if err := a.s.qs.Begin(a.ctx, false); err != nil {
+			return err
+		}
+	}
+	var n int64
+	for _, b := range g.batches {
+		k, err := a.s.qs.Append(a.ctx, a.table, a.columns, b, a.s.hooks(a.ctx))
+		if err != nil {
+			return err
+		}
+		n += k
+	}
+	if !a.opts.Atomic {
+		if err := a.commit(); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	a.written += n
+	a.mu.Unlock()
+	return nil
+}
+
+func (a *Appender) commit() error { return a.s.qs.Commit(a.ctx) }
 
 // Flush writes what has been appended and waits for it; unless Atomic, it is
 // then durable and visible.
-func (a *Appender) Flush() error { return errNotYet }
+func (a *Appender) Flush() error {
+	if err := a.failed(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	if err := a.send(done); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-a.ended:
+		return a.failed()
+	}
+}
 
-// Rows returns how many rows have been written.
-func (a *Appender) Rows() int64 { return 0 }
+// Rows returns how many rows have been written; with Atomic they are there
+// only after Close.
+func (a *Appender) Rows() int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.written
+}
 
-// Close flushes and commits. After an error nothing of the failed batch (with
-// Atomic: nothing at all) has been added.
-func (a *Appender) Close() error { return errNotYet }
+// Close flushes and commits. When it returns an error, nothing of the batch that
+// failed (with Atomic: nothing at all) has been added.
+func (a *Appender) Close() error {
+	if err := a.failed(); err != nil {
+		a.Abort()
+		return err
+	}
+	var err error
+	if a.rows > 0 {
+		err = a.send(nil)
+	}
+	close(a.work)
+	<-a.ended
+	a.mu.Lock()
+	a.closed = true
+	if err == nil {
+		err = a.err
+	}
+	a.mu.Unlock()
+	a.release()
+	return err
+}
 
 // Abort drops what has not been committed. After Close it does nothing, so
 // that it can be deferred.
-func (a *Appender) Abort() {}
+func (a *Appender) Abort() {
+	a.stop(fmt.Errorf("appender: %w", ErrClosed))
+}
+
+// stop ends the writer for the reason given, if it has not ended.
+func (a *Appender) stop(reason error) {
+	a.mu.Lock()
+	if a.err == nil && !a.closed {
+		a.err = reason
+	}
+	a.mu.Unlock()
+	a.cancel()
+	<-a.ended
+	a.release()
+}
+
+func (a *Appender) release() {
+	a.cancel()
+	a.db.unregister(a)
+}
+
+func (a *Appender) interrupt()         { a.cancel() }
+func (a *Appender) abort(reason error) { a.stop(reason) }

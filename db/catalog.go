@@ -1,6 +1,11 @@
 package db
 
-import "context"
+import (
+	"context"
+
+	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/storage"
+)
 
 // Table describes a table.
 type Table struct {
@@ -9,13 +14,15 @@ type Table struct {
 	PrimaryKey string // name of its column, or ""
 	Indexes    []Index
 	Rows       int64 // live rows
+
+	def *storage.TableDef
 }
 
 // Column describes a column of a table.
 type Column struct {
 	Name       string
 	Type       Type
-	NotNull    bool
+	NotNull    bool // also for the primary key
 	PrimaryKey bool
 	Default    string // expression, or ""
 	Encoder    string // name after ENCODER, or ""
@@ -30,15 +37,98 @@ type Index struct {
 }
 
 // Tables describes all tables, by name.
-func (db *DB) Tables(ctx context.Context) ([]Table, error) { return nil, errNotYet }
+func (db *DB) Tables(ctx context.Context) ([]Table, error) { return db.session().tables(ctx) }
 
-// Table describes one table.
-func (db *DB) Table(ctx context.Context, name string) (Table, error) { return Table{}, errNotYet }
+// Table describes one table; without one of the name the error is a
+// *NoTableError.
+func (db *DB) Table(ctx context.Context, name string) (Table, error) {
+	return db.session().table(ctx, name)
+}
 
-// SQL returns the statements, CREATE TABLE and CREATE INDEX, that make an
-// empty table like it, each ended by a semicolon and a new line.
-func (t Table) SQL() string { return "" }
+// Tables describes all tables as the transaction sees them.
+func (tx *Tx) Tables(ctx context.Context) ([]Table, error) { return tx.s.tables(ctx) }
 
 // Tables describes all tables as the session sees them, those its open
 // transaction has made included.
-func (c *Conn) Tables(ctx context.Context) ([]Table, error) { return nil, errNotYet }
+func (c *Conn) Tables(ctx context.Context) ([]Table, error) { return c.s.tables(ctx) }
+
+// Table describes one table as the session sees it.
+func (c *Conn) Table(ctx context.Context, name string) (Table, error) { return c.s.table(ctx, name) }
+
+// SQL returns the statements, CREATE TABLE and CREATE INDEX, that make an
+// empty table like it, each ended by a semicolon and a new line.
+func (t Table) SQL() string {
+	if t.def == nil {
+		return ""
+	}
+	return query.TableSQL(t.def)
+}
+
+// Quote returns a name as statements want it: in double quotes where it needs
+// them.
+func Quote(name string) string { return query.Quote(name) }
+
+// look calls fn with a view of the store.
+func (s *session) look(ctx context.Context, fn func(v *storage.View) error) error {
+	_, done, err := s.db.call(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return s.closed
+	}
+	return s.qs.Look(fn)
+}
+
+func (s *session) tables(ctx context.Context) ([]Table, error) {
+	var out []Table
+	err := s.look(ctx, func(v *storage.View) error {
+		for _, def := range v.Tables() {
+			t, err := v.Table(def.Name)
+			if err != nil {
+				return err
+			}
+			out = append(out, describe(t))
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (s *session) table(ctx context.Context, name string) (Table, error) {
+	var out Table
+	err := s.look(ctx, func(v *storage.View) error {
+		t, err := v.Table(name)
+		if err == nil {
+			out = describe(t)
+		}
+		return err
+	})
+	return out, err
+}
+
+func describe(t *storage.Table) Table {
+	def := t.Def()
+	out := Table{Name: def.Name, Rows: int64(t.Rows()), def: def}
+	for i := range def.Columns {
+		c := &def.Columns[i]
+		col := Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Default: c.Default, Encoder: c.Encoder}
+		if i == def.PrimaryKey {
+			col.PrimaryKey, out.PrimaryKey = true, c.Name
+		}
+		out.Columns = append(out.Columns, col)
+	}
+	for _, ix := range def.Indexes {
+		index := Index{Name: ix.Name, Table: def.Name, Unique: ix.Unique}
+		for _, id := range ix.Columns {
+			if pos := def.ColumnID(id); pos >= 0 {
+				index.Columns = append(index.Columns, def.Columns[pos].Name)
+			}
+		}
+		out.Indexes = append(out.Indexes, index)
+	}
+	return out
+}

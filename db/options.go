@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query"
 )
 
 // Options say how to open a store. A nil *Options, and the zero value of every
@@ -43,7 +44,7 @@ type Options struct {
 	PromptCache int64
 
 	// MemoryBudget bounds, in bytes, what one statement's sorts, groups and joins
-	// may hold; beyond it they fail with ErrMemory. 0 means 1 GiB.
+	// may hold; beyond it the statement fails. 0 means 1 GiB.
 	MemoryBudget int64
 
 	// Workers is how many goroutines one search uses; 0 means GOMAXPROCS.
@@ -69,13 +70,9 @@ type Options struct {
 	Trace Tracer
 }
 
-// Progress is how far work has come.
-type Progress struct {
-	Stage string // "reading features.npy", "encoding pictures", "check"
-	Done  int64  // units done
-	Total int64  // units in all, 0 where it is not known
-	Unit  string // "rows", "bytes", "pictures"
-}
+// Progress is how far work has come: what it is doing, how many units of how
+// many (0 where that is not known) are done.
+type Progress = query.Progress
 
 // A Tracer sees every statement begin and end. Its methods are called on the
 // goroutine that runs the statement, and concurrently for concurrent statements.

@@ -1,61 +1,346 @@
 package db
 
-import "iter"
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/storage/value"
+)
 
 // Rows are the answer to a query, read once from first to last:
 //
+//	defer rows.Close()
 //	for rows.Next() {
 //		var id string
 //		if err := rows.Scan(&id); err != nil { ... }
 //	}
 //	if err := rows.Err(); err != nil { ... }
 //
-// They hold a snapshot of the store until they are closed or read to the end.
-type Rows struct{}
+// They hold a snapshot of the store until they are closed, read to the end, or
+// the context of the query ends.
+type Rows struct {
+	s      *session
+	watch  *watch
+	ctx    context.Context
+	cancel context.CancelFunc
+	stop   func() bool // takes back the watch over the query's context
 
-// Columns returns the names of the columns.
-func (r *Rows) Columns() []string { return nil }
+	res     *query.Result
+	columns []string
+	types   []Type
+	result  Result
 
-// Types returns the types of the columns.
-func (r *Rows) Types() []Type { return nil }
+	// Below: guarded by s.mu, because a context or DB.Close may end the rows.
+	batch *value.Batch
+	pos   int       // current row in batch
+	kept  [][]Value // rows read ahead by buffer, the current one first
+	on    bool      // there is a current row
+	n     int64
+	err   error
+	done  bool
+}
+
+// newRows returns rows that DB.Close can cancel already. s.mu is held.
+func (s *session) newRows(w *watch) (*Rows, error) {
+	r := &Rows{s: s, watch: w}
+	r.ctx, r.cancel = context.WithCancel(w.ctx)
+	return r, s.addRows(r)
+}
+
+func (s *session) addRows(r *Rows) error {
+	if err := s.db.register(r); err != nil {
+		r.cancel()
+		return err
+	}
+	return nil
+}
+
+// drop undoes newRows.
+func (r *Rows) drop() {
+	r.done = true
+	r.cancel()
+	r.s.db.unregister(r)
+}
+
+// open attaches the result of the statement. s.mu is held.
+func (r *Rows) open(res *query.Result) {
+	r.res = res
+	for _, c := range res.Columns() {
+		r.columns = append(r.columns, c.Name)
+		r.types = append(r.types, c.Type)
+	}
+	r.result = Result{RowsAffected: res.RowsAffected(), Tag: res.Tag()}
+	if len(r.columns) == 0 {
+		r.closeLocked(nil)
+		return
+	}
+	r.s.rows[r] = struct{}{}
+	if ctx := r.watch.ctx; ctx.Done() != nil {
+		r.stop = context.AfterFunc(ctx, func() { r.abort(context.Cause(ctx)) })
+	}
+}
+
+func (r *Rows) interrupt() { r.cancel() }
+
+// abort ends the rows from another goroutine.
+func (r *Rows) abort(reason error) {
+	r.cancel()
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.res != nil {
+		r.closeLocked(reason)
+	}
+}
+
+// closeLocked releases everything; err is what Err returns from now on.
+func (r *Rows) closeLocked(err error) error {
+	if r.done {
+		return nil
+	}
+	r.done = true
+	r.on = false
+	r.batch, r.kept = nil, nil
+	if r.stop != nil {
+		r.stop()
+	}
+	closed := r.res.Close()
+	if err == nil {
+		err = closed
+	}
+	r.err = err
+	r.cancel()
+	delete(r.s.rows, r)
+	r.s.db.unregister(r)
+	r.watch.end(r.n, r.result.RowsAffected, err)
+	return closed
+}
+
+// Columns returns the names of the columns; none if the statement returns no rows.
+func (r *Rows) Columns() []string { return append([]string(nil), r.columns...) }
+
+// Types returns the types of the columns. A kind of Null is that of a column
+// that holds nothing but NULL.
+func (r *Rows) Types() []Type { return append([]Type(nil), r.types...) }
 
 // Next moves to the next row, and tells whether there is one. After the last,
 // and after an error, which Err tells, the rows are closed.
-func (r *Rows) Next() bool { return false }
+func (r *Rows) Next() bool {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return r.next()
+}
+
+func (r *Rows) next() bool {
+	if r.done {
+		return false
+	}
+	switch {
+	case r.kept != nil:
+		if r.on {
+			r.kept = r.kept[1:]
+		}
+		r.on = len(r.kept) > 0
+	case r.batch != nil && r.pos+1 < r.batch.Len:
+		r.pos++
+		r.on = true
+	default:
+		r.on = r.fetch()
+	}
+	if !r.on {
+		r.closeLocked(nil)
+		return false
+	}
+	r.n++
+	return true
+}
+
+// fetch gets the next batch that has rows. On an error it closes r.
+func (r *Rows) fetch() bool {
+	for {
+		b, err := r.res.Next(r.ctx)
+		if err != nil {
+			r.closeLocked(r.s.db.reason(err))
+			return false
+		}
+		if b == nil {
+			return false
+		}
+		if b.Len > 0 {
+			r.batch, r.pos = b, 0
+			return true
+		}
+	}
+}
+
+// buffer reads what is left into memory, so that the transaction may write.
+func (r *Rows) buffer() error {
+	if r.done || r.kept != nil {
+		return nil
+	}
+	kept := [][]Value{}
+	if r.on {
+		kept = append(kept, r.values())
+	}
+	if r.batch == nil {
+		r.pos = -1
+	}
+	for {
+		if r.batch == nil || r.pos+1 >= r.batch.Len {
+			if !r.fetch() {
+				break
+			}
+		} else {
+			r.pos++
+		}
+		kept = append(kept, r.values())
+	}
+	if r.err != nil {
+		return r.err
+	}
+	r.kept, r.batch = kept, nil
+	return nil
+}
+
+// values returns the current row. Texts are immutable and shared; vectors are
+// copied.
+func (r *Rows) values() []Value {
+	if r.kept != nil {
+		return append([]Value(nil), r.kept[0]...)
+	}
+	out := make([]Value, len(r.columns))
+	for i, c := range r.batch.Cols {
+		out[i] = cloneValue(c.Value(r.pos))
+	}
+	return out
+}
 
 // Scan copies the current row into the variables that dest points at, one a
 // column: *string, *[]byte, *bool, all integers and floats, *time.Time,
 // *[]float32, *[]float64, *json.RawMessage, *Value, *any, pointers to those
-// (nil for NULL), sql.Scanner, and types of these kinds. A nil dest skips the
-// column. NULL into a plain variable is an error, except slices and *any,
-// which become nil. Numbers are converted where nothing is lost; TEXT,
-// JSON and numbers go into *string.
-func (r *Rows) Scan(dest ...any) error { return errNotYet }
+// (nil for NULL), sql.Scanner, and types of these kinds. JSON goes into structs,
+// maps and slices too. A nil dest skips the column. NULL into a plain variable
+// is an error, except slices, maps and *any, which become nil. Numbers are
+// converted where nothing is lost; everything but a vector goes into *string.
+func (r *Rows) Scan(dest ...any) error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if !r.on {
+		if r.err != nil {
+			return r.err
+		}
+		return fmt.Errorf("scan: no current row; call Next first")
+	}
+	if len(dest) != len(r.columns) {
+		return fmt.Errorf("scan: %d columns into %d variables", len(r.columns), len(dest))
+	}
+	for i, d := range dest {
+		var v Value
+		if r.kept != nil {
+			v = r.kept[0][i]
+		} else {
+			v = r.batch.Cols[i].Value(r.pos)
+		}
+		if err := scanInto(d, v); err != nil {
+			return fmt.Errorf("scan column %d (%q): %w", i+1, r.columns[i], err)
+		}
+	}
+	return nil
+}
 
-// Values returns the current row, one Value a column, in a new slice.
-func (r *Rows) Values() []Value { return nil }
+// Values returns the current row, one Value a column, in a new slice; nil
+// without a current row.
+func (r *Rows) Values() []Value {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if !r.on {
+		return nil
+	}
+	return r.values()
+}
 
 // Err returns the error that ended the rows before their end, or nil.
-func (r *Rows) Err() error { return nil }
+func (r *Rows) Err() error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return r.err
+}
 
-// Close releases what the rows hold. It is harmless to close twice.
-func (r *Rows) Close() error { return nil }
+// Close releases what the rows hold. It is harmless to close twice, and after
+// the last row.
+func (r *Rows) Close() error {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return r.closeLocked(nil)
+}
 
 // Result says what the statement did; for a SELECT only its Tag is set.
-func (r *Rows) Result() Result { return Result{} }
+func (r *Rows) Result() Result { return r.result }
 
 // All iterates over the rows that are left and closes them:
 //
 //	for row, err := range rows.All() { ... }
 //
 // An error comes last, with a nil row. Each row is a new slice.
-func (r *Rows) All() iter.Seq2[[]Value, error] { return nil }
+func (r *Rows) All() iter.Seq2[[]Value, error] {
+	return func(yield func([]Value, error) bool) {
+		defer r.Close()
+		for r.Next() {
+			if !yield(r.Values(), nil) {
+				return
+			}
+		}
+		if err := r.Err(); err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+// drain reads to the end without looking.
+func (r *Rows) drain() (Result, error) {
+	for r.Next() {
+	}
+	return r.result, r.Err()
+}
 
 // Row is the first row of a query.
-type Row struct{ err error }
+type Row struct {
+	columns []string
+	values  []Value
+	err     error
+}
+
+// firstRow reads the first row and closes the rows.
+func firstRow(rows *Rows, err error) *Row {
+	if err != nil {
+		return &Row{err: err}
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		if err := rows.Err(); err != nil {
+			return &Row{err: err}
+		}
+		return &Row{err: ErrNoRows}
+	}
+	return &Row{columns: rows.columns, values: rows.Values()}
+}
 
 // Scan copies the row, as Rows.Scan does. Without a row the error is ErrNoRows.
-func (r *Row) Scan(dest ...any) error { return r.err }
+func (r *Row) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	if len(dest) != len(r.values) {
+		return fmt.Errorf("scan: %d columns into %d variables", len(r.values), len(dest))
+	}
+	for i, d := range dest {
+		if err := scanInto(d, r.values[i]); err != nil {
+			return fmt.Errorf("scan column %d (%q): %w", i+1, r.columns[i], err)
+		}
+	}
+	return nil
+}
 
-// Err returns the query's error without scanning.
+// Err returns the query's error without scanning; ErrNoRows without a row.
 func (r *Row) Err() error { return r.err }

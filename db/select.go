@@ -2,7 +2,12 @@ package db
 
 import (
 	"context"
+	"database/sql"
+	"fmt"
 	"iter"
+	"reflect"
+	"strings"
+	"time"
 )
 
 // Querier is what runs queries: *DB, *Tx and *Conn.
@@ -11,21 +16,123 @@ type Querier interface {
 }
 
 // Select runs a query and returns its rows as values of T. If T is a struct
-// (and neither a sql.Scanner nor time.Time), columns go into the exported
-// fields whose tag `lupa:"name"`, or else whose name in any case, matches; a
-// column without field is an error. Otherwise the query has one column, and it
-// goes into T.
+// (and neither a sql.Scanner nor time.Time), each column goes into the exported
+// field whose tag `lupa:"name"`, or else whose name in any case and without
+// regard to underscores, is the column's; a column without field is an error,
+// a field without column stays zero, and `lupa:"-"` hides a field. Fields of
+// embedded structs count. Otherwise the query has one column, which goes into T.
 func Select[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T, error) {
-	return nil, errNotYet
+	out := []T{}
+	for t, err := range Each[T](ctx, q, sql, args...) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
-// Each is Select one row at a time.
+// Each is Select one row at a time. An error comes last, with a zero T.
 func Each[T any](ctx context.Context, q Querier, sql string, args ...any) iter.Seq2[T, error] {
-	return nil
+	return func(yield func(T, error) bool) {
+		var zero T
+		rows, err := q.Query(ctx, sql, args...)
+		if err != nil {
+			yield(zero, err)
+			return
+		}
+		defer rows.Close()
+		fields, err := fieldsFor(reflect.TypeFor[T](), rows.Columns())
+		if err != nil {
+			yield(zero, err)
+			return
+		}
+		dest := make([]any, len(rows.Columns()))
+		for rows.Next() {
+			var t T
+			rv := reflect.ValueOf(&t).Elem()
+			if fields == nil {
+				dest[0] = &t
+			}
+			for i, f := range fields {
+				dest[i] = fieldByIndex(rv, f).Addr().Interface()
+			}
+			if err := rows.Scan(dest...); err != nil {
+				yield(zero, err)
+				return
+			}
+			if !yield(t, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(zero, err)
+		}
+	}
 }
 
-// Get is Select for a single row; without one the error is ErrNoRows.
+// Get is Select for a single row; without one the error is ErrNoRows. Rows
+// after the first are dropped.
 func Get[T any](ctx context.Context, q Querier, sql string, args ...any) (T, error) {
-	var t T
-	return t, errNotYet
+	for t, err := range Each[T](ctx, q, sql, args...) {
+		return t, err
+	}
+	var zero T
+	return zero, ErrNoRows
+}
+
+// fieldsFor returns the index of the field of t for each column, or nil if t is
+// not a struct to be taken apart.
+func fieldsFor(t reflect.Type, columns []string) ([][]int, error) {
+	if len(columns) == 0 {
+		return nil, fmt.Errorf("the statement returns no columns to put into a %s", t)
+	}
+	scanner := reflect.PointerTo(t).Implements(reflect.TypeFor[sql.Scanner]())
+	if t.Kind() != reflect.Struct || scanner || t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[Value]() {
+		if len(columns) != 1 {
+			return nil, fmt.Errorf("the statement returns %d columns; a %s takes one, a struct takes several", len(columns), t)
+		}
+		return nil, nil
+	}
+	byTag := map[string][]int{}
+	byName := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		tag, tagged := f.Tag.Lookup("lupa")
+		if !f.IsExported() || tag == "-" || f.Anonymous && !tagged {
+			continue
+		}
+		if tagged && tag != "" {
+			byTag[tag] = f.Index
+		} else if _, taken := byName[fold(f.Name)]; !taken {
+			byName[fold(f.Name)] = f.Index
+		}
+	}
+	fields := make([][]int, len(columns))
+	for i, c := range columns {
+		f, ok := byTag[c]
+		if !ok {
+			f, ok = byName[fold(c)]
+		}
+		if !ok {
+			return nil, fmt.Errorf("%s has no field for the column %q; name one with the tag `lupa:%q`", t, c, c)
+		}
+		fields[i] = f
+	}
+	return fields, nil
+}
+
+func fold(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "")) }
+
+// fieldByIndex is reflect.Value.FieldByIndex, making embedded pointers on the way.
+func fieldByIndex(v reflect.Value, index []int) reflect.Value {
+	for i, n := range index {
+		if i > 0 && v.Kind() == reflect.Pointer {
+			if v.IsNil() {
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			v = v.Elem()
+		}
+		v = v.Field(n)
+	}
+	return v
 }

@@ -1,38 +1,139 @@
 package db
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
 
-// Stmt is a prepared statement: parsed once, planned again only when the tables
-// it uses have changed.
-type Stmt struct{}
+	"github.com/lupadb/lupa/query"
+)
 
-// Columns returns the names of the result's columns, empty without a result.
-func (s *Stmt) Columns() []string { return nil }
+// Stmt is a prepared statement: parsed once, its names looked up at every run, so
+// that it outlives changes of the tables.
+type Stmt struct {
+	db     *DB
+	in     *session // nil for a statement of the DB
+	stmt   *query.Stmt
+	closed atomic.Bool
+}
 
-// Types returns the types of the result's columns; a kind of Null means that
-// it depends on the arguments.
-func (s *Stmt) Types() []Type { return nil }
+func (s *Stmt) session() (*session, error) {
+	switch {
+	case s.closed.Load():
+		return nil, fmt.Errorf("statement: %w", ErrClosed)
+	case s.in != nil:
+		return s.in, nil
+	}
+	return s.db.session(), nil
+}
+
+// SQL returns the statement's text.
+func (s *Stmt) SQL() string { return s.stmt.Text() }
 
 // NumParams returns how many positional arguments the statement takes.
-func (s *Stmt) NumParams() int { return 0 }
+func (s *Stmt) NumParams() int { return s.stmt.NumParams() }
 
-// Params returns the names of the parameters, "" for positional ones.
-func (s *Stmt) Params() []string { return nil }
+// ParamNames returns the names of the :name parameters, in order of appearance.
+func (s *Stmt) ParamNames() []string { return append([]string(nil), s.stmt.ParamNames()...) }
 
 // Query runs the statement and returns its rows.
-func (s *Stmt) Query(ctx context.Context, args ...any) (*Rows, error) { return nil, errNotYet }
+func (s *Stmt) Query(ctx context.Context, args ...any) (*Rows, error) {
+	sess, err := s.session()
+	if err != nil {
+		return nil, err
+	}
+	return sess.run(ctx, s.stmt, args)
+}
 
 // QueryRow runs the statement and keeps the first row.
-func (s *Stmt) QueryRow(ctx context.Context, args ...any) *Row { return &Row{err: errNotYet} }
+func (s *Stmt) QueryRow(ctx context.Context, args ...any) *Row {
+	return firstRow(s.Query(ctx, args...))
+}
 
 // Exec runs the statement and drops its rows.
-func (s *Stmt) Exec(ctx context.Context, args ...any) (Result, error) { return Result{}, errNotYet }
+func (s *Stmt) Exec(ctx context.Context, args ...any) (Result, error) {
+	rows, err := s.Query(ctx, args...)
+	if err != nil {
+		return Result{}, err
+	}
+	return rows.drain()
+}
 
-// QueryMany runs the statement once for each list of arguments, on one
-// snapshot and, where it is a search, in one pass over the vectors. The i-th
-// Rows answer the i-th list; all are to be closed. The answers are those that
-// Query would give one by one.
-func (s *Stmt) QueryMany(ctx context.Context, args [][]any) ([]*Rows, error) { return nil, errNotYet }
+// QueryMany runs a SELECT once for each list of arguments, on one snapshot and,
+// where it is a search, in one pass over the vectors. The i-th Rows answer the
+// i-th list; all are to be closed. The answers are those that Query would give
+// one by one.
+func (s *Stmt) QueryMany(ctx context.Context, args [][]any) ([]*Rows, error) {
+	sess, err := s.session()
+	if err != nil {
+		return nil, err
+	}
+	bound := make([]query.Args, len(args))
+	for i, a := range args {
+		if bound[i], err = bindArgs(a); err != nil {
+			return nil, fmt.Errorf("list %d: %w", i+1, err)
+		}
+	}
+	if len(args) == 0 {
+		return nil, nil
+	}
+	return sess.startMany(ctx, s.stmt, bound)
+}
 
-// Close releases the statement.
-func (s *Stmt) Close() error { return nil }
+func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Args) (_ []*Rows, err error) {
+	if err := s.db.enter(); err != nil {
+		return nil, err
+	}
+	defer s.db.leave()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return nil, s.closed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	// The run is over when the last of its rows is closed.
+	run, cancel := context.WithCancel(ctx)
+	var left atomic.Int64
+	left.Store(int64(len(args)))
+	rows := make([]*Rows, 0, len(args))
+	defer func() {
+		if err != nil {
+			cancel()
+			for _, r := range rows {
+				r.drop()
+				r.watch.end(0, 0, err)
+			}
+		}
+	}()
+	for range args {
+		r := &Rows{s: s, watch: s.db.watch(run, st.Text(), st.Tag())}
+		rctx, rcancel := context.WithCancel(r.watch.ctx)
+		r.ctx, r.cancel = rctx, sync.OnceFunc(func() {
+			rcancel()
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		})
+		rows = append(rows, r)
+		if err := s.addRows(r); err != nil {
+			return nil, err
+		}
+	}
+	results, err := s.qs.RunMany(run, st, args, s.hooks(ctx))
+	if err != nil {
+		return nil, s.db.reason(err)
+	}
+	for i, r := range rows {
+		r.open(results[i])
+	}
+	return rows, nil
+}
+
+// Close releases the statement. Rows it returned stay readable.
+func (s *Stmt) Close() error {
+	s.closed.Store(true)
+	return nil
+}

@@ -1,6 +1,11 @@
 package db
 
-import "context"
+import (
+	"context"
+	"errors"
+
+	"github.com/lupadb/lupa/query"
+)
 
 // TxOptions say what kind of transaction Begin starts.
 type TxOptions struct {
@@ -9,43 +14,137 @@ type TxOptions struct {
 
 // Tx is a transaction. A writing one is the store's only writer until Commit or
 // Rollback; it sees what it has written itself, others see nothing of it
-// before Commit. Rows it returned must be closed before it ends. It is for one
-// goroutine at a time.
-type Tx struct{}
+// before Commit. When a statement fails, only Rollback is left. Rows still open
+// are closed by Commit and Rollback; a statement that writes first reads what is
+// left of them into memory. A Tx is for one goroutine at a time.
+type Tx struct {
+	s    *session
+	stop func() bool
+}
 
-// Begin starts a transaction, waiting for the writer before it if ctx allows.
-// When ctx ends before Commit, the transaction is rolled back at its next use.
-func (db *DB) Begin(ctx context.Context, opts *TxOptions) (*Tx, error) { return nil, errNotYet }
+var errTxControl = errors.New("in a Tx, BEGIN, COMMIT and ROLLBACK are methods, not statements")
+
+// Begin starts a transaction, waiting for the writer before it as long as ctx
+// allows. When ctx ends before Commit, the transaction is rolled back.
+func (db *DB) Begin(ctx context.Context, opts *TxOptions) (*Tx, error) {
+	if opts == nil {
+		opts = &TxOptions{}
+	}
+	s := db.session()
+	if err := s.begin(ctx, opts.ReadOnly); err != nil {
+		return nil, err
+	}
+	s.control = errTxControl
+	tx := &Tx{s: s}
+	if err := db.register(tx); err != nil {
+		s.qs.Rollback()
+		return nil, err
+	}
+	if ctx.Done() != nil {
+		tx.stop = context.AfterFunc(ctx, func() { tx.abort(context.Cause(ctx)) })
+	}
+	return tx, nil
+}
+
+// begin opens a transaction of the session.
+func (s *session) begin(ctx context.Context, readOnly bool) error {
+	ctx, done, err := s.db.call(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return s.closed
+	}
+	if !readOnly && s.db.opts.ReadOnly {
+		return ErrReadOnly
+	}
+	return s.db.reason(s.qs.Begin(ctx, readOnly))
+}
 
 // View calls fn with a read-only transaction: all its queries see one state.
-func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error { return errNotYet }
+func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
+	tx, err := db.Begin(ctx, &TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	return fn(tx)
+}
 
 // Update calls fn with a writing transaction and commits it if fn returns nil,
 // else rolls it back and returns fn's error. A panic of fn rolls it back too.
-func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error { return errNotYet }
+func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	tx, err := db.Begin(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
 
 // Query runs one statement in the transaction: see DB.Query.
 func (tx *Tx) Query(ctx context.Context, sql string, args ...any) (*Rows, error) {
-	return nil, errNotYet
+	return tx.s.query(ctx, sql, args)
 }
 
 // QueryRow keeps the first row of a query in the transaction.
 func (tx *Tx) QueryRow(ctx context.Context, sql string, args ...any) *Row {
-	return &Row{err: errNotYet}
+	return firstRow(tx.Query(ctx, sql, args...))
 }
 
 // Exec runs statements in the transaction: see DB.Exec.
 func (tx *Tx) Exec(ctx context.Context, sql string, args ...any) (Result, error) {
-	return Result{}, errNotYet
+	return tx.s.exec(ctx, sql, args)
 }
 
 // Prepare prepares a statement for use within the transaction.
-func (tx *Tx) Prepare(ctx context.Context, sql string) (*Stmt, error) { return nil, errNotYet }
+func (tx *Tx) Prepare(ctx context.Context, sql string) (*Stmt, error) {
+	return tx.s.prepare(ctx, sql)
+}
 
-// Commit makes the transaction's writes durable and visible, all of them or, when
+func (s *session) prepare(ctx context.Context, sql string) (*Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return nil, s.closed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	st, err := query.Prepare(s.db.env, sql)
+	if err != nil {
+		return nil, err
+	}
+	return &Stmt{db: s.db, in: s, stmt: st}, nil
+}
+
+// Commit makes the transaction's writes durable and visible: all of them or, when
 // it returns an error, none.
-func (tx *Tx) Commit() error { return errNotYet }
+func (tx *Tx) Commit() error {
+	// Not the context of Begin: once asked to, a commit goes through.
+	return tx.finish(ErrTxDone, func() error { return tx.s.qs.Commit(context.Background()) })
+}
 
 // Rollback drops the transaction's writes. After Commit it does nothing but
 // return ErrTxDone, so that it can be deferred.
-func (tx *Tx) Rollback() error { return errNotYet }
+func (tx *Tx) Rollback() error { return tx.finish(ErrTxDone, tx.s.qs.Rollback) }
+
+func (tx *Tx) finish(reason error, last func() error) error {
+	if tx.stop != nil {
+		tx.stop()
+	}
+	err := tx.s.finish(reason, last)
+	tx.s.db.unregister(tx)
+	return err
+}
+
+// abort rolls back from another goroutine.
+func (tx *Tx) abort(reason error) { tx.finish(reason, tx.s.qs.Rollback) }
+
+func (tx *Tx) interrupt() {} // its statements are handles of their own

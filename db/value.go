@@ -2,9 +2,7 @@ package db
 
 import (
 	"database/sql"
-	"encoding/binary"
 	"fmt"
-	"math"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/storage/value"
@@ -38,10 +36,9 @@ type Image = encoder.Image
 // Named returns the argument of the parameter :name. It is sql.Named.
 func Named(name string, v any) sql.NamedArg { return sql.Named(name, v) }
 
-// Vector is a []float32 that is a sql.Scanner and a driver.Valuer, for structs
-// shared with database/sql. Plain []float32 works everywhere in this package
-// and in the driver's arguments; database/sql itself can scan only into a
-// Vector, or into *any.
+// Vector is a []float32 that is a sql.Scanner, for structs shared with
+// database/sql. Plain []float32 works everywhere in this package and as an
+// argument of the driver; database/sql scans a vector into a *Vector or an *any.
 type Vector []float32
 
 // Scan stores a vector, the bytes of one (little endian), or NULL as nil.
@@ -54,12 +51,9 @@ func (v *Vector) Scan(src any) error {
 	case Vector:
 		*v = append((*v)[:0:0], x...)
 	case []byte:
-		if len(x)%4 != 0 {
-			return fmt.Errorf("scan into Vector: %d bytes are no multiple of 4", len(x))
-		}
-		out := make(Vector, len(x)/4)
-		for i := range out {
-			out[i] = math.Float32frombits(binary.LittleEndian.Uint32(x[4*i:]))
+		out, err := vectorFromBytes(x)
+		if err != nil {
+			return fmt.Errorf("scan into Vector: %w", err)
 		}
 		*v = out
 	default:

@@ -1,0 +1,212 @@
+package db
+
+import (
+	"bytes"
+	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/png"
+	"math"
+	"reflect"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// bindArgs turns Go arguments into the values of positional and named
+// parameters.
+func bindArgs(args []any) (query.Args, error) {
+	var out query.Args
+	for i, a := range args {
+		if n, ok := a.(sql.NamedArg); ok {
+			v, err := ToValue(n.Value)
+			if err != nil {
+				return query.Args{}, fmt.Errorf("argument :%s: %w", n.Name, err)
+			}
+			if out.Named == nil {
+				out.Named = map[string]value.Value{}
+			}
+			out.Named[n.Name] = v
+			continue
+		}
+		v, err := ToValue(a)
+		if err != nil {
+			return query.Args{}, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		out.Pos = append(out.Pos, v)
+	}
+	return out, nil
+}
+
+// ToValue turns a Go value into a Value, by the table in the package comment.
+// Vectors are copied: v may be changed afterwards. A decoded picture becomes a
+// BLOB holding it as a PNG file, without loss.
+func ToValue(v any) (Value, error) {
+	switch x := v.(type) {
+	case nil:
+		return Value{}, nil
+	case Value:
+		return checkValue(x)
+	case string:
+		return textValue(x)
+	case []float32:
+		return vecValue(x)
+	case Vector:
+		return vecValue(x)
+	case []float64:
+		if x == nil {
+			return Value{}, nil
+		}
+		f := make([]float32, len(x))
+		for i := range x {
+			f[i] = float32(x[i])
+		}
+		return checkValue(value.Vec(f))
+	case bool:
+		return value.Bool(x), nil
+	case int:
+		return value.Int(int64(x)), nil
+	case int64:
+		return value.Int(x), nil
+	case float64:
+		return value.Float(x), nil
+	case time.Time:
+		return timeValue(x)
+	case json.RawMessage:
+		if x == nil {
+			return Value{}, nil
+		}
+		if !json.Valid(x) {
+			return Value{}, fmt.Errorf("not valid JSON: %.40q", x)
+		}
+		return value.RawJSON(string(x)), nil
+	case []byte:
+		if x == nil {
+			return Value{}, nil
+		}
+		return value.Bytes(x), nil
+	case Image:
+		if x.Decoded != nil {
+			return pictureValue(x.Decoded)
+		}
+		return value.Bytes(x.Data), nil
+	case *Image:
+		if x == nil {
+			return Value{}, nil
+		}
+		return ToValue(*x)
+	case image.Image:
+		if rv := reflect.ValueOf(x); rv.Kind() == reflect.Pointer && rv.IsNil() {
+			return Value{}, nil
+		}
+		return pictureValue(x)
+	case driver.Valuer:
+		if rv := reflect.ValueOf(x); rv.Kind() == reflect.Pointer && rv.IsNil() {
+			return Value{}, nil
+		}
+		inner, err := x.Value()
+		if err != nil {
+			return Value{}, err
+		}
+		if _, again := inner.(driver.Valuer); again {
+			return Value{}, fmt.Errorf("the Value method of %T returns another driver.Valuer", v)
+		}
+		return ToValue(inner)
+	}
+	return valueByKind(reflect.ValueOf(v))
+}
+
+// valueByKind handles named types, pointers and slices of named floats.
+func valueByKind(rv reflect.Value) (Value, error) {
+	switch rv.Kind() {
+	case reflect.Pointer:
+		if rv.IsNil() {
+			return Value{}, nil
+		}
+		return ToValue(rv.Elem().Interface())
+	case reflect.Bool:
+		return value.Bool(rv.Bool()), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return value.Int(rv.Int()), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		if rv.Uint() > math.MaxInt64 {
+			return Value{}, fmt.Errorf("%d is beyond INTEGER, whose largest value is %d", rv.Uint(), int64(math.MaxInt64))
+		}
+		return value.Int(int64(rv.Uint())), nil
+	case reflect.Float32, reflect.Float64:
+		return value.Float(rv.Float()), nil
+	case reflect.String:
+		return textValue(rv.String())
+	case reflect.Slice, reflect.Array:
+		if rv.Kind() == reflect.Slice && rv.IsNil() {
+			return Value{}, nil
+		}
+		switch rv.Type().Elem().Kind() {
+		case reflect.Uint8:
+			b := make([]byte, rv.Len())
+			reflect.Copy(reflect.ValueOf(b), rv)
+			return value.Bytes(b), nil
+		case reflect.Float32, reflect.Float64:
+			f := make([]float32, rv.Len())
+			for i := range f {
+				f[i] = float32(rv.Index(i).Float())
+			}
+			return checkValue(value.Vec(f))
+		}
+	}
+	return Value{}, fmt.Errorf("a %s can't be an argument; use a bool, number, string, []byte, []float32, time.Time, json.RawMessage, picture or nil", rv.Type())
+}
+
+func textValue(s string) (Value, error) {
+	if !utf8.ValidString(s) {
+		return Value{}, fmt.Errorf("text is not valid UTF-8: %.40q; give bytes as []byte", s)
+	}
+	return value.Str(s), nil
+}
+
+func vecValue(x []float32) (Value, error) {
+	if x == nil {
+		return Value{}, nil
+	}
+	return checkValue(value.Vec(append([]float32(nil), x...)))
+}
+
+func timeValue(t time.Time) (Value, error) {
+	if y := t.Year(); y < -290000 || y > 290000 {
+		return Value{}, fmt.Errorf("year %d is beyond TIMESTAMP", y)
+	}
+	return value.Time(t), nil
+}
+
+// checkValue refuses vectors that could not be stored either.
+func checkValue(v Value) (Value, error) {
+	if v.Kind() != value.Vector {
+		return v, nil
+	}
+	vec := v.Vec()
+	if len(vec) == 0 || len(vec) > value.MaxDim {
+		return Value{}, fmt.Errorf("vector has %d dimensions; 1 to %d are possible", len(vec), value.MaxDim)
+	}
+	for i, f := range vec {
+		if f != f || math.IsInf(float64(f), 0) {
+			return Value{}, fmt.Errorf("vector holds %v at position %d; only finite numbers are possible", f, i)
+		}
+	}
+	return v, nil
+}
+
+func pictureValue(img image.Image) (Value, error) {
+	if b := img.Bounds(); b.Empty() {
+		return Value{}, fmt.Errorf("picture has no pixels")
+	}
+	var buf bytes.Buffer
+	enc := png.Encoder{CompressionLevel: png.NoCompression}
+	if err := enc.Encode(&buf, img); err != nil {
+		return Value{}, fmt.Errorf("picture: %w", err)
+	}
+	return value.BlobOf(buf.String()), nil
+}

@@ -1,0 +1,237 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/lupadb/lupa/query"
+)
+
+// session runs statements for a DB (one call each), a Tx or a Conn. Its lock
+// lets DB.Close end it while its owner uses it.
+type session struct {
+	db *DB
+	qs *query.Session
+
+	control error // for BEGIN, COMMIT and ROLLBACK where they are no statements
+
+	mu     sync.Mutex
+	rows   map[*Rows]struct{} // begun and not read to the end
+	closed error              // why it can't be used any more
+}
+
+// session returns a new session for one call.
+func (db *DB) session() *session {
+	return &session{db: db, qs: query.NewSession(db.env), rows: map[*Rows]struct{}{}, control: errNeedsSession}
+}
+
+// hooks returns the callbacks of a run under ctx.
+func (s *session) hooks(ctx context.Context) query.Hooks {
+	h := query.Hooks{Progress: s.db.opts.Progress, Warn: s.db.opts.Warn}
+	if fn, ok := ctx.Value(progressKey{}).(func(Progress)); ok {
+		h.Progress = fn
+	}
+	if fn, ok := ctx.Value(warnKey{}).(func(string)); ok {
+		h.Warn = fn
+	}
+	return h
+}
+
+// query prepares and runs one statement.
+func (s *session) query(ctx context.Context, sql string, args []any) (*Rows, error) {
+	st, err := query.Prepare(s.db.env, sql)
+	if err != nil {
+		return nil, s.refused(ctx, sql, err)
+	}
+	return s.run(ctx, st, args)
+}
+
+// refused reports a statement that didn't parse to the tracer and the counters.
+func (s *session) refused(ctx context.Context, sql string, err error) error {
+	w := s.db.watch(ctx, sql, "")
+	w.end(0, 0, err)
+	return err
+}
+
+// run runs a prepared statement and returns its rows.
+func (s *session) run(ctx context.Context, st *query.Stmt, args []any) (*Rows, error) {
+	w := s.db.watch(ctx, st.Text(), st.Tag())
+	bound, err := bindArgs(args)
+	if err != nil {
+		w.end(0, 0, err)
+		return nil, err
+	}
+	r, err := s.start(w, st, bound)
+	if err != nil {
+		w.end(0, 0, err)
+		return nil, err
+	}
+	return r, nil
+}
+
+func (s *session) start(w *watch, st *query.Stmt, args query.Args) (*Rows, error) {
+	if s.control != nil && (st.Tag() == "BEGIN" || st.Tag() == "COMMIT" || st.Tag() == "ROLLBACK") {
+		return nil, s.control
+	}
+	if err := s.db.enter(); err != nil {
+		return nil, err
+	}
+	defer s.db.leave()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return nil, s.closed
+	}
+	if err := w.ctx.Err(); err != nil {
+		return nil, err
+	}
+	if !st.ReadOnly() {
+		if err := s.detachRows(); err != nil {
+			return nil, err
+		}
+	}
+	r, err := s.newRows(w)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.qs.Run(r.ctx, st, args, s.hooks(w.ctx))
+	if err != nil {
+		r.drop()
+		return nil, s.db.reason(err)
+	}
+	r.open(res)
+	return r, nil
+}
+
+// reason is err, or ErrClosed if that is why a context was cancelled.
+func (db *DB) reason(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return ErrClosed
+	}
+	return err
+}
+
+// exec runs the statements of src one after another.
+func (s *session) exec(ctx context.Context, src string, args []any) (Result, error) {
+	pieces := query.Split(src)
+	if len(pieces) <= 1 {
+		r, err := s.query(ctx, src, args)
+		if err != nil {
+			return Result{}, err
+		}
+		return r.drain()
+	}
+	var last Result
+	var affected int64
+	for _, p := range pieces {
+		st, err := query.Prepare(s.db.env, p.Text)
+		if err != nil {
+			return last, s.refused(ctx, p.Text, shift(err, p))
+		}
+		given := args
+		if st.NumParams() == 0 && len(st.ParamNames()) == 0 {
+			given = nil
+		}
+		r, err := s.run(ctx, st, given)
+		if err == nil {
+			last, err = r.drain()
+		}
+		if err != nil {
+			return last, shift(err, p)
+		}
+		affected += last.RowsAffected
+	}
+	last.RowsAffected = affected
+	return last, nil
+}
+
+// shift moves an error's position from the statement to the text it came from.
+func shift(err error, p query.Piece) error {
+	pe, ok := err.(*ParseError)
+	if !ok {
+		return err
+	}
+	moved := *pe
+	if moved.Line == 1 {
+		moved.Column += p.Column - 1
+	}
+	moved.Line += p.Line - 1
+	moved.Offset += p.Offset
+	return &moved
+}
+
+// detachRows makes open rows independent of what the transaction writes next,
+// by reading what is left of them into memory. s.mu is held.
+func (s *session) detachRows() error {
+	for r := range s.rows {
+		if err := r.buffer(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish closes the session's rows, runs last, and leaves the session closed for
+// the reason given.
+func (s *session) finish(reason error, last func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed != nil {
+		return s.closed
+	}
+	s.closed = reason
+	for r := range s.rows {
+		r.closeLocked(nil)
+	}
+	return last()
+}
+
+type warnKey struct{}
+
+// WithWarn returns a context under which statements warn fn instead of
+// Options.Warn.
+func WithWarn(ctx context.Context, fn func(message string)) context.Context {
+	return context.WithValue(ctx, warnKey{}, fn)
+}
+
+// watch follows one statement for the counters and the tracer.
+type watch struct {
+	db    *DB
+	ctx   context.Context
+	sql   string
+	tag   string
+	start time.Time
+	once  sync.Once
+}
+
+func (db *DB) watch(ctx context.Context, sql, tag string) *watch {
+	db.counts.statements.Add(1)
+	db.counts.running.Add(1)
+	w := &watch{db: db, ctx: ctx, sql: sql, tag: tag, start: time.Now()}
+	if t := db.opts.Trace; t != nil {
+		w.ctx = t.StatementStart(ctx, sql)
+	}
+	return w
+}
+
+func (w *watch) end(rows, affected int64, err error) {
+	w.once.Do(func() {
+		c := &w.db.counts
+		c.running.Add(-1)
+		c.rows.Add(rows)
+		if err != nil {
+			c.failed.Add(1)
+		}
+		if t := w.db.opts.Trace; t != nil {
+			t.StatementEnd(w.ctx, StatementEvent{SQL: w.sql, Tag: w.tag, Duration: time.Since(w.start),
+				Rows: rows, RowsAffected: affected, Err: err})
+		}
+	})
+}
