@@ -1,0 +1,414 @@
+package fn
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// NullMode says what becomes of rows with a NULL among their keys.
+type NullMode uint8
+
+const (
+	GroupNull NullMode = iota // NULLs are equal to each other: GROUP BY, DISTINCT
+	SkipNull                  // the row gets group -1: joins, IN
+)
+
+// Groups numbers the different keys of GROUP BY, DISTINCT, IN and hash joins
+// from 0, in the order of their first appearance. A key is one value or several;
+// -0 and 0 are one key, as are all NaN.
+type Groups struct {
+	types []value.Type
+	keys  []value.Column // the keys of each group
+	n     int
+	bytes int64
+
+	seed   maphash.Seed
+	slots  []slot // open addressing, linear probing; a power of two, at most half full
+	shift  uint
+	bodies []string // the text, or the encoded key, of each group; unused with a fixed key
+	nullID int32    // group of NULL with a fixed or text key, or -1
+	kind   keyKind
+	probe  Probe
+}
+
+// slot is one place of the hash table. With a fixed key, key is the key itself;
+// otherwise its hash. id is the group + 1, 0 for an empty place.
+type slot struct {
+	key uint64
+	id  int32
+}
+
+type keyKind uint8
+
+const (
+	fixedKey keyKind = iota // one key of at most 8 bytes
+	textKey                 // one TEXT, BLOB or JSON
+	wideKey                 // anything else, encoded
+)
+
+// NewGroups returns an empty table for keys of the given types. No types at all
+// make a single group.
+func NewGroups(types []value.Type) *Groups {
+	g := &Groups{types: types, keys: make([]value.Column, len(types)), seed: maphash.MakeSeed(), nullID: -1}
+	for i, t := range types {
+		g.keys[i].Type = t
+	}
+	g.kind = wideKey
+	if len(types) == 1 {
+		switch types[0].Kind {
+		case value.Boolean, value.Integer, value.Timestamp, value.Real, value.Null:
+			g.kind = fixedKey
+		case value.Text, value.Blob, value.JSON:
+			g.kind = textKey
+		}
+	}
+	g.grow(256)
+	g.probe.g = g
+	return g
+}
+
+// Len returns the number of groups.
+func (g *Groups) Len() int { return g.n }
+
+// Bytes estimates the memory held.
+func (g *Groups) Bytes() int64 { return g.bytes + int64(len(g.slots))*16 }
+
+// Assign sets ids[i] to the group of row i for the selected rows of the key
+// columns, making new groups for new keys. cols are of the table's types.
+func (g *Groups) Assign(cols []Arg, n int, sel []int32, mode NullMode, ids []int32) error {
+	return g.probe.run(cols, n, sel, mode, ids, true)
+}
+
+// NewProbe returns a reader of the table; while no Assign runs, several may be
+// used concurrently.
+func (g *Groups) NewProbe() *Probe { return &Probe{g: g} }
+
+// Key sets out to key column col of groups from to to-1, in slots 0, 1, ...
+// out's memory is the caller's and reused; texts alias the table.
+func (g *Groups) Key(col, from, to int, out *value.Column) {
+	k := &g.keys[col]
+	out.Reset(k.Type)
+	for i := from; i < to; i++ {
+		out.Append(i-from, k.Value(i))
+	}
+}
+
+// Probe looks keys up in Groups.
+type Probe struct {
+	g     *Groups
+	fixed []uint64
+	buf   []byte
+}
+
+// Find sets ids[i] to the group of row i, or to -1 if there is none.
+func (p *Probe) Find(cols []Arg, n int, sel []int32, mode NullMode, ids []int32) error {
+	return p.run(cols, n, sel, mode, ids, false)
+}
+
+func (p *Probe) run(cols []Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) error {
+	g := p.g
+	for i, c := range cols {
+		if c.Type.Kind != g.types[i].Kind && c.Type.Kind != value.Null {
+			return fmt.Errorf("key of type %v where %v was declared", c.Type, g.types[i])
+		}
+		if c.Type.Kind == value.Vector && g.keys[i].Type.Dim == 0 {
+			g.keys[i].Type.Dim = c.Type.Dim
+		}
+	}
+	if g.n >= math.MaxInt32-value.BatchSize {
+		return fmt.Errorf("more than %d groups", math.MaxInt32-value.BatchSize)
+	}
+	switch {
+	case len(cols) == 0:
+		if add && g.n == 0 {
+			g.n = 1
+		}
+		each(n, sel, func(i int) { ids[i] = int32(g.n - 1) })
+	case g.kind == fixedKey:
+		p.runFixed(cols[0], n, sel, mode, ids, add)
+	case g.kind == textKey:
+		p.runText(cols[0], n, sel, mode, ids, add)
+	default:
+		p.runWide(cols, n, sel, mode, ids, add)
+	}
+	return nil
+}
+
+// null returns the group of NULL for a single key.
+func (p *Probe) null(mode NullMode, add bool) int32 {
+	g := p.g
+	if mode == SkipNull {
+		return -1
+	}
+	if g.nullID < 0 && add {
+		g.nullID = int32(g.n)
+		g.keys[0].Append(g.n, value.Value{})
+		if g.kind == textKey {
+			g.bodies = append(g.bodies, "")
+		}
+		g.n++
+	}
+	return g.nullID
+}
+
+func (p *Probe) runFixed(a Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) {
+	g := p.g
+	if a.Type.Kind == value.Null {
+		each(n, sel, func(i int) { ids[i] = p.null(mode, add) })
+		return
+	}
+	if a.Const {
+		one := [1]int32{}
+		b := a
+		b.Const = false
+		p.runFixed(b, 1, nil, mode, one[:], add)
+		each(n, sel, func(i int) { ids[i] = one[0] })
+		return
+	}
+	var keys []uint64
+	keys, p.fixed = fixedKeys(a.Column, n, sel, p.fixed)
+	lookup := func(i int) {
+		key := keys[i]
+		for at := hashInt(key) >> g.shift; ; at++ {
+			s := &g.slots[at&uint64(len(g.slots)-1)]
+			if s.id == 0 {
+				if !add {
+					ids[i] = -1
+					return
+				}
+				ids[i] = g.insert(s, key)
+				g.keys[0].Append(g.n-1, a.Value(i))
+				return
+			}
+			if s.key == key {
+				ids[i] = s.id - 1
+				return
+			}
+		}
+	}
+	nulls := a.Nulls
+	if sel == nil && nulls == nil {
+		// The common case: a hit in the table, without a call for each row.
+		mask, shift := uint64(len(g.slots)-1), g.shift
+		slots := g.slots
+		keys, ids := keys[:n], ids[:n]
+		for i, key := range keys {
+			s := &slots[(hashInt(key)>>shift)&mask]
+			if s.key == key && s.id != 0 {
+				ids[i] = s.id - 1
+				continue
+			}
+			lookup(i)
+			mask, shift, slots = uint64(len(g.slots)-1), g.shift, g.slots
+		}
+		return
+	}
+	each(n, sel, func(i int) {
+		if nulls.Get(i) {
+			ids[i] = p.null(mode, add)
+			return
+		}
+		lookup(i)
+	})
+}
+
+// fixedKeys returns the keys of a column of at most 8 bytes a value as bits that
+// are equal where the values are.
+func fixedKeys(c *value.Column, n int, sel []int32, buf []uint64) (keys, reuse []uint64) {
+	buf = grow(buf, n)
+	switch c.Type.Kind {
+	case value.Boolean:
+		each(n, sel, func(i int) {
+			buf[i] = 0
+			if c.Bools[i] {
+				buf[i] = 1
+			}
+		})
+	case value.Real:
+		each(n, sel, func(i int) { buf[i] = realBits(c.Reals[i]) })
+	default:
+		if sel == nil {
+			for i, x := range c.Ints[:n] {
+				buf[i] = uint64(x)
+			}
+		} else {
+			for _, i := range sel {
+				buf[i] = uint64(c.Ints[i])
+			}
+		}
+	}
+	return buf, buf
+}
+
+// realBits returns the bits of f with one zero and one NaN.
+func realBits(f float64) uint64 {
+	if f == 0 {
+		return 0
+	}
+	if f != f {
+		return math.Float64bits(math.NaN())
+	}
+	return math.Float64bits(f)
+}
+
+// hashInt spreads the bits of x; its high bits are the good ones.
+func hashInt(x uint64) uint64 {
+	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return hi ^ lo
+}
+
+func (p *Probe) runText(a Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) {
+	g := p.g
+	one := func(i int) {
+		if a.IsNull(i) {
+			ids[i] = p.null(mode, add)
+			return
+		}
+		s := a.Strs[i*a.step()]
+		ids[i] = g.find(maphash.String(g.seed, s), s, add)
+		if ids[i] == int32(len(g.bodies)) { // new
+			s = strings.Clone(s)
+			g.bodies = append(g.bodies, s)
+			g.keys[0].Append(g.n-1, stringValue(a.Type.Kind, s))
+			g.bytes += int64(len(s)) + 32
+		}
+	}
+	each(n, sel, one)
+}
+
+// find returns the group whose body is s, adding the slot of a new one if add;
+// the caller then adds body and key. Without add, -1.
+func (g *Groups) find(hash uint64, s string, add bool) int32 {
+	for at := hash >> g.shift; ; at++ {
+		sl := &g.slots[at&uint64(len(g.slots)-1)]
+		if sl.id == 0 {
+			if !add {
+				return -1
+			}
+			return g.insert(sl, hash)
+		}
+		if sl.key == hash && g.bodies[sl.id-1] == s {
+			return sl.id - 1
+		}
+	}
+}
+
+func stringValue(k value.Kind, s string) value.Value {
+	switch k {
+	case value.JSON:
+		return value.RawJSON(s)
+	case value.Blob:
+		return value.BlobOf(s)
+	}
+	return value.Str(s)
+}
+
+func (p *Probe) runWide(cols []Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) {
+	g := p.g
+	each(n, sel, func(i int) {
+		p.buf = p.buf[:0]
+		for _, c := range cols {
+			if c.IsNull(i) {
+				if mode == SkipNull {
+					ids[i] = -1
+					return
+				}
+				p.buf = append(p.buf, 0)
+				continue
+			}
+			p.buf = appendKey(append(p.buf, 1), c, i*c.step())
+		}
+		hash := maphash.Bytes(g.seed, p.buf)
+		id := g.findBytes(hash, p.buf, add)
+		ids[i] = id
+		if int(id) == len(g.bodies) {
+			g.bodies = append(g.bodies, string(p.buf))
+			for k, c := range cols {
+				v := c.At(i)
+				switch v.Kind() {
+				case value.Text, value.JSON, value.Blob:
+					v = stringValue(v.Kind(), strings.Clone(v.Str()))
+				}
+				g.keys[k].Append(g.n-1, v)
+			}
+			g.bytes += 2*int64(len(p.buf)) + 32
+		}
+	})
+}
+
+func (g *Groups) findBytes(hash uint64, b []byte, add bool) int32 {
+	for at := hash >> g.shift; ; at++ {
+		sl := &g.slots[at&uint64(len(g.slots)-1)]
+		if sl.id == 0 {
+			if !add {
+				return -1
+			}
+			return g.insert(sl, hash)
+		}
+		if sl.key == hash && g.bodies[sl.id-1] == string(b) {
+			return sl.id - 1
+		}
+	}
+}
+
+// appendKey appends slot i of a column as bytes that are equal where the values
+// are, and that tell where they end.
+func appendKey(b []byte, a Arg, i int) []byte {
+	switch a.Type.Kind {
+	case value.Boolean:
+		if a.Bools[i] {
+			return append(b, 1)
+		}
+		return append(b, 0)
+	case value.Integer, value.Timestamp:
+		return binary.LittleEndian.AppendUint64(b, uint64(a.Ints[i]))
+	case value.Real:
+		return binary.LittleEndian.AppendUint64(b, realBits(a.Reals[i]))
+	case value.Vector:
+		for _, x := range a.Vec(i) {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x+0)) // -0 becomes 0
+		}
+		return b
+	}
+	b = binary.AppendUvarint(b, uint64(len(a.Strs[i])))
+	return append(b, a.Strs[i]...)
+}
+
+// insert makes a new group in the empty slot s and grows the table if it is half
+// full.
+func (g *Groups) insert(s *slot, key uint64) int32 {
+	id := int32(g.n)
+	s.key, s.id = key, id+1
+	g.n++
+	g.bytes += 16
+	if 2*g.n > len(g.slots) {
+		g.grow(2 * len(g.slots))
+	}
+	return id
+}
+
+func (g *Groups) grow(n int) {
+	old := g.slots
+	g.slots = make([]slot, n)
+	g.shift = uint(64 - bits.Len(uint(n-1)))
+	for _, s := range old {
+		if s.id == 0 {
+			continue
+		}
+		hash := s.key
+		if g.kind == fixedKey {
+			hash = hashInt(s.key)
+		}
+		at := hash >> g.shift
+		for g.slots[at&uint64(n-1)].id != 0 {
+			at++
+		}
+		g.slots[at&uint64(n-1)] = s
+	}
+}

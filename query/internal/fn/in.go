@@ -1,0 +1,75 @@
+package fn
+
+import "github.com/lupadb/lupa/storage/value"
+
+// Set is the right side of x IN (...): a set of values of one type, some of
+// which may be NULL. Build it, then only look up; lookups may run concurrently.
+type Set struct {
+	t       value.Type
+	groups  *Groups
+	hasNull bool
+}
+
+// NewSet returns an empty set of values of type t.
+func NewSet(t value.Type) *Set {
+	return &Set{t: t, groups: NewGroups([]value.Type{t})}
+}
+
+// Add adds the selected rows of col, which is of the set's type.
+func (s *Set) Add(col Arg, n int, sel []int32) error {
+	ids := make([]int32, n)
+	if err := s.groups.Assign([]Arg{col}, n, sel, SkipNull, ids); err != nil {
+		return err
+	}
+	if !s.hasNull {
+		each(n, sel, func(i int) { s.hasNull = s.hasNull || ids[i] < 0 })
+	}
+	return nil
+}
+
+// Len returns the number of different values, NULL not counted.
+func (s *Set) Len() int { return s.groups.Len() }
+
+// Bytes estimates the memory the set holds.
+func (s *Set) Bytes() int64 { return s.groups.Bytes() }
+
+// In is x IN (set), with the three-valued meaning: NULL if x is NULL, or is not
+// found and the set has a NULL. x must be of the set's type. With not it is
+// x NOT IN (set).
+func In(x Expr, set *Set, not bool) Expr { return &inExpr{x: x, set: set, not: not} }
+
+type inExpr struct {
+	x     Expr
+	set   *Set
+	not   bool
+	probe *Probe
+	ids   []int32
+	out   value.Column
+}
+
+func (e *inExpr) Type() value.Type { return value.Type{Kind: value.Boolean} }
+func (e *inExpr) Clone() Expr      { return &inExpr{x: e.x.Clone(), set: e.set, not: e.not} }
+
+func (e *inExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
+	x, err := e.x.Eval(ctx, b, sel)
+	if err != nil {
+		return Arg{}, err
+	}
+	resize(&e.out, e.Type(), b.Len)
+	if e.probe == nil {
+		e.probe = e.set.groups.NewProbe()
+	}
+	e.ids = grow(e.ids, b.Len)
+	if err := e.probe.Find([]Arg{x}, b.Len, sel, SkipNull, e.ids); err != nil {
+		return Arg{}, err
+	}
+	empty := e.set.Len() == 0 && !e.set.hasNull
+	each(b.Len, sel, func(i int) {
+		found := e.ids[i] >= 0
+		e.out.Bools[i] = found != e.not
+		if !found && !empty && (e.set.hasNull || x.IsNull(i)) {
+			setNull(&e.out, i, b.Len)
+		}
+	})
+	return Arg{Column: &e.out}, nil
+}

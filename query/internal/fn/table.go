@@ -1,0 +1,221 @@
+package fn
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// Short names of kinds, for the signatures below.
+const (
+	boolean   = value.Boolean
+	integer   = value.Integer
+	realKind  = value.Real
+	text      = value.Text
+	timestamp = value.Timestamp
+	blob      = value.Blob
+	jsonKind  = value.JSON
+	vec       = value.Vector
+)
+
+type kinds = []value.Kind
+
+// byName is the table by name, built at first use.
+var byName = sync.OnceValue(func() map[string]*Func {
+	m := map[string]*Func{}
+	for _, f := range entries() {
+		m[f.Name] = f
+		for _, alias := range aliases[f.Name] {
+			m[alias] = f
+		}
+	}
+	return m
+})
+
+// aliases are further names of functions and operators.
+var aliases = map[string][]string{
+	"ceil":         {"ceiling"},
+	"power":        {"pow"},
+	"substr":       {"substring"},
+	"length":       {"char_length", "character_length"},
+	"trim":         {"btrim"},
+	"l2_norm":      {"vector_norm"},
+	"similarity":   {"cosine_similarity"},
+	"<>":           {"!="},
+	"file_name":    {"basename"},
+	"strpos":       {"instr"},
+	"extract":      {"date_part"},
+	"octet_length": {"byte_length"},
+}
+
+// entries returns the table of everything: add a function here.
+var entries = sync.OnceValue(func() []*Func {
+	all := []*Func{
+		// Numbers
+		{Name: "abs", Syntax: "abs(x)", Doc: "absolute value", Example: "abs(-3)", Gives: "3", partial: true,
+			sigs: []sig{{kinds{integer}, integer, int1(absInt), false}, {kinds{realKind}, realKind, real1(absReal), false}}},
+		{Name: "round", Syntax: "round(x [, digits])", Doc: "nearest whole number, or to so many decimals; halves away from zero", Example: "round(2.567, 1)", Gives: "2.6", partial: true,
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(roundReal), false}, {kinds{realKind, integer}, realKind, roundDigits, false}}},
+		{Name: "floor", Syntax: "floor(x)", Doc: "greatest whole number not above x", Example: "floor(-1.5)", Gives: "-2", partial: true,
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(floorReal), false}}},
+		{Name: "ceil", Syntax: "ceil(x)", Doc: "least whole number not below x", Example: "ceil(1.2)", Gives: "2", partial: true,
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(ceilReal), false}}},
+		{Name: "sign", Syntax: "sign(x)", Doc: "-1, 0 or 1", Example: "sign(-7)", Gives: "-1", partial: true,
+			sigs: []sig{{kinds{integer}, integer, int1(signInt), false}, {kinds{realKind}, realKind, real1(signReal), false}}},
+		{Name: "mod", Syntax: "mod(a, b)", Doc: "remainder of a / b, with the sign of a", Example: "mod(7, 3)", Gives: "1", partial: true,
+			sigs: []sig{{kinds{integer, integer}, integer, int2(modInts), false}, {kinds{realKind, realKind}, realKind, real2(modReals), false}}},
+		{Name: "sqrt", Syntax: "sqrt(x)", Doc: "square root", Example: "sqrt(9)", Gives: "3", partial: true,
+			sigs: []sig{{kinds{realKind}, realKind, real1(sqrtReal), false}}},
+		{Name: "power", Syntax: "power(a, b)", Doc: "a to the power of b", Example: "power(2, 10)", Gives: "1024", partial: true,
+			sigs: []sig{{kinds{realKind, realKind}, realKind, real2(powReals), false}}},
+		{Name: "exp", Syntax: "exp(x)", Doc: "e to the power of x", Example: "exp(0)", Gives: "1", partial: true,
+			sigs: []sig{{kinds{realKind}, realKind, real1(expReal), false}}},
+		{Name: "ln", Syntax: "ln(x)", Doc: "natural logarithm", Example: "ln(1)", Gives: "0", partial: true,
+			sigs: []sig{{kinds{realKind}, realKind, real1(lnReal), false}}},
+
+		// Texts
+		{Name: "lower", Syntax: "lower(text)", Doc: "in lower case", Example: "lower('Wolf')", Gives: "wolf",
+			sigs: []sig{{kinds{text}, text, text1(strings.ToLower), false}}},
+		{Name: "upper", Syntax: "upper(text)", Doc: "in upper case", Example: "upper('Wolf')", Gives: "WOLF",
+			sigs: []sig{{kinds{text}, text, text1(strings.ToUpper), false}}},
+		{Name: "length", Syntax: "length(text | blob)", Doc: "number of characters of a text, of bytes of a blob", Example: "length('Käfer')", Gives: "5",
+			sigs: []sig{{kinds{text}, integer, lengthKernel, false}, {kinds{blob}, integer, bytesKernel, false}}},
+		{Name: "octet_length", Syntax: "octet_length(text | blob)", Doc: "number of bytes", Example: "octet_length('Käfer')", Gives: "6",
+			sigs: []sig{{kinds{text}, integer, bytesKernel, false}, {kinds{blob}, integer, bytesKernel, false}}},
+		{Name: "substr", Syntax: "substr(text, from [, count])", Doc: "count characters from number from, counted from 1", Example: "substr('castle', 2, 3)", Gives: "ast", partial: true,
+			sigs: []sig{{kinds{text, integer}, text, substrKernel, false}, {kinds{text, integer, integer}, text, substrKernel, false}}},
+		{Name: "trim", Syntax: "trim(text [, characters])", Doc: "without blanks (or the given characters) at both ends", Example: "trim('  wolf ')", Gives: "wolf",
+			sigs: []sig{{kinds{text}, text, text1(trimSpaces), false}, {kinds{text, text}, text, text2(strings.Trim), false}}},
+		{Name: "ltrim", Syntax: "ltrim(text [, characters])", Doc: "without blanks (or the given characters) at the start", Example: "ltrim('xxwolf', 'x')", Gives: "wolf",
+			sigs: []sig{{kinds{text}, text, text1(ltrimSpaces), false}, {kinds{text, text}, text, text2(strings.TrimLeft), false}}},
+		{Name: "rtrim", Syntax: "rtrim(text [, characters])", Doc: "without blanks (or the given characters) at the end", Example: "rtrim('wolf...', '.')", Gives: "wolf",
+			sigs: []sig{{kinds{text}, text, text1(rtrimSpaces), false}, {kinds{text, text}, text, text2(strings.TrimRight), false}}},
+		{Name: "replace", Syntax: "replace(text, from, to)", Doc: "with every from replaced by to", Example: "replace('a-b-c', '-', '/')", Gives: "a/b/c", partial: true,
+			sigs: []sig{{kinds{text, text, text}, text, replaceKernel, false}}},
+		{Name: "split_part", Syntax: "split_part(text, separator, n)", Doc: "n-th part of a text, counted from 1, or from -1 backwards", Example: "split_part('dogs/98.jpg', '/', 2)", Gives: "98.jpg", partial: true,
+			sigs: []sig{{kinds{text, text, integer}, text, splitPartKernel, false}}},
+		{Name: "strpos", Syntax: "strpos(text, part)", Doc: "place of part in text, counted from 1; 0 if it is not there", Example: "strpos('castle', 'tle')", Gives: "4",
+			sigs: []sig{{kinds{text, text}, integer, strposKernel, false}}},
+		{Name: "starts_with", Syntax: "starts_with(text, prefix)", Doc: "whether text begins with prefix", Example: "starts_with('castle', 'cas')", Gives: "true",
+			sigs: []sig{{kinds{text, text}, boolean, startsWithKernel, false}}},
+		{Name: "concat", Syntax: "concat(x, ...)", Doc: "texts of the arguments joined, NULLs left out", Example: "concat('a', 1, NULL, true)", Gives: "a1true", nullable: true,
+			infer: inferConcatCall},
+		{Name: "file_name", Syntax: "file_name(path)", Doc: "what follows the last slash", Example: "file_name('dogs/98.jpg')", Gives: "98.jpg",
+			sigs: []sig{{kinds{text}, text, text1(fileName), false}}},
+
+		// Choosing
+		{Name: "coalesce", Syntax: "coalesce(x, ...)", Doc: "first argument that is not NULL", Example: "coalesce(NULL, 'none')", Gives: "none", nullable: true,
+			infer: inferCommon("coalesce", 1, 0, coalesceKernel)},
+		{Name: "nullif", Syntax: "nullif(a, b)", Doc: "NULL if a = b, otherwise a", Example: "nullif('wolf', '')", Gives: "wolf", nullable: true,
+			infer: inferCommon("nullif", 2, 2, nullifKernel)},
+		{Name: "greatest", Syntax: "greatest(x, ...)", Doc: "greatest argument that is not NULL", Example: "greatest(1, 3, 2)", Gives: "3", nullable: true,
+			infer: inferCommon("greatest", 1, 0, extremeKernel(1))},
+		{Name: "least", Syntax: "least(x, ...)", Doc: "least argument that is not NULL", Example: "least(1, 3, 2)", Gives: "1", nullable: true,
+			infer: inferCommon("least", 1, 0, extremeKernel(-1))},
+
+		// Time
+		{Name: "now", Syntax: "now()", Doc: "time at which the statement began", Example: "now() > '2020-01-01'", Gives: "true", Stable: true,
+			sigs: []sig{{nil, timestamp, nowKernel, false}}},
+		{Name: "date_trunc", Syntax: "date_trunc('month', t)", Doc: "start of the second, minute, hour, day, week, month, quarter or year", Example: "date_trunc('month', '2024-05-31 12:30:00')", Gives: "2024-05-01 00:00:00", partial: true,
+			sigs: []sig{{kinds{text, timestamp}, timestamp, dateTruncKernel, false}}},
+		{Name: "extract", Syntax: "extract(year FROM t)", Doc: "year, quarter, month, week, day, hour, minute, second, dow, doy or epoch of a time", Example: "extract(year FROM TIMESTAMP '2024-05-31')", Gives: "2024", partial: true,
+			sigs: []sig{{kinds{text, timestamp}, realKind, extractKernel, false}}},
+		{Name: "to_timestamp", Syntax: "to_timestamp(seconds)", Doc: "time so many seconds after 1970", Example: "to_timestamp(86400)", Gives: "1970-01-02 00:00:00", partial: true,
+			sigs: []sig{{kinds{realKind}, timestamp, toTimestampKernel, false}}},
+
+		// Vectors
+		{Name: "similarity", Syntax: "similarity(a, b)", Doc: "cosine similarity, a score: ORDER BY puts the best first", Example: "similarity([1, 0], [2, 0])", Gives: "1", partial: true,
+			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.Cosine, nil), false}}},
+		{Name: "cosine_distance", Syntax: "cosine_distance(a, b)", Doc: "1 - cosine similarity, a <=> b", Example: "cosine_distance([1, 0], [0, 1])", Gives: "1", partial: true,
+			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.Cosine, oneMinus), false}}},
+		{Name: "l2_distance", Syntax: "l2_distance(a, b)", Doc: "Euclidean distance, a <-> b", Example: "l2_distance([0, 0], [3, 4])", Gives: "5", partial: true,
+			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.L2, nil), false}}},
+		{Name: "l1_distance", Syntax: "l1_distance(a, b)", Doc: "taxicab distance, a <+> b", Example: "l1_distance([0, 0], [3, 4])", Gives: "7", partial: true,
+			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.L1, nil), false}}},
+		{Name: "inner_product", Syntax: "inner_product(a, b)", Doc: "sum of the products; a <#> b is its negative", Example: "inner_product([1, 2], [3, 4])", Gives: "11", partial: true,
+			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.InnerProduct, nil), false}}},
+		{Name: "l2_norm", Syntax: "l2_norm(v)", Doc: "length of a vector", Example: "l2_norm([3, 4])", Gives: "5",
+			sigs: []sig{{kinds{vec}, realKind, normKernel, false}}},
+		{Name: "l2_normalize", Syntax: "l2_normalize(v)", Doc: "v divided by its length; a zero vector stays zero", Example: "l2_normalize([3, 4])", Gives: "[0.6,0.8]",
+			sigs: []sig{{kinds{vec}, vec, normalizeKernel, false}}},
+		{Name: "vector_dims", Syntax: "vector_dims(v)", Doc: "number of dimensions", Example: "vector_dims([1, 2, 3])", Gives: "3",
+			sigs: []sig{{kinds{vec}, integer, dimsKernel, false}}},
+		{Name: "vector", Syntax: "vector(x, ...)", Doc: "vector of the given numbers", Example: "vector(1, 2.5)", Gives: "[1,2.5]", partial: true,
+			infer: inferVector},
+
+		// Aggregates
+		{Name: "count", Category: Aggregate, Syntax: "count(*) or count([DISTINCT] x)", Doc: "number of rows, or of values that are not NULL", agg: newCount},
+		{Name: "sum", Category: Aggregate, Syntax: "sum([DISTINCT] number or vector)", Doc: "sum; NULL of no rows", agg: newSum},
+		{Name: "avg", Category: Aggregate, Syntax: "avg([DISTINCT] number or vector)", Doc: "mean; NULL of no rows", agg: newAvg},
+		{Name: "min", Category: Aggregate, Syntax: "min(x)", Doc: "least value", agg: newMin},
+		{Name: "max", Category: Aggregate, Syntax: "max(x)", Doc: "greatest value", agg: newMax},
+	}
+	return append(all, operators()...)
+})
+
+func operators() []*Func {
+	both := func(k value.Kind) kinds { return kinds{k, k} }
+	score := func(name, doc, example, gives string, eval kernel) *Func {
+		return &Func{Name: name, Category: Operator, Syntax: "a " + name + " b", Doc: doc, Example: example, Gives: gives, partial: true,
+			sigs: []sig{{both(vec), realKind, eval, false}}}
+	}
+	boolTest := func(name, doc, example, gives string, want, not bool) *Func {
+		return &Func{Name: name, Category: Operator, Syntax: "x " + strings.ToUpper(name), Doc: doc, Example: example, Gives: gives, nullable: true,
+			sigs: []sig{{kinds{boolean}, boolean, isBoolKernel(want, not), false}}}
+	}
+	return []*Func{
+		{Name: "+", Category: Operator, Syntax: "a + b", Doc: "sum of numbers or of vectors", Example: "2 + 3", Gives: "5", partial: true,
+			sigs: []sig{{both(integer), integer, sumKernel(false), false}, {both(realKind), realKind, real2(addReals), false},
+				{both(vec), vec, vec2("+", func(x, y float32) float32 { return x + y }), false}}},
+		{Name: "-", Category: Operator, Syntax: "a - b", Doc: "difference of numbers or of vectors", Example: "2 - 3", Gives: "-1", partial: true,
+			sigs: []sig{{both(integer), integer, sumKernel(true), false}, {both(realKind), realKind, real2(subReals), false},
+				{both(vec), vec, vec2("-", func(x, y float32) float32 { return x - y }), false}}},
+		{Name: "*", Category: Operator, Syntax: "a * b", Doc: "product; a vector times a number", Example: "2 * 3", Gives: "6", partial: true,
+			sigs: []sig{{both(integer), integer, int2(mulInts), false}, {both(realKind), realKind, real2(mulReals), false},
+				{kinds{vec, realKind}, vec, scaleKernel(false), false}, {kinds{realKind, vec}, vec, scaleKernel(true), false}}},
+		{Name: "/", Category: Operator, Syntax: "a / b", Doc: "quotient; of integers, without the fraction", Example: "7 / 2", Gives: "3", partial: true,
+			sigs: []sig{{both(integer), integer, int2(divInts), false}, {both(realKind), realKind, real2(divReals), false},
+				{kinds{vec, realKind}, vec, divideKernel, false}}},
+		{Name: "%", Category: Operator, Syntax: "a % b", Doc: "remainder, with the sign of a", Example: "-7 % 3", Gives: "-1", partial: true,
+			sigs: []sig{{both(integer), integer, int2(modInts), false}, {both(realKind), realKind, real2(modReals), false}}},
+		{Name: "neg", Category: Operator, Syntax: "- x", Doc: "negative", Example: "-(1 + 2)", Gives: "-3", partial: true,
+			sigs: []sig{{kinds{integer}, integer, int1(negInt), false}, {kinds{realKind}, realKind, real1(negReal), false}, {kinds{vec}, vec, negVecKernel, false}}},
+		{Name: "||", Category: Operator, Syntax: "a || b", Doc: "texts or blobs joined", Example: "'wolf' || 'hound'", Gives: "wolfhound", infer: inferConcat},
+		{Name: "->", Category: Operator, Syntax: "json -> key", Doc: "member of an object, or element of an array from 0, as JSON", Example: `JSON '{"a": [1, 2]}' -> 'a' -> 1`, Gives: "2", partial: true,
+			sigs: []sig{{kinds{jsonKind, text}, jsonKind, jsonKernel(true, false), false}, {kinds{jsonKind, integer}, jsonKind, jsonKernel(false, false), false}}},
+		{Name: "->>", Category: Operator, Syntax: "json ->> key", Doc: "member of an object, or element of an array from 0, as text", Example: `JSON '{"a": "wolf"}' ->> 'a'`, Gives: "wolf", partial: true,
+			sigs: []sig{{kinds{jsonKind, text}, text, jsonKernel(true, true), false}, {kinds{jsonKind, integer}, text, jsonKernel(false, true), false}}},
+
+		comparison(opEq, "1 = 1.0", "true"),
+		comparison(opNe, "'a' <> 'b'", "true"),
+		comparison(opLt, "1 < 2", "true"),
+		comparison(opLe, "2 <= 1", "false"),
+		comparison(opGt, "'b' > 'a'", "true"),
+		comparison(opGe, "2 >= 2", "true"),
+		{Name: "is distinct from", Category: Operator, Syntax: "a IS DISTINCT FROM b", Doc: "not equal, NULL being a value", Example: "1 IS DISTINCT FROM NULL", Gives: "true", nullable: true,
+			infer: inferComparison("IS DISTINCT FROM", distinctKernel(false))},
+		{Name: "is not distinct from", Category: Operator, Syntax: "a IS NOT DISTINCT FROM b", Doc: "equal, NULL being a value", Example: "NULL IS NOT DISTINCT FROM NULL", Gives: "true", nullable: true,
+			infer: inferComparison("IS NOT DISTINCT FROM", distinctKernel(true))},
+		{Name: "is null", Category: Operator, Syntax: "x IS NULL", Doc: "whether there is no value", Example: "NULL IS NULL", Gives: "true", nullable: true,
+			sigs: []sig{{kinds{anyKind}, boolean, isNullKernel(false), false}}},
+		{Name: "is not null", Category: Operator, Syntax: "x IS NOT NULL", Doc: "whether there is a value", Example: "1 IS NOT NULL", Gives: "true", nullable: true,
+			sigs: []sig{{kinds{anyKind}, boolean, isNullKernel(true), false}}},
+		boolTest("is true", "true, not false or NULL", "(1 > 2) IS TRUE", "false", true, false),
+		boolTest("is not true", "false or NULL", "(1 > NULL) IS NOT TRUE", "true", true, true),
+		boolTest("is false", "false, not true or NULL", "(1 > 2) IS FALSE", "true", false, false),
+		boolTest("is not false", "true or NULL", "(1 > NULL) IS NOT FALSE", "true", false, true),
+		{Name: "not", Category: Operator, Syntax: "NOT x", Doc: "false for true, true for false", Example: "NOT false", Gives: "true",
+			sigs: []sig{{kinds{boolean}, boolean, notKernel, false}}},
+		{Name: "like", Category: Operator, Syntax: "text LIKE pattern [ESCAPE c]", Doc: "% stands for any characters, _ for one", Example: "'wolf' LIKE 'w%'", Gives: "true", partial: true,
+			sigs: []sig{{kinds{text, text}, boolean, likeKernel(false), false}, {kinds{text, text, text}, boolean, likeKernel(false), false}}},
+		{Name: "ilike", Category: Operator, Syntax: "text ILIKE pattern [ESCAPE c]", Doc: "LIKE in any case", Example: "'Wolf' ILIKE 'w%'", Gives: "true", partial: true,
+			sigs: []sig{{kinds{text, text}, boolean, likeKernel(true), false}, {kinds{text, text, text}, boolean, likeKernel(true), false}}},
+
+		score("<->", "L2 (Euclidean) distance", "[0, 0] <-> [3, 4]", "5", scoreKernel(vector.L2, nil)),
+		score("<#>", "negative inner product", "[1, 2] <#> [3, 4]", "-11", scoreKernel(vector.InnerProduct, negate)),
+		score("<=>", "cosine distance", "[1, 0] <=> [0, 1]", "1", scoreKernel(vector.Cosine, oneMinus)),
+		score("<+>", "L1 (taxicab) distance", "[0, 0] <+> [3, 4]", "7", scoreKernel(vector.L1, nil)),
+	}
+}
