@@ -55,7 +55,7 @@ func ToValue(v any) (Value, error) {
 		return textValue(x)
 	case []float32:
 		return vecValue(x)
-	case Vector:
+	case Floats:
 		return vecValue(x)
 	case []float64:
 		if x == nil {

@@ -253,3 +253,16 @@ type Result struct {
 	RowsAffected int64  // inserted, updated or deleted
 	Tag          string // "INSERT", "CREATE TABLE", ...: the last statement's
 }
+
+// Ping returns ErrClosed after Close, the context's error if it has ended, and
+// otherwise nil.
+func (db *DB) Ping(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := db.enter(); err != nil {
+		return err
+	}
+	db.leave()
+	return nil
+}

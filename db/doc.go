@@ -29,7 +29,7 @@
 //	float32, float64                        REAL
 //	string                                  TEXT; encoded where a vector is asked for
 //	[]byte                                  BLOB
-//	[]float32, []float64, Vector            VECTOR
+//	[]float32, []float64, Floats            VECTOR
 //	time.Time                               TIMESTAMP, to the microsecond
 //	json.RawMessage                         JSON
 //	image.Image, Image                      a picture, encoded where a vector is asked for

@@ -73,7 +73,7 @@ func scanInto(dest any, v Value) error {
 		}
 	case *[]float32:
 		return scanVec(d, v)
-	case *Vector:
+	case *Floats:
 		return scanVec((*[]float32)(d), v)
 	case *[]float64:
 		switch v.Kind() {
@@ -287,11 +287,11 @@ func cloneValue(v Value) Value {
 }
 
 // vectorFromBytes reads little-endian float32s.
-func vectorFromBytes(b []byte) (Vector, error) {
+func vectorFromBytes(b []byte) (Floats, error) {
 	if len(b)%4 != 0 {
 		return nil, fmt.Errorf("%d bytes are not a vector: no multiple of 4", len(b))
 	}
-	out := make(Vector, len(b)/4)
+	out := make(Floats, len(b)/4)
 	for i := range out {
 		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}

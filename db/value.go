@@ -27,7 +27,7 @@ const (
 	Timestamp = value.Timestamp
 	Blob      = value.Blob
 	JSON      = value.JSON
-	VectorOf  = value.Vector
+	Vector    = value.Vector
 )
 
 // Image is a picture as an argument: the bytes of a file, or decoded pixels.
@@ -36,28 +36,28 @@ type Image = encoder.Image
 // Named returns the argument of the parameter :name. It is sql.Named.
 func Named(name string, v any) sql.NamedArg { return sql.Named(name, v) }
 
-// Vector is a []float32 that is a sql.Scanner, for structs shared with
-// database/sql. Plain []float32 works everywhere in this package and as an
-// argument of the driver; database/sql scans a vector into a *Vector or an *any.
-type Vector []float32
+// Floats is a []float32 that is a sql.Scanner, for structs shared with
+// other database/sql drivers. Plain []float32 works everywhere in this package
+// and its driver.
+type Floats []float32
 
 // Scan stores a vector, the bytes of one (little endian), or NULL as nil.
-func (v *Vector) Scan(src any) error {
+func (v *Floats) Scan(src any) error {
 	switch x := src.(type) {
 	case nil:
 		*v = nil
 	case []float32:
 		*v = append((*v)[:0:0], x...)
-	case Vector:
+	case Floats:
 		*v = append((*v)[:0:0], x...)
 	case []byte:
 		out, err := vectorFromBytes(x)
 		if err != nil {
-			return fmt.Errorf("scan into Vector: %w", err)
+			return fmt.Errorf("scan into Floats: %w", err)
 		}
 		*v = out
 	default:
-		return fmt.Errorf("scan into Vector: the value is a %T, not a vector", src)
+		return fmt.Errorf("scan into Floats: the value is a %T, not a vector", src)
 	}
 	return nil
 }

@@ -1,0 +1,38 @@
+// Package driver makes Lupa a database/sql driver.
+//
+//	pool := sql.OpenDB(driver.NewConnector("photos.lupa", &db.Options{OpenEncoder: onnx.Opener(nil)}))
+//	defer pool.Close()
+//	rows, err := pool.QueryContext(ctx, `SELECT id, clip FROM photos ORDER BY clip_sim($1) LIMIT 5`, "a wolf")
+//
+// For programs that only know names (sql.Open("lupa", "photos.lupa"), sqlx,
+// usql), call [Register] once, before: importing this package has no side
+// effect. An already open *db.DB is shared by [ForDB].
+//
+// # Data source names
+//
+//	photos.lupa                     the folder, made if it is not there
+//	file:photos.lupa?mode=ro        with options; the "file:" is optional
+//	:memory:                        a store in memory, one for the whole pool
+//
+// Options are mode (rwc, the default; rw: must exist; ro: read only; memory),
+// cache_size and memory_budget (bytes, or 64MB, 1GiB), nosync, nofiles,
+// allow_urls (true or false) and workers. A name without "?" is taken as it is.
+//
+// A folder can be open once: two pools over it in one process need [ForDB].
+//
+// # Types
+//
+// A VECTOR arrives as []float32 and scans into []float32, db.Floats or any; JSON
+// and BLOB arrive as []byte, TEXT as string, INTEGER as int64, REAL as float64,
+// BOOLEAN as bool, TIMESTAMP as time.Time (UTC). Arguments are those of package
+// db: vectors, pictures and sql.Named among them.
+//
+// # Transactions
+//
+// A transaction that is not read-only is the store's one writer from Begin to
+// Commit; others that want to write wait as long as their context allows. Every
+// isolation level up to sql.LevelSerializable is granted. There is no
+// LastInsertId: use RETURNING.
+//
+// Errors are those of package db, for errors.Is and errors.As.
+package driver

@@ -1,0 +1,100 @@
+package driver
+
+import (
+	"database/sql/driver"
+	"io"
+	"math"
+	"reflect"
+	"time"
+
+	"github.com/lupadb/lupa/db"
+)
+
+// rows hands the rows of a query to database/sql.
+type rows struct {
+	r     *db.Rows
+	types []db.Type
+}
+
+var (
+	_ driver.RowsColumnTypeDatabaseTypeName = (*rows)(nil)
+	_ driver.RowsColumnTypeLength           = (*rows)(nil)
+	_ driver.RowsColumnTypeNullable         = (*rows)(nil)
+	_ driver.RowsColumnTypeScanType         = (*rows)(nil)
+	_ driver.RowsColumnTypePrecisionScale   = (*rows)(nil)
+)
+
+func newRows(r *db.Rows) *rows { return &rows{r: r, types: r.Types()} }
+
+func (r *rows) Columns() []string { return r.r.Columns() }
+func (r *rows) Close() error      { return r.r.Close() }
+
+func (r *rows) Next(dest []driver.Value) error {
+	if !r.r.Next() {
+		if err := r.r.Err(); err != nil {
+			return err
+		}
+		return io.EOF
+	}
+	for i, v := range r.r.Values() {
+		dest[i] = driverValue(v)
+	}
+	return nil
+}
+
+// driverValue is the value in the form that database/sql converts best: JSON as
+// bytes, because those go into json.RawMessage as well as into strings.
+func driverValue(v db.Value) driver.Value {
+	switch v.Kind() {
+	case db.JSON:
+		return []byte(v.Str())
+	case db.Vector:
+		return v.Vec() // Rows.Values made a copy
+	}
+	return db.GoValue(v)
+}
+
+// ColumnTypeDatabaseTypeName returns "TEXT", "INTEGER", ..., "VECTOR".
+func (r *rows) ColumnTypeDatabaseTypeName(i int) string { return r.types[i].Kind.String() }
+
+// ColumnTypeLength returns the dimension of a vector; texts and blobs are
+// unlimited.
+func (r *rows) ColumnTypeLength(i int) (int64, bool) {
+	switch t := r.types[i]; t.Kind {
+	case db.Vector:
+		return int64(t.Dim), t.Dim > 0
+	case db.Text, db.Blob, db.JSON:
+		return math.MaxInt64, true
+	}
+	return 0, false
+}
+
+// ColumnTypeNullable doesn't know: an expression may be NULL whatever its
+// columns are.
+func (r *rows) ColumnTypeNullable(i int) (nullable, ok bool) { return true, false }
+
+// ColumnTypePrecisionScale is for decimal types, which there are none of.
+func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
+	return 0, 0, false
+}
+
+// ColumnTypeScanType returns the Go type a value that is not NULL arrives as.
+func (r *rows) ColumnTypeScanType(i int) reflect.Type {
+	switch r.types[i].Kind {
+	case db.Boolean:
+		return reflect.TypeFor[bool]()
+	case db.Integer:
+		return reflect.TypeFor[int64]()
+	case db.Real:
+		return reflect.TypeFor[float64]()
+	case db.Text:
+		return reflect.TypeFor[string]()
+	case db.Timestamp:
+		return reflect.TypeFor[time.Time]()
+	case db.Blob, db.JSON:
+		return reflect.TypeFor[[]byte]()
+	case db.Vector:
+		return reflect.TypeFor[[]float32]()
+	}
+	return reflect.TypeFor[any]()
+}
