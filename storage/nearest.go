@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"context"
+	"time"
+
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// NearestOptions say what to search for.
+type NearestOptions struct {
+	Column int           // position in Def().Columns of a vector column
+	Query  *vector.Query // of the column's dimension
+	K      int           // number of rows wanted; < 0 = all
+	// Filter restricts the search to these rows; nil = all.
+	Filter *RowSet
+	// Min and Max restrict the search to rows with a score between them; nil = no
+	// bound. Rows without a score (see Neighbor) are outside any bound.
+	Min, Max *ScoreBound
+	// Worst asks for the rows with the worst scores, worst first: ORDER BY in the
+	// direction opposite to the metric's own.
+	Worst bool
+	// BruteForce scores every row from its floats and leaves the codes alone. The
+	// answer is the same.
+	BruteForce bool
+	// Margin also finds the row after the last one, for NearestStats.Margin.
+	Margin bool
+	// Workers is the number of goroutines; 0 = one per CPU.
+	Workers int
+}
+
+// ScoreBound is one end of an interval of scores.
+type ScoreBound struct {
+	Score float64
+	Open  bool // Score itself is outside
+}
+
+// Neighbor is one row of the answer. Score is the value of the SQL function,
+// see vector.Query.Score. Rows without a score never come out of a search: those
+// whose vector is NULL and, for cosine similarity, those whose vector is zero.
+type Neighbor struct {
+	Row   uint64
+	Score float64
+}
+
+// NearestStats tell what a search did, for EXPLAIN ANALYZE. The answer is exact,
+// whatever they say.
+type NearestStats struct {
+	Rows       uint64 // live rows that passed the filter
+	Coded      uint64 // of them with codes; the others were scored from their floats
+	Discarded1 uint64 // by the bound of the first plane
+	Discarded2 uint64 // by the bound of both planes
+	Late       uint64 // survivors of both planes that better rows made superfluous
+	Scored     uint64 // from their float32 values
+	BytesRead  uint64 // codes, floats and tail rows
+	Workers    int
+
+	Seed   time.Duration // scoring promising rows for a first cut
+	Scan   time.Duration // codes, and floats of rows without codes
+	Rerank time.Duration // floats of the last survivors
+
+	KthScore float64 // score of the last row of the answer, NaN if there is none
+	// Margin is the difference between the last score of the answer and that of
+	// the next row, NaN when not asked for or when there is no next row.
+	Margin float64
+}
+
+// Nearest returns the K rows nearest to the query, nearest first, ties in row
+// order: exactly what scoring every row would give, to the last bit of every score.
+func (t *Table) Nearest(ctx context.Context, opts NearestOptions) ([]Neighbor, *NearestStats, error) {
+	return nil, nil, errNotBuilt
+}
+
+// NearestMany answers several searches of one column in one pass over the data.
+// result[i] belongs to opts[i].
+func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) ([][]Neighbor, []*NearestStats, error) {
+	return nil, nil, errNotBuilt
+}
