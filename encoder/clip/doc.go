@@ -1,0 +1,18 @@
+// Package clip holds what a CLIP-like model needs around its two networks, in
+// pure Go: the tokenizer, which turns a text into token ids, and the image
+// pipeline, which turns an encoded picture into the normalised pixels of a
+// fixed square.
+//
+// Both give what the reference implementations give (the Hugging Face
+// tokenizer and image processor on top of Pillow): token ids are equal, pixels
+// of losslessly coded and WebP pictures are equal to the bit, and those of JPEG
+// files differ by the few levels by which JPEG decoders differ from one
+// another.
+//
+//	tok, err := clip.LoadTokenizer(dir)
+//	ids := tok.Encode("a wolf") // [49406 320 5916 49407]
+//
+//	pre, err := clip.LoadPreprocessor(dir)
+//	img, err := clip.Decode(data, nil)
+//	pixels := pre.Pixels(img) // 3 x 224 x 224
+package clip
