@@ -1,0 +1,104 @@
+package clip
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"time"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+)
+
+// Info is what the header of a picture file tells.
+type Info struct {
+	Format        string // jpg, png, webp, gif, bmp or tiff
+	Width, Height int    // as shown: upright
+	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright
+	Taken         time.Time
+	// Taken is when the camera says it was; zero if it does not. Without a time
+	// zone in the file it reads as UTF.
+}
+
+// Inspect reads the header of a file in memory, without decoding pixels. The
+// beginning of a file is enough as long as it holds the header.
+func Inspect(data []byte) (Info, error) {
+	format, err := sniff(data)
+	if err != nil {
+		return Info{}, err
+	}
+	info := Info{Format: format, Orientation: 1}
+	var cfg image.Config
+	switch format {
+	case "jpg":
+		cfg, err = jpeg.DecodeConfig(bytes.NewReader(data))
+	case "png":
+		cfg, err = png.DecodeConfig(bytes.NewReader(data))
+	case "gif":
+		cfg, err = gif.DecodeConfig(bytes.NewReader(data))
+	case "bmp":
+		cfg, err = bmp.DecodeConfig(bytes.NewReader(data))
+	case "tiff":
+		cfg, err = tiff.DecodeConfig(bytes.NewReader(data))
+	case "webp":
+		var f webpFile
+		if f, err = parseWebP(data); err == nil {
+			cfg.Width, cfg.Height, err = f.size()
+		}
+	}
+	if err != nil {
+		return Info{}, explain(format, err)
+	}
+	info.Width, info.Height = cfg.Width, cfg.Height
+	if x := findEXIF(format, data); x != nil {
+		info.Orientation, info.Taken = x.orientation(), x.taken()
+	}
+	if info.Orientation >= 5 {
+		info.Width, info.Height = info.Height, info.Width
+	}
+	return info, nil
+}
+
+// sniff tells the format by the first bytes.
+func sniff(data []byte) (string, error) {
+	has := func(at int, s string) bool { return len(data) >= at+len(s) && string(data[at:at+len(s)]) == s }
+	switch {
+	case has(0, "\xff\xd8"):
+		return "jpg", nil
+	case has(0, "\x89PNG\r\n\x1a\n"):
+		return "png", nil
+	case has(0, "RIFF") && has(8, "WEBP"):
+		return "webp", nil
+	case has(0, "GIF87a"), has(0, "GIF89a"):
+		return "gif", nil
+	case has(0, "BM") && len(data) >= 18 && data[6] == 0 && data[7] == 0:
+		return "bmp", nil
+	case has(0, "II*\x00"), has(0, "MM\x00*"):
+		return "tiff", nil
+	case len(data) == 0:
+		return "", &UnsupportedFormatError{Empty: true}
+	}
+	for _, f := range [...]struct {
+		at          int
+		magic, name string
+	}{
+		{4, "ftypavif", "AVIF"}, {4, "ftypavis", "AVIF"},
+		{4, "ftypheic", "HEIC"}, {4, "ftypheix", "HEIC"}, {4, "ftyphevc", "HEIC"}, {4, "ftypmif1", "HEIF"}, {4, "ftypmsf1", "HEIF"},
+		{4, "ftypcrx", "CR3 (raw)"}, {4, "ftyp", "MP4 (video)"}, {4, "jP  \r\n\x87\n", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
+		{0, "\xff\x0a", "JPEG XL"}, {4, "JXL \r\n\x87\n", "JPEG XL"},
+		{0, "8BPS", "PSD"}, {0, "\x00\x00\x01\x00", "ICO"}, {0, "%PDF", "PDF"}, {0, "<svg", "SVG"}, {0, "<?xml", "XML"},
+		{0, "P4\n", "PBM"}, {0, "P5\n", "PGM"}, {0, "P6\n", "PPM"}, {0, "P5 ", "PGM"}, {0, "P6 ", "PPM"}, {0, "II+\x00", "BigTIFF"}, {0, "MM\x00+", "BigTIFF"},
+		{0, "<!DOCTYPE", "HTML"}, {0, "<html", "HTML"}, {0, "<!doctype", "HTML"}, {0, "qoif", "QOI"}, {0, "PK\x03\x04", "ZIP"}, {0, "version https://git-lfs", "Git LFS pointer"},
+	} {
+		if has(f.at, f.magic) {
+			return "", &UnsupportedFormatError{Format: f.name}
+		}
+	}
+	return "", &UnsupportedFormatError{}
+}
+
+// String returns "jpg, 640 x 480".
+func (i Info) String() string { return fmt.Sprintf("%s, %d x %d", i.Format, i.Width, i.Height) }

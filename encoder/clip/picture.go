@@ -1,0 +1,180 @@
+package clip
+
+import (
+	"image"
+	"image/color"
+)
+
+// Picture is a decoded picture: upright, 8 bits a channel, RGB, alpha dropped
+// without compositing. It converts the decoder's output row by row as asked,
+// so that a large picture is never in memory twice. A Picture is not safe for
+// concurrent use.
+type Picture struct {
+	Width, Height int
+
+	// row writes row y to dst, 3*Width bytes of R, G, B.
+	row func(y int, dst []byte)
+}
+
+// RGB returns all pixels, 3 bytes each, row after row.
+func (p *Picture) RGB() []byte {
+	out := make([]byte, 3*p.Width*p.Height)
+	for y := range p.Height {
+		p.row(y, out[3*p.Width*y:3*p.Width*(y+1)])
+	}
+	return out
+}
+
+// fromRGB is a Picture of pixels in memory.
+func fromRGB(w, h int, pix []byte) *Picture {
+	return &Picture{w, h, func(y int, dst []byte) { copy(dst, pix[3*w*y:3*w*(y+1)]) }}
+}
+
+// FromImage makes a Picture of a decoded image, upright as it is. YCbCr is
+// taken to be as in JPEG files. The image is read while the Picture is used.
+func FromImage(m image.Image) *Picture {
+	b := m.Bounds()
+	p := &Picture{Width: b.Dx(), Height: b.Dy()}
+	w := p.Width
+	switch m := m.(type) {
+	case *image.YCbCr:
+		if b.Min == (image.Point{}) { // a part of a picture may begin between two chroma samples
+			return jpegPicture(m)
+		}
+		p.row = func(y int, dst []byte) {
+			for x := range w {
+				i, c := m.YOffset(b.Min.X+x, b.Min.Y+y), m.COffset(b.Min.X+x, b.Min.Y+y)
+				fullRangeRGB(dst[3*x:3*x+3], m.Y[i], m.Cb[c], m.Cr[c])
+			}
+		}
+	case *image.NRGBA:
+		p.row = func(y int, dst []byte) { dropAlpha(dst, m.Pix[y*m.Stride:], w) }
+	case *image.RGBA:
+		if m.Opaque() {
+			p.row = func(y int, dst []byte) { dropAlpha(dst, m.Pix[y*m.Stride:], w) }
+		}
+	case *image.NRGBA64:
+		p.row = func(y int, dst []byte) { dropAlpha16(dst, m.Pix[y*m.Stride:], w) }
+	case *image.RGBA64:
+		if m.Opaque() {
+			p.row = func(y int, dst []byte) { dropAlpha16(dst, m.Pix[y*m.Stride:], w) }
+		}
+	case *image.Gray:
+		p.row = func(y int, dst []byte) {
+			for x, v := range m.Pix[y*m.Stride:][:w] {
+				dst[3*x], dst[3*x+1], dst[3*x+2] = v, v, v
+			}
+		}
+	case *image.Gray16:
+		// Pillow clips to 255. That is right for 8-bit levels stored wide, and makes
+		// everything else white: only the former is followed.
+		high := 0
+		for y := 0; y < p.Height && high == 0; y++ {
+			for x := range w {
+				high |= int(m.Pix[y*m.Stride+2*x])
+			}
+		}
+		at := 0
+		if high == 0 {
+			at = 1
+		}
+		p.row = func(y int, dst []byte) {
+			s := m.Pix[y*m.Stride:][:2*w]
+			for x := range w {
+				v := s[2*x+at]
+				dst[3*x], dst[3*x+1], dst[3*x+2] = v, v, v
+			}
+		}
+	case *image.Paletted:
+		var palette [256][3]byte
+		for i, c := range m.Palette {
+			n := color.NRGBAModel.Convert(c).(color.NRGBA)
+			palette[i&255] = [3]byte{n.R, n.G, n.B}
+		}
+		p.row = func(y int, dst []byte) {
+			for x, v := range m.Pix[y*m.Stride:][:w] {
+				copy(dst[3*x:3*x+3], palette[v][:])
+			}
+		}
+	case *image.CMYK:
+		p.row = func(y int, dst []byte) {
+			s := m.Pix[y*m.Stride:][:4*w]
+			for x := range w {
+				white := 255 - int(s[4*x+3])
+				for c := range 3 {
+					dst[3*x+c] = byte(max(0, white-mulDiv255(int(s[4*x+c]), white)))
+				}
+			}
+		}
+	}
+	if p.row == nil {
+		p.row = func(y int, dst []byte) {
+			for x := range w {
+				n := color.NRGBA64Model.Convert(m.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA64)
+				dst[3*x], dst[3*x+1], dst[3*x+2] = byte(n.R>>8), byte(n.G>>8), byte(n.B>>8)
+			}
+		}
+	}
+	return p
+}
+
+func dropAlpha(dst, rgba []byte, w int) {
+	rgba = rgba[:4*w]
+	dst = dst[:3*w]
+	for len(dst) > 0 {
+		dst[0], dst[1], dst[2] = rgba[0], rgba[1], rgba[2]
+		dst, rgba = dst[3:], rgba[4:]
+	}
+}
+
+func dropAlpha16(dst, rgba []byte, w int) {
+	for x := range w {
+		s := rgba[8*x : 8*x+8]
+		dst[3*x], dst[3*x+1], dst[3*x+2] = s[0], s[2], s[4]
+	}
+}
+
+// mulDiv255 is a*b/255, rounded, as Pillow does it.
+func mulDiv255(a, b int) int {
+	t := a*b + 128
+	return (t>>8 + t) >> 8
+}
+
+// orient turns a picture upright by its EXIF orientation, 1 to 8.
+func orient(p *Picture, o int) *Picture {
+	if o < 2 || o > 8 {
+		return p
+	}
+	w, h := p.Width, p.Height
+	dw, dh := w, h
+	if o >= 5 {
+		dw, dh = h, w
+	}
+	out := make([]byte, 3*w*h)
+	row := make([]byte, 3*w)
+	for y := range h {
+		p.row(y, row)
+		// Where pixel (0, y) goes, and how far it is from there to where (1, y) goes.
+		var at, step int
+		switch o {
+		case 2: // mirrored
+			at, step = dw*y+w-1, -1
+		case 3: // upside down
+			at, step = dw*(h-1-y)+w-1, -1
+		case 4: // mirrored and upside down
+			at, step = dw*(h-1-y), 1
+		case 5: // transposed
+			at, step = y, dw
+		case 6: // a quarter turn clockwise is needed
+			at, step = dw-1-y, dw
+		case 7: // transposed along the other diagonal
+			at, step = dw*(dh-1)+dw-1-y, -dw
+		case 8: // a quarter turn counter-clockwise is needed
+			at, step = dw*(dh-1)+y, -dw
+		}
+		for x := range w {
+			copy(out[3*(at+x*step):][:3], row[3*x:3*x+3])
+		}
+	}
+	return fromRGB(dw, dh, out)
+}

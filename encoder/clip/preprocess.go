@@ -1,0 +1,294 @@
+package clip
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// Preprocessor turns pictures into the input of an image tower: resized, the
+// centre cut out, scaled and normalised. It is safe for concurrent use.
+type Preprocessor struct {
+	width, height int // of the outcome
+	shortest      int // length of the shorter side after resizing; 0 when squashing
+	filter        Filter
+	roundCrop     bool
+	levels        [3][256]float32 // normalised value of each level of each channel
+}
+
+// Config is what a Preprocessor is made of.
+type Config struct {
+	// Shortest resizes so that the shorter side has this length and then cuts out
+	// the centre, Width x Height. 0 resizes to Width x Height whatever the
+	// proportions.
+	Shortest      int
+	Width, Height int
+	Filter        Filter
+
+	// RoundCrop places the crop as OpenAI's and torchvision's code does: half a
+	// pixel is rounded to the even one. Hugging Face and immich, and so the models
+	// in their layouts, round down.
+	RoundCrop bool
+
+	// A level of 0 to 255 becomes (level*Scale - Mean) / Std.
+	Scale     float64
+	Mean, Std [3]float64
+}
+
+// CLIPConfig returns the settings of the published CLIP models for a square of
+// n pixels.
+func CLIPConfig(n int) Config {
+	return Config{
+		Shortest: n, Width: n, Height: n, Filter: Bicubic, Scale: 1.0 / 255,
+		Mean: [3]float64{0.48145466, 0.4578275, 0.40821073},
+		Std:  [3]float64{0.26862954, 0.26130258, 0.27577711},
+	}
+}
+
+// NewPreprocessor checks the settings.
+func NewPreprocessor(c Config) (*Preprocessor, error) {
+	const most = 4096
+	switch {
+	case c.Width < 1 || c.Height < 1 || c.Width > most || c.Height > most:
+		return nil, fmt.Errorf("picture input of %d x %d: 1 to %d is possible", c.Width, c.Height, most)
+	case c.Shortest != 0 && (c.Shortest < max(c.Width, c.Height) || c.Shortest > most):
+		return nil, fmt.Errorf("a shorter side of %d can't hold a crop of %d x %d", c.Shortest, c.Width, c.Height)
+	case c.Filter != Bicubic && c.Filter != Bilinear && c.Filter != Lanczos:
+		return nil, fmt.Errorf("interpolation %d is not supported (1 Lanczos, 2 bilinear and 3 bicubic are)", c.Filter)
+	}
+	p := &Preprocessor{width: c.Width, height: c.Height, shortest: c.Shortest, filter: c.Filter, roundCrop: c.RoundCrop}
+	for ch := range p.levels {
+		std, mean := float32(c.Std[ch]), float32(c.Mean[ch])
+		if !(std > 0) || math.IsInf(float64(std), 0) || mean != mean || !(c.Scale > 0) {
+			return nil, fmt.Errorf("can't normalise with scale %v, mean %v and deviation %v", c.Scale, c.Mean, c.Std)
+		}
+		for i := range p.levels[ch] {
+			p.levels[ch][i] = (float32(float64(i)*c.Scale) - mean) / std
+		}
+	}
+	return p, nil
+}
+
+// Size returns the width and height of the outcome.
+func (p *Preprocessor) Size() (width, height int) { return p.width, p.height }
+
+// Len returns the number of values of one picture.
+func (p *Preprocessor) Len() int { return 3 * p.width * p.height }
+
+// Crop resizes and cuts: Width*Height pixels of 3 bytes.
+func (p *Preprocessor) Crop(m *Picture) []byte {
+	w, h := p.width, p.height
+	if p.shortest > 0 {
+		w, h = p.shortest, p.shortest
+		// The longer side is rounded down.
+		if m.Width > m.Height {
+			w = int(float64(p.shortest*m.Width) / float64(m.Height))
+		} else {
+			h = int(float64(p.shortest*m.Height) / float64(m.Width))
+		}
+	}
+	return resample(m, p.filter, w, h, p.margin(w-p.width), p.margin(h-p.height), p.width, p.height)
+}
+
+// margin is the part of what is cut off that lies before the crop.
+func (p *Preprocessor) margin(cut int) int {
+	if p.roundCrop && cut%4 == 3 { // 1.5, 3.5, ... go up to the even number
+		return cut/2 + 1
+	}
+	return cut / 2
+}
+
+// Pixels returns the tower's input for one picture: 3 planes (R, G, B) of
+// Height rows of Width values.
+func (p *Preprocessor) Pixels(m *Picture) []float32 {
+	out := make([]float32, p.Len())
+	p.Fill(out, m)
+	return out
+}
+
+// Fill writes what Pixels returns to dst, which is Len() long.
+func (p *Preprocessor) Fill(dst []float32, m *Picture) {
+	crop := p.Crop(m)
+	n := p.width * p.height
+	r, g, b := dst[:n], dst[n:2*n], dst[2*n:3*n]
+	for i := range r {
+		r[i], g[i], b[i] = p.levels[0][crop[3*i]], p.levels[1][crop[3*i+1]], p.levels[2][crop[3*i+2]]
+	}
+}
+
+// Files that LoadPreprocessor knows: of Hugging Face and of open_clip.
+const (
+	hfPreprocessor       = "preprocessor_config.json"
+	openCLIPPreprocessor = "preprocess_cfg.json"
+)
+
+// PreprocessorFile returns the path of the file that LoadPreprocessor reads, or
+// "" if dir has none.
+func PreprocessorFile(dir string) string {
+	for _, name := range []string{hfPreprocessor, openCLIPPreprocessor} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// LoadPreprocessor reads preprocessor_config.json (Hugging Face) or
+// preprocess_cfg.json (open_clip) of a model folder. The error wraps
+// fs.ErrNotExist if there is neither.
+func LoadPreprocessor(dir string) (*Preprocessor, error) {
+	path := PreprocessorFile(dir)
+	if path == "" {
+		return nil, fmt.Errorf("%s has no %s or %s: %w", dir, hfPreprocessor, openCLIPPreprocessor, fs.ErrNotExist)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	parse := parseHF
+	if filepath.Base(path) == openCLIPPreprocessor {
+		parse = parseOpenCLIP
+	}
+	c, err := parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	p, err := NewPreprocessor(c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return p, nil
+}
+
+// extent is a side, [height, width], or an object with names.
+type extent struct {
+	Height   int `json:"height"`
+	Width    int `json:"width"`
+	Shortest int `json:"shortest_edge"`
+}
+
+func (e *extent) UnmarshalJSON(b []byte) error {
+	var n int
+	if json.Unmarshal(b, &n) == nil {
+		*e = extent{Shortest: n}
+		return nil
+	}
+	var hw [2]int
+	if json.Unmarshal(b, &hw) == nil {
+		*e = extent{Height: hw[0], Width: hw[1]}
+		return nil
+	}
+	type plain extent
+	return json.Unmarshal(b, (*plain)(e))
+}
+
+// square fills in both sides where one was given.
+func (e *extent) square() (w, h int) {
+	if e.Shortest != 0 {
+		return e.Shortest, e.Shortest
+	}
+	return e.Width, e.Height
+}
+
+func parseHF(b []byte) (Config, error) {
+	yes, third := true, 1.0/255
+	f := struct {
+		DoResize    *bool      `json:"do_resize"`
+		DoCrop      *bool      `json:"do_center_crop"`
+		DoRescale   *bool      `json:"do_rescale"`
+		DoNormalize *bool      `json:"do_normalize"`
+		Size        *extent    `json:"size"`
+		CropSize    *extent    `json:"crop_size"`
+		Resample    *Filter    `json:"resample"`
+		Rescale     *float64   `json:"rescale_factor"`
+		Mean        *[]float64 `json:"image_mean"`
+		Std         *[]float64 `json:"image_std"`
+	}{DoResize: &yes, DoRescale: &yes, DoNormalize: &yes, Rescale: &third}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Config{}, err
+	}
+	on := func(p *bool, otherwise bool) bool {
+		if p == nil {
+			return otherwise
+		}
+		return *p
+	}
+	if f.Size == nil {
+		return Config{}, errors.New(`no "size"`)
+	}
+	if !on(f.DoResize, true) {
+		return Config{}, errors.New("do_resize is false: pictures of any size have to be resized")
+	}
+	c := Config{Filter: Bicubic, Std: [3]float64{1, 1, 1}, Scale: 1}
+	if f.Resample != nil {
+		c.Filter = *f.Resample
+	}
+	w, h := f.Size.square()
+	if f.Size.Shortest != 0 {
+		c.Shortest = f.Size.Shortest
+	}
+	c.Width, c.Height = w, h
+	if on(f.DoCrop, f.CropSize != nil) {
+		if f.CropSize != nil {
+			c.Width, c.Height = f.CropSize.square()
+		}
+		if c.Shortest == 0 && (c.Width != w || c.Height != h) {
+			return Config{}, fmt.Errorf("a crop of %d x %d out of a fixed %d x %d is not supported", c.Width, c.Height, w, h)
+		}
+	} else if c.Shortest != 0 {
+		return Config{}, errors.New("pictures are resized by the shorter side but not cropped: the input would have no fixed size")
+	}
+	if on(f.DoRescale, true) && f.Rescale != nil {
+		c.Scale = *f.Rescale
+	}
+	if on(f.DoNormalize, true) {
+		if f.Mean == nil || f.Std == nil || len(*f.Mean) != 3 || len(*f.Std) != 3 {
+			return Config{}, errors.New(`"image_mean" and "image_std" of three numbers are needed`)
+		}
+		c.Mean, c.Std = [3]float64(*f.Mean), [3]float64(*f.Std)
+	}
+	return c, nil
+}
+
+func parseOpenCLIP(b []byte) (Config, error) {
+	f := struct {
+		Size          *extent   `json:"size"`
+		Mode          string    `json:"mode"`
+		Mean          []float64 `json:"mean"`
+		Std           []float64 `json:"std"`
+		Interpolation string    `json:"interpolation"`
+		ResizeMode    string    `json:"resize_mode"`
+	}{Mode: "RGB", Interpolation: "bicubic", ResizeMode: "shortest"}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Config{}, err
+	}
+	if f.Size == nil || len(f.Mean) != 3 || len(f.Std) != 3 {
+		return Config{}, errors.New(`"size", and "mean" and "std" of three numbers, are needed`)
+	}
+	if f.Mode != "RGB" {
+		return Config{}, fmt.Errorf("mode %q is not supported (RGB is)", f.Mode)
+	}
+	c := Config{Scale: 1.0 / 255, Mean: [3]float64(f.Mean), Std: [3]float64(f.Std)}
+	c.Width, c.Height = f.Size.square()
+	switch f.ResizeMode {
+	case "shortest":
+		c.Shortest = max(c.Width, c.Height)
+	case "squash":
+	default:
+		return Config{}, fmt.Errorf("resize_mode %q is not supported (shortest and squash are)", f.ResizeMode)
+	}
+	switch f.Interpolation {
+	case "bicubic", "random":
+		c.Filter = Bicubic
+	case "bilinear":
+		c.Filter = Bilinear
+	default:
+		return Config{}, fmt.Errorf("interpolation %q is not supported (bicubic and bilinear are)", f.Interpolation)
+	}
+	return c, nil
+}
