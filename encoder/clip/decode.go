@@ -8,7 +8,6 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
-	"runtime/debug"
 	"strings"
 
 	"golang.org/x/image/bmp"
@@ -54,7 +53,7 @@ func Decode(data []byte, maxPixels int) (p *Picture, err error) {
 	// The decoders are large and meet files from anywhere.
 	defer func() {
 		if r := recover(); r != nil {
-			p, err = nil, fmt.Errorf("damaged picture: decoder failed: %v\n%s", r, debug.Stack())
+			p, err = nil, fmt.Errorf("damaged picture: the decoder gave up: %v", r)
 		}
 	}()
 	info, err := Inspect(data)

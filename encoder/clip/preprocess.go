@@ -196,8 +196,7 @@ func (e *extent) square() (w, h int) {
 }
 
 func parseHF(b []byte) (Config, error) {
-	yes, third := true, 1.0/255
-	f := struct {
+	var f struct {
 		DoResize    *bool      `json:"do_resize"`
 		DoCrop      *bool      `json:"do_center_crop"`
 		DoRescale   *bool      `json:"do_rescale"`
@@ -208,7 +207,7 @@ func parseHF(b []byte) (Config, error) {
 		Rescale     *float64   `json:"rescale_factor"`
 		Mean        *[]float64 `json:"image_mean"`
 		Std         *[]float64 `json:"image_std"`
-	}{DoResize: &yes, DoRescale: &yes, DoNormalize: &yes, Rescale: &third}
+	}
 	if err := json.Unmarshal(b, &f); err != nil {
 		return Config{}, err
 	}
@@ -243,8 +242,11 @@ func parseHF(b []byte) (Config, error) {
 	} else if c.Shortest != 0 {
 		return Config{}, errors.New("pictures are resized by the shorter side but not cropped: the input would have no fixed size")
 	}
-	if on(f.DoRescale, true) && f.Rescale != nil {
-		c.Scale = *f.Rescale
+	if on(f.DoRescale, true) {
+		c.Scale = 1.0 / 255
+		if f.Rescale != nil {
+			c.Scale = *f.Rescale
+		}
 	}
 	if on(f.DoNormalize, true) {
 		if f.Mean == nil || f.Std == nil || len(*f.Mean) != 3 || len(*f.Std) != 3 {

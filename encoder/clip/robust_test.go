@@ -1,0 +1,341 @@
+package clip
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+func tinyImages(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(tiny, "images", "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal("no pictures", err)
+	}
+	out := map[string][]byte{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[filepath.Base(f)] = b
+	}
+	return out
+}
+
+// A file that is cut off anywhere, or has bytes changed, gives an error or a
+// picture of the size it announces, and never a panic.
+func TestDamagedPictures(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for name, data := range tinyImages(t) {
+		for range 12 {
+			cut := data[:rng.IntN(len(data))]
+			if p, err := Decode(cut, 0); err == nil && len(cut) < len(data)/2 {
+				t.Errorf("%s: half of it decodes to %d x %d", name, p.Width, p.Height)
+			} else if err != nil && strings.Contains(err.Error(), "gave up") {
+				t.Errorf("%s: cut to %d bytes: %v", name, len(cut), err)
+			}
+			bad := bytes.Clone(data)
+			for range 3 {
+				bad[rng.IntN(len(bad))] ^= byte(1 << rng.IntN(8))
+			}
+			if p, err := Decode(bad, 4e6); err == nil && len(p.RGB()) != 3*p.Width*p.Height {
+				t.Errorf("%s: wrong size", name)
+			}
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	big := func(data []byte, w, h int) []byte { // PNG with another size in its header
+		b := bytes.Clone(data)
+		binary.BigEndian.PutUint32(b[16:], uint32(w))
+		binary.BigEndian.PutUint32(b[20:], uint32(h))
+		binary.BigEndian.PutUint32(b[29:], crc(b[12:29]))
+		return b
+	}
+	gray := tinyImages(t)["gray.png"]
+	var tooLarge *TooLargeError
+	if _, err := Decode(big(gray, 1<<20, 1<<20), 0); !errors.As(err, &tooLarge) || tooLarge.Width != 1<<20 {
+		t.Errorf("a bomb: %v", err)
+	}
+	if _, err := Decode(gray, 1000); !errors.As(err, &tooLarge) || !strings.Contains(err.Error(), "400 x 300") {
+		t.Errorf("small limit: %v", err)
+	}
+	for text, want := range map[string]string{
+		"":                               "empty file",
+		"hello":                          "not a picture",
+		"\x00\x00\x00\x20ftypheic":       "unsupported format HEIC",
+		"\x00\x00\x00\x20ftypavif":       "unsupported format AVIF",
+		"\x00\x00\x00\x0cjP  \r\n\x87\n": "unsupported format JPEG 2000",
+		"<!DOCTYPE html>":                "unsupported format HTML",
+		"\xff\xd8":                       "ends too early",
+		"\x89PNG\r\n\x1a\n":              "ends too early",
+		"RIFF\x00\x00\x00\x00WEBP":       "no picture data",
+		"GIF89a":                         "ends too early",
+		"II*\x00\x08\x00\x00\x00":        "damaged tiff",
+	} {
+		if _, err := Decode([]byte(text), 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestBomb(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(sharedDir(t, "clip-real", "pictures", "odd-pillow"), "decompression_bomb.gif"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Its frame is 65,535 pixels square on a canvas that is not.
+	if _, err := Decode(b, 0); err == nil || !strings.Contains(err.Error(), "frame bounds") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// crc is the CRC-32 of PNG chunks.
+func crc(b []byte) uint32 {
+	c := ^uint32(0)
+	for _, v := range b {
+		c ^= uint32(v)
+		for range 8 {
+			c = c>>1 ^ 0xedb88320*(c&1)
+		}
+	}
+	return ^c
+}
+
+// Every orientation of one picture shows the same.
+func TestOrientations(t *testing.T) {
+	upright := fromRGB(3, 2, []byte{
+		1, 1, 1, 2, 2, 2, 3, 3, 3,
+		4, 4, 4, 5, 5, 5, 6, 6, 6,
+	})
+	for o, stored := range map[int][]byte{ // EXIF 2.32, figure of tag 0x0112
+		1: {1, 2, 3, 4, 5, 6}, 2: {3, 2, 1, 6, 5, 4}, 3: {6, 5, 4, 3, 2, 1}, 4: {4, 5, 6, 1, 2, 3},
+		5: {1, 4, 2, 5, 3, 6}, 6: {3, 6, 2, 5, 1, 4}, 7: {6, 3, 5, 2, 4, 1}, 8: {4, 1, 5, 2, 6, 3},
+	} {
+		w, h := 3, 2
+		if o >= 5 {
+			w, h = 2, 3
+		}
+		var pix []byte
+		for _, v := range stored {
+			pix = append(pix, v, v, v)
+		}
+		p := orient(fromRGB(w, h, pix), o)
+		if p.Width != 3 || p.Height != 2 || !bytes.Equal(p.RGB(), upright.RGB()) {
+			t.Errorf("orientation %d: %d x %d, %v", o, p.Width, p.Height, p.RGB())
+		}
+	}
+}
+
+// The same pixels through every lossless container are the same picture.
+func TestFormatsAgree(t *testing.T) {
+	m := image.NewNRGBA(image.Rect(0, 0, 37, 23))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i * 7)
+		if i%4 == 3 {
+			m.Pix[i] = 255
+		}
+	}
+	want := FromImage(m).RGB()
+	sub := image.NewNRGBA(image.Rect(-5, -5, 60, 60))
+	for y := range 23 {
+		for x := range 37 {
+			sub.Set(x+4, y+9, m.At(x, y))
+		}
+	}
+	rgba64 := image.NewRGBA64(m.Rect)
+	for y := range 23 {
+		for x := range 37 {
+			rgba64.Set(x, y, m.At(x, y))
+		}
+	}
+	for name, im := range map[string]image.Image{
+		"part": sub.SubImage(image.Rect(4, 9, 41, 32)), "16 bit": rgba64, "unknown type": struct{ image.Image }{m},
+	} {
+		if got := FromImage(im); !bytes.Equal(got.RGB(), want) {
+			t.Errorf("%s differs", name)
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Decode(b.Bytes(), 0)
+	if err != nil || !bytes.Equal(p.RGB(), want) {
+		t.Errorf("png: %v", err)
+	}
+}
+
+// A first frame that covers a part of the canvas lies where it belongs, on the
+// transparent colour if there is one.
+func TestPartialGIF(t *testing.T) {
+	frame := image.NewPaletted(image.Rect(2, 1, 4, 2), color.Palette{color.RGBA{9, 9, 9, 255}, color.RGBA{200, 0, 0, 255}})
+	frame.Pix = []byte{1, 1}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{frame}, Delay: []int{0}, Config: image.Config{Width: 5, Height: 3}}); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Decode(b.Bytes(), 0)
+	if err != nil || p.Width != 5 || p.Height != 3 {
+		t.Fatalf("%v, %v", p, err)
+	}
+	for i, v := range p.RGB() {
+		x, y := i/3%5, i/15
+		want := byte(9)
+		if y == 1 && (x == 2 || x == 3) {
+			want = []byte{200, 0, 0}[i%3]
+		}
+		if v != want {
+			t.Errorf("(%d, %d) is %d, want %d", x, y, v, want)
+		}
+	}
+}
+
+// Chroma planes of every subsampling and of sizes around the special cases.
+func TestSubsampling(t *testing.T) {
+	for _, ratio := range []image.YCbCrSubsampleRatio{
+		image.YCbCrSubsampleRatio444, image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420,
+		image.YCbCrSubsampleRatio440, image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410,
+	} {
+		for w := 1; w <= 9; w++ {
+			for h := 1; h <= 9; h++ {
+				m := image.NewYCbCr(image.Rect(0, 0, w, h), ratio)
+				for i := range m.Y {
+					m.Y[i] = 100
+				}
+				for i := range m.Cb {
+					m.Cb[i], m.Cr[i] = 90, 200
+				}
+				// An even colour stays even, whatever is between the samples.
+				for name, p := range map[string]*Picture{"jpeg": FromImage(m), "webp": webpPicture(image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420))} {
+					pix := p.RGB()
+					for i := 3; i < len(pix); i++ {
+						if pix[i] != pix[i-3] {
+							t.Fatalf("%s %v %d x %d is not even: %v", name, ratio, w, h, pix)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTaken(t *testing.T) {
+	tags := func(order binary.ByteOrder, magic string) []byte {
+		b := append([]byte(magic), make([]byte, 4)...)
+		order.PutUint32(b[4:], 8)
+		entry := func(tag, kind uint16, n, v uint32) {
+			e := make([]byte, 12)
+			order.PutUint16(e, tag)
+			order.PutUint16(e[2:], kind)
+			order.PutUint32(e[4:], n)
+			order.PutUint32(e[8:], v)
+			if kind == 3 {
+				order.PutUint16(e[8:], uint16(v))
+			}
+			b = append(b, e...)
+		}
+		count := func(n uint16) { b = append(b, 0, 0); order.PutUint16(b[len(b)-2:], n) }
+		count(2)
+		entry(tagOrientation, 3, 1, 6)
+		entry(tagExifIFD, 4, 1, 8+2+24)
+		count(2)
+		entry(tagDateTimeOriginal, 2, 20, 8+2+24+2+24)
+		entry(tagOffsetTimeOriginal, 2, 7, 8+2+24+2+24+20)
+		return append(b, "2021:06:05 12:34:56\x00+02:00\x00"...)
+	}
+	var plain bytes.Buffer
+	if err := jpeg.Encode(&plain, image.NewGray(image.Rect(0, 0, 8, 4)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range [][]byte{tags(binary.LittleEndian, "II*\x00"), tags(binary.BigEndian, "MM\x00*")} {
+		segment := append([]byte("\xff\xe1\x00\x00Exif\x00\x00"), x...)
+		binary.BigEndian.PutUint16(segment[2:], uint16(len(segment)-2))
+		data := append(append([]byte("\xff\xd8"), segment...), plain.Bytes()[2:]...)
+		info, err := Inspect(data)
+		want := Info{"jpg", 4, 8, 6, time.Date(2021, 6, 5, 10, 34, 56, 0, time.UTC)}
+		if err != nil || info != want {
+			t.Errorf("got %+v, %v; want %+v", info, err, want)
+		}
+		for n := range len(segment) { // cut anywhere it reads as absent
+			binary.BigEndian.PutUint16(segment[2:], uint16(max(2, n-2)))
+			findEXIF("jpg", append(append([]byte("\xff\xd8"), segment[:n]...), plain.Bytes()[2:]...))
+		}
+	}
+}
+
+func TestConfigs(t *testing.T) {
+	for name, c := range map[string]struct{ file, text, want string }{
+		"hf old":        {hfPreprocessor, `{"size": 224, "crop_size": 224, "do_center_crop": true, "image_mean": [0.5,0.5,0.5], "image_std": [0.5,0.5,0.5], "resample": 3}`, "224 x 224 of 224"},
+		"siglip":        {hfPreprocessor, `{"size": {"height": 256, "width": 256}, "image_mean": [0.5,0.5,0.5], "image_std": [0.5,0.5,0.5], "resample": 2}`, "256 x 256 of 0"},
+		"open_clip":     {openCLIPPreprocessor, `{"size": [384, 384], "mean": [0.5,0.5,0.5], "std": [0.5,0.5,0.5], "resize_mode": "squash"}`, "384 x 384 of 0"},
+		"open_clip int": {openCLIPPreprocessor, `{"size": 224, "mean": [0.5,0.5,0.5], "std": [0.5,0.5,0.5]}`, "224 x 224 of 224"},
+		"no size":       {hfPreprocessor, `{}`, `no "size"`},
+		"nearest":       {hfPreprocessor, `{"size": {"height": 256, "width": 256}, "do_normalize": false, "resample": 0}`, "interpolation 0"},
+		"crop too big":  {hfPreprocessor, `{"size": 200, "crop_size": 224, "do_normalize": false}`, "can't hold"},
+		"std 0":         {hfPreprocessor, `{"size": 8, "crop_size": 8, "image_mean": [0,0,0], "image_std": [0,1,1]}`, "can't normalise"},
+		"longest":       {openCLIPPreprocessor, `{"size": 224, "mean": [0.5,0.5,0.5], "std": [0.5,0.5,0.5], "resize_mode": "longest"}`, "longest"},
+		"not JSON":      {hfPreprocessor, `{"size"`, "unexpected end"},
+		"huge":          {hfPreprocessor, `{"size": 100000, "crop_size": 100000, "do_normalize": false}`, "1 to 4096"},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, c.file), []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		p, err := LoadPreprocessor(dir)
+		if err != nil {
+			got = err.Error()
+		} else {
+			w, h := p.Size()
+			got = strings.TrimSpace(strings.Join([]string{strconv.Itoa(w), "x", strconv.Itoa(h), "of", strconv.Itoa(p.shortest)}, " "))
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s: got %s, want %s", name, got, c.want)
+		}
+	}
+	if _, err := LoadPreprocessor(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("empty folder: %v", err)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, b := range tinyImages(f) {
+		f.Add(b)
+	}
+	pre, err := NewPreprocessor(CLIPConfig(8))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := Decode(data, 1<<18)
+		if err != nil {
+			if strings.Contains(err.Error(), "gave up") {
+				t.Fatal(err)
+			}
+			return
+		}
+		if p.Width < 1 || p.Height < 1 || p.Width*p.Height > 1<<18 {
+			t.Fatalf("%d x %d", p.Width, p.Height)
+		}
+		for _, v := range pre.Pixels(p) {
+			if v != v {
+				t.Fatal("NaN")
+			}
+		}
+	})
+}
