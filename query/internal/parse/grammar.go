@@ -16,8 +16,7 @@ import (
 // gStatement is the rule of a statement.
 type gStatement struct {
 	Pos      lexer.Position
-	Select   *gSelect  `parser:"  @@"`
-	Insert   *gInsert  `parser:"| 'INSERT' @@"`
+	Insert   *gInsert  `parser:"  'INSERT' @@"`
 	Update   *gUpdate  `parser:"| 'UPDATE' @@"`
 	Delete   *gDelete  `parser:"| 'DELETE' @@"`
 	Create   *gCreate  `parser:"| 'CREATE' @@"`
@@ -33,6 +32,7 @@ type gStatement struct {
 	Backup   *gFile    `parser:"| 'BACKUP' 'TO' @@"`
 	Check    bool      `parser:"| @'CHECK'"`
 	Vacuum   *gVacuum  `parser:"| 'VACUUM' @@"`
+	Select   *gSelect  `parser:"| @@"`
 }
 
 // grammars are the parsers participle builds: of a statement, and of a query

@@ -484,7 +484,7 @@ func (p *printer) expr(e Expr, min int) {
 		p.print(" ", string(e.Op), " ")
 		p.expr(e.Y, right)
 	case *Like:
-		p.expr(e.X, precLike)
+		p.expr(e.X, precOther)
 		p.print(" ", not(e.Not), opt(e.Fold, "I"), "LIKE ")
 		p.expr(e.Pattern, precOther)
 		if e.Escape != nil {
@@ -492,13 +492,13 @@ func (p *printer) expr(e Expr, min int) {
 			p.expr(e.Escape, precOther)
 		}
 	case *InList:
-		p.expr(e.X, precLike)
+		p.expr(e.X, precOther)
 		p.print(" ", not(e.Not), "IN (", e.List, ")")
 	case *InQuery:
-		p.expr(e.X, precLike)
+		p.expr(e.X, precOther)
 		p.print(" ", not(e.Not), "IN (", e.Query, ")")
 	case *Between:
-		p.expr(e.X, precLike)
+		p.expr(e.X, precOther)
 		p.print(" ", not(e.Not), "BETWEEN ")
 		p.expr(e.Low, precOther)
 		p.print(" AND ")

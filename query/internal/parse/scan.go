@@ -338,7 +338,7 @@ func numberEnd(src string, off int) (end int, ok bool) {
 		return junk, false
 	}
 	if i == off { // never stand still
-		return min(off+1, len(src)), false
+		return off + 1, false
 	}
 	return i, ok
 }

@@ -1,7 +1,6 @@
 package parse
 
 import (
-	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
@@ -56,54 +55,15 @@ type gItem struct {
 	Alias *gName      `parser:"  ('AS' @@ | @@)?"`
 }
 
-// gRow is the rule of a row: ( value , ... ).
 type gRow struct {
-	at     Pos
-	values []Expr
+	Pos    lexer.Position
+	Values []*gValue `parser:"'(' @@ (',' @@)* ')'"`
 }
 
-// Parse implements participle.Parseable.
-func (r *gRow) Parse(lex *lexer.PeekingLexer) error {
-	if !is(lex.Peek(), "(") {
-		return participle.NextMatch
-	}
-	r.at = posOf(lex.Next().Pos)
-	p := exprParser{lex: lex}
-	for {
-		v, err := p.value()
-		if err != nil {
-			return err
-		}
-		r.values = append(r.values, v)
-		if p.accept(")") {
-			return nil
-		}
-		if !p.accept(",") {
-			return p.unexpected(",", ")")
-		}
-	}
-}
-
-// gValue is the rule of a value: an expression or DEFAULT.
-type gValue struct{ expr Expr }
-
-// Parse implements participle.Parseable.
-func (v *gValue) Parse(lex *lexer.PeekingLexer) (err error) {
-	if !is(lex.Peek(), "DEFAULT") && !beginsExpr(lex) {
-		return participle.NextMatch
-	}
-	p := exprParser{lex: lex}
-	v.expr, err = p.value()
-	return err
-}
-
-// value parses an expression or DEFAULT.
-func (p *exprParser) value() (Expr, error) {
-	if is(p.lex.Peek(), "DEFAULT") {
-		return &Default{posOf(p.lex.Next().Pos)}, nil
-	}
-	e, err := p.parse(precOr)
-	return e.Expr, err
+type gValue struct {
+	Pos     lexer.Position
+	Default bool `parser:"  @'DEFAULT'"`
+	Expr    Expr `parser:"| @@"`
 }
 
 type gOrder struct {
@@ -232,12 +192,23 @@ func (c *converter) term(g *gTerm) Body {
 	}
 	v := &Values{Pos: posOf(g.Pos)}
 	for _, row := range g.Values {
-		if len(v.Rows) > 0 && len(row.values) != len(v.Rows[0]) {
-			c.fail(Errorf(row.at, "row %d has %s, the first row has %d", len(v.Rows)+1, plural(len(row.values), "value"), len(v.Rows[0])))
+		var exprs []Expr
+		for _, val := range row.Values {
+			exprs = append(exprs, c.value(val))
 		}
-		v.Rows = append(v.Rows, row.values)
+		if len(v.Rows) > 0 && len(exprs) != len(v.Rows[0]) {
+			c.fail(Errorf(posOf(row.Pos), "row %d has %s, the first row has %d", len(v.Rows)+1, plural(len(exprs), "value"), len(v.Rows[0])))
+		}
+		v.Rows = append(v.Rows, exprs)
 	}
 	return v
+}
+
+func (c *converter) value(g *gValue) Expr {
+	if g.Default {
+		return &Default{posOf(g.Pos)}
+	}
+	return g.Expr
 }
 
 func (c *converter) core(at Pos, g *gCore) *Core {

@@ -1,8 +1,6 @@
 package parse
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -62,7 +60,7 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 		if hint := otherTypes[strings.ToUpper(t.Value)]; hint != "" {
 			return Type{}, err.WithHint("%s", hint)
 		}
-		return Type{}, err.WithHint("%s", didYouMean(t.Value, slices.Concat(typeWords, slices.Sorted(maps.Keys(typeNames))), "the types are "+strings.Join(typeWords, ", ")))
+		return Type{}, err.WithHint("%s", didYouMean(t.Value, typeWords, "the types are "+strings.Join(typeWords, ", ")))
 	}
 	lex.Next()
 	switch first := strings.ToUpper(t.Value); first {

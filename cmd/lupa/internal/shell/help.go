@@ -1,0 +1,175 @@
+package shell
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// runHelp prints --help of lupa, or of a subcommand: a screen each.
+func runHelp(std stdio, args []string) error {
+	if len(args) > 0 {
+		for _, c := range subcommands() {
+			if c.name == args[0] {
+				return printHelp(std.out, c)
+			}
+		}
+		return usagef("no subcommand %q", args[0])
+	}
+	var b strings.Builder
+	b.WriteString(`lupa - search pictures and vectors with SQL
+
+  lupa [FLAGS] STORE             the shell; makes the folder STORE if need be
+  lupa [FLAGS] STORE SQL...      run statements; so do -c SQL, -f FILE and stdin
+`)
+	for _, c := range subcommands() {
+		fmt.Fprintf(&b, "  lupa %-25s %s\n", c.name+" "+c.args, c.doc)
+	}
+	b.WriteString("\nFlags\n")
+	b.WriteString(flagText(newFlags(&options{})))
+	b.WriteString(`
+Results go to stdout, everything else to stderr. The exit status is 0, or 1 when
+a statement failed, 2 for a wrong command line, 130 after Ctrl-C.
+`)
+	_, err := io.WriteString(std.out, b.String())
+	return err
+}
+
+func printHelp(w io.Writer, c subcommand) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "lupa %s - %s\n\n  lupa %s\n", c.name, c.doc, strings.TrimSpace(c.name+" "+c.args))
+	if text := subcommandHelp[c.name]; text != "" {
+		b.WriteString("\n" + text)
+	}
+	if f := subcommandFlags(c.name); f != nil {
+		b.WriteString("\nFlags\n" + flagText(f))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+var subcommandHelp = map[string]string{
+	"eval": `PROMPTS.csv has the column query and either predicate, conditions over the
+table's columns such as subject=dog;place=garden, or id, the key of the right
+row. Printed are precision among the first 1, 3 and 10 hits, the mean
+reciprocal rank of the first right hit (MRR), by kind if there is such a column,
+and the prompts whose first hit is wrong with the margin by which the best right
+row missed. Columns precision_at_1, _3 and _10 are compared with the outcome.
+Without STORE it is $LUPA_STORE, or the only *.lupa here.
+`,
+	"model": `list   encoders found in --models, $LUPA_MODELS and the user's cache
+check  what a model folder holds and whether it can encode text and pictures
+pull   download a model into the user's cache
+`,
+	"setup": `Fetches the library that runs the models into the user's cache, checked
+against its known checksum. Not needed where it is installed already.
+`,
+	"completion": `bash:  source <(lupa completion bash)
+zsh:   lupa completion zsh > "${fpath[1]}/_lupa"
+fish:  lupa completion fish > ~/.config/fish/completions/lupa.fish
+`,
+}
+
+func subcommandFlags(name string) *pflag.FlagSet {
+	switch name {
+	case "eval":
+		return evalFlags(&options{})
+	}
+	return nil
+}
+
+// flagText lists flags in two columns.
+func flagText(f *pflag.FlagSet) string {
+	var b strings.Builder
+	f.VisitAll(func(x *pflag.Flag) {
+		arg, doc := pflag.UnquoteUsage(x)
+		if x.Value.Type() == "bool" {
+			arg = ""
+		}
+		name := "    --" + x.Name
+		if x.Shorthand != "" {
+			name = "-" + x.Shorthand + ", --" + x.Name
+		}
+		if arg != "" {
+			name += " " + arg
+		}
+		lines := strings.Split(doc, "\n")
+		fmt.Fprintf(&b, "  %-24s %s\n", name, lines[0])
+		for _, l := range lines[1:] {
+			fmt.Fprintf(&b, "  %-24s %s\n", "", l)
+		}
+	})
+	return b.String()
+}
+
+// runMan prints the manual page in roff's man macros, made from the tables that
+// --help and .help come from.
+func runMan(_ context.Context, std stdio, _ []string) error {
+	esc := strings.NewReplacer(`\`, `\e`, "-", `\-`, "'", `\(aq`)
+	text := func(s string) string {
+		s = esc.Replace(strings.ReplaceAll(s, "\n", " "))
+		if strings.HasPrefix(s, ".") {
+			s = `\&` + s
+		}
+		return s
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, ".TH LUPA 1 %s \"lupa %s\" \"User Commands\"\n", time.Now().UTC().Format("2006-01-02"), text(std.version))
+	b.WriteString(".SH NAME\nlupa \\- search pictures and vectors with SQL\n.SH SYNOPSIS\n")
+	b.WriteString(".B lupa\n[\\fIFLAGS\\fR] [\\fISTORE\\fR [\\fISQL\\fR...]]\n")
+	for _, c := range subcommands() {
+		fmt.Fprintf(&b, ".br\n.B lupa %s\n%s\n", c.name, text(c.args))
+	}
+	b.WriteString(".SH DESCRIPTION\nOpens the store in the folder\n.IR STORE ,\nmaking it if there is none, and runs the statements given as arguments, with\n\\-c, in files or on standard input. With none of these and a terminal it is an interactive shell.\n")
+	b.WriteString(".PP\nResults go to standard output, everything else to standard error.\n.SH OPTIONS\n")
+	manFlags(&b, newFlags(&options{}), text)
+	for _, c := range subcommands() {
+		fmt.Fprintf(&b, ".SH \"LUPA %s\"\n%s.\n", strings.ToUpper(c.name), text(c.doc))
+		if h := subcommandHelp[c.name]; h != "" {
+			b.WriteString(".PP\n.nf\n")
+			for _, l := range strings.Split(strings.TrimRight(h, "\n"), "\n") {
+				b.WriteString(text(l) + "\n")
+			}
+			b.WriteString(".fi\n")
+		}
+		if f := subcommandFlags(c.name); f != nil {
+			manFlags(&b, f, text)
+		}
+	}
+	b.WriteString(".SH COMMANDS OF THE SHELL\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(strings.TrimSpace(c.name+" "+c.args)), text(c.doc))
+	}
+	b.WriteString(".SH EXIT STATUS\n0 if all went well, 1 if a statement failed, 2 for a wrong command line, 130 after an interrupt.\n")
+	b.WriteString(".SH ENVIRONMENT\n")
+	for _, e := range [][2]string{
+		{"LUPA_MODELS", "folders of encoders, separated as in PATH"},
+		{"LUPA_STORE", "the store of lupa eval where none is named"},
+		{"LUPA_HISTORY", "file of the shell's history; empty keeps none"},
+		{"LUPA_PAGER, PAGER", "program that shows what exceeds the screen"},
+		{"NO_COLOR", "if set, no colours"},
+		{"ONNXRUNTIME_SHARED_LIBRARY_PATH", "the library that runs the models"},
+	} {
+		fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", text(e[0]), text(e[1]))
+	}
+	_, err := io.WriteString(std.out, b.String())
+	return err
+}
+
+func manFlags(b *strings.Builder, f *pflag.FlagSet, text func(string) string) {
+	f.VisitAll(func(x *pflag.Flag) {
+		arg, doc := pflag.UnquoteUsage(x)
+		if x.Value.Type() == "bool" {
+			arg = ""
+		}
+		name := "--" + x.Name
+		if x.Shorthand != "" {
+			name = "-" + x.Shorthand + ", " + name
+		}
+		fmt.Fprintf(b, ".TP\n.B %s %s\n%s\n", text(name), text(arg), text(doc))
+	})
+}

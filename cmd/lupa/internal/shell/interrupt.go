@@ -1,0 +1,57 @@
+package shell
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// interrupts turns SIGINT into the end of the running statement. Between
+// statements of a batch it is remembered, so that no further one starts.
+type interrupts struct {
+	ch chan os.Signal
+}
+
+func catchInterrupts() *interrupts {
+	i := &interrupts{ch: make(chan os.Signal, 1)}
+	signal.Notify(i.ch, os.Interrupt, syscall.SIGTERM)
+	return i
+}
+
+func (i *interrupts) release() { signal.Stop(i.ch) }
+
+// pending reports, and forgets, a signal that came while nothing ran.
+func (i *interrupts) pending() bool {
+	select {
+	case <-i.ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// cancellable returns a context that the next SIGINT cancels with the cause
+// errInterrupted. A second SIGINT ends the process at once: something in the
+// statement does not heed its context, and commits are atomic anyway.
+func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if s.stop == nil {
+		return ctx, func() { cancel(nil) }
+	}
+	finished := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-s.stop.ch:
+				if n > 1 {
+					os.Exit(exitInterrupted)
+				}
+				cancel(errInterrupted)
+			case <-finished:
+				return
+			}
+		}
+	}()
+	return ctx, func() { close(finished); cancel(nil) }
+}

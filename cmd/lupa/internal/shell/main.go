@@ -1,0 +1,146 @@
+// Package shell is the lupa command: the interactive shell, batch runs and the
+// subcommands. A Shell holds a store, a session in it and the settings that
+// dot commands change; everything it prints goes through its two writers.
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	exitOK          = 0
+	exitFailed      = 1   // a statement failed
+	exitUsage       = 2   // the command line is wrong
+	exitInterrupted = 130 // SIGINT ended a batch, as for any program
+)
+
+// subcommand is a word that may stand where the store does.
+type subcommand struct {
+	name string
+	args string
+	doc  string
+	run  func(ctx context.Context, std stdio, args []string) error
+}
+
+// subcommands lists them in the order --help shows. A store of such a name is
+// opened as ./eval.
+func subcommands() []subcommand {
+	return []subcommand{
+		{"eval", "[STORE] PROMPTS.csv", "measure how often the first hits of prompts are right", runEval},
+		{"completion", "bash | zsh | fish", "print a completion script for your shell", runCompletion},
+		{"man", "", "print the manual page", runMan},
+		{"version", "", "print version and commit", runVersion},
+	}
+}
+
+// stdio are the three streams of a process.
+type stdio struct {
+	in  *os.File
+	out io.Writer
+	err io.Writer
+	// outFile and errFile are out and err where those are files (perhaps
+	// terminals), else nil.
+	outFile, errFile *os.File
+	version          string
+}
+
+// Main runs the command with the process's streams and returns its exit status.
+func Main(args []string, version string) int {
+	std := stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, outFile: os.Stdout, errFile: os.Stderr, version: version}
+	// A reader that went away (lupa ... | head) makes writes fail with EPIPE, so
+	// that the store is closed in good order; it isn't worth a message.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return run(args, std)
+}
+
+func run(args []string, std stdio) int {
+	ctx := context.Background()
+	err := dispatch(ctx, args, std)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case errors.Is(err, syscall.EPIPE):
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(std.err, "lupa: %v\nlupa --help tells what there is.\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(std.err, "lupa: %s\n", visibleOn(std.errFile, err.Error()))
+		return exitFailed
+	}
+}
+
+func dispatch(ctx context.Context, args []string, std stdio) error {
+	if len(args) > 0 {
+		for _, c := range subcommands() {
+			if c.name == args[0] {
+				return c.run(ctx, std, args[1:])
+			}
+		}
+		if args[0] == "help" {
+			return runHelp(std, args[1:])
+		}
+	}
+	o, err := parseOptions(args)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.help:
+		return runHelp(std, nil)
+	case o.version:
+		return runVersion(ctx, std, nil)
+	}
+	return runStore(ctx, std, o)
+}
+
+// runVersion prints what was built: the release, the commit, the Go version.
+func runVersion(_ context.Context, std stdio, _ []string) error {
+	_, err := fmt.Fprintln(std.out, versionLine(std.version))
+	return err
+}
+
+func versionLine(version string) string {
+	s := "lupa " + version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return s
+	}
+	var commit, modified, at string
+	for _, x := range info.Settings {
+		switch x.Key {
+		case "vcs.revision":
+			commit = x.Value
+		case "vcs.modified":
+			if x.Value == "true" {
+				modified = ", modified"
+			}
+		case "vcs.time":
+			at, _, _ = strings.Cut(x.Value, "T")
+		}
+	}
+	if version == "dev" && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		s = "lupa " + info.Main.Version
+	}
+	if len(commit) > 12 {
+		commit = commit[:12]
+	}
+	if commit != "" {
+		s += fmt.Sprintf(" (commit %s%s, %s)", commit, modified, at)
+	}
+	return s + " " + info.GoVersion
+}

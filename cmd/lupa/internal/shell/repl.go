@@ -1,0 +1,140 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lupadb/lupa/query"
+	"github.com/reeflective/readline"
+)
+
+// editor is the line editor. reeflective/readline was chosen because a
+// statement of several lines is one buffer and one entry of the history in it,
+// with the cursor free to go back to a line above; it searches the history,
+// shows completions in menus with descriptions, takes a highlighter, reads
+// inputrc, and has had releases in the last months.
+type editor struct {
+	rl *readline.Shell
+}
+
+// prompts; the second one stands before the further lines of a statement.
+func (s *Shell) prompt() string {
+	mark := "> "
+	if s.conn != nil && s.conn.InTransaction() {
+		mark = "*> "
+	}
+	name := s.baseName()
+	if wantColor(s.opts.color, s.std.outFile) {
+		return "\x1b[1m" + name + "\x1b[0m" + mark
+	}
+	return name + mark
+}
+
+func (s *Shell) newEditor(h *history) *editor {
+	rl := readline.NewShell()
+	// Settings that suit statements; a person's inputrc has been read before
+	// and keeps what isn't named here.
+	rl.Config.Set("history-autosuggest", false)
+	rl.Config.Set("completion-ignore-case", true)
+	rl.Config.Set("menu-complete-display-prefix", true)
+	rl.Config.Set("multiline-column", false)
+	rl.Config.Set("autocomplete", false)
+	rl.Config.Set("enable-bracketed-paste", true)
+
+	rl.Prompt.Primary(s.prompt)
+	rl.Prompt.Secondary(func() string { return "...> " })
+	rl.History.Delete()
+	rl.History.Add("statements", h)
+	rl.AcceptMultiline = func(line []rune) bool { return complete(string(line)) }
+	if wantColor(s.opts.color, s.std.outFile) {
+		rl.SyntaxHighlighter = highlight
+	}
+	rl.Completer = func(line []rune, cursor int) readline.Completions { return s.completions(line, cursor) }
+	return &editor{rl}
+}
+
+// complete reports whether Enter should run what has been typed.
+func complete(text string) bool {
+	if strings.TrimSpace(text) == "" || isDotCommand(text) {
+		return true
+	}
+	pieces := query.Split(text)
+	return len(pieces) == 0 || pieces[len(pieces)-1].Complete
+}
+
+// completions hands the candidates to the editor, which knows the word being
+// typed only by its blanks: they are given with what stands before the word.
+func (s *Shell) completions(line []rune, cursor int) readline.Completions {
+	text := string(line)
+	at := len(string(line[:cursor]))
+	start, found := s.complete(text, at)
+	typed := text[start:at]
+	head := "" // of the editor's word, in front of ours
+	if typed == "" {
+		head = text[strings.LastIndexAny(text[:at], " \t\n")+1 : at]
+	}
+	// The editor counts the typed part in bytes: leave out all that isn't ASCII.
+	cut := 0
+	for i, r := range typed {
+		if r >= utf8.RuneSelf {
+			cut = i + utf8.RuneLen(r)
+		}
+	}
+	var values []readline.Completion
+	for _, c := range found {
+		v := readline.Completion{Value: head + c.text[cut:], Display: c.text, Description: c.doc, Tag: c.kind}
+		values = append(values, v)
+	}
+	out := readline.CompleteRaw(values)
+	out.PREFIX = head + typed[cut:]
+	out = out.NoSort().NoSpace()
+	return out
+}
+
+// interact is the interactive shell: it reads, runs and prints until Ctrl-D or
+// .quit.
+func (s *Shell) interact(ctx context.Context, fresh bool) error {
+	h, err := openHistory(historyFile())
+	if err != nil {
+		s.message("the history can't be read: %v", err)
+	}
+	if fresh {
+		s.message("new store %s", s.store)
+	}
+	if s.opts.store == "" {
+		s.message("a store in memory, gone when you leave; .open DIR opens one on disk")
+	}
+	s.message("%s. Statements end with a semicolon; .help lists commands, Ctrl-D leaves.", versionLine(s.std.version))
+	ed := s.newEditor(h)
+	for !s.quit {
+		text, err := ed.rl.Readline()
+		switch {
+		case errors.Is(err, readline.ErrInterrupt):
+			continue
+		case errors.Is(err, io.EOF):
+			s.quit = true
+			continue
+		case err != nil:
+			return err
+		}
+		s.stop.pending() // a Ctrl-C at the prompt is not for the next statement
+		s.runTyped(ctx, text)
+	}
+	return nil
+}
+
+// runTyped runs what was entered: a dot command, or one or more statements. An
+// error ends the rest of the line.
+func (s *Shell) runTyped(ctx context.Context, text string) {
+	if isDotCommand(text) {
+		_ = s.step(place{}, text, func() error { return s.runDot(ctx, text) })
+		return
+	}
+	bail := s.set.bail
+	s.set.bail = true
+	defer func() { s.set.bail = bail }()
+	_, _ = s.runText(ctx, text, place{line: 1, col: 1}, true)
+}

@@ -1,0 +1,122 @@
+package shell
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// maxShared bounds how many searches run in one pass, and with it what is
+// delayed by waiting for the pass.
+const maxShared = 64
+
+// searchShape recognises a SELECT that searches by phrases, c_sim('...'), and
+// returns it with $1, $2, ... in the phrases' place. Statements of one shape can
+// be answered in one pass over the vectors.
+func searchShape(text string) (shape string, phrases []string, ok bool) {
+	toks := lex(text)
+	if len(toks) < 6 || toks[0].kind != tokWord || !strings.EqualFold(text[toks[0].start:toks[0].end], "select") {
+		return "", nil, false
+	}
+	var b strings.Builder
+	at := 0
+	for i, t := range toks {
+		if t.kind == tokParam || t.open {
+			return "", nil, false
+		}
+		if t.kind != tokString || i < 2 || i+1 >= len(toks) {
+			continue
+		}
+		name := strings.ToLower(text[toks[i-2].start:toks[i-2].end])
+		if toks[i-2].kind != tokWord || !strings.HasSuffix(name, "_sim") ||
+			text[toks[i-1].start:toks[i-1].end] != "(" || text[toks[i+1].start:toks[i+1].end] != ")" {
+			continue
+		}
+		phrases = append(phrases, strings.ReplaceAll(text[t.start+1:t.end-1], "''", "'"))
+		b.WriteString(text[at:t.start])
+		b.WriteString("$" + string(value.Int(int64(len(phrases))).AppendText(nil)))
+		at = t.end
+	}
+	b.WriteString(text[at:])
+	return b.String(), phrases, len(phrases) > 0
+}
+
+// sharedRun returns how many of the next statements are searches of one shape.
+func (s *Shell) sharedRun(pieces []query.Piece, end bool) int {
+	if len(pieces) < 2 || s.conn == nil {
+		return 0
+	}
+	shape, _, ok := searchShape(pieces[0].Text)
+	if !ok {
+		return 0
+	}
+	n := 1
+	for n < len(pieces) && n < maxShared && (pieces[n].Complete || end) {
+		other, _, ok := searchShape(pieces[n].Text)
+		if !ok || other != shape {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// runShared answers searches of one shape in one pass, with the results in
+// their order and each as if it had run alone. If anything is wrong they do run
+// alone, so that the error names its place.
+func (s *Shell) runShared(ctx context.Context, pieces []query.Piece, at place) error {
+	alone := func() error {
+		for _, p := range pieces {
+			if err := s.step(at.of(p), p.Text, func() error { return s.runStatement(ctx, p.Text) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	shape, _, _ := searchShape(pieces[0].Text)
+	start := time.Now()
+	st, err := s.conn.Prepare(ctx, shape)
+	if err != nil {
+		return alone()
+	}
+	defer st.Close()
+	args := make([][]any, len(pieces))
+	for i, p := range pieces {
+		_, phrases, _ := searchShape(p.Text)
+		for _, x := range phrases {
+			args[i] = append(args[i], x)
+		}
+	}
+	run, stop := s.cancellable(ctx)
+	defer stop()
+	all, err := st.QueryMany(run, args)
+	if err != nil {
+		if context.Cause(run) == errInterrupted {
+			s.report(at.of(pieces[0]), pieces[0].Text, errInterrupted)
+			return reported{errInterrupted}
+		}
+		stop()
+		return alone()
+	}
+	for _, rows := range all {
+		defer rows.Close()
+	}
+	for i, p := range pieces {
+		err := s.step(at.of(p), p.Text, func() error {
+			if context.Cause(run) == errInterrupted {
+				return errInterrupted
+			}
+			return s.show(all[i])
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if s.set.timer {
+		s.message("time: %s for %d searches in one pass", elapsed(time.Since(start)), len(pieces))
+	}
+	return nil
+}
