@@ -36,8 +36,8 @@ type ColumnDef struct {
 // IndexDef describes an ordered index over scalar columns. A NULL sorts after
 // every value. UNIQUE lets any number of rows have a NULL in the key.
 type IndexDef struct {
-	ID      uint32 // given by the store
-	Name    string // unique in the store
+	ID      uint32   // given by the store
+	Name    string   // unique in the store
 	Columns []uint32 // column ids
 	Unique  bool
 }

@@ -1,0 +1,168 @@
+package block
+
+import (
+	"encoding/binary"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// widthOf returns the bytes that hold every number up to max, 8 when only a raw
+// encoding does.
+func widthOf(max uint64) int {
+	switch {
+	case max == 0:
+		return 0
+	case max < 1<<8:
+		return 1
+	case max < 1<<16:
+		return 2
+	case max < 1<<32:
+		return 4
+	}
+	return 8
+}
+
+// appendInts picks the smallest encoding. A NULL takes the value before it, so
+// that it widens nothing.
+func appendInts(dst []byte, col *value.Column, n int) ([]byte, byte) {
+	at := func(i int, prev int64) int64 {
+		if col.Null(i) {
+			return prev
+		}
+		return col.Ints[i]
+	}
+	var first int64
+	for i := range n {
+		if !col.Null(i) {
+			first = col.Ints[i]
+			break
+		}
+	}
+	lo, hi := first, first
+	var dlo, dhi int64
+	steady := n > 1
+	prev := first
+	for i := range n {
+		v := at(i, prev)
+		lo, hi = min(lo, v), max(hi, v)
+		if i > 0 {
+			d := v - prev
+			if (v < prev) != (d < 0) { // the difference overflows
+				steady = false
+			}
+			if i == 1 {
+				dlo, dhi = d, d
+			}
+			dlo, dhi = min(dlo, d), max(dhi, d)
+		}
+		prev = v
+	}
+	wf := widthOf(uint64(hi) - uint64(lo))
+	wd := 8
+	if steady {
+		wd = widthOf(uint64(dhi) - uint64(dlo))
+	}
+	switch {
+	case wd < wf && 17+(n-1)*wd < 9+n*wf:
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(first))
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(dlo))
+		dst = append(dst, byte(wd))
+		prev = first
+		for i := range n {
+			v := at(i, prev)
+			if i > 0 {
+				dst = appendWidth(dst, uint64(v-prev)-uint64(dlo), wd)
+			}
+			prev = v
+		}
+		return dst, delta
+	case wf < 8:
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(lo))
+		dst = append(dst, byte(wf))
+		prev = first
+		for i := range n {
+			prev = at(i, prev)
+			dst = appendWidth(dst, uint64(prev)-uint64(lo), wf)
+		}
+		return dst, frame
+	}
+	prev = first
+	for i := range n {
+		prev = at(i, prev)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(prev))
+	}
+	return dst, raw
+}
+
+func appendWidth(dst []byte, v uint64, width int) []byte {
+	switch width {
+	case 1:
+		return append(dst, byte(v))
+	case 2:
+		return binary.LittleEndian.AppendUint16(dst, uint16(v))
+	case 4:
+		return binary.LittleEndian.AppendUint32(dst, uint32(v))
+	}
+	return dst
+}
+
+func readWidth(src []byte, i, width int) uint64 {
+	switch width {
+	case 1:
+		return uint64(src[i])
+	case 2:
+		return uint64(binary.LittleEndian.Uint16(src[2*i:]))
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+	return 0
+}
+
+func (p *parsed) ints(out []int64) {
+	switch p.enc {
+	case frame:
+		lo, w, offs := binary.LittleEndian.Uint64(p.body), int(p.body[8]), p.body[9:]
+		switch w {
+		case 1:
+			for i := range out {
+				out[i] = int64(lo + uint64(offs[i]))
+			}
+		case 2:
+			for i := range out {
+				out[i] = int64(lo + uint64(binary.LittleEndian.Uint16(offs[2*i:])))
+			}
+		default:
+			for i := range out {
+				out[i] = int64(lo + readWidth(offs, i, w))
+			}
+		}
+	case delta:
+		v := binary.LittleEndian.Uint64(p.body)
+		dlo, w, offs := binary.LittleEndian.Uint64(p.body[8:]), int(p.body[16]), p.body[17:]
+		for i := range out {
+			if i > 0 {
+				v += dlo + readWidth(offs, i-1, w)
+			}
+			out[i] = int64(v)
+		}
+	default:
+		for i := range out {
+			out[i] = int64(binary.LittleEndian.Uint64(p.body[8*i:]))
+		}
+	}
+}
+
+func (p *parsed) int(i int) int64 {
+	switch p.enc {
+	case frame:
+		return int64(binary.LittleEndian.Uint64(p.body) + readWidth(p.body[9:], i, int(p.body[8])))
+	case delta:
+		v := binary.LittleEndian.Uint64(p.body)
+		dlo, w, offs := binary.LittleEndian.Uint64(p.body[8:]), int(p.body[16]), p.body[17:]
+		for j := range i {
+			v += dlo + readWidth(offs, j, w)
+		}
+		return int64(v)
+	}
+	return int64(binary.LittleEndian.Uint64(p.body[8*i:]))
+}

@@ -1,0 +1,104 @@
+// Package key builds the keys of a store and encodes values so that comparing
+// the bytes compares the values.
+//
+// All numbers are big endian. Keys of table 0 belong to the store as a whole.
+//
+//	0 | 'f'                          format version
+//	0 | 'g'                          generation of the catalog
+//	0 | 't' | name                   schema of a table, versioned JSON
+//	T | 'c' | column | block         scalar column block; null bitmap of a vector column
+//	T | 'v' | column | page          float32 page
+//	T | 'q' | column | block         code block
+//	T | 'x' | block                  tombstones of a block
+//	T | 'r' | row                    tail row
+//	T | 'k' | key value              primary key -> row
+//	T | 'i' | index | values, row    ordered scalar index
+//	T | 'm' | column                 transform of a vector column's codes
+//	T | 'n'                          counters of the table
+//	T | 's' | column                 statistics of a column
+package key
+
+import "encoding/binary"
+
+// Families of keys within a table.
+const (
+	Columns    = 'c'
+	Pages      = 'v'
+	Codes      = 'q'
+	Tombstones = 'x'
+	Tail       = 'r'
+	Primary    = 'k'
+	Index      = 'i'
+	Meta       = 'm'
+	Counters   = 'n'
+	Stats      = 's'
+)
+
+// Keys of the store itself.
+var (
+	Format     = []byte{0, 0, 0, 0, 'f'}
+	Generation = []byte{0, 0, 0, 0, 'g'}
+)
+
+// Schemas is the prefix of all tables' schemas.
+func Schemas() []byte { return []byte{0, 0, 0, 0, 't'} }
+
+// Schema is the key of a table's schema.
+func Schema(name string) []byte { return append(Schemas(), name...) }
+
+// Table appends the prefix of all keys of a table.
+func Table(dst []byte, table uint32) []byte { return binary.BigEndian.AppendUint32(dst, table) }
+
+// Family appends the prefix of one family of a table's keys.
+func Family(dst []byte, table uint32, family byte) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, table), family)
+}
+
+// Of appends the prefix of a family's keys for one column or index.
+func Of(dst []byte, table uint32, family byte, id uint32) []byte {
+	return binary.BigEndian.AppendUint32(Family(dst, table, family), id)
+}
+
+// Numbered appends the key of a column's block or page.
+func Numbered(dst []byte, table uint32, family byte, id, n uint32) []byte {
+	return binary.BigEndian.AppendUint32(Of(dst, table, family, id), n)
+}
+
+// Tombstone appends the key of a block's tombstones.
+func Tombstone(dst []byte, table, block uint32) []byte {
+	return binary.BigEndian.AppendUint32(Family(dst, table, Tombstones), block)
+}
+
+// Row appends the key of a tail row.
+func Row(dst []byte, table uint32, row uint64) []byte {
+	return binary.BigEndian.AppendUint64(Family(dst, table, Tail), row)
+}
+
+// Number returns the block, page or column number that ends a key.
+func Number(k []byte) uint32 {
+	if len(k) < 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(k[len(k)-4:])
+}
+
+// RowNumber returns the row number that ends a tail row's or an index's key.
+func RowNumber(k []byte) uint64 {
+	if len(k) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(k[len(k)-8:])
+}
+
+// End returns the smallest key greater than all that start with prefix, nil
+// when there is none. The result is a new slice.
+func End(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			e := append([]byte(nil), prefix[:i+1]...)
+			e[i]++
+			return e
+		}
+	}
+	return nil
+}
