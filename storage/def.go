@@ -13,6 +13,8 @@ type TableDef struct {
 	Columns    []ColumnDef
 	PrimaryKey int // position in Columns, -1 without one
 	Indexes    []IndexDef
+
+	nextID uint32 // of the next column or index
 }
 
 // ColumnDef describes a column.
@@ -25,12 +27,10 @@ type ColumnDef struct {
 	Encoder string        // name after ENCODER, "" without one
 	Model   encoder.Model // identity of the model the column was filled from; zero = not yet filled
 
-	// fill is what rows have that were there before the column was added.
-	// Blocks before fillBlocks have no key of this column and are fill
-	// throughout.
+	// fill is what the rows have that were there before the column was added:
+	// blocks before fillBlocks have no key of this column, tail rows no field.
 	fill       value.Value
 	fillBlocks uint32
-	fillRows   uint64 // tail rows below this number lack the column's value
 }
 
 // IndexDef describes an ordered index over scalar columns. A NULL sorts after
@@ -70,4 +70,12 @@ func (d *TableDef) Index(name string) *IndexDef {
 		}
 	}
 	return nil
+}
+
+// clone returns a copy whose columns and indexes can be changed.
+func (d *TableDef) clone() *TableDef {
+	c := *d
+	c.Columns = append([]ColumnDef(nil), d.Columns...)
+	c.Indexes = append([]IndexDef(nil), d.Indexes...)
+	return &c
 }

@@ -8,7 +8,7 @@
 //	0 | 't' | name                   schema of a table, versioned JSON
 //	T | 'c' | column | block         scalar column block; null bitmap of a vector column
 //	T | 'v' | column | page          float32 page
-//	T | 'q' | column | block         code block
+//	T | 'q' | column | plane, block  one plane of a block's codes
 //	T | 'x' | block                  tombstones of a block
 //	T | 'r' | row                    tail row
 //	T | 'k' | key value              primary key -> row
@@ -62,6 +62,16 @@ func Of(dst []byte, table uint32, family byte, id uint32) []byte {
 // Numbered appends the key of a column's block or page.
 func Numbered(dst []byte, table uint32, family byte, id, n uint32) []byte {
 	return binary.BigEndian.AppendUint32(Of(dst, table, family, id), n)
+}
+
+// Plane appends the prefix of one plane of a column's codes.
+func Plane(dst []byte, table, column uint32, plane byte) []byte {
+	return append(Of(dst, table, Codes, column), plane)
+}
+
+// Code appends the key of one plane of a block's codes.
+func Code(dst []byte, table, column uint32, plane byte, block uint32) []byte {
+	return binary.BigEndian.AppendUint32(Plane(dst, table, column, plane), block)
 }
 
 // Tombstone appends the key of a block's tombstones.

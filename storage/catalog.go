@@ -1,0 +1,213 @@
+package storage
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// catalog is the set of tables of one generation of the schema. It is not changed
+// once it is shared.
+type catalog struct {
+	generation uint64 // grows with every transaction that changes a table's definition
+	nextID     uint32 // of the next table
+	byName     map[string]*TableDef
+}
+
+func (c *catalog) clone() *catalog {
+	d := *c
+	d.byName = maps.Clone(c.byName)
+	return &d
+}
+
+func (c *catalog) sorted() []*TableDef {
+	return slices.SortedFunc(maps.Values(c.byName), func(a, b *TableDef) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// index finds the table that has an index of this name.
+func (c *catalog) index(name string) (*TableDef, *IndexDef) {
+	for _, d := range c.byName {
+		if x := d.Index(name); x != nil {
+			return d, x
+		}
+	}
+	return nil, nil
+}
+
+// Version of the JSON schema. A reader refuses a newer one.
+const schemaVersion = 1
+
+type schemaJSON struct {
+	Version    int          `json:"version"`
+	ID         uint32       `json:"id"`
+	Name       string       `json:"name"`
+	NextID     uint32       `json:"next_id"`
+	PrimaryKey *uint32      `json:"primary_key,omitempty"` // column id
+	Columns    []columnJSON `json:"columns"`
+	Indexes    []indexJSON  `json:"indexes,omitempty"`
+}
+
+type columnJSON struct {
+	ID         uint32         `json:"id"`
+	Name       string         `json:"name"`
+	Kind       string         `json:"kind"`
+	Dim        int            `json:"dim,omitempty"`
+	NotNull    bool           `json:"not_null,omitempty"`
+	Default    string         `json:"default,omitempty"`
+	Encoder    string         `json:"encoder,omitempty"`
+	Model      *encoder.Model `json:"model,omitempty"`
+	Fill       []byte         `json:"fill,omitempty"`
+	FillBlocks uint32         `json:"fill_blocks,omitempty"`
+}
+
+type indexJSON struct {
+	ID      uint32   `json:"id"`
+	Name    string   `json:"name"`
+	Columns []uint32 `json:"columns"`
+	Unique  bool     `json:"unique,omitempty"`
+}
+
+func encodeSchema(d *TableDef) []byte {
+	s := schemaJSON{Version: schemaVersion, ID: d.ID, Name: d.Name, NextID: d.nextID}
+	if d.PrimaryKey >= 0 {
+		s.PrimaryKey = &d.Columns[d.PrimaryKey].ID
+	}
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		j := columnJSON{
+			ID: c.ID, Name: c.Name, Kind: c.Type.Kind.String(), Dim: c.Type.Dim, NotNull: c.NotNull,
+			Default: c.Default, Encoder: c.Encoder, FillBlocks: c.fillBlocks,
+		}
+		if c.Model != (encoder.Model{}) {
+			j.Model = &c.Model
+		}
+		if !c.fill.IsNull() {
+			j.Fill = block.AppendValue(nil, c.fill)
+		}
+		s.Columns = append(s.Columns, j)
+	}
+	for _, x := range d.Indexes {
+		s.Indexes = append(s.Indexes, indexJSON(x))
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // the types above always marshal
+	}
+	return b
+}
+
+func decodeSchema(b []byte) (*TableDef, error) {
+	var s schemaJSON
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, err
+	}
+	if s.Version > schemaVersion {
+		return nil, fmt.Errorf("%w: schema of version %d, this program reads up to %d", ErrFormat, s.Version, schemaVersion)
+	}
+	d := &TableDef{ID: s.ID, Name: s.Name, PrimaryKey: -1, nextID: s.NextID}
+	for _, j := range s.Columns {
+		kind, ok := kindNamed(j.Kind)
+		if !ok {
+			return nil, fmt.Errorf("column %q is of unknown kind %q", j.Name, j.Kind)
+		}
+		c := ColumnDef{
+			ID: j.ID, Name: j.Name, Type: value.Type{Kind: kind, Dim: j.Dim}, NotNull: j.NotNull,
+			Default: j.Default, Encoder: j.Encoder, fillBlocks: j.FillBlocks,
+		}
+		if j.Model != nil {
+			c.Model = *j.Model
+		}
+		if j.Fill != nil {
+			v, _, err := block.ReadValue(j.Fill)
+			if err != nil {
+				return nil, err
+			}
+			c.fill = v
+		}
+		if s.PrimaryKey != nil && *s.PrimaryKey == j.ID {
+			d.PrimaryKey = len(d.Columns)
+		}
+		d.Columns = append(d.Columns, c)
+	}
+	for _, x := range s.Indexes {
+		for _, id := range x.Columns {
+			if d.ColumnID(id) < 0 {
+				return nil, fmt.Errorf("index %q is over column id %d, which is not there", x.Name, id)
+			}
+		}
+		d.Indexes = append(d.Indexes, IndexDef(x))
+	}
+	return d, nil
+}
+
+func kindNamed(name string) (value.Kind, bool) {
+	for k := value.Boolean; k <= value.Vector; k++ {
+		if k.String() == name {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
+// encodeGeneration is the value of key.Generation.
+func encodeGeneration(c *catalog) []byte {
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, c.generation), c.nextID)
+}
+
+// loadCatalog returns the catalog as r sees it. Tables are parsed only when the
+// generation is not the one parsed last.
+func (s *Store) loadCatalog(r pebble.Reader) (*catalog, error) {
+	b, err := get(r, key.Generation)
+	if err != nil {
+		return nil, err
+	}
+	c := &catalog{nextID: 1, byName: map[string]*TableDef{}}
+	if b == nil {
+		return c, nil
+	}
+	if len(b) != 12 {
+		return nil, corrupt("", "", "catalog", fmt.Errorf("generation has %d bytes", len(b)))
+	}
+	c.generation, c.nextID = binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:])
+	s.mu.Lock()
+	last := s.catalog
+	s.mu.Unlock()
+	if last != nil && last.generation == c.generation {
+		return last, nil
+	}
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: key.Schemas(), UpperBound: key.End(key.Schemas())})
+	if err != nil {
+		return nil, corrupt("", "", "catalog", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		name := string(it.Key()[len(key.Schemas()):])
+		d, err := decodeSchema(it.Value())
+		if err != nil {
+			return nil, corrupt(name, "", "schema", err)
+		}
+		if d.Name != name || d.ID == 0 || d.ID >= c.nextID {
+			return nil, corrupt(name, "", "schema", fmt.Errorf("it says table %q, id %d of %d", d.Name, d.ID, c.nextID))
+		}
+		c.byName[name] = d
+	}
+	if err := it.Error(); err != nil {
+		return nil, corrupt("", "", "catalog", err)
+	}
+	s.mu.Lock()
+	if s.catalog == nil || s.catalog.generation < c.generation {
+		s.catalog = c
+	}
+	s.mu.Unlock()
+	return c, nil
+}

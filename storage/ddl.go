@@ -1,0 +1,439 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Limits of definitions.
+const (
+	maxColumns = 1000
+	maxName    = 1000 // bytes
+)
+
+// changeTable writes a new definition of a table, nil for none, into the
+// transaction's catalog.
+func (tx *Tx) changeTable(old, def *TableDef) error {
+	c := tx.catalog.clone()
+	if c.generation == tx.baseGeneration {
+		c.generation++
+	}
+	if old != nil {
+		delete(c.byName, old.Name)
+		if def == nil || def.Name != old.Name {
+			if err := tx.deleteKey(key.Schema(old.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	if def != nil {
+		c.byName[def.Name] = def
+		c.nextID = max(c.nextID, def.ID+1)
+		if err := tx.set(key.Schema(def.Name), encodeSchema(def)); err != nil {
+			return err
+		}
+	}
+	tx.catalog = c
+	return tx.set(key.Generation, encodeGeneration(c))
+}
+
+func checkName(what, name string) error {
+	if name == "" || len(name) > maxName {
+		return &DefinitionError{fmt.Sprintf("the name of a %s has 1 to %d bytes, not %d", what, maxName, len(name))}
+	}
+	return nil
+}
+
+func checkColumn(c *ColumnDef) error {
+	if err := checkName("column", c.Name); err != nil {
+		return err
+	}
+	switch k := c.Type.Kind; {
+	case k == value.Vector && (c.Type.Dim < 1 || c.Type.Dim > value.MaxDim):
+		return &DefinitionError{fmt.Sprintf("column %s: a vector has 1 to %d dimensions, not %d", c.Name, value.MaxDim, c.Type.Dim)}
+	case k == value.Null || k > value.Vector:
+		return &DefinitionError{fmt.Sprintf("column %s has no type", c.Name)}
+	case k != value.Vector && c.Type.Dim != 0:
+		return &DefinitionError{fmt.Sprintf("column %s: only a vector has dimensions", c.Name)}
+	}
+	return nil
+}
+
+// CreateTable creates a table; ids in def are ignored, and the columns of its indexes are
+// positions in def.Columns. It returns the definition as stored.
+func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) {
+	if err := tx.writable(); err != nil {
+		return nil, err
+	}
+	if err := checkName("table", def.Name); err != nil {
+		return nil, err
+	}
+	if tx.catalog.byName[def.Name] != nil {
+		return nil, &ExistsError{"table", def.Name}
+	}
+	if len(def.Columns) == 0 || len(def.Columns) > maxColumns {
+		return nil, &DefinitionError{fmt.Sprintf("a table has 1 to %d columns, not %d", maxColumns, len(def.Columns))}
+	}
+	d := def.clone()
+	d.ID, d.nextID = tx.catalog.nextID, 1
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		if err := checkColumn(c); err != nil {
+			return nil, err
+		}
+		if d.Column(c.Name) != i {
+			return nil, &ExistsError{"column", c.Name}
+		}
+		c.ID, c.fill, c.fillBlocks = d.nextID, value.Value{}, 0
+		d.nextID++
+	}
+	if d.PrimaryKey < -1 || d.PrimaryKey >= len(d.Columns) {
+		return nil, &DefinitionError{"the primary key is not a column of the table"}
+	}
+	if d.PrimaryKey >= 0 {
+		c := &d.Columns[d.PrimaryKey]
+		if !key.Indexable(c.Type.Kind) {
+			return nil, &DefinitionError{fmt.Sprintf("%s can't be the primary key: %s has no order", c.Name, c.Type.Kind)}
+		}
+		c.NotNull = true
+	}
+	indexes := d.Indexes
+	d.Indexes = nil
+	for _, x := range indexes {
+		ids := make([]uint32, len(x.Columns))
+		for i, at := range x.Columns {
+			if int(at) >= len(d.Columns) {
+				return nil, &DefinitionError{fmt.Sprintf("index %s: no column %d", x.Name, at)}
+			}
+			ids[i] = d.Columns[at].ID
+		}
+		x.Columns = ids
+		if err := tx.addIndex(d, x); err != nil {
+			return nil, err
+		}
+	}
+	if err := tx.changeTable(nil, d); err != nil {
+		return nil, err
+	}
+	return d, tx.setCounters(d, counters{})
+}
+
+// addIndex checks an index's definition and appends it to d, with an id.
+func (tx *Tx) addIndex(d *TableDef, x IndexDef) error {
+	if err := checkName("index", x.Name); err != nil {
+		return err
+	}
+	if other, _ := tx.catalog.index(x.Name); other != nil || d.Index(x.Name) != nil {
+		return &ExistsError{"index", x.Name}
+	}
+	if len(x.Columns) == 0 {
+		return &DefinitionError{fmt.Sprintf("index %s has no column", x.Name)}
+	}
+	for i, id := range x.Columns {
+		at := d.ColumnID(id)
+		if at < 0 {
+			return &DefinitionError{fmt.Sprintf("index %s: no column of id %d", x.Name, id)}
+		}
+		if c := &d.Columns[at]; !key.Indexable(c.Type.Kind) {
+			return &DefinitionError{fmt.Sprintf("index %s: column %s has no order (%s)", x.Name, c.Name, c.Type.Kind)}
+		}
+		if slices.Contains(x.Columns[:i], id) {
+			return &DefinitionError{fmt.Sprintf("index %s: column %s twice", x.Name, d.Columns[at].Name)}
+		}
+	}
+	x.ID, x.Columns = d.nextID, slices.Clone(x.Columns)
+	d.nextID++
+	d.Indexes = append(d.Indexes, x)
+	return nil
+}
+
+// DropTable removes a table and everything in it.
+func (tx *Tx) DropTable(ctx context.Context, table string) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	if err := tx.changeTable(t.def, nil); err != nil {
+		return err
+	}
+	return tx.deletePrefix(key.Table(nil, t.def.ID))
+}
+
+// RenameTable changes a table's name.
+func (tx *Tx) RenameTable(ctx context.Context, table, to string) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	if err := checkName("table", to); err != nil {
+		return err
+	}
+	if tx.catalog.byName[to] != nil {
+		return &ExistsError{"table", to}
+	}
+	d := t.def.clone()
+	d.Name = to
+	return tx.changeTable(t.def, d)
+}
+
+// AddColumn adds a column at the end. fill is the value of the rows already
+// there, of the column's type or NULL; for a NOT NULL column of a table with rows
+// it can't be NULL.
+func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill value.Value) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	if err := checkColumn(&col); err != nil {
+		return err
+	}
+	if t.def.Column(col.Name) >= 0 {
+		return &ExistsError{"column", col.Name}
+	}
+	if len(t.def.Columns) == maxColumns {
+		return &DefinitionError{fmt.Sprintf("a table has at most %d columns", maxColumns)}
+	}
+	switch {
+	case fill.IsNull() && col.NotNull && t.counters.live > 0:
+		return &NotNullError{t.def.Name, col.Name, -1}
+	case !fill.IsNull() && fill.Kind() != col.Type.Kind:
+		return &TypeError{t.def.Name, col.Name, fill.Type(), col.Type}
+	case !fill.IsNull() && fill.Type() != col.Type:
+		return &DimensionError{t.def.Name, col.Name, fill.Type().Dim, col.Type.Dim}
+	case fill.Kind() == value.Vector && !finite(fill.Vec()):
+		return &NotFiniteError{t.def.Name, col.Name, -1}
+	}
+	d := t.def.clone()
+	col.ID, col.fill, col.fillBlocks = d.nextID, fill, t.sealedBlocks()
+	d.nextID++
+	if fill.Kind() == value.Vector {
+		// Searches read pages, so a vector is written out; NULLs need no page.
+		col.fillBlocks = 0
+		if err := tx.fillVectors(ctx, t, &col); err != nil {
+			return err
+		}
+	}
+	d.Columns = append(d.Columns, col)
+	return tx.changeTable(t.def, d)
+}
+
+// fillVectors writes the sealed blocks of a new vector column that is the same everywhere.
+func (tx *Tx) fillVectors(ctx context.Context, t *Table, col *ColumnDef) error {
+	d := &TableDef{ID: t.def.ID, Name: t.def.Name, Columns: []ColumnDef{*col}}
+	b := newBlockBuilder(d)
+	col.fillColumn(b.cols[0], BlockRows)
+	b.n = BlockRows
+	for n := range t.sealedBlocks() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		dead, err := t.dead(n)
+		if err != nil {
+			return err
+		}
+		if dead != nil && dead.Count() == BlockRows {
+			continue
+		}
+		if err := b.seal(tx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DropColumn removes a column and the space it takes. The primary key and
+// columns of an index can't be dropped.
+func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	d := t.def.clone()
+	at := d.Column(column)
+	if at < 0 {
+		return &NoColumnError{table, column}
+	}
+	id := d.Columns[at].ID
+	if at == d.PrimaryKey {
+		return &DefinitionError{fmt.Sprintf("%s is the primary key of %s and can't be dropped", column, table)}
+	}
+	for _, x := range d.Indexes {
+		if slices.Contains(x.Columns, id) {
+			return &DefinitionError{fmt.Sprintf("%s is in index %s; drop that first", column, x.Name)}
+		}
+	}
+	if len(d.Columns) == 1 {
+		return &DefinitionError{fmt.Sprintf("%s is the only column of %s; drop the table instead", column, table)}
+	}
+	d.Columns = slices.Delete(d.Columns, at, at+1)
+	if d.PrimaryKey > at {
+		d.PrimaryKey--
+	}
+	for _, family := range []byte{key.Columns, key.Pages, key.Codes, key.Meta, key.Stats} {
+		if err := tx.deletePrefix(key.Of(nil, d.ID, family, id)); err != nil {
+			return err
+		}
+	}
+	return tx.changeTable(t.def, d)
+}
+
+// RenameColumn changes a column's name.
+func (tx *Tx) RenameColumn(ctx context.Context, table, column, to string) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	if err := checkName("column", to); err != nil {
+		return err
+	}
+	d := t.def.clone()
+	at := d.Column(column)
+	if at < 0 {
+		return &NoColumnError{table, column}
+	}
+	if d.Column(to) >= 0 {
+		return &ExistsError{"column", to}
+	}
+	d.Columns[at].Name = to
+	return tx.changeTable(t.def, d)
+}
+
+// SetColumnModel binds a vector column to an encoder's name and the identity of
+// its model; an empty name takes the binding away.
+func (tx *Tx) SetColumnModel(ctx context.Context, table, column, encoderName string, m encoder.Model) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	d := t.def.clone()
+	at := d.Column(column)
+	if at < 0 {
+		return &NoColumnError{table, column}
+	}
+	c := &d.Columns[at]
+	if c.Type.Kind != value.Vector {
+		return &TypeError{table, column, value.Type{Kind: value.Vector}, c.Type}
+	}
+	if m.Dim != 0 && m.Dim != c.Type.Dim {
+		return &DimensionError{table, column, m.Dim, c.Type.Dim}
+	}
+	c.Encoder, c.Model = encoderName, m
+	return tx.changeTable(t.def, d)
+}
+
+// CreateIndex builds an index over the rows there are; only Name, Unique and
+// Columns (ids) of def count.
+func (tx *Tx) CreateIndex(ctx context.Context, table string, def IndexDef, progress Progress) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	d := t.def.clone()
+	if err := tx.addIndex(d, def); err != nil {
+		return err
+	}
+	x := &d.Indexes[len(d.Indexes)-1]
+	which := make([]int, len(x.Columns))
+	for i, id := range x.Columns {
+		which[i] = d.ColumnID(id)
+	}
+	s := t.Scan(ScanOptions{Columns: which})
+	defer s.Close()
+	cols := make([]*value.Column, len(d.Columns))
+	prefix := key.Of(nil, d.ID, key.Index, x.ID)
+	var k []byte
+	done := uint64(0)
+	for {
+		b, err := s.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			break
+		}
+		for i, c := range which {
+			cols[c] = b.Cols[i]
+		}
+		for _, p := range selected(b) {
+			k, _ = keyOf(append(k[:0], prefix...), d, x, cols, int(p))
+			if err := checkKeySize(d, x, k[len(prefix):]); err != nil {
+				return err
+			}
+			k = binary.BigEndian.AppendUint64(k, b.Rows[p])
+			if err := tx.set(k, nil); err != nil {
+				return err
+			}
+		}
+		done += uint64(b.Count())
+		if progress != nil {
+			progress("indexing", done, t.Rows())
+		}
+	}
+	if x.Unique {
+		if err := tx.checkUnique(ctx, d, x); err != nil {
+			return err
+		}
+	}
+	return tx.changeTable(t.def, d)
+}
+
+// checkUnique looks for two entries of an index with the same key.
+func (tx *Tx) checkUnique(ctx context.Context, d *TableDef, x *IndexDef) error {
+	prefix := key.Of(nil, d.ID, key.Index, x.ID)
+	it, err := tx.prefixIter(prefix)
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	var last []byte
+	n := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		if n++; n%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+		k := it.Key()[len(prefix) : len(it.Key())-8]
+		if last != nil && bytes.Equal(k, last) && !hasNull(d, x, k) {
+			return uniqueError(d, x, k, -1)
+		}
+		last = append(last[:0], k...)
+	}
+	return it.Error()
+}
+
+// hasNull reports whether one of the values of an index's key is NULL.
+func hasNull(d *TableDef, x *IndexDef, k []byte) bool {
+	for _, id := range x.Columns {
+		v, rest, err := key.Decode(k, d.Columns[d.ColumnID(id)].Type.Kind)
+		if err != nil || v.IsNull() {
+			return err == nil
+		}
+		k = rest
+	}
+	return false
+}
+
+// DropIndex removes the index of this name.
+func (tx *Tx) DropIndex(ctx context.Context, index string) error {
+	if err := tx.writable(); err != nil {
+		return err
+	}
+	old, x, err := tx.Index(index)
+	if err != nil {
+		return err
+	}
+	d := old.clone()
+	d.Indexes = slices.DeleteFunc(d.Indexes, func(y IndexDef) bool { return y.ID == x.ID })
+	if err := tx.deletePrefix(key.Of(nil, d.ID, key.Index, x.ID)); err != nil {
+		return err
+	}
+	return tx.changeTable(old, d)
+}

@@ -1,0 +1,239 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Fetch gathers the given rows in the given order (repeats allowed). The batch
+// belongs to the caller and may be longer than BatchSize. A row that is deleted or
+// was never there is an error.
+func (t *Table) Fetch(ctx context.Context, rows []uint64, cols []int) (*value.Batch, error) {
+	b := &value.Batch{Len: len(rows), Rows: slices.Clone(rows), Cols: make([]*value.Column, len(cols))}
+	for i, c := range cols {
+		if c < 0 || c >= len(t.def.Columns) {
+			return nil, fmt.Errorf("column %d of %d", c, len(t.def.Columns))
+		}
+		b.Cols[i] = newColumn(t.def.Columns[c].Type, len(rows))
+	}
+	order := make([]int32, len(rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	if !slices.IsSorted(rows) {
+		slices.SortFunc(order, func(x, y int32) int {
+			switch {
+			case rows[x] < rows[y]:
+				return -1
+			case rows[x] > rows[y]:
+				return 1
+			}
+			return 0
+		})
+	}
+	f := fetcher{t: t, cols: cols, out: b}
+	defer f.close()
+	if len(rows) > 0 {
+		// One more than the last block, so that readers see no key past it.
+		f.from, f.to = uint32(rows[order[0]]/BlockRows), uint32(rows[order[len(order)-1]]/BlockRows)+1
+	}
+	for len(order) > 0 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		blk := uint32(rows[order[0]] / BlockRows)
+		n := 1
+		for n < len(order) && uint32(rows[order[n]]/BlockRows) == blk {
+			n++
+		}
+		if err := f.fetch(blk, order[:n]); err != nil {
+			return nil, err
+		}
+		order = order[n:]
+	}
+	return b, nil
+}
+
+// newColumn returns a column of n slots to be set in any order.
+func newColumn(t value.Type, n int) *value.Column {
+	c := &value.Column{Type: t}
+	switch t.Kind {
+	case value.Boolean:
+		c.Bools = make([]bool, n)
+	case value.Integer, value.Timestamp:
+		c.Ints = make([]int64, n)
+	case value.Real:
+		c.Reals = make([]float64, n)
+	case value.Vector:
+		c.Vecs = make([]float32, n*t.Dim)
+	default:
+		c.Strs = make([]string, n)
+	}
+	return c
+}
+
+// setSlot sets row i of n of a column made by newColumn.
+func setSlot(c *value.Column, i, n int, v value.Value) {
+	if v.IsNull() {
+		if c.Nulls == nil {
+			c.Nulls = value.NewBitmap(n)
+		}
+		c.Nulls.Set(i)
+		return
+	}
+	switch c.Type.Kind {
+	case value.Boolean:
+		c.Bools[i] = v.Bool()
+	case value.Integer, value.Timestamp:
+		c.Ints[i] = v.Int()
+	case value.Real:
+		c.Reals[i] = v.Float()
+	case value.Vector:
+		copy(c.Vec(i), v.Vec())
+	default:
+		c.Strs[i] = v.Str()
+	}
+}
+
+type fetcher struct {
+	t        *Table
+	cols     []int
+	out      *value.Batch
+	readers  []*columnReader
+	scratch  []value.Column
+	from, to uint32
+}
+
+func (f *fetcher) close() {
+	for _, r := range f.readers {
+		r.Close()
+	}
+}
+
+// decodeWhole is the number of rows of a block from which on decoding all of it is
+// quicker than picking values.
+const decodeWhole = 16
+
+// fetch sets the output slots at positions order, whose rows all are in block b and
+// ascend.
+func (f *fetcher) fetch(b uint32, order []int32) error {
+	t, rows := f.t, f.out.Rows
+	dead, err := t.dead(b)
+	if err != nil {
+		return err
+	}
+	for _, at := range order {
+		if row := rows[at]; row >= t.counters.next || dead != nil && dead.Has(int(row%BlockRows)) {
+			return fmt.Errorf("%s has no row number %d", t.def.Name, row)
+		}
+	}
+	if b >= t.sealedBlocks() {
+		return f.fetchTail(order)
+	}
+	if f.readers == nil {
+		for _, c := range f.cols {
+			f.readers = append(f.readers, &columnReader{t: t, pos: c, from: f.from, to: min(f.to, t.sealedBlocks())})
+		}
+		f.scratch = make([]value.Column, len(f.cols))
+	}
+	n := f.out.Len
+	for i, r := range f.readers {
+		def, out := &t.def.Columns[r.pos], f.out.Cols[i]
+		src, err := r.raw(b)
+		if err != nil {
+			return err
+		}
+		switch {
+		case src == nil:
+			for _, at := range order {
+				setSlot(out, int(at), n, def.fill)
+			}
+		case def.Type.Kind == value.Vector:
+			if err := f.vectors(r, b, src, out, order); err != nil {
+				return err
+			}
+		case len(order) >= decodeWhole:
+			tmp := &f.scratch[i]
+			rowsIn, err := block.Decode(src, def.Type, tmp)
+			if err == nil && rowsIn != BlockRows {
+				err = fmt.Errorf("%w: %d rows", block.ErrMalformed, rowsIn)
+			}
+			if err != nil {
+				return t.corruptNumber(key.Columns, r.pos, b, err)
+			}
+			for _, at := range order {
+				setSlot(out, int(at), n, tmp.Value(int(rows[at]%BlockRows)))
+			}
+		default:
+			for _, at := range order {
+				v, err := block.At(src, def.Type, int(rows[at]%BlockRows))
+				if err != nil {
+					return t.corruptNumber(key.Columns, r.pos, b, err)
+				}
+				setSlot(out, int(at), n, v)
+			}
+		}
+	}
+	return nil
+}
+
+func (f *fetcher) vectors(r *columnReader, b uint32, nulls []byte, out *value.Column, order []int32) error {
+	def := &f.t.def.Columns[r.pos]
+	for _, at := range order {
+		row := f.out.Rows[at]
+		v, err := block.At(nulls, def.Type, int(row%BlockRows))
+		if err != nil {
+			return f.t.corruptNumber(key.Columns, r.pos, b, err)
+		}
+		if v.IsNull() {
+			setSlot(out, int(at), f.out.Len, v)
+			continue
+		}
+		if r.pages == nil {
+			if r.pages, err = f.t.pages(r.pos, r.from, r.to); err != nil {
+				return err
+			}
+		}
+		src, err := r.pages.Row(row)
+		if err == nil && src == nil {
+			err = f.t.corruptNumber(key.Pages, r.pos, uint32(row/uint64(r.pages.rowsPerPage)), fmt.Errorf("%w: it is missing", block.ErrMalformed))
+		}
+		if err != nil {
+			return err
+		}
+		block.Floats(out.Vec(int(at)), src)
+	}
+	return nil
+}
+
+func (f *fetcher) fetchTail(order []int32) error {
+	one := make([]*value.Column, len(f.cols))
+	for i := range one {
+		one[i] = new(value.Column)
+	}
+	for _, at := range order {
+		row := f.out.Rows[at]
+		for i, c := range f.cols {
+			one[i].Reset(f.t.def.Columns[c].Type)
+		}
+		ok, err := f.t.view.get(key.Row(nil, f.t.def.ID, row), func(src []byte) error {
+			f.t.view.Reads.RowBytes.Add(int64(len(src)))
+			return f.t.decodeRow(src, f.cols, one, 0)
+		})
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: it is missing", block.ErrMalformed)
+		}
+		if err != nil {
+			return f.t.corruptRow(row, err)
+		}
+		for i := range f.cols {
+			setSlot(f.out.Cols[i], int(at), f.out.Len, one[i].Value(0))
+		}
+	}
+	return nil
+}

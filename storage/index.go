@@ -1,0 +1,171 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// maxKey is the largest size of a primary key or of an index's key. Beyond it a
+// key costs more than it finds.
+const maxKey = 16 << 10
+
+// Lookup finds the row of a primary key, which is of the key column's kind.
+func (t *Table) Lookup(ctx context.Context, pk value.Value) (row uint64, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
+	if t.def.PrimaryKey < 0 {
+		return 0, false, fmt.Errorf("%s has no primary key", t.def.Name)
+	}
+	if c := &t.def.Columns[t.def.PrimaryKey]; pk.Kind() != c.Type.Kind {
+		if pk.IsNull() {
+			return 0, false, nil
+		}
+		return 0, false, &TypeError{t.def.Name, c.Name, pk.Type(), c.Type}
+	}
+	return t.view.lookupKey(t.def, key.Append(key.Family(nil, t.def.ID, key.Primary), pk))
+}
+
+// lookupKey reads an entry of the primary key map.
+func (v *View) lookupKey(d *TableDef, k []byte) (row uint64, ok bool, err error) {
+	ok, err = v.get(k, func(b []byte) error {
+		v.Reads.KeyBytes.Add(int64(len(k) + len(b)))
+		row, err = decodeRowNumber(b)
+		return err
+	})
+	return row, ok, corrupt(d.Name, "", "primary key", err)
+}
+
+func decodeRowNumber(b []byte) (uint64, error) {
+	if len(b) != 8 {
+		return 0, fmt.Errorf("%w: row number of %d bytes", block.ErrMalformed, len(b))
+	}
+	return binary.BigEndian.Uint64(b), nil
+}
+
+// Range selects a part of an ordered index: keys that start with the values of
+// Eq and whose next column lies between Low and High, or starts with Prefix.
+// NULLs match only an explicit NULL in Eq, or an index without any bound.
+type Range struct {
+	Eq       []value.Value // values of the leading columns
+	Low      value.Value   // bounds of the next column; NULL = unbounded
+	High     value.Value
+	LowOpen  bool   // Low itself is outside
+	HighOpen bool   // High itself is outside
+	Prefix   string // only texts (or blobs) with this prefix, when not empty
+	Reverse  bool   // from the end
+	Limit    int    // at most this many rows; 0 = all
+}
+
+// bounds returns the key range below prefix.
+func (r *Range) bounds(prefix []byte) (lower, upper []byte) {
+	for _, v := range r.Eq {
+		prefix = key.Append(prefix, v)
+	}
+	lower, upper = prefix, key.End(prefix)
+	clone := func() []byte { return append(make([]byte, 0, len(prefix)+32), prefix...) }
+	if r.Prefix != "" {
+		lower = key.AppendTextPrefix(clone(), r.Prefix)
+		return lower, key.End(lower)
+	}
+	bounded := !r.Low.IsNull() || !r.High.IsNull()
+	if bounded { // leave NULLs out
+		upper = key.Append(clone(), value.Value{})
+	}
+	if !r.Low.IsNull() {
+		lower = key.Append(clone(), r.Low)
+		if r.LowOpen {
+			lower = key.End(lower)
+		}
+	}
+	if !r.High.IsNull() {
+		upper = key.Append(clone(), r.High)
+		if !r.HighOpen {
+			upper = key.End(upper)
+		}
+	}
+	return lower, upper
+}
+
+// IndexScan returns the row numbers of a range in the order of the index. A nil
+// index means the primary key. Values in the range are of the columns' kinds.
+func (t *Table) IndexScan(ctx context.Context, index *IndexDef, r Range) ([]uint64, error) {
+	var prefix []byte
+	where := "primary key"
+	var cols []uint32
+	if index == nil || index == PrimaryKeyTarget {
+		if t.def.PrimaryKey < 0 {
+			return nil, fmt.Errorf("%s has no primary key", t.def.Name)
+		}
+		index = nil
+		prefix = key.Family(nil, t.def.ID, key.Primary)
+		cols = []uint32{t.def.Columns[t.def.PrimaryKey].ID}
+	} else {
+		prefix = key.Of(nil, t.def.ID, key.Index, index.ID)
+		where = "index " + index.Name
+		cols = index.Columns
+	}
+	if len(r.Eq) > len(cols) {
+		return nil, fmt.Errorf("%s has %d columns, not %d", where, len(cols), len(r.Eq))
+	}
+	for i, v := range append(append([]value.Value{}, r.Eq...), r.Low, r.High) {
+		if v.IsNull() {
+			continue
+		}
+		if i >= len(r.Eq) {
+			if i = len(r.Eq); i >= len(cols) {
+				return nil, fmt.Errorf("%s has %d columns", where, len(cols))
+			}
+		}
+		c := &t.def.Columns[t.def.ColumnID(cols[i])]
+		if v.Kind() != c.Type.Kind {
+			return nil, &TypeError{t.def.Name, c.Name, v.Type(), c.Type}
+		}
+	}
+	lower, upper := r.bounds(prefix)
+	if bytes.Compare(lower, upper) >= 0 {
+		return nil, nil
+	}
+	it, err := t.view.iter(lower, upper)
+	if err != nil {
+		return nil, corrupt(t.def.Name, "", where, err)
+	}
+	defer it.Close()
+	first, next := it.First, it.Next
+	if r.Reverse {
+		first, next = it.Last, it.Prev
+	}
+	var rows []uint64
+	read := int64(0)
+	for ok := first(); ok; ok = next() {
+		if len(rows)%1024 == 0 {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+		}
+		row := key.RowNumber(it.Key())
+		read += int64(len(it.Key()))
+		if index == nil {
+			v, err := it.ValueAndErr()
+			if err == nil {
+				row, err = decodeRowNumber(v)
+			}
+			if err != nil {
+				return nil, corrupt(t.def.Name, "", where, err)
+			}
+			read += int64(len(v))
+		}
+		rows = append(rows, row)
+		if r.Limit > 0 && len(rows) == r.Limit {
+			break
+		}
+	}
+	t.view.Reads.KeyBytes.Add(read)
+	return rows, corrupt(t.def.Name, "", where, it.Error())
+}

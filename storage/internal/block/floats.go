@@ -1,0 +1,55 @@
+package block
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+var littleEndian = func() bool {
+	x := uint16(1)
+	return *(*byte)(unsafe.Pointer(&x)) == 1
+}()
+
+// Floats decodes little endian floats into dst; src has at least 4*len(dst) bytes
+// and may be unaligned.
+func Floats(dst []float32, src []byte) {
+	if len(dst) == 0 {
+		return
+	}
+	src = src[:4*len(dst)]
+	if littleEndian {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(&dst[0])), len(src)), src)
+		return
+	}
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
+	}
+}
+
+// AppendFloats appends the little endian bytes of v.
+func AppendFloats(dst []byte, v []float32) []byte {
+	if len(v) == 0 {
+		return dst
+	}
+	if littleEndian {
+		return append(dst, unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))...)
+	}
+	for _, x := range v {
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(x))
+	}
+	return dst
+}
+
+// pageBytes is the largest size of a page that holds more than one row.
+const pageBytes = 256 << 10
+
+// RowsPerPage returns how many vectors of a dimension share a page: a power of two,
+// so that a page belongs to one block of 1,024 rows.
+func RowsPerPage(dim int) int {
+	n := 1024
+	for n > 1 && n*dim*4 > pageBytes {
+		n /= 2
+	}
+	return n
+}

@@ -1,0 +1,351 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// sortMemory is what the keys of one index take in memory before they are written
+// to a file to be merged at the end.
+const sortMemory = 48 << 20
+
+// LoadOptions of BulkLoad.
+type LoadOptions struct {
+	// QuerySamples are query vectors typical for a vector column (position in
+	// Def().Columns), to train its codes with.
+	QuerySamples map[int][][]float32
+	Progress     Progress
+}
+
+// Loader is a bulk load in progress. It belongs to one goroutine.
+type Loader struct {
+	s        *Store
+	view     *View
+	d        *TableDef // of the table that is written
+	existing *Table    // the table as it was; nil when it is new
+	opts     LoadOptions
+	dir      string
+	sst      *sstWriter
+	builder  *blockBuilder
+	counters counters
+	oldTail  uint64    // first row of the tail as it was
+	sorters  []*sorter // the primary key's, if any, then the indexes'
+	first    uint64    // number of the first row of the input
+	n        uint64    // rows of the input
+	key      []byte
+	err      error
+	done     bool
+}
+
+// BulkLoad starts loading rows past the write-ahead log. It holds the writer's
+// place until Finish or Abort; readers go on and see all of it or nothing.
+func (s *Store) BulkLoad(ctx context.Context, table string, opts LoadOptions) (*Loader, error) {
+	l, err := s.newLoader(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if l.existing, err = l.view.Table(table); err != nil {
+		return nil, firstError(err, l.Abort())
+	}
+	l.d, l.counters = l.existing.def, l.existing.counters
+	l.start()
+	if err := l.builder.addTail(l.existing); err != nil {
+		return nil, firstError(err, l.Abort())
+	}
+	return l, nil
+}
+
+// newLoader takes the writer's place and a folder for the files.
+func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	if err := s.lockWriter(ctx); err != nil {
+		s.leave()
+		return nil, err
+	}
+	l := &Loader{s: s, opts: opts}
+	l.dir = s.fs.PathJoin(s.dir, fmt.Sprintf("%s%d", loadDirPrefix, time.Now().UnixNano()))
+	var err error
+	if l.view, err = s.Snapshot(); err != nil {
+		return nil, firstError(err, l.Abort())
+	}
+	if err = s.fs.MkdirAll(l.dir, 0o755); err != nil {
+		return nil, firstError(err, l.Abort())
+	}
+	l.sst = s.newSSTWriter(l.dir)
+	return l, nil
+}
+
+// start prepares for rows of l.d after l.counters.
+func (l *Loader) start() {
+	l.builder = newBlockBuilder(l.d)
+	l.first = l.counters.next
+	l.oldTail = l.counters.next - l.counters.next%BlockRows
+	n := len(l.d.Indexes)
+	if l.d.PrimaryKey >= 0 {
+		n++
+	}
+	for i := range n {
+		l.sorters = append(l.sorters, &sorter{fs: l.s.fs, path: l.s.fs.PathJoin(l.dir, fmt.Sprintf("keys%d", i)), limit: sortMemory})
+	}
+}
+
+// Rows returns the number of rows appended so far.
+func (l *Loader) Rows() uint64 { return l.n }
+
+// Append adds the selected rows of a batch that has all columns of the table in
+// their order. Errors as for Insert, but a duplicate key may show as late as in Finish.
+// After an error only Abort is left.
+func (l *Loader) Append(ctx context.Context, b *value.Batch) error {
+	if l.err != nil || l.done {
+		return firstError(l.err, ErrClosed)
+	}
+	l.err = l.append(ctx, b.Cols, selected(b))
+	return l.err
+}
+
+func (l *Loader) append(ctx context.Context, cols []*value.Column, pos []int32) error {
+	if err := checkRows(l.d, cols, pos, nil, int64(l.n)); err != nil {
+		return err
+	}
+	for len(pos) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(BlockRows-l.builder.n, len(pos))
+		if err := l.addKeys(cols, pos[:n]); err != nil {
+			return err
+		}
+		l.builder.add(cols, pos[:n])
+		l.counters.next += uint64(n)
+		l.counters.live += uint64(n)
+		l.n += uint64(n)
+		pos = pos[n:]
+		if l.builder.n == BlockRows {
+			if err := l.builder.seal(l.sst, l.counters.sealed()-1); err != nil {
+				return err
+			}
+			l.builder.reset()
+			l.progress("loading", l.n, 0)
+		}
+	}
+	return nil
+}
+
+func (l *Loader) progress(stage string, done, total uint64) {
+	if l.opts.Progress != nil {
+		l.opts.Progress(stage, done, total)
+	}
+}
+
+func (l *Loader) addKeys(cols []*value.Column, pos []int32) error {
+	at := 0
+	add := func(x *IndexDef) error {
+		for i, p := range pos {
+			l.key, _ = keyOf(l.key[:0], l.d, x, cols, int(p))
+			if err := checkKeySize(l.d, x, l.key); err != nil {
+				return err
+			}
+			if err := l.sorters[at].add(l.key, l.counters.next+uint64(i)); err != nil {
+				return err
+			}
+		}
+		at++
+		return nil
+	}
+	if l.d.PrimaryKey >= 0 {
+		if err := add(nil); err != nil {
+			return err
+		}
+	}
+	for i := range l.d.Indexes {
+		if err := add(&l.d.Indexes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Finish publishes all rows at once and returns how many there were. On an error
+// nothing of the load stays.
+func (l *Loader) Finish(ctx context.Context) (uint64, error) {
+	if l.err != nil || l.done {
+		return 0, firstError(l.err, ErrClosed)
+	}
+	err := l.finish(ctx, nil)
+	if e := l.Abort(); err == nil && e != nil {
+		err = e
+	}
+	if err != nil {
+		return 0, err
+	}
+	return l.n, nil
+}
+
+// finish writes what is left and ingests it; more adds keys of the caller's.
+func (l *Loader) finish(ctx context.Context, more func() error) error {
+	if l.n == 0 && more == nil {
+		return nil
+	}
+	if err := l.finishTail(); err != nil {
+		return err
+	}
+	at := 0
+	if l.d.PrimaryKey >= 0 {
+		if err := l.finishPrimary(ctx, l.sorters[0]); err != nil {
+			return err
+		}
+		at = 1
+	}
+	for i := range l.d.Indexes {
+		if err := l.finishIndex(ctx, l.sorters[at+i], &l.d.Indexes[i]); err != nil {
+			return err
+		}
+	}
+	n := key.Family(nil, l.d.ID, key.Counters)
+	if err := l.sst.put(n, n, l.counters.encode()); err != nil {
+		return err
+	}
+	if more != nil {
+		if err := more(); err != nil {
+			return err
+		}
+	}
+	l.progress("publishing", l.n, l.n)
+	files, err := l.sst.finish()
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return l.s.guard("publish the load", func() error { return l.s.db.Ingest(context.Background(), files) })
+}
+
+// finishTail writes the rows after the last full block.
+func (l *Loader) finishTail() error {
+	prefix := key.Family(nil, l.d.ID, key.Tail)
+	first := l.counters.next - l.counters.next%BlockRows
+	from := max(first, l.first) // rows before are in the tail already
+	if first > l.oldTail && l.first > l.oldTail {
+		if err := l.sst.deleteRange(prefix, key.Row(nil, l.d.ID, l.oldTail), key.Row(nil, l.d.ID, l.first)); err != nil {
+			return err
+		}
+	}
+	var buf, k []byte
+	for row := from; row < l.counters.next; row++ {
+		buf = buf[:0]
+		i := int(row - first)
+		for j, c := range l.builder.cols {
+			if v := c.Value(i); !v.IsNull() || !l.d.Columns[j].fill.IsNull() {
+				buf = block.AppendField(buf, l.d.Columns[j].ID, v)
+			}
+		}
+		k = key.Row(k[:0], l.d.ID, row)
+		if err := l.sst.put(prefix, k, buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inputRow turns a row number into a position in the input.
+func (l *Loader) inputRow(row uint64) int64 { return int64(row - l.first) }
+
+func (l *Loader) finishPrimary(ctx context.Context, s *sorter) error {
+	prefix := key.Family(nil, l.d.ID, key.Primary)
+	var there *pebble.Iterator
+	if l.existing != nil && l.existing.counters.live > 0 {
+		var err error
+		if there, err = l.view.prefixIter(prefix); err != nil {
+			return err
+		}
+		defer there.Close()
+	}
+	k, last := append([]byte{}, prefix...), []byte(nil)
+	done := uint64(0)
+	return s.each(ctx, func(v []byte, row uint64) error {
+		if last != nil && bytes.Equal(last, v) {
+			return uniqueError(l.d, nil, v, l.inputRow(row))
+		}
+		last = append(last[:0], v...)
+		k = append(k[:len(prefix)], v...)
+		if there != nil {
+			if there.SeekGE(k) && bytes.Equal(there.Key(), k) {
+				return uniqueError(l.d, nil, v, l.inputRow(row))
+			}
+			if err := there.Error(); err != nil {
+				return corrupt(l.d.Name, "", "primary key", err)
+			}
+		}
+		if done++; done%65536 == 0 {
+			l.progress("writing the primary key", done, s.total)
+		}
+		return l.sst.put(prefix, k, binary.BigEndian.AppendUint64(nil, row))
+	})
+}
+
+func (l *Loader) finishIndex(ctx context.Context, s *sorter, x *IndexDef) error {
+	prefix := key.Of(nil, l.d.ID, key.Index, x.ID)
+	var there *pebble.Iterator
+	if x.Unique && l.existing != nil && l.existing.counters.live > 0 {
+		var err error
+		if there, err = l.view.prefixIter(prefix); err != nil {
+			return err
+		}
+		defer there.Close()
+	}
+	k, last := append([]byte{}, prefix...), []byte(nil)
+	done := uint64(0)
+	return s.each(ctx, func(v []byte, row uint64) error {
+		k = append(k[:len(prefix)], v...)
+		if x.Unique && !hasNull(l.d, x, v) {
+			if last != nil && bytes.Equal(last, v) {
+				return uniqueError(l.d, x, v, l.inputRow(row))
+			}
+			last = append(last[:0], v...)
+			if there != nil {
+				if there.SeekGE(k) && bytes.HasPrefix(there.Key(), k) && len(there.Key()) == len(k)+8 {
+					return uniqueError(l.d, x, v, l.inputRow(row))
+				}
+				if err := there.Error(); err != nil {
+					return corrupt(l.d.Name, "", "index "+x.Name, err)
+				}
+			}
+		}
+		if done++; done%65536 == 0 {
+			l.progress("writing index "+x.Name, done, s.total)
+		}
+		k = binary.BigEndian.AppendUint64(k, row)
+		return l.sst.put(prefix, k, nil)
+	})
+}
+
+// Abort discards the load. After Finish it does nothing.
+func (l *Loader) Abort() error {
+	if l.done {
+		return nil
+	}
+	l.done = true
+	if l.sst != nil {
+		l.sst.abort()
+	}
+	var err error
+	if l.view != nil {
+		err = l.view.Close()
+	}
+	_ = l.s.fs.RemoveAll(l.dir) // what can't be removed goes at the next Open
+	l.s.unlockWriter()
+	l.s.leave()
+	return err
+}

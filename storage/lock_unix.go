@@ -1,0 +1,90 @@
+//go:build unix
+
+package storage
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// A record lock belongs to the process, and closing any descriptor of the file
+// gives it up. So the process keeps one descriptor per folder, and counts.
+var folders struct {
+	sync.Mutex
+	open map[string]*folderLock
+}
+
+type folderLock struct {
+	f       *os.File
+	path    string
+	shared  bool
+	holders int
+}
+
+// lockFolder locks a store's lock file: for itself alone, or shared with others
+// that only read. It fails with ErrLocked.
+func lockFolder(name string, shared bool) (io.Closer, error) {
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return nil, err
+	}
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(dir, filepath.Base(path))
+	}
+	folders.Lock()
+	defer folders.Unlock()
+	if l := folders.open[path]; l != nil {
+		if !shared || !l.shared {
+			return nil, ErrLocked
+		}
+		l.holders++
+		return &folderHold{lock: l}, nil
+	}
+	flags, kind := os.O_RDWR|os.O_CREATE, int16(unix.F_WRLCK)
+	if shared {
+		flags, kind = os.O_RDONLY, unix.F_RDLCK
+	}
+	f, err := os.OpenFile(path, flags, 0o644)
+	if err != nil {
+		if shared && errors.Is(err, os.ErrNotExist) { // a copied folder may lack it: nobody writes there
+			return io.NopCloser(nil), nil
+		}
+		return nil, err
+	}
+	spec := unix.Flock_t{Type: kind, Whence: io.SeekStart}
+	if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &spec); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
+			return nil, ErrLocked
+		}
+		return nil, err
+	}
+	l := &folderLock{f: f, path: path, shared: shared, holders: 1}
+	if folders.open == nil {
+		folders.open = map[string]*folderLock{}
+	}
+	folders.open[path] = l
+	return &folderHold{lock: l}, nil
+}
+
+type folderHold struct {
+	lock *folderLock
+	once sync.Once
+}
+
+func (h *folderHold) Close() (err error) {
+	h.once.Do(func() {
+		folders.Lock()
+		defer folders.Unlock()
+		if h.lock.holders--; h.lock.holders == 0 {
+			delete(folders.open, h.lock.path)
+			err = h.lock.f.Close()
+		}
+	})
+	return err
+}

@@ -1,0 +1,86 @@
+package storage
+
+import (
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"time"
+)
+
+// Options of Open. The zero value, and nil, mean the defaults.
+type Options struct {
+	// ReadOnly opens the store for reading. Several processes may do so at once;
+	// a process that writes has it for itself.
+	ReadOnly bool
+	// InMemory keeps everything in memory; dir is ignored and nothing is left
+	// after Close.
+	InMemory bool
+	// CacheSize is the size of the block cache in bytes; 0 means 1/4 of the
+	// machine's memory, at most 4 GiB.
+	CacheSize int64
+	// NoSync lets Commit return before the data is on disk: a power cut may lose
+	// the last transactions (never part of one).
+	NoSync bool
+	// FS is the file system, for tests; nil is the machine's own.
+	FS vfs.FS
+
+	// memTable overrides the size of a memtable, for tests.
+	memTable uint64
+}
+
+func defaultCacheSize() int64 {
+	return min(max(physicalMemory()/4, 64<<20), 4<<30)
+}
+
+// pebbleOptions are those every store is opened with. Nothing is compressed:
+// vectors don't shrink, and an uncompressed block is read without a copy.
+func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
+	po := &pebble.Options{
+		FS:                          s.fs,
+		ReadOnly:                    o.ReadOnly,
+		Cache:                       cache,
+		Logger:                      quiet{s},
+		FormatMajorVersion:          pebble.FormatValueSeparation,
+		MemTableSize:                64 << 20,
+		MemTableStopWritesThreshold: 4,
+		L0CompactionThreshold:       4,
+		L0StopWritesThreshold:       64,
+		LBaseMaxBytes:               256 << 20,
+		MaxOpenFiles:                1000,
+		BytesPerSync:                1 << 20,
+		FlushDelayDeleteRange:       time.Second, // DROP TABLE gives its space back soon
+		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		EventListener: &pebble.EventListener{
+			BackgroundError: func(err error) { s.note(err) },
+		},
+	}
+	if o.memTable > 0 {
+		po.MemTableSize = o.memTable
+	}
+	po.Experimental.ReadSamplingMultiplier = -1 // reading writes nothing
+	po.TargetFileSizes[0] = 16 << 20
+	for i := range po.Levels {
+		po.Levels[i] = pebble.LevelOptions{
+			// A page is larger than this and has a block of its own; small keys share one.
+			BlockSize:      32 << 10,
+			IndexBlockSize: 32 << 10,
+			Compression:    func() *sstable.CompressionProfile { return sstable.NoCompression },
+			FilterPolicy:   bloom.FilterPolicy(10),
+		}
+		if i > 0 {
+			po.TargetFileSizes[i] = 64 << 20
+		}
+	}
+	return po
+}
+
+// quiet keeps Pebble's log off the host program's output. What Pebble calls
+// fatal makes the store refuse all further writes; readers go on.
+type quiet struct{ s *Store }
+
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Errorf(string, ...any) {}
+
+func (q quiet) Fatalf(format string, args ...any) { q.s.failf(format, args...) }

@@ -1,0 +1,147 @@
+package storage
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+)
+
+// numbered reads the blocks, pages or codes of one column. Ascending numbers that
+// follow each other are the quick way. It belongs to one goroutine.
+type numbered struct {
+	t      *Table
+	family byte
+	column int // position in the definition
+	it     *pebble.Iterator
+	at     uint32 // number under the iterator
+	valid  bool
+	key    []byte // prefix of the keys, then room for the number
+}
+
+// numbers opens a reader over numbers [from, to) of a family of a column's keys.
+func (t *Table) numbers(family byte, column int, from, to uint32) (*numbered, error) {
+	return t.numbersOf(key.Of(nil, t.def.ID, family, t.def.Columns[column].ID), column, from, to)
+}
+
+func (t *Table) numbersOf(prefix []byte, column int, from, to uint32) (*numbered, error) {
+	r := &numbered{t: t, family: prefix[4], column: column, key: prefix}
+	lower := binary.BigEndian.AppendUint32(slices.Clone(prefix), from)
+	upper := binary.BigEndian.AppendUint32(slices.Clone(prefix), to)
+	var err error
+	if r.it, err = t.view.iter(lower, upper); err != nil {
+		return nil, t.corruptNumber(r.family, column, from, err)
+	}
+	return r, nil
+}
+
+func (t *Table) corruptNumber(family byte, column int, n uint32, err error) error {
+	what := map[byte]string{key.Columns: "block", key.Pages: "page", key.Codes: "codes of block"}[family]
+	return corrupt(t.def.Name, t.def.Columns[column].Name, fmt.Sprintf("%s %d", what, n), err)
+}
+
+// Get returns the value of number n, nil when there is none. It is Pebble's own
+// memory, valid until the next call.
+func (r *numbered) Get(n uint32) ([]byte, error) {
+	switch {
+	case r.valid && r.at == n:
+	case r.valid && r.at+1 == n:
+		r.valid = r.it.Next()
+	default:
+		k := binary.BigEndian.AppendUint32(r.key, n)
+		r.valid = r.it.SeekGE(k)
+		r.key = k[:len(k)-4]
+	}
+	if !r.valid {
+		return nil, r.t.corruptNumber(r.family, r.column, n, r.it.Error())
+	}
+	r.at = key.Number(r.it.Key())
+	if r.at != n {
+		return nil, nil
+	}
+	v, err := r.it.ValueAndErr()
+	if err != nil {
+		return nil, r.t.corruptNumber(r.family, r.column, n, err)
+	}
+	reads := &r.t.view.Reads
+	switch r.family {
+	case key.Pages:
+		reads.PageBytes.Add(int64(len(v)))
+		reads.Pages.Add(1)
+	case key.Codes:
+		reads.CodeBytes.Add(int64(len(v)))
+	default:
+		reads.ScalarBytes.Add(int64(len(v)))
+	}
+	return v, nil
+}
+
+// Close releases the reader; nil is fine.
+func (r *numbered) Close() error {
+	if r == nil || r.it == nil {
+		return nil
+	}
+	it := r.it
+	r.it, r.valid = nil, false
+	return it.Close()
+}
+
+// pageReader reads the float32 pages of a vector column.
+type pageReader struct {
+	numbered
+	rowsPerPage int
+	rowBytes    int
+}
+
+// pages opens a reader over the pages of blocks [from, to). A page is
+// RowsPerPage(dim) rows of little endian float32; rows that are NULL are zeros. A
+// page is missing when its rows are all deleted, or from before the column was added.
+func (t *Table) pages(column int, from, to uint32) (*pageReader, error) {
+	dim := t.def.Columns[column].Type.Dim
+	rpp := block.RowsPerPage(dim)
+	perBlock := uint32(BlockRows / rpp)
+	n, err := t.numbers(key.Pages, column, from*perBlock, to*perBlock)
+	if err != nil {
+		return nil, err
+	}
+	return &pageReader{numbered: *n, rowsPerPage: rpp, rowBytes: 4 * dim}, nil
+}
+
+// Page returns a page, nil when it is missing; valid until the next call.
+func (r *pageReader) Page(n uint32) ([]byte, error) {
+	b, err := r.Get(n)
+	if err == nil && b != nil && len(b) != r.rowsPerPage*r.rowBytes {
+		err = r.t.corruptNumber(key.Pages, r.column, n, fmt.Errorf("%w: %d bytes, want %d", block.ErrMalformed, len(b), r.rowsPerPage*r.rowBytes))
+	}
+	return b, err
+}
+
+// Row returns the bytes of one row's vector, nil when its page is missing.
+func (r *pageReader) Row(row uint64) ([]byte, error) {
+	b, err := r.Page(uint32(row / uint64(r.rowsPerPage)))
+	if err != nil || b == nil {
+		return nil, err
+	}
+	at := int(row%uint64(r.rowsPerPage)) * r.rowBytes
+	return b[at : at+r.rowBytes], nil
+}
+
+// codes opens a reader over one plane of the codes of blocks [from, to).
+func (t *Table) codes(column int, plane byte, from, to uint32) (*numbered, error) {
+	return t.numbersOf(key.Plane(nil, t.def.ID, t.def.Columns[column].ID, plane), column, from, to)
+}
+
+// columnMeta returns a copy of what is kept beside a vector column for its codes,
+// nil when there is nothing.
+func (t *Table) columnMeta(column int) ([]byte, error) {
+	var out []byte
+	_, err := t.view.get(key.Of(nil, t.def.ID, key.Meta, t.def.Columns[column].ID), func(b []byte) error {
+		out = append([]byte{}, b...)
+		return nil
+	})
+	return out, corrupt(t.def.Name, t.def.Columns[column].Name, "transform", err)
+}

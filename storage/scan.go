@@ -1,0 +1,361 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// ScanOptions choose what a Scanner reads.
+type ScanOptions struct {
+	Columns   []int   // positions in Def().Columns; the batch's Cols are in this order
+	Filter    *RowSet // only these rows; nil = all
+	FromBlock uint32
+	ToBlock   uint32 // exclusive; 0 = to the end
+}
+
+// Scanner reads a table one block at a time.
+type Scanner struct {
+	t       *Table
+	opts    ScanOptions
+	block   uint32
+	to      uint32
+	dead    []*BlockSet // of blocks from opts.FromBlock on; nil = no deleted rows
+	columns []*columnReader
+	batch   value.Batch
+	sel     []int32
+	rows    []uint64
+	err     error
+	started bool
+	closed  bool
+}
+
+// Scan returns a Scanner over the table's live rows in row order. The caller
+// closes it before the view.
+func (t *Table) Scan(opts ScanOptions) *Scanner {
+	s := &Scanner{t: t, opts: opts, block: opts.FromBlock, to: t.Blocks()}
+	if opts.ToBlock > 0 {
+		s.to = min(s.to, opts.ToBlock)
+	}
+	if opts.Filter != nil {
+		s.to = min(s.to, opts.Filter.Blocks())
+	}
+	return s
+}
+
+func (s *Scanner) start() error {
+	s.started = true
+	var err error
+	if s.dead, err = s.t.deadBlocks(s.opts.FromBlock, s.to); err != nil {
+		return err
+	}
+	for _, c := range s.opts.Columns {
+		if c < 0 || c >= len(s.t.def.Columns) {
+			return fmt.Errorf("column %d of %d", c, len(s.t.def.Columns))
+		}
+		s.columns = append(s.columns, &columnReader{t: s.t, pos: c, from: s.opts.FromBlock, to: s.to})
+		s.batch.Cols = append(s.batch.Cols, new(value.Column))
+	}
+	return nil
+}
+
+// Next returns the live rows of the next block that has any, or nil at the end.
+// Deleted and filtered rows are excluded through Sel. The batch and its columns
+// are reused by the next call; strings in it stay valid.
+func (s *Scanner) Next(ctx context.Context) (*value.Batch, error) {
+	if s.err != nil || s.closed {
+		return nil, s.err
+	}
+	if !s.started {
+		s.err = s.start()
+	}
+	for s.err == nil && s.block < s.to {
+		if s.err = ctx.Err(); s.err != nil {
+			break
+		}
+		b := s.block
+		s.block++
+		n := s.t.rowsIn(b)
+		live := firstRows(n)
+		if s.dead != nil {
+			if d := s.dead[b-s.opts.FromBlock]; d != nil {
+				for i := range live {
+					live[i] &^= d[i]
+				}
+			}
+		}
+		if s.opts.Filter != nil {
+			f := s.opts.Filter.Block(b)
+			if f == nil {
+				continue
+			}
+			for i := range live {
+				live[i] &= f[i]
+			}
+		}
+		count := live.Count()
+		if count == 0 {
+			continue
+		}
+		if s.err = s.read(b, n, &live); s.err != nil {
+			break
+		}
+		s.setRows(b, n, count, &live)
+		return &s.batch, nil
+	}
+	return nil, s.err
+}
+
+func (s *Scanner) read(b uint32, n int, live *BlockSet) error {
+	if b >= s.t.sealedBlocks() {
+		return s.t.readTail(s.opts.Columns, s.batch.Cols, live)
+	}
+	for i, r := range s.columns {
+		if err := r.read(b, s.batch.Cols[i], live); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Scanner) setRows(b uint32, n, count int, live *BlockSet) {
+	s.batch.Len = n
+	s.batch.Sel = nil
+	if count < n {
+		s.sel = s.sel[:0]
+		for i := range n {
+			if live.Has(i) {
+				s.sel = append(s.sel, int32(i))
+			}
+		}
+		s.batch.Sel = s.sel
+	}
+	s.rows = s.rows[:0]
+	for i := range n {
+		s.rows = append(s.rows, uint64(b)*BlockRows+uint64(i))
+	}
+	s.batch.Rows = s.rows
+}
+
+// Close releases the scanner.
+func (s *Scanner) Close() error {
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	var err error
+	for _, c := range s.columns {
+		if e := c.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// columnReader decodes one column of sealed blocks, opening what it needs when it
+// needs it.
+type columnReader struct {
+	t        *Table
+	pos      int
+	from, to uint32
+	blocks   *numbered
+	pages    *pageReader
+}
+
+func (r *columnReader) Close() error {
+	err := r.blocks.Close()
+	if r.pages != nil {
+		if e := r.pages.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// raw returns the encoded block, nil when the rows are from before the column was added.
+func (r *columnReader) raw(b uint32) ([]byte, error) {
+	if r.blocks == nil {
+		var err error
+		if r.blocks, err = r.t.numbers(key.Columns, r.pos, r.from, r.to); err != nil {
+			return nil, err
+		}
+	}
+	src, err := r.blocks.Get(b)
+	if err == nil && src == nil && !r.t.def.Columns[r.pos].filled(b) {
+		err = r.t.corruptNumber(key.Columns, r.pos, b, fmt.Errorf("%w: it is missing", block.ErrMalformed))
+	}
+	return src, err
+}
+
+// read decodes block b. Of a vector column only the pages that hold a live row
+// are read; the other vectors are undefined.
+func (r *columnReader) read(b uint32, col *value.Column, live *BlockSet) error {
+	def := &r.t.def.Columns[r.pos]
+	src, err := r.raw(b)
+	if err != nil {
+		return err
+	}
+	if src == nil {
+		def.fillColumn(col, BlockRows)
+		return nil
+	}
+	n, err := block.Decode(src, def.Type, col)
+	if err == nil && n != BlockRows {
+		err = fmt.Errorf("%w: %d rows", block.ErrMalformed, n)
+	}
+	if err != nil {
+		return r.t.corruptNumber(key.Columns, r.pos, b, err)
+	}
+	if def.Type.Kind != value.Vector {
+		return nil
+	}
+	if r.pages == nil {
+		if r.pages, err = r.t.pages(r.pos, r.from, r.to); err != nil {
+			return err
+		}
+	}
+	dim, rpp := def.Type.Dim, r.pages.rowsPerPage
+	if cap(col.Vecs) < BlockRows*dim {
+		col.Vecs = make([]float32, BlockRows*dim)
+	}
+	col.Vecs = col.Vecs[:BlockRows*dim]
+	for p := 0; p < BlockRows/rpp; p++ {
+		if !anyIn(live, p*rpp, rpp) {
+			continue
+		}
+		n := b*uint32(BlockRows/rpp) + uint32(p)
+		page, err := r.pages.Page(n)
+		if err != nil {
+			return err
+		}
+		dst := col.Vecs[p*rpp*dim : (p+1)*rpp*dim]
+		if page == nil {
+			clear(dst)
+			for i := p * rpp; i < (p+1)*rpp; i++ {
+				if live.Has(i) && !col.Null(i) {
+					return r.t.corruptNumber(key.Pages, r.pos, n, fmt.Errorf("%w: it is missing", block.ErrMalformed))
+				}
+			}
+			continue
+		}
+		block.Floats(dst, page)
+	}
+	return nil
+}
+
+// anyIn reports whether the set holds a row of [from, from+n).
+func anyIn(s *BlockSet, from, n int) bool {
+	if n >= 64 {
+		for w := from / 64; w < (from+n)/64; w++ {
+			if s[w] != 0 {
+				return true
+			}
+		}
+		return false
+	}
+	return s[from/64]>>(from%64)&(1<<n-1) != 0
+}
+
+// readTail decodes the rows after the last sealed block into columns; the slots
+// of rows that are not live are NULL.
+func (t *Table) readTail(columns []int, cols []*value.Column, live *BlockSet) error {
+	b := t.sealedBlocks()
+	first := uint64(b) * BlockRows
+	n := t.rowsIn(b)
+	for i, c := range columns {
+		cols[i].Reset(t.def.Columns[c].Type)
+	}
+	next := 0 // rows done
+	blank := func(until int) {
+		for ; next < until; next++ {
+			for i := range columns {
+				cols[i].Append(next, value.Value{})
+			}
+		}
+	}
+	it, err := t.view.iter(key.Row(nil, t.def.ID, first), key.Row(nil, t.def.ID, first+uint64(n)))
+	if err != nil {
+		return corrupt(t.def.Name, "", "tail", err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		row := key.RowNumber(it.Key())
+		i := int(row - first)
+		if !live.Has(i) {
+			continue
+		}
+		if err := t.expectLive(live, first, next, i); err != nil {
+			return err
+		}
+		blank(i)
+		src, err := it.ValueAndErr()
+		if err != nil {
+			return t.corruptRow(row, err)
+		}
+		t.view.Reads.RowBytes.Add(int64(len(src)))
+		if err := t.decodeRow(src, columns, cols, next); err != nil {
+			return t.corruptRow(row, err)
+		}
+		next++
+	}
+	if err := it.Error(); err != nil {
+		return corrupt(t.def.Name, "", "tail", err)
+	}
+	if err := t.expectLive(live, first, next, n); err != nil {
+		return err
+	}
+	blank(n)
+	return nil
+}
+
+// expectLive reports a live row in [from, to) of the tail that has no key.
+func (t *Table) expectLive(live *BlockSet, first uint64, from, to int) error {
+	for i := from; i < to; i++ {
+		if live.Has(i) {
+			return t.corruptRow(first+uint64(i), fmt.Errorf("%w: it is missing", block.ErrMalformed))
+		}
+	}
+	return nil
+}
+
+func (t *Table) corruptRow(row uint64, err error) error {
+	return corrupt(t.def.Name, "", fmt.Sprintf("row %d", row), err)
+}
+
+// decodeRow appends the fields of a tail row as row n of cols.
+func (t *Table) decodeRow(src []byte, columns []int, cols []*value.Column, n int) error {
+	var few [8]value.Value
+	vals := few[:0]
+	for _, c := range columns {
+		vals = append(vals, t.def.Columns[c].fill)
+	}
+	for len(src) > 0 {
+		id, v, rest, err := block.NextField(src)
+		if err != nil {
+			return err
+		}
+		src = rest
+		for i, c := range columns {
+			if t.def.Columns[c].ID == id {
+				if typ := t.def.Columns[c].Type; !v.IsNull() && v.Type() != typ {
+					return fmt.Errorf("%w: %s is %v", block.ErrMalformed, t.def.Columns[c].Name, v.Type())
+				}
+				vals[i] = v
+			}
+		}
+	}
+	for i, v := range vals {
+		cols[i].Append(n, v)
+	}
+	return nil
+}
+
+// tailIter iterates over the tail rows from row number first on.
+func (t *Table) tailIter(first uint64) (*pebble.Iterator, error) {
+	return t.view.iter(key.Row(nil, t.def.ID, first), key.Row(nil, t.def.ID, t.counters.next))
+}

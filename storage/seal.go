@@ -1,0 +1,170 @@
+package storage
+
+import (
+	"fmt"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// sink takes the keys of sealed blocks: a transaction's batch, or the files of a
+// load. Key and value are copied.
+type sink interface {
+	set(k, v []byte) error
+}
+
+// blockBuilder gathers the rows of one block. Its memory is reused from block to
+// block.
+type blockBuilder struct {
+	def  *TableDef
+	cols []*value.Column
+	n    int
+	key  []byte
+	buf  []byte
+}
+
+func newBlockBuilder(d *TableDef) *blockBuilder {
+	b := &blockBuilder{def: d}
+	for range d.Columns {
+		b.cols = append(b.cols, new(value.Column))
+	}
+	b.reset()
+	return b
+}
+
+func (b *blockBuilder) reset() {
+	b.n = 0
+	for i, c := range b.cols {
+		c.Reset(b.def.Columns[i].Type)
+	}
+}
+
+// add appends rows pos of cols, which are the table's columns; nil is NULL throughout.
+func (b *blockBuilder) add(cols []*value.Column, pos []int32) {
+	for i, c := range b.cols {
+		appendRows(c, b.n, cols[i], pos)
+	}
+	b.n += len(pos)
+}
+
+// appendRows appends rows pos of src to dst, which has n rows.
+func appendRows(dst *value.Column, n int, src *value.Column, pos []int32) {
+	if src == nil || src.Type.Kind == value.Null {
+		for i := range pos {
+			dst.Append(n+i, value.Value{})
+		}
+		return
+	}
+	for i, p := range pos {
+		if src.Null(int(p)) {
+			for len(dst.Nulls)*64 <= n+i {
+				dst.Nulls = append(dst.Nulls, 0)
+			}
+			dst.Nulls.Set(n + i)
+		}
+	}
+	if dst.Nulls != nil {
+		for len(dst.Nulls)*64 < n+len(pos) {
+			dst.Nulls = append(dst.Nulls, 0)
+		}
+	}
+	switch dst.Type.Kind {
+	case value.Boolean:
+		for _, p := range pos {
+			dst.Bools = append(dst.Bools, src.Bools[p])
+		}
+	case value.Integer, value.Timestamp:
+		for _, p := range pos {
+			dst.Ints = append(dst.Ints, src.Ints[p])
+		}
+	case value.Real:
+		for _, p := range pos {
+			dst.Reals = append(dst.Reals, src.Reals[p])
+		}
+	case value.Vector:
+		dim := dst.Type.Dim
+		for _, p := range pos {
+			if src.Null(int(p)) {
+				dst.Vecs = append(dst.Vecs, make([]float32, dim)...)
+			} else {
+				dst.Vecs = append(dst.Vecs, src.Vecs[int(p)*dim:(int(p)+1)*dim]...)
+			}
+		}
+	default:
+		for _, p := range pos {
+			dst.Strs = append(dst.Strs, src.Strs[p])
+		}
+	}
+}
+
+// addTail appends the tail rows of t as they are; deleted ones are NULL.
+func (b *blockBuilder) addTail(t *Table) error {
+	n := t.rowsIn(t.sealedBlocks())
+	if n == 0 {
+		return nil
+	}
+	live := firstRows(n)
+	dead, err := t.dead(t.sealedBlocks())
+	if err != nil {
+		return err
+	}
+	if dead != nil {
+		for i := range live {
+			live[i] &^= dead[i]
+		}
+	}
+	all := make([]int, len(b.cols))
+	for i := range all {
+		all[i] = i
+	}
+	if err := t.readTail(all, b.cols, &live); err != nil {
+		return err
+	}
+	b.n = n
+	return nil
+}
+
+// seal writes the gathered rows, a full block, as block number n.
+func (b *blockBuilder) seal(to sink, n uint32) error {
+	if b.n != BlockRows {
+		return fmt.Errorf("sealing a block of %d rows", b.n)
+	}
+	d := b.def
+	for i, c := range b.cols {
+		id := d.Columns[i].ID
+		b.key = key.Numbered(b.key[:0], d.ID, key.Columns, id, n)
+		b.buf = block.Encode(b.buf[:0], c, BlockRows)
+		if err := to.set(b.key, b.buf); err != nil {
+			return err
+		}
+		if c.Type.Kind == value.Vector {
+			if err := b.sealPages(to, c, id, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sealPages writes the float32 pages of a vector column. A page of nothing but NULLs
+// is left out.
+func (b *blockBuilder) sealPages(to sink, c *value.Column, id, n uint32) error {
+	dim := c.Type.Dim
+	rpp := block.RowsPerPage(dim)
+	for p := range BlockRows / rpp {
+		empty := true
+		for i := p * rpp; i < (p+1)*rpp && empty; i++ {
+			empty = c.Null(i)
+		}
+		if empty {
+			continue
+		}
+		b.key = key.Numbered(b.key[:0], b.def.ID, key.Pages, id, n*uint32(BlockRows/rpp)+uint32(p))
+		b.buf = block.AppendFloats(b.buf[:0], c.Vecs[p*rpp*dim:(p+1)*rpp*dim])
+		if err := to.set(b.key, b.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const loadDirPrefix = "load-"
+
+// sstFileBytes is the size at which a table file of a load is closed and the next
+// one begun.
+const sstFileBytes = 64 << 20
+
+// sstWriter writes ascending keys into table files of a folder, to be ingested
+// together. Keys of different prefixes may come interleaved, those of one prefix
+// ascend: every prefix has files of its own. It is a sink, and safe for concurrent
+// use on different prefixes.
+type sstWriter struct {
+	s     *Store
+	dir   string
+	mu    sync.Mutex
+	open  map[string]*sstStream
+	files []string // all that were begun
+	bytes uint64
+	wait  sync.WaitGroup // closing files
+	slots chan struct{}
+	err   error // of closing a file
+}
+
+type sstStream struct {
+	mu sync.Mutex
+	w  *sstable.Writer
+	n  int // bytes in the open file
+}
+
+func (s *Store) newSSTWriter(dir string) *sstWriter {
+	return &sstWriter{s: s, dir: dir, open: map[string]*sstStream{}, slots: make(chan struct{}, 2)}
+}
+
+// stream returns the open stream of a prefix.
+func (w *sstWriter) stream(prefix []byte) *sstStream {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	st := w.open[string(prefix)]
+	if st == nil {
+		st = &sstStream{}
+		w.open[string(prefix)] = st
+	}
+	return st
+}
+
+// begin opens the next file of a stream.
+func (w *sstWriter) begin(st *sstStream) error {
+	w.mu.Lock()
+	name := w.s.fs.PathJoin(w.dir, fmt.Sprintf("%06d.sst", len(w.files)))
+	w.files = append(w.files, name)
+	err := w.err
+	w.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	f, err := w.s.fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 4 << 20})
+	st.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), w.s.opts.MakeWriterOptions(6, w.s.db.TableFormat()))
+	st.n = 0
+	return nil
+}
+
+// set writes a key whose last four bytes are a number: blocks, pages, codes.
+func (w *sstWriter) set(k, v []byte) error { return w.put(k[:len(k)-4], k, v) }
+
+// put writes a key into the stream of a prefix.
+func (w *sstWriter) put(prefix, k, v []byte) error {
+	st := w.stream(prefix)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.w == nil {
+		if err := w.begin(st); err != nil {
+			return err
+		}
+	}
+	if err := st.w.Set(k, v); err != nil {
+		return err
+	}
+	st.n += len(k) + len(v)
+	if st.n < sstFileBytes {
+		return nil
+	}
+	done := st.w
+	st.w = nil
+	w.slots <- struct{}{}
+	w.wait.Add(1)
+	w.mu.Lock()
+	w.bytes += uint64(st.n)
+	w.mu.Unlock()
+	go func() { // waiting for the disk need not hold up the load
+		defer func() { <-w.slots; w.wait.Done() }()
+		w.failed(done.Close())
+	}()
+	return nil
+}
+
+// deleteRange deletes the keys of [from, to) that are there before the load; it
+// comes before the stream's keys.
+func (w *sstWriter) deleteRange(prefix, from, to []byte) error {
+	st := w.stream(prefix)
+	if st.w == nil {
+		if err := w.begin(st); err != nil {
+			return err
+		}
+	}
+	return st.w.DeleteRange(from, to)
+}
+
+func (w *sstWriter) failed(err error) {
+	if err == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// finish closes all files and returns their names.
+func (w *sstWriter) finish() ([]string, error) {
+	for _, st := range w.open {
+		if st.w != nil {
+			w.failed(st.w.Close())
+			st.w = nil
+		}
+	}
+	w.wait.Wait()
+	return w.files, w.err
+}
+
+// abort closes what is open.
+func (w *sstWriter) abort() {
+	_, err := w.finish()
+	_ = errors.Join(err)
+}

@@ -1,0 +1,180 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/key"
+)
+
+// maxTransaction is the size of a transaction's writes from which on it is
+// refused: they are kept in memory. A bulk load has no such limit.
+const maxTransaction = 1 << 30
+
+// Tx is the read-write transaction. It reads its own writes. It belongs to one
+// goroutine, except that reading through it by many is safe while none writes.
+// Get Tables anew after writing. A method that fails leaves what it had written so
+// far; undo it with RollbackTo.
+type Tx struct {
+	*View
+	batch          *pebble.Batch
+	baseGeneration uint64 // of the catalog at the start
+	done           bool
+}
+
+// Begin starts the one read-write transaction, waiting until the one before has
+// ended or ctx is done.
+func (s *Store) Begin(ctx context.Context) (*Tx, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	if err := s.lockWriter(ctx); err != nil {
+		s.leave()
+		return nil, err
+	}
+	tx := &Tx{batch: s.db.NewIndexedBatch()}
+	tx.View = &View{store: s, reader: tx.batch, mu: new(sync.Mutex), close: func() error { return nil }}
+	var err error
+	if tx.catalog, err = s.loadCatalog(s.db); err != nil {
+		return nil, firstError(err, tx.Rollback())
+	}
+	tx.baseGeneration = tx.catalog.generation
+	return tx, nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Commit makes the transaction's writes durable and visible. Afterwards the Tx is
+// closed whatever the outcome.
+func (tx *Tx) Commit(ctx context.Context) error {
+	if tx.done {
+		return ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return firstError(err, tx.Rollback())
+	}
+	tx.done = true
+	tx.closed.Store(true)
+	s := tx.store
+	defer s.leave()
+	if tx.batch.Empty() {
+		s.unlockWriter()
+		return tx.batch.Close()
+	}
+	// The next writer may start as soon as the batch has its place in the log; many
+	// that wait for the disk share one sync.
+	err := s.guard("commit", func() error {
+		if s.noSync {
+			return s.db.Apply(tx.batch, pebble.NoSync)
+		}
+		return s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
+	})
+	s.unlockWriter()
+	if err != nil {
+		return err // the batch is left to the collector: Pebble may still hold it
+	}
+	if !s.noSync {
+		if err := s.guard("commit", tx.batch.SyncWait); err != nil {
+			return err
+		}
+	}
+	return tx.batch.Close()
+}
+
+// Rollback discards the transaction. After Commit it does nothing.
+func (tx *Tx) Rollback() error {
+	if tx.done {
+		return nil
+	}
+	tx.done = true
+	tx.closed.Store(true)
+	tx.store.unlockWriter()
+	tx.store.leave()
+	return tx.batch.Close()
+}
+
+// Savepoint marks a place in the transaction.
+type Savepoint struct {
+	size    int // bytes of the batch
+	count   uint32
+	catalog *catalog
+}
+
+// Savepoint returns the current place.
+func (tx *Tx) Savepoint() Savepoint {
+	return Savepoint{tx.batch.Len(), tx.batch.Count(), tx.catalog}
+}
+
+// RollbackTo undoes everything written since the savepoint. Scanners of the
+// transaction must be closed.
+func (tx *Tx) RollbackTo(sp Savepoint) error {
+	if tx.done {
+		return ErrClosed
+	}
+	if tx.batch.Len() == sp.size {
+		return nil
+	}
+	// The batch is a log of operations: keep its beginning and index it again.
+	// Bytes 8 to 12 are the number of operations.
+	repr := append([]byte(nil), tx.batch.Repr()[:sp.size]...)
+	binary.LittleEndian.PutUint32(repr[8:], sp.count)
+	kept := tx.store.db.NewBatch()
+	defer kept.Close()
+	fresh := tx.store.db.NewIndexedBatch()
+	if err := kept.SetRepr(repr); err != nil {
+		return err
+	}
+	if sp.count > 0 {
+		if err := fresh.Apply(kept, nil); err != nil {
+			return err
+		}
+	}
+	old := tx.batch
+	tx.batch, tx.reader, tx.catalog = fresh, fresh, sp.catalog
+	return old.Close()
+}
+
+// set writes a key; it is the sink of sealed blocks, too.
+func (tx *Tx) set(k, v []byte) error {
+	if tx.batch.Len()+len(k)+len(v) > maxTransaction {
+		return fmt.Errorf("%w: its changes take more than %d MiB of memory; use COPY, or several transactions", ErrTooLarge, maxTransaction>>20)
+	}
+	return tx.batch.Set(k, v, nil)
+}
+
+func (tx *Tx) deleteKey(k []byte) error { return tx.batch.Delete(k, nil) }
+
+// deletePrefix deletes all keys that start with prefix.
+func (tx *Tx) deletePrefix(prefix []byte) error {
+	return tx.batch.DeleteRange(prefix, key.End(prefix), nil)
+}
+
+func (tx *Tx) writable() error {
+	if tx.done {
+		return ErrClosed
+	}
+	return nil
+}
+
+// table returns a table for a write.
+func (tx *Tx) table(name string) (*Table, error) {
+	if err := tx.writable(); err != nil {
+		return nil, err
+	}
+	return tx.Table(name)
+}
+
+func (tx *Tx) setCounters(d *TableDef, c counters) error {
+	return tx.set(key.Family(nil, d.ID, key.Counters), c.encode())
+}
