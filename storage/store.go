@@ -424,7 +424,7 @@ type StoreStats struct {
 	DiskBytes       uint64 // size of the files
 	CacheBytes      int64  // filled part of the block cache
 	CacheHits       int64
-	CacheMisses     int64
+	CacheMiss       int64
 	BackgroundError string // last failed flush or compaction, "" when all is well
 }
 
@@ -438,7 +438,7 @@ func (s *Store) Stats() StoreStats {
 	st := StoreStats{
 		DiskBytes:  m.DiskSpaceUsage(),
 		CacheBytes: m.BlockCache.Size,
-		CacheHits:  m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses,
+		CacheHits:  m.BlockCache.Hits, CacheMiss: m.BlockCache.Misses,
 	}
 	s.mu.Lock()
 	if s.noted != nil {
