@@ -12,6 +12,20 @@ type Piece = parse.Piece
 // piece can be incomplete.
 func Split(src string) []Piece { return parse.Split(src) }
 
+// Keywords returns the words of the language and the names of its types, in
+// upper case and sorted, for completion and colouring.
+func Keywords() []string { return parse.Keywords() }
+
+// Reserved reports whether a word, in any case, can be a name only in quotes.
+func Reserved(word string) bool { return parse.Reserved(word) }
+
+// QuoteName returns a name as statements have it: in double quotes where it
+// needs them.
+func QuoteName(name string) string { return parse.Quote(name) }
+
+// QuoteText returns s as a text literal.
+func QuoteText(s string) string { return parse.QuoteString(s) }
+
 // Function describes a function of the language, for completion and help.
 type Function struct {
 	Name    string // "round"

@@ -5,10 +5,15 @@ import "strings"
 
 // Nearest returns the candidate with the fewest letters inserted, deleted,
 // changed or swapped against name, in any case, if they are few for its length
-// (a third, rounded up); otherwise "". The first of equals wins.
+// (a third, rounded up, but not all of them); otherwise "". The first of equals wins.
 func Nearest(name string, candidates []string) string {
+	return Within(name, candidates, min((len(name)+2)/3, len(name)-1))
+}
+
+// Within is Nearest with at most the given number of changes.
+func Within(name string, candidates []string, changes int) string {
 	name = strings.ToLower(name)
-	best, least := "", (len(name)+2)/3+1
+	best, least := "", changes+1
 	for _, c := range candidates {
 		if d := distance(name, strings.ToLower(c), least); d < least {
 			best, least = c, d

@@ -1,6 +1,8 @@
 package parse
 
 import (
+	"strings"
+
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
@@ -67,7 +69,7 @@ func (c *converter) options(gs []*gOption) []Option {
 	var options []Option
 	seen := map[string]bool{}
 	for _, g := range gs {
-		o := Option{Pos: posOf(g.Pos), Name: lower(unquote(g.Name))}
+		o := Option{Pos: posOf(g.Pos), Name: strings.ToLower(unquote(g.Name))}
 		if g.Value != nil {
 			o.Value = g.Value.expr
 		}

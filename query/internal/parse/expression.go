@@ -184,10 +184,6 @@ func (p *exprParser) parse(min int) (sized, error) {
 			return sized{}, err
 		}
 		last = prec
-		if left.height > maxHeight {
-			return sized{}, Errorf(at, "expression is too long: at most %d operators on top of each other", maxHeight).
-				WithHint("a list of values can be written IN (...)")
-		}
 	}
 }
 
@@ -224,6 +220,10 @@ func (p *exprParser) infix(t *lexer.Token) int {
 
 // operator parses the operator at the next token and what stands at its right.
 func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
+	if left.height > maxHeight {
+		return sized{}, Errorf(at, "expression is too long: at most %d operators on top of each other", maxHeight).
+			WithHint("a list of values can be written IN (...)")
+	}
 	t := p.lex.Next()
 	if t.Type == lexOp {
 		if t.Value == "::" {
@@ -467,7 +467,7 @@ func (p *exprParser) primary() (sized, error) {
 		case "EXISTS":
 			p.lex.Next()
 			if !beginsQuery(p.lex) {
-				return sized{}, p.unexpected("(SELECT ...)")
+				return sized{}, p.unexpected("a query in parentheses")
 			}
 			p.lex.Next()
 			q, err := p.query()

@@ -16,7 +16,8 @@ import (
 // gStatement is the rule of a statement.
 type gStatement struct {
 	Pos      lexer.Position
-	Insert   *gInsert  `parser:"  'INSERT' @@"`
+	Select   *gSelect  `parser:"  @@"`
+	Insert   *gInsert  `parser:"| 'INSERT' @@"`
 	Update   *gUpdate  `parser:"| 'UPDATE' @@"`
 	Delete   *gDelete  `parser:"| 'DELETE' @@"`
 	Create   *gCreate  `parser:"| 'CREATE' @@"`
@@ -32,7 +33,6 @@ type gStatement struct {
 	Backup   *gFile    `parser:"| 'BACKUP' 'TO' @@"`
 	Check    bool      `parser:"| @'CHECK'"`
 	Vacuum   *gVacuum  `parser:"| 'VACUUM' @@"`
-	Select   *gSelect  `parser:"| @@"`
 }
 
 // grammars are the parsers participle builds: of a statement, and of a query

@@ -48,7 +48,7 @@ func (c *converter) insert(at Pos, g *gInsert) *Insert {
 func (c *converter) assignments(gs []*gAssignment) []Assignment {
 	var as []Assignment
 	for _, g := range gs {
-		as = append(as, Assignment{posOf(g.Pos), ident(g.Column), c.value(g.Value)})
+		as = append(as, Assignment{posOf(g.Pos), ident(g.Column), g.Value.expr})
 	}
 	return as
 }

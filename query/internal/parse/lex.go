@@ -104,6 +104,11 @@ func lexStatement(s *scanner) ([]lexer.Token, *Error) {
 				nest[len(nest)-1] = true
 				queries++
 			}
+		case tokWord:
+			if n := len(tokens); n > 0 && n < 3 && isWord(tok.Value, "EXPLAIN") && isWord(tokens[0].Value, "EXPLAIN") &&
+				(n == 1 || isWord(tokens[1].Value, "ANALYZE")) {
+				return tokens, Errorf(t.pos, "EXPLAIN cannot explain an EXPLAIN")
+			}
 		case tokOp:
 			open, shut = tok.Value == "(", tok.Value == ")"
 		}

@@ -69,5 +69,23 @@ func parseTokens(src string, tokens []lexer.Token) (Statement, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	if nestsUnwritten(tokens) {
+		if _, err := lexStatement(newScanner(stmt.String())); err != nil {
+			return nil, Errorf(stmt.Position(), "%s", err.Msg)
+		}
+	}
 	return stmt, nil
+}
+
+// nestsUnwritten reports whether a tree may be nested deeper than its source
+// shows: a = NOT b = NOT c takes no parentheses, but is printed with some. The
+// limit on them holds for what is printed, so that it can be parsed again.
+func nestsUnwritten(tokens []lexer.Token) bool {
+	n := 0
+	for i := range tokens {
+		if t := &tokens[i]; t.Type == lexKeyword && isAny(t, "NOT", "IS", "ISNULL", "NOTNULL", "CASE") != "" || t.Type == lexOp && t.Value == "(" {
+			n++
+		}
+	}
+	return n >= maxNesting
 }

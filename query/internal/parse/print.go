@@ -75,7 +75,7 @@ func sprint(parts ...any) string {
 // Quote returns a name as the language wants it written: in double quotes if
 // it is a reserved word or has characters that need them.
 func Quote(name string) string {
-	if plainName(name) && !reserved(name) {
+	if plainName(name) && !Reserved(name) {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
@@ -484,7 +484,7 @@ func (p *printer) expr(e Expr, min int) {
 		p.print(" ", string(e.Op), " ")
 		p.expr(e.Y, right)
 	case *Like:
-		p.expr(e.X, precOther)
+		p.expr(e.X, precLike)
 		p.print(" ", not(e.Not), opt(e.Fold, "I"), "LIKE ")
 		p.expr(e.Pattern, precOther)
 		if e.Escape != nil {
@@ -492,13 +492,13 @@ func (p *printer) expr(e Expr, min int) {
 			p.expr(e.Escape, precOther)
 		}
 	case *InList:
-		p.expr(e.X, precOther)
+		p.expr(e.X, precLike)
 		p.print(" ", not(e.Not), "IN (", e.List, ")")
 	case *InQuery:
-		p.expr(e.X, precOther)
+		p.expr(e.X, precLike)
 		p.print(" ", not(e.Not), "IN (", e.Query, ")")
 	case *Between:
-		p.expr(e.X, precOther)
+		p.expr(e.X, precLike)
 		p.print(" ", not(e.Not), "BETWEEN ")
 		p.expr(e.Low, precOther)
 		p.print(" AND ")
@@ -521,7 +521,7 @@ func (p *printer) expr(e Expr, min int) {
 		p.expr(e.X, precPostfix)
 		p.print("::", e.Type.Type.String())
 	case *Call:
-		p.print(callName(e.Func.Name), "(", opt(e.Distinct, "DISTINCT "), opt(e.Star, "*"), e.Args, ")")
+		p.print(e.Func, "(", opt(e.Distinct, "DISTINCT "), opt(e.Star, "*"), e.Args, ")")
 		if e.Filter != nil {
 			p.print(" FILTER (WHERE ", e.Filter, ")")
 		}

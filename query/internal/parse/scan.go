@@ -200,7 +200,7 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 		return tokParam, end, nil
 	}
 	if end := nameEnd(src, off); end > off {
-		if reserved(src[off:end]) {
+		if Reserved(src[off:end]) {
 			return tokKeyword, end, nil
 		}
 		return tokWord, end, nil
@@ -338,7 +338,7 @@ func numberEnd(src string, off int) (end int, ok bool) {
 		return junk, false
 	}
 	if i == off { // never stand still
-		return off + 1, false
+		return min(off+1, len(src)), false
 	}
 	return i, ok
 }

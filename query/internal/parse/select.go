@@ -1,6 +1,9 @@
 package parse
 
 import (
+	"strings"
+
+	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
@@ -55,15 +58,54 @@ type gItem struct {
 	Alias *gName      `parser:"  ('AS' @@ | @@)?"`
 }
 
+// gRow is the rule of a row: ( value , ... ).
 type gRow struct {
-	Pos    lexer.Position
-	Values []*gValue `parser:"'(' @@ (',' @@)* ')'"`
+	at     Pos
+	values []Expr
 }
 
-type gValue struct {
-	Pos     lexer.Position
-	Default bool `parser:"  @'DEFAULT'"`
-	Expr    Expr `parser:"| @@"`
+// Parse implements participle.Parseable.
+func (r *gRow) Parse(lex *lexer.PeekingLexer) error {
+	if !is(lex.Peek(), "(") {
+		return participle.NextMatch
+	}
+	r.at = posOf(lex.Next().Pos)
+	p := exprParser{lex: lex}
+	for {
+		v, err := p.value()
+		if err != nil {
+			return err
+		}
+		r.values = append(r.values, v)
+		if p.accept(")") {
+			return nil
+		}
+		if !p.accept(",") {
+			return p.unexpected(",", ")")
+		}
+	}
+}
+
+// gValue is the rule of a value: an expression or DEFAULT.
+type gValue struct{ expr Expr }
+
+// Parse implements participle.Parseable.
+func (v *gValue) Parse(lex *lexer.PeekingLexer) (err error) {
+	if !is(lex.Peek(), "DEFAULT") && !beginsExpr(lex) {
+		return participle.NextMatch
+	}
+	p := exprParser{lex: lex}
+	v.expr, err = p.value()
+	return err
+}
+
+// value parses an expression or DEFAULT.
+func (p *exprParser) value() (Expr, error) {
+	if is(p.lex.Peek(), "DEFAULT") {
+		return &Default{posOf(p.lex.Next().Pos)}, nil
+	}
+	e, err := p.parse(precOr)
+	return e.Expr, err
 }
 
 type gOrder struct {
@@ -192,23 +234,12 @@ func (c *converter) term(g *gTerm) Body {
 	}
 	v := &Values{Pos: posOf(g.Pos)}
 	for _, row := range g.Values {
-		var exprs []Expr
-		for _, val := range row.Values {
-			exprs = append(exprs, c.value(val))
+		if len(v.Rows) > 0 && len(row.values) != len(v.Rows[0]) {
+			c.fail(Errorf(row.at, "row %d has %s, the first row has %d", len(v.Rows)+1, plural(len(row.values), "value"), len(v.Rows[0])))
 		}
-		if len(v.Rows) > 0 && len(exprs) != len(v.Rows[0]) {
-			c.fail(Errorf(posOf(row.Pos), "row %d has %s, the first row has %d", len(v.Rows)+1, plural(len(exprs), "value"), len(v.Rows[0])))
-		}
-		v.Rows = append(v.Rows, exprs)
+		v.Rows = append(v.Rows, row.values)
 	}
 	return v
-}
-
-func (c *converter) value(g *gValue) Expr {
-	if g.Default {
-		return &Default{posOf(g.Pos)}
-	}
-	return g.Expr
 }
 
 func (c *converter) core(at Pos, g *gCore) *Core {
@@ -295,7 +326,7 @@ func (c *converter) table(g *gTable) TableExpr {
 	for _, a := range g.Func.Args {
 		switch {
 		case a.Option != nil:
-			t.Options = append(t.Options, Option{posOf(a.Pos), lower(a.Option.id.Name), a.Expr})
+			t.Options = append(t.Options, Option{posOf(a.Pos), strings.ToLower(a.Option.id.Name), a.Expr})
 		case t.Options != nil:
 			c.fail(Errorf(posOf(a.Pos), "options (name => value) come last"))
 		default:

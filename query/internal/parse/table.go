@@ -1,13 +1,16 @@
 package parse
 
 import (
+	"cmp"
+
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
 // gCreate is the rule of CREATE TABLE and CREATE INDEX, after the first word.
 type gCreate struct {
-	Table *gCreateTable `parser:"  'TABLE' @@"`
-	Index *gCreateIndex `parser:"| @@"`
+	Table  *gCreateTable `parser:"  'TABLE' @@"`
+	Index  *gCreateIndex `parser:"| 'INDEX' @@"`
+	Unique *gCreateIndex `parser:"| 'UNIQUE' 'INDEX' @@"`
 }
 
 type gCreateTable struct {
@@ -40,7 +43,6 @@ type gConstraint struct {
 }
 
 type gCreateIndex struct {
-	Unique      bool          `parser:"@'UNIQUE'? 'INDEX'"`
 	IfNotExists *gIfNotExists `parser:"@@?"`
 	Index       *gName        `parser:"@@?"`
 	Table       *gName        `parser:"'ON' @@"`
@@ -97,8 +99,8 @@ type gRetrain struct {
 }
 
 func (c *converter) create(at Pos, g *gCreate) Statement {
-	if i := g.Index; i != nil {
-		return &CreateIndex{at, i.Unique, i.IfNotExists != nil, ident(i.Index), ident(i.Table), idents(i.Columns)}
+	if i := cmp.Or(g.Index, g.Unique); i != nil {
+		return &CreateIndex{at, g.Unique != nil, i.IfNotExists != nil, ident(i.Index), ident(i.Table), idents(i.Columns)}
 	}
 	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: ident(g.Table.Table)}
 	for _, e := range g.Table.Elements {

@@ -1,6 +1,8 @@
 package parse
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,7 +62,7 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 		if hint := otherTypes[strings.ToUpper(t.Value)]; hint != "" {
 			return Type{}, err.WithHint("%s", hint)
 		}
-		return Type{}, err.WithHint("%s", didYouMean(t.Value, typeWords, "the types are "+strings.Join(typeWords, ", ")))
+		return Type{}, err.WithHint("%s", didYouMean(t.Value, typeList(), "the types are "+strings.Join(typeWords, ", ")))
 	}
 	lex.Next()
 	switch first := strings.ToUpper(t.Value); first {
@@ -99,6 +101,11 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 
 // typeWords are the types by the names the language prefers.
 var typeWords = []string{"TEXT", "INTEGER", "REAL", "BOOLEAN", "TIMESTAMP", "BLOB", "JSON", "VECTOR(n)"}
+
+// typeList returns the names of all types, those the language prefers first.
+func typeList() []string {
+	return slices.Concat(typeWords[:len(typeWords)-1], slices.Sorted(maps.Keys(typeNames)))
+}
 
 // acceptWords consumes the next tokens if they are these words.
 func acceptWords(lex *lexer.PeekingLexer, words ...string) bool {

@@ -1,6 +1,8 @@
 package parse
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -15,9 +17,25 @@ var reservedWords = wordSet(`ALL AND AS ASC BETWEEN CASE CAST CREATE CROSS
 
 // plainWords have a meaning in some place but stay usable as names everywhere.
 var plainWords = wordSet(`ABORT ADD ALTER ANALYZE BACKUP BEGIN BY CHECK COLUMN
-	COMMIT CONFLICT COPY DELETE DESCRIBE DO DROP ENCODER ESCAPE EXCLUDED EXPLAIN FILTER FIRST
-	FORCE FORMAT HEADER IF INDEX INSERT KEY LAST NOTHING NULLS ONLY READ RENAME
-	RETRAIN ROLLBACK ROW ROWS SHOW START TABLES TRANSACTION UNKNOWN UPDATE VACUUM WORK WRITE`)
+	COMMIT CONFLICT COPY DELETE DESCRIBE DO DROP ENCODER ESCAPE EXPLAIN EXTRACT FILTER FIRST
+	FORCE IF INDEX INSERT KEY LAST NOTHING NULLS ONLY PRECISION READ RENAME
+	RETRAIN ROLLBACK ROW ROWS SHOW START TABLES TRANSACTION UNKNOWN UPDATE VACUUM VARYING
+	WITHOUT WORK WRITE ZONE`)
+
+// Keywords returns the words of the grammar and the names of types, in upper
+// case and sorted.
+func Keywords() []string {
+	words := map[string]bool{}
+	maps.Copy(words, reservedWords)
+	maps.Copy(words, plainWords)
+	for t := range typeNames {
+		words[t] = true
+	}
+	return slices.Sorted(maps.Keys(words))
+}
+
+// Reserved reports whether a word, in any case, is a name only in quotes.
+func Reserved(word string) bool { return reservedWords[strings.ToUpper(word)] }
 
 func wordSet(s string) map[string]bool {
 	set := map[string]bool{}
@@ -26,9 +44,6 @@ func wordSet(s string) map[string]bool {
 	}
 	return set
 }
-
-// reserved reports whether a word, in any case, is reserved.
-func reserved(word string) bool { return reservedWords[strings.ToUpper(word)] }
 
 // plainName reports whether a name can be written without quotes as far as its
 // characters are concerned.
@@ -45,11 +60,6 @@ func nameStart(r rune) bool { return r == '_' || unicode.IsLetter(r) }
 func nameRest(r rune) bool {
 	return nameStart(r) || r == '$' || unicode.IsDigit(r) || unicode.Is(unicode.M, r)
 }
-
-// callName prints the name of a function: quoted unless it is a plain name.
-func callName(name string) string { return Quote(name) }
-
-func lower(s string) string { return strings.ToLower(s) }
 
 // unquote returns the name a word or a quoted name writes.
 func unquote(text string) string {
