@@ -1,21 +1,39 @@
 package simd
 
-// Dot returns the sum of q[i]*x[i]. In this and the functions below q holds
-// float32 numbers widened to float64, padded with zeros to Pad(len(x)).
-func Dot(q []float64, x []float32) float64 { return dotGo(q, x) }
+import "os"
 
-// DotNorm returns the sums of q[i]*x[i] and of x[i]*x[i].
-func DotNorm(q []float64, x []float32) (dot, norm float64) { return dotNormGo(q, x) }
+//go:generate sh -c "cd gen && go run . -out ../simd_amd64.s -stubs ../simd_amd64.go -pkg simd"
 
-// L2 returns the sum of (q[i]-x[i])^2.
-func L2(q []float64, x []float32) float64 { return l2Go(q, x) }
+// The sets of kernels, each with all before it.
+const (
+	portable = iota
+	avx2     // AVX2 and FMA
+	vnni     // AVX-512 F, BW, VL and VNNI
+)
 
-// L1 returns the sum of |q[i]-x[i]|.
-func L1(q []float64, x []float32) float64 { return l1Go(q, x) }
+// level is the set in use, chosen once at start. LUPA_SIMD=off in the environment
+// forces portable Go, LUPA_SIMD=avx2 leaves AVX-512 alone.
+var level = choose(os.Getenv("LUPA_SIMD"), detect())
 
-// DotBytes is Dot for little-endian float32 at any alignment, as are the
-// functions below for theirs.
-func DotBytes(q []float64, x []byte) float64                 { return dotBytesGo(q, x) }
-func DotNormBytes(q []float64, x []byte) (dot, norm float64) { return dotNormBytesGo(q, x) }
-func L2Bytes(q []float64, x []byte) float64                  { return l2BytesGo(q, x) }
-func L1Bytes(q []float64, x []byte) float64                  { return l1BytesGo(q, x) }
+func choose(wish string, best int) int {
+	switch wish {
+	case "off":
+		return portable
+	case "avx2":
+		return min(avx2, best)
+	}
+	return best
+}
+
+// Level names the kernels in use, "AVX-512 VNNI".
+func Level() string { return [...]string{"portable Go", "AVX2", "AVX-512 VNNI"}[level] }
+
+// EachLevel runs f once with each set of kernels that this machine has. It is
+// for tests, and not to be called while anything else uses this package.
+func EachLevel(f func(name string)) {
+	defer func(l int) { level = l }(level)
+	for l := detect(); l >= portable; l-- {
+		level = l
+		f(Level())
+	}
+}

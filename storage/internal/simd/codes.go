@@ -1,0 +1,315 @@
+package simd
+
+import "math"
+
+// # Codes
+//
+// A plane of codes gives each row Slots numbers of two bits (0 to 3), four to a
+// byte, the first in the low bits. A query gives each slot a weight of 15 bits,
+// high digit * 128 + low digit, both of which fit a signed byte. What the scan
+// computes is the exact integer sum of weight * code of every row.
+//
+// In tiles, 16 rows take turns every four bytes (16 slots): group g of row r
+// is at 64*g + 4*r, so that a register holds one group of all rows and nothing
+// is ever added across lanes. In rows, a row's bytes follow each other.
+
+const (
+	// TileRows is the number of rows in a tile.
+	TileRows = 16
+	// GroupSlots is the number of slots in a group, four bytes of one row.
+	GroupSlots = 16
+	// WidthStep divides the number of bytes a row has in a plane.
+	WidthStep = 32
+	// MaxWidth is the largest number of bytes a row has in a plane: sums of
+	// four times as many products stay below 2^31.
+	MaxWidth = 512
+	// MaxWeight is the largest absolute weight.
+	MaxWeight = 127*128 + 63
+)
+
+// Table holds the digits of a query's weights for a plane, in the two orders in
+// which the kernels want them.
+type Table struct {
+	width int
+	tile  []byte // per group and crumb: four high digits, four low digits
+	row   []byte // per 32 bytes and crumb: 32 high digits, 32 low digits
+}
+
+// NewTable prepares weights, one a slot, 4*width of them, for scanning planes of width bytes
+// a row, a multiple of WidthStep. No weight exceeds MaxWeight.
+func NewTable(weights []int32) *Table {
+	t := &Table{width: len(weights) / 4, tile: make([]byte, 2*len(weights)), row: make([]byte, 2*len(weights))}
+	for s, w := range weights {
+		high := (w + 64) >> 7
+		low := w - high<<7
+		i, crumb := s/4, s%4
+		at := i/4*32 + crumb*8 + i%4
+		t.tile[at], t.tile[at+4] = byte(high), byte(low)
+		at = i/32*256 + crumb*64 + i%32
+		t.row[at], t.row[at+32] = byte(high), byte(low)
+	}
+	return t
+}
+
+// Width is the number of bytes a row has in the plane.
+func (t *Table) Width() int { return t.width }
+
+// Scan computes the sums of len(out) rows, a multiple of TileRows, in tiles.
+func (t *Table) Scan(tiles []byte, out []int32) {
+	n := len(out) / TileRows
+	if n == 0 {
+		return
+	}
+	_ = tiles[n*TileRows*t.width-1]
+	switch {
+	case level >= vnni:
+		scanVNNI(&tiles[0], t.width/4, n, &t.tile[0], &out[0])
+	case level >= avx2:
+		scanAVX2(&tiles[0], t.width/4, n, &t.tile[0], &out[0])
+	default:
+		scanGo(tiles, t.width/4, t.tile, out)
+	}
+}
+
+// Rows computes out[i], the sum of row number rows[i] of a plane in rows.
+func (t *Table) Rows(plane []byte, rows []uint16, out []int32) {
+	if len(rows) == 0 {
+		return
+	}
+	_ = out[len(rows)-1]
+	for _, r := range rows {
+		_ = plane[(int(r)+1)*t.width-1]
+	}
+	switch {
+	case level >= vnni:
+		rowsVNNI(&plane[0], t.width, &rows[0], len(rows), &t.row[0], &out[0])
+	case level >= avx2:
+		rowsAVX2(&plane[0], t.width, &rows[0], len(rows), &t.row[0], &out[0])
+	default:
+		rowsGo(plane, t.width, rows, t.row, out)
+	}
+}
+
+func digits(high, low byte) int32 { return int32(int8(high))<<7 + int32(int8(low)) }
+
+// scanGo looks up half a byte, two slots, at a time.
+func scanGo(tiles []byte, groups int, table []byte, out []int32) {
+	sums := make([][2][16]int32, groups*4)
+	for i := range sums {
+		at := i/4*32 + i%4
+		for half := range 2 {
+			a := digits(table[at+16*half], table[at+16*half+4])
+			b := digits(table[at+16*half+8], table[at+16*half+12])
+			for v := range int32(16) {
+				sums[i][half][v] = a*(v&3) + b*(v>>2)
+			}
+		}
+	}
+	for t := 0; t < len(out)/TileRows; t++ {
+		tile := tiles[t*groups*64 : (t+1)*groups*64]
+		for r := range TileRows {
+			var sum int32
+			for g := range groups {
+				for b, c := range tile[64*g+4*r : 64*g+4*r+4] {
+					s := &sums[4*g+b]
+					sum += s[0][c&15] + s[1][c>>4]
+				}
+			}
+			out[t*TileRows+r] = sum
+		}
+	}
+}
+
+func rowsGo(plane []byte, width int, rows []uint16, table []byte, out []int32) {
+	for k, r := range rows {
+		var sum int32
+		for i, c := range plane[int(r)*width : (int(r)+1)*width] {
+			at := i/32*256 + i%32
+			for crumb := range 4 {
+				sum += digits(table[at+64*crumb], table[at+64*crumb+32]) * int32(c>>(2*crumb)&3)
+			}
+		}
+		out[k] = sum
+	}
+}
+
+// Bound has the numbers that turn a row's integer sum and its two residual
+// codes into an upper bound: Base + Scale*sum + A*ra + B*rb, in float32, each
+// operation rounded.
+type Bound struct {
+	Base, Scale, A, B float32
+	Cut               float32 // rows with a bound below it are discarded
+}
+
+// Apply computes the bounds of len(dots) rows, a multiple of 64, and sets the bits
+// in mask of those that are not below the cut.
+func (b *Bound) Apply(dots []int32, ra, rb []byte, ub []float32, mask []uint64) {
+	words := len(dots) / 64
+	if words == 0 {
+		return
+	}
+	_, _, _, _ = ra[64*words-1], rb[64*words-1], ub[64*words-1], mask[words-1]
+	if level >= avx2 {
+		p := [5]float32{b.Base, b.Scale, b.A, b.B, b.Cut}
+		boundsAVX2(&dots[0], &ra[0], &rb[0], words, &p[0], &ub[0], &mask[0])
+		return
+	}
+	boundsGo(b, dots[:64*words], ra, rb, ub, mask)
+}
+
+// At is the bound of one row.
+func (b *Bound) At(dot int32, ra, rb byte) float32 {
+	v := float32(float32(dot)*b.Scale) + b.Base
+	v += float32(float32(ra) * b.A)
+	v += float32(float32(rb) * b.B)
+	return v
+}
+
+func boundsGo(b *Bound, dots []int32, ra, rb []byte, ub []float32, mask []uint64) {
+	for w := range len(dots) / 64 {
+		var bits uint64
+		for i := range 64 {
+			j := 64*w + i
+			ub[j] = b.At(dots[j], ra[j], rb[j])
+			if ub[j] >= b.Cut {
+				bits |= 1 << i
+			}
+		}
+		mask[w] = bits
+	}
+}
+
+// Slot is how one number of a code is made: what is left of dimension Dim is
+// quantized to Low + Step*c, c in 0..3, and the rest stays for later slots.
+type Slot struct {
+	Dim   uint32
+	Shift uint32 // of the two bits within the group's word
+	Low   float32
+	Step  float32
+	Inv   float32 // 1/Step, or about
+}
+
+// Quantize codes a tile. y holds TileRows numbers a dimension and is left with
+// the residuals. slots come in whole groups; out gets TileRows words a group:
+// the group's bytes in the order of tiles.
+func Quantize(y []float32, slots []Slot, out []uint32) {
+	n := len(slots) / GroupSlots
+	if n == 0 {
+		return
+	}
+	_ = out[n*TileRows-1]
+	for i := range slots {
+		_ = y[(slots[i].Dim+1)*TileRows-1]
+	}
+	if level >= avx2 {
+		quantizeAVX2(&y[0], slotBytes(slots), n, &out[0])
+		return
+	}
+	quantizeGo(y, slots, out)
+}
+
+func quantizeGo(y []float32, slots []Slot, out []uint32) {
+	clear(out[:len(slots)/GroupSlots*TileRows])
+	for s, slot := range slots {
+		word := out[s/GroupSlots*TileRows:][:TileRows]
+		for r := range word {
+			v := &y[int(slot.Dim)*TileRows+r]
+			d := *v - slot.Low
+			c := float32(math.RoundToEven(float64(d * slot.Inv)))
+			c = min(max(c, 0), 3)
+			*v = d - float32(c*slot.Step)
+			word[r] |= uint32(c) << slot.Shift
+		}
+	}
+}
+
+// SumSquares sets out[r] to the sum of the squares of y[TileRows*i+r]. It is
+// rounded in single precision: the relative error is below (len(y)/TileRows+1) * 2^-24.
+func SumSquares(y []float32, out *[TileRows]float32) {
+	if level >= avx2 && len(y) > 0 {
+		sumSquaresAVX2(&y[0], len(y)/TileRows, &out[0])
+		return
+	}
+	*out = [TileRows]float32{}
+	for i, v := range y {
+		out[i%TileRows] += v * v
+	}
+}
+
+// MatrixRows is the number of rows of a matrix that Multiply takes at a time.
+const MatrixRows = 6
+
+// Matrix is a float32 matrix packed for Multiply.
+type Matrix struct {
+	rows, cols int
+	data       []float32 // MatrixRows rows interleaved, zero-padded
+}
+
+// NewMatrix packs a matrix given row after row.
+func NewMatrix(rows, cols int, m []float32) *Matrix {
+	p := &Matrix{rows: rows, cols: cols, data: make([]float32, (rows+MatrixRows-1)/MatrixRows*MatrixRows*cols)}
+	for i := range rows {
+		for j := range cols {
+			p.data[(i/MatrixRows*cols+j)*MatrixRows+i%MatrixRows] = m[i*cols+j]
+		}
+	}
+	return p
+}
+
+// PaddedRows is the number of rows, rounded up to a multiple of MatrixRows.
+func (m *Matrix) PaddedRows() int { return len(m.data) / max(1, m.cols) }
+
+// MultiplyChunk is the number of products that Multiply adds up before it adds
+// them to the result: this keeps the rounding error small, see MultiplyError.
+const MultiplyChunk = 128
+
+// MultiplyError bounds the error of Multiply: |computed - exact| of an element
+// is at most MultiplyError(cols) times the product of the absolute values. The
+// sum of a chunk has at most MultiplyChunk+1 roundings, the sum of chunks one each.
+func MultiplyError(cols int) float64 {
+	n := float64(MultiplyChunk + 2 + (cols+MultiplyChunk-1)/MultiplyChunk)
+	return n * 0x1p-24 * (1 + n*0x1p-23)
+}
+
+// Multiply computes the product of the matrix with TileRows vectors at a time:
+// x holds TileRows numbers a column for each of tiles tiles, y TileRows numbers a
+// (padded) row. Rounded in single precision, see MultiplyError.
+func (m *Matrix) Multiply(x, y []float32, tiles int) {
+	in, out := m.cols*TileRows, m.PaddedRows()*TileRows
+	_, _ = x[tiles*in-1], y[tiles*out-1]
+	clear(y[:tiles*out])
+	for p := 0; p < m.PaddedRows(); p += MatrixRows {
+		a := m.data[p*m.cols : (p+MatrixRows)*m.cols]
+		for t := range tiles {
+			y0 := y[t*out+p*TileRows : t*out+(p+MatrixRows)*TileRows]
+			for k := 0; k < m.cols; k += MultiplyChunk {
+				n := min(MultiplyChunk, m.cols-k)
+				x0 := x[t*in+k*TileRows : t*in+(k+n)*TileRows]
+				if level >= avx2 {
+					multiplyAVX2(&a[k*MatrixRows], &x0[0], n, &y0[0])
+				} else {
+					multiplyGo(a[k*MatrixRows:], x0, n, y0)
+				}
+			}
+		}
+	}
+}
+
+func multiplyGo(a, x []float32, n int, y []float32) {
+	var acc [MatrixRows][TileRows]float32
+	for k := range n {
+		x0 := x[k*TileRows : (k+1)*TileRows]
+		for i := range MatrixRows {
+			w := a[k*MatrixRows+i]
+			row := &acc[i]
+			for r, v := range x0 {
+				row[r] += w * v
+			}
+		}
+	}
+	for i := range acc {
+		for r, v := range acc[i] {
+			y[i*TileRows+r] += v
+		}
+	}
+}

@@ -1,0 +1,319 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+const scanSig = "func(codes *byte, groups, tiles int, table *byte, out *int32)"
+
+// scanAVX2: int16 sums are exact: one group adds 4 products pairs of at most
+// 2*3*128 = 768, so 8 groups stay below 32768.
+func scanAVX2() {
+	TEXT("scanAVX2", NOSPLIT, scanSig)
+	Doc("scanAVX2 is scanGo; groups is a multiple of 8.")
+	Pragma("noescape")
+	codes := Load(Param("codes"), GP64())
+	groups := Load(Param("groups"), GP64())
+	tiles := Load(Param("tiles"), GP64())
+	table := Load(Param("table"), GP64())
+	out := Load(Param("out"), GP64())
+	SHRQ(Imm(3), groups)
+	mask, ones := YMM(), YMM()
+	dup32(0x03030303, mask)
+	dup32(0x00010001, ones)
+	acc32 := ymms(4) // rows 0-7 high, low digit, rows 8-15 high, low
+	loop("tile", tiles, func() {
+		zeroY(acc32...)
+		tab, g := GP64(), GP64()
+		MOVQ(table, tab)
+		MOVQ(groups, g)
+		Label("eight")
+		acc16 := ymms(4)
+		zeroY(acc16...)
+		eight := GP64()
+		MOVQ(U64(8), eight)
+		Label("group")
+		c := ymms(2)
+		VMOVDQU(Mem{Base: codes}, c[0])
+		VMOVDQU(Mem{Base: codes, Disp: 32}, c[1])
+		for crumb := range 4 {
+			hi, lo := YMM(), YMM()
+			VPBROADCASTD(Mem{Base: tab, Disp: 8 * crumb}, hi)
+			VPBROADCASTD(Mem{Base: tab, Disp: 8*crumb + 4}, lo)
+			for half := range 2 {
+				t, p := YMM(), YMM()
+				VPAND(mask, c[half], t)
+				if crumb < 3 {
+					VPSRLD(Imm(2), c[half], c[half])
+				}
+				VPMADDUBSW(hi, t, p)
+				VPADDW(p, acc16[2*half], acc16[2*half])
+				VPMADDUBSW(lo, t, t)
+				VPADDW(t, acc16[2*half+1], acc16[2*half+1])
+			}
+		}
+		ADDQ(Imm(64), codes)
+		ADDQ(Imm(32), tab)
+		DECQ(eight)
+		JNZ(LabelRef("group"))
+		for i := range acc16 {
+			VPMADDWD(ones, acc16[i], acc16[i])
+			VPADDD(acc16[i], acc32[i], acc32[i])
+		}
+		DECQ(g)
+		JNZ(LabelRef("eight"))
+		for half := range 2 {
+			VPSLLD(Imm(7), acc32[2*half], acc32[2*half])
+			VPADDD(acc32[2*half], acc32[2*half+1], acc32[2*half+1])
+			VMOVDQU(acc32[2*half+1], Mem{Base: out, Disp: 32 * half})
+		}
+		ADDQ(Imm(64), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+func scanVNNI() {
+	TEXT("scanVNNI", NOSPLIT, scanSig)
+	Doc("scanVNNI is scanGo.")
+	Pragma("noescape")
+	codes := Load(Param("codes"), GP64())
+	groups := Load(Param("groups"), GP64())
+	tiles := Load(Param("tiles"), GP64())
+	table := Load(Param("table"), GP64())
+	out := Load(Param("out"), GP64())
+	mask := ZMM()
+	{
+		r := GP32()
+		MOVL(U32(0x03030303), r)
+		VPBROADCASTD(r, mask)
+	}
+	acc := make([]reg.VecVirtual, 8)
+	for i := range acc {
+		acc[i] = ZMM()
+	}
+	loop("tile", tiles, func() {
+		for _, a := range acc {
+			VPXORD(a, a, a)
+		}
+		tab, g := GP64(), GP64()
+		MOVQ(table, tab)
+		MOVQ(groups, g)
+		Label("group")
+		c := ZMM()
+		VMOVDQU32(Mem{Base: codes}, c)
+		PREFETCHT0(Mem{Base: codes, Disp: 4096})
+		for crumb := range 4 {
+			t := ZMM()
+			if crumb == 0 {
+				VPANDD(mask, c, t)
+			} else {
+				VPSRLD(Imm(uint64(2*crumb)), c, t)
+				VPANDD(mask, t, t)
+			}
+			dpbusdBcst(Mem{Base: tab, Disp: 8 * crumb}, t, acc[2*crumb])
+			dpbusdBcst(Mem{Base: tab, Disp: 8*crumb + 4}, t, acc[2*crumb+1])
+		}
+		ADDQ(Imm(64), codes)
+		ADDQ(Imm(32), tab)
+		DECQ(g)
+		JNZ(LabelRef("group"))
+		for d := range 2 {
+			VPADDD(acc[2+d], acc[d], acc[d])
+			VPADDD(acc[6+d], acc[4+d], acc[4+d])
+			VPADDD(acc[4+d], acc[d], acc[d])
+		}
+		VPSLLD(Imm(7), acc[0], acc[0])
+		VPADDD(acc[0], acc[1], acc[1])
+		VMOVDQU32(acc[1], Mem{Base: out})
+		ADDQ(Imm(64), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+const rowsSig = "func(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)"
+
+// rowPrologue loads the parameters and, per row, points code at its bytes.
+func rowPrologue() (plane, width, rows, n, table, out reg.Register) {
+	return Load(Param("plane"), GP64()), Load(Param("width"), GP64()), Load(Param("rows"), GP64()),
+		Load(Param("n"), GP64()), Load(Param("table"), GP64()), Load(Param("out"), GP64())
+}
+
+func rowsAVX2() {
+	TEXT("rowsAVX2", NOSPLIT, rowsSig)
+	Doc("rowsAVX2 is rowsGo.")
+	Pragma("noescape")
+	plane, width, rows, n, table, out := rowPrologue()
+	mask, ones := YMM(), YMM()
+	dup32(0x03030303, mask)
+	dup32(0x00010001, ones)
+	parts := GP64()
+	MOVQ(width, parts)
+	SHRQ(Imm(5), parts)
+	loop("row", n, func() {
+		at := GP64()
+		MOVWLZX(Mem{Base: rows}, at.As32())
+		IMULQ(width, at)
+		ADDQ(plane, at)
+		acc := ymms(2)
+		zeroY(acc...)
+		tab, left := GP64(), GP64()
+		MOVQ(table, tab)
+		MOVQ(parts, left)
+		Label("part")
+		c := YMM()
+		VMOVDQU(Mem{Base: at}, c)
+		sums := ymms(2)
+		for crumb := range 4 {
+			t := YMM()
+			VPAND(mask, c, t)
+			if crumb < 3 {
+				VPSRLD(Imm(2), c, c)
+			}
+			for d := range 2 {
+				m := Mem{Base: tab, Disp: 32 * (2*crumb + d)}
+				if crumb == 0 {
+					VPMADDUBSW(m, t, sums[d])
+					continue
+				}
+				p := YMM()
+				VPMADDUBSW(m, t, p)
+				VPADDW(p, sums[d], sums[d])
+			}
+		}
+		for d := range 2 {
+			VPMADDWD(ones, sums[d], sums[d])
+			VPADDD(sums[d], acc[d], acc[d])
+		}
+		ADDQ(Imm(32), at)
+		ADDQ(U32(256), tab)
+		DECQ(left)
+		JNZ(LabelRef("part"))
+		VPSLLD(Imm(7), acc[0], acc[0])
+		VPADDD(acc[0], acc[1], acc[1])
+		horizontal(acc[1], out)
+		ADDQ(Imm(2), rows)
+		ADDQ(Imm(4), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// horizontal stores the sum of the eight int32 of v.
+func horizontal(v reg.VecVirtual, out reg.Register) {
+	x := XMM()
+	VEXTRACTI128(Imm(1), v, x)
+	lo := v.AsX()
+	VPADDD(x, lo, lo)
+	VPSHUFD(Imm(0x4e), lo, x)
+	VPADDD(x, lo, lo)
+	VPSHUFD(Imm(0xb1), lo, x)
+	VPADDD(x, lo, lo)
+	VMOVD(lo, Mem{Base: out})
+}
+
+func rowsVNNI() {
+	TEXT("rowsVNNI", NOSPLIT, rowsSig)
+	Doc("rowsVNNI is rowsGo.")
+	Pragma("noescape")
+	plane, width, rows, n, table, out := rowPrologue()
+	mask := YMM()
+	dup32(0x03030303, mask)
+	parts := GP64()
+	MOVQ(width, parts)
+	SHRQ(Imm(5), parts)
+	loop("row", n, func() {
+		at := GP64()
+		MOVWLZX(Mem{Base: rows}, at.As32())
+		IMULQ(width, at)
+		ADDQ(plane, at)
+		acc := ymms(4)
+		zeroY(acc...)
+		tab, left := GP64(), GP64()
+		MOVQ(table, tab)
+		MOVQ(parts, left)
+		Label("part")
+		c := YMM()
+		VMOVDQU(Mem{Base: at}, c)
+		for crumb := range 4 {
+			t := YMM()
+			VPAND(mask, c, t)
+			if crumb < 3 {
+				VPSRLD(Imm(2), c, c)
+			}
+			for d := range 2 {
+				dpbusd(Mem{Base: tab, Disp: 32 * (2*crumb + d)}, t, acc[2*(crumb%2)+d])
+			}
+		}
+		ADDQ(Imm(32), at)
+		ADDQ(U32(256), tab)
+		DECQ(left)
+		JNZ(LabelRef("part"))
+		VPADDD(acc[2], acc[0], acc[0])
+		VPADDD(acc[3], acc[1], acc[1])
+		VPSLLD(Imm(7), acc[0], acc[0])
+		VPADDD(acc[0], acc[1], acc[1])
+		horizontal(acc[1], out)
+		ADDQ(Imm(2), rows)
+		ADDQ(Imm(4), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
+// bounds computes in the same order of operations as boundsGo, without fused
+// multiply-adds: bit for bit the same.
+func bounds() {
+	TEXT("boundsAVX2", NOSPLIT, "func(dots *int32, ra, rb *byte, words int, p, ub *float32, mask *uint64)")
+	Doc("boundsAVX2 is boundsGo for words*64 rows.")
+	Pragma("noescape")
+	dots := Load(Param("dots"), GP64())
+	ra := Load(Param("ra"), GP64())
+	rb := Load(Param("rb"), GP64())
+	words := Load(Param("words"), GP64())
+	p := Load(Param("p"), GP64())
+	ub := Load(Param("ub"), GP64())
+	mask := Load(Param("mask"), GP64())
+	par := ymms(5) // Base, Scale, A, B, Cut
+	for i, r := range par {
+		VBROADCASTSS(Mem{Base: p, Disp: 4 * i}, r)
+	}
+	loop("word", words, func() {
+		bits, shift := GP64(), GP64()
+		XORQ(bits, bits)
+		MOVQ(U64(8), shift)
+		Label("eight")
+		v, t := YMM(), YMM()
+		VCVTDQ2PS(Mem{Base: dots}, v)
+		VMULPS(par[1], v, v)
+		VADDPS(par[0], v, v)
+		VPMOVZXBD(Mem{Base: ra}, t)
+		VCVTDQ2PS(t, t)
+		VMULPS(par[2], t, t)
+		VADDPS(t, v, v)
+		VPMOVZXBD(Mem{Base: rb}, t)
+		VCVTDQ2PS(t, t)
+		VMULPS(par[3], t, t)
+		VADDPS(t, v, v)
+		VMOVUPS(v, Mem{Base: ub})
+		VCMPPS(Imm(29), par[4], v, t) // v >= cut, false for NaN, ordered quiet
+		m := GP64()
+		VMOVMSKPS(t, m.As32())
+		SHLQ(Imm(56), m)
+		SHRQ(Imm(8), bits)
+		ORQ(m, bits)
+		ADDQ(Imm(32), dots)
+		ADDQ(Imm(8), ra)
+		ADDQ(Imm(8), rb)
+		ADDQ(Imm(32), ub)
+		DECQ(shift)
+		JNZ(LabelRef("eight"))
+		MOVQ(bits, Mem{Base: mask})
+		ADDQ(Imm(8), mask)
+	})
+	VZEROUPPER()
+	RET()
+}
