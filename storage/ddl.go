@@ -221,6 +221,17 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 		}
 	}
 	d.Columns = append(d.Columns, col)
+	if n := uint64(t.sealedBlocks()) * BlockRows; n > 0 {
+		// The statistics know the value once, for all rows.
+		one := &value.Column{Type: col.Type}
+		one.Append(0, fill)
+		var st stats
+		st.add(one, []int32{0})
+		st.rows, st.nulls = n, st.nulls*n
+		if err := tx.set(key.Of(nil, d.ID, key.Stats, col.ID), st.encode()); err != nil {
+			return err
+		}
+	}
 	return tx.changeTable(t.def, d)
 }
 

@@ -401,5 +401,10 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 		pos = pos[n:]
 	}
 	t.counters = c
+	if builder != nil {
+		if err := builder.sealStats(tx.View, tx.set); err != nil {
+			return err
+		}
+	}
 	return tx.setCounters(d, c)
 }

@@ -212,6 +212,15 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 			return err
 		}
 	}
+	var before *View
+	if l.existing != nil {
+		before = l.view
+	}
+	if l.counters.sealed() > uint32(l.oldTail/BlockRows) {
+		if err := l.builder.sealStats(before, l.sst.set); err != nil {
+			return err
+		}
+	}
 	n := key.Family(nil, l.d.ID, key.Counters)
 	if err := l.sst.put(n, n, l.counters.encode()); err != nil {
 		return err

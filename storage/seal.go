@@ -20,14 +20,20 @@ type blockBuilder struct {
 	def  *TableDef
 	cols []*value.Column
 	n    int
+	all  []int32 // 0 to 1,023
 	key  []byte
 	buf  []byte
+
+	stats []stats // of each column, over the blocks sealed
 }
 
 func newBlockBuilder(d *TableDef) *blockBuilder {
-	b := &blockBuilder{def: d}
+	b := &blockBuilder{def: d, stats: make([]stats, len(d.Columns))}
 	for range d.Columns {
 		b.cols = append(b.cols, new(value.Column))
+	}
+	for i := range BlockRows {
+		b.all = append(b.all, int32(i))
 	}
 	b.reset()
 	return b
@@ -138,6 +144,7 @@ func (b *blockBuilder) seal(to sink, n uint32) error {
 		if err := to.set(b.key, b.buf); err != nil {
 			return err
 		}
+		b.stats[i].add(c, b.all)
 		if c.Type.Kind == value.Vector {
 			if err := b.sealPages(to, c, id, n); err != nil {
 				return err
@@ -163,6 +170,25 @@ func (b *blockBuilder) sealPages(to sink, c *value.Column, id, n uint32) error {
 		b.key = key.Numbered(b.key[:0], b.def.ID, key.Pages, id, n*uint32(BlockRows/rpp)+uint32(p))
 		b.buf = block.AppendFloats(b.buf[:0], c.Vecs[p*rpp*dim:(p+1)*rpp*dim])
 		if err := to.set(b.key, b.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealStats writes the statistics, with what they were in the view, and starts anew.
+func (b *blockBuilder) sealStats(v *View, put func(k, v []byte) error) error {
+	for i := range b.stats {
+		st := new(stats)
+		if v != nil {
+			var err error
+			if st, err = v.readStats(b.def, &b.def.Columns[i]); err != nil {
+				return err
+			}
+		}
+		st.merge(&b.stats[i])
+		b.stats[i] = stats{}
+		if err := put(key.Of(nil, b.def.ID, key.Stats, b.def.Columns[i].ID), st.encode()); err != nil {
 			return err
 		}
 	}

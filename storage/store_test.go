@@ -138,6 +138,18 @@ func verifyPhotos(t *testing.T, s *storage.Store, n, dim int) {
 	}
 }
 
+// checked closes a store that must have no problem.
+func checked(t *testing.T, s *storage.Store) {
+	t.Helper()
+	healthy(t, s)
+	check(t, s.Close())
+}
+
+func healthy(t *testing.T, s *storage.Store) {
+	t.Helper()
+	check(t, s.Check(ctx, func(p storage.Problem) { t.Errorf("check: %v", p) }))
+}
+
 func TestInsertAndLoad(t *testing.T) {
 	for _, dim := range []int{1, 3, 512, 8192} {
 		n := 2500
@@ -164,10 +176,10 @@ func TestInsertAndLoad(t *testing.T) {
 			check(t, l.Append(ctx, photoRows(700, n, dim)))
 			must[uint64](t)(l.Finish(ctx))
 			verifyPhotos(t, s, n, dim)
-			check(t, s.Close())
+			checked(t, s)
 			s = must[*storage.Store](t)(storage.Open(dir, nil))
 			verifyPhotos(t, s, n, dim)
-			check(t, s.Close())
+			checked(t, s)
 		})
 	}
 }

@@ -1,0 +1,486 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Problem is something Check found.
+type Problem struct {
+	Table, Column string
+	Where         string // "block 12", "row 40", "index by_name"
+	Msg           string
+}
+
+func (p Problem) String() string {
+	s := p.Table
+	if p.Column != "" {
+		s += "." + p.Column
+	}
+	if p.Where != "" {
+		if s != "" {
+			s += ", "
+		}
+		s += p.Where
+	}
+	if s == "" {
+		return p.Msg
+	}
+	return s + ": " + p.Msg
+}
+
+// problemOf turns an error met while reading into a Problem.
+func problemOf(table string, err error) Problem {
+	var c *CorruptError
+	if errors.As(err, &c) {
+		p := Problem{c.Table, c.Column, c.Where, c.Err.Error()}
+		if p.Table == "" {
+			p.Table = table
+		}
+		return p
+	}
+	return Problem{Table: table, Msg: err.Error()}
+}
+
+// Check verifies every invariant of the store and reports what it finds: that
+// every block, page, row and key can be read and is where it belongs, that the
+// counters, tombstones, keys and indexes agree with the rows, that vectors are finite and
+// of the right length, that the statistics hold. The error is for what stops the
+// check itself.
+func (s *Store) Check(ctx context.Context, report func(Problem)) error {
+	v, err := s.Snapshot()
+	if errors.Is(err, ErrCorrupt) {
+		report(problemOf("", err))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	c := &checker{ctx: ctx, view: v, report: report}
+	if m, err := readMarker(s.fs, s.dir); err != nil {
+		c.found("", "", "", err)
+	} else if b, err := get(v.reader, key.Format); err != nil {
+		c.found("", "", "", err)
+	} else if len(b) != 4 || int(binary.BigEndian.Uint32(b)) != m {
+		report(Problem{Where: "format version", Msg: fmt.Sprintf("the file %s says %d, the store %x", markerName, m, b)})
+	}
+	if err := c.strays(); err != nil {
+		return err
+	}
+	for _, d := range v.Tables() {
+		t, err := v.Table(d.Name)
+		if err != nil {
+			c.found(d.Name, "", "", err)
+			continue
+		}
+		if err := c.table(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type checker struct {
+	ctx    context.Context
+	view   *View
+	report func(Problem)
+}
+
+// found reports a reading error, unless it only says that the context has ended.
+func (c *checker) found(table, column, where string, err error) {
+	if err != nil && c.ctx.Err() == nil {
+		c.report(problemOf(table, corrupt(table, column, where, err)))
+	}
+}
+
+func (c *checker) badf(t *Table, column, where, format string, args ...any) {
+	c.report(Problem{t.def.Name, column, where, fmt.Sprintf(format, args...)})
+}
+
+// strays looks for tables that share an id, and for keys that belong to none.
+func (c *checker) strays() error {
+	ids := map[uint32]*TableDef{0: {Name: "catalog"}}
+	for _, d := range c.view.Tables() {
+		if o := ids[d.ID]; o != nil {
+			c.report(Problem{Table: d.Name, Msg: fmt.Sprintf("has the id %d, and so has %s", d.ID, o.Name)})
+		}
+		ids[d.ID] = d
+	}
+	it, err := c.view.iter(nil, nil)
+	if err != nil {
+		c.found("", "", "keys", err)
+		return nil
+	}
+	defer it.Close()
+	for ok := it.First(); ok; {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		k := it.Key()
+		if len(k) < 5 {
+			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("key %x is too short", k)})
+			ok = it.Next()
+			continue
+		}
+		d := ids[binary.BigEndian.Uint32(k)]
+		if d == nil {
+			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("keys of table id %d, which is not there", binary.BigEndian.Uint32(k))})
+			next := key.End(k[:4])
+			if next == nil {
+				break
+			}
+			ok = it.SeekGE(next)
+			continue
+		}
+		c.family(d, k)
+		// To the next family, or the next column of it.
+		n := 5
+		switch k[4] {
+		case key.Columns, key.Pages, key.Codes, key.Index, key.Meta, key.Stats:
+			n = min(9, len(k))
+		}
+		ok = it.SeekGE(key.End(k[:n]))
+	}
+	c.found("", "", "keys", it.Error())
+	return nil
+}
+
+// family checks that a key is of a family, column or index that is there.
+func (c *checker) family(d *TableDef, k []byte) {
+	if d.ID == 0 {
+		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.HasPrefix(k, key.Schemas()) {
+			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("unknown key %x", k)})
+		}
+		return
+	}
+	known := true
+	switch k[4] {
+	case key.Columns, key.Pages, key.Codes, key.Meta, key.Stats:
+		known = len(k) >= 9 && d.ColumnID(binary.BigEndian.Uint32(k[5:])) >= 0
+	case key.Index:
+		known = false
+		for _, x := range d.Indexes {
+			known = known || len(k) >= 9 && x.ID == binary.BigEndian.Uint32(k[5:])
+		}
+	case key.Tombstones, key.Tail, key.Counters:
+	case key.Primary:
+		known = d.PrimaryKey >= 0
+	default:
+		known = false
+	}
+	if !known {
+		c.report(Problem{Table: d.Name, Where: "keys", Msg: fmt.Sprintf("key %x belongs to nothing", k)})
+	}
+}
+
+// table checks one table. It goes on after a problem; the error is only for the end of
+// the context.
+func (c *checker) table(t *Table) error {
+	dead := c.tombstones(t)
+	if dead == nil {
+		return c.ctx.Err()
+	}
+	for i := range t.def.Columns {
+		if err := c.column(t, i, dead); err != nil {
+			return err
+		}
+	}
+	c.tail(t, dead)
+	return c.keys(t)
+}
+
+// tombstones reads all tombstones, and checks them against the counters.
+func (c *checker) tombstones(t *Table) []*BlockSet {
+	dead := make([]*BlockSet, t.Blocks())
+	it, err := t.view.prefixIter(key.Family(nil, t.def.ID, key.Tombstones))
+	if err != nil {
+		c.found(t.def.Name, "", "tombstones", err)
+		return nil
+	}
+	defer it.Close()
+	n := uint64(0)
+	for ok := it.First(); ok; ok = it.Next() {
+		b := key.Number(it.Key())
+		where := fmt.Sprintf("tombstones of block %d", b)
+		set, err := decodeTombstones(it.Value())
+		if err != nil {
+			c.found(t.def.Name, "", where, err)
+			return nil
+		}
+		if b >= t.Blocks() {
+			c.badf(t, "", where, "the table has %d blocks", t.Blocks())
+			continue
+		}
+		rows := firstRows(t.rowsIn(b))
+		for i := range set {
+			if set[i]&^rows[i] != 0 {
+				c.badf(t, "", where, "rows are deleted that never were there")
+				set[i] &= rows[i]
+			}
+		}
+		dead[b] = set
+		n += uint64(set.Count())
+	}
+	if err := it.Error(); err != nil {
+		c.found(t.def.Name, "", "tombstones", err)
+		return nil
+	}
+	if t.counters.next-n != t.counters.live {
+		c.badf(t, "", "counters", "%d live rows, but of %d rows %d are deleted", t.counters.live, t.counters.next, n)
+	}
+	return dead
+}
+
+// column checks the sealed blocks, pages and statistics of one column.
+func (c *checker) column(t *Table, at int, dead []*BlockSet) error {
+	def := &t.def.Columns[at]
+	st, err := t.view.readStats(t.def, def)
+	c.found(t.def.Name, def.Name, "statistics", err)
+	to := t.sealedBlocks()
+	r := &columnReader{t: t, pos: at, to: to}
+	defer r.Close()
+	var col value.Column
+	for b := range to {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		live := firstRows(BlockRows)
+		if dead[b] != nil {
+			for i := range live {
+				live[i] &^= dead[b][i]
+			}
+		}
+		if live.Count() == 0 {
+			continue // its keys are dropped
+		}
+		if err := r.read(b, &col, &live); err != nil {
+			c.found(t.def.Name, def.Name, fmt.Sprintf("block %d", b), err)
+			continue
+		}
+		c.values(t, def, &col, &live, uint64(b)*BlockRows, st)
+	}
+	if st != nil && st.rows != uint64(to)*BlockRows {
+		c.badf(t, def.Name, "statistics", "they count %d rows, there are %d in sealed blocks", st.rows, uint64(to)*BlockRows)
+	}
+	families := []byte{key.Columns}
+	if def.Type.Kind == value.Vector {
+		families = append(families, key.Pages)
+	}
+	for _, f := range families {
+		limit := to
+		if f == key.Pages {
+			limit *= uint32(BlockRows / block.RowsPerPage(def.Type.Dim))
+		}
+		it, err := t.view.iter(key.Numbered(nil, t.def.ID, f, def.ID, limit), key.End(key.Of(nil, t.def.ID, f, def.ID)))
+		if err == nil {
+			if it.First() {
+				c.badf(t, def.Name, fmt.Sprintf("key %x", it.Key()), "it lies after the last sealed block")
+			}
+			err = firstError(it.Error(), it.Close())
+		}
+		c.found(t.def.Name, def.Name, "blocks", err)
+	}
+	return c.codes(t, at, dead)
+}
+
+// values checks the live values of a block, or of the tail when there are no statistics.
+func (c *checker) values(t *Table, def *ColumnDef, col *value.Column, live *BlockSet, first uint64, st *stats) {
+	zero := 0
+	for i := range BlockRows {
+		if !live.Has(i) {
+			continue
+		}
+		where := func() string { return fmt.Sprintf("row %d", first+uint64(i)) }
+		if col.Null(i) {
+			if def.NotNull {
+				c.badf(t, def.Name, where(), "NULL, and the column is NOT NULL")
+			}
+			continue
+		}
+		if def.Type.Kind == value.Vector {
+			if !finite(col.Vec(i)) {
+				c.badf(t, def.Name, where(), "the vector holds NaN or infinity")
+			}
+			continue
+		}
+		if st == nil || !key.Indexable(def.Type.Kind) {
+			continue
+		}
+		if v := col.Value(i); st.min.IsNull() || value.Compare(v, st.min) < 0 || value.Compare(v, st.max) > 0 {
+			if zero++; zero == 1 {
+				c.badf(t, def.Name, where(), "%v is outside the statistics' bounds %v to %v", v, st.min, st.max)
+			}
+		}
+	}
+}
+
+// tail checks that exactly the live rows of the last block have a key each.
+func (c *checker) tail(t *Table, dead []*BlockSet) {
+	b := t.sealedBlocks()
+	n := t.rowsIn(b)
+	live := firstRows(n)
+	if n > 0 && dead[b] != nil {
+		for i := range live {
+			live[i] &^= dead[b][i]
+		}
+	}
+	all, cols := make([]int, len(t.def.Columns)), make([]*value.Column, len(t.def.Columns))
+	for i := range all {
+		all[i], cols[i] = i, new(value.Column)
+	}
+	if err := t.readTail(all, cols, &live); err != nil {
+		c.found(t.def.Name, "", "tail", err)
+	} else {
+		for i := range all {
+			c.values(t, &t.def.Columns[i], cols[i], &live, uint64(b)*BlockRows, nil)
+		}
+	}
+	it, err := t.view.prefixIter(key.Family(nil, t.def.ID, key.Tail))
+	if err != nil {
+		c.found(t.def.Name, "", "tail", err)
+		return
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		row := key.RowNumber(it.Key())
+		if row < uint64(b)*BlockRows || row >= t.counters.next || !live.Has(int(row%BlockRows)) {
+			c.badf(t, "", fmt.Sprintf("row %d", row), "the tail has a row that is sealed, deleted or never was there")
+		}
+	}
+	c.found(t.def.Name, "", "tail", it.Error())
+}
+
+// keys checks that the primary key map and the indexes have an entry for every live
+// row, and no other.
+func (c *checker) keys(t *Table) error {
+	d := t.def
+	which := d.keyColumns()
+	if len(which) > 0 {
+		if err := c.entries(t, which); err != nil {
+			return err
+		}
+	}
+	count := func(prefix []byte, where string) error {
+		it, err := t.view.prefixIter(prefix)
+		if err != nil {
+			c.found(d.Name, "", where, err)
+			return nil
+		}
+		defer it.Close()
+		n := uint64(0)
+		for ok := it.First(); ok; ok = it.Next() {
+			if n++; n%4096 == 0 {
+				if err := c.ctx.Err(); err != nil {
+					return err
+				}
+			}
+		}
+		if err := it.Error(); err != nil {
+			c.found(d.Name, "", where, err)
+		} else if n != t.counters.live {
+			c.badf(t, "", where, "%d entries for %d live rows", n, t.counters.live)
+		}
+		return nil
+	}
+	if d.PrimaryKey >= 0 {
+		if err := count(key.Family(nil, d.ID, key.Primary), "primary key"); err != nil {
+			return err
+		}
+	}
+	for _, x := range d.Indexes {
+		if err := count(key.Of(nil, d.ID, key.Index, x.ID), "index "+x.Name); err != nil {
+			return err
+		}
+		if x.Unique {
+			if err := c.unique(t, &x); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// entries looks every live row up.
+func (c *checker) entries(t *Table, which []int) error {
+	d := t.def
+	cols := make([]*value.Column, len(d.Columns))
+	var k []byte
+	for b := range t.Blocks() {
+		scan := t.Scan(ScanOptions{Columns: which, FromBlock: b, ToBlock: b + 1})
+		batch, err := scan.Next(c.ctx)
+		if err != nil && c.ctx.Err() != nil {
+			scan.Close()
+			return c.ctx.Err()
+		}
+		if err != nil || batch == nil { // unreadable blocks are reported with their column
+			scan.Close()
+			continue
+		}
+		for i, at := range which {
+			cols[at] = batch.Cols[i]
+		}
+		for _, p := range selected(batch) {
+			row := batch.Rows[p]
+			if d.PrimaryKey >= 0 {
+				k, _ = keyOf(key.Family(k[:0], d.ID, key.Primary), d, nil, cols, int(p))
+				got, ok, err := t.view.lookupKey(d, k)
+				if err != nil {
+					c.found(d.Name, "", "primary key", err)
+				} else if !ok {
+					c.badf(t, "", "primary key", "row %d is missing", row)
+				} else if got != row {
+					c.badf(t, "", "primary key", "the key of row %d leads to row %d", row, got)
+				}
+			}
+			for i := range d.Indexes {
+				x := &d.Indexes[i]
+				k, _ = keyOf(key.Of(k[:0], d.ID, key.Index, x.ID), d, x, cols, int(p))
+				k = binary.BigEndian.AppendUint64(k, row)
+				ok, err := t.view.get(k, func([]byte) error { return nil })
+				if err != nil {
+					c.found(d.Name, "", "index "+x.Name, err)
+				} else if !ok {
+					c.badf(t, "", "index "+x.Name, "row %d is missing", row)
+				}
+			}
+		}
+		scan.Close()
+	}
+	return nil
+}
+
+// unique looks for two rows with the same key in a unique index.
+func (c *checker) unique(t *Table, x *IndexDef) error {
+	prefix := key.Of(nil, t.def.ID, key.Index, x.ID)
+	it, err := t.view.prefixIter(prefix)
+	if err != nil {
+		c.found(t.def.Name, "", "index "+x.Name, err)
+		return nil
+	}
+	defer it.Close()
+	var last []byte
+	for ok := it.First(); ok; ok = it.Next() {
+		k := it.Key()
+		if len(k) < len(prefix)+8 {
+			c.badf(t, "", "index "+x.Name, "key %x is too short", k)
+			continue
+		}
+		k = k[len(prefix) : len(k)-8]
+		if last != nil && bytes.Equal(k, last) && !hasNull(t.def, x, k) {
+			c.report(Problem{t.def.Name, "", "index " + x.Name, uniqueError(t.def, x, k, -1).Error()})
+		}
+		last = append(last[:0], k...)
+	}
+	return c.ctx.Err()
+}
+
+// codes checks a vector column's codes.
+func (c *checker) codes(t *Table, at int, dead []*BlockSet) error { return nil }
