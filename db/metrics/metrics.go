@@ -1,0 +1,60 @@
+// Package metrics offers the numbers of a store to Prometheus. It is a package
+// of its own so that programs without Prometheus don't get it.
+//
+//	prometheus.MustRegister(metrics.NewCollector(store, nil))
+package metrics
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/lupadb/lupa/db"
+)
+
+// Collector collects DB.Stats of one store at every scrape.
+type Collector struct {
+	db      *db.DB
+	metrics []metric
+}
+
+type metric struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(s *db.Stats) int64
+}
+
+// NewCollector returns a collector for a store. The labels, which may be nil,
+// tell several stores apart.
+func NewCollector(d *db.DB, labels prometheus.Labels) *Collector {
+	c := &Collector{db: d}
+	add := func(name, help string, kind prometheus.ValueType, value func(s *db.Stats) int64) {
+		c.metrics = append(c.metrics, metric{prometheus.NewDesc("lupa_"+name, help, nil, labels), kind, value})
+	}
+	const counter, gauge = prometheus.CounterValue, prometheus.GaugeValue
+	add("statements_total", "Statements begun.", counter, func(s *db.Stats) int64 { return s.Statements })
+	add("statements_failed_total", "Statements that failed.", counter, func(s *db.Stats) int64 { return s.Failed })
+	add("statements_running", "Statements whose rows have not been read to the end.", gauge, func(s *db.Stats) int64 { return s.Running })
+	add("rows_returned_total", "Rows returned by statements.", counter, func(s *db.Stats) int64 { return s.RowsReturned })
+	add("handles_open", "Rows, transactions, sessions and appenders not closed.", gauge, func(s *db.Stats) int64 { return s.Open })
+	add("texts_encoded_total", "Texts given to encoders.", counter, func(s *db.Stats) int64 { return s.TextsEncoded })
+	add("prompt_cache_hits_total", "Texts found in the prompt cache.", counter, func(s *db.Stats) int64 { return s.PromptHits })
+	add("block_cache_hits_total", "Blocks found in the block cache.", counter, func(s *db.Stats) int64 { return s.CacheHits })
+	add("block_cache_misses_total", "Blocks read from disk.", counter, func(s *db.Stats) int64 { return s.CacheMisses })
+	add("block_cache_bytes", "Size of the block cache in use.", gauge, func(s *db.Stats) int64 { return s.CacheBytes })
+	add("disk_bytes", "Size of the store on disk.", gauge, func(s *db.Stats) int64 { return s.DiskBytes })
+	return c
+}
+
+// Describe sends the descriptions of all metrics.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, m := range c.metrics {
+		ch <- m.desc
+	}
+}
+
+// Collect sends the current values.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.db.Stats()
+	for _, m := range c.metrics {
+		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, float64(m.value(&s)))
+	}
+}
