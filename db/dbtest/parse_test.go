@@ -16,7 +16,10 @@ func TestScriptsParse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range paths {
-		s := read(t, p)
+		s, err := dbtest.ReadScript(p)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, b := range s.Blocks {
 			if b.Kind != "exec" && b.Kind != "query" {
 				continue
