@@ -14,9 +14,9 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// sortMemory is what the keys of one index take in memory before they are written
+// defaultSortMemory is what the keys of one index take in memory before they are written
 // to a file to be merged at the end.
-const sortMemory = 48 << 20
+const defaultSortMemory = 48 << 20
 
 // LoadOptions of BulkLoad.
 type LoadOptions struct {
@@ -96,7 +96,7 @@ func (l *Loader) start() {
 		n++
 	}
 	for i := range n {
-		l.sorters = append(l.sorters, &sorter{fs: l.s.fs, path: l.s.fs.PathJoin(l.dir, fmt.Sprintf("keys%d", i)), limit: sortMemory})
+		l.sorters = append(l.sorters, &sorter{fs: l.s.fs, path: l.s.fs.PathJoin(l.dir, fmt.Sprintf("keys%d", i)), limit: l.s.sortMemory})
 	}
 }
 

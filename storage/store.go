@@ -40,6 +40,8 @@ type Store struct {
 	lock     io.Closer
 	writer   chan struct{} // holds a token while a Tx or Loader is at work
 
+	sortMemory int // see defaultSortMemory
+
 	mu      sync.Mutex
 	users   int // views, transactions and calls that need db
 	closing bool
@@ -57,7 +59,7 @@ func Open(dir string, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, writer: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, writer: make(chan struct{}, 1), sortMemory: defaultSortMemory, done: make(chan struct{})}
 	g := &guardFS{FS: o.FS, cut: &s.cut}
 	if o.InMemory {
 		if o.ReadOnly {

@@ -1,0 +1,7 @@
+package storage
+
+// SetMemTable makes memtables small, so that a short test flushes them.
+func SetMemTable(o *Options, size uint64) { o.memTable = size }
+
+// SetSortMemory makes loads spill their keys to files early.
+func SetSortMemory(s *Store, n int) { s.sortMemory = n }
