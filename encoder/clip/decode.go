@@ -96,11 +96,11 @@ func explain(format string, err error) error {
 		return err
 	}
 	msg := err.Error()
-	for _, prefix := range []string{"jpeg: ", "png: ", "gif: ", "bmp: ", "tiff: ", "vp8: ", "vp8l: "} {
+	for _, prefix := range []string{"jpeg: ", "png: ", "gif: ", "bmp: ", "tiff: ", "vp8: ", "vp8l: ", "invalid format: ", "invalid JPEG format: "} {
 		msg = strings.TrimPrefix(msg, prefix)
 	}
 	switch {
-	case strings.Contains(msg, "EOF"):
+	case strings.Contains(msg, "EOF"), msg == "short Huffman data", msg == "not enough pixel data", msg == "not enough image data":
 		return fmt.Errorf("damaged %s: the file ends too early", format)
 	case strings.HasPrefix(msg, "unsupported"):
 		return fmt.Errorf("%s of an unsupported kind: %s", format, strings.TrimPrefix(msg, "unsupported feature: "))

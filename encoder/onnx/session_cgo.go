@@ -1,0 +1,214 @@
+//go:build cgo
+
+package onnx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// environment is ONNX Runtime as loaded into this process: once, for everybody.
+var environment struct {
+	sync.Mutex
+	path string // of the library; empty when the host program loaded it
+}
+
+// startRuntime loads the library unless that was done before, perhaps by the
+// host program, whose environment is used then. Nothing here ever unloads it.
+func startRuntime(given string) error {
+	environment.Lock()
+	defer environment.Unlock()
+	if ort.IsInitialized() {
+		return nil
+	}
+	fail := new(RuntimeError)
+	for _, path := range LibraryPaths(given) {
+		if filepath.Base(path) != path {
+			if _, err := os.Stat(path); err != nil {
+				fail.Tried = append(fail.Tried, path+": not there")
+				continue
+			}
+		}
+		version, err := probeLibrary(path)
+		if err != nil {
+			fail.Tried = append(fail.Tried, fmt.Sprintf("%s: %v", path, err))
+			continue
+		}
+		if tooOld(version) {
+			fail.Tried = append(fail.Tried, fmt.Sprintf("%s: version %s, too old", path, version))
+			continue
+		}
+		ort.SetSharedLibraryPath(path)
+		if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
+			fail.Tried = append(fail.Tried, fmt.Sprintf("%s (version %s): %v", path, version, err))
+			continue
+		}
+		environment.path = path
+		return nil
+	}
+	return fail
+}
+
+// RuntimeVersion loads ONNX Runtime, if that was not done yet, and returns its
+// version and the path of the library; the path is empty when the host program
+// loaded it. o may be nil.
+func RuntimeVersion(o *Options) (version, path string, err error) {
+	given := ""
+	if o != nil {
+		given = o.Library
+	}
+	if err := startRuntime(given); err != nil {
+		return "", "", err
+	}
+	environment.Lock()
+	defer environment.Unlock()
+	return ort.GetVersion(), environment.path, nil
+}
+
+// session is a graph loaded into ONNX Runtime. Run may be called concurrently.
+type session struct {
+	s     *ort.DynamicAdvancedSession
+	half  []bool // inputs that are float16
+	names []string
+}
+
+// levels are tried in order: graphs in float16 are refused by some releases at
+// the highest.
+var levels = []ort.GraphOptimizationLevel{ort.GraphOptimizationLevelEnableAll, ort.GraphOptimizationLevelEnableExtended, ort.GraphOptimizationLevelEnableBasic}
+
+func newSession(t *Tower, o *Options) (*session, error) {
+	if err := startRuntime(o.Library); err != nil {
+		return nil, err
+	}
+	s := new(session)
+	for _, v := range t.Graph.Inputs {
+		s.names = append(s.names, v.Name)
+		s.half = append(s.half, v.Type == Float16)
+	}
+	var first error
+	for _, level := range levels {
+		var err error
+		if s.s, err = openSession(t.Path, s.names, t.Output, level, o.threads()); err == nil {
+			return s, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", t.Path, first)
+}
+
+func openSession(path string, inputs []string, output string, level ort.GraphOptimizationLevel, threads int) (*ort.DynamicAdvancedSession, error) {
+	so, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer so.Destroy()
+	err = errors.Join(
+		so.SetIntraOpNumThreads(threads),
+		so.SetInterOpNumThreads(1),
+		so.SetGraphOptimizationLevel(level),
+		// A thread that spins while it waits takes a CPU from decoding pictures.
+		so.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return ort.NewDynamicAdvancedSession(path, inputs, []string{output}, so)
+}
+
+// run feeds the inputs in the graph's order and returns rows x dim values.
+func (s *session) run(in []tensor, rows, dim int) ([]float32, error) {
+	inputs := make([]ort.Value, 0, len(in))
+	defer func() {
+		for _, v := range inputs {
+			v.Destroy()
+		}
+	}()
+	for i, t := range in {
+		v, err := s.value(i, t)
+		if err != nil {
+			return nil, fmt.Errorf("input %s: %w", s.names[i], err)
+		}
+		inputs = append(inputs, v)
+	}
+	outputs := []ort.Value{nil}
+	if err := s.s.Run(inputs, outputs); err != nil {
+		return nil, err
+	}
+	defer outputs[0].Destroy()
+	var out []float32
+	switch v := outputs[0].(type) {
+	case *ort.Tensor[float32]:
+		out = append(out, v.GetData()...)
+	case *ort.CustomDataTensor:
+		if v.DataType() != ort.TensorElementDataTypeFloat16 {
+			return nil, fmt.Errorf("the output is of type %d, not float32 or float16", v.DataType())
+		}
+		b := v.GetData()
+		out = make([]float32, len(b)/2)
+		for i := range out {
+			out[i] = fromHalf(binary.LittleEndian.Uint16(b[2*i:]))
+		}
+	default:
+		return nil, fmt.Errorf("the output is a %T, not float32 or float16", v)
+	}
+	if len(out) != rows*dim {
+		return nil, fmt.Errorf("the output has %v values; %d rows of %d are expected", outputs[0].GetShape(), rows, dim)
+	}
+	return out, nil
+}
+
+func (s *session) value(i int, t tensor) (ort.Value, error) {
+	shape := ort.NewShape(t.shape...)
+	switch {
+	case t.int64s != nil:
+		return ort.NewTensor(shape, t.int64s)
+	case t.int32s != nil:
+		return ort.NewTensor(shape, t.int32s)
+	case s.half[i]:
+		b := make([]byte, 2*len(t.floats))
+		for j, f := range t.floats {
+			binary.LittleEndian.PutUint16(b[2*j:], toHalf(f))
+		}
+		return ort.NewCustomDataTensor(shape, b, ort.TensorElementDataTypeFloat16)
+	}
+	return ort.NewTensor(shape, t.floats)
+}
+
+func (s *session) close() error { return s.s.Destroy() }
+
+// fromHalf widens an IEEE 754 binary16.
+func fromHalf(h uint16) float32 {
+	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10)&31, uint32(h)&1023
+	switch exp {
+	case 31:
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	case 0:
+		return math.Float32frombits(math.Float32bits(float32(frac)*(1.0/(1<<24))) | sign)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+// toHalf narrows to the nearest binary16, ties to even.
+func toHalf(f float32) uint16 {
+	b := math.Float32bits(f)
+	sign := uint16(b >> 16 & 0x8000)
+	b &= 1<<31 - 1
+	switch {
+	case b > 0xff<<23: // NaN
+		return sign | 0x7e00
+	case b >= 0x477ff000: // rounds to beyond 65,504
+		return sign | 0x7c00
+	case b < 113<<23: // subnormal: counted in steps of 2^-24
+		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(b))*(1<<24)))
+	}
+	return sign | uint16((b-112<<23+0xfff+b>>13&1)>>13)
+}

@@ -1,0 +1,186 @@
+package onnx
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// maxTextBatch bounds the memory of one run: 32 texts of 77 tokens take some 60
+// MB in ViT-B/32's text tower.
+const maxTextBatch = 32
+
+// EncodeTexts encodes texts. Vectors of recent texts come from memory, and a text
+// that several callers ask for at once is encoded once.
+func (e *Encoder) EncodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	if e.text == nil {
+		return nil, e.lacks("texts", "onnx/text_model.onnx")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return e.cache.get(ctx, texts, e.encodeTexts)
+}
+
+// textJob is a text on its way through the tower.
+type textJob struct {
+	ids    []int64
+	length int // without what fills it up
+	vector []float32
+	err    error
+	done   chan struct{}
+}
+
+// textQueue gathers the texts of all callers, so that while one batch runs the
+// next one fills up.
+type textQueue struct {
+	mu   sync.Mutex
+	jobs []*textJob
+}
+
+// take removes up to n jobs that can share a batch with the first.
+func (q *textQueue) take(n int) []*textJob {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.jobs) == 0 {
+		return nil
+	}
+	length := len(q.jobs[0].ids)
+	var batch []*textJob
+	rest := q.jobs[:0]
+	for _, j := range q.jobs {
+		if len(batch) < n && len(j.ids) == length {
+			batch = append(batch, j)
+		} else {
+			rest = append(rest, j)
+		}
+	}
+	clear(q.jobs[len(rest):])
+	q.jobs = rest
+	return batch
+}
+
+func (q *textQueue) add(jobs []*textJob) {
+	q.mu.Lock()
+	q.jobs = append(q.jobs, jobs...)
+	q.mu.Unlock()
+}
+
+func (q *textQueue) remove(jobs []*textJob) {
+	q.mu.Lock()
+	q.jobs = slices.DeleteFunc(q.jobs, func(j *textJob) bool { return slices.Contains(jobs, j) })
+	q.mu.Unlock()
+}
+
+// encodeTexts runs texts through the tower, bypassing the cache. Whoever has
+// the turn runs a batch of texts, which may be other callers', until its own
+// are done.
+func (e *Encoder) encodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	tok, err := e.tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	t := e.folder.Text
+	jobs := make([]*textJob, len(texts))
+	for i, text := range texts {
+		ids := tok.Append(nil, text, t.MaxTokens)
+		length := len(ids)
+		for t.Pad && len(ids) < t.MaxTokens {
+			ids = append(ids, tok.Pad())
+		}
+		jobs[i] = &textJob{ids: ids, length: length, done: make(chan struct{})}
+	}
+	e.queue.add(jobs)
+	for _, j := range jobs {
+		for !j.finished() {
+			select {
+			case <-j.done:
+			case <-ctx.Done():
+				e.queue.remove(jobs)
+				return nil, ctx.Err()
+			case <-e.text.turn:
+				if batch := e.queue.take(t.textBatch()); len(batch) > 0 {
+					e.runTexts(batch)
+				}
+				e.text.unlock()
+			}
+		}
+	}
+	out := make([][]float32, len(jobs))
+	for i, j := range jobs {
+		if j.err != nil {
+			return nil, j.err
+		}
+		out[i] = j.vector
+	}
+	return out, nil
+}
+
+func (j *textJob) finished() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// textBatch is how many texts go through the graph together. A graph that
+// quantises at run time takes one at a time, for there the others would change
+// a text's vector.
+func (t *Tower) textBatch() int {
+	if t.Graph.Dynamic {
+		return 1
+	}
+	if n := t.batch(); n > 0 {
+		return n
+	}
+	return maxTextBatch
+}
+
+// runTexts runs jobs of equal length; the caller has the turn.
+func (e *Encoder) runTexts(jobs []*textJob) {
+	t := e.folder.Text
+	rows := max(len(jobs), t.batch()) // a fixed batch is filled up with the last text
+	length := len(jobs[0].ids)
+	ids, mask := make([]int64, 0, rows*length), make([]int64, 0, rows*length)
+	for i := range rows {
+		j := jobs[min(i, len(jobs)-1)]
+		ids = append(ids, j.ids...)
+		for k := range j.ids {
+			real := int64(1)
+			if k >= j.length {
+				real = 0
+			}
+			mask = append(mask, real)
+		}
+	}
+	in := make([]tensor, len(t.Graph.Inputs))
+	for i, v := range t.Graph.Inputs {
+		values := ids
+		switch v.Name {
+		case "attention_mask":
+			if i > 0 {
+				values = mask
+			}
+		case "token_type_ids":
+			values = make([]int64, len(ids))
+		}
+		in[i] = tensor{shape: []int64{int64(rows), int64(length)}}
+		if v.Type == Int32 {
+			in[i].int32s = make([]int32, len(values))
+			for k, id := range values {
+				in[i].int32s[k] = int32(id)
+			}
+		} else {
+			in[i].int64s = values
+		}
+	}
+	vectors, err := e.text.run(in, len(jobs))
+	for i, j := range jobs {
+		if j.err = err; err == nil {
+			j.vector = vectors[i]
+		}
+		close(j.done)
+	}
+}
