@@ -51,15 +51,22 @@ type ImageResult struct {
 	Err    error
 }
 
-// Model identifies an encoder: two encoders with equal Name, Dim and Hash give
-// equal vectors for equal input. A vector column remembers the Model it was
-// filled from, so that a query through another one is an error and not a
-// wrong answer.
+// Model identifies an encoder. A vector column remembers the Model it was
+// filled from, so that a query through another one is an error and not a wrong
+// answer; Same compares.
 type Model struct {
 	Name string // as written after ENCODER in CREATE TABLE
 	Dim  int    // length of the vectors
 	Hash string // hex SHA-256 over all files that determine the output
+
+	// Location is the folder that the encoder was opened from, absolute, or "". It
+	// helps to find the encoder again and is no part of its identity.
+	Location string `json:",omitempty"`
 }
+
+// Same reports whether two encoders give equal vectors for equal input. What
+// they are called, and where they lie, does not matter.
+func (m Model) Same(other Model) bool { return m.Dim == other.Dim && m.Hash == other.Hash }
 
 // String returns "name (512 dimensions, 3f6571f5)".
 func (m Model) String() string {

@@ -50,14 +50,14 @@ func Open(dir string, opts *Options) (*Encoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
 	if o.Name == "" {
-		abs, err := filepath.Abs(dir)
-		if err != nil {
-			return nil, err
-		}
 		o.Name = filepath.Base(abs)
 	}
-	e := &Encoder{model: encoder.Model{Name: o.Name, Dim: f.Dim, Hash: hash}, folder: f, opts: o}
+	e := &Encoder{model: encoder.Model{Name: o.Name, Dim: f.Dim, Hash: hash, Location: abs}, folder: f, opts: o}
 	if f.Text != nil {
 		e.text = newRunner(f.Text, &e.opts)
 		e.cache = newTextCache(o.textCache())

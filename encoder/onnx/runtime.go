@@ -33,6 +33,9 @@ func (e *RuntimeError) Error() string {
 
 func (e *RuntimeError) Unwrap() error { return ErrNoRuntime }
 
+// errNoCgo is what a program gets that was built without cgo.
+var errNoCgo = fmt.Errorf("%w: this program was built with CGO_ENABLED=0, which leaves it out; build with cgo, or use a table of prompts or an encoder of your own", ErrNoRuntime)
+
 // LibraryPaths returns where libonnxruntime is looked for, in order. A path that
 // was given, or set in the environment, is the only one: it is not replaced by
 // another in silence. Otherwise it is looked for beside the program, in the

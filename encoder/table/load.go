@@ -21,7 +21,12 @@ type Pair struct{ Prompts, Vectors string }
 
 // Open loads the folder dir, which holds prompts.txt and prompts.npy.
 func Open(name, dir string) (*Encoder, error) {
-	return Load(name, Pair{filepath.Join(dir, PromptsFile), filepath.Join(dir, VectorsFile)})
+	e, err := Load(name, Pair{filepath.Join(dir, PromptsFile), filepath.Join(dir, VectorsFile)})
+	if err != nil {
+		return nil, err
+	}
+	e.model.Location, err = filepath.Abs(dir)
+	return e, err
 }
 
 // Load reads one or several tables of the same model into one encoder.
