@@ -176,29 +176,35 @@ func (g *grid) fit() {
 	if !g.o.Screen || g.o.Width <= 0 {
 		return
 	}
+	// A shortened text can be recognised, a shortened number is a wrong one.
 	const narrowest = 10
+	shrinks := func(i int) bool {
+		switch g.cols[i].Type.Kind {
+		case value.Text, value.JSON, value.Vector, value.Blob, value.Null:
+			return g.widths[i] > narrowest
+		}
+		return false
+	}
 	for over := g.total() - g.o.Width; over > 0; over = g.total() - g.o.Width {
-		widest, next := 0, 0
-		for _, w := range g.widths {
-			if w > widest {
-				widest, next = w, widest
-			} else if w > next && w < widest {
-				next = w
+		widest, next, n := 0, narrowest, 0
+		for i, w := range g.widths {
+			switch {
+			case !shrinks(i):
+			case w > widest:
+				next, widest, n = max(widest, next), w, 1
+			case w == widest:
+				n++
+			default:
+				next = max(next, w)
 			}
 		}
-		if widest <= narrowest {
+		if n == 0 {
 			break
 		}
-		at := 0
-		for _, w := range g.widths {
-			if w == widest {
-				at++
-			}
-		}
-		cut := max(1, min(widest-max(next, narrowest), (over+at-1)/at))
+		cut := max(1, min(widest-next, (over+n-1)/n))
 		for i, w := range g.widths {
-			if w == widest {
-				g.widths[i] = max(narrowest, w-cut)
+			if w == widest && shrinks(i) {
+				g.widths[i] = w - cut
 			}
 		}
 	}

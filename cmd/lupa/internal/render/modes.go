@@ -12,6 +12,7 @@ func Modes() []Mode {
 		{"json", "one array of objects", false, newJSON},
 		{"jsonl", "one object a line", false, newJSONLines},
 		{"html", "an HTML table", false, newHTML},
+		{"gallery", "an HTML page of pictures with their scores and columns", false, newGallery},
 		{"quiet", "nothing: the statement runs and its rows are dropped", false, newQuiet},
 	}
 }

@@ -96,7 +96,11 @@ func shortReal(f float64) string {
 	if a := math.Abs(f); a < 1e-3 || a >= 1e15 {
 		return strconv.FormatFloat(f, 'g', screenDigits, 64)
 	}
-	return strings.TrimRight(strconv.FormatFloat(f, 'f', screenDigits, 64), "0")
+	s = strings.TrimRight(strconv.FormatFloat(f, 'f', screenDigits, 64), "0")
+	if s[len(s)-1] == '.' {
+		s += "0"
+	}
+	return s
 }
 
 // Visible replaces what could act on a terminal or break a line (control

@@ -106,7 +106,7 @@ func (s *Shell) words(text, before string, prev []token) []candidate {
 	}
 	out = append(out, columnCandidates(mentioned)...)
 	out = append(out, functionsNamed("")...)
-	for _, k := range keywords {
+	for _, k := range query.Keywords() {
 		out = append(out, candidate{text: k, kind: "keywords"})
 	}
 	return out

@@ -1,30 +1,27 @@
 package shell
 
 import (
-	"bytes"
-	"fmt"
 	"image"
-	_ "image/gif"
-	_ "image/jpeg"
-	_ "image/png"
 
-	_ "golang.org/x/image/bmp"
-	_ "golang.org/x/image/tiff"
-	_ "golang.org/x/image/webp"
+	"github.com/lupadb/lupa/encoder/clip"
 )
 
+// maxPixels is what a picture may have to be shown as a thumbnail: a few dozen
+// of them are decoded for one result.
 const maxPixels = 100 << 20
 
-// decodePicture decodes a file for a thumbnail, refusing what would need
-// gigabytes.
+// decodePicture decodes a file with the decoder the encoders use, so that a
+// thumbnail shows what was encoded: upright, the first frame.
 func decodePicture(data []byte) (image.Image, error) {
-	c, _, err := image.DecodeConfig(bytes.NewReader(data))
+	p, err := clip.Decode(data, maxPixels)
 	if err != nil {
 		return nil, err
 	}
-	if c.Width*c.Height > maxPixels {
-		return nil, fmt.Errorf("%d x %d pixels are too many for a thumbnail", c.Width, c.Height)
+	rgb := p.RGB()
+	out := image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))
+	for i := 0; i < p.Width*p.Height; i++ {
+		copy(out.Pix[4*i:4*i+3], rgb[3*i:3*i+3])
+		out.Pix[4*i+3] = 255
 	}
-	img, _, err := image.Decode(bytes.NewReader(data))
-	return img, err
+	return out, nil
 }

@@ -23,20 +23,48 @@ func runHelp(std stdio, args []string) error {
 	var b strings.Builder
 	b.WriteString(`lupa - search pictures and vectors with SQL
 
-  lupa [FLAGS] STORE             the shell; makes the folder STORE if need be
-  lupa [FLAGS] STORE SQL...      run statements; so do -c SQL, -f FILE and stdin
+  lupa [FLAGS] STORE              the shell; makes the folder STORE if need be
+  lupa [FLAGS] STORE SQL...       run statements; so do -c, -f and stdin
 `)
 	for _, c := range subcommands() {
-		fmt.Fprintf(&b, "  lupa %-25s %s\n", c.name+" "+c.args, c.doc)
+		if c.short != "" {
+			fmt.Fprintf(&b, "  lupa %-26s %s\n", c.name+" "+c.args, c.short)
+		}
 	}
-	b.WriteString("\nFlags\n")
-	b.WriteString(flagText(newFlags(&options{})))
-	b.WriteString(`
-Results go to stdout, everything else to stderr. The exit status is 0, or 1 when
-a statement failed, 2 for a wrong command line, 130 after Ctrl-C.
-`)
+	b.WriteString("\n")
+	var more []string
+	f := newFlags(&options{})
+	f.VisitAll(func(x *pflag.Flag) {
+		if !mainFlags[x.Name] && x.Name != "help" {
+			more = append(more, "--"+x.Name)
+			x.Hidden = true
+		}
+	})
+	b.WriteString(flagText(f))
+	b.WriteString("More, described by lupa man:\n" + wrap(more, 78))
 	_, err := io.WriteString(std.out, b.String())
 	return err
+}
+
+// mainFlags are those that --help has room for; the manual page has all.
+var mainFlags = map[string]bool{
+	"command": true, "file": true, "format": true, "output": true, "param": true, "prompts": true, "models": true,
+	"read-only": true, "keep-going": true, "echo": true, "timer": true,
+}
+
+// wrap sets words in lines of at most width columns, indented.
+func wrap(words []string, width int) string {
+	var b strings.Builder
+	line := " "
+	for _, w := range words {
+		if len(line)+1+len(w) > width {
+			b.WriteString(line + "\n")
+			line = " "
+		}
+		line += " " + w
+	}
+	b.WriteString(line + "\n")
+	return b.String()
 }
 
 func printHelp(w io.Writer, c subcommand) error {
@@ -86,6 +114,9 @@ func subcommandFlags(name string) *pflag.FlagSet {
 func flagText(f *pflag.FlagSet) string {
 	var b strings.Builder
 	f.VisitAll(func(x *pflag.Flag) {
+		if x.Hidden {
+			return
+		}
 		arg, doc := pflag.UnquoteUsage(x)
 		if x.Value.Type() == "bool" {
 			arg = ""

@@ -25,20 +25,21 @@ const (
 
 // subcommand is a word that may stand where the store does.
 type subcommand struct {
-	name string
-	args string
-	doc  string
-	run  func(ctx context.Context, std stdio, args []string) error
+	name  string
+	args  string
+	doc   string
+	short string // for --help; "" leaves it to the manual page
+	run   func(ctx context.Context, std stdio, args []string) error
 }
 
 // subcommands lists them in the order --help shows. A store of such a name is
 // opened as ./eval.
 func subcommands() []subcommand {
 	return []subcommand{
-		{"eval", "[STORE] PROMPTS.csv", "measure how often the first hits of prompts are right", runEval},
-		{"completion", "bash | zsh | fish", "print a completion script for your shell", runCompletion},
-		{"man", "", "print the manual page", runMan},
-		{"version", "", "print version and commit", runVersion},
+		{"eval", "[STORE] PROMPTS.csv", "measure how often the first hits of prompts are right", "how often are first hits right?", runEval},
+		{"completion", "bash|zsh|fish", "print a completion script for your shell", "a completion script for your shell", runCompletion},
+		{"man", "", "print the manual page", "the manual page", runMan},
+		{"version", "", "print version and commit", "", runVersion},
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // statement of several lines is one buffer and one entry of the history in it,
 // with the cursor free to go back to a line above; it searches the history,
 // shows completions in menus with descriptions, takes a highlighter, reads
-// inputrc, and has had releases in the last months.
+// inputrc, and is maintained.
 type editor struct {
 	rl *readline.Shell
 }
@@ -90,8 +90,7 @@ func (s *Shell) completions(line []rune, cursor int) readline.Completions {
 	}
 	out := readline.CompleteRaw(values)
 	out.PREFIX = head + typed[cut:]
-	out = out.NoSort().NoSpace()
-	return out
+	return out.NoSort()
 }
 
 // interact is the interactive shell: it reads, runs and prints until Ctrl-D or

@@ -1,0 +1,360 @@
+// Package gallery writes rows as one self-contained HTML page of pictures: the
+// format gallery of COPY ... TO and the shell's mode of that name.
+//
+// Local pictures are scaled down and embedded, remote ones are referred to by
+// their URL. Nothing in a row is trusted: texts are escaped for the place they
+// stand in, only http(s) URLs become links, and the page forbids scripts.
+package gallery
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/jpeg"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lupadb/lupa/encoder/clip"
+	"github.com/lupadb/lupa/storage/value"
+	"golang.org/x/image/draw"
+)
+
+// Options of a page. In Image, Link and Credit every {column} is replaced by
+// the row's value, escaped where it becomes part of a URL.
+type Options struct {
+	Title string // of the page; "" is "Lupa"
+
+	// Image is where a row's picture is: a URL such as
+	// https://unsplash.com/photos/{id}/download?w=320, or the path of a local
+	// file. "" takes the first column whose value is either.
+	Image string
+
+	Link   string // where a click leads; "" is the picture itself if it is remote
+	Credit string // who made the picture, under it; "" leaves it out
+
+	// ThumbSize is the longest side, in pixels, of embedded pictures; 0 means 360.
+	ThumbSize int
+}
+
+// Writer writes a page. It is for one goroutine.
+type Writer struct {
+	w     *bufio.Writer
+	o     Options
+	cols  []string
+	types []value.Type
+	begun bool
+	n     int
+
+	score, caption int // columns with a place of their own, or -1
+}
+
+// New returns a writer of rows with the given columns.
+func New(w io.Writer, cols []string, types []value.Type, o Options) *Writer {
+	if o.Title == "" {
+		o.Title = "Lupa"
+	}
+	if o.ThumbSize <= 0 {
+		o.ThumbSize = 360
+	}
+	g := &Writer{w: bufio.NewWriterSize(w, 64<<10), o: o, cols: cols, types: types, score: -1, caption: -1}
+	for i := len(cols) - 1; i >= 0; i-- {
+		name := strings.ToLower(cols[i])
+		switch {
+		case types[i].Kind == value.Real && (name == "score" || name == "similarity" || strings.HasSuffix(name, "_sim")):
+			g.score = i
+		case types[i].Kind == value.Text && (name == "caption" || name == "title" || name == "description"):
+			g.caption = i
+		}
+	}
+	return g
+}
+
+// Check returns an error for a template that names no column of the rows.
+func (g *Writer) Check() error {
+	for _, t := range []string{g.o.Image, g.o.Link, g.o.Credit} {
+		for rest := t; ; {
+			_, after, ok := strings.Cut(rest, "{")
+			if !ok {
+				break
+			}
+			name, after, ok := strings.Cut(after, "}")
+			if !ok {
+				return fmt.Errorf("%q: a { is not closed", t)
+			}
+			if g.column(name) < 0 {
+				return fmt.Errorf("%q: no column %q (there are %s)", t, name, strings.Join(g.cols, ", "))
+			}
+			rest = after
+		}
+	}
+	return nil
+}
+
+func (g *Writer) column(name string) int {
+	for i, c := range g.cols {
+		if strings.EqualFold(c, name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// card is one picture of the page.
+type card struct {
+	Rank          int
+	Src           template.URL // "" where there is no picture
+	Link          string
+	Width, Height int // of an embedded picture
+	Missing       string
+	Caption, Alt  string
+	Score         string
+	Bar           int // score in percent, for its bar
+	Fields        []field
+	Credit        string
+}
+
+type field struct{ Name, Text string }
+
+// Row adds a row. A picture that can't be read leaves a note in its place.
+func (g *Writer) Row(vals []value.Value) error {
+	if err := g.begin(); err != nil {
+		return err
+	}
+	g.n++
+	c := card{Rank: g.n}
+	used := g.picture(&c, vals)
+	if g.score >= 0 && !vals[g.score].IsNull() {
+		f := vals[g.score].Float()
+		c.Score = fmt.Sprintf("%.4f", f)
+		c.Bar = int(100 * min(1, max(0, f)))
+	}
+	if g.caption >= 0 {
+		c.Caption = vals[g.caption].Str()
+	}
+	c.Alt = c.Caption
+	for i, v := range vals {
+		k := v.Kind()
+		if i == g.score || i == g.caption || i == used || v.IsNull() || k == value.Vector || k == value.Blob {
+			continue
+		}
+		c.Fields = append(c.Fields, field{g.cols[i], cut(v.String(), 300)})
+	}
+	if c.Alt == "" && len(c.Fields) > 0 {
+		c.Alt = c.Fields[0].Text
+	}
+	if g.o.Credit != "" {
+		c.Credit = g.fill(g.o.Credit, vals, func(s string) string { return s })
+	}
+	if g.o.Link != "" {
+		c.Link = g.fillURL(g.o.Link, vals)
+	}
+	if !isRemote(c.Link) {
+		c.Link = ""
+	}
+	return pageTemplate.ExecuteTemplate(g.w, "card", c)
+}
+
+// Close ends the page and writes what is buffered; it does not close the
+// underlying writer.
+func (g *Writer) Close() error {
+	if err := g.begin(); err != nil {
+		return err
+	}
+	if err := pageTemplate.ExecuteTemplate(g.w, "end", g.n); err != nil {
+		return err
+	}
+	return g.w.Flush()
+}
+
+func (g *Writer) begin() error {
+	if g.begun {
+		return nil
+	}
+	g.begun = true
+	return pageTemplate.ExecuteTemplate(g.w, "begin", g.o.Title)
+}
+
+// picture finds the row's picture and returns the column it was taken from, or
+// -1.
+func (g *Writer) picture(c *card, vals []value.Value) (used int) {
+	if t := g.o.Image; t != "" {
+		if isRemote(t) {
+			g.remote(c, g.fillURL(t, vals))
+			return -1
+		}
+		outside := false
+		path := g.fill(t, vals, func(s string) string {
+			// A value fills in a name; it does not lead out of the template's folder.
+			for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == '/' || r == '\\' }) {
+				outside = outside || part == ".."
+			}
+			return s
+		})
+		if outside {
+			c.Missing = "not a picture's name"
+			return -1
+		}
+		g.local(c, path)
+		return -1
+	}
+	for i, v := range vals {
+		if v.Kind() != value.Text {
+			continue
+		}
+		s := v.Str()
+		switch {
+		case isRemote(s) && looksLikePicture(s, g.cols[i]):
+			g.remote(c, s)
+			return i
+		case isPictureFile(s):
+			g.local(c, s)
+			return i
+		}
+	}
+	c.Missing = "no picture"
+	return -1
+}
+
+func (g *Writer) remote(c *card, address string) {
+	if !isRemote(address) {
+		c.Missing = "no picture"
+		return
+	}
+	c.Src = template.URL(address) // http or https, and escaped as an attribute by the template
+	c.Link = address
+}
+
+// local embeds a picture, scaled down.
+func (g *Writer) local(c *card, path string) {
+	img, err := thumbnail(path, g.o.ThumbSize)
+	if err != nil {
+		c.Missing = err.Error()
+		return
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: 82}); err != nil {
+		c.Missing = err.Error()
+		return
+	}
+	c.Src = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
+	c.Width, c.Height = img.Bounds().Dx(), img.Bounds().Dy()
+}
+
+const (
+	maxFileSize = 64 << 20
+	maxPixels   = 100 << 20
+)
+
+func thumbnail(path string, size int) (image.Image, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not there", filepath.Base(path))
+	}
+	if !st.Mode().IsRegular() || st.Size() > maxFileSize {
+		return nil, fmt.Errorf("%s is no picture file", filepath.Base(path))
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := clip.Decode(data, maxPixels)
+	if err != nil {
+		return nil, err
+	}
+	rgb := p.RGB()
+	full := image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))
+	for i := 0; i < p.Width*p.Height; i++ {
+		copy(full.Pix[4*i:4*i+3], rgb[3*i:3*i+3])
+		full.Pix[4*i+3] = 255
+	}
+	f := float64(size) / float64(max(p.Width, p.Height))
+	if f >= 1 {
+		return full, nil
+	}
+	to := image.Rect(0, 0, max(1, int(f*float64(p.Width))), max(1, int(f*float64(p.Height))))
+	out := image.NewRGBA(to)
+	draw.CatmullRom.Scale(out, to, full, full.Bounds(), draw.Src, nil)
+	return out, nil
+}
+
+// fill replaces every {column} of a template.
+func (g *Writer) fill(t string, vals []value.Value, escape func(string) string) string {
+	var b strings.Builder
+	for {
+		before, after, ok := strings.Cut(t, "{")
+		b.WriteString(before)
+		if !ok {
+			return b.String()
+		}
+		name, rest, closed := strings.Cut(after, "}")
+		i := g.column(name)
+		if !closed || i < 0 {
+			b.WriteString("{")
+			t = after
+			continue
+		}
+		if !vals[i].IsNull() {
+			b.WriteString(escape(vals[i].String()))
+		}
+		t = rest
+	}
+}
+
+// fillURL fills in a URL's template: a value is one part of its path or one
+// value of its query, whatever is in it. Only a template that is a column and
+// nothing else takes a whole URL from the row.
+func (g *Writer) fillURL(t string, vals []value.Value) string {
+	if strings.HasPrefix(t, "{") && strings.HasSuffix(t, "}") && strings.Count(t, "{") == 1 {
+		return g.fill(t, vals, func(s string) string { return s })
+	}
+	path, query, has := strings.Cut(t, "?")
+	out := g.fill(path, vals, url.PathEscape)
+	if has {
+		out += "?" + g.fill(query, vals, url.QueryEscape)
+	}
+	return out
+}
+
+func isRemote(s string) bool {
+	l := strings.ToLower(s[:min(len(s), 8)])
+	return strings.HasPrefix(l, "http://") || strings.HasPrefix(l, "https://")
+}
+
+func looksLikePicture(address, column string) bool {
+	if c := strings.ToLower(column); strings.Contains(c, "image") || strings.Contains(c, "photo") || strings.Contains(c, "picture") || strings.Contains(c, "thumb") {
+		return true
+	}
+	u, err := url.Parse(address)
+	return err == nil && pictureExt(u.Path)
+}
+
+func pictureExt(path string) bool {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff":
+		return true
+	}
+	return false
+}
+
+func isPictureFile(s string) bool {
+	if len(s) > 4096 || !pictureExt(s) {
+		return false
+	}
+	st, err := os.Stat(s)
+	return err == nil && st.Mode().IsRegular()
+}
+
+// cut shortens a long text at a character.
+func cut(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n]) + "…"
+}
