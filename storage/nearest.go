@@ -68,11 +68,29 @@ type NearestStats struct {
 // Nearest returns the K rows nearest to the query, nearest first, ties in row
 // order: exactly what scoring every row would give, to the last bit of every score.
 func (t *Table) Nearest(ctx context.Context, opts NearestOptions) ([]Neighbor, *NearestStats, error) {
-	return nil, nil, errNotBuilt
+	rows, stats, err := t.NearestMany(ctx, []NearestOptions{opts})
+	if err != nil {
+		return nil, nil, err
+	}
+	return rows[0], stats[0], nil
 }
 
 // NearestMany answers several searches of one column in one pass over the data.
-// result[i] belongs to opts[i].
-func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) ([][]Neighbor, []*NearestStats, error) {
-	return nil, nil, errNotBuilt
+// result[i] belongs to opts[i]. The times in stats are those of the whole pass.
+func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) (result [][]Neighbor, stats []*NearestStats, err error) {
+	if len(opts) == 0 {
+		return nil, nil, nil
+	}
+	p, err := t.newPass(opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.run(ctx); err != nil {
+		return nil, nil, err
+	}
+	for _, s := range p.searches {
+		rows, st := s.finish()
+		result, stats = append(result, rows), append(stats, st)
+	}
+	return result, stats, nil
 }

@@ -1,0 +1,163 @@
+package storage
+
+import (
+	"iter"
+	"math/bits"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// All returns the positions in the set, ascending.
+func (s *BlockSet) All() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for w, word := range s {
+			for ; word != 0; word &= word - 1 {
+				if !yield(64*w + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// worker is what one goroutine of a pass works with.
+type worker struct {
+	p      *pass
+	pages  *pageReader
+	nulls  *numbered // of the column's blocks, opened when needed
+	nullAt uint32
+	null   *value.Column // block nullAt
+	scores []float64
+	found  []Neighbor
+}
+
+func (p *pass) newWorker() (*worker, error) {
+	w := &worker{p: p}
+	var err error
+	w.pages, err = p.t.pages(p.column, 0, p.sealed)
+	return w, err
+}
+
+func (w *worker) close() error {
+	err := w.pages.Close()
+	if w.nulls != nil {
+		err = firstError(err, w.nulls.Close())
+	}
+	return err
+}
+
+// block handles one sealed block for all searches.
+func (w *worker) block(b uint32) error {
+	type job struct {
+		s   *search
+		set BlockSet
+	}
+	var jobs []job
+	for _, s := range w.p.searches {
+		set, n := w.p.wanted(s, b)
+		if n == 0 {
+			continue
+		}
+		s.rows.Add(uint64(n))
+		jobs = append(jobs, job{s, set})
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	rpp := w.pages.rowsPerPage
+	for page := range BlockRows / rpp {
+		var data []byte
+		for i := range jobs {
+			j := &jobs[i]
+			if !anyOf(&j.set, page*rpp, rpp) {
+				continue
+			}
+			if data == nil {
+				var err error
+				if data, err = w.pages.Page(b*uint32(BlockRows/rpp) + uint32(page)); err != nil {
+					return err
+				}
+				if data == nil {
+					break // nothing but NULLs
+				}
+			}
+			if err := w.score(j.s, b, page*rpp, &j.set, data); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// anyOf reports whether the set has a row in [from, from+n).
+func anyOf(s *BlockSet, from, n int) bool {
+	if n < 64 {
+		return s[from/64]>>(from%64)&(1<<n-1) != 0
+	}
+	for _, w := range s[from/64 : (from+n)/64] {
+		if w != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// score offers the rows of a page that are in the set; first is the position of the page's
+// first row in the block.
+func (w *worker) score(s *search, b uint32, first int, set *BlockSet, data []byte) error {
+	row := 4 * w.p.dim
+	n := len(data) / row
+	w.found = w.found[:0]
+	scored := 0
+	for i := range n {
+		if !set.Has(first + i) {
+			continue
+		}
+		scored++
+		score := s.query.ScoreBytes(data[i*row : (i+1)*row])
+		if !s.admits(score) {
+			continue
+		}
+		null, err := w.isNull(s, b, first+i, score)
+		if err != nil {
+			return err
+		}
+		if !null {
+			w.found = append(w.found, Neighbor{uint64(b)*BlockRows + uint64(first+i), score})
+		}
+	}
+	s.scored.Add(uint64(scored))
+	s.bytes.Add(uint64(scored * row))
+	s.offer(w.found)
+	return nil
+}
+
+// isNull reports whether row i of a sealed block is NULL. A NULL is stored as
+// zeros, so only a row that scores like the zero vector needs a closer look.
+func (w *worker) isNull(s *search, b uint32, i int, score float64) (bool, error) {
+	if score != s.zero {
+		return false, nil
+	}
+	if w.null == nil || w.nullAt != b {
+		if w.nulls == nil {
+			var err error
+			if w.nulls, err = w.p.t.numbers('c', w.p.column, 0, w.p.sealed); err != nil {
+				return false, err
+			}
+			w.null = new(value.Column)
+		}
+		src, err := w.nulls.Get(b)
+		if err != nil {
+			return false, err
+		}
+		w.nullAt = b
+		w.null.Reset(w.p.t.def.Columns[w.p.column].Type)
+		if src != nil {
+			if _, err := block.Decode(src, w.null.Type, w.null); err != nil {
+				return false, w.p.t.corruptNumber('c', w.p.column, b, err)
+			}
+		}
+	}
+	return w.null.Null(i), nil
+}

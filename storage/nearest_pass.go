@@ -1,0 +1,232 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// stride is how many blocks a worker takes at a time: enough to read forward,
+// few enough for all to end together.
+const stride = 8
+
+// pass is one run over a vector column that answers one or more searches.
+type pass struct {
+	t        *Table
+	column   int
+	dim      int
+	sealed   uint32
+	dead     []*BlockSet // of all blocks; nil = none at all
+	searches []*search
+	workers  int
+
+	next   atomic.Uint32 // first block that no worker has taken
+	failed atomic.Bool
+	mu     sync.Mutex
+	err    error
+}
+
+// search is one search of a pass.
+type search struct {
+	*ranking
+	opts  *NearestOptions
+	query *vector.Query
+	zero  float64 // score of the zero vector, which is what a NULL is stored as
+
+	rows, scored atomic.Uint64
+	bytes        atomic.Uint64
+	stats        NearestStats
+}
+
+func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
+	p := &pass{t: t, column: opts[0].Column, sealed: t.sealedBlocks()}
+	if p.column < 0 || p.column >= len(t.def.Columns) {
+		return nil, fmt.Errorf("%s has no column %d", t.def.Name, p.column)
+	}
+	col := &t.def.Columns[p.column]
+	if col.Type.Kind != value.Vector {
+		return nil, &TypeError{t.def.Name, col.Name, value.Type{Kind: value.Vector}, col.Type}
+	}
+	p.dim = col.Type.Dim
+	for i := range opts {
+		o := &opts[i]
+		if o.Column != p.column {
+			return nil, errors.New("searches of one pass are of one column")
+		}
+		if o.Query.Dim() != p.dim {
+			return nil, &DimensionError{t.def.Name, col.Name, o.Query.Dim(), p.dim}
+		}
+		s := &search{ranking: newRanking(o), opts: o, query: o.Query}
+		s.zero = o.Query.Score(make([]float32, p.dim))
+		p.searches = append(p.searches, s)
+		p.workers = max(p.workers, o.Workers)
+	}
+	if p.workers == 0 {
+		p.workers = runtime.GOMAXPROCS(0)
+	}
+	var err error
+	p.dead, err = t.deadBlocks(0, t.Blocks())
+	return p, err
+}
+
+// run answers the searches.
+func (p *pass) run(ctx context.Context) error {
+	start := time.Now()
+	if err := p.tail(); err != nil {
+		return err
+	}
+	if err := p.each(ctx, p.scan); err != nil {
+		return err
+	}
+	for _, s := range p.searches {
+		s.stats.Workers = p.workers
+		s.stats.Scan = time.Since(start)
+	}
+	return nil
+}
+
+// each runs f in every worker and returns the first error.
+func (p *pass) each(ctx context.Context, f func(ctx context.Context, w *worker) error) error {
+	n := min(p.workers, int(p.sealed/stride)+1)
+	one := func() {
+		w, err := p.newWorker()
+		if err == nil {
+			err = firstError(f(ctx, w), w.close())
+		}
+		if err != nil {
+			p.fail(err)
+		}
+	}
+	var wait sync.WaitGroup
+	for range n - 1 {
+		wait.Go(one)
+	}
+	one()
+	wait.Wait()
+	return p.err
+}
+
+func (p *pass) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		p.err = err
+	}
+	p.failed.Store(true)
+}
+
+// scan takes blocks until there are none left.
+func (p *pass) scan(ctx context.Context, w *worker) error {
+	for !p.failed.Load() {
+		from := p.next.Add(stride) - stride
+		if from >= p.sealed {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for b := from; b < min(from+stride, p.sealed); b++ {
+			if err := w.block(b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// wanted returns the rows of a block that a search looks at, and their number.
+func (p *pass) wanted(s *search, b uint32) (set BlockSet, n int) {
+	if f := s.opts.Filter; f != nil {
+		if fb := f.Block(b); fb != nil {
+			set = *fb
+		}
+	} else if b < p.sealed {
+		for i := range set {
+			set[i] = ^uint64(0)
+		}
+		n = BlockRows
+	} else {
+		set = firstRows(p.t.rowsIn(b))
+	}
+	if p.dead != nil && p.dead[b] != nil {
+		for i, d := range p.dead[b] {
+			set[i] &^= d
+		}
+		n = 0
+	}
+	if n == 0 {
+		n = set.Count()
+	}
+	return set, n
+}
+
+// tail scores the rows after the last full block.
+func (p *pass) tail() error {
+	b := p.sealed
+	if b >= p.t.Blocks() {
+		return nil
+	}
+	var union BlockSet
+	for _, s := range p.searches {
+		set, _ := p.wanted(s, b)
+		for i := range union {
+			union[i] |= set[i]
+		}
+	}
+	if union.Count() == 0 {
+		return nil
+	}
+	live := firstRows(p.t.rowsIn(b))
+	if p.dead != nil && p.dead[b] != nil {
+		for i, d := range p.dead[b] {
+			live[i] &^= d
+		}
+	}
+	col := new(value.Column)
+	if err := p.t.readTail([]int{p.column}, []*value.Column{col}, &live); err != nil {
+		return err
+	}
+	for _, s := range p.searches {
+		set, n := p.wanted(s, b)
+		s.rows.Add(uint64(n))
+		var found []Neighbor
+		for i := range set.All() {
+			if i >= p.t.rowsIn(b) || col.Null(i) {
+				continue
+			}
+			s.scored.Add(1)
+			s.bytes.Add(uint64(4 * p.dim))
+			if score := s.query.Score(col.Vec(i)); s.admits(score) {
+				found = append(found, Neighbor{uint64(b)*BlockRows + uint64(i), score})
+			}
+		}
+		s.offer(found)
+	}
+	return nil
+}
+
+// finish returns the answer of a search and what it took.
+func (s *search) finish() ([]Neighbor, *NearestStats) {
+	rows := s.sorted()
+	st := &s.stats
+	st.Rows, st.Scored, st.BytesRead = s.rows.Load(), s.scored.Load(), s.bytes.Load()
+	st.KthScore, st.Margin = math.NaN(), math.NaN()
+	if s.opts.K >= 0 && len(rows) > s.opts.K {
+		if s.opts.K > 0 {
+			st.Margin = math.Abs(rows[s.opts.K].Score - rows[s.opts.K-1].Score)
+		}
+		rows = rows[:s.opts.K]
+	}
+	if len(rows) > 0 {
+		st.KthScore = rows[len(rows)-1].Score
+	}
+	return rows, st
+}

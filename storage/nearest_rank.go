@@ -1,0 +1,122 @@
+package storage
+
+import (
+	"container/heap"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// ranking collects the answer of one search from several workers. Goodness is
+// the score, or its negative where lower scores come first; among equals the
+// lower row number comes first, so the answer does not depend on the order in
+// which rows are offered.
+type ranking struct {
+	sign     float64 // goodness = sign * score
+	limit    int     // rows wanted; < 0 = all
+	min, max *ScoreBound
+
+	cut atomic.Uint64 // bits of the least goodness that may still get in
+
+	mu   sync.Mutex
+	rows []Neighbor // a heap, last one first, when limit >= 0
+}
+
+func newRanking(o *NearestOptions) *ranking {
+	r := &ranking{sign: -1, limit: o.K, min: o.Min, max: o.Max}
+	if o.Query.Metric().HigherIsBetter() != o.Worst {
+		r.sign = 1
+	}
+	if o.Margin && o.K >= 0 {
+		r.limit++
+	}
+	cut := math.Inf(-1)
+	if r.sign > 0 && o.Min != nil {
+		cut = o.Min.Score
+	}
+	if r.sign < 0 && o.Max != nil {
+		cut = -o.Max.Score
+	}
+	r.cut.Store(math.Float64bits(cut))
+	return r
+}
+
+// cutoff returns the goodness below which no row belongs to the answer.
+func (r *ranking) cutoff() float64 { return math.Float64frombits(r.cut.Load()) }
+
+// admits reports whether a row with this score may belong to the answer.
+func (r *ranking) admits(score float64) bool {
+	return score*r.sign >= r.cutoff() && r.within(score)
+}
+
+func (r *ranking) within(score float64) bool {
+	if r.min != nil && !(score > r.min.Score || score == r.min.Score && !r.min.Open) {
+		return false
+	}
+	if r.max != nil && !(score < r.max.Score || score == r.max.Score && !r.max.Open) {
+		return false
+	}
+	return score == score
+}
+
+// before reports whether a comes before b in the answer.
+func (r *ranking) before(a, b Neighbor) bool {
+	if x, y := a.Score*r.sign, b.Score*r.sign; x != y {
+		return x > y
+	}
+	return a.Row < b.Row
+}
+
+// offer takes rows that admits has let through.
+func (r *ranking) offer(rows []Neighbor) {
+	if len(rows) == 0 || r.limit == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.limit < 0 {
+		r.rows = append(r.rows, rows...)
+		return
+	}
+	for _, n := range rows {
+		switch {
+		case len(r.rows) < r.limit:
+			heap.Push((*lastFirst)(r), n)
+		case r.before(n, r.rows[0]):
+			r.rows[0] = n
+			heap.Fix((*lastFirst)(r), 0)
+		default:
+			continue
+		}
+		if len(r.rows) == r.limit {
+			if g := r.rows[0].Score * r.sign; g > r.cutoff() {
+				r.cut.Store(math.Float64bits(g))
+			}
+		}
+	}
+}
+
+// sorted returns what was collected, in the order of the answer.
+func (r *ranking) sorted() []Neighbor {
+	slices.SortFunc(r.rows, func(a, b Neighbor) int {
+		if r.before(a, b) {
+			return -1
+		}
+		return 1
+	})
+	return r.rows
+}
+
+// lastFirst is the heap of a ranking.
+type lastFirst ranking
+
+func (h *lastFirst) Len() int           { return len(h.rows) }
+func (h *lastFirst) Less(i, j int) bool { return (*ranking)(h).before(h.rows[j], h.rows[i]) }
+func (h *lastFirst) Swap(i, j int)      { h.rows[i], h.rows[j] = h.rows[j], h.rows[i] }
+func (h *lastFirst) Push(x any)         { h.rows = append(h.rows, x.(Neighbor)) }
+func (h *lastFirst) Pop() any {
+	x := h.rows[len(h.rows)-1]
+	h.rows = h.rows[:len(h.rows)-1]
+	return x
+}
