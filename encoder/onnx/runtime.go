@@ -57,6 +57,10 @@ func LibraryPaths(given string) []string {
 	if cache, err := encoder.CacheDir(); err == nil {
 		out = append(out, inFolder(filepath.Join(cache, "runtime"))...)
 	}
+	if runtime.GOOS == "darwin" { // Homebrew's, where the loader does not look
+		out = append(out, inFolder("/opt/homebrew/lib")...)
+		out = append(out, inFolder("/usr/local/lib")...)
+	}
 	return append(out, libraryNames()[0]) // no slash: the loader searches
 }
 
