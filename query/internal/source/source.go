@@ -1,59 +1,44 @@
 // Package source reads and writes the files of COPY and of the table functions:
 // one file of Go a format. Readers and writers work in batches and in bounded
-// memory; their errors name the file and the line or row.
+// memory; their errors name the file and the line or row, both counted from 1.
 package source
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
 
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Column is a column a reader yields.
+// Column is a column of a file.
 type Column struct {
 	Name string
 	Type value.Type
 }
 
-// Options are what COPY and the table functions leave to the user. Get them from
-// ParseOptions, or set them and leave the rest at zero.
-type Options struct {
-	Header    Header // csv, tsv: whether the first line holds names
-	Delimiter byte   // csv, tsv; 0 = the format's
-	Null      string // csv, tsv: the text that stands for NULL; empty by default
-	HasNull   bool   // Null was given
-	Workers   int    // images: pictures looked at at the same time; 0 = one a CPU
-
-	// Types are what the reader should yield, by position, where the caller
-	// knows (the columns of COPY): csv, tsv and jsonl then convert to them and
-	// report what doesn't fit with its line. A Type of kind NULL is the reader's
-	// choice. nil: all are.
-	Types []value.Type
-
-	// Gallery (COPY ... TO) only.
-	Title, Image, Link, Credit string
-}
-
-// Header says whether the first line of a csv holds column names.
-type Header uint8
-
-const (
-	HeaderAuto Header = iota // found out: names have no numbers, data often do
-	HeaderYes
-	HeaderNo
-)
-
 // Reader yields the rows of a file, batch by batch. It is not safe for
 // concurrent use.
 type Reader interface {
-	// Columns are known once the file is open, and stay the same.
+	// Columns are known once the file is open.
 	Columns() []Column
+
+	// Project makes the reader yield just the file's columns with the numbers
+	// cols, in that order. It is called before the first Next. types, one for
+	// each of cols or nil, are what the caller is after: readers of text formats
+	// convert to them and report what doesn't fit with file and line; a type of
+	// kind NULL is the reader's choice, as are all types for other formats.
+	// Afterwards Columns tells what will come.
+	Project(cols []int, types []value.Type) error
 
 	// Next returns the next rows, nil at the end. The batch is valid until the
 	// following call.
 	Next(ctx context.Context) (*value.Batch, error)
 
-	// Rows is the number of rows to come in all, or -1 where only reading tells.
+	// Rows is the number of rows there will be in all, or -1 where only reading
+	// tells.
 	Rows() int64
 
 	// Progress is how much has been read, and of how much in all, in bytes (of
@@ -63,8 +48,155 @@ type Reader interface {
 	Close() error
 }
 
-// Problem is a row that could be read only in part; see Images.
-type Problem struct {
-	File string
-	Err  error
+// Writer writes a file of its own format. Nothing is to be seen at the file's
+// place before Close: a file that was there is replaced as a whole or not at
+// all. One of Close and Abort has to be called. It is not safe for concurrent use.
+type Writer interface {
+	// Write adds the rows of the batch's selection.
+	Write(ctx context.Context, b *value.Batch) error
+	// Close finishes the file and puts it in place. If it fails, nothing is there.
+	Close() error
+	// Abort leaves nothing behind. After Close it does nothing.
+	Abort()
+}
+
+// fileFormat is one entry of the table of formats.
+type fileFormat struct {
+	name    string
+	exts    []string
+	options []string // of reading
+	exports []string // options of writing
+	open    func(path string, o Options) (Reader, error)
+	create  func(path string, cols []Column, o Options) (Writer, error)
+}
+
+// formats is the table: add a format here.
+func formats() []fileFormat {
+	csv := []string{"header", "delimiter", "null", "quote"}
+	return []fileFormat{
+		{name: "npy", exts: []string{".npy"}, open: openNPY, create: createNPY},
+		{name: "csv", exts: []string{".csv"}, options: csv, exports: csv, open: openCSV, create: createCSV},
+		{name: "tsv", exts: []string{".tsv", ".tab"}, options: csv, exports: csv, open: openCSV, create: createCSV},
+		{name: "jsonl", exts: []string{".jsonl", ".ndjson"}, open: openJSONL, create: createJSONL},
+		{name: "parquet", exts: []string{".parquet", ".pq"}, open: openParquet, create: createParquet},
+		{name: "fvecs", exts: []string{".fvecs"}, open: openFvecs},
+		{name: "html", exts: []string{".html", ".htm"}, exports: []string{"title", "image", "link", "credit", "thumbnail"}, create: createGallery},
+	}
+}
+
+// Formats returns the names of the formats that can be read, or with export of
+// those that can be written.
+func Formats(export bool) []string {
+	var names []string
+	for _, f := range formats() {
+		if export && f.create != nil || !export && f.open != nil {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// find returns the format of that name; gallery is another name of html.
+func find(name string) (fileFormat, error) {
+	name = strings.ToLower(name)
+	if name == "gallery" {
+		name = "html"
+	}
+	var names []string
+	for _, f := range formats() {
+		if f.name == name {
+			return f, nil
+		}
+		names = append(names, f.name)
+	}
+	return fileFormat{}, fmt.Errorf("no format %q%s; there are %s", name, hint.DidYouMean(name, names), strings.Join(names, ", "))
+}
+
+// FormatOf returns the format that a file's ending stands for.
+func FormatOf(path string) (string, error) {
+	ext := strings.ToLower(filepath.Ext(path))
+	for _, f := range formats() {
+		for _, e := range f.exts {
+			if ext == e || f.name == "tsv" && strings.HasPrefix(ext, ".tsv0") { // numbered parts of an export
+				return f.name, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s", path, strings.Join(Formats(false), ", "))
+}
+
+// Open opens a file for reading. format may be empty: the ending decides.
+func Open(path, format string, o Options) (Reader, error) {
+	f, err := pick(path, format)
+	if err != nil {
+		return nil, err
+	}
+	if f.open == nil {
+		return nil, fmt.Errorf("%s: %s files can't be read, only written; readable are %s", path, f.name, strings.Join(Formats(false), ", "))
+	}
+	o.format = f.name
+	return f.open(path, o)
+}
+
+// Create begins a file. format may be empty: the ending decides.
+func Create(path, format string, cols []Column, o Options) (Writer, error) {
+	f, err := pick(path, format)
+	if err != nil {
+		return nil, err
+	}
+	if f.create == nil {
+		return nil, fmt.Errorf("%s: %s files can't be written, only read; writable are %s", path, f.name, strings.Join(Formats(true), ", "))
+	}
+	if len(cols) == 0 {
+		return nil, fmt.Errorf("%s: there is no column to write", path)
+	}
+	o.format = f.name
+	return f.create(path, cols, o)
+}
+
+func pick(path, name string) (fileFormat, error) {
+	if name == "" {
+		var err error
+		if name, err = FormatOf(path); err != nil {
+			return fileFormat{}, err
+		}
+	}
+	return find(name)
+}
+
+// baseName is the name of a file without folder and ending: the column name of
+// formats that have none.
+func baseName(path string) string {
+	b := filepath.Base(path)
+	return strings.TrimSuffix(b, filepath.Ext(b))
+}
+
+// project is the part of Project that all readers share: it checks cols and
+// returns the projected columns.
+func project(all []Column, cols []int) ([]Column, error) {
+	out := make([]Column, len(cols))
+	for i, c := range cols {
+		if c < 0 || c >= len(all) {
+			return nil, fmt.Errorf("there is no column %d, only %d", c+1, len(all))
+		}
+		out[i] = all[c]
+	}
+	return out, nil
+}
+
+// newBatch returns an empty batch with columns of the given types.
+func newBatch(cols []Column) *value.Batch {
+	b := &value.Batch{}
+	for _, c := range cols {
+		b.Cols = append(b.Cols, &value.Column{Type: c.Type})
+	}
+	return b
+}
+
+// reset empties a batch, keeping its memory.
+func reset(b *value.Batch) {
+	b.Len, b.Sel, b.Rows = 0, nil, nil
+	for _, c := range b.Cols {
+		c.Reset(c.Type)
+	}
 }

@@ -1,0 +1,129 @@
+package source
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+)
+
+// input is an open file that counts what has been read of it.
+type input struct {
+	f    *os.File
+	path string
+	size int64
+	done atomic.Int64
+}
+
+func openInput(path string) (*input, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(path, err)
+	}
+	st, err := f.Stat()
+	if err == nil && st.IsDir() {
+		err = fmt.Errorf("%s is a folder, not a file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	in := &input{f: f, path: path}
+	if st.Mode().IsRegular() {
+		in.size = st.Size()
+	}
+	return in, nil
+}
+
+// fileError says in plain words why a file can't be opened.
+func fileError(path string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		wd, wderr := os.Getwd()
+		if wderr == nil && !filepath.IsAbs(path) {
+			return fmt.Errorf("no file %s in %s: %w", path, wd, fs.ErrNotExist)
+		}
+		return fmt.Errorf("no file %s: %w", path, fs.ErrNotExist)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%s: no permission: %w", path, fs.ErrPermission)
+	}
+	return err
+}
+
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.f.Read(p)
+	in.done.Add(int64(n))
+	return n, err
+}
+
+func (in *input) Progress() (done, total int64) { return min(in.done.Load(), max(in.size, 0)), in.size }
+func (in *input) Close() error                  { return in.f.Close() }
+
+// rewind goes back to the start of the file.
+func (in *input) rewind() error {
+	_, err := in.f.Seek(0, io.SeekStart)
+	in.done.Store(0)
+	return err
+}
+
+// output is a file that takes its place only when it is complete.
+type output struct {
+	*bufio.Writer
+	f    *os.File
+	path string
+	done bool
+}
+
+func createOutput(path string) (*output, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("no folder %s: %w", filepath.Dir(path), fs.ErrNotExist)
+		}
+		return nil, fileError(path, err)
+	}
+	if st, err := os.Stat(path); err == nil && st.IsDir() {
+		f.Close()
+		os.Remove(f.Name())
+		return nil, fmt.Errorf("%s is a folder, not a file", path)
+	}
+	return &output{Writer: bufio.NewWriterSize(f, 256<<10), f: f, path: path}, nil
+}
+
+// finish flushes, syncs and renames the file into place.
+func (o *output) finish() error {
+	if o.done {
+		return nil
+	}
+	err := o.Flush()
+	if err == nil {
+		err = o.f.Chmod(0o644)
+	}
+	if err == nil {
+		err = o.f.Sync()
+	}
+	if cerr := o.f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(o.f.Name(), o.path)
+	}
+	o.done = true
+	if err != nil {
+		os.Remove(o.f.Name())
+		return fmt.Errorf("%s was not written: %w", o.path, err)
+	}
+	return nil
+}
+
+func (o *output) Abort() {
+	if !o.done {
+		o.done = true
+		o.f.Close()
+		os.Remove(o.f.Name())
+	}
+}

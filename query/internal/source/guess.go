@@ -1,0 +1,148 @@
+package source
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// kindGuess finds the narrowest type that all texts of a column can be read as.
+type kindGuess struct {
+	seen int
+	not  [value.Vector + 1]bool // kinds that are ruled out
+	dim  int                    // of vectors
+}
+
+// see takes in one field.
+func (g *kindGuess) see(s, null string) {
+	if s == null || s == "" {
+		return
+	}
+	g.seen++
+	if !g.not[value.Boolean] && !strings.EqualFold(s, "true") && !strings.EqualFold(s, "false") {
+		g.not[value.Boolean] = true
+	}
+	if !g.not[value.Integer] && !plainInteger(s) {
+		g.not[value.Integer] = true
+	}
+	if !g.not[value.Real] && !plainReal(s) {
+		g.not[value.Real] = true
+	}
+	if !g.not[value.Timestamp] {
+		if _, err := value.ParseTimestamp(s); err != nil || len(s) < len("2006-01-02") {
+			g.not[value.Timestamp] = true
+		}
+	}
+	if !g.not[value.Vector] {
+		v, err := value.ParseVector(nil, s)
+		if err != nil || g.seen > 1 && len(v) != g.dim || len(v) > value.MaxDim {
+			g.not[value.Vector] = true
+		}
+		g.dim = len(v)
+	}
+}
+
+// plainInteger reports whether s is how an integer is printed: numbers with
+// leading zeros or a plus are rather names, and not to be changed.
+func plainInteger(s string) bool {
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || len(digits) > 1 && digits[0] == '0' {
+		return false
+	}
+	_, err := value.ParseInt(s)
+	return err == nil && digits[0] != '+' && strings.TrimSpace(s) == s
+}
+
+func plainReal(s string) bool {
+	switch s {
+	case "NaN", "Infinity", "-Infinity":
+		return true
+	}
+	digits := strings.TrimPrefix(s, "-")
+	if digits == "" || digits[0] != '.' && (digits[0] < '0' || digits[0] > '9') ||
+		len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' {
+		return false
+	}
+	if !strings.ContainsAny(s, ".eE") && !plainInteger(s) {
+		return false // an integer too large: a name more likely
+	}
+	_, err := value.ParseReal(s)
+	return err == nil && strings.TrimSpace(s) == s
+}
+
+// typ is the type all fields so far can be read as.
+func (g *kindGuess) typ() value.Type {
+	if g.seen > 0 {
+		for _, k := range []value.Kind{value.Boolean, value.Integer, value.Real, value.Timestamp} {
+			if !g.not[k] {
+				return value.Type{Kind: k}
+			}
+		}
+		if !g.not[value.Vector] {
+			return value.Type{Kind: value.Vector, Dim: g.dim}
+		}
+	}
+	return value.Type{Kind: value.Text}
+}
+
+// looksLikeHeader decides whether first is a line of names above the rows of
+// sample: if it repeats a name in want, if a column is of numbers (times, ...)
+// but for its first field, or if all its fields are written like names (a-z and
+// underscore) and some column's other fields hardly ever are.
+func looksLikeHeader(first []string, sample [][]string, want []string, null string) bool {
+	for _, h := range first {
+		if strings.TrimSpace(h) == "" || len(h) > 64 {
+			return false
+		}
+		if _, err := value.ParseReal(h); err == nil {
+			return false // no column is called 12
+		}
+	}
+	for _, h := range first {
+		if slices.ContainsFunc(want, func(n string) bool { return strings.EqualFold(n, strings.TrimSpace(h)) }) {
+			return true
+		}
+	}
+	named := len(first) > 0
+	shaped := false
+	for i, h := range first {
+		var g kindGuess
+		alike, total := 0, 0
+		for _, rec := range sample {
+			if i < len(rec) {
+				g.see(rec[i], null)
+				if rec[i] == h {
+					named = false // a name that comes back is data
+				}
+				total++
+				if nameLike(rec[i]) {
+					alike++
+				}
+			}
+		}
+		if k := g.typ().Kind; k != value.Text && g.seen > 0 {
+			g.see(h, null)
+			if g.typ().Kind == value.Text {
+				return true
+			}
+		}
+		if !nameLike(h) {
+			named = false
+		}
+		if total > 0 && alike*50 <= total || h == "id" || strings.HasSuffix(h, "_id") {
+			shaped = true
+		}
+	}
+	return named && shaped
+}
+
+// nameLike reports whether s is made of a-z and underscores only.
+func nameLike(s string) bool {
+	for i := range len(s) {
+		if (s[i] < 'a' || s[i] > 'z') && s[i] != '_' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,355 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// jsonlReader reads files of one JSON object a line. Columns are the members in
+// order of first appearance; one that an object lacks is NULL.
+type jsonlReader struct {
+	*input
+	all   []Column
+	cols  []Column
+	field map[string][]int // member name -> columns yielded
+	in    *bufio.Reader
+	line  int
+	batch *value.Batch
+	seen  []int // row + 1 in which a column was last set
+}
+
+func openJSONL(path string, o Options) (Reader, error) {
+	in, err := openInput(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &jsonlReader{input: in}
+	if err := r.sniff(); err != nil {
+		in.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// memberGuess is what is known of a member's values.
+type memberGuess struct {
+	name  string
+	text  kindGuess // of strings
+	kinds [value.Vector + 1]bool
+	dim   int
+	words bool // NaN, Infinity or -Infinity as texts
+}
+
+// sniff looks at the start of the file for members and their types.
+func (r *jsonlReader) sniff() error {
+	r.in = bufio.NewReaderSize(r.input, 256<<10)
+	var held bytes.Buffer
+	pipe := r.size == 0
+	limit := int64(sampleBytes)
+	if pipe {
+		limit = 4 << 20
+	}
+	var guesses []*memberGuess
+	byName := map[string]*memberGuess{}
+	for read := int64(0); read < limit; {
+		line, err := r.nextLine()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		read += int64(len(line)) + 1
+		if pipe {
+			held.Write(line)
+			held.WriteByte('\n')
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		err = members(line, func(name string, raw []byte) error {
+			g := byName[name]
+			if g == nil {
+				g = &memberGuess{name: name}
+				byName[name] = g
+				guesses = append(guesses, g)
+			}
+			g.see(raw)
+			return nil
+		})
+		if err != nil {
+			break // reported, with its line, when it is read in earnest
+		}
+	}
+	for _, g := range guesses {
+		r.all = append(r.all, Column{g.name, g.typ()})
+	}
+	r.line = 0
+	if pipe {
+		r.in = bufio.NewReader(io.MultiReader(bytes.NewReader(held.Bytes()), r.in))
+	} else {
+		if err := r.rewind(); err != nil {
+			return fmt.Errorf("%s: %w", r.path, err)
+		}
+		r.in.Reset(r.input)
+	}
+	pick := make([]int, len(r.all))
+	for i := range pick {
+		pick[i] = i
+	}
+	return r.Project(pick, nil)
+}
+
+func (g *memberGuess) see(raw []byte) {
+	switch raw[0] {
+	case 'n':
+	case 't', 'f':
+		g.kinds[value.Boolean] = true
+	case '"':
+		var s string
+		if json.Unmarshal(raw, &s) == nil {
+			if s == "NaN" || s == "Infinity" || s == "-Infinity" {
+				g.words = true // a real JSON has no number for, or a text
+				return
+			}
+			g.text.see(s, "")
+			if s == "" { // a text for certain
+				g.text.seen++
+				g.text.not[value.Timestamp] = true
+			}
+		}
+		g.kinds[value.Text] = true
+	case '{':
+		g.kinds[value.JSON] = true
+	case '[':
+		v, err := value.ParseVector(nil, string(raw))
+		if err != nil || len(v) > value.MaxDim || g.kinds[value.Vector] && len(v) != g.dim {
+			g.kinds[value.JSON] = true
+			return
+		}
+		g.kinds[value.Vector], g.dim = true, len(v)
+	default:
+		if plainInteger(string(raw)) {
+			g.kinds[value.Integer] = true
+		} else {
+			g.kinds[value.Real] = true
+		}
+	}
+}
+
+// typ is the one type seen; INTEGER and REAL make REAL, any other mix is JSON.
+func (g *memberGuess) typ() value.Type {
+	if g.words {
+		if g.kinds[value.Real] || g.kinds[value.Integer] {
+			g.kinds[value.Real] = true
+		} else {
+			g.kinds[value.Text], g.text.not[value.Timestamp] = true, true
+		}
+	}
+	var seen []value.Kind
+	for k, yes := range g.kinds {
+		if yes {
+			seen = append(seen, value.Kind(k))
+		}
+	}
+	switch {
+	case len(seen) == 0:
+		return value.Type{Kind: value.Text}
+	case len(seen) == 1 && seen[0] == value.Vector:
+		return value.Type{Kind: value.Vector, Dim: g.dim}
+	case len(seen) == 1 && seen[0] == value.Text && !g.text.not[value.Timestamp] && g.text.seen > 0:
+		return value.Type{Kind: value.Timestamp}
+	case len(seen) == 1:
+		return value.Type{Kind: seen[0]}
+	case slices.Equal(seen, []value.Kind{value.Integer, value.Real}):
+		return value.Type{Kind: value.Real}
+	}
+	return value.Type{Kind: value.JSON}
+}
+
+// nextLine returns the next line without its end; it is valid until the next call.
+func (r *jsonlReader) nextLine() ([]byte, error) {
+	line, err := r.in.ReadSlice('\n')
+	if err == bufio.ErrBufferFull {
+		long := bytes.Clone(line)
+		for err == bufio.ErrBufferFull {
+			if len(long) > maxRecord {
+				return nil, fmt.Errorf("%s, line %d: longer than %d MB; jsonl has one object a line", r.path, r.line+1, maxRecord>>20)
+			}
+			line, err = r.in.ReadSlice('\n')
+			long = append(long, line...)
+		}
+		line = long
+	}
+	if err == io.EOF && len(line) > 0 {
+		err = nil
+	}
+	if err != nil {
+		if err == io.EOF {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%s: %w", r.path, err)
+	}
+	r.line++
+	if r.line == 1 {
+		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+	}
+	return bytes.TrimRight(line, "\r\n"), nil
+}
+
+var errNotObject = errors.New("expected one JSON object a line")
+
+// members calls f for every member of the JSON object in line.
+func members(line []byte, f func(name string, raw []byte) error) error {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 || line[0] != '{' {
+		return errNotObject
+	}
+	if !utf8.Valid(line) {
+		return errors.New("not valid UTF-8; save the file as UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(line))
+	d.Token() // {
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return jsonError(err)
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return jsonError(err)
+		}
+		if err := f(key.(string), raw); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return jsonError(err)
+	}
+	if rest := bytes.TrimSpace(line[d.InputOffset():]); len(rest) > 0 {
+		return fmt.Errorf("%s after the object; jsonl has one object a line", value.Quote(string(rest)))
+	}
+	return nil
+}
+
+func jsonError(err error) error {
+	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON object is not complete; jsonl has one object a line")
+	}
+	return fmt.Errorf("not valid JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+func (r *jsonlReader) Columns() []Column { return r.cols }
+func (r *jsonlReader) Rows() int64       { return -1 }
+
+func (r *jsonlReader) Project(cols []int, types []value.Type) error {
+	out, err := project(r.all, cols)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	r.field = map[string][]int{}
+	for i := range out {
+		r.field[out[i].Name] = append(r.field[out[i].Name], i)
+		if types != nil && types[i].Kind != value.Null {
+			out[i].Type = types[i]
+		}
+	}
+	r.cols, r.batch = out, newBatch(out)
+	r.seen = make([]int, len(out))
+	return nil
+}
+
+func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	reset(r.batch)
+	clear(r.seen)
+	for r.batch.Len < value.BatchSize {
+		line, err := r.nextLine()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if err := r.add(line); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", r.path, r.line, err)
+		}
+	}
+	if r.batch.Len == 0 {
+		return nil, nil
+	}
+	return r.batch, nil
+}
+
+func (r *jsonlReader) add(line []byte) error {
+	n := r.batch.Len
+	err := members(line, func(name string, raw []byte) error {
+		for _, i := range r.field[name] {
+			if r.seen[i] == n+1 {
+				return fmt.Errorf("%q comes twice", name)
+			}
+			r.seen[i] = n + 1
+			c := r.batch.Cols[i]
+			v, err := fromJSON(raw, c.Type)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if c.Type.Kind == value.Vector && c.Type.Dim == 0 && !v.IsNull() {
+				c.Type.Dim = len(v.Vec())
+				c.Vecs = append(c.Vecs, make([]float32, n*c.Type.Dim)...)
+			}
+			c.Append(n, v)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for i, c := range r.batch.Cols {
+		if r.seen[i] != n+1 {
+			c.Append(n, value.Value{})
+		}
+	}
+	r.batch.Len++
+	return nil
+}
+
+// fromJSON reads one JSON value as type t.
+func fromJSON(raw []byte, t value.Type) (value.Value, error) {
+	if raw[0] == 'n' {
+		return value.Value{}, nil
+	}
+	if t.Kind == value.JSON {
+		return value.RawJSON(string(raw)), nil
+	}
+	if raw[0] == '"' {
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return value.Value{}, jsonError(err)
+		}
+		return value.Parse(t, s)
+	}
+	number := raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'
+	ok := t.Kind == value.Text || t.Kind == value.Vector && raw[0] == '[' ||
+		t.Kind == value.Boolean && (raw[0] == 't' || raw[0] == 'f') ||
+		(t.Kind == value.Integer || t.Kind == value.Real) && number
+	if !ok {
+		return value.Value{}, fmt.Errorf("%s is not %v", value.Quote(string(raw)), t)
+	}
+	return value.Parse(t, string(raw))
+}

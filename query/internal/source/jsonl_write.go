@@ -1,0 +1,91 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// jsonlWriter writes one object a line, NULL as null, times and blobs as the
+// texts they are cast to.
+type jsonlWriter struct {
+	*output
+	keys [][]byte
+	line []byte
+	rows int64
+}
+
+func createJSONL(path string, cols []Column, _ Options) (Writer, error) {
+	w := &jsonlWriter{}
+	seen := map[string]bool{}
+	for _, c := range cols {
+		if seen[c.Name] {
+			return nil, fmt.Errorf("%s: two columns are called %q; give one another name with AS", path, c.Name)
+		}
+		seen[c.Name] = true
+		w.keys = append(w.keys, append(appendJSONText(nil, c.Name), ':'))
+	}
+	out, err := createOutput(path)
+	w.output = out
+	return w, err
+}
+
+// appendJSONText appends s as a JSON string, without escaping < > and &.
+func appendJSONText(b []byte, s string) []byte {
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false)
+	e.Encode(s) // a string can't fail
+	return append(b, bytes.TrimRight(buf.Bytes(), "\n")...)
+}
+
+func (w *jsonlWriter) Write(ctx context.Context, b *value.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var err error
+	eachRow(b, func(i int) bool {
+		w.rows++
+		w.line = append(w.line[:0], '{')
+		for k, c := range b.Cols {
+			if k > 0 {
+				w.line = append(w.line, ',')
+			}
+			w.line = append(w.line, w.keys[k]...)
+			w.line = appendJSON(w.line, c.Value(i))
+		}
+		w.line = append(w.line, '}', '\n')
+		_, err = w.output.Write(w.line)
+		return err == nil
+	})
+	return err
+}
+
+// appendJSON appends a value; reals that JSON has no number for are texts.
+func appendJSON(b []byte, v value.Value) []byte {
+	switch v.Kind() {
+	case value.Null:
+		return append(b, "null"...)
+	case value.Boolean, value.Integer, value.Vector:
+		return v.AppendText(b)
+	case value.Real:
+		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
+			return appendJSONText(b, v.String())
+		} else if f == math.Trunc(f) && math.Abs(f) < 1e15 {
+			return append(v.AppendText(b), ".0"...) // to stay REAL
+		}
+		return v.AppendText(b)
+	case value.JSON:
+		var buf bytes.Buffer
+		if json.Compact(&buf, []byte(v.Str())) == nil {
+			return append(b, buf.Bytes()...)
+		}
+	}
+	return appendJSONText(b, v.String())
+}
+
+func (w *jsonlWriter) Close() error { return w.finish() }
