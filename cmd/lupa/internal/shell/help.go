@@ -49,7 +49,7 @@ func runHelp(std stdio, args []string) error {
 // mainFlags are those that --help has room for; the manual page has all.
 var mainFlags = map[string]bool{
 	"command": true, "file": true, "format": true, "output": true, "param": true, "prompts": true, "models": true,
-	"read-only": true, "keep-going": true, "echo": true, "timer": true,
+	"read-only": true, "keep-going": true, "echo": true,
 }
 
 // wrap sets words in lines of at most width columns, indented.
@@ -106,6 +106,8 @@ func subcommandFlags(name string) *pflag.FlagSet {
 	switch name {
 	case "eval":
 		return evalFlags(&options{})
+	case "model", "setup":
+		return modelFlags(name, &options{})
 	}
 	return nil
 }

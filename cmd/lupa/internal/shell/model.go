@@ -1,0 +1,152 @@
+package shell
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/hub"
+	"github.com/lupadb/lupa/encoder/onnx"
+	"github.com/lupadb/lupa/encoder/table"
+	"github.com/spf13/pflag"
+)
+
+// modelFlags are those of lupa model and lupa setup.
+func modelFlags(name string, o *options) *pflag.FlagSet {
+	f := pflag.NewFlagSet("lupa "+name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	if name == "model" {
+		f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; pull to there")
+		f.StringVar(&o.format, "format", "", "output `MODE` of list")
+	}
+	f.BoolVarP(&o.help, "help", "h", false, "this text")
+	return f
+}
+
+// runModel is lupa model list, check and pull.
+func runModel(ctx context.Context, std stdio, args []string) error {
+	o := &options{images: "off", color: "auto"}
+	f := modelFlags("model", o)
+	if err := f.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if o.help {
+		return runHelp(std, []string{"model"})
+	}
+	s, err := newShell(std, o)
+	if err != nil {
+		return err
+	}
+	s.stop = catchInterrupts()
+	defer s.stop.release()
+	ctx, stop := s.cancellable(ctx)
+	defer stop()
+	rest := f.Args()
+	switch {
+	case len(rest) == 1 && rest[0] == "list" || len(rest) == 0:
+		return s.modelList()
+	case len(rest) == 2 && rest[0] == "check":
+		return s.modelCheck(rest[1])
+	case len(rest) == 2 && rest[0] == "pull":
+		return s.modelPull(ctx, rest[1])
+	}
+	return usagef("lupa model list, lupa model check NAME or lupa model pull NAME")
+}
+
+// modelList prints the encoders on this machine and those that can be fetched.
+func (s *Shell) modelList() error {
+	have := map[string]bool{}
+	var rows [][]string
+	for _, m := range encoder.SearchPath(s.opts.models...).List() {
+		have[m.Name] = true
+		rows = append(rows, []string{m.Name, string(m.Kind), m.Dir})
+	}
+	for _, m := range hub.Models() {
+		if !have[m.Name] {
+			rows = append(rows, []string{m.Name, "not here", fmt.Sprintf("lupa model pull %s (%s)", m.Name, bytesText(m.Size()))})
+		}
+	}
+	return s.texts([]string{"encoder", "kind", "folder"}, rows)
+}
+
+// modelCheck says what an encoder can do, and fails if that is nothing.
+func (s *Shell) modelCheck(name string) error {
+	m, err := encoder.SearchPath(s.opts.models...).Find(name)
+	if err != nil {
+		return err
+	}
+	if m.Kind == encoder.KindTable {
+		e, err := table.Open(m.Name, m.Dir)
+		if err != nil {
+			return err
+		}
+		defer e.Close()
+		_, err = fmt.Fprintf(s.std.out, "%s\na table of prompts in %s\n", e.Model(), m.Dir)
+		return err
+	}
+	f, err := onnx.Inspect(m.Dir, "")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.std.out, strings.TrimRight(f.String(), "\n"))
+	if f.Text == nil && f.Image == nil {
+		return errFailed
+	}
+	version, path, err := onnx.RuntimeVersion(nil)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(s.std.out, "runs on ONNX Runtime %s, %s\n", version, path)
+	return err
+}
+
+// modelPull downloads a model.
+func (s *Shell) modelPull(ctx context.Context, name string) error {
+	o := &hub.Options{Progress: s.downloading}
+	if len(s.opts.models) > 0 {
+		o.Dir = filepath.Join(s.opts.models[0], name)
+	}
+	dir, err := hub.Pull(ctx, name, o)
+	s.clearProgress()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.std.out, dir)
+	return err
+}
+
+// runSetup is lupa setup: ONNX Runtime's library for this user.
+func runSetup(ctx context.Context, std stdio, args []string) error {
+	o := &options{images: "off", color: "auto"}
+	f := modelFlags("setup", o)
+	if err := f.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if o.help {
+		return runHelp(std, []string{"setup"})
+	}
+	s, err := newShell(std, o)
+	if err != nil {
+		return err
+	}
+	s.stop = catchInterrupts()
+	defer s.stop.release()
+	ctx, stop := s.cancellable(ctx)
+	defer stop()
+	path, err := hub.Setup(ctx, &hub.Options{Progress: s.downloading})
+	s.clearProgress()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(std.out, path)
+	return err
+}
+
+// downloading shows the progress of a download.
+func (s *Shell) downloading(p hub.Progress) {
+	s.progress(db.Progress{Stage: p.File, Done: p.Done, Total: p.Total, Unit: "bytes"})
+}
