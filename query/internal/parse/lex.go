@@ -65,7 +65,7 @@ const (
 // lexStatement returns the tokens of the next statement, ending with an EOF in
 // place of its ';' or of the end of the source. An n-th ? gets the value "?n".
 func lexStatement(s *scanner) ([]lexer.Token, *Error) {
-	var tokens []lexer.Token
+	tokens := make([]lexer.Token, 0, min(16+(len(s.src)-s.off)/5, 4096))
 	var nest []bool // for each open parenthesis or CASE: is it a query?
 	queries := 0
 	params := 0
