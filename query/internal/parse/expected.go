@@ -22,7 +22,7 @@ var descriptions = map[string]string{
 	"GOrder":       wantExpr,
 	"GTable":       "a table",
 	"GTerm":        wantQuery,
-	"gRow":         "a row in parentheses",
+	"gRows":        wantRow,
 	"GElement":     wantName,
 	"gName":        wantName,
 	"gText":        "a text in quotes",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
 	"github.com/lupadb/lupa/query/internal/hint"
@@ -17,6 +18,7 @@ const (
 	wantColumn = "a column"
 	wantType   = "a type"
 	wantName   = "a name"
+	wantRow    = "a row in parentheses"
 	wantQuery  = "SELECT or VALUES"
 )
 
@@ -36,6 +38,9 @@ func explain(src string, tokens []lexer.Token, err error) *Error {
 		return e
 	}
 	u, ok := asUnexpected(err)
+	if strings.Contains(err.Error(), "too many iterations") {
+		return Errorf(posOf(tokens[0].Pos), "a list in this statement is too long: at most %d elements", participle.MaxIterations)
+	}
 	if !ok {
 		return Errorf(posOf(tokens[0].Pos), "this statement cannot be parsed: %v", err)
 	}

@@ -27,7 +27,7 @@ type gCTE struct {
 type gTerm struct {
 	Pos    lexer.Position
 	Core   *gCore   `parser:"  'SELECT' @@"`
-	Values []*gRow  `parser:"| 'VALUES' @@ (',' @@)*"`
+	Values *gRows   `parser:"| 'VALUES' @@"`
 	Paren  *gSelect `parser:"| '(' @@ ')'"`
 }
 
@@ -58,30 +58,49 @@ type gItem struct {
 	Alias *gName      `parser:"  ('AS' @@ | @@)?"`
 }
 
-// gRow is the rule of a row: ( value , ... ).
-type gRow struct {
-	at     Pos
-	values []Expr
+// gRows is the rule of the rows of VALUES: ( value , ... ) , ... It is not left
+// to participle, as there may be a million of them.
+type gRows struct {
+	at   []Pos
+	rows [][]Expr
 }
 
 // Parse implements participle.Parseable.
-func (r *gRow) Parse(lex *lexer.PeekingLexer) error {
+func (r *gRows) Parse(lex *lexer.PeekingLexer) error {
 	if !is(lex.Peek(), "(") {
 		return participle.NextMatch
 	}
-	r.at = posOf(lex.Next().Pos)
 	p := exprParser{lex: lex}
 	for {
-		v, err := p.value()
+		r.at = append(r.at, posOf(lex.Peek().Pos))
+		row, err := p.row()
 		if err != nil {
 			return err
 		}
-		r.values = append(r.values, v)
-		if p.accept(")") {
+		r.rows = append(r.rows, row)
+		if !p.accept(",") {
 			return nil
 		}
+	}
+}
+
+// row parses the values of a row and the parentheses around them.
+func (p *exprParser) row() ([]Expr, error) {
+	if !p.accept("(") {
+		return nil, p.unexpected(wantRow)
+	}
+	var row []Expr
+	for {
+		v, err := p.value()
+		if err != nil {
+			return nil, err
+		}
+		row = append(row, v)
+		if p.accept(")") {
+			return row, nil
+		}
 		if !p.accept(",") {
-			return p.unexpected(",", ")")
+			return nil, p.unexpected(",", ")")
 		}
 	}
 }
@@ -232,12 +251,11 @@ func (c *converter) term(g *gTerm) Body {
 		}
 		return s
 	}
-	v := &Values{Pos: posOf(g.Pos)}
-	for _, row := range g.Values {
-		if len(v.Rows) > 0 && len(row.values) != len(v.Rows[0]) {
-			c.fail(Errorf(row.at, "row %d has %s, the first row has %d", len(v.Rows)+1, plural(len(row.values), "value"), len(v.Rows[0])))
+	v := &Values{posOf(g.Pos), g.Values.rows}
+	for i, row := range v.Rows {
+		if len(row) != len(v.Rows[0]) {
+			c.fail(Errorf(g.Values.at[i], "row %d has %s, the first row has %d", i+1, plural(len(row), "value"), len(v.Rows[0])))
 		}
-		v.Rows = append(v.Rows, row.values)
 	}
 	return v
 }
