@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/participle/v2"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/errors.txt with the errors as they are")
@@ -39,6 +41,18 @@ func TestErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestLongList checks the error for a list that is longer than participle takes.
+func TestLongList(t *testing.T) {
+	defer func(n int) { participle.MaxIterations = n }(participle.MaxIterations)
+	participle.MaxIterations = 100
+	src := "SELECT " + strings.Repeat("a, ", 200) + "a"
+	_, err := Parse(src)
+	if want := "1:1: a list in this statement is too long: at most 100 elements"; err == nil || err.Error() != want {
+		t.Errorf("error is %v, want %s", err, want)
+	}
+	samePrinted(t, "VALUES "+strings.Repeat("(1), ", 200)+"(1)")
 }
 
 // checkPlace checks that line, column and offset of an error are the same place

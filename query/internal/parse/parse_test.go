@@ -2,6 +2,7 @@ package parse
 
 import (
 	"reflect"
+	"sync"
 	"testing"
 )
 
@@ -82,6 +83,25 @@ func TestPrintParses(t *testing.T) {
 	for _, src := range statements {
 		samePrinted(t, src)
 	}
+}
+
+// TestConcurrent parses in several goroutines at once, errors included; run
+// with -race it checks that nothing is shared between them.
+func TestConcurrent(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, src := range statements {
+				if _, err := Parse(src); err != nil {
+					t.Error(err)
+				}
+				if _, err := Parse(src + "\n SELCT ("); err == nil {
+					t.Errorf("%s\n SELCT ( is accepted", src)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // samePrinted checks that what src parses to prints as text with the same tree,
