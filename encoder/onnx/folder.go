@@ -259,7 +259,7 @@ func (f *Folder) tower(kind string, list []candidate, variant string, setup func
 		return nil
 	}
 	t := &Tower{Path: c.path, Graph: g}
-	if err := t.measure(); err == nil {
+	if err = t.measure(); err == nil {
 		err = setup(t, c)
 	}
 	if err != nil {

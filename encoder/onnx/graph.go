@@ -97,6 +97,10 @@ func ReadGraph(path string) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
+	var head [32]byte
+	if n, _ := f.ReadAt(head[:], 0); strings.HasPrefix(string(head[:n]), "version https://git-lfs") {
+		return nil, fmt.Errorf("%s is a Git LFS pointer and not the file itself: `git lfs pull` fetches that", path)
+	}
 	g, err := readGraph(f, st.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s is not an ONNX file, or damaged: %w", path, err)

@@ -74,9 +74,10 @@ func RuntimeVersion(o *Options) (version, path string, err error) {
 
 // session is a graph loaded into ONNX Runtime. Run may be called concurrently.
 type session struct {
-	s     *ort.DynamicAdvancedSession
-	half  []bool // inputs that are float16
-	names []string
+	s       *ort.DynamicAdvancedSession
+	names   []string // of the inputs
+	half    []bool   // which of them are float16
+	halfOut bool     // so is the output
 }
 
 // levels are tried in order: graphs in float16 are refused by some releases at
@@ -91,6 +92,9 @@ func newSession(t *Tower, o *Options) (*session, error) {
 	for _, v := range t.Graph.Inputs {
 		s.names = append(s.names, v.Name)
 		s.half = append(s.half, v.Type == Float16)
+	}
+	for _, v := range t.Graph.Outputs {
+		s.halfOut = s.halfOut || v.Name == t.Output && v.Type == Float16
 	}
 	var first error
 	for _, level := range levels {
@@ -139,31 +143,32 @@ func (s *session) run(in []tensor, rows, dim int) ([]float32, error) {
 		}
 		inputs = append(inputs, v)
 	}
-	outputs := []ort.Value{nil}
-	if err := s.s.Run(inputs, outputs); err != nil {
+	// The output is set aside here: what the binding makes of float16 that ONNX
+	// Runtime sets aside is too short.
+	shape := ort.NewShape(int64(rows), int64(dim))
+	if s.halfOut {
+		half := make([]byte, 2*rows*dim)
+		v, err := ort.NewCustomDataTensor(shape, half, ort.TensorElementDataTypeFloat16)
+		if err != nil {
+			return nil, err
+		}
+		defer v.Destroy()
+		if err := s.s.Run(inputs, []ort.Value{v}); err != nil {
+			return nil, err
+		}
+		out := make([]float32, rows*dim)
+		for i := range out {
+			out[i] = fromHalf(binary.LittleEndian.Uint16(half[2*i:]))
+		}
+		return out, nil
+	}
+	out := make([]float32, rows*dim)
+	v, err := ort.NewTensor(shape, out)
+	if err != nil {
 		return nil, err
 	}
-	defer outputs[0].Destroy()
-	var out []float32
-	switch v := outputs[0].(type) {
-	case *ort.Tensor[float32]:
-		out = append(out, v.GetData()...)
-	case *ort.CustomDataTensor:
-		if v.DataType() != ort.TensorElementDataTypeFloat16 {
-			return nil, fmt.Errorf("the output is of type %d, not float32 or float16", v.DataType())
-		}
-		b := v.GetData()
-		out = make([]float32, len(b)/2)
-		for i := range out {
-			out[i] = fromHalf(binary.LittleEndian.Uint16(b[2*i:]))
-		}
-	default:
-		return nil, fmt.Errorf("the output is a %T, not float32 or float16", v)
-	}
-	if len(out) != rows*dim {
-		return nil, fmt.Errorf("the output has %v values; %d rows of %d are expected", outputs[0].GetShape(), rows, dim)
-	}
-	return out, nil
+	defer v.Destroy()
+	return out, s.s.Run(inputs, []ort.Value{v})
 }
 
 func (s *session) value(i int, t tensor) (ort.Value, error) {
