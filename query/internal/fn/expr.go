@@ -25,7 +25,7 @@ type Expr interface {
 func Column(i int, t value.Type) Expr { return &columnExpr{i, t} }
 
 // Const returns the expression for a constant.
-func Const(v value.Value) Expr { return &constExpr{ConstArg(v, value.Type{})} }
+func Const(v value.Value) Expr { return &constExpr{ConstArg(v, value.Type{}), true} }
 
 // Apply returns the call of a resolved function; arguments are cast to
 // call.Params where they are of another type. wrap, which may be nil, adds the
@@ -52,7 +52,7 @@ func ApplyName(name string, args ...Expr) (Expr, error) {
 // Const counts as a literal.
 func TypeOf(e Expr) ArgType {
 	c, ok := e.(*constExpr)
-	return ArgType{Type: e.Type(), Literal: ok && c.arg.Type.Kind == value.Text}
+	return ArgType{Type: e.Type(), Literal: ok && c.literal && c.arg.Type.Kind == value.Text}
 }
 
 // ConstValue returns the value of a constant expression.
@@ -74,7 +74,10 @@ func (e *columnExpr) Eval(_ *Ctx, b *value.Batch, _ []int32) (Arg, error) {
 	return Arg{Column: b.Cols[e.i]}, nil
 }
 
-type constExpr struct{ arg Arg }
+type constExpr struct {
+	arg     Arg
+	literal bool // as written, not computed: a text may still become another type
+}
 
 func (e *constExpr) Type() value.Type                              { return e.arg.Type }
 func (e *constExpr) Clone() Expr                                   { return e }
@@ -159,7 +162,7 @@ func apply(call *Call, args []Expr, wrap func(error) error) (Expr, error) {
 
 // typedConst is a constant that keeps its type even if it is NULL.
 func typedConst(v value.Value, t value.Type) Expr {
-	return &constExpr{ConstArg(cloneVec(v), t)}
+	return &constExpr{arg: ConstArg(cloneVec(v), t)}
 }
 
 func cloneVec(v value.Value) value.Value {
@@ -180,7 +183,7 @@ func CastTo(e Expr, t value.Type, mode CastMode, wrap func(error) error) (Expr, 
 	if constant && c.arg.IsNull(0) {
 		return typedConst(value.Value{}, t), nil
 	}
-	if constant && from.Kind == value.Text && mode == Implicit {
+	if constant && c.literal && from.Kind == value.Text && mode == Implicit {
 		mode = Explicit // a literal takes the type it is used as
 	}
 	call, err := Cast(from, t, mode)

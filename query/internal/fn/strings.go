@@ -2,6 +2,7 @@ package fn
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -61,10 +62,7 @@ func runeOffset(s string, k int64) int {
 // substring returns count characters from character from, counted from 1, which
 // may lie before the start; count < 0 is to the end.
 func substring(s string, from, count int64) string {
-	skip := from - 1
-	if from < -1<<40 {
-		skip = -1 << 40
-	}
+	skip := max(from, -math.MaxInt64) - 1
 	if count >= 0 && skip < 0 {
 		count = max(0, count+skip)
 	}
