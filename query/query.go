@@ -11,6 +11,7 @@ package query
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -50,8 +51,13 @@ type Env struct {
 	// negative none.
 	PromptCache int64
 
-	texts exec.TextCache
+	texts  exec.TextCache
+	images exec.Counter
+	once   sync.Once
 }
+
+// ImagesEncoded returns how many pictures imports have encoded.
+func (e *Env) ImagesEncoded() int64 { return e.images.Load() }
 
 // PromptCounts returns how many texts were found in the prompt cache and how
 // many had to be encoded.

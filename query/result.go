@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 
+	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -47,7 +48,7 @@ func (r *Result) Next(ctx context.Context) (*value.Batch, error) {
 		}
 		return nil, err
 	}
-	return b, nil
+	return exec.Dense(b), nil
 }
 
 // Close releases what the result holds; reading to the end does so too.

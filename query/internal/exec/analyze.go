@@ -1,0 +1,34 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Analyze runs a plan, drops its rows, and gives the lines that tell how it went.
+type Analyze struct {
+	Root  Operator
+	Lines func() ([]string, error)
+	done  bool
+}
+
+func (a *Analyze) Next(ctx context.Context) (*value.Batch, error) {
+	if a.done {
+		return nil, nil
+	}
+	a.done = true
+	if err := Drain(ctx, a.Root, func(*value.Batch) error { return nil }); err != nil {
+		return nil, err
+	}
+	lines, err := a.Lines()
+	if err != nil {
+		return nil, err
+	}
+	c := &value.Column{Type: value.Type{Kind: value.Text}, Strs: lines}
+	return &value.Batch{Len: len(lines), Cols: []*value.Column{c}}, nil
+}
+
+func (a *Analyze) Close() error       { return a.Root.Close() }
+func (a *Analyze) Inputs() []Operator { return nil }
+func (a *Analyze) String() string     { return "Analyze" }

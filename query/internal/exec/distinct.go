@@ -1,0 +1,185 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Distinct drops rows that are equal in all columns to an earlier one.
+type Distinct struct {
+	input
+	env    *Env
+	groups *fn.Groups
+	held   int64
+	args   []fn.Arg
+	ids    []int32
+	sel    []int32
+	out    value.Batch
+}
+
+// NewDistinct returns a Distinct over in, whose columns have the given types.
+func NewDistinct(in Operator, env *Env, types []value.Type) (*Distinct, error) {
+	return &Distinct{input: input{in}, env: env, groups: fn.NewGroups(types)}, nil
+}
+
+func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
+	for {
+		b, err := d.in.Next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		d.args = d.args[:0]
+		for _, c := range b.Cols {
+			d.args = append(d.args, fn.Arg{Column: c})
+		}
+		if len(d.ids) < b.Len {
+			d.ids = make([]int32, b.Len)
+		}
+		seen := int32(d.groups.Len())
+		if err := d.groups.Assign(d.args, b.Len, b.Sel, fn.GroupNull, d.ids); err != nil {
+			return nil, err
+		}
+		grown := d.groups.Bytes() - d.held
+		d.held += grown
+		if err := d.env.Memory.Reserve(grown, "DISTINCT"); err != nil {
+			return nil, err
+		}
+		d.sel = d.sel[:0]
+		for _, i := range selection(b) {
+			if d.ids[i] >= seen {
+				seen = d.ids[i] + 1
+				d.sel = append(d.sel, i)
+			}
+		}
+		if len(d.sel) > 0 {
+			d.out = *b
+			d.out.Sel = d.sel
+			d.out.Rows = nil
+			return &d.out, nil
+		}
+	}
+}
+
+func (d *Distinct) Close() error {
+	d.env.Memory.Release(d.held)
+	d.held = 0
+	return d.input.Close()
+}
+
+func (d *Distinct) String() string { return "Distinct" }
+
+// DistinctOn keeps, for each value of the columns on, the row that comes first
+// in the order of the keys, and gives these rows in that order.
+type DistinctOn struct {
+	input
+	env    *Env
+	on     []int
+	keys   []int
+	orders []Order
+	text   string
+	by     string
+	groups *fn.Groups
+
+	held int64
+	out  *emitter
+}
+
+// NewDistinctOn returns a DistinctOn over in; types are those of the columns on.
+func NewDistinctOn(in Operator, env *Env, on []int, types []value.Type, keys []int, orders []Order, text, by string) (*DistinctOn, error) {
+	return &DistinctOn{input: input{in}, env: env, on: on, keys: keys, orders: orders, text: text, by: by, groups: fn.NewGroups(types)}, nil
+}
+
+func (d *DistinctOn) Next(ctx context.Context) (*value.Batch, error) {
+	if d.out == nil {
+		if err := d.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return d.out.next(), nil
+}
+
+func (d *DistinctOn) run(ctx context.Context) error {
+	all := &rowsTable{}
+	var group []int32 // of each row of all
+	var ids []int32
+	args := make([]fn.Arg, len(d.on))
+	compactAt := 8 * value.BatchSize
+	err := Drain(ctx, d.in, func(b *value.Batch) error {
+		for i, k := range d.on {
+			args[i] = fn.Arg{Column: b.Cols[k]}
+		}
+		if len(ids) < b.Len {
+			ids = make([]int32, b.Len)
+		}
+		if err := d.groups.Assign(args, b.Len, b.Sel, fn.GroupNull, ids); err != nil {
+			return err
+		}
+		group = appendPicked(group, ids, b.Sel, b.Len)
+		all.add(b)
+		size := batchBytes(b) + 4*int64(b.Count())
+		d.held += size
+		if err := d.env.Memory.Reserve(size, "DISTINCT ON"); err != nil {
+			return err
+		}
+		if all.n >= compactAt {
+			d.reduce(&all, &group)
+			compactAt = max(8*value.BatchSize, 2*all.n)
+			d.env.Memory.Release(d.held)
+			d.held = batchBytes(&value.Batch{Len: all.n, Cols: all.cols, Rows: all.rows}) + d.groups.Bytes()
+			return d.env.Memory.Reserve(d.held, "DISTINCT ON")
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	d.reduce(&all, &group)
+	d.out = &emitter{t: all, order: all.sorted(d.keys, d.orders)}
+	return nil
+}
+
+// reduce leaves the best row of each group.
+func (d *DistinctOn) reduce(all **rowsTable, group *[]int32) {
+	t := *all
+	if t.n == 0 {
+		return
+	}
+	cols := make([]*value.Column, len(d.keys))
+	for i, k := range d.keys {
+		cols[i] = t.cols[k]
+	}
+	by := compareBy(cols, d.orders)
+	best := make([]int32, d.groups.Len())
+	for i := range best {
+		best[i] = -1
+	}
+	for i, g := range *group {
+		if k := best[g]; k < 0 || by(int32(i), k) < 0 {
+			best[g] = int32(i)
+		}
+	}
+	keep := make([]int32, 0, len(best))
+	for i, g := range *group {
+		if best[g] == int32(i) {
+			keep = append(keep, int32(i))
+		}
+	}
+	*group = appendPicked(nil, *group, keep, 0)
+	*all = t.pick(keep)
+}
+
+func (d *DistinctOn) Close() error {
+	d.env.Memory.Release(d.held)
+	d.held, d.out = 0, &emitter{t: &rowsTable{}}
+	return d.input.Close()
+}
+
+func (d *DistinctOn) String() string {
+	s := "DistinctOn " + d.text
+	if d.by != "" {
+		s += " by " + d.by
+	}
+	return s
+}

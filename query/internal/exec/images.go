@@ -1,0 +1,260 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// imageBatch is the number of pictures given to an encoder at once.
+const imageBatch = 32
+
+// ImageJob says which column of paths (TEXT) or bytes (BLOB) becomes vectors.
+type ImageJob struct {
+	Column int
+	Open   func(context.Context) (encoder.Encoder, error)
+	Dim    int
+	Pos    func(error) error // gives an error its place
+}
+
+// EncodeImages replaces columns of pictures by their vectors. A picture that
+// can't be read is reported through Env.Warn and its row left out. While the
+// encoder works on one batch of pictures, the next is read and decoded; no more
+// than that is held.
+type EncodeImages struct {
+	input
+	env   *Env
+	jobs  []ImageJob
+	read  func(ctx context.Context, path string) ([]byte, error)
+	count *Counter
+
+	c       compactor
+	src     *value.Batch // dense
+	at      int
+	ahead   []chan part
+	end     bool
+	done    int64
+	skipped int64
+}
+
+// part is an encoded piece of the input.
+type part struct {
+	batch   *value.Batch
+	rows    int
+	skipped []string
+	err     error
+}
+
+// NewEncodeImages returns an EncodeImages over in.
+func NewEncodeImages(in Operator, env *Env, jobs []ImageJob, read func(context.Context, string) ([]byte, error), count *Counter) *EncodeImages {
+	return &EncodeImages{input: input{in}, env: env, jobs: jobs, read: read, count: count}
+}
+
+func (e *EncodeImages) Next(ctx context.Context) (*value.Batch, error) {
+	for {
+		for !e.end && len(e.ahead) < 2 {
+			rows, err := e.take(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if rows == nil {
+				e.end = true
+				break
+			}
+			ch := make(chan part, 1)
+			e.ahead = append(e.ahead, ch)
+			go func() { ch <- e.encode(ctx, rows) }()
+		}
+		if len(e.ahead) == 0 {
+			return nil, nil
+		}
+		p := <-e.ahead[0]
+		e.ahead = e.ahead[1:]
+		if p.err != nil {
+			return nil, p.err
+		}
+		for _, s := range p.skipped {
+			e.env.warn(s)
+		}
+		e.skipped += int64(len(p.skipped))
+		e.done += int64(p.rows)
+		e.env.progress(Progress{Stage: "encoding pictures", Done: e.done, Unit: "pictures"})
+		if p.batch.Len > 0 {
+			return p.batch, nil
+		}
+	}
+}
+
+// take copies the next rows of the input, nil at its end.
+func (e *EncodeImages) take(ctx context.Context) (*value.Batch, error) {
+	if e.src == nil || e.at >= e.src.Len {
+		b, err := e.in.Next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		e.src, e.at = e.c.compact(b, nil), 0
+	}
+	n := min(imageBatch, e.src.Len-e.at)
+	sel := make([]int32, n)
+	for i := range sel {
+		sel[i] = int32(e.at + i)
+	}
+	e.at += n
+	out := &value.Batch{Len: n}
+	for _, c := range e.src.Cols {
+		x := newColumn(c.Type)
+		appendColumn(x, 0, c, sel, 0)
+		out.Cols = append(out.Cols, x)
+	}
+	return out, nil
+}
+
+// encode does one piece; it runs beside another one.
+func (e *EncodeImages) encode(ctx context.Context, b *value.Batch) part {
+	n := b.Len
+	failed := map[int]string{}
+	vecs := make([]*value.Column, len(e.jobs))
+	for j, job := range e.jobs {
+		src := b.Cols[job.Column]
+		out := newColumn(value.Type{Kind: value.Vector, Dim: job.Dim})
+		out.Vecs = make([]float32, n*job.Dim)
+		vecs[j] = out
+		var images []encoder.Image
+		var rows []int
+		for i := range n {
+			if src.Null(i) {
+				setNull(out, i, n)
+				continue
+			}
+			v := src.Value(i)
+			data := []byte(v.Str())
+			if v.Kind() == value.Text {
+				var err error
+				if data, err = e.read(ctx, v.Str()); err != nil {
+					if ctx.Err() != nil {
+						return part{err: ctx.Err()}
+					}
+					failed[i] = fmt.Sprintf("%v; left out", err)
+					continue
+				}
+			}
+			images, rows = append(images, encoder.Image{Data: data}), append(rows, i)
+		}
+		if len(images) == 0 {
+			continue
+		}
+		enc, err := job.Open(ctx)
+		if err != nil {
+			return part{err: job.Pos(err)}
+		}
+		results, err := enc.EncodeImages(ctx, images)
+		if err != nil {
+			return part{err: job.Pos(err)}
+		}
+		e.count.Add(int64(len(images)))
+		for k, i := range rows {
+			if err := results[k].Err; err != nil {
+				name := "a picture"
+				if src.Type.Kind == value.Text {
+					name = src.Strs[i]
+				}
+				failed[i] = fmt.Sprintf("%s: %v; left out", name, err)
+				continue
+			}
+			copy(out.Vec(i), results[k].Vector)
+		}
+	}
+	p := part{rows: n}
+	for j, job := range e.jobs {
+		b.Cols[job.Column] = vecs[j]
+	}
+	if len(failed) > 0 {
+		var keep []int32
+		for i := range n {
+			if msg, bad := failed[i]; bad {
+				p.skipped = append(p.skipped, msg)
+			} else {
+				keep = append(keep, int32(i))
+			}
+		}
+		kept := &value.Batch{Len: len(keep)}
+		for _, c := range b.Cols {
+			x := newColumn(c.Type)
+			appendColumn(x, 0, c, keep, len(keep))
+			if len(keep) == 0 {
+				x = newColumn(c.Type)
+			}
+			kept.Cols = append(kept.Cols, x)
+		}
+		b = kept
+	}
+	p.batch = b
+	return p
+}
+
+// Close waits for what is being encoded.
+func (e *EncodeImages) Close() error {
+	for _, ch := range e.ahead {
+		<-ch
+	}
+	e.ahead, e.end = nil, true
+	return e.input.Close()
+}
+
+func (e *EncodeImages) String() string { return "EncodeImages" }
+
+// Details tell how many pictures there were.
+func (e *EncodeImages) Details() []string {
+	return []string{fmt.Sprintf("%d pictures, %d left out", e.done, e.skipped)}
+}
+
+// SkipExisting drops rows whose key is in a table already.
+type SkipExisting struct {
+	input
+	table *storage.Table
+	key   int
+	sel   []int32
+	out   value.Batch
+}
+
+// NewSkipExisting returns a SkipExisting over in; key is the position of the
+// column with the table's primary key.
+func NewSkipExisting(in Operator, t *storage.Table, key int) *SkipExisting {
+	return &SkipExisting{input: input{in}, table: t, key: key}
+}
+
+func (s *SkipExisting) Next(ctx context.Context) (*value.Batch, error) {
+	for {
+		b, err := s.in.Next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		s.sel = s.sel[:0]
+		c := b.Cols[s.key]
+		for _, i := range selection(b) {
+			if !c.Null(int(i)) {
+				_, ok, err := s.table.Lookup(ctx, c.Value(int(i)))
+				if err != nil {
+					return nil, err
+				}
+				if ok {
+					continue
+				}
+			}
+			s.sel = append(s.sel, i)
+		}
+		if len(s.sel) > 0 {
+			s.out = *b
+			s.out.Sel = s.sel
+			return &s.out, nil
+		}
+	}
+}
+
+func (s *SkipExisting) String() string {
+	def := s.table.Def()
+	return "SkipExisting " + def.Name + "." + def.Columns[def.PrimaryKey].Name
+}

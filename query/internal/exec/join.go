@@ -1,0 +1,297 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// HashJoin joins two inputs on equal keys. The right one is held in a hash
+// table, the left one streams: its rows keep their order. With outer, rows of
+// the left without partner come once, with NULLs. Without keys every pair is
+// tried.
+type HashJoin struct {
+	left, right  Operator
+	env          *Env
+	ctx          *fn.Ctx
+	lkeys, rkeys []fn.Expr
+	types        []value.Type // of the keys
+	rest         []fn.Expr    // further conditions on a pair
+	outer        bool
+	leftCols     int
+	rightTypes   []value.Type
+	text         string
+
+	built  bool
+	table  *rowsTable
+	groups *fn.Groups
+	probe  *fn.Probe
+	first  []int32 // first row of each group in table, -1 without one
+	next   []int32 // row after a row in its group
+	held   int64
+
+	batch *value.Batch // of the left
+	ids   []int32
+	pos   int   // position within the batch's selection
+	chain int32 // next partner of that row; -2 = not begun
+	found bool  // the row has had a partner
+	sel   []int32
+
+	li, ri []int32
+	out    value.Batch
+}
+
+// NewHashJoin returns a HashJoin; leftCols is the number of columns of the left,
+// rightTypes are the types of the right's.
+func NewHashJoin(l, r Operator, env *Env, c *fn.Ctx, lkeys, rkeys []fn.Expr, types []value.Type, rest []fn.Expr, outer bool, leftCols int, rightTypes []value.Type, text string) (*HashJoin, error) {
+	return &HashJoin{left: l, right: r, env: env, ctx: c, lkeys: lkeys, rkeys: rkeys, types: types, rest: rest,
+		outer: outer, leftCols: leftCols, rightTypes: rightTypes, text: text, chain: -2}, nil
+}
+
+func (j *HashJoin) build(ctx context.Context) error {
+	j.table = &rowsTable{}
+	j.groups = fn.NewGroups(j.types)
+	var last, ids []int32
+	args := make([]fn.Arg, len(j.rkeys))
+	err := Drain(ctx, j.right, func(b *value.Batch) error {
+		for i, k := range j.rkeys {
+			var err error
+			if args[i], err = k.Eval(j.ctx, b, b.Sel); err != nil {
+				return err
+			}
+		}
+		if len(ids) < b.Len {
+			ids = make([]int32, b.Len)
+		}
+		if err := j.groups.Assign(args, b.Len, b.Sel, fn.SkipNull, ids); err != nil {
+			return err
+		}
+		row := int32(j.table.n)
+		c := *b
+		c.Rows = nil
+		j.table.add(&c)
+		for len(j.first) < j.groups.Len() {
+			j.first, last = append(j.first, -1), append(last, -1)
+		}
+		for _, i := range selection(b) {
+			j.next = append(j.next, -1)
+			if g := ids[i]; g >= 0 {
+				if j.first[g] < 0 {
+					j.first[g] = row
+				} else {
+					j.next[last[g]] = row
+				}
+				last[g] = row
+			}
+			row++
+		}
+		size := batchBytes(b) + 8*int64(b.Count())
+		j.held += size
+		return j.env.Memory.Reserve(size, "a join")
+	})
+	if err != nil {
+		return err
+	}
+	if j.table.cols == nil {
+		j.table.cols = make([]*value.Column, len(j.rightTypes))
+	}
+	for i, t := range j.rightTypes {
+		if j.table.cols[i] == nil {
+			j.table.cols[i] = newColumn(t)
+			appendNulls(j.table.cols[i], 0, j.table.n)
+		}
+	}
+	j.probe = j.groups.NewProbe()
+	j.built = true
+	return nil
+}
+
+func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
+	if !j.built {
+		if err := j.build(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if j.batch == nil {
+			b, err := j.left.Next(ctx)
+			if err != nil || b == nil {
+				return nil, err
+			}
+			if err := j.start(b); err != nil {
+				return nil, err
+			}
+		}
+		out, err := j.pairs()
+		if err != nil {
+			return nil, err
+		}
+		if out != nil {
+			return out, nil
+		}
+	}
+}
+
+// start looks up the partners of a batch of the left.
+func (j *HashJoin) start(b *value.Batch) error {
+	args := make([]fn.Arg, len(j.lkeys))
+	for i, k := range j.lkeys {
+		var err error
+		if args[i], err = k.Eval(j.ctx, b, b.Sel); err != nil {
+			return err
+		}
+	}
+	if len(j.ids) < b.Len {
+		j.ids = make([]int32, b.Len)
+	}
+	if len(j.lkeys) > 0 || j.groups.Len() > 0 {
+		if err := j.probe.Find(args, b.Len, b.Sel, fn.SkipNull, j.ids); err != nil {
+			return err
+		}
+	} else {
+		for i := range j.ids[:b.Len] {
+			j.ids[i] = -1
+		}
+	}
+	j.batch, j.sel, j.pos, j.chain, j.found = b, selection(b), 0, -2, false
+	return nil
+}
+
+// pairs returns the next pairs of the batch, nil when they are all done.
+func (j *HashJoin) pairs() (*value.Batch, error) {
+	// A row of the left whose pairs did not fit into one round is found to be
+	// without partner only at its last.
+	j.li, j.ri = j.li[:0], j.ri[:0]
+	var ends []int // for each row finished in this round, the number of pairs up to then
+	var endRows []int32
+	for j.pos < len(j.sel) && len(j.li) < value.BatchSize {
+		i := j.sel[j.pos]
+		if j.chain == -2 {
+			j.chain = -1
+			if g := j.ids[i]; g >= 0 {
+				j.chain = j.first[g]
+			}
+		}
+		for j.chain >= 0 && len(j.li) < value.BatchSize {
+			j.li, j.ri = append(j.li, i), append(j.ri, j.chain)
+			j.chain = j.next[j.chain]
+		}
+		if j.chain < 0 {
+			ends, endRows = append(ends, len(j.li)), append(endRows, i)
+			j.pos++
+			j.chain = -2
+		}
+	}
+	keep := make([]bool, len(j.li))
+	for i := range keep {
+		keep[i] = true
+	}
+	if len(j.rest) > 0 && len(j.li) > 0 {
+		b := j.assemble(j.li, j.ri)
+		sel := selection(b)
+		for i := range keep {
+			keep[i] = false
+		}
+		for _, c := range j.rest {
+			a, err := c.Eval(j.ctx, b, sel)
+			if err != nil {
+				return nil, err
+			}
+			sel = keepTrue(a, b, sel, nil)
+		}
+		for _, i := range sel {
+			keep[i] = true
+		}
+	}
+	li, ri := make([]int32, 0, len(j.li)), make([]int32, 0, len(j.li))
+	k := 0
+	flush := func(to int) {
+		for ; k < to; k++ {
+			if keep[k] {
+				li, ri = append(li, j.li[k]), append(ri, j.ri[k])
+				j.found = true
+			}
+		}
+	}
+	for r, end := range ends {
+		flush(end)
+		if !j.found && j.outer {
+			li, ri = append(li, endRows[r]), append(ri, -1)
+		}
+		j.found = false
+	}
+	flush(len(j.li))
+	var out *value.Batch
+	if len(li) > 0 {
+		out = j.assemble(li, ri)
+	}
+	if j.pos >= len(j.sel) {
+		j.batch = nil
+	}
+	return out, nil
+}
+
+// assemble makes a batch of pairs of rows; -1 on the right is a row of NULLs.
+func (j *HashJoin) assemble(li, ri []int32) *value.Batch {
+	cols := make([]*value.Column, 0, j.leftCols+len(j.rightTypes))
+	for _, c := range j.batch.Cols[:j.leftCols] {
+		if c == nil {
+			cols = append(cols, nil)
+			continue
+		}
+		out := newColumn(c.Type)
+		appendColumn(out, 0, c, li, 0)
+		cols = append(cols, out)
+	}
+	missing := false
+	for _, r := range ri {
+		missing = missing || r < 0
+	}
+	for _, c := range j.table.cols {
+		out := newColumn(c.Type)
+		if !missing {
+			appendColumn(out, 0, c, ri, 0)
+		} else {
+			for n, r := range ri {
+				if r < 0 {
+					appendNulls(out, n, 1)
+				} else {
+					appendColumn(out, n, c, ri[n:n+1], 0)
+				}
+			}
+		}
+		cols = append(cols, out)
+	}
+	j.out = value.Batch{Len: len(li), Cols: cols}
+	return &j.out
+}
+
+func (j *HashJoin) Close() error {
+	j.env.Memory.Release(j.held)
+	j.held = 0
+	err := j.left.Close()
+	if err2 := j.right.Close(); err == nil {
+		err = err2
+	}
+	return err
+}
+
+func (j *HashJoin) Inputs() []Operator { return []Operator{j.left, j.right} }
+
+func (j *HashJoin) String() string {
+	s := "HashJoin"
+	if len(j.lkeys) == 0 {
+		s = "NestedLoopJoin"
+	}
+	if j.outer {
+		s = "Left" + s
+	}
+	if j.text != "" {
+		s += " on " + j.text
+	}
+	return s
+}

@@ -1,0 +1,123 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Measured counts what an operator does, for EXPLAIN ANALYZE.
+type Measured struct {
+	Operator
+	view  *storage.View
+	rows  int64
+	time  time.Duration
+	bytes int64
+}
+
+// Measure wraps an operator. Bytes are those read through view.
+func Measure(op Operator, view *storage.View) *Measured {
+	return &Measured{Operator: op, view: view}
+}
+
+func (m *Measured) Next(ctx context.Context) (*value.Batch, error) {
+	start, before := time.Now(), readBytes(m.view)
+	b, err := m.Operator.Next(ctx)
+	m.time += time.Since(start)
+	m.bytes += readBytes(m.view) - before
+	if b != nil {
+		m.rows += int64(b.Count())
+	}
+	return b, err
+}
+
+func readBytes(v *storage.View) int64 {
+	if v == nil {
+		return 0
+	}
+	r := &v.Reads
+	return r.ScalarBytes.Load() + r.PageBytes.Load() + r.CodeBytes.Load() + r.KeyBytes.Load() + r.RowBytes.Load()
+}
+
+// Detailed is an operator that has more to tell after it ran.
+type Detailed interface {
+	// Details are lines for EXPLAIN ANALYZE.
+	Details() []string
+}
+
+// Explain prints a plan as a tree, an operator a line, inputs indented below.
+// Operators wrapped by Measure show their figures.
+func Explain(op Operator) []string {
+	var lines []string
+	explain(op, 0, &lines)
+	return lines
+}
+
+func explain(op Operator, depth int, lines *[]string) {
+	indent := strings.Repeat("  ", depth)
+	m, measured := op.(*Measured)
+	if measured {
+		op = m.Operator
+	}
+	line := indent + op.String()
+	if measured {
+		line += m.figures()
+	}
+	*lines = append(*lines, line)
+	if d, ok := op.(Detailed); ok && measured {
+		for _, s := range d.Details() {
+			*lines = append(*lines, indent+"    "+s)
+		}
+	}
+	for _, in := range op.Inputs() {
+		explain(in, depth+1, lines)
+	}
+}
+
+// figures are rows, time and bytes; the time and bytes are those of the
+// operator itself, without its inputs.
+func (m *Measured) figures() string {
+	t, bytes := m.time, m.bytes
+	for _, in := range m.Operator.Inputs() {
+		if i, ok := in.(*Measured); ok {
+			t -= i.time
+			bytes -= i.bytes
+		}
+	}
+	s := fmt.Sprintf("  [%d rows, %s", m.rows, shortTime(max(t, 0)))
+	if m.rows == 1 {
+		s = strings.Replace(s, "1 rows", "1 row", 1)
+	}
+	if bytes > 0 {
+		s += ", " + shortBytes(bytes) + " read"
+	}
+	return s + "]"
+}
+
+func shortTime(d time.Duration) string {
+	switch {
+	case d >= time.Second:
+		return fmt.Sprintf("%.2f s", d.Seconds())
+	case d >= 100*time.Millisecond:
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
+	case d >= time.Millisecond:
+		return fmt.Sprintf("%.1f ms", d.Seconds()*1e3)
+	}
+	return fmt.Sprintf("%.3f ms", d.Seconds()*1e3)
+}
+
+func shortBytes(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", n)
+}

@@ -1,0 +1,246 @@
+package exec
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// Nearest searches a vector column. Its batches have one column, the score in
+// the terms of the language, and the row numbers.
+type Nearest struct {
+	Env     *Env
+	Table   *storage.Table
+	Column  int
+	Query   *vector.Query
+	Count   int64    // rows wanted; -1 = all within the bound
+	Worst   bool     // the worst scores first
+	Ranked  bool     // rows in the order of their scores, else in row order
+	Nulls   bool     // rows without a score follow where Count asks for more
+	Filter  Operator // gives the rows to search among; nil = all
+	Negate  bool     // the score is the metric's value negated,
+	FromOne bool     // or taken from one
+	Text    string
+
+	bound  *storage.ScoreBound
+	upper  bool
+	stats  *storage.NearestStats
+	filter time.Duration
+	among  int
+	out    *emitter
+}
+
+// Bound leaves out rows whose score, in the terms of the language, is worse than
+// v. Rounding is on the side of more rows: the exact condition is checked after.
+func (n *Nearest) Bound(v float64) {
+	higher := n.Query == nil || n.Query.Metric().HigherIsBetter()
+	switch {
+	case n.Negate:
+		v = -v
+	case n.FromOne:
+		v = 1 - v
+		v -= 1e-15 * (1 + math.Abs(v))
+	}
+	n.bound, n.upper = &storage.ScoreBound{Score: v}, !higher
+}
+
+func (n *Nearest) options() storage.NearestOptions {
+	opts := storage.NearestOptions{Column: n.Column, Query: n.Query, K: -1, Worst: n.Worst, Workers: n.Env.Workers}
+	if n.Count >= 0 {
+		opts.K = int(min(n.Count, int64(n.Table.Rows())))
+	}
+	if n.upper {
+		opts.Max = n.bound
+	} else {
+		opts.Min = n.bound
+	}
+	return opts
+}
+
+func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
+	if n.out == nil {
+		set, err := n.rows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		opts := n.options()
+		opts.Filter = set
+		var found []storage.Neighbor
+		if opts.K != 0 && (set == nil || set.Len() > 0) {
+			if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
+				return nil, err
+			}
+		}
+		if err := n.emit(ctx, found, set); err != nil {
+			return nil, err
+		}
+	}
+	return n.out.next(), nil
+}
+
+// rows returns the rows to search among, nil for all.
+func (n *Nearest) rows(ctx context.Context) (*storage.RowSet, error) {
+	if n.Filter == nil {
+		return nil, nil
+	}
+	start := time.Now()
+	set := new(storage.RowSet)
+	err := Drain(ctx, n.Filter, func(b *value.Batch) error {
+		set.AddBatch(b)
+		return nil
+	})
+	n.filter, n.among = time.Since(start), set.Len()
+	return set, err
+}
+
+// emit prepares the answer's rows.
+func (n *Nearest) emit(ctx context.Context, found []storage.Neighbor, set *storage.RowSet) error {
+	if !n.Ranked {
+		slices.SortFunc(found, func(a, b storage.Neighbor) int { return cmp.Compare(a.Row, b.Row) })
+	}
+	size := int64(len(found)) * 16
+	if err := n.Env.Memory.Reserve(size, "the rows of a search"); err != nil {
+		return err
+	}
+	t := &rowsTable{n: len(found), cols: []*value.Column{newColumn(value.Type{Kind: value.Real})}}
+	t.rows = make([]uint64, len(found))
+	scores := make([]float64, len(found))
+	for i, f := range found {
+		t.rows[i] = f.Row
+		switch {
+		case n.Negate:
+			scores[i] = -f.Score
+		case n.FromOne:
+			scores[i] = 1 - f.Score
+		default:
+			scores[i] = f.Score
+		}
+	}
+	t.cols[0].Reals = scores
+	if n.Nulls && n.Count >= 0 && int64(len(found)) < n.Count {
+		if err := n.addNulls(ctx, t, set); err != nil {
+			return err
+		}
+	}
+	n.out = &emitter{t: t}
+	return nil
+}
+
+// addNulls adds the rows without a score, in row order, as far as Count goes.
+func (n *Nearest) addNulls(ctx context.Context, t *rowsTable, set *storage.RowSet) error {
+	left := int(n.Count) - t.n
+	if set == nil && uint64(t.n) == n.Table.Rows() || set != nil && t.n == set.Len() {
+		return nil
+	}
+	have := storage.RowsOf(t.rows)
+	sc := n.Table.Scan(storage.ScanOptions{Filter: set})
+	defer sc.Close()
+	var more []uint64
+	for len(more) < left {
+		b, err := sc.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if b == nil {
+			break
+		}
+		for _, i := range selection(b) {
+			if r := b.Rows[i]; !have.Has(r) && len(more) < left {
+				more = append(more, r)
+			}
+		}
+	}
+	appendNulls(t.cols[0], t.n, len(more))
+	t.rows = append(t.rows, more...)
+	t.n += len(more)
+	return nil
+}
+
+func (n *Nearest) Close() error {
+	n.out = &emitter{t: &rowsTable{}}
+	if n.Filter != nil {
+		return n.Filter.Close()
+	}
+	return nil
+}
+
+func (n *Nearest) Inputs() []Operator {
+	if n.Filter != nil {
+		return []Operator{n.Filter}
+	}
+	return nil
+}
+
+func (n *Nearest) String() string {
+	def := n.Table.Def()
+	s := "Nearest " + def.Name + "." + def.Columns[n.Column].Name
+	switch {
+	case n.Count < 0 && !n.Ranked:
+		s += " within " + n.Text
+	case n.Count < 0:
+		s += " by " + n.Text
+	default:
+		s += fmt.Sprintf(" %d by %s", n.Count, n.Text)
+	}
+	if n.Filter != nil {
+		s += ", among the rows of"
+	}
+	return s
+}
+
+// Details tell what the search did.
+func (n *Nearest) Details() []string {
+	s := n.stats
+	if s == nil {
+		return nil
+	}
+	out := []string{
+		fmt.Sprintf("exact: yes; rows considered %d, discarded by plane 1 %d, by plane 2 %d, scored in float32 %d",
+			s.Rows, s.Discarded1, s.Discarded2, s.Scored),
+		fmt.Sprintf("read %s; filter %s, scan %s, rerank %s, %d workers",
+			shortBytes(int64(s.BytesRead)), shortTime(n.filter), shortTime(s.Seed+s.Scan), shortTime(s.Rerank), s.Workers),
+	}
+	if !math.IsNaN(s.KthScore) && s.Rows > 0 {
+		line := fmt.Sprintf("last score %.6f", s.KthScore)
+		if !math.IsNaN(s.Margin) {
+			line += fmt.Sprintf(", margin to the next row %.6f", s.Margin)
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// NearestMany runs several searches that differ only in their queries in one
+// pass. They have the same table, column and conditions.
+func NearestMany(ctx context.Context, ns []*Nearest) error {
+	if len(ns) == 0 {
+		return nil
+	}
+	set, err := ns[0].rows(ctx)
+	if err != nil {
+		return err
+	}
+	opts := make([]storage.NearestOptions, len(ns))
+	for i, n := range ns {
+		opts[i] = n.options()
+		opts[i].Filter = set
+	}
+	found, stats, err := ns[0].Table.NearestMany(ctx, opts)
+	if err != nil {
+		return err
+	}
+	for i, n := range ns {
+		n.stats = stats[i]
+		if err := n.emit(ctx, found[i], set); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package exec
+
+import (
+	"context"
+	"runtime"
+
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Operator is one step of a physical plan. It belongs to one goroutine.
+type Operator interface {
+	// Next returns the next rows, never none, or nil after the last. The batch,
+	// its selection included, is valid until the next call; who receives it
+	// does not change it.
+	Next(ctx context.Context) (*value.Batch, error)
+	// Close releases what the operator and its inputs hold. It may be called
+	// before the end and more than once.
+	Close() error
+	// Inputs returns the operators it reads from.
+	Inputs() []Operator
+	// String is the operator's line in EXPLAIN.
+	String() string
+}
+
+// Env is what the operators of one running statement share.
+type Env struct {
+	Store    *storage.Store
+	View     *storage.View
+	Tx       *storage.Tx // nil when nothing may be written
+	Workers  int         // goroutines a scan may use; 0 = one per CPU
+	Memory   *Budget
+	Progress func(Progress) // may be nil
+	Warn     func(string)   // may be nil
+}
+
+// workers returns how many goroutines to use.
+func (e *Env) workers() int {
+	if e.Workers > 0 {
+		return e.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// progress reports to whoever listens.
+func (e *Env) progress(p Progress) {
+	if e.Progress != nil {
+		e.Progress(p)
+	}
+}
+
+// warn reports what does not stop the statement.
+func (e *Env) warn(msg string) {
+	if e.Warn != nil {
+		e.Warn(msg)
+	}
+}
+
+// input is embedded by operators that read one other.
+type input struct{ in Operator }
+
+func (i *input) Inputs() []Operator { return []Operator{i.in} }
+func (i *input) Close() error       { return i.in.Close() }
+
+// Drain reads an operator to its end and passes each batch to f.
+func Drain(ctx context.Context, op Operator, f func(*value.Batch) error) error {
+	for {
+		b, err := op.Next(ctx)
+		if err != nil || b == nil {
+			return err
+		}
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+}

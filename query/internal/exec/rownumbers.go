@@ -1,0 +1,79 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// RowNumbers puts the row numbers of its input's rows before its columns, so
+// that UPDATE and DELETE know them behind a join.
+type RowNumbers struct {
+	input
+	col value.Column
+	out value.Batch
+}
+
+// NewRowNumbers returns a RowNumbers over in.
+func NewRowNumbers(in Operator) *RowNumbers { return &RowNumbers{input: input{in}} }
+
+func (r *RowNumbers) Next(ctx context.Context) (*value.Batch, error) {
+	b, err := r.in.Next(ctx)
+	if err != nil || b == nil {
+		return nil, err
+	}
+	r.col.Reset(value.Type{Kind: value.Integer})
+	for _, n := range b.Rows[:b.Len] {
+		r.col.Ints = append(r.col.Ints, int64(n))
+	}
+	r.out = *b
+	r.out.Cols = append([]*value.Column{&r.col}, b.Cols...)
+	return &r.out, nil
+}
+
+func (r *RowNumbers) String() string { return "RowNumbers" }
+
+// Buffer reads its input to the end before it gives the first row: a statement
+// that writes the table it reads must not meet its own rows.
+type Buffer struct {
+	input
+	env  *Env
+	held int64
+	out  *emitter
+}
+
+// NewBuffer returns a Buffer over in.
+func NewBuffer(in Operator, env *Env) *Buffer { return &Buffer{input: input{in}, env: env} }
+
+func (r *Buffer) Next(ctx context.Context) (*value.Batch, error) {
+	if r.out == nil {
+		t, held, err := materialize(ctx, r.in, r.env, "reading the table that is written")
+		r.held += held
+		if err != nil {
+			return nil, err
+		}
+		r.out = &emitter{t: t}
+	}
+	return r.out.next(), nil
+}
+
+func (r *Buffer) Close() error {
+	r.env.Memory.Release(r.held)
+	r.held, r.out = 0, &emitter{t: &rowsTable{}}
+	return r.input.Close()
+}
+
+func (r *Buffer) String() string { return "Buffer" }
+
+// materialize reads an operator to its end. held is what it has reserved, with
+// an error too.
+func materialize(ctx context.Context, in Operator, env *Env, what string) (t *rowsTable, held int64, err error) {
+	t = &rowsTable{}
+	err = Drain(ctx, in, func(b *value.Batch) error {
+		size := batchBytes(b)
+		held += size
+		t.add(b)
+		return env.Memory.Reserve(size, what)
+	})
+	return t, held, err
+}

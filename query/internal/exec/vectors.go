@@ -1,0 +1,425 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+var realType = value.Type{Kind: value.Real}
+
+// score is the measure between a vector expression and a constant vector.
+type score struct {
+	x               fn.Expr
+	q               *vector.Query
+	negate, fromOne bool
+	out             value.Column
+}
+
+// NewScore returns the measure between x and the query's vector, negated or
+// taken from one if so said. It is NULL where the vector is, and where a zero
+// vector has no cosine.
+func NewScore(x fn.Expr, q *vector.Query, negate, fromOne bool) fn.Expr {
+	return &score{x: x, q: q, negate: negate, fromOne: fromOne}
+}
+
+func (s *score) Type() value.Type { return realType }
+func (s *score) Clone() fn.Expr {
+	return &score{x: s.x.Clone(), q: s.q, negate: s.negate, fromOne: s.fromOne}
+}
+
+func (s *score) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
+	x, err := s.x.Eval(c, b, sel)
+	if err != nil {
+		return fn.Arg{}, err
+	}
+	n := b.Len
+	if x.Const {
+		n, sel = 1, nil
+	}
+	prepareReal(&s.out, n)
+	if x.Type.Kind == value.Null {
+		return fn.Arg{Column: nullReal(), Const: true}, nil
+	}
+	if x.Type.Dim != s.q.Dim() && n > 0 {
+		return fn.Arg{}, fmt.Errorf("vectors have %d and %d dimensions", x.Type.Dim, s.q.Dim())
+	}
+	each(n, sel, func(i int) {
+		if x.Null(i) {
+			setNull(&s.out, i, n)
+			return
+		}
+		put(&s.out, i, n, s.q.Score(x.Vec(i)), s.negate, s.fromOne)
+	})
+	return fn.Arg{Column: &s.out, Const: x.Const}, nil
+}
+
+// pairScore is the measure between two vector expressions.
+type pairScore struct {
+	x, y            fn.Expr
+	metric          vector.Metric
+	negate, fromOne bool
+	wrap            func(error) error
+	out             value.Column
+}
+
+// NewPairScore returns the measure between x and y, row by row.
+func NewPairScore(x, y fn.Expr, m vector.Metric, negate, fromOne bool, wrap func(error) error) fn.Expr {
+	return &pairScore{x: x, y: y, metric: m, negate: negate, fromOne: fromOne, wrap: wrap}
+}
+
+func (s *pairScore) Type() value.Type { return realType }
+func (s *pairScore) Clone() fn.Expr {
+	c := *s
+	c.x, c.y, c.out = s.x.Clone(), s.y.Clone(), value.Column{}
+	return &c
+}
+
+func (s *pairScore) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
+	x, err := s.x.Eval(c, b, sel)
+	if err != nil {
+		return fn.Arg{}, err
+	}
+	y, err := s.y.Eval(c, b, sel)
+	if err != nil {
+		return fn.Arg{}, err
+	}
+	if x.Type.Kind == value.Null || y.Type.Kind == value.Null {
+		return fn.Arg{Column: nullReal(), Const: true}, nil
+	}
+	n := b.Len
+	if x.Type.Dim != y.Type.Dim && n > 0 {
+		return fn.Arg{}, s.wrap(fmt.Errorf("vectors have %d and %d dimensions", x.Type.Dim, y.Type.Dim))
+	}
+	prepareReal(&s.out, n)
+	each(n, sel, func(i int) {
+		if x.IsNull(i) || y.IsNull(i) {
+			setNull(&s.out, i, n)
+			return
+		}
+		put(&s.out, i, n, vector.Score(s.metric, vecAt(x, i), vecAt(y, i)), s.negate, s.fromOne)
+	})
+	return fn.Arg{Column: &s.out}, nil
+}
+
+func vecAt(a fn.Arg, i int) []float32 {
+	if a.Const {
+		i = 0
+	}
+	return a.Vec(i)
+}
+
+func nullReal() *value.Column {
+	c := newColumn(realType)
+	appendNulls(c, 0, 1)
+	return c
+}
+
+func prepareReal(c *value.Column, n int) {
+	c.Type, c.Nulls = realType, nil
+	if cap(c.Reals) < n {
+		c.Reals = make([]float64, max(n, value.BatchSize))
+	}
+	c.Reals = c.Reals[:n]
+}
+
+func put(c *value.Column, i, n int, v float64, negate, fromOne bool) {
+	switch {
+	case math.IsNaN(v):
+		setNull(c, i, n)
+		return
+	case negate:
+		v = -v
+	case fromOne:
+		v = 1 - v
+	}
+	c.Reals[i] = v
+}
+
+func setNull(c *value.Column, i, n int) {
+	if c.Nulls == nil {
+		c.Nulls = value.NewBitmap(n)
+	}
+	c.Nulls.Set(i)
+}
+
+// each calls f for every selected row.
+func each(n int, sel []int32, f func(i int)) {
+	if sel == nil {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	for _, i := range sel {
+		f(int(i))
+	}
+}
+
+// vectorSum is a weighted sum of vectors.
+type vectorSum struct {
+	args    []fn.Expr
+	weights []float32
+	unit    bool
+	dim     int
+	wrap    func(error) error
+	out     value.Column
+}
+
+// NewVectorSum returns the sum of the arguments times their weights, scaled to
+// unit length if unit. It is NULL where an argument is. A sum of zero stays
+// zero.
+func NewVectorSum(args []fn.Expr, weights []float32, unit bool, dim int, wrap func(error) error) fn.Expr {
+	return &vectorSum{args: args, weights: weights, unit: unit, dim: dim, wrap: wrap}
+}
+
+func (s *vectorSum) Type() value.Type { return value.Type{Kind: value.Vector, Dim: s.dim} }
+func (s *vectorSum) Clone() fn.Expr {
+	c := *s
+	c.args, c.out = nil, value.Column{}
+	for _, a := range s.args {
+		c.args = append(c.args, a.Clone())
+	}
+	return &c
+}
+
+func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
+	args := make([]fn.Arg, len(s.args))
+	constant := true
+	dim := 0
+	for i, e := range s.args {
+		var err error
+		if args[i], err = e.Eval(c, b, sel); err != nil {
+			return fn.Arg{}, err
+		}
+		constant = constant && args[i].Const
+		if d := args[i].Type.Dim; d > 0 {
+			if dim > 0 && d != dim {
+				return fn.Arg{}, s.wrap(fmt.Errorf("vectors of %d and of %d dimensions can't be added", dim, d))
+			}
+			dim = d
+		}
+	}
+	n := b.Len
+	if constant {
+		n, sel = 1, nil
+	}
+	s.out.Type, s.out.Nulls = value.Type{Kind: value.Vector, Dim: dim}, nil
+	if cap(s.out.Vecs) < n*dim {
+		s.out.Vecs = make([]float32, n*dim)
+	}
+	s.out.Vecs = s.out.Vecs[:n*dim]
+	each(n, sel, func(i int) {
+		v := s.out.Vec(i)
+		clear(v)
+		for k, a := range args {
+			if a.Type.Kind == value.Null || a.IsNull(i) {
+				setNull(&s.out, i, n)
+				return
+			}
+			w := s.weights[k]
+			for j, x := range vecAt(a, i) {
+				v[j] += w * x
+			}
+		}
+		if s.unit {
+			Normalize(v)
+		}
+	})
+	var err error
+	each(n, sel, func(i int) {
+		if err == nil && !s.out.Null(i) && dim > 0 {
+			err = vector.Check(s.out.Vec(i))
+		}
+	})
+	if err != nil {
+		return fn.Arg{}, s.wrap(err)
+	}
+	return fn.Arg{Column: &s.out, Const: constant}, nil
+}
+
+// Normalize scales v to unit length, in place; a zero vector stays as it is.
+func Normalize(v []float32) {
+	norm := vector.Norm(v)
+	if norm == 0 {
+		return
+	}
+	for i, x := range v {
+		v[i] = float32(float64(x) / norm)
+	}
+}
+
+// EncodeTexts encodes texts in one batch, taking from the cache what it has.
+func EncodeTexts(ctx context.Context, enc encoder.Encoder, cache *TextCache, texts []string) ([][]float32, error) {
+	m := enc.Model()
+	out := make([][]float32, len(texts))
+	var missing []string
+	var at []int
+	for i, t := range texts {
+		if cache != nil {
+			out[i] = cache.Get(m, t)
+		}
+		if out[i] == nil {
+			missing, at = append(missing, t), append(at, i)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	vecs, err := enc.EncodeTexts(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	if len(vecs) != len(missing) {
+		return nil, fmt.Errorf("encoder %s gave %d vectors for %d texts", m.Name, len(vecs), len(missing))
+	}
+	for k, v := range vecs {
+		if len(v) != m.Dim {
+			return nil, fmt.Errorf("encoder %s gave a vector of %d dimensions, not %d", m.Name, len(v), m.Dim)
+		}
+		out[at[k]] = v
+		if cache != nil {
+			cache.Put(m, missing[k], v)
+		}
+	}
+	return out, nil
+}
+
+// EncodeText is the vector of a text, for texts that differ from row to row.
+type EncodeText struct {
+	X     fn.Expr
+	Open  func(context.Context) (encoder.Encoder, error)
+	Texts *TextCache
+	Dim   int
+	out   value.Column
+}
+
+func (e *EncodeText) Type() value.Type { return value.Type{Kind: value.Vector, Dim: e.Dim} }
+func (e *EncodeText) Clone() fn.Expr {
+	return &EncodeText{X: e.X.Clone(), Open: e.Open, Texts: e.Texts, Dim: e.Dim}
+}
+
+func (e *EncodeText) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
+	x, err := e.X.Eval(c, b, sel)
+	if err != nil {
+		return fn.Arg{}, err
+	}
+	n := b.Len
+	if x.Const || x.Type.Kind == value.Null {
+		n, sel = 1, nil
+	}
+	var texts []string
+	at := map[string]int{}
+	each(n, sel, func(i int) {
+		if x.Type.Kind == value.Null || x.IsNull(i) {
+			return
+		}
+		t := x.At(i).Str()
+		if _, ok := at[t]; !ok {
+			at[t] = len(texts)
+			texts = append(texts, t)
+		}
+	})
+	var vecs [][]float32
+	if len(texts) > 0 {
+		enc, err := e.Open(c)
+		if err != nil {
+			return fn.Arg{}, err
+		}
+		if vecs, err = EncodeTexts(c, enc, e.Texts, texts); err != nil {
+			return fn.Arg{}, err
+		}
+	}
+	prepareVec(&e.out, n, e.Dim)
+	each(n, sel, func(i int) {
+		if x.Type.Kind == value.Null || x.IsNull(i) {
+			setNull(&e.out, i, n)
+			return
+		}
+		copy(e.out.Vec(i), vecs[at[x.At(i).Str()]])
+	})
+	return fn.Arg{Column: &e.out, Const: x.Const || x.Type.Kind == value.Null}, nil
+}
+
+func prepareVec(c *value.Column, n, dim int) {
+	c.Type, c.Nulls = value.Type{Kind: value.Vector, Dim: dim}, nil
+	if cap(c.Vecs) < n*dim {
+		c.Vecs = make([]float32, n*dim)
+	}
+	c.Vecs = c.Vecs[:n*dim]
+}
+
+// EncodeImage is the vector of a picture, given by its path or its bytes. A
+// picture that can't be read is an error.
+type EncodeImage struct {
+	X    fn.Expr
+	Open func(context.Context) (encoder.Encoder, error)
+	Read func(ctx context.Context, path string) ([]byte, error)
+	Dim  int
+	out  value.Column
+}
+
+func (e *EncodeImage) Type() value.Type { return value.Type{Kind: value.Vector, Dim: e.Dim} }
+func (e *EncodeImage) Clone() fn.Expr {
+	return &EncodeImage{X: e.X.Clone(), Open: e.Open, Read: e.Read, Dim: e.Dim}
+}
+
+func (e *EncodeImage) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
+	x, err := e.X.Eval(c, b, sel)
+	if err != nil {
+		return fn.Arg{}, err
+	}
+	n := b.Len
+	if x.Const || x.Type.Kind == value.Null {
+		n, sel = 1, nil
+	}
+	prepareVec(&e.out, n, e.Dim)
+	var rows []int
+	each(n, sel, func(i int) {
+		if x.Type.Kind == value.Null || x.IsNull(i) {
+			setNull(&e.out, i, n)
+			return
+		}
+		rows = append(rows, i)
+	})
+	for len(rows) > 0 {
+		part := rows[:min(len(rows), imageBatch)]
+		rows = rows[len(part):]
+		images := make([]encoder.Image, len(part))
+		names := make([]string, len(part))
+		for k, i := range part {
+			v := x.At(i)
+			names[k] = "the picture"
+			if v.Kind() == value.Text {
+				names[k] = v.Str()
+				data, err := e.Read(c, v.Str())
+				if err != nil {
+					return fn.Arg{}, err
+				}
+				images[k].Data = data
+			} else {
+				images[k].Data = []byte(v.Str())
+			}
+		}
+		enc, err := e.Open(c)
+		if err != nil {
+			return fn.Arg{}, err
+		}
+		results, err := enc.EncodeImages(c, images)
+		if err != nil {
+			return fn.Arg{}, err
+		}
+		for k, i := range part {
+			if results[k].Err != nil {
+				return fn.Arg{}, fmt.Errorf("%s: %w", names[k], results[k].Err)
+			}
+			copy(e.out.Vec(i), results[k].Vector)
+		}
+	}
+	return fn.Arg{Column: &e.out, Const: x.Const || x.Type.Kind == value.Null}, nil
+}

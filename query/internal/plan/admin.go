@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+func (b *binder) progress(stage string, n, total uint64) {
+	if b.in.Progress != nil {
+		b.in.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
+	}
+}
+
+// outside is the error for a statement that can't be part of a transaction.
+func (b *binder) outside(pos parse.Pos, what string) error {
+	if b.in.Tx != nil {
+		return parse.Errorf(pos, "%s can't run within a transaction; COMMIT or ROLLBACK first", what)
+	}
+	return nil
+}
+
+// backup plans BACKUP TO 'dir'.
+func (b *binder) backup(s *parse.Backup) (*Plan, error) {
+	if err := b.outside(s.Pos, "BACKUP"); err != nil {
+		return nil, err
+	}
+	dir, err := b.path(s.Dir, "BACKUP")
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{Root: &exec.Task{Text: "Backup to " + dir, Run: func(ctx context.Context) (*value.Batch, error) {
+		return nil, errorAt(s.Dir.Position(), b.in.Store.Backup(ctx, dir))
+	}}}, nil
+}
+
+// check plans CHECK: its rows are the problems found.
+func (b *binder) check() (*Plan, error) {
+	cols := []Column{{"table", textType}, {"place", textType}, {"problem", textType}}
+	return &Plan{Columns: cols, Root: &exec.Task{Text: "Check", Run: func(ctx context.Context) (*value.Batch, error) {
+		out := &value.Batch{Cols: []*value.Column{{Type: textType}, {Type: textType}, {Type: textType}}}
+		err := b.in.Store.Check(ctx, func(p storage.Problem) {
+			table := p.Table
+			if p.Column != "" {
+				table += "." + p.Column
+			}
+			for i, s := range []string{table, p.Where, p.Msg} {
+				out.Cols[i].Append(out.Len, value.Str(s))
+			}
+			out.Len++
+		})
+		return out, err
+	}}}, nil
+}
+
+// vacuum plans VACUUM [t].
+func (b *binder) vacuum(s *parse.Vacuum) (*Plan, error) {
+	if err := b.outside(s.Pos, "VACUUM"); err != nil {
+		return nil, err
+	}
+	var names []string
+	if s.Table.Name != "" {
+		if _, err := b.table(s.Table); err != nil {
+			return nil, err
+		}
+		names = []string{s.Table.Name}
+	} else {
+		for _, d := range b.view.Tables() {
+			names = append(names, d.Name)
+		}
+	}
+	freed := int64(0)
+	return &Plan{
+		Affected: func() int64 { return freed },
+		Root: &exec.Task{Text: "Vacuum", Run: func(ctx context.Context) (*value.Batch, error) {
+			for _, n := range names {
+				r, err := b.in.Store.Vacuum(ctx, n, b.progress)
+				var gone *storage.NoTableError
+				if errors.As(err, &gone) && s.Table.Name == "" {
+					continue
+				}
+				if err != nil {
+					return nil, err
+				}
+				freed += int64(r.DeadRows)
+			}
+			return nil, nil
+		}},
+	}, nil
+}

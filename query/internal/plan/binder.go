@@ -1,0 +1,215 @@
+// Package plan turns syntax trees into operators that run: it binds names and
+// types (binder.go, bind_*.go, vectors.go), improves the logical plan by named
+// rules (rules.go) and builds the physical one (build.go). Statements other
+// than SELECT have a file each.
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Input is what a statement is planned and run with.
+type Input struct {
+	exec.Env
+	Encoder   encoder.Opener
+	Texts     *exec.TextCache
+	Images    *exec.Counter // pictures encoded
+	NoFiles   bool
+	AllowURLs bool
+	Pos       []value.Value
+	Named     map[string]value.Value
+	Now       time.Time
+	// Describe plans without arguments and runs nothing: parameters are NULL.
+	Describe bool
+}
+
+// Column is a column of a statement's rows.
+type Column struct {
+	Name string
+	Type value.Type
+}
+
+// Plan is a statement ready to run.
+type Plan struct {
+	Columns []Column      // of the rows; none for a statement without rows
+	Root    exec.Operator // to be read to the end, then closed
+	// Affected counts the rows written, once Root is at its end; nil for
+	// statements that write none.
+	Affected func() int64
+}
+
+// binder gives names their meaning, for one statement.
+type binder struct {
+	ctx     context.Context
+	in      *Input
+	view    *storage.View
+	fnctx   *fn.Ctx
+	explain bool // nothing is run: constants that cost something stay open
+
+	ctes     []cte
+	depth    int
+	pending  []*expr // parts whose values come when the statement is resolved
+	subs     []*subquery
+	encoders map[string]encoder.Encoder
+	measure  bool // EXPLAIN ANALYZE: operators count
+	tables   map[string]*storage.Table
+}
+
+// cte is a query that WITH has named.
+type cte struct {
+	def   *parse.CTE
+	below int // number of ctes it can see
+}
+
+func newBinder(ctx context.Context, in *Input) *binder {
+	view := in.View
+	if in.Tx != nil {
+		view = in.Tx.View
+	}
+	return &binder{
+		ctx: ctx, in: in, view: view, explain: in.Describe,
+		fnctx:    &fn.Ctx{Context: ctx, Now: in.Now},
+		encoders: map[string]encoder.Encoder{}, tables: map[string]*storage.Table{},
+	}
+}
+
+// table finds a table.
+func (b *binder) table(name parse.Ident) (*storage.Table, error) {
+	if t := b.tables[name.Name]; t != nil {
+		return t, nil
+	}
+	t, err := b.view.Table(name.Name)
+	var missing *storage.NoTableError
+	if errors.As(err, &missing) {
+		var names []string
+		for _, d := range b.view.Tables() {
+			names = append(names, d.Name)
+		}
+		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", didYouMean(name.Name, names))
+		if e.Hint == "" && len(names) == 0 {
+			e.Msg += "; there is no table yet, CREATE TABLE makes one"
+		}
+		return nil, e
+	}
+	if err != nil {
+		return nil, err
+	}
+	b.tables[name.Name] = t
+	return t, nil
+}
+
+// didYouMean is the hint for a name that is not among names, or "".
+func didYouMean(name string, names []string) string {
+	if n := hint.Nearest(name, names); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	return ""
+}
+
+// tableColumn finds a column of a table by name.
+func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
+	if i := def.Column(name.Name); i >= 0 {
+		return i, nil
+	}
+	var names []string
+	for _, c := range def.Columns {
+		names = append(names, c.Name)
+	}
+	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", didYouMean(name.Name, names))
+}
+
+// encodingOf returns the encoding of a table's column, nil without an encoder.
+func encodingOf(def *storage.TableDef, i int) *encoding {
+	c := &def.Columns[i]
+	if c.Encoder == "" {
+		return nil
+	}
+	return &encoding{name: c.Encoder, model: c.Model, table: def.Name, col: c.Name, dim: c.Type.Dim}
+}
+
+// open opens the encoder of a column and checks that it is the one the column
+// was filled with.
+func (b *binder) open(e *encoding, pos parse.Pos) (encoder.Encoder, error) {
+	key := e.name + "\x00" + e.table + "\x00" + e.col
+	if enc := b.encoders[key]; enc != nil {
+		return enc, nil
+	}
+	enc, err := b.find(e.name, e.model.Location)
+	if err != nil {
+		return nil, encoderError(pos, err)
+	}
+	m := enc.Model()
+	if m.Dim != e.dim {
+		return nil, parse.Errorf(pos, "encoder %s makes vectors of %d dimensions, %s.%s has %d", m.Name, m.Dim, e.table, e.col, e.dim)
+	}
+	if e.model.Hash != "" && m.Hash != e.model.Hash {
+		return nil, &PlacedError{pos, &encoder.MismatchError{Table: e.table, Column: e.col, Stored: e.model, Given: m}}
+	}
+	b.encoders[key] = enc
+	return enc, nil
+}
+
+// find opens an encoder by name, or failing that from where it was once found.
+func (b *binder) find(name, location string) (encoder.Encoder, error) {
+	if b.in.Encoder == nil {
+		return nil, &encoder.NotFoundError{Name: name}
+	}
+	enc, err := b.in.Encoder(b.ctx, name)
+	var missing *encoder.NotFoundError
+	if errors.As(err, &missing) && location != "" {
+		if other, err2 := b.in.Encoder(b.ctx, location); err2 == nil {
+			return other, nil
+		}
+	}
+	return enc, err
+}
+
+// encoderError gives an error about an encoder its place, and a hint if its
+// name is like a known one.
+func encoderError(pos parse.Pos, err error) error {
+	var missing *encoder.NotFoundError
+	if errors.As(err, &missing) {
+		e := parse.Errorf(pos, "%v", missing)
+		e.Hint = didYouMean(missing.Name, missing.Known)
+		return &hintedError{e, err}
+	}
+	return errorAt(pos, err)
+}
+
+// hintedError is a *parse.Error that wraps what it is made of.
+type hintedError struct {
+	placed *parse.Error
+	cause  error
+}
+
+func (e *hintedError) Error() string   { return e.placed.Error() }
+func (e *hintedError) Unwrap() []error { return []error{e.placed, e.cause} }
+
+// param returns the value of a parameter.
+func (b *binder) param(p *parse.Param) (value.Value, error) {
+	if b.in.Describe {
+		return value.Value{}, nil
+	}
+	if p.Name != "" {
+		v, ok := b.in.Named[p.Name]
+		if !ok {
+			return v, parse.Errorf(p.Pos, "no argument for the parameter :%s", p.Name)
+		}
+		return v, nil
+	}
+	if p.Index < 1 || p.Index > len(b.in.Pos) {
+		return value.Value{}, parse.Errorf(p.Pos, "no argument for the parameter $%d", p.Index)
+	}
+	return b.in.Pos[p.Index-1], nil
+}

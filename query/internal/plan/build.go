@@ -1,0 +1,621 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// builder makes operators of a logical plan.
+type builder struct {
+	*binder
+}
+
+// rel is an operator with what its batches hold.
+type rel struct {
+	op   exec.Operator
+	lay  layout
+	scan *scanNode // the batches' row numbers are of this scan's table; nil = none
+}
+
+// fetchFirst is the number of rows up to which a sort reads only its keys and
+// fetches the other columns for the rows that remain.
+const fetchFirst = 20000
+
+// measured wraps an operator for EXPLAIN ANALYZE.
+func (b *builder) measured(op exec.Operator) exec.Operator {
+	if b.measure {
+		return exec.Measure(op, b.view)
+	}
+	return op
+}
+
+// root builds n so that its batches have exactly the given columns.
+func (b *builder) root(n node, cols []*column) (exec.Operator, error) {
+	want := make([]*expr, len(cols))
+	for i, c := range cols {
+		want[i] = columnExpr(c, parse.Pos{})
+	}
+	r, err := b.build(n, want)
+	if err != nil {
+		return nil, err
+	}
+	exact := len(cols) == r.lay.n
+	for i, c := range cols {
+		exact = exact && r.lay.at[c] == i
+	}
+	if exact {
+		return r.op, nil
+	}
+	r, err = b.project(r, want, cols)
+	return r.op, err
+}
+
+// build builds n so that the expressions want can be computed from its batches.
+func (b *builder) build(n node, want []*expr) (rel, error) {
+	switch n := n.(type) {
+	case *scanNode:
+		return b.scan(n, want)
+	case *filterNode:
+		r, err := b.build(n.in, concat(want, n.conds))
+		if err != nil {
+			return r, err
+		}
+		return b.filter(r, n.conds)
+	case *rowNumberNode:
+		r, err := b.build(n.in, want)
+		if err != nil {
+			return r, err
+		}
+		lay := newLayout([]*column{n.num})
+		lay.n += r.lay.n
+		for c, i := range r.lay.at {
+			lay.at[c] = i + 1
+		}
+		for k, c := range r.lay.computed {
+			lay.computed[k] = c
+		}
+		return rel{op: b.measured(exec.NewRowNumbers(r.op)), lay: lay}, nil
+	case *projectNode:
+		return b.projection(n, want)
+	case *joinNode:
+		return b.join(n, want)
+	case *aggNode:
+		return b.aggregate(n)
+	case *sortNode:
+		return b.sort(n, want)
+	case *limitNode:
+		r, err := b.build(n.in, want)
+		if err != nil {
+			return r, err
+		}
+		r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
+		return r, nil
+	case *distinctNode:
+		cols := n.in.columns()
+		op, err := b.root(n.in, cols)
+		if err != nil {
+			return rel{}, err
+		}
+		d, err := exec.NewDistinct(op, &b.in.Env, typesOf(cols))
+		if err != nil {
+			return rel{}, err
+		}
+		return rel{op: b.measured(d), lay: newLayout(cols)}, nil
+	case *unionNode:
+		u := &exec.UnionAll{}
+		for _, in := range n.ins {
+			op, err := b.root(in, in.columns())
+			if err != nil {
+				return rel{}, err
+			}
+			u.Ins = append(u.Ins, op)
+		}
+		return rel{op: b.measured(u), lay: newLayout(n.outs)}, nil
+	case *valuesNode:
+		return b.values(n, "")
+	case *metadataNode:
+		return b.values(&n.valuesNode, "Metadata "+n.table)
+	case *sourceNode:
+		return b.source(n, want)
+	}
+	return rel{}, fmt.Errorf("internal error: unknown plan node %T", n)
+}
+
+func concat(a, b []*expr) []*expr { return append(append([]*expr(nil), a...), b...) }
+
+func typesOf(cols []*column) []value.Type {
+	out := make([]value.Type, len(cols))
+	for i, c := range cols {
+		out[i] = c.typ
+	}
+	return out
+}
+
+// scan builds the reading of a table.
+func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
+	if n.search != nil {
+		return b.nearest(n, want)
+	}
+	need := columnsOf(n.filters...)
+	wanted := columnsOf(want...)
+	// A vector that only the survivors of a filter need is fetched for them.
+	if len(n.filters) > 0 {
+		for c := range wanted {
+			if !need[c] && c.typ.Kind != value.Vector {
+				need[c] = true
+			}
+		}
+	} else {
+		need = wanted
+	}
+	cols := tableColumns(n, need)
+	s := &exec.Scan{Env: &b.in.Env, Table: n.table, Columns: ordsOf(cols), Within: n.lookup}
+	r := rel{op: b.measured(s), lay: newLayout(cols), scan: n}
+	if len(n.filters) > 0 {
+		var err error
+		if r, err = b.filter(r, n.filters); err != nil {
+			return r, err
+		}
+	}
+	return b.fetch(r, want)
+}
+
+// tableColumns returns those columns of a scan that are in set, in table order.
+func tableColumns(n *scanNode, set map[*column]bool) []*column {
+	var out []*column
+	for _, c := range n.cols {
+		if set[c] {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func ordsOf(cols []*column) []int {
+	out := make([]int, len(cols))
+	for i, c := range cols {
+		out[i] = c.ord
+	}
+	return out
+}
+
+// fetch adds the columns of the table that want still lacks.
+func (b *builder) fetch(r rel, want []*expr) (rel, error) {
+	if r.scan == nil {
+		return r, nil
+	}
+	missing := map[*column]bool{}
+	for _, e := range want {
+		r.lay.reduce(e).columns(missing)
+	}
+	for c := range missing {
+		if _, ok := r.lay.at[c]; ok {
+			delete(missing, c)
+		}
+	}
+	cols := tableColumns(r.scan, missing)
+	if len(cols) == 0 {
+		return r, nil
+	}
+	return rel{op: b.measured(exec.NewFetch(r.op, r.scan.table, ordsOf(cols))), lay: r.lay.with(cols...), scan: r.scan}, nil
+}
+
+func (b *builder) filter(r rel, conds []*expr) (rel, error) {
+	if len(conds) == 0 {
+		return r, nil
+	}
+	cs, err := b.compileAll(r.lay, conds)
+	if err != nil {
+		return r, err
+	}
+	r.op = b.measured(exec.NewFilter(r.op, b.fnctx, cs, texts(conds, " AND ")))
+	return r, nil
+}
+
+// project builds columns from expressions.
+func (b *builder) project(r rel, items []*expr, outs []*column) (rel, error) {
+	es, err := b.compileAll(r.lay, items)
+	if err != nil {
+		return r, err
+	}
+	return rel{op: b.measured(exec.NewProject(r.op, b.fnctx, es, false, projectText(items, outs))), lay: newLayout(outs)}, nil
+}
+
+func projectText(items []*expr, outs []*column) string {
+	all := make([]string, len(items))
+	for i, e := range items {
+		all[i] = orElse(e.text, outs[i].name)
+		if e.text != "" && e.text != outs[i].name && outs[i].name != "" && !strings.HasSuffix(e.text, "."+outs[i].name) {
+			if !strings.HasPrefix(e.text, outs[i].name+"(") {
+				all[i] += " AS " + outs[i].name
+			}
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func (b *builder) projection(n *projectNode, want []*expr) (rel, error) {
+	used := columnsOf(want...)
+	var items []*expr
+	var outs []*column
+	for i, c := range n.outs {
+		if used[c] || n.skip != nil {
+			items, outs = append(items, n.items[i]), append(outs, c)
+		}
+	}
+	for _, e := range items {
+		if e.op == opImage && e.varies() {
+			return b.pictures(n, items, outs)
+		}
+	}
+	r, err := b.build(n.in, items)
+	if err != nil {
+		return r, err
+	}
+	return b.project(r, items, outs)
+}
+
+// pictures builds a projection that encodes pictures: those that can't be read
+// are reported and their rows left out.
+func (b *builder) pictures(n *projectNode, items []*expr, outs []*column) (rel, error) {
+	plain := append([]*expr(nil), items...)
+	var jobs []exec.ImageJob
+	for i, e := range items {
+		if e.op == opImage && e.varies() {
+			plain[i] = e.args[0]
+			jobs = append(jobs, exec.ImageJob{Column: i, Open: b.opener(e.enc), Dim: e.enc.dim, Pos: at(e.pos)})
+		}
+	}
+	r, err := b.build(n.in, plain)
+	if err != nil {
+		return r, err
+	}
+	if r, err = b.project(r, plain, outs); err != nil {
+		return r, err
+	}
+	if n.skip != nil {
+		r.op = b.measured(exec.NewSkipExisting(r.op, n.skip, n.keyItem))
+	}
+	r.op = b.measured(exec.NewEncodeImages(r.op, &b.in.Env, jobs, b.readFile, b.in.Images))
+	return r, nil
+}
+
+func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
+	keys := make([]*expr, 0, len(n.on)+len(n.keys))
+	keys = append(keys, n.on...)
+	var keyTexts []string
+	for _, k := range n.keys {
+		keys = append(keys, k.expr)
+		keyTexts = append(keyTexts, k.text)
+	}
+	_, late := n.in.(*scanNode)
+	late = late && (n.on != nil || n.count >= 0 && n.count+n.offset <= fetchFirst)
+	need := keys
+	if !late {
+		need = concat(keys, want)
+	}
+	r, err := b.build(n.in, need)
+	if err != nil {
+		return r, err
+	}
+	at := make([]int, len(keys))
+	var compute []fn.Expr
+	var computed []*column
+	lay := r.lay
+	var computedTexts []string
+	for i, k := range keys {
+		x := r.lay.reduce(k)
+		if x.op == opColumn {
+			at[i] = r.lay.at[x.col]
+			continue
+		}
+		if c := lay.computed[k.key()]; c != nil {
+			at[i] = lay.at[c]
+			continue
+		}
+		e, err := b.compile(r.lay, k)
+		if err != nil {
+			return r, err
+		}
+		c := &column{name: k.text, typ: k.typ, rank: rankOf(k), enc: k.enc}
+		lay = lay.with(c)
+		if !isConst(k) {
+			lay.computed[k.key()] = c
+		}
+		at[i] = lay.at[c]
+		compute, computed = append(compute, e), append(computed, c)
+		computedTexts = append(computedTexts, k.text)
+	}
+	if len(compute) > 0 {
+		r.op = b.measured(exec.NewProject(r.op, b.fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
+		r.lay = lay
+	}
+	var orders []exec.Order
+	for _, k := range n.keys {
+		orders = append(orders, k.order)
+	}
+	text := strings.Join(keyTexts, ", ")
+	switch {
+	case n.on != nil:
+		types := make([]value.Type, len(n.on))
+		for i, e := range n.on {
+			types[i] = e.typ
+		}
+		d, err := exec.NewDistinctOn(r.op, &b.in.Env, at[:len(n.on)], types, at[len(n.on):], orders,
+			texts(n.on, ", "), text)
+		if err != nil {
+			return r, err
+		}
+		r.op = b.measured(d)
+		if n.count >= 0 || n.offset > 0 {
+			r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
+		}
+	case n.count >= 0:
+		r.op = b.measured(exec.NewTopN(r.op, &b.in.Env, at, orders, n.count, n.offset, text))
+	default:
+		r.op = b.measured(exec.NewSort(r.op, &b.in.Env, at, orders, text))
+		if n.offset > 0 {
+			r.op = b.measured(exec.NewLimit(r.op, -1, n.offset))
+		}
+	}
+	if late {
+		return b.fetch(r, want)
+	}
+	return r, nil
+}
+
+// nearest builds a search: conditions first, then the vectors of the rows they
+// leave, then the other columns of the rows found.
+func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
+	s := n.search
+	key := s.score.key()
+	var before, after []*expr
+	for _, f := range n.filters {
+		if _, ok := threshold(f, key); ok {
+			after = append(after, f)
+		} else {
+			before = append(before, f)
+		}
+	}
+	m := s.score.measure
+	op := &exec.Nearest{
+		Env: &b.in.Env, Table: n.table, Column: s.score.args[0].col.ord,
+		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
+		Negate: m.negate, FromOne: m.fromOne, Text: s.text,
+	}
+	if isConst(s.score.args[1]) {
+		q, err := vector.NewQuery(m.metric, s.score.args[1].val.Vec())
+		if err != nil {
+			return rel{}, errorAt(s.score.args[1].pos, err)
+		}
+		op.Query = q
+	}
+	if s.min != nil {
+		bound, _, _ := number(s.min.val)
+		op.Bound(bound)
+		for _, f := range after {
+			op.Text += " [" + f.text + "]"
+		}
+	}
+	if len(before) > 0 || n.lookup != nil {
+		sub := &scanNode{table: n.table, cols: n.cols, filters: before, lookup: n.lookup, rows: n.rows}
+		if n.lookup == nil {
+			if _, err := rangeSearch(b.binder, sub); err != nil {
+				return rel{}, err
+			}
+		}
+		r, err := b.build(sub, nil)
+		if err != nil {
+			return rel{}, err
+		}
+		op.Filter = r.op
+	}
+	sc := &column{name: s.score.text, typ: realType, rank: rankOf(s.score)}
+	r := rel{op: b.measured(op), lay: newLayout([]*column{sc}), scan: n}
+	r.lay.computed[key] = sc
+	r, err := b.filter(r, after)
+	if err != nil {
+		return r, err
+	}
+	return b.fetch(r, want)
+}
+
+func (b *builder) aggregate(n *aggNode) (rel, error) {
+	var items []*expr
+	var names []string
+	add := func(e *expr) int {
+		items = append(items, e)
+		return len(items) - 1
+	}
+	for _, k := range n.keys {
+		add(k)
+		names = append(names, k.text)
+	}
+	specs := make([]exec.Aggregate, len(n.aggs))
+	var calls []string
+	for i, a := range n.aggs {
+		specs[i] = exec.Aggregate{Call: a.call, Arg: -1, Filter: -1, Distinct: a.distinct}
+		if a.arg != nil {
+			specs[i].Arg = add(a.arg)
+		}
+		if a.filter != nil {
+			specs[i].Filter = add(a.filter)
+		}
+		calls = append(calls, n.aggCols[i].name)
+	}
+	r, err := b.build(n.in, items)
+	if err != nil {
+		return r, err
+	}
+	es, err := b.compileAll(r.lay, items)
+	if err != nil {
+		return r, err
+	}
+	keys := make([]value.Type, len(n.keys))
+	for i, k := range n.keys {
+		keys[i] = k.typ
+	}
+	op, err := exec.NewHashAggregate(r.op, &b.in.Env, b.fnctx, es, keys, specs, strings.Join(calls, ", "), strings.Join(names, ", "))
+	if err != nil {
+		return r, err
+	}
+	return rel{op: b.measured(op), lay: newLayout(n.columns())}, nil
+}
+
+func (b *builder) join(n *joinNode, want []*expr) (rel, error) {
+	all := concat(want, n.rest)
+	part := func(in node, keys []*expr) (rel, []*column, error) {
+		cols := in.columns()
+		var need []*expr
+		for c := range columnsOf(all...) {
+			if contains(cols, c) {
+				need = append(need, columnExpr(c, parse.Pos{}))
+			}
+		}
+		sort.Slice(need, func(i, j int) bool { return index(cols, need[i].col) < index(cols, need[j].col) })
+		r, err := b.build(in, concat(need, keys))
+		if err != nil {
+			return r, nil, err
+		}
+		return r, cols, nil
+	}
+	l, _, err := part(n.l, n.lkeys)
+	if err != nil {
+		return l, err
+	}
+	r, _, err := part(n.r, n.rkeys)
+	if err != nil {
+		return r, err
+	}
+	lk, err := b.compileAll(l.lay, n.lkeys)
+	if err != nil {
+		return l, err
+	}
+	rk, err := b.compileAll(r.lay, n.rkeys)
+	if err != nil {
+		return r, err
+	}
+	// Columns of the left side, then those of the right.
+	lay := l.lay.with()
+	for c, i := range r.lay.at {
+		lay.at[c] = l.lay.n + i
+	}
+	for k, c := range r.lay.computed {
+		lay.computed[k] = c
+	}
+	lay.n = l.lay.n + r.lay.n
+	if n.kind == parse.LeftJoin {
+		// A score of the right side is NULL where there was no partner; as a
+		// column it is, so that is fine, and the left side's are as they were.
+		lay.computed = l.lay.with().computed
+		for k, c := range r.lay.computed {
+			lay.computed[k] = c
+		}
+	}
+	rest, err := b.compileAll(lay, n.rest)
+	if err != nil {
+		return l, err
+	}
+	types := make([]value.Type, r.lay.n)
+	for c, i := range r.lay.at {
+		types[i] = c.typ
+	}
+	keyTypes := make([]value.Type, len(n.lkeys))
+	conds := make([]string, 0, len(n.lkeys))
+	for i, k := range n.lkeys {
+		keyTypes[i] = k.typ
+		conds = append(conds, k.text+" = "+n.rkeys[i].text)
+	}
+	for _, e := range n.rest {
+		conds = append(conds, e.text)
+	}
+	op, err := exec.NewHashJoin(l.op, r.op, &b.in.Env, b.fnctx, lk, rk, keyTypes, rest, n.kind == parse.LeftJoin, l.lay.n, types, strings.Join(conds, " AND "))
+	if err != nil {
+		return l, err
+	}
+	return rel{op: b.measured(op), lay: lay}, nil
+}
+
+func index(cols []*column, c *column) int {
+	for i, x := range cols {
+		if x == c {
+			return i
+		}
+	}
+	return -1
+}
+
+// values builds rows that are written down in the statement.
+func (b *builder) values(n *valuesNode, what string) (rel, error) {
+	v := &exec.Values{What: what}
+	one := &value.Batch{Len: 1}
+	if len(n.outs) == 0 {
+		v = exec.OneRow()
+		return rel{op: b.measured(v), lay: newLayout(nil)}, nil
+	}
+	var cur *value.Batch
+	for _, row := range n.rows {
+		if cur == nil || cur.Len == value.BatchSize {
+			cur = &value.Batch{}
+			for i, c := range n.outs {
+				t := c.typ
+				if t.Kind == value.Vector && t.Dim == 0 {
+					t.Dim = row[i].typ.Dim
+				}
+				cur.Cols = append(cur.Cols, &value.Column{Type: t})
+			}
+			v.Batches = append(v.Batches, cur)
+		}
+		for i, e := range row {
+			x := e.val
+			if !isConst(e) {
+				c, err := b.compile(newLayout(nil), e)
+				if err != nil {
+					return rel{}, err
+				}
+				a, err := c.Eval(b.fnctx, one, nil)
+				if err != nil {
+					return rel{}, errorAt(e.pos, err)
+				}
+				x = a.At(0)
+			}
+			col := cur.Cols[i]
+			if x.Kind() == value.Vector && len(x.Vec()) != col.Type.Dim {
+				return rel{}, parse.Errorf(e.pos, "vector has %d dimensions, the row before has %d", len(x.Vec()), col.Type.Dim)
+			}
+			col.Append(cur.Len, x)
+		}
+		cur.Len++
+	}
+	return rel{op: b.measured(v), lay: newLayout(n.outs)}, nil
+}
+
+func (b *builder) source(n *sourceNode, want []*expr) (rel, error) {
+	used := columnsOf(want...)
+	var cols []*column
+	var ords []int
+	for i, c := range n.outs {
+		if used[c] {
+			cols, ords = append(cols, c), append(ords, i)
+		}
+	}
+	op, err := n.open(ords)
+	if err != nil {
+		return rel{}, err
+	}
+	return rel{op: b.measured(op), lay: newLayout(cols)}, nil
+}
+
+// opener opens an encoder when the plan runs.
+func (b *binder) opener(e *encoding) func(context.Context) (encoder.Encoder, error) {
+	return func(context.Context) (encoder.Encoder, error) { return b.open(e, parse.Pos{}) }
+}

@@ -1,0 +1,365 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/source"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// copyFrom plans COPY t FROM: the files side by side, then a bulk load or, within
+// a transaction, an insert.
+func (b *binder) copyFrom(s *parse.CopyFrom) (*Plan, error) {
+	table, err := b.table(s.Table)
+	if err != nil {
+		return nil, err
+	}
+	def := table.Def()
+	ords, err := targetColumns(def, s.Columns)
+	if err != nil {
+		return nil, err
+	}
+	src, err := b.files(s, def, ords)
+	if err != nil {
+		return nil, err
+	}
+	return b.load(table, ords, src)
+}
+
+// Batches is a source of rows made by a program.
+type Batches interface {
+	// Next returns the next rows, nil after the last. The batch is valid until
+	// the following call.
+	Next(ctx context.Context) (*value.Batch, error)
+}
+
+// copyRows plans the insertion of rows from a program into columns of a table.
+func (b *binder) copyRows(name string, columns []string, types []value.Type, src Batches) (*Plan, error) {
+	table, err := b.table(parse.Ident{Name: name})
+	if err != nil {
+		return nil, err
+	}
+	var names []parse.Ident
+	for _, c := range columns {
+		names = append(names, parse.Ident{Name: c})
+	}
+	ords, err := targetColumns(table.Def(), names)
+	if err != nil {
+		return nil, err
+	}
+	if len(types) != len(ords) {
+		return nil, fmt.Errorf("%s given for %s of %s", count(len(types), "column"), count(len(ords), "column"), name)
+	}
+	n := &sourceNode{text: "rows of the program"}
+	for i, t := range types {
+		n.outs = append(n.outs, &column{name: table.Def().Columns[ords[i]].Name, typ: t})
+	}
+	n.open = func(want []int) (exec.Operator, error) { return &exec.FromProgram{Source: src, Columns: want}, nil }
+	return b.load(table, ords, &relation{n, n.outs})
+}
+
+// load plans the adding of rows to a table.
+func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
+	def := table.Def()
+	full, err := b.fullRows(src, def, ords)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.resolve(); err != nil {
+		return nil, err
+	}
+	child, err := b.physical(full, full.outs)
+	if err != nil {
+		return nil, err
+	}
+	bl := &builder{b}
+	if b.in.Tx != nil {
+		op := exec.NewInsert(child, &b.in.Env, def, storage.InsertOptions{}, nil)
+		return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
+	}
+	op := exec.NewLoad(child, &b.in.Env, def)
+	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
+	return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
+}
+
+// files binds the files of a COPY: their columns in order, zipped by position.
+func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*relation, error) {
+	opts, err := b.options(s.Options)
+	if err != nil {
+		return nil, err
+	}
+	types := make([]value.Type, len(ords))
+	var names []string
+	for i, o := range ords {
+		c := &def.Columns[o]
+		types[i] = c.Type
+		if c.Type.Kind == value.Vector {
+			types[i] = value.Type{} // a text may stand for a vector
+		}
+		names = append(names, c.Name)
+	}
+	var paths []string
+	for _, f := range s.Files {
+		p, err := b.path(f, "COPY")
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, p)
+	}
+	open := func() (source.Reader, error) {
+		var readers []source.Reader
+		fail := func(err error) (source.Reader, error) {
+			for _, r := range readers {
+				r.Close()
+			}
+			return nil, err
+		}
+		at := 0
+		for i, p := range paths {
+			format, ferr := source.FormatOf(p)
+			if ferr != nil {
+				format = formatOption(opts)
+				if format == "" {
+					return fail(errorAt(s.Files[i].Position(), ferr))
+				}
+			}
+			fopts := opts
+			if len(paths) > 1 && formatOption(opts) == "" {
+				fopts = fitting(format, opts)
+			}
+			name, o, err := source.ParseOptions(format, source.Import, fopts)
+			if err != nil {
+				return fail(errorAt(optionsPos(s), err))
+			}
+			o.Names = names
+			r, err := source.Open(p, name, o)
+			if err != nil {
+				return fail(errorAt(s.Files[i].Position(), err))
+			}
+			readers = append(readers, r)
+			cols := r.Columns()
+			n := len(cols)
+			pickCols, ok := byName(cols, names, len(paths) == 1)
+			if !ok {
+				if at+n > len(ords) {
+					if len(paths) == 1 {
+						return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, to go into %s of %s; name them: COPY %s (...) FROM ...", p, count(n, "column"), count(len(ords), "column"), def.Name, def.Name))
+					}
+					return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, but only %d are left of those to be filled", p, count(n, "column"), len(ords)-at))
+				}
+				pickCols = nil
+				for k := range n {
+					pickCols = append(pickCols, k)
+				}
+			}
+			if at+len(pickCols) > len(types) {
+				pickCols = pickCols[:len(types)-at]
+			}
+			if err := r.Project(pickCols, types[at:at+len(pickCols)]); err != nil {
+				return fail(errorAt(s.Files[i].Position(), err))
+			}
+			at += len(pickCols)
+		}
+		if at < len(ords) {
+			return fail(parse.Errorf(s.Files[0].Position(), "the files have %s, but %d are to be filled: %s has nothing", count(at, "column"), len(ords), names[at]))
+		}
+		z, err := source.Zip(readers, paths)
+		if err != nil {
+			return fail(errorAt(s.Files[0].Position(), err))
+		}
+		return z, nil
+	}
+	r, err := open()
+	if err != nil {
+		return nil, err
+	}
+	n := &sourceNode{text: joined(paths)}
+	for i, c := range r.Columns() {
+		pos := s.Files[min(i, len(s.Files)-1)].Position()
+		col := &column{name: c.Name, typ: c.Type}
+		if i < len(ords) {
+			want := def.Columns[ords[i]].Type
+			if want.Kind == value.Vector && c.Type.Kind == value.Vector && c.Type.Dim > 0 && c.Type.Dim != want.Dim {
+				r.Close()
+				return nil, parse.Errorf(pos, "vectors of the file have %d dimensions, %s has %d", c.Type.Dim, def.Columns[ords[i]].Name, want.Dim)
+			}
+		}
+		n.outs = append(n.outs, col)
+	}
+	rows := r.Rows()
+	n.rows = float64(rows)
+	r.Close()
+	n.open = func(want []int) (exec.Operator, error) {
+		r, err := open()
+		if err != nil {
+			return nil, err
+		}
+		return &exec.ReadSource{Env: &b.in.Env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want}, nil
+	}
+	return &relation{n, n.outs}, nil
+}
+
+func joined(paths []string) string {
+	s := ""
+	for i, p := range paths {
+		if i > 0 {
+			s += ", "
+		}
+		s += p
+	}
+	return s
+}
+
+// formatOption returns the FORMAT of the options, "" without one.
+func formatOption(opts []source.Option) string {
+	for _, o := range opts {
+		if o.Name == "format" && o.Value.Kind() == value.Text {
+			return o.Value.Str()
+		}
+	}
+	return ""
+}
+
+// fitting are those options that a format knows, for files of several formats.
+func fitting(format string, opts []source.Option) []source.Option {
+	var out []source.Option
+	for _, o := range opts {
+		if _, _, err := source.ParseOptions(format, source.Import, []source.Option{o}); err == nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func optionsPos(s *parse.CopyFrom) parse.Pos {
+	if len(s.Options) > 0 {
+		return s.Options[0].Pos
+	}
+	return s.Pos
+}
+
+// byName picks the file's columns that have the names of the columns to be
+// filled, for a single file that has them all.
+func byName(cols []source.Column, names []string, single bool) ([]int, bool) {
+	if !single {
+		return nil, false
+	}
+	var out []int
+	for _, n := range names {
+		found := -1
+		for i, c := range cols {
+			if c.Name == n {
+				found = i
+			}
+		}
+		if found < 0 {
+			return nil, false
+		}
+		out = append(out, found)
+	}
+	return out, true
+}
+
+// copyTo plans COPY t | (query) TO 'file'.
+func (b *binder) copyTo(s *parse.CopyTo) (*Plan, error) {
+	path, err := b.path(s.File, "COPY")
+	if err != nil {
+		return nil, err
+	}
+	var rel *relation
+	if s.Query != nil {
+		if rel, err = b.query(s.Query, nil, nil); err != nil {
+			return nil, err
+		}
+	} else {
+		table, err := b.table(s.Table)
+		if err != nil {
+			return nil, err
+		}
+		ords, err := targetColumns(table.Def(), s.Columns)
+		if err != nil {
+			return nil, err
+		}
+		scan := scanOf(table, table.Def().Name)
+		rel = &relation{node: scan.node}
+		for _, o := range ords {
+			rel.cols = append(rel.cols, scan.cols[o])
+		}
+	}
+	opts, err := b.options(s.Options)
+	if err != nil {
+		return nil, err
+	}
+	format, ferr := source.FormatOf(path)
+	if ferr != nil {
+		if format = formatOption(opts); format == "" {
+			return nil, errorAt(s.File.Position(), ferr)
+		}
+	}
+	pos := s.Pos
+	if len(s.Options) > 0 {
+		pos = s.Options[0].Pos
+	}
+	format, o, err := source.ParseOptions(format, source.Export, opts)
+	if err != nil {
+		return nil, errorAt(pos, err)
+	}
+	if err := b.resolve(); err != nil {
+		return nil, err
+	}
+	child, err := b.physical(rel.node, rel.cols)
+	if err != nil {
+		return nil, err
+	}
+	var cols []source.Column
+	for _, c := range rel.cols {
+		t := c.typ
+		if t.Kind == value.Null {
+			t = textType
+		}
+		cols = append(cols, source.Column{Name: c.name, Type: t})
+	}
+	op := exec.NewExport(child, &b.in.Env, path, func() (source.Writer, error) {
+		w, err := source.Create(path, format, cols, o)
+		return w, errorAt(s.File.Position(), err)
+	})
+	return &Plan{Root: (&builder{b}).measured(op), Affected: func() int64 { return op.Affected }}, nil
+}
+
+// querySamples encodes typical prompts for the columns that have an encoder, to
+// train their codes with. An encoder that can't be had is no error: codes are
+// then trained without.
+func (b *binder) querySamples(ctx context.Context, def *storage.TableDef) (map[int][][]float32, error) {
+	out := map[int][][]float32{}
+	for i := range def.Columns {
+		e := encodingOf(def, i)
+		if e == nil {
+			continue
+		}
+		enc, err := b.open(e, parse.Pos{})
+		if err != nil {
+			continue
+		}
+		prompts := samplePrompts
+		if s, ok := enc.(interface{ SamplePrompts(int) []string }); ok {
+			prompts = s.SamplePrompts(len(samplePrompts))
+		}
+		for len(prompts) > 0 {
+			n := min(32, len(prompts))
+			vecs, err := enc.EncodeTexts(ctx, prompts[:n])
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			if err != nil {
+				break
+			}
+			out[i] = append(out[i], vecs...)
+			prompts = prompts[n:]
+		}
+	}
+	return out, nil
+}

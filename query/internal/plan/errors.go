@@ -1,0 +1,42 @@
+package plan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+)
+
+// PlacedError is an error at a place of the statement. errors.As finds a
+// *parse.Error in it as well as what it wraps.
+type PlacedError struct {
+	Pos parse.Pos
+	Err error
+}
+
+func (e *PlacedError) Error() string {
+	return fmt.Sprintf("%d:%d: %v", e.Pos.Line, e.Pos.Column, e.Err)
+}
+
+func (e *PlacedError) Unwrap() error { return e.Err }
+
+// As offers the error as a *parse.Error.
+func (e *PlacedError) As(target any) bool {
+	if p, ok := target.(**parse.Error); ok {
+		*p = parse.Errorf(e.Pos, "%v", e.Err)
+		return true
+	}
+	return false
+}
+
+// stops reports whether an error is about the run and not about a place in the
+// statement.
+func stops(err error) bool {
+	var placed *PlacedError
+	var p *parse.Error
+	var m *exec.MemoryError
+	return errors.As(err, &placed) || errors.As(err, &p) || errors.As(err, &m) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

@@ -1,0 +1,873 @@
+package plan
+
+import (
+	"math"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// rule is one improvement of a logical plan. apply gets a node whose inputs are
+// improved already and returns what takes its place.
+type rule struct {
+	name  string
+	apply func(b *binder, n node) (node, error)
+}
+
+// rules are applied in this order, each to the whole plan from the bottom up,
+// after flatten has removed projections in between.
+var rules = []rule{
+	{"push filters down", pushFilters},
+	{"find join keys", joinKeys},
+	{"look up by key or index", lookups},
+	{"top-k search", topKSearch},
+	{"range search", rangeSearch},
+	{"count from metadata", countFromMetadata},
+}
+
+// optimize applies flatten and the rules to a plan.
+func (b *binder) optimize(n node) (node, error) {
+	cols := n.columns()
+	n, m := flatten(n)
+	if len(m) > 0 {
+		// The plan's columns have to remain.
+		p := &projectNode{in: n, outs: cols}
+		for _, c := range cols {
+			p.items = append(p.items, substitute(columnExpr(c, parse.Pos{}), m))
+		}
+		n = p
+	}
+	for _, r := range rules {
+		var err error
+		if n, err = b.applyRule(r, n); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func (b *binder) applyRule(r rule, n node) (node, error) {
+	var err error
+	with := func(in node) node {
+		if err != nil {
+			return in
+		}
+		var out node
+		out, err = b.applyRule(r, in)
+		if err != nil {
+			return in
+		}
+		return out
+	}
+	switch n := n.(type) {
+	case *filterNode:
+		n.in = with(n.in)
+	case *rowNumberNode:
+		n.in = with(n.in)
+	case *projectNode:
+		n.in = with(n.in)
+	case *joinNode:
+		n.l, n.r = with(n.l), with(n.r)
+	case *aggNode:
+		n.in = with(n.in)
+	case *sortNode:
+		n.in = with(n.in)
+	case *limitNode:
+		n.in = with(n.in)
+	case *distinctNode:
+		n.in = with(n.in)
+	case *aliasNode:
+		n.in = with(n.in)
+	case *unionNode:
+		for i := range n.ins {
+			n.ins[i] = with(n.ins[i])
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r.apply(b, n)
+}
+
+// substitute replaces columns by expressions.
+func substitute(e *expr, m map[*column]*expr) *expr {
+	if len(m) == 0 || e == nil {
+		return e
+	}
+	return e.rewrite(func(x *expr) *expr {
+		if x.op == opColumn {
+			if r := m[x.col]; r != nil {
+				if r.waits() {
+					return r
+				}
+				c := *r
+				c.text = x.text
+				return &c
+			}
+			return x
+		}
+		return nil
+	})
+}
+
+func substituteAll(es []*expr, m map[*column]*expr) []*expr {
+	out := make([]*expr, len(es))
+	for i, e := range es {
+		out[i] = substitute(e, m)
+	}
+	return out
+}
+
+// flatten removes projections and renamings between other nodes, so that a
+// search in a subquery is seen by the rules: what is above computes from the
+// columns below. The map says what to put for columns that are no more.
+func flatten(n node) (node, map[*column]*expr) {
+	switch n := n.(type) {
+	case *aliasNode:
+		in, m := pull(n.in, false, false)
+		out := map[*column]*expr{}
+		for i, c := range n.outs {
+			out[c] = substitute(columnExpr(n.from[i], parse.Pos{}), m)
+			out[c].text = c.name
+		}
+		return in, out
+	case *filterNode:
+		in, m := pull(n.in, false, false)
+		n.in, n.conds = in, substituteAll(n.conds, m)
+		return n, m
+	case *projectNode:
+		in, m := pull(n.in, false, n.stores)
+		n.in, n.items = in, substituteAll(n.items, m)
+		return n, nil
+	case *joinNode:
+		l, ml := pull(n.l, false, false)
+		r, mr := pull(n.r, n.kind == parse.LeftJoin, false)
+		for c, e := range mr {
+			if ml == nil {
+				ml = map[*column]*expr{}
+			}
+			ml[c] = e
+		}
+		n.l, n.r, n.on = l, r, substituteAll(n.on, ml)
+		return n, ml
+	case *aggNode:
+		in, m := pull(n.in, false, false)
+		n.in, n.keys = in, substituteAll(n.keys, m)
+		for i, a := range n.aggs {
+			c := *a
+			c.arg, c.filter = substitute(a.arg, m), substitute(a.filter, m)
+			n.aggs[i] = &c
+		}
+		return n, nil
+	case *sortNode:
+		in, m := pull(n.in, false, false)
+		n.in, n.on = in, substituteAll(n.on, m)
+		for i := range n.keys {
+			n.keys[i].expr = substitute(n.keys[i].expr, m)
+		}
+		return n, m
+	case *limitNode:
+		in, m := pull(n.in, false, false)
+		n.in = in
+		return n, m
+	case *distinctNode:
+		in, m := flatten(n.in)
+		n.in = keepColumns(in, n.in.columns(), m)
+		return n, nil
+	case *unionNode:
+		for i := range n.ins {
+			cols := n.ins[i].columns()
+			in, m := flatten(n.ins[i])
+			n.ins[i] = keepColumns(in, cols, m)
+		}
+		return n, nil
+	}
+	return n, nil
+}
+
+// keepColumns gives n the columns cols again, in their order.
+func keepColumns(n node, cols []*column, m map[*column]*expr) node {
+	if len(m) == 0 {
+		return n
+	}
+	p := &projectNode{in: n, outs: cols}
+	for _, c := range cols {
+		p.items = append(p.items, substitute(columnExpr(c, parse.Pos{}), m))
+	}
+	return p
+}
+
+// pull flattens n and takes a projection off its top. With columnsOnly it takes
+// off none that computes something: above a LEFT JOIN that would not be NULL.
+// once says that each column is used once, so that costly ones may move too.
+func pull(n node, columnsOnly, once bool) (node, map[*column]*expr) {
+	in, m := flatten(n)
+	if columnsOnly {
+		for _, e := range m {
+			if e.op != opColumn {
+				// Compute below the join.
+				cols := n.columns()
+				return keepColumns(in, cols, m), nil
+			}
+		}
+	}
+	p, ok := in.(*projectNode)
+	if !ok || p.skip != nil {
+		return in, m
+	}
+	for _, e := range p.items {
+		if columnsOnly && e.op != opColumn || !once && (e.uses(opImage) || e.uses(opText) && e.varies() || e.unstable()) {
+			return in, m
+		}
+	}
+	out := map[*column]*expr{}
+	for i, c := range p.outs {
+		out[c] = p.items[i]
+	}
+	for c, e := range m {
+		out[c] = substitute(e, out)
+	}
+	return p.in, out
+}
+
+// unstable reports whether e may have another value when computed again.
+func (e *expr) unstable() bool {
+	found := false
+	e.walk(func(x *expr) bool {
+		found = found || x.op == opCall && x.call.Func.Stable && x.call.Func.Name != "now"
+		return !found
+	})
+	return found
+}
+
+// pushFilters moves conditions towards the scans.
+func pushFilters(b *binder, n node) (node, error) {
+	f, ok := n.(*filterNode)
+	if !ok {
+		return n, nil
+	}
+	var rest []*expr
+	in := f.in
+	for _, c := range f.conds {
+		if !push(in, c) {
+			rest = append(rest, c)
+		}
+	}
+	if len(rest) == 0 {
+		return in, nil
+	}
+	return &filterNode{in, rest}, nil
+}
+
+// push moves a condition into n or below; false if it has to stay above.
+func push(n node, c *expr) bool {
+	set := columnsOf(c)
+	within := func(cols []*column) bool {
+		for x := range set {
+			if !contains(cols, x) {
+				return false
+			}
+		}
+		return true
+	}
+	switch n := n.(type) {
+	case *scanNode:
+		if !within(n.cols) {
+			return false
+		}
+		n.filters = append(n.filters, c)
+		return true
+	case *filterNode:
+		if push(n.in, c) {
+			return true
+		}
+		n.conds = append(n.conds, c)
+		return true
+	case *rowNumberNode:
+		return push(n.in, c)
+	case *joinNode:
+		if len(set) > 0 && within(n.l.columns()) {
+			if !push(n.l, c) {
+				n.l = &filterNode{n.l, []*expr{c}}
+			}
+			return true
+		}
+		if n.kind == parse.LeftJoin {
+			return false
+		}
+		if len(set) > 0 && within(n.r.columns()) {
+			if !push(n.r, c) {
+				n.r = &filterNode{n.r, []*expr{c}}
+			}
+			return true
+		}
+		n.on = append(n.on, c)
+		return true
+	case *aggNode:
+		if len(n.keys) == 0 || len(set) == 0 || !within(n.keyCols) {
+			return false
+		}
+		m := map[*column]*expr{}
+		for i, k := range n.keyCols {
+			m[k] = n.keys[i]
+		}
+		c = substitute(c, m)
+		if !push(n.in, c) {
+			n.in = &filterNode{n.in, []*expr{c}}
+		}
+		return true
+	case *sortNode:
+		return n.count < 0 && n.offset == 0 && n.on == nil && push(n.in, c)
+	case *distinctNode:
+		return push(n.in, c)
+	case *projectNode:
+		if n.skip != nil || !within(n.outs) {
+			return false
+		}
+		m := map[*column]*expr{}
+		for i, k := range n.outs {
+			m[k] = n.items[i]
+		}
+		c = substitute(c, m)
+		if !push(n.in, c) {
+			n.in = &filterNode{n.in, []*expr{c}}
+		}
+		return true
+	case *unionNode:
+		for i, in := range n.ins {
+			m := map[*column]*expr{}
+			cols := in.columns()
+			for k, o := range n.outs {
+				m[o] = columnExpr(cols[k], parse.Pos{})
+			}
+			x := substitute(c, m)
+			if !push(in, x) {
+				n.ins[i] = &filterNode{in, []*expr{x}}
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// joinKeys finds the equalities to join by, moves conditions on one side into
+// it, and builds the hash table over the smaller input.
+func joinKeys(b *binder, n node) (node, error) {
+	j, ok := n.(*joinNode)
+	if !ok {
+		return n, nil
+	}
+	l, r := j.l.columns(), j.r.columns()
+	side := func(e *expr) (left, right bool) {
+		for c := range columnsOf(e) {
+			left = left || contains(l, c)
+			right = right || contains(r, c)
+		}
+		return
+	}
+	for _, c := range j.on {
+		inL, inR := side(c)
+		switch {
+		case inR && !inL:
+			if !push(j.r, c) {
+				j.r = &filterNode{j.r, []*expr{c}}
+			}
+			continue
+		case inL && !inR && j.kind != parse.LeftJoin:
+			if !push(j.l, c) {
+				j.l = &filterNode{j.l, []*expr{c}}
+			}
+			continue
+		}
+		if c.op == opCall && c.call.Func.Name == "=" {
+			x, y := c.args[0], c.args[1]
+			xl, xr := side(x)
+			yl, yr := side(y)
+			if xr && !xl && yl && !yr {
+				x, y = y, x
+				xl, xr, yl, yr = yl, yr, xl, xr
+			}
+			if xl && !xr && yr && !yl {
+				// Both sides as the type they are compared as.
+				var err error
+				if x, err = b.castTo(x, c.call.Params[0], 0); err != nil {
+					return nil, err
+				}
+				if y, err = b.castTo(y, c.call.Params[0], 0); err != nil {
+					return nil, err
+				}
+				j.lkeys, j.rkeys = append(j.lkeys, x), append(j.rkeys, y)
+				continue
+			}
+		}
+		j.rest = append(j.rest, c)
+	}
+	j.on = nil
+	if j.kind != parse.LeftJoin && estimate(j.l) < estimate(j.r) {
+		j.l, j.r, j.lkeys, j.rkeys = j.r, j.l, j.rkeys, j.lkeys
+	}
+	return j, nil
+}
+
+// estimate guesses how many rows a node gives.
+func estimate(n node) float64 {
+	switch n := n.(type) {
+	case *scanNode:
+		rows := n.rows
+		if n.lookup == nil {
+			for range n.filters {
+				rows *= 0.3
+			}
+		}
+		if n.search != nil && n.search.count >= 0 {
+			rows = min(rows, float64(n.search.count))
+		}
+		return rows
+	case *filterNode:
+		return 0.3 * estimate(n.in)
+	case *joinNode:
+		return max(estimate(n.l), estimate(n.r))
+	case *aggNode:
+		if len(n.keys) == 0 {
+			return 1
+		}
+		return 0.1 * estimate(n.in)
+	case *sortNode:
+		if n.count >= 0 {
+			return min(float64(n.count), estimate(n.in))
+		}
+		return estimate(n.in)
+	case *limitNode:
+		if n.count >= 0 {
+			return min(float64(n.count), estimate(n.in))
+		}
+		return estimate(n.in)
+	case *unionNode:
+		sum := 0.0
+		for _, in := range n.ins {
+			sum += estimate(in)
+		}
+		return sum
+	case *valuesNode:
+		return float64(len(n.rows))
+	case *sourceNode:
+		return n.rows
+	}
+	if ins := n.inputs(); len(ins) == 1 {
+		return estimate(ins[0])
+	}
+	return 1000
+}
+
+// topKSearch turns Sort + Limit by a score of a scan into a search.
+func topKSearch(b *binder, n node) (node, error) {
+	s, ok := n.(*sortNode)
+	if !ok || s.count < 0 || s.on != nil || len(s.keys) != 1 || s.keys[0].order.NullsFirst {
+		return n, nil
+	}
+	scan, ok := s.in.(*scanNode)
+	e := s.keys[0].expr
+	if !ok || scan.search != nil || !searchable(scan, e) {
+		return n, nil
+	}
+	worst := e.measure.higherIsBetter() != s.keys[0].order.Desc
+	if worst && e.measure.fromOne {
+		for _, f := range scan.filters {
+			if _, ok := threshold(f, e.key()); ok {
+				return n, nil // the bound would not be exact
+			}
+		}
+	}
+	scan.search = &search{score: e, count: s.count + s.offset, worst: worst, ranked: true, nulls: true, text: s.keys[0].text}
+	if s.offset > 0 {
+		return &limitNode{scan, s.count, s.offset}, nil
+	}
+	return scan, nil
+}
+
+// searchable reports whether e compares a vector column of the scan with one
+// constant vector.
+func searchable(scan *scanNode, e *expr) bool {
+	if e.op != opScore || e.args[0].op != opColumn || !contains(scan.cols, e.args[0].col) || e.args[1].varies() {
+		return false
+	}
+	q := e.args[1]
+	return !isConst(q) || !q.val.IsNull()
+}
+
+// threshold returns the constant bound that a condition sets to the score of the
+// given key, on the side of the better scores.
+func threshold(c *expr, key string) (bound *expr, ok bool) {
+	if c.op != opCall || len(c.args) != 2 {
+		return nil, false
+	}
+	x, y, name := c.args[0], c.args[1], c.call.Func.Name
+	if isConst(x) {
+		x, y = y, x
+		name = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}[name]
+	}
+	if x.op != opScore || !isConst(y) || y.val.IsNull() || key != "" && x.key() != key {
+		return nil, false
+	}
+	if better := x.measure.higherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {
+		if _, isNumber, _ := number(y.val); isNumber {
+			return y, true
+		}
+	}
+	return nil, false
+}
+
+// rangeSearch gives a condition like score > 0.25 to the search, so that not
+// every row is scored from its floats.
+func rangeSearch(b *binder, n node) (node, error) {
+	scan, ok := n.(*scanNode)
+	if !ok {
+		return n, nil
+	}
+	if scan.search != nil {
+		for _, f := range scan.filters {
+			if bound, ok := threshold(f, scan.search.score.key()); ok {
+				scan.search.min = tighter(scan.search, bound)
+			}
+		}
+		return scan, nil
+	}
+	if scan.lookup != nil {
+		return scan, nil
+	}
+	for _, f := range scan.filters {
+		bound, ok := threshold(f, "")
+		if !ok {
+			continue
+		}
+		e := f.args[0]
+		if e.op != opScore {
+			e = f.args[1]
+		}
+		if searchable(scan, e) {
+			scan.search = &search{score: e, count: -1, min: bound, text: f.text}
+			for _, g := range scan.filters {
+				if bound, ok := threshold(g, e.key()); ok {
+					scan.search.min = tighter(scan.search, bound)
+				}
+			}
+			break
+		}
+	}
+	return scan, nil
+}
+
+// tighter returns the tighter one of a search's bound and another.
+func tighter(s *search, bound *expr) *expr {
+	if s.min == nil {
+		return bound
+	}
+	have, _, _ := number(s.min.val)
+	other, _, _ := number(bound.val)
+	if (other > have) == s.score.measure.higherIsBetter() {
+		return bound
+	}
+	return s.min
+}
+
+// countFromMetadata answers count(*), and min and max of an indexed column,
+// without a scan.
+func countFromMetadata(b *binder, n node) (node, error) {
+	a, ok := n.(*aggNode)
+	if !ok || len(a.keys) > 0 || len(a.aggs) == 0 {
+		return n, nil
+	}
+	scan, ok := a.in.(*scanNode)
+	if !ok || len(scan.filters) > 0 || scan.lookup != nil || scan.search != nil {
+		return n, nil
+	}
+	row := make([]*expr, len(a.aggs))
+	for i, g := range a.aggs {
+		if g.filter != nil {
+			return n, nil
+		}
+		switch name := g.call.Func.Name; {
+		case name == "count" && (g.arg == nil || !g.distinct && g.arg.op == opColumn && scan.table.Def().Columns[g.arg.col.ord].NotNull):
+			row[i] = constant(value.Int(int64(scan.table.Rows())), parse.Pos{}, "")
+		case (name == "min" || name == "max") && g.arg != nil && g.arg.op == opColumn:
+			index, ok := indexOn(scan.table.Def(), g.arg.col.ord)
+			if !ok {
+				return n, nil
+			}
+			rows, err := scan.table.IndexScan(b.ctx, index, storage.Range{Reverse: name == "max", Limit: 1})
+			if err != nil {
+				return nil, err
+			}
+			v := value.Value{}
+			if len(rows) > 0 {
+				got, err := scan.table.Fetch(b.ctx, rows, []int{g.arg.col.ord})
+				if err != nil {
+					return nil, err
+				}
+				v = got.Cols[0].Value(0)
+			}
+			row[i] = constant(v, parse.Pos{}, "")
+			row[i].typ = g.call.Result
+		default:
+			return n, nil
+		}
+	}
+	return &metadataNode{valuesNode{rows: [][]*expr{row}, outs: a.aggCols}, scan.table.Def().Name}, nil
+}
+
+// metadataNode is a row that is known without a scan.
+type metadataNode struct {
+	valuesNode
+	table string
+}
+
+// indexOn finds an index whose first and only column is at ord; nil stands for
+// the primary key.
+func indexOn(def *storage.TableDef, ord int) (*storage.IndexDef, bool) {
+	if def.PrimaryKey == ord {
+		return nil, true
+	}
+	for i := range def.Indexes {
+		x := &def.Indexes[i]
+		if len(x.Columns) == 1 && def.ColumnID(x.Columns[0]) == ord {
+			return x, true
+		}
+	}
+	return nil, false
+}
+
+// lookups finds the rows of a scan by the primary key or an index, where that
+// is less work than reading the columns.
+func lookups(b *binder, n node) (node, error) {
+	scan, ok := n.(*scanNode)
+	if !ok || len(scan.filters) == 0 || scan.lookup != nil {
+		return n, nil
+	}
+	def := scan.table.Def()
+	total := float64(scan.table.Rows())
+	type candidate struct {
+		lookup *exec.Lookup
+		rows   float64
+	}
+	var best *candidate
+	offer := func(l *exec.Lookup, rows float64) {
+		if best == nil || rows < best.rows {
+			best = &candidate{l, rows}
+		}
+	}
+	for ord := range def.Columns {
+		var conds []restriction
+		for _, f := range scan.filters {
+			if r, ok := restrictionOf(f, scan.cols[ord]); ok {
+				conds = append(conds, r)
+			}
+		}
+		if len(conds) == 0 {
+			continue
+		}
+		rows := -1.0
+		for k := -1; k < len(def.Indexes); k++ {
+			var index *storage.IndexDef
+			unique := false
+			if k < 0 {
+				if def.PrimaryKey != ord {
+					continue
+				}
+				unique = true
+			} else {
+				index = &def.Indexes[k]
+				if def.ColumnID(index.Columns[0]) != ord {
+					continue
+				}
+				unique = index.Unique && len(index.Columns) == 1
+			}
+			var texts []string
+			var keys []value.Value
+			isKeys := false
+			var r storage.Range
+			ranged := false
+			for _, c := range conds {
+				if c.keys != nil {
+					if !isKeys || len(c.keys) < len(keys) {
+						keys, isKeys = c.keys, true
+						texts = []string{c.text}
+					}
+					continue
+				}
+				ranged = true
+				c.narrow(&r)
+				if !isKeys {
+					texts = append(texts, c.text)
+				}
+			}
+			switch {
+			case isKeys:
+				if rows = float64(len(keys)); !unique {
+					st, err := scan.table.Stats(b.ctx, ord)
+					if err != nil {
+						return nil, err
+					}
+					rows *= max(1, total/max(1, float64(st.Distinct)))
+				}
+				l := &exec.Lookup{Index: index, Text: strings.Join(texts, " AND ")}
+				if index == nil {
+					l.Keys = keys
+				} else {
+					for _, v := range keys {
+						l.Ranges = append(l.Ranges, storage.Range{Eq: []value.Value{v}})
+					}
+				}
+				if rows <= max(64, total*0.1) {
+					offer(l, rows)
+				}
+			case ranged:
+				st, err := scan.table.Stats(b.ctx, ord)
+				if err != nil {
+					return nil, err
+				}
+				rows = total * fraction(r, st)
+				if rows <= max(64, total*0.05) {
+					offer(&exec.Lookup{Index: index, Ranges: []storage.Range{r}, Text: strings.Join(texts, " AND ")}, rows)
+				}
+			}
+		}
+	}
+	if best != nil {
+		scan.lookup, scan.rows = best.lookup, best.rows
+	}
+	return scan, nil
+}
+
+// restriction is what a condition says about one column: it is one of keys, or
+// between bounds.
+type restriction struct {
+	keys   []value.Value
+	narrow func(*storage.Range)
+	text   string
+}
+
+// restrictionOf reads a condition that compares column c with constants of its
+// own type.
+func restrictionOf(f *expr, c *column) (restriction, bool) {
+	is := func(e *expr) bool { return e.op == opColumn && e.col == c }
+	fits := func(e *expr) bool {
+		return isConst(e) && !e.val.IsNull() && e.val.Kind() == c.typ.Kind && e.val.Kind() != value.Vector
+	}
+	r := restriction{text: f.text}
+	switch f.op {
+	case opIn:
+		if f.not || !is(f.args[0]) || len(f.args) < 2 {
+			return r, false
+		}
+		for _, a := range f.args[1:] {
+			if isConst(a) && a.val.IsNull() {
+				continue
+			}
+			if !fits(a) {
+				return r, false
+			}
+			r.keys = append(r.keys, a.val)
+		}
+		if r.keys == nil {
+			r.keys = []value.Value{}
+		}
+		return r, true
+	case opCall:
+		if len(f.args) != 2 {
+			return r, false
+		}
+		x, y, name := f.args[0], f.args[1], f.call.Func.Name
+		if is(y) {
+			x, y = y, x
+			swapped := map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+			name = swapped[name]
+		}
+		if !is(x) || !fits(y) {
+			return r, false
+		}
+		if c.typ.Kind == value.Real && math.IsNaN(y.val.Float()) {
+			return r, false
+		}
+		switch name {
+		case "=":
+			r.keys = []value.Value{y.val}
+			return r, true
+		case "<", "<=":
+			r.narrow = func(g *storage.Range) {
+				if g.High.IsNull() || value.Compare(y.val, g.High) < 0 || value.Compare(y.val, g.High) == 0 && name == "<" {
+					g.High, g.HighOpen = y.val, name == "<"
+				}
+			}
+			return r, true
+		case ">", ">=":
+			r.narrow = func(g *storage.Range) {
+				if g.Low.IsNull() || value.Compare(y.val, g.Low) > 0 || value.Compare(y.val, g.Low) == 0 && name == ">" {
+					g.Low, g.LowOpen = y.val, name == ">"
+				}
+			}
+			return r, true
+		case "like":
+			if p := likePrefix(y.val.Str()); p != "" && c.typ.Kind == value.Text {
+				r.narrow = func(g *storage.Range) {
+					if len(p) > len(g.Prefix) {
+						g.Prefix = p
+					}
+				}
+				return r, true
+			}
+		}
+	}
+	return r, false
+}
+
+// likePrefix returns what every text that matches a LIKE pattern starts with.
+func likePrefix(pattern string) string {
+	i := strings.IndexAny(pattern, `%_\`)
+	if i < 0 {
+		return pattern
+	}
+	return pattern[:i]
+}
+
+// fraction estimates which part of a column's values lies in a range.
+func fraction(r storage.Range, st storage.ColumnStats) float64 {
+	if r.Prefix != "" {
+		return math.Pow(0.25, float64(min(len(r.Prefix), 10)))
+	}
+	lo, hi, ok := numeric(st.Min), numeric(st.Max), true
+	if math.IsNaN(lo) || math.IsNaN(hi) || hi <= lo {
+		ok = false
+	}
+	if !ok {
+		f := 1.0
+		if !r.Low.IsNull() {
+			f *= 0.3
+		}
+		if !r.High.IsNull() {
+			f *= 0.3
+		}
+		return f
+	}
+	from, to := lo, hi
+	if !r.Low.IsNull() {
+		from = max(from, numeric(r.Low))
+	}
+	if !r.High.IsNull() {
+		to = min(to, numeric(r.High))
+	}
+	return max(0, (to-from)/(hi-lo))
+}
+
+// numeric returns a number for values that have one, else NaN.
+func numeric(v value.Value) float64 {
+	switch v.Kind() {
+	case value.Integer, value.Timestamp:
+		return float64(v.Int())
+	case value.Real:
+		return v.Float()
+	}
+	return math.NaN()
+}

@@ -1,0 +1,164 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// scope is what names mean in one query: the columns of its FROM, then the
+// aliases of its select list.
+type scope struct {
+	columns []*column
+	aliases map[string]*alias
+	outer   *scope // of the query around it
+	// aggregates may be called; those found are in the expressions as opAgg
+	aggregates bool
+	inside     string // "an aggregate", "WHERE": where aggregates can't be, for the error
+}
+
+// alias is an item of the select list that has a name.
+type alias struct {
+	item *parse.SelectItem
+	expr *expr // once bound
+	busy bool  // being bound: it refers to itself
+	err  error
+}
+
+// bind binds the item; whether aggregates are fine where the alias is used is
+// for the caller to check.
+func (a *alias) bind(b *binder, s *scope) {
+	a.busy = true
+	saved := s.aggregates
+	s.aggregates = true
+	a.expr, a.err = b.expr(s, a.item.Expr)
+	s.aggregates = saved
+	a.busy = false
+}
+
+// tables returns the names columns can be qualified with.
+func (s *scope) tables() []string {
+	var names []string
+	for _, c := range s.columns {
+		if c.table != "" && (len(names) == 0 || names[len(names)-1] != c.table) {
+			names = append(names, c.table)
+		}
+	}
+	return names
+}
+
+// find returns the columns of a name, of the table if one is given.
+func (s *scope) find(table, name string) []*column {
+	var found []*column
+	for _, c := range s.columns {
+		if c.name == name && (table == "" || c.table == table) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// name binds a column reference. Columns win over aliases, except in ORDER BY
+// (aliasFirst), where a bare alias wins as in PostgreSQL.
+func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, error) {
+	table, name := ref.Table.Name, ref.Name.Name
+	if aliasFirst && table == "" {
+		if e, err := b.resolveAlias(s, ref); e != nil || err != nil {
+			return e, err
+		}
+	}
+	switch found := s.find(table, name); {
+	case len(found) == 1:
+		e := columnExpr(found[0], parse.Start(ref))
+		e.text = ref.String()
+		return e, nil
+	case len(found) > 1:
+		return nil, parse.Errorf(ref.Pos, "column %q is in more than one table; write %s.%s or %s.%s",
+			name, found[0].table, name, found[1].table, name)
+	}
+	if table == "" {
+		if e, err := b.resolveAlias(s, ref); e != nil || err != nil {
+			return e, err
+		}
+	}
+	for o := s.outer; o != nil; o = o.outer {
+		if len(o.find(table, name)) > 0 {
+			return nil, parse.Errorf(ref.Pos, "%s is a column of the query around this subquery, which it can't use; write a JOIN instead", ref)
+		}
+	}
+	return nil, s.missing(ref)
+}
+
+// resolveAlias binds a reference to an item of the select list, or returns nil.
+func (b *binder) resolveAlias(s *scope, ref *parse.ColumnRef) (*expr, error) {
+	a := s.aliases[ref.Name.Name]
+	if a == nil || a.busy {
+		return nil, nil
+	}
+	if a.expr == nil && a.err == nil {
+		a.bind(b, s)
+	}
+	if a.err != nil {
+		return nil, a.err
+	}
+	if !s.aggregates && a.expr.uses(opAgg) {
+		where := s.inside
+		if where == "" {
+			where = "WHERE"
+		}
+		return nil, parse.Errorf(ref.Pos, "%s is an aggregate, which can't be used in %s; use HAVING", ref.Name.Name, where)
+	}
+	if a.expr.waits() {
+		return a.expr, nil
+	}
+	e := *a.expr
+	e.text = ref.String()
+	return &e, nil
+}
+
+// missing is the error for a name that nothing has.
+func (s *scope) missing(ref *parse.ColumnRef) error {
+	table, name := ref.Table.Name, ref.Name.Name
+	tables := s.tables()
+	if table != "" {
+		known := false
+		var names []string
+		for _, c := range s.columns {
+			if c.table == table {
+				known = true
+				names = append(names, c.name)
+			}
+		}
+		if !known {
+			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", didYouMean(table, tables))
+		}
+		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", didYouMean(name, names))
+	}
+	var names []string
+	for _, c := range s.columns {
+		names = append(names, c.name)
+	}
+	for a := range s.aliases {
+		names = append(names, a)
+	}
+	if len(s.columns) == 0 {
+		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", didYouMean(name, names))
+	}
+	where := "this query"
+	if len(tables) > 0 {
+		where = strings.Join(tables, ", ")
+	}
+	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", didYouMean(name, names))
+}
+
+// vectorColumns returns the vector columns in sight.
+func (s *scope) vectorColumns() []*column {
+	var out []*column
+	for _, c := range s.columns {
+		if c.typ.Kind == value.Vector {
+			out = append(out, c)
+		}
+	}
+	return out
+}

@@ -1,0 +1,96 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// report makes a plan of rows that are known.
+func report(cols []Column, rows [][]value.Value) *Plan {
+	b := &value.Batch{Len: len(rows)}
+	for i, c := range cols {
+		x := &value.Column{Type: c.Type}
+		for n, row := range rows {
+			x.Append(n, row[i])
+		}
+		b.Cols = append(b.Cols, x)
+	}
+	var batches []*value.Batch
+	for from := 0; from < b.Len; from += value.BatchSize {
+		sel := make([]int32, 0, value.BatchSize)
+		for i := from; i < min(b.Len, from+value.BatchSize); i++ {
+			sel = append(sel, int32(i))
+		}
+		batches = append(batches, &value.Batch{Len: b.Len, Cols: b.Cols, Sel: sel})
+	}
+	return &Plan{Columns: cols, Root: &exec.Values{Batches: batches}}
+}
+
+// showTables plans SHOW TABLES.
+func (b *binder) showTables() (*Plan, error) {
+	cols := []Column{{"table", textType}, {"rows", intType}, {"columns", textType}}
+	var rows [][]value.Value
+	for _, d := range b.view.Tables() {
+		t, err := b.view.Table(d.Name)
+		if err != nil {
+			return nil, err
+		}
+		names := make([]string, len(d.Columns))
+		for i, c := range d.Columns {
+			names[i] = c.Name
+		}
+		rows = append(rows, []value.Value{value.Str(d.Name), value.Int(int64(t.Rows())), value.Str(strings.Join(names, ", "))})
+	}
+	return report(cols, rows), nil
+}
+
+// describe plans DESCRIBE t.
+func (b *binder) describe(s *parse.Describe) (*Plan, error) {
+	t, err := b.table(s.Table)
+	if err != nil {
+		return nil, err
+	}
+	cols := []Column{{"column", textType}, {"type", textType}, {"null", boolType}, {"key", textType}, {"default", textType}, {"encoder", textType}}
+	var rows [][]value.Value
+	def := t.Def()
+	for i := range def.Columns {
+		c := &def.Columns[i]
+		row := []value.Value{value.Str(c.Name), value.Str(c.Type.String()), value.Bool(!c.NotNull), {}, {}, {}}
+		if k := keyText(def, i); k != "" {
+			row[3] = value.Str(k)
+		}
+		if c.Default != "" {
+			row[4] = value.Str(c.Default)
+		}
+		if c.Encoder != "" {
+			row[5] = value.Str(c.Encoder)
+		}
+		rows = append(rows, row)
+	}
+	return report(cols, rows), nil
+}
+
+// keyText says what keys and indexes a column is part of.
+func keyText(def *storage.TableDef, ord int) string {
+	var parts []string
+	if def.PrimaryKey == ord {
+		parts = append(parts, "primary key")
+	}
+	for _, x := range def.Indexes {
+		for _, id := range x.Columns {
+			if id == def.Columns[ord].ID {
+				kind := "index"
+				if x.Unique {
+					kind = "unique index"
+				}
+				parts = append(parts, fmt.Sprintf("%s %s", kind, x.Name))
+			}
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,123 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Statement plans any statement but BEGIN, COMMIT and ROLLBACK. What can't fail
+// by reading rows, and the definition of tables, is done here already.
+func Statement(ctx context.Context, in *Input, s parse.Statement) (*Plan, error) {
+	b := newBinder(ctx, in)
+	return b.statement(s)
+}
+
+// CopyRows plans the insertion of rows made by a program into the named columns
+// of a table, all of them if none are named.
+func CopyRows(ctx context.Context, in *Input, table string, columns []string, types []value.Type, src Batches) (*Plan, error) {
+	return newBinder(ctx, in).copyRows(table, columns, types, src)
+}
+
+func (b *binder) statement(s parse.Statement) (*Plan, error) {
+	switch s := s.(type) {
+	case *parse.Select:
+		return b.selects(s)
+	case *parse.Insert:
+		return b.insert(s)
+	case *parse.Update:
+		return b.update(s)
+	case *parse.Delete:
+		return b.delete(s)
+	case *parse.CopyFrom:
+		return b.copyFrom(s)
+	case *parse.CopyTo:
+		return b.copyTo(s)
+	case *parse.Explain:
+		return b.explains(s)
+	case *parse.CreateTable:
+		return b.createTable(s)
+	case *parse.DropTable:
+		return b.dropTable(s)
+	case *parse.AlterTable:
+		return b.alterTable(s)
+	case *parse.CreateIndex:
+		return b.createIndex(s)
+	case *parse.DropIndex:
+		return b.dropIndex(s)
+	case *parse.ShowTables:
+		return b.showTables()
+	case *parse.Describe:
+		return b.describe(s)
+	case *parse.Backup:
+		return b.backup(s)
+	case *parse.Check:
+		return b.check()
+	case *parse.Vacuum:
+		return b.vacuum(s)
+	}
+	return nil, fmt.Errorf("internal error: unknown statement %T", s)
+}
+
+// selects plans a query.
+func (b *binder) selects(s *parse.Select) (*Plan, error) {
+	rel, err := b.query(s, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.resolve(); err != nil {
+		return nil, err
+	}
+	op, err := b.physical(rel.node, rel.cols)
+	if err != nil {
+		return nil, err
+	}
+	return &Plan{Columns: columnsOfPlan(rel.cols), Root: op}, nil
+}
+
+// explains plans EXPLAIN, which shows a plan, or with ANALYZE runs it first.
+func (b *binder) explains(s *parse.Explain) (*Plan, error) {
+	if _, ok := s.Statement.(*parse.Explain); ok {
+		return nil, parse.Errorf(s.Pos, "EXPLAIN of EXPLAIN explains nothing")
+	}
+	switch s.Statement.(type) {
+	case *parse.Select, *parse.Insert, *parse.Update, *parse.Delete, *parse.CopyFrom, *parse.CopyTo:
+	default:
+		return nil, parse.Errorf(s.Statement.Position(), "EXPLAIN shows the plan of SELECT, INSERT, UPDATE, DELETE and COPY")
+	}
+	b.explain = b.explain || !s.Analyze
+	b.measure = s.Analyze
+	p, err := b.statement(s.Statement)
+	if err != nil {
+		return nil, err
+	}
+	out := &Plan{Columns: []Column{{"plan", textType}}}
+	if b.in.Describe {
+		return out, p.Root.Close()
+	}
+	finish := func() ([]string, error) {
+		lines := exec.Explain(p.Root)
+		subs, err := b.explainSubqueries()
+		return append(lines, subs...), err
+	}
+	if !s.Analyze {
+		lines, err := finish()
+		if err == nil {
+			err = p.Root.Close()
+		}
+		out.Root = linesOf(lines)
+		return out, err
+	}
+	out.Root = &exec.Analyze{Root: p.Root, Lines: finish}
+	out.Affected = p.Affected
+	return out, nil
+}
+
+// linesOf gives lines as rows.
+func linesOf(lines []string) exec.Operator {
+	c := &value.Column{Type: textType, Strs: lines}
+	return &exec.Values{Batches: []*value.Batch{{Len: len(lines), Cols: []*value.Column{c}}}}
+}

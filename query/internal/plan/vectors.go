@@ -1,0 +1,433 @@
+package plan
+
+import (
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// measures are the distances and similarities, by operator and by name.
+var measures = map[string]measure{
+	"<->":               {metric: vector.L2, name: "<->"},
+	"<#>":               {metric: vector.InnerProduct, name: "<#>", negate: true},
+	"<=>":               {metric: vector.Cosine, name: "<=>", fromOne: true},
+	"<+>":               {metric: vector.L1, name: "<+>"},
+	"l2_distance":       {metric: vector.L2, name: "l2_distance"},
+	"inner_product":     {metric: vector.InnerProduct, name: "inner_product"},
+	"cosine_distance":   {metric: vector.Cosine, name: "cosine_distance", fromOne: true},
+	"l1_distance":       {metric: vector.L1, name: "l1_distance"},
+	"similarity":        {metric: vector.Cosine, name: "similarity"},
+	"cosine_similarity": {metric: vector.Cosine, name: "cosine_similarity"},
+}
+
+func isOperator(name string) bool { return strings.HasPrefix(name, "<") }
+
+// target is what a vector expression is to be comparable with.
+type target struct {
+	enc  *encoding // nil: texts and pictures can't be encoded
+	dim  int       // 0: not known
+	name string    // of the column, for errors
+	call string    // of the function or operator, for errors
+}
+
+// targetOf returns the target that a bound vector is for what stands beside it.
+func targetOf(e *expr, call string) target {
+	return target{enc: e.enc, dim: e.typ.Dim, name: e.text, call: call}
+}
+
+// needsTarget reports whether an expression is a vector only beside another
+// one: it has a text, a picture or a sum of those in it.
+func (b *binder) needsTarget(e parse.Expr) bool {
+	switch e := e.(type) {
+	case *parse.Literal:
+		return e.Value.Kind() == value.Text || e.Value.Kind() == value.Blob
+	case *parse.Param:
+		v, err := b.param(e)
+		return err == nil && (v.Kind() == value.Text || v.Kind() == value.Blob || v.IsNull())
+	case *parse.Call:
+		return strings.EqualFold(e.Func.Name, "image")
+	case *parse.Unary:
+		return e.Op == parse.OpNeg && b.needsTarget(e.X)
+	case *parse.Binary:
+		switch e.Op {
+		case parse.OpAdd, parse.OpSub, parse.OpMul, parse.OpDiv:
+			return b.needsTarget(e.X) || b.needsTarget(e.Y)
+		}
+	}
+	return false
+}
+
+// simFunction binds c_sim(x): the similarity of column c with x.
+func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
+	prefix := e.Func.Name[:len(e.Func.Name)-len("_sim")]
+	found := s.find("", prefix)
+	var vectors []*column
+	for _, c := range found {
+		if c.typ.Kind == value.Vector {
+			vectors = append(vectors, c)
+		}
+	}
+	if len(vectors) == 0 {
+		for _, c := range s.vectorColumns() {
+			if c.enc != nil && c.enc.name == prefix {
+				vectors = append(vectors, c)
+			}
+		}
+	}
+	switch {
+	case len(vectors) > 1:
+		return nil, parse.Errorf(e.Pos, "%s could mean %s.%s or %s.%s; write similarity(%s.%s, ...)", e.Func.Name,
+			vectors[0].table, vectors[0].name, vectors[1].table, vectors[1].name, vectors[0].table, vectors[0].name)
+	case len(vectors) == 0 && len(found) > 0:
+		return nil, parse.Errorf(e.Pos, "%s: %s is %v, not a vector", e.Func.Name, prefix, found[0].typ)
+	case len(vectors) == 0:
+		var names []string
+		for _, c := range s.vectorColumns() {
+			names = append(names, c.name+"_sim")
+		}
+		err := parse.Errorf(e.Pos, "no vector column %q for %s", prefix, e.Func.Name)
+		if h := didYouMean(e.Func.Name, names); h != "" {
+			return nil, err.WithHint("%s", h)
+		}
+		if len(names) == 1 {
+			return nil, err.WithHint("there is %s", names[0])
+		}
+		if len(names) == 0 {
+			return nil, err.WithHint("no vector column is in sight")
+		}
+		return nil, err.WithHint("there are %s", strings.Join(names, ", "))
+	}
+	if len(e.Args) != 1 {
+		return nil, parse.Errorf(e.Pos, "%s takes one argument, what to compare %s with; got %d", e.Func.Name, vectors[0].name, len(e.Args))
+	}
+	c := columnExpr(vectors[0], e.Pos)
+	x, err := b.vector(s, e.Args[0], target{enc: c.enc, dim: c.typ.Dim, name: c.text, call: e.Func.Name})
+	if err != nil {
+		return nil, err
+	}
+	m := measures["similarity"]
+	return b.score(m, c, x, e.Pos)
+}
+
+// bindMeasure binds a distance or similarity between two vectors.
+func (b *binder) bindMeasure(s *scope, m measure, l, r parse.Expr, pos parse.Pos) (*expr, error) {
+	lo, ro := b.needsTarget(l), b.needsTarget(r)
+	var x, y *expr
+	var err error
+	switch {
+	case lo && !ro:
+		if y, err = b.vector(s, r, target{call: m.name}); err != nil {
+			return nil, err
+		}
+		x, err = b.vector(s, l, targetOf(y, m.name))
+	default:
+		if x, err = b.vector(s, l, target{call: m.name}); err != nil {
+			return nil, err
+		}
+		y, err = b.vector(s, r, targetOf(x, m.name))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.score(m, x, y, pos)
+}
+
+// score makes the measure between two vectors; the constant one comes second.
+func (b *binder) score(m measure, x, y *expr, pos parse.Pos) (*expr, error) {
+	if dx, dy := x.typ.Dim, y.typ.Dim; dx > 0 && dy > 0 && dx != dy {
+		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.name, dy, x.text, dx)
+	}
+	if !x.varies() && y.varies() {
+		x, y = y, x
+	}
+	return &expr{op: opScore, typ: realType, pos: pos, args: []*expr{x, y}, measure: m}, nil
+}
+
+// varies reports whether e differs from row to row.
+func (e *expr) varies() bool {
+	v := false
+	e.walk(func(x *expr) bool {
+		v = v || x.op == opColumn || x.op == opAgg || x.op == opCall && x.call.Func.Stable && len(x.args) == 0
+		return !v && x.op != opSubquery && x.op != opExists
+	})
+	return v
+}
+
+// vector binds a vector expression: a text or picture (encoded for the target),
+// a vector, or a sum of those.
+func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
+	var terms sum
+	if err := b.addTerms(s, e, 1, t, &terms); err != nil {
+		return nil, err
+	}
+	var out *expr
+	if len(terms.args) == 1 && terms.weights[0] == 1 && !terms.arithmetic {
+		out = terms.args[0]
+	} else {
+		// Every encoded operand is of unit length before the arithmetic, and so
+		// is the outcome. Texts and pictures come so from the encoder.
+		for i, a := range terms.args {
+			if a.enc != nil && a.op != opText && a.op != opImage {
+				terms.args[i] = b.later(&expr{op: opSum, typ: a.typ, pos: a.pos, args: []*expr{a}, weights: []float32{1}, unit: true, enc: a.enc, text: a.text})
+			}
+		}
+		dim := t.dim
+		unit := false
+		var enc *encoding
+		for _, a := range terms.args {
+			if a.typ.Dim > 0 {
+				if dim > 0 && a.typ.Dim != dim {
+					return nil, parse.Errorf(a.pos, "%s: vector has %d dimensions, %s has %d", t.call, a.typ.Dim, orElse(t.name, "the other"), dim)
+				}
+				dim = a.typ.Dim
+			}
+			if a.enc != nil {
+				unit, enc = true, a.enc
+			}
+		}
+		out = b.later(&expr{op: opSum, typ: value.Type{Kind: value.Vector, Dim: dim}, pos: parse.Start(e), args: terms.args, weights: terms.weights, unit: unit, enc: enc})
+	}
+	if out.typ.Dim > 0 && t.dim > 0 && out.typ.Dim != t.dim {
+		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, orElse(t.name, "the other"), t.dim)
+	}
+	if out.text == "" || out.op != opColumn {
+		out.text = e.String()
+	}
+	return out, nil
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// later notes a part that becomes a constant when the statement is resolved, if
+// its own parts do.
+func (b *binder) later(e *expr) *expr {
+	b.pending = append(b.pending, e)
+	return e
+}
+
+// sum collects the operands of a vector expression with their weights.
+type sum struct {
+	args       []*expr
+	weights    []float32
+	arithmetic bool
+}
+
+func (b *binder) addTerms(s *scope, e parse.Expr, weight float32, t target, out *sum) error {
+	switch x := e.(type) {
+	case *parse.Unary:
+		if x.Op == parse.OpNeg {
+			out.arithmetic = true
+			return b.addTerms(s, x.X, -weight, t, out)
+		}
+	case *parse.Binary:
+		switch x.Op {
+		case parse.OpAdd, parse.OpSub:
+			out.arithmetic = true
+			if err := b.addTerms(s, x.X, weight, t, out); err != nil {
+				return err
+			}
+			if x.Op == parse.OpSub {
+				weight = -weight
+			}
+			return b.addTerms(s, x.Y, weight, t, out)
+		case parse.OpMul, parse.OpDiv:
+			if w, ok, err := b.weight(s, x.Y); err != nil {
+				return err
+			} else if ok {
+				out.arithmetic = true
+				if x.Op == parse.OpDiv {
+					if w == 0 {
+						return parse.Errorf(x.Pos, "division by zero")
+					}
+					w = 1 / w
+				}
+				return b.addTerms(s, x.X, weight*float32(w), t, out)
+			}
+			if w, ok, err := b.weight(s, x.X); err != nil {
+				return err
+			} else if ok && x.Op == parse.OpMul {
+				out.arithmetic = true
+				return b.addTerms(s, x.Y, weight*float32(w), t, out)
+			}
+			return parse.Errorf(x.Pos, "a vector can be multiplied with, or divided by, a constant number only")
+		}
+	}
+	a, err := b.operand(s, e, t)
+	if err != nil {
+		return err
+	}
+	out.args = append(out.args, a)
+	out.weights = append(out.weights, weight)
+	return nil
+}
+
+// weight returns the number e is, if it is a constant one.
+func (b *binder) weight(s *scope, e parse.Expr) (w float64, ok bool, err error) {
+	switch x := e.(type) {
+	case *parse.Literal:
+		return number(x.Value)
+	case *parse.Param:
+		v, err := b.param(x)
+		if err != nil {
+			return 0, false, err
+		}
+		return number(v)
+	case *parse.Call:
+		if _, isFn := measures[strings.ToLower(x.Func.Name)]; isFn || strings.EqualFold(x.Func.Name, "image") {
+			return 0, false, nil
+		}
+	case *parse.Unary:
+		w, ok, err := b.weight(s, x.X)
+		if x.Op == parse.OpNeg {
+			w = -w
+		}
+		return w, ok && x.Op != parse.OpNot, err
+	case *parse.Binary:
+		l, ok1, err1 := b.weight(s, x.X)
+		r, ok2, err2 := b.weight(s, x.Y)
+		if !ok1 || !ok2 || err1 != nil || err2 != nil {
+			return 0, false, nil
+		}
+		switch x.Op {
+		case parse.OpAdd:
+			return l + r, true, nil
+		case parse.OpSub:
+			return l - r, true, nil
+		case parse.OpMul:
+			return l * r, true, nil
+		case parse.OpDiv:
+			if r != 0 {
+				return l / r, true, nil
+			}
+		}
+	}
+	return 0, false, nil
+}
+
+func number(v value.Value) (float64, bool, error) {
+	switch v.Kind() {
+	case value.Integer:
+		return float64(v.Int()), true, nil
+	case value.Real:
+		return v.Float(), true, nil
+	}
+	return 0, false, nil
+}
+
+// operand binds one operand of a vector expression.
+func (b *binder) operand(s *scope, e parse.Expr, t target) (*expr, error) {
+	if c, ok := e.(*parse.Call); ok && strings.EqualFold(c.Func.Name, "image") {
+		if len(c.Args) != 1 {
+			return nil, parse.Errorf(c.Pos, "image takes one argument, the path of a picture or its bytes; got %d", len(c.Args))
+		}
+		x, err := b.expr(s, c.Args[0])
+		if err != nil {
+			return nil, err
+		}
+		switch x.typ.Kind {
+		case value.Text, value.Blob, value.Null:
+		default:
+			return nil, parse.Errorf(x.pos, "image takes the path of a picture or its bytes, not %v", x.typ)
+		}
+		return b.encoded(opImage, x, t, c.Pos, e.String())
+	}
+	x, err := b.expr(s, e)
+	if err != nil {
+		return nil, err
+	}
+	return b.asVector(x, t)
+}
+
+// asVector makes a vector of a bound expression: a text is encoded, and so are
+// the bytes of a picture.
+func (b *binder) asVector(x *expr, t target) (*expr, error) {
+	switch x.typ.Kind {
+	case value.Vector:
+		if x.op == opConst && len(x.val.Vec()) > 0 {
+			if err := vector.Check(x.val.Vec()); err != nil {
+				return nil, errorAt(x.pos, err)
+			}
+		}
+		return x, nil
+	case value.Text:
+		return b.encoded(opText, x, t, x.pos, x.text)
+	case value.Blob:
+		return b.encoded(opImage, x, t, x.pos, x.text)
+	case value.Null:
+		c := *x
+		c.typ = value.Type{Kind: value.Vector, Dim: t.dim}
+		return &c, nil
+	}
+	return nil, parse.Errorf(x.pos, "%s wants a text, image('path') or a vector; %s is %v", orElse(t.call, "this"), x.text, x.typ)
+}
+
+// encoded makes the vector of a text or picture.
+func (b *binder) encoded(kind op, x *expr, t target, pos parse.Pos, text string) (*expr, error) {
+	what := "a text"
+	if kind == opImage {
+		what = "a picture"
+	}
+	if t.enc == nil {
+		if t.name == "" {
+			return nil, parse.Errorf(pos, "%s can't become a vector here: no column with an encoder is beside it", what)
+		}
+		return nil, parse.Errorf(pos, "%s has no encoder, so %s can't be compared with it; give a vector, or bind one: CREATE TABLE ... (%s VECTOR ENCODER 'name')", t.name, what, t.name)
+	}
+	if _, err := b.open(t.enc, pos); err != nil {
+		return nil, err
+	}
+	return b.later(&expr{op: kind, typ: value.Type{Kind: value.Vector, Dim: t.enc.dim}, pos: pos, args: []*expr{x}, enc: t.enc, text: text}), nil
+}
+
+// rankOf tells how ORDER BY takes an expression without a direction.
+func rankOf(e *expr) rank {
+	switch e.op {
+	case opColumn:
+		return e.col.rank
+	case opScore:
+		if e.measure.metric == vector.Cosine && !e.measure.fromOne {
+			return score
+		}
+		return plain
+	case opSubquery, opExists, opConst:
+		return plain
+	case opCall:
+		switch e.call.Func.Name {
+		case "+":
+			if rankOf(e.args[0]) == score && rankOf(e.args[1]) == score {
+				return score
+			}
+		case "*":
+			if positive(e.args[0]) && rankOf(e.args[1]) == score || positive(e.args[1]) && rankOf(e.args[0]) == score {
+				return score
+			}
+		case "/":
+			if positive(e.args[1]) && rankOf(e.args[0]) == score {
+				return score
+			}
+		}
+	}
+	out := plain
+	e.children(func(c *expr) {
+		if rankOf(c) != plain {
+			out = mixed
+		}
+	})
+	return out
+}
+
+// positive reports whether e is a constant above zero.
+func positive(e *expr) bool {
+	if !isConst(e) {
+		return false
+	}
+	w, ok, _ := number(e.val)
+	return ok && w > 0
+}
