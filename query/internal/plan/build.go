@@ -298,7 +298,7 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 		keyTexts = append(keyTexts, k.text)
 	}
 	_, late := n.in.(*scanNode)
-	late = late && (n.on != nil || n.count >= 0 && n.count+n.offset <= fetchFirst)
+	late = late && (len(n.on) > 0 || n.count >= 0 && n.count+n.offset <= fetchFirst)
 	need := keys
 	if !late {
 		need = concat(keys, want)
@@ -345,7 +345,7 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 	}
 	text := strings.Join(keyTexts, ", ")
 	switch {
-	case n.on != nil:
+	case len(n.on) > 0:
 		types := make([]value.Type, len(n.on))
 		for i, e := range n.on {
 			types[i] = e.typ

@@ -320,7 +320,7 @@ func push(n node, c *expr) bool {
 		}
 		return true
 	case *sortNode:
-		return n.count < 0 && n.offset == 0 && n.on == nil && push(n.in, c)
+		return n.count < 0 && n.offset == 0 && len(n.on) == 0 && push(n.in, c)
 	case *distinctNode:
 		return push(n.in, c)
 	case *projectNode:
@@ -465,7 +465,7 @@ func estimate(n node) float64 {
 // topKSearch turns Sort + Limit by a score of a scan into a search.
 func topKSearch(b *binder, n node) (node, error) {
 	s, ok := n.(*sortNode)
-	if !ok || s.count < 0 || s.on != nil || len(s.keys) != 1 || s.keys[0].order.NullsFirst {
+	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) != 1 || s.keys[0].order.NullsFirst {
 		return n, nil
 	}
 	scan, ok := s.in.(*scanNode)
