@@ -114,6 +114,9 @@ func substitute(e *expr, m map[*column]*expr) *expr {
 }
 
 func substituteAll(es []*expr, m map[*column]*expr) []*expr {
+	if es == nil {
+		return nil
+	}
 	out := make([]*expr, len(es))
 	for i, e := range es {
 		out[i] = substitute(e, m)
