@@ -303,7 +303,11 @@ func (b *binder) like(s *scope, e *parse.Like) (*expr, error) {
 		}
 		args = append(args, esc)
 	}
-	return b.apply(pick(e.Not, "not ", "")+pick(e.Fold, "ilike", "like"), e.Pos, args...)
+	out, err := b.apply(pick(e.Fold, "ilike", "like"), e.Pos, args...)
+	if err != nil || !e.Not {
+		return out, err
+	}
+	return b.apply("not", e.Pos, out)
 }
 
 func (b *binder) between(s *scope, e *parse.Between) (*expr, error) {

@@ -483,7 +483,7 @@ func (b *binder) orderExpr(s *scope, e parse.Expr, item func(int) (*expr, error)
 	if err != nil {
 		return nil, err
 	}
-	if x.op == opConst && x.typ.Kind == value.Text {
+	if lit, ok := e.(*parse.Literal); ok && lit.Value.Kind() == value.Text {
 		return nil, parse.Errorf(parse.Start(e), "ORDER BY %s orders nothing: a text in quotes is the same for every row", e).WithHint("a column's name is written without quotes, or in double quotes")
 	}
 	return x, nil
