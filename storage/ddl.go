@@ -252,7 +252,7 @@ func (tx *Tx) fillVectors(ctx context.Context, t *Table, col *ColumnDef) error {
 		if dead != nil && dead.Count() == BlockRows {
 			continue
 		}
-		if err := b.seal(tx, n); err != nil {
+		if err := b.seal(ctx, tx, n); err != nil {
 			return err
 		}
 	}

@@ -362,6 +362,7 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 		if used+n == BlockRows {
 			if builder == nil {
 				builder = newBlockBuilder(d)
+				builder.codes = newTxCodes(tx, t)
 			}
 			builder.reset()
 			if used > 0 {
@@ -375,7 +376,7 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 				}
 			}
 			builder.add(cols, pos[:n])
-			if err := builder.seal(tx, c.sealed()); err != nil {
+			if err := builder.seal(ctx, tx, c.sealed()); err != nil {
 				return err
 			}
 		} else {

@@ -36,6 +36,8 @@ type Loader struct {
 	dir      string
 	sst      *sstWriter
 	builder  *blockBuilder
+	codes    *loadCodes
+	inherit  *Table // whose transforms a new table takes over; may be nil
 	counters counters
 	oldTail  uint64    // first row of the tail as it was
 	sorters  []*sorter // the primary key's, if any, then the indexes'
@@ -89,6 +91,8 @@ func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error
 // start prepares for rows of l.d after l.counters.
 func (l *Loader) start() {
 	l.builder = newBlockBuilder(l.d)
+	l.codes = newLoadCodes(l)
+	l.builder.codes = l.codes
 	l.first = l.counters.next
 	l.oldTail = l.counters.next - l.counters.next%BlockRows
 	n := len(l.d.Indexes)
@@ -132,7 +136,7 @@ func (l *Loader) append(ctx context.Context, cols []*value.Column, pos []int32) 
 		l.n += uint64(n)
 		pos = pos[n:]
 		if l.builder.n == BlockRows {
-			if err := l.builder.seal(l.sst, l.counters.sealed()-1); err != nil {
+			if err := l.builder.seal(ctx, l.sst, l.counters.sealed()-1); err != nil {
 				return err
 			}
 			l.builder.reset()
@@ -200,6 +204,11 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 	if err := l.finishTail(); err != nil {
 		return err
 	}
+	if l.codes != nil {
+		if err := l.codes.finish(); err != nil {
+			return err
+		}
+	}
 	at := 0
 	if l.d.PrimaryKey >= 0 {
 		if err := l.finishPrimary(ctx, l.sorters[0]); err != nil {
@@ -230,6 +239,11 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 			return err
 		}
 	}
+	return l.publish(ctx)
+}
+
+// publish ingests what was written.
+func (l *Loader) publish(ctx context.Context) error {
 	l.progress("publishing", l.n, l.n)
 	files, err := l.sst.finish()
 	if err != nil {
@@ -346,6 +360,9 @@ func (l *Loader) Abort() error {
 		return nil
 	}
 	l.done = true
+	if l.codes != nil {
+		_ = l.codes.finish() // it must not write any more
+	}
 	if l.sst != nil {
 		l.sst.abort()
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/lupadb/lupa/storage/internal/block"
@@ -17,12 +18,13 @@ type sink interface {
 // blockBuilder gathers the rows of one block. Its memory is reused from block to
 // block.
 type blockBuilder struct {
-	def  *TableDef
-	cols []*value.Column
-	n    int
-	all  []int32 // 0 to 1,023
-	key  []byte
-	buf  []byte
+	codes codeSink // nil = vectors get no codes
+	def   *TableDef
+	cols  []*value.Column
+	n     int
+	all   []int32 // 0 to 1,023
+	key   []byte
+	buf   []byte
 
 	stats []stats // of each column, over the blocks sealed
 }
@@ -132,7 +134,7 @@ func (b *blockBuilder) addTail(t *Table) error {
 }
 
 // seal writes the gathered rows, a full block, as block number n.
-func (b *blockBuilder) seal(to sink, n uint32) error {
+func (b *blockBuilder) seal(ctx context.Context, to sink, n uint32) error {
 	if b.n != BlockRows {
 		return fmt.Errorf("sealing a block of %d rows", b.n)
 	}
@@ -148,6 +150,11 @@ func (b *blockBuilder) seal(to sink, n uint32) error {
 		if c.Type.Kind == value.Vector {
 			if err := b.sealPages(to, c, id, n); err != nil {
 				return err
+			}
+			if b.codes != nil {
+				if err := b.codes.sealed(ctx, i, n, c.Vecs); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -49,6 +49,8 @@ type Store struct {
 	failure error // why no more writes are accepted
 	noted   error // last error of a background job
 	catalog *catalog
+
+	transforms transforms
 }
 
 // Open opens the store in dir, and creates it when the folder is missing or

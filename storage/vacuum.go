@@ -47,6 +47,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 	c.nextID++
 	c.generation++
 	l.d = d
+	l.inherit = t
 	l.start()
 	all := make([]int, len(d.Columns))
 	for i := range all {

@@ -1,0 +1,499 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/code"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+const (
+	// codedBlocks is how many full blocks a table has when its vectors get codes:
+	// reading the floats of fewer rows takes a moment only.
+	codedBlocks = 16
+	// trainRows and trainBytes limit what a load keeps in memory to train from.
+	trainRows  = 100_000
+	trainBytes = 256 << 20
+)
+
+// transforms keeps the transforms that are in use, by their ID, as reading one
+// takes longer than a search.
+type transforms struct {
+	mu   sync.Mutex
+	byID map[uint64]*code.Transform
+}
+
+// maxTransforms is how many of them are kept, some megabytes each.
+const maxTransforms = 32
+
+// get returns the transform that b is the stored form of.
+func (c *transforms) get(b []byte) (*code.Transform, error) {
+	id, err := code.StoredID(b)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.byID[id]; t != nil {
+		return t, nil
+	}
+	t, err := code.Unmarshal(b)
+	if err != nil {
+		return nil, err
+	}
+	if c.byID == nil || len(c.byID) >= maxTransforms {
+		c.byID = map[uint64]*code.Transform{}
+	}
+	c.byID[id] = t
+	return t, nil
+}
+
+// transform returns the transform of a vector column, nil if it has none.
+func (t *Table) transform(column int) (tr *code.Transform, err error) {
+	def := &t.def.Columns[column]
+	_, err = t.view.get(key.Of(nil, t.def.ID, key.Meta, def.ID), func(b []byte) (err error) {
+		tr, err = t.view.store.transforms.get(b)
+		return err
+	})
+	return tr, corrupt(t.def.Name, def.Name, "transform of the codes", err)
+}
+
+// blockVectors reads the vectors of a sealed block into dst, NULLs as zeros.
+func (t *Table) blockVectors(pages *pageReader, dim int, b uint32, dst []float32) error {
+	clear(dst)
+	perBlock := BlockRows / pages.rowsPerPage
+	for p := range perBlock {
+		data, err := pages.Page(b*uint32(perBlock) + uint32(p))
+		if err != nil {
+			return err
+		}
+		if data != nil {
+			block.Floats(dst[p*pages.rowsPerPage*dim:(p+1)*pages.rowsPerPage*dim], data)
+		}
+	}
+	return nil
+}
+
+// sampleVectors reads up to n vectors of blocks [0, to), spread evenly over the blocks.
+func (t *Table) sampleVectors(ctx context.Context, column int, to uint32, n int) ([]float32, error) {
+	dim := t.def.Columns[column].Type.Dim
+	n = min(n, trainBytes/(4*dim))
+	pages, err := t.pages(column, 0, to)
+	if err != nil {
+		return nil, err
+	}
+	defer pages.Close()
+	blocks := min(int(to), max(1, n/BlockRows))
+	out := make([]float32, 0, blocks*BlockRows*dim)
+	for i := range blocks {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		out = out[:len(out)+BlockRows*dim]
+		b := uint32(uint64(i) * uint64(to) / uint64(blocks))
+		if err := t.blockVectors(pages, dim, b, out[len(out)-BlockRows*dim:]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// codeSink is told of every vector column of a block that is sealed. vecs are its
+// 1,024 vectors, NULLs as zeros, valid during the call.
+type codeSink interface {
+	sealed(ctx context.Context, column int, b uint32, vecs []float32) error
+}
+
+// txCodes writes the codes of blocks that a transaction seals, in the same batch.
+type txCodes struct {
+	tx       *Tx
+	t        *Table
+	encoders map[int]*code.Encoder // by column; nil = without codes for now
+	buf      [2][]byte
+}
+
+func newTxCodes(tx *Tx, t *Table) *txCodes {
+	return &txCodes{tx: tx, t: t, encoders: map[int]*code.Encoder{}}
+}
+
+func (c *txCodes) sealed(ctx context.Context, column int, b uint32, vecs []float32) error {
+	def := &c.t.def.Columns[column]
+	if def.Type.Dim < code.MinDim {
+		return nil
+	}
+	e, ok := c.encoders[column]
+	if !ok {
+		tr, err := c.t.transform(column)
+		if err != nil {
+			return err
+		}
+		if tr != nil {
+			e = tr.NewEncoder()
+		}
+		c.encoders[column] = e
+	}
+	if e != nil {
+		return c.write(e, def.ID, b, vecs)
+	}
+	if b+1 < codedBlocks || (b+1)%codedBlocks != 0 {
+		return nil
+	}
+	// Enough rows to learn from: this and all earlier blocks get codes.
+	sample, err := c.t.sampleVectors(ctx, column, b+1, trainRows)
+	if err != nil {
+		return err
+	}
+	tr := code.Train(def.Type.Dim, sample, nil)
+	if tr == nil {
+		return nil // nothing but zeros and NULLs so far
+	}
+	if err := c.tx.set(key.Of(nil, c.t.def.ID, key.Meta, def.ID), tr.Marshal()); err != nil {
+		return err
+	}
+	e = tr.NewEncoder()
+	c.encoders[column] = e
+	pages, err := c.t.pages(column, 0, b+1)
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
+	one := make([]float32, BlockRows*def.Type.Dim)
+	for n := range b + 1 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := c.t.blockVectors(pages, def.Type.Dim, n, one); err != nil {
+			return err
+		}
+		if err := c.write(e, def.ID, n, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *txCodes) write(e *code.Encoder, id, b uint32, vecs []float32) error {
+	c.buf[0], c.buf[1] = e.Block(vecs, c.buf[0][:0], c.buf[1][:0])
+	for p, plane := range c.buf {
+		if err := c.tx.set(key.Code(nil, c.t.def.ID, id, byte(p+1), b), plane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loadCodes codes the blocks of a load on all CPUs, while the load goes on.
+type loadCodes struct {
+	l       *Loader
+	columns map[int]*loadColumn
+}
+
+func newLoadCodes(l *Loader) *loadCodes { return &loadCodes{l: l, columns: map[int]*loadColumn{}} }
+
+// loadColumn codes one column. Blocks wait in memory until there are enough to
+// train the transform, if there is none.
+type loadColumn struct {
+	t        *Table // as it was before the load; nil = new
+	sst      *sstWriter
+	table    uint32
+	id       uint32
+	dim      int
+	queries  [][]float32
+	blocks   chan vectorBlock
+	free     chan []float32
+	done     chan error
+	given    *code.Transform // to begin with
+	first    uint32          // first block of the load
+	existing int             // position of the column in t
+}
+
+type vectorBlock struct {
+	n    uint32
+	vecs []float32
+}
+
+var errStopped = errors.New("the load was stopped")
+
+func (c *loadCodes) sealed(ctx context.Context, column int, b uint32, vecs []float32) error {
+	col := c.columns[column]
+	if col == nil {
+		def := &c.l.d.Columns[column]
+		if def.Type.Dim < code.MinDim {
+			return nil
+		}
+		// As many blocks in the queue as make 64 MB.
+		queue := max(1, min(64, (64<<20)/(4*BlockRows*def.Type.Dim)))
+		col = &loadColumn{
+			t: c.l.existing, sst: c.l.sst, table: c.l.d.ID, id: def.ID, dim: def.Type.Dim,
+			queries: c.l.opts.QuerySamples[column], first: b, existing: column,
+			blocks: make(chan vectorBlock, queue), free: make(chan []float32, queue+64), done: make(chan error, 1),
+		}
+		t, at := c.l.existing, column
+		if t == nil && c.l.inherit != nil {
+			t = c.l.inherit
+		}
+		if t != nil {
+			var err error
+			if col.given, err = t.transform(at); err != nil {
+				return err
+			}
+		}
+		c.columns[column] = col
+		go func() { col.done <- col.run() }()
+	}
+	var buf []float32
+	select {
+	case buf = <-col.free:
+	default:
+		buf = make([]float32, len(vecs))
+	}
+	copy(buf, vecs)
+	select {
+	case col.blocks <- vectorBlock{b, buf}:
+		return nil
+	case err := <-col.done: // it ends before its input only on an error
+		col.done <- err
+		return firstError(err, errStopped)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// finish waits for all codes to be written.
+func (c *loadCodes) finish() error {
+	var first error
+	for _, col := range c.columns {
+		close(col.blocks)
+		first = firstError(first, <-col.done)
+	}
+	c.columns = map[int]*loadColumn{}
+	return first
+}
+
+// run codes what comes until there is no more.
+func (c *loadColumn) run() error {
+	limit := min(trainRows, trainBytes/(4*c.dim)) / BlockRows
+	var waiting []vectorBlock
+	var coder *coder
+	start := func(tr *code.Transform) error {
+		if tr == nil {
+			return nil
+		}
+		k := key.Of(nil, c.table, key.Meta, c.id)
+		if c.given == nil || c.t == nil {
+			if err := c.sst.put(k, k, tr.Marshal()); err != nil {
+				return err
+			}
+		}
+		coder = newCoder(tr, c.table, c.id, c.sst.set, c.free)
+		if c.given == nil && c.t != nil {
+			if err := c.earlier(coder); err != nil {
+				return err
+			}
+		}
+		for _, b := range waiting {
+			coder.add(b)
+		}
+		waiting = nil
+		return nil
+	}
+	train := func() error {
+		sample := make([]float32, 0, len(waiting)*BlockRows*c.dim)
+		for _, b := range waiting {
+			sample = append(sample, b.vecs...)
+		}
+		return start(code.Train(c.dim, sample, c.queries))
+	}
+	if err := start(c.given); err != nil {
+		return err
+	}
+	var err error
+	for b := range c.blocks {
+		if coder != nil {
+			coder.add(b)
+			continue
+		}
+		if waiting = append(waiting, b); len(waiting) >= max(1, limit) {
+			if err = train(); err != nil {
+				break
+			}
+			if coder == nil { // nothing but zeros: no codes for these
+				waiting = nil
+			}
+		}
+	}
+	if err == nil && coder == nil && len(waiting) > 0 && waiting[len(waiting)-1].n+1 >= codedBlocks {
+		err = train()
+	}
+	if coder != nil {
+		err = firstError(err, coder.finish())
+	}
+	return err
+}
+
+// earlier codes the blocks that were there before the load.
+func (c *loadColumn) earlier(to *coder) error {
+	pages, err := c.t.pages(c.existing, 0, c.first)
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
+	for n := range c.first {
+		vecs := make([]float32, BlockRows*c.dim)
+		if err := c.t.blockVectors(pages, c.dim, n, vecs); err != nil {
+			return err
+		}
+		to.add(vectorBlock{n, vecs})
+	}
+	return nil
+}
+
+// coder codes blocks on all CPUs and writes them in their order.
+type coder struct {
+	table, id uint32
+	put       func(k, v []byte) error
+	free      chan []float32
+	jobs      chan *codeJob
+	order     chan *codeJob
+	done      chan error
+	spare     chan *codeJob
+	workers   sync.WaitGroup
+}
+
+type codeJob struct {
+	block  vectorBlock
+	planes [2][]byte
+	ready  chan struct{}
+}
+
+func newCoder(tr *code.Transform, table, id uint32, put func(k, v []byte) error, free chan []float32) *coder {
+	n := runtime.GOMAXPROCS(0)
+	c := &coder{table: table, id: id, put: put, free: free, jobs: make(chan *codeJob), order: make(chan *codeJob, 2*n),
+		done: make(chan error, 1), spare: make(chan *codeJob, 3*n+1)}
+	for range n {
+		c.workers.Go(func() {
+			e := tr.NewEncoder()
+			for j := range c.jobs {
+				j.planes[0], j.planes[1] = e.Block(j.block.vecs, j.planes[0][:0], j.planes[1][:0])
+				j.ready <- struct{}{}
+			}
+		})
+	}
+	go func() { c.done <- c.write() }()
+	return c
+}
+
+func (c *coder) add(b vectorBlock) {
+	var j *codeJob
+	select {
+	case j = <-c.spare:
+	default:
+		j = &codeJob{ready: make(chan struct{}, 1)}
+	}
+	j.block = b
+	c.order <- j
+	c.jobs <- j
+}
+
+func (c *coder) write() (err error) {
+	for j := range c.order {
+		<-j.ready
+		for p, plane := range j.planes {
+			if err == nil {
+				err = c.put(key.Code(nil, c.table, c.id, byte(p+1), j.block.n), plane)
+			}
+		}
+		select {
+		case c.free <- j.block.vecs:
+		default:
+		}
+		j.block.vecs = nil
+		select {
+		case c.spare <- j:
+		default:
+		}
+	}
+	return err
+}
+
+func (c *coder) finish() error {
+	close(c.jobs)
+	close(c.order)
+	c.workers.Wait()
+	return <-c.done
+}
+
+// RetrainColumn trains the codes of a vector column anew, from its rows and from
+// query vectors typical for it (nil = queries are like rows), and codes all full
+// blocks, however few. Answers don't change, only the time they take. It holds the
+// writer's place; readers go on.
+func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries [][]float32, progress Progress) (err error) {
+	l, err := s.newLoader(ctx, LoadOptions{Progress: progress})
+	if err != nil {
+		return err
+	}
+	defer func() { err = firstError(err, l.Abort()) }()
+	t, err := l.view.Table(table)
+	if err != nil {
+		return err
+	}
+	at := t.def.Column(column)
+	if at < 0 {
+		return &NoColumnError{table, column}
+	}
+	def := &t.def.Columns[at]
+	if def.Type.Kind != value.Vector {
+		return &TypeError{t.def.Name, def.Name, value.Type{Kind: value.Vector}, def.Type}
+	}
+	blocks := t.sealedBlocks()
+	if blocks == 0 || def.Type.Dim < code.MinDim {
+		return nil
+	}
+	l.progress("training", 0, uint64(blocks))
+	sample, err := t.sampleVectors(ctx, at, blocks, trainRows)
+	if err != nil {
+		return err
+	}
+	tr := code.Train(def.Type.Dim, sample, queries)
+	if tr == nil {
+		return nil
+	}
+	c := newCoder(tr, t.def.ID, def.ID, l.sst.set, make(chan []float32, 64))
+	err = func() error {
+		pages, err := t.pages(at, 0, blocks)
+		if err != nil {
+			return err
+		}
+		defer pages.Close()
+		for n := range blocks {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			var vecs []float32
+			select {
+			case vecs = <-c.free:
+			default:
+				vecs = make([]float32, BlockRows*def.Type.Dim)
+			}
+			if err := t.blockVectors(pages, def.Type.Dim, n, vecs); err != nil {
+				return err
+			}
+			c.add(vectorBlock{n, vecs})
+			l.progress("coding", uint64(n+1), uint64(blocks))
+		}
+		return nil
+	}()
+	if err = firstError(err, c.finish()); err != nil {
+		return err
+	}
+	k := key.Of(nil, t.def.ID, key.Meta, def.ID)
+	if err := l.sst.put(k, k, tr.Marshal()); err != nil {
+		return err
+	}
+	return l.publish(ctx)
+}

@@ -1,0 +1,202 @@
+package code
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/lupadb/lupa/storage/internal/simd"
+)
+
+// rowSets are kinds of rows, the nasty ones included.
+var rowSets = map[string]func(rng *rand.Rand, x []float32, i int){
+	"normal": func(rng *rand.Rand, x []float32, i int) { fill(rng, x, 1) },
+	"anisotropic": func(rng *rand.Rand, x []float32, i int) {
+		for j := range x {
+			x[j] = float32(rng.NormFloat64()/float64(j+1)) + 0.2
+		}
+	},
+	"equal": func(rng *rand.Rand, x []float32, i int) {
+		for j := range x {
+			x[j] = float32(j)
+		}
+	},
+	"one-hot": func(rng *rand.Rand, x []float32, i int) { x[rng.IntN(len(x))] = 1 },
+	"norms apart": func(rng *rand.Rand, x []float32, i int) {
+		fill(rng, x, float32(math.Pow(10, float64(rng.IntN(70)-35))))
+	},
+	"zeros": func(rng *rand.Rand, x []float32, i int) {
+		if i%3 == 0 {
+			fill(rng, x, 1)
+		}
+	},
+	"all zero": func(rng *rand.Rand, x []float32, i int) {},
+	"huge and denormal": func(rng *rand.Rand, x []float32, i int) {
+		for j := range x {
+			x[j] = math.SmallestNonzeroFloat32
+			if rng.IntN(2) == 0 {
+				x[j] = -math.MaxFloat32
+			}
+		}
+	},
+	"outlier": func(rng *rand.Rand, x []float32, i int) {
+		for j := range x {
+			x[j] = 1
+		}
+		fill(rng, x[:1], 1e-4)
+		if i%500 == 3 {
+			fill(rng, x, 1)
+		}
+	},
+}
+
+func fill(rng *rand.Rand, x []float32, scale float32) {
+	for j := range x {
+		x[j] = scale * float32(rng.NormFloat64())
+	}
+}
+
+func makeBlock(rng *rand.Rand, dim int, row func(rng *rand.Rand, x []float32, i int)) []float32 {
+	x := make([]float32, BlockRows*dim)
+	for i := range BlockRows {
+		row(rng, x[i*dim:(i+1)*dim], i)
+	}
+	return x
+}
+
+// Every bound is above the true inner product, whatever the transform was trained
+// on, and the second plane's is not worse by much than the first's.
+func TestBounds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	for _, dim := range []int{24, 100, 128, 257, 512, 1030} {
+		for trained, sample := range rowSets {
+			if dim > 300 && trained != "anisotropic" && trained != "one-hot" {
+				continue
+			}
+			tr := Train(dim, makeBlock(rng, dim, sample), nil)
+			if trained == "all zero" {
+				if tr != nil {
+					t.Fatal("a transform was trained from nothing")
+				}
+				continue
+			}
+			if tr == nil {
+				t.Fatalf("no transform from %s, dim %d", trained, dim)
+			}
+			simd.EachLevel(func(level string) {
+				for coded, row := range rowSets {
+					checkBlock(t, rng, tr, makeBlock(rng, dim, row), fmt.Sprintf("%s, dim %d, trained on %s, %s", level, dim, trained, coded))
+				}
+			})
+		}
+	}
+}
+
+func checkBlock(t *testing.T, rng *rand.Rand, tr *Transform, x []float32, what string) {
+	t.Helper()
+	dim := tr.Dim
+	b1, b2 := tr.NewEncoder().Block(x, nil, nil)
+	if n := float64(len(b1)+len(b2)) / BlockRows; n > 300 {
+		t.Fatalf("%s: %v bytes a row", what, n)
+	}
+	var p1, p2 Plane
+	for i, b := range [][]byte{b1, b2} {
+		if ok, err := tr.Parse(b, i+1, []*Plane{&p1, &p2}[i]); err != nil || !ok {
+			t.Fatal(what, ok, err)
+		}
+	}
+	for k := range 4 {
+		q := make([]float32, dim)
+		switch k {
+		case 0:
+			copy(q, x[rng.IntN(BlockRows)*dim:])
+		case 1:
+			q[rng.IntN(dim)] = -1
+		default:
+			fill(rng, q, 1)
+		}
+		unit := make([]float64, dim)
+		sum := 0.0
+		for _, v := range q {
+			sum += float64(v) * float64(v)
+		}
+		if sum == 0 {
+			continue
+		}
+		for j, v := range q {
+			unit[j] = float64(v) / math.Sqrt(sum)
+		}
+		checkQuery(t, tr, x, unit, &p1, &p2, what)
+	}
+}
+
+func checkQuery(t *testing.T, tr *Transform, x []float32, unit []float64, p1, p2 *Plane, what string) {
+	t.Helper()
+	dim := tr.Dim
+	query := tr.NewQuery(unit)
+	var s Scratch
+	all := [BlockRows / 64]uint64{}
+	for i := range all {
+		all[i] = math.MaxUint64
+	}
+	truth := make([]float64, BlockRows)
+	for i := range truth {
+		var dot, sq float64
+		for j, v := range x[i*dim : (i+1)*dim] {
+			dot += unit[j] * float64(v)
+			sq += float64(v) * float64(v)
+		}
+		truth[i] = math.Inf(-1) // zero vectors have no direction and no bound
+		norm := math.Sqrt(sq)
+		if sq > 0 {
+			truth[i] = dot / norm
+		}
+		if low, high := p1.Norms(i); norm < low || norm > high {
+			t.Fatalf("%s: norm %v of row %d is outside [%v, %v]", what, norm, i, low, high)
+		}
+	}
+	s.Rows = s.Rows[:0]
+	for i := range BlockRows {
+		s.Rows = append(s.Rows, uint16(i))
+	}
+	query.Scan1(p1, &all, math.Inf(-1), &s)
+	query.Scan2(p2, &s)
+	for i, want := range truth {
+		if s.Mask[i/64]>>(i%64)&1 == 0 {
+			t.Fatalf("%s: row %d is discarded without a cut", what, i)
+		}
+		if s.Upper2[i] < want-1e-12 {
+			t.Fatalf("%s: row %d, bound %v below %v", what, i, s.Upper2[i], want)
+		}
+	}
+	for _, cut := range []float64{truth[7], truth[500], 0, 0.5} {
+		query.Scan1(p1, &all, cut, &s)
+		for i, want := range truth {
+			if want >= cut && s.Mask[i/64]>>(i%64)&1 == 0 {
+				t.Fatalf("%s: row %d is discarded: %v, cut %v", what, i, want, cut)
+			}
+		}
+	}
+}
+
+func TestTrainTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip()
+	}
+	rng := rand.New(rand.NewPCG(1, 5))
+	for _, dim := range []int{128, 512} {
+		x := make([]float32, 4096*dim)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64()/float64(i%dim+1)) + 0.1
+		}
+		start := time.Now()
+		tr := Train(dim, x, nil)
+		t.Log(dim, "trained in", time.Since(start), "split", tr.split)
+		e := tr.NewEncoder()
+		start = time.Now()
+		e.Block(x[:1024*dim], nil, nil)
+		t.Log("block in", time.Since(start))
+	}
+}

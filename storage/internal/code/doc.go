@@ -1,0 +1,52 @@
+// Package code compresses the vectors of a column to two planes of two-bit
+// codes and proves, from the codes alone, an upper bound on the inner product
+// of a query with each row. A row whose bound is below the score of the k-th best
+// row found so far can't belong to the answer, so that an exact search reads the
+// floats of very few rows.
+//
+// # Transform
+//
+// Let x be a row divided by its norm, mu the mean of such rows and v = x - mu. The
+// transform A is a float32 matrix, so that with y = A v and any vectors q and p
+//
+//	<q, x> = <q, mu> + <q, v> = <q, mu> + <p, y> + <rho, v>,  rho = q - A'p.
+//
+// This holds for every A and p. They are chosen to make the codes small, not to
+// make the identity true: A = V'M^(1/2), where M is the second moment of typical
+// queries (sphering: LeanVec, arXiv 2410.22347) and V the eigenvectors of
+// M^(1/2) Cov(x) M^(1/2), and p solves A'p = q, so that rho is a rounding error.
+// Queries that are unlike the samples are answered as exactly, only slower.
+//
+// Above FullDim dimensions A has orthonormal rows that span the directions that
+// matter most to rows and queries, and rho is the part of q outside of them.
+//
+// # Codes
+//
+// A slot quantizes what earlier slots have left of one dimension of y to two bits,
+// low + step*c. A plane has 4*Width slots. Dimensions get slots greedily by what
+// these take off the expected error (bit allocation as in SAQ, arXiv 2509.12086);
+// the first half of them makes plane 1, and an important dimension has slots
+// in both. What all slots leave is the residual r, so that y = sum of (low + step*c) + r.
+//
+// # Bound
+//
+// With w = p*step for each slot,
+//
+//	<p, y> = sum of p*low + sum of w*c + <p, r>.
+//
+// The kernels compute the sum of g*c in integers, g = round(w / scale) having 15
+// bits. As 0 <= c <= 3,
+//
+//	sum (w - scale*g)*c <= 1.5 sum (w - scale*g) + 1.5 sum |w - scale*g|,
+//
+// and by Cauchy and Schwarz, with the dimensions in two groups a and b,
+//
+//	<p, r> <= |p_a| |r_a| + |p_b| |r_b|.
+//
+// |r_a| and |r_b| are stored per row in a byte each, rounded up. In a block of
+// rows, the largest |v| bounds what rho contributes. It is a proof and not a
+// probability. All rounding goes the safe way: the norms include a bound on the
+// rounding errors of single precision with which y was computed (Encoder), and
+// the query's side is computed in float64, its error being far below the slack
+// that is added for the float32 arithmetic of the kernels.
+package code

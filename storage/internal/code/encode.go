@@ -1,0 +1,154 @@
+package code
+
+import (
+	"math"
+
+	"github.com/lupadb/lupa/storage/internal/simd"
+)
+
+// tilesAtOnce is how many tiles are transformed together: their vectors (128 KiB
+// at 512 dimensions) fit the L2 cache beside a part of the matrix.
+const tilesAtOnce = 4
+
+// Encoder codes blocks. It belongs to one goroutine; its memory is reused.
+type Encoder struct {
+	t       *Transform
+	x, y    []float32 // tiles in, tiles out
+	zero    []float64
+	words   []uint32
+	codes   [2][]byte
+	ra, rb  [2][]float64
+	norms   []float64 // of the rows
+	norms32 []float32
+}
+
+// NewEncoder returns an encoder for t.
+func (t *Transform) NewEncoder() *Encoder {
+	e := &Encoder{
+		t:     t,
+		x:     make([]float32, tilesAtOnce*simd.TileRows*t.Dim),
+		y:     make([]float32, tilesAtOnce*simd.TileRows*t.matrix.PaddedRows()),
+		zero:  make([]float64, simd.Pad(t.Dim)),
+		words: make([]uint32, t.Width/4*simd.TileRows),
+		norms: make([]float64, BlockRows), norms32: make([]float32, BlockRows),
+	}
+	for p := range e.codes {
+		e.codes[p] = make([]byte, t.Width*BlockRows)
+		e.ra[p], e.rb[p] = make([]float64, BlockRows), make([]float64, BlockRows)
+	}
+	return e
+}
+
+// Block codes BlockRows finite vectors and appends the two planes to their
+// destinations.
+//
+// The residual norms include the errors of single precision. Let v be the float32
+// vector that is computed for x - mu; its distance from x - mu is part of the slack of
+// Query. y = Av is computed with an error of at most
+// MultiplyError * |A| |v|, |A| being the norm of A's absolute values. A slot
+// computes d = y - low, t = step*c and d - t with relative errors of 2^-24, where
+// |d| and |d - t| are at most |y| plus the sum of |low| + 3 step over the slots of the
+// dimension; this is where quantError and quantSize come from.
+func (e *Encoder) Block(vecs []float32, plane1, plane2 []byte) ([]byte, []byte) {
+	t := e.t
+	var maxV, maxY float64
+	for tile := 0; tile < BlockRows/simd.TileRows; tile += tilesAtOnce {
+		var v2 [tilesAtOnce * simd.TileRows]float64
+		for i := range v2 {
+			row := tile*simd.TileRows + i
+			v2[i] = e.center(vecs[row*t.Dim:(row+1)*t.Dim], row, i)
+		}
+		t.matrix.Multiply(e.x, e.y, tilesAtOnce)
+		for k := range tilesAtOnce {
+			e.tile(tile+k, e.y[k*t.matrix.PaddedRows()*simd.TileRows:], v2[k*simd.TileRows:], &maxV, &maxY)
+		}
+	}
+	skip := func(i int) bool { return e.norms[i] == 0 }
+	minNorm, maxNorm := math.Inf(1), 0.0
+	zeros := false
+	for i, n := range e.norms {
+		e.norms32[i] = float32(n)
+		if n == 0 {
+			zeros = true
+			continue
+		}
+		minNorm, maxNorm = min(minNorm, n), max(maxNorm, n)
+	}
+	if maxNorm == 0 {
+		minNorm = 0
+	}
+	var norms []float32
+	if zeros || maxNorm > minNorm*(1+1e-6) {
+		norms = e.norms32
+	}
+	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.ra[0], e.rb[0], skip, norms, e.codes[0])
+	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.ra[1], e.rb[1], skip, nil, e.codes[1])
+	return plane1, plane2
+}
+
+// center writes v = x/|x| - mu into the i-th column of the tiles and returns |v|^2.
+func (e *Encoder) center(x []float32, row, i int) float64 {
+	t := e.t
+	_, sq := simd.DotNorm(e.zero, x)
+	norm := math.Sqrt(sq)
+	e.norms[row] = norm
+	inv := 0.0
+	if norm > 0 {
+		inv = 1 / norm
+	}
+	dst := e.x[i/simd.TileRows*simd.TileRows*t.Dim+i%simd.TileRows:]
+	sum := 0.0
+	for j, f := range x {
+		v := float32(float64(f)*inv) - t.mean[j]
+		dst[j*simd.TileRows] = v
+		sum += float64(v) * float64(v)
+	}
+	return sum * slack
+}
+
+// tile codes 16 rows, of which y has the transform and v2 the squares of |v|.
+func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64) {
+	t := e.t
+	y = y[:t.Rank*simd.TileRows]
+	single := float64(t.Rank+2) * 0x1p-24 // relative error of SumSquares
+	var sums [2][simd.TileRows]float32
+	simd.SumSquares(y, &sums[0])
+	var err, outside [simd.TileRows]float64
+	for r := range err {
+		if e.norms[tile*simd.TileRows+r] == 0 {
+			continue
+		}
+		normV := math.Sqrt(v2[r])
+		rounding := simd.MultiplyError(t.Dim)*t.normA*normV + underflow
+		normY := math.Sqrt(float64(sums[0][r])*(1+2*single)) + rounding
+		*maxV, *maxY = max(*maxV, normV), max(*maxY, normY)
+		if !t.full() {
+			// The part of v outside the span of A's rows: |v - A'y|^2 = |v|^2 - 2|y|^2 + |A'y|^2.
+			low := max(0, math.Sqrt(float64(sums[0][r])*(1-2*single))-rounding)
+			outside[r] = max(0, v2[r]-(1-t.eta)*low*low)
+		}
+		err[r] = (rounding + t.quantError*(normY+t.quantSize)) * slack
+	}
+	for p := range t.slots {
+		simd.Quantize(y, t.slots[p], e.words)
+		if p == 0 {
+			putTile(e.codes[p], tile, e.words, t.Width)
+		} else {
+			putRows(e.codes[p], tile, e.words, t.Width)
+		}
+		at := t.split[p] * simd.TileRows
+		simd.SumSquares(y[:at], &sums[0])
+		simd.SumSquares(y[at:], &sums[1])
+		for r := range err {
+			row := tile*simd.TileRows + r
+			a := math.Sqrt(float64(sums[0][r]) * (1 + 2*single))
+			b := math.Sqrt(float64(sums[1][r]) * (1 + 2*single))
+			e.ra[p][row] = (a + err[r]) * slack
+			e.rb[p][row] = math.Sqrt((b+err[r])*(b+err[r])+outside[r]) * slack
+		}
+	}
+}
+
+// underflow is more than what is lost in sums of squares and products of single
+// precision because they fall below the smallest numbers: 2^-149 each.
+const underflow = 1e-18

@@ -1,0 +1,195 @@
+package code
+
+import (
+	"math"
+
+	"github.com/lupadb/lupa/storage/internal/simd"
+)
+
+// inputSlack bounds |<q, x> - <q, mu> - <q, v>| for a unit vector q: v is
+// computed from x with three roundings of single precision, of numbers whose
+// vectors have norms of at most 1, 1 and 2. And float64 rounding, far below.
+const inputSlack = 5*0x1p-24 + 1e-10
+
+// Query is a direction prepared for being bounded against coded rows. It is
+// immutable and safe for concurrent use.
+type Query struct {
+	t     *Transform
+	base  float64 // <q, mu> + slack
+	rho   float64 // |rho|
+	arho  float64 // |A rho|, for rows outside the span; 0 if there are none
+	plane [2]planeQuery
+}
+
+type planeQuery struct {
+	table  *simd.Table
+	scale  float64
+	base   float64 // the sums of p*low and of the rounding of w, added to Query.base by all planes up to this
+	pa, pb float64 // coefficients of the residuals
+	most   float64 // largest |scale * sum|
+}
+
+// NewQuery prepares a unit vector q.
+func (t *Transform) NewQuery(q []float64) *Query {
+	wide := make([]float64, simd.Pad(t.Dim))
+	copy(wide, q)
+	p := make([]float64, simd.Pad(t.Rank))
+	multiply(p[:t.Rank], t.inv, wide, t.Dim)
+	rho := t.rest(q, p)
+	// inv has the precision of float32: one step of refinement gives p that of float64.
+	copy(wide, rho)
+	dp := make([]float64, t.Rank)
+	multiply(dp, t.inv, wide, t.Dim)
+	better := make([]float64, len(p))
+	for i, d := range dp {
+		better[i] = p[i] + d
+	}
+	if r := t.rest(q, better); norm(r) <= norm(rho) {
+		p, rho = better, r
+	}
+	n := &Query{t: t, base: inputSlack, rho: (norm(rho) + 1e-14*(1+norm(p)*t.normA)) * slack}
+	for j, m := range t.mean {
+		n.base += q[j] * float64(m)
+	}
+	outside := 0.0
+	if !t.full() {
+		copy(wide, rho)
+		ar := make([]float64, t.Rank)
+		multiply(ar, t.a, wide, t.Dim)
+		n.arho = (norm(ar) + 1e-14*t.normA) * slack
+		outside = n.rho
+		n.rho = 0
+	}
+	n.base += 1e-14 * norm(p) * t.normA // the rounding of the sums below
+	for k := range n.plane {
+		n.plane[k] = t.planeQuery(k, p[:t.Rank], outside)
+	}
+	return n
+}
+
+// rest returns q - A'p.
+func (t *Transform) rest(q, p []float64) []float64 {
+	out := make([]float64, t.Dim)
+	multiply(out, t.at, p, t.Rank)
+	for j := range out {
+		out[j] = q[j] - out[j]
+	}
+	return out
+}
+
+func norm(v []float64) float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x * x
+	}
+	return math.Sqrt(sum) * slack
+}
+
+func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
+	var n planeQuery
+	split := t.split[k]
+	n.pa = norm(p[:split])
+	n.pb = math.Hypot(norm(p[split:]), outside) * slack
+	slots := t.slots[k]
+	largest := 0.0
+	for _, s := range slots {
+		n.base += p[s.Dim] * float64(s.Low)
+		largest = max(largest, math.Abs(p[s.Dim]*float64(s.Step)))
+	}
+	n.scale = largest / simd.MaxWeight
+	weights := make([]int32, len(slots))
+	for i, s := range slots {
+		w := p[s.Dim] * float64(s.Step)
+		if n.scale > 0 {
+			weights[i] = int32(math.RoundToEven(w / n.scale))
+			weights[i] = max(-simd.MaxWeight, min(simd.MaxWeight, weights[i]))
+		}
+		d := w - n.scale*float64(weights[i])
+		n.base += 1.5 * (d + math.Abs(d)) * slack
+		n.most += 3 * n.scale * math.Abs(float64(weights[i]))
+	}
+	n.table = simd.NewTable(weights)
+	return n
+}
+
+// Scratch is the working memory of a scan. It belongs to one goroutine.
+type Scratch struct {
+	Dots   [BlockRows]int32
+	Upper  [BlockRows]float32
+	Mask   [BlockRows / 64]uint64 // rows that survive
+	Rows   []uint16
+	dots2  [BlockRows]int32
+	Upper2 [BlockRows]float64
+}
+
+// bound combines the terms that are the same for all rows of a plane.
+func (q *Query) bound(p *Plane, k int) (base, a, b float64) {
+	n := &q.plane[k]
+	base = q.base + q.plane[0].base + n.pa*p.aLow + n.pb*p.bLow + q.rho*p.maxV + q.arho*p.maxY
+	if k == 1 {
+		base += n.base
+	}
+	return base, n.pa * p.aStep, n.pb * p.bStep
+}
+
+// Scan1 bounds the rows of plane 1 whose tiles hold a row of wanted, and sets
+// s.Mask to the wanted rows whose bound is not below cut.
+func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *Scratch) {
+	n := &q.plane[0]
+	base, a, b := q.bound(p, 0)
+	// The kernel works in float32. Its five operations and the rounding of its
+	// parameters err by less than 2^-24 each, relative to the sum of magnitudes.
+	size := math.Abs(base) + n.most + 255*(a+b)
+	low := cut - size*0x1p-20
+	bound := simd.Bound{Base: float32(base), Scale: float32(n.scale), A: float32(a), B: float32(b), Cut: roundDown(low)}
+	if math.Abs(size) > 1e30 || n.scale != 0 && n.scale < 1e-35 {
+		copy(s.Mask[:], wanted[:]) // beyond float32: no bound
+		return
+	}
+	const words = 4 // tiles come in fours: 64 rows are a word of the mask
+	tileBytes := simd.TileRows * q.t.Width
+	for w := 0; w < len(wanted); {
+		if wanted[w] == 0 {
+			s.Mask[w] = 0
+			w++
+			continue
+		}
+		to := w
+		for to < len(wanted) && wanted[to] != 0 {
+			to++
+		}
+		n.table.Scan(p.codes[w*words*tileBytes:to*words*tileBytes], s.Dots[64*w:64*to])
+		bound.Apply(s.Dots[64*w:64*to], p.ra[64*w:64*to], p.rb[64*w:64*to], s.Upper[64*w:64*to], s.Mask[w:to])
+		for ; w < to; w++ {
+			s.Mask[w] &= wanted[w]
+		}
+	}
+}
+
+// Scan2 bounds the rows s.Rows, for which Scan1 has left sums in s.Dots, by both
+// planes, in s.Upper2.
+func (q *Query) Scan2(p *Plane, s *Scratch) {
+	q.plane[1].table.Rows(p.codes, s.Rows, s.dots2[:])
+	base, a, b := q.bound(p, 1)
+	s1, s2 := q.plane[0].scale, q.plane[1].scale
+	base += 1e-12 * (math.Abs(base) + q.plane[0].most + q.plane[1].most + 255*(a+b))
+	for i, r := range s.Rows {
+		s.Upper2[i] = base + s1*float64(s.Dots[r]) + s2*float64(s.dots2[i]) + a*float64(p.ra[r]) + b*float64(p.rb[r])
+	}
+}
+
+// Spread is the part of Scan2's bound of a row that is not estimate but
+// allowance for the residual.
+func (q *Query) Spread(p *Plane, row int) float64 {
+	n := &q.plane[1]
+	return n.pa*(p.aLow+p.aStep*float64(p.ra[row])) + n.pb*(p.bLow+p.bStep*float64(p.rb[row]))
+}
+
+// roundDown returns a float32 that is not above x.
+func roundDown(x float64) float32 {
+	f := float32(x)
+	if float64(f) > x {
+		f = math.Nextafter32(f, float32(math.Inf(-1)))
+	}
+	return f
+}

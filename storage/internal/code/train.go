@@ -1,0 +1,496 @@
+package code
+
+import (
+	"container/heap"
+	"math"
+
+	"gonum.org/v1/gonum/mat"
+
+	"github.com/lupadb/lupa/storage/internal/simd"
+)
+
+const (
+	// SampleRows is how many rows Train makes use of.
+	SampleRows = 16384
+	// partRank is the rank of the transform above FullDim dimensions.
+	partRank = 512
+	// slotRows is how many rows determine the steps of the slots.
+	slotRows = 2048
+)
+
+// Train makes a transform from a sample of a column's rows, row after row, and
+// of the queries it is to serve (those of another length are left out; without any, queries are
+// taken to be like rows). It returns nil where codes don't pay: below MinDim
+// dimensions, or without a row that is not zero. It takes about a second for 512
+// dimensions, and some seconds at most.
+func Train(dim int, sample []float32, queries [][]float32) *Transform {
+	if dim < MinDim {
+		return nil
+	}
+	rows := unitRows(dim, len(sample)/dim, func(i int) []float32 { return sample[i*dim : (i+1)*dim] }, min(SampleRows, 1<<24/dim))
+	if len(rows) == 0 {
+		return nil
+	}
+	var asked []float32
+	{
+		var fit [][]float32
+		for _, q := range queries {
+			if len(q) == dim {
+				fit = append(fit, q)
+			}
+		}
+		asked = unitRows(dim, len(fit), func(i int) []float32 { return fit[i] }, 4096)
+	}
+	t := &Transform{Dim: dim, Width: width(dim), mean: make([]float32, dim)}
+	n := len(rows) / dim
+	sums := make([]float64, dim)
+	for i, x := range rows {
+		sums[i%dim] += float64(x)
+	}
+	for j, s := range sums {
+		t.mean[j] = float32(s / float64(n))
+	}
+	centred := make([]float32, len(rows))
+	for i, x := range rows {
+		centred[i] = x - t.mean[i%dim]
+	}
+	if len(asked) == 0 {
+		asked = rows[:min(n, 4096)*dim]
+	}
+	var variances []float64
+	if dim <= FullDim {
+		variances = t.sphere(rows, centred, asked)
+	} else {
+		variances = t.span(centred, asked)
+	}
+	t.derive1()
+	t.makeSlots(variances, centred, asked)
+	// What is used is what is stored.
+	t, err := Unmarshal(t.Marshal())
+	if err != nil {
+		return nil // the sample has led to a matrix that is not finite
+	}
+	return t
+}
+
+// derive1 prepares for transforming the sample.
+func (t *Transform) derive1() { t.matrix = simd.NewMatrix(t.Rank, t.Dim, t.a) }
+
+// unitRows returns up to limit of n vectors, evenly spaced, divided by their
+// norms, without those that are zero.
+func unitRows(dim, n int, row func(int) []float32, limit int) []float32 {
+	take := min(n, limit)
+	out := make([]float32, 0, take*dim)
+	zero := make([]float64, simd.Pad(dim))
+	for i := range take {
+		x := row(i * n / take)
+		_, sq := simd.DotNorm(zero, x)
+		if sq == 0 || math.IsInf(sq, 0) || sq != sq {
+			continue
+		}
+		inv := 1 / math.Sqrt(sq)
+		for _, v := range x {
+			out = append(out, float32(float64(v)*inv))
+		}
+	}
+	return out
+}
+
+// moment returns the sum of the outer products of n rows with themselves, over n.
+func moment(rows []float32, dim int) *mat.SymDense {
+	n := len(rows) / dim
+	out := mat.NewSymDense(dim, nil)
+	const part = 2048 // rows at a time
+	tiles := (dim + simd.TileRows - 1) / simd.TileRows
+	for from := 0; from < n; from += part {
+		m := min(part, n-from)
+		x := rows[from*dim : (from+m)*dim]
+		columns := make([]float32, dim*m)
+		panel := make([]float32, tiles*simd.TileRows*m)
+		for i := range m {
+			for j, v := range x[i*dim : (i+1)*dim] {
+				columns[j*m+i] = v
+				panel[(j/simd.TileRows*m+i)*simd.TileRows+j%simd.TileRows] = v
+			}
+		}
+		a := simd.NewMatrix(dim, m, columns)
+		y := make([]float32, a.PaddedRows()*simd.TileRows)
+		for tile := range tiles {
+			a.Multiply(panel[tile*simd.TileRows*m:(tile+1)*simd.TileRows*m], y, 1)
+			for r := range min(simd.TileRows, dim-tile*simd.TileRows) {
+				j := tile*simd.TileRows + r
+				for i := range j + 1 {
+					out.SetSym(i, j, out.At(i, j)+float64(y[i*simd.TileRows+r])/float64(n))
+				}
+			}
+		}
+	}
+	return out
+}
+
+// eigen returns eigenvalues, descending and not negative, and eigenvectors in
+// columns. ok is false if the iteration did not converge.
+func eigen(m *mat.SymDense) (values []float64, vectors *mat.Dense, ok bool) {
+	var e mat.EigenSym
+	if !e.Factorize(m, true) {
+		return nil, nil, false
+	}
+	n := m.SymmetricDim()
+	var ascending mat.Dense
+	e.VectorsTo(&ascending)
+	values = e.Values(nil)
+	vectors = mat.NewDense(n, n, nil)
+	for j := range n {
+		for i := range n {
+			vectors.Set(i, j, ascending.At(i, n-1-j))
+		}
+	}
+	for i := range n / 2 {
+		values[i], values[n-1-i] = values[n-1-i], values[i]
+	}
+	for i, v := range values {
+		values[i] = max(v, 0)
+	}
+	return values, vectors, true
+}
+
+// sphere sets a and inv for up to FullDim dimensions and returns the variances of
+// the transformed rows' dimensions.
+func (t *Transform) sphere(rows, centred, asked []float32) []float64 {
+	d := t.Dim
+	t.Rank = d
+	t.a, t.inv = make([]float32, d*d), make([]float32, d*d)
+	m, mx, cov := moment(asked, d), moment(rows, d), moment(centred, d)
+	for i := range d {
+		for j := i; j < d; j++ {
+			v := 0.9*m.At(i, j) + 0.1*mx.At(i, j)
+			if i == j {
+				v += 0.5 / float64(d) // queries may point anywhere, a little
+			}
+			m.SetSym(i, j, v)
+		}
+	}
+	w, u, ok := eigen(m)
+	if !ok {
+		return t.plain(cov)
+	}
+	var root, back, scaled mat.Dense
+	power := func(dst *mat.Dense, e float64) {
+		scaled.Apply(func(_, j int, v float64) float64 { return v * math.Pow(w[j], e) }, u)
+		dst.Mul(&scaled, u.T())
+	}
+	power(&root, 0.5)
+	power(&back, -0.5)
+	var c mat.Dense
+	c.Mul(&root, cov)
+	scaled.Mul(&c, &root)
+	sym := mat.NewSymDense(d, nil)
+	for i := range d {
+		for j := i; j < d; j++ {
+			sym.SetSym(i, j, (scaled.At(i, j)+scaled.At(j, i))/2)
+		}
+	}
+	values, v, ok := eigen(sym)
+	if !ok {
+		return t.plain(cov)
+	}
+	var a, inv mat.Dense
+	a.Mul(v.T(), &root)
+	inv.Mul(v.T(), &back)
+	for i := range d {
+		for j := range d {
+			t.a[i*d+j], t.inv[i*d+j] = float32(a.At(i, j)), float32(inv.At(i, j))
+		}
+	}
+	return values
+}
+
+// plain makes the identity the transform.
+func (t *Transform) plain(cov *mat.SymDense) []float64 {
+	values := make([]float64, t.Dim)
+	for i := range values {
+		t.a[i*t.Dim+i], t.inv[i*t.Dim+i] = 1, 1
+		values[i] = max(0, cov.At(i, i))
+	}
+	return values
+}
+
+// span sets a and inv, with equal, orthonormal rows, for more than FullDim
+// dimensions and returns the variances of the transformed rows' dimensions.
+func (t *Transform) span(centred, asked []float32) []float64 {
+	d := t.Dim
+	var z []float32 // up to partRank rows and as many queries
+	for _, s := range [][]float32{centred, asked} {
+		n := len(s) / d
+		take := min(n, partRank)
+		for i := range take {
+			at := i * n / take
+			z = append(z, s[at*d:(at+1)*d]...)
+		}
+	}
+	n := len(z) / d
+	gram := mat.NewSymDense(n, nil)
+	wide := make([]float64, simd.Pad(d))
+	for i := range n {
+		for j, x := range z[i*d : (i+1)*d] {
+			wide[j] = float64(x)
+		}
+		for k := i; k < n; k++ {
+			gram.SetSym(i, k, simd.Dot(wide, z[k*d:(k+1)*d]))
+		}
+	}
+	values, u, ok := eigen(gram)
+	var basis [][]float64
+	add := func(v []float64) {
+		for range 2 { // twice is enough
+			for _, b := range basis {
+				dot := 0.0
+				for j, x := range b {
+					dot += x * v[j]
+				}
+				for j, x := range b {
+					v[j] -= dot * x
+				}
+			}
+		}
+		sum := 0.0
+		for _, x := range v {
+			sum += x * x
+		}
+		if sum < 1e-8 {
+			return
+		}
+		inv := 1 / math.Sqrt(sum)
+		for j := range v {
+			v[j] *= inv
+		}
+		basis = append(basis, v)
+	}
+	for k := 0; ok && k < min(partRank, n) && values[k] > 1e-6*values[0]; k++ {
+		v := make([]float64, d)
+		for i := range n {
+			c := u.At(i, k) / math.Sqrt(values[k])
+			for j, x := range z[i*d : (i+1)*d] {
+				v[j] += c * float64(x)
+			}
+		}
+		add(v)
+	}
+	for j := 0; len(basis) < min(partRank, 64); j++ { // rows without variance leave it open
+		v := make([]float64, d)
+		v[j] = 1
+		add(v)
+	}
+	t.Rank = len(basis)
+	p := make([]float32, t.Rank*d)
+	for i, b := range basis {
+		for j, x := range b {
+			p[i*d+j] = float32(x)
+		}
+	}
+	// Inside the span, the axes of the rows' variance.
+	t.a = p
+	t.derive1()
+	y := t.transformed(centred, min(len(centred)/d, 4096))
+	values, v, ok := eigen(moment(y, t.Rank))
+	t.a = make([]float32, t.Rank*d)
+	for i := range t.Rank {
+		sum := make([]float64, d)
+		for k := range t.Rank {
+			c := 0.0
+			if ok {
+				c = v.At(k, i)
+			} else if i == k {
+				c = 1
+			}
+			for j, x := range basis[k] {
+				sum[j] += c * x
+			}
+		}
+		for j, x := range sum {
+			t.a[i*d+j] = float32(x)
+		}
+	}
+	t.inv = t.a
+	if !ok {
+		values = make([]float64, t.Rank)
+	}
+	return values
+}
+
+// transformed returns the transforms of the first n rows, row after row.
+func (t *Transform) transformed(rows []float32, n int) []float32 {
+	out := make([]float32, n*t.Rank)
+	x := make([]float32, simd.TileRows*t.Dim)
+	y := make([]float32, simd.TileRows*t.matrix.PaddedRows())
+	for from := 0; from < n; from += simd.TileRows {
+		m := min(simd.TileRows, n-from)
+		for r := range m {
+			for j, v := range rows[(from+r)*t.Dim : (from+r+1)*t.Dim] {
+				x[j*simd.TileRows+r] = v
+			}
+		}
+		t.matrix.Multiply(x, y, 1)
+		for r := range m {
+			for i := range t.Rank {
+				out[(from+r)*t.Rank+i] = y[i*simd.TileRows+r]
+			}
+		}
+	}
+	return out
+}
+
+// demand is a heap of dimensions by what their next slot takes off the expected error.
+type demand []want
+
+type want struct {
+	gain float64
+	dim  int
+	have int // slots
+}
+
+func (d demand) Len() int { return len(d) }
+func (d demand) Less(i, j int) bool {
+	return d[i].gain > d[j].gain || d[i].gain == d[j].gain && d[i].dim < d[j].dim
+}
+func (d demand) Swap(i, j int) { d[i], d[j] = d[j], d[i] }
+func (d *demand) Push(x any)   { *d = append(*d, x.(want)) }
+func (d *demand) Pop() any {
+	x := (*d)[len(*d)-1]
+	*d = (*d)[:len(*d)-1]
+	return x
+}
+
+// left is the share of a dimension's variance that n slots leave, about.
+func left(n int) float64 {
+	switch n {
+	case 0:
+		return 1
+	case 1:
+		return 0.12
+	}
+	return 0.12 * math.Pow(0.12, float64(n-1)) // coarser than 1/16: the tails
+}
+
+// makeSlots allots slots to dimensions, and determines their steps and the groups of
+// the residual from the sample.
+func (t *Transform) makeSlots(variances []float64, centred, asked []float32) {
+	h := make(demand, t.Rank)
+	for i, v := range variances {
+		h[i] = want{v * (left(0) - left(1)), i, 0}
+	}
+	heap.Init(&h)
+	n := min(len(centred)/t.Dim, slotRows)
+	y := t.transformed(centred, n)
+	columns := make([][]float32, t.Rank)
+	for i := range columns {
+		columns[i] = make([]float32, n)
+		for r := range n {
+			columns[i][r] = y[r*t.Rank+i]
+		}
+	}
+	queries := t.querySizes(asked)
+	for p := range t.slots {
+		t.slots[p] = make([]simd.Slot, 4*t.Width)
+		for s := range t.slots[p] {
+			w := &h[0]
+			slot := fit(columns[w.dim])
+			slot.Dim, slot.Shift = uint32(w.dim), uint32(2*(s%simd.GroupSlots))
+			t.slots[p][s] = slot
+			w.have++
+			w.gain = variances[w.dim] * (left(w.have) - left(w.have+1))
+			heap.Fix(&h, 0)
+		}
+		t.split[p] = bestSplit(columns, queries)
+	}
+}
+
+// fit finds low and step for values, and leaves their residuals in their place.
+func fit(values []float32) simd.Slot {
+	var sum, sq float64
+	for _, v := range values {
+		sum += float64(v)
+		sq += float64(v) * float64(v)
+	}
+	n := float64(len(values))
+	mean := sum / n
+	dev := math.Sqrt(max(0, sq/n-mean*mean))
+	slot := simd.Slot{Low: float32(mean)}
+	if dev > 1e-12 {
+		best := math.Inf(1)
+		for _, f := range []float64{0.45, 0.55, 0.65, 0.75, 0.82, 0.88, 0.94, 1, 1.06, 1.15, 1.3, 1.6} {
+			s := simd.Slot{Step: float32(f * dev)}
+			s.Low = float32(mean) - 1.5*s.Step
+			s.Inv = 1 / s.Step
+			e := 0.0
+			for _, v := range values {
+				r := float64(residual(&s, v))
+				e += r * r
+			}
+			if e < best {
+				best, slot = e, s
+			}
+		}
+	}
+	for i, v := range values {
+		values[i] = residual(&slot, v)
+	}
+	return slot
+}
+
+func residual(s *simd.Slot, v float32) float32 {
+	d := v - s.Low
+	c := min(max(float32(math.RoundToEven(float64(d*s.Inv))), 0), 3)
+	return d - c*s.Step
+}
+
+// querySizes returns the squares of the elements of p for some queries.
+func (t *Transform) querySizes(asked []float32) [][]float64 {
+	n := len(asked) / t.Dim
+	var out [][]float64
+	wide := make([]float64, simd.Pad(t.Dim))
+	for i := range min(n, 32) {
+		for j, x := range asked[i*t.Dim : (i+1)*t.Dim] {
+			wide[j] = float64(x)
+		}
+		p := make([]float64, t.Rank)
+		multiply(p, t.inv, wide, t.Dim)
+		for k := range p {
+			p[k] *= p[k]
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// bestSplit returns the number of dimensions in group a that makes the bound on
+// the residuals smallest on average.
+func bestSplit(columns [][]float32, queries [][]float64) int {
+	rank := len(columns)
+	size := make([]float64, rank+1) // sum of squares before a dimension
+	for i, c := range columns {
+		size[i+1] = size[i]
+		for _, v := range c {
+			size[i+1] += float64(v) * float64(v)
+		}
+	}
+	split, best := rank/2, math.Inf(1)
+	for s := rank / 32; s < rank; s += max(1, rank/32) {
+		sum := 0.0
+		for _, q := range queries {
+			var a, b float64
+			for i, p := range q {
+				if i < s {
+					a += p
+				} else {
+					b += p
+				}
+			}
+			sum += math.Sqrt(a*size[s]) + math.Sqrt(b*(size[rank]-size[s]))
+		}
+		if sum < best {
+			split, best = s, sum
+		}
+	}
+	return split
+}
