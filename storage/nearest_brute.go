@@ -28,23 +28,32 @@ type worker struct {
 	nulls  *numbered // of the column's blocks, opened when needed
 	nullAt uint32
 	null   *value.Column // block nullAt
-	scores []float64
 	found  []Neighbor
+
+	*coding // nil without codes
 }
 
 func (p *pass) newWorker() (*worker, error) {
 	w := &worker{p: p}
 	var err error
-	w.pages, err = p.t.pages(p.column, 0, p.sealed)
-	return w, err
+	if w.pages, err = p.t.pages(p.column, 0, p.sealed); err == nil && p.transform != nil {
+		err = w.openCodes()
+	}
+	if err != nil {
+		return nil, firstError(err, w.close())
+	}
+	return w, nil
 }
 
 func (w *worker) close() error {
-	err := w.pages.Close()
-	if w.nulls != nil {
-		err = firstError(err, w.nulls.Close())
+	var err error
+	if w.pages != nil {
+		err = w.pages.Close()
 	}
-	return err
+	if w.coding != nil {
+		err = firstError(err, w.readers[0].Close(), w.readers[1].Close())
+	}
+	return firstError(err, w.nulls.Close())
 }
 
 // block handles one sealed block for all searches.
@@ -54,12 +63,30 @@ func (w *worker) block(b uint32) error {
 		set BlockSet
 	}
 	var jobs []job
-	for _, s := range w.p.searches {
+	looked := false
+	for i, s := range w.p.searches {
 		set, n := w.p.wanted(s, b)
 		if n == 0 {
 			continue
 		}
 		s.rows.Add(uint64(n))
+		if s.coded != nil {
+			if !looked {
+				var err error
+				if w.have[0], err = w.plane(0, b); err != nil {
+					return err
+				}
+				w.have[1], looked = false, true
+			}
+			if w.have[0] {
+				if err := w.prune(i, b, &set, n); err != nil {
+					return err
+				}
+				if set == (BlockSet{}) {
+					continue
+				}
+			}
+		}
 		jobs = append(jobs, job{s, set})
 	}
 	if len(jobs) == 0 {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
 )
@@ -28,6 +29,9 @@ type pass struct {
 	searches []*search
 	workers  int
 
+	transform *code.Transform // nil = all searches read floats
+	waiting   [][][]survivor  // by worker and search
+
 	next   atomic.Uint32 // first block that no worker has taken
 	failed atomic.Bool
 	mu     sync.Mutex
@@ -41,8 +45,11 @@ type search struct {
 	query *vector.Query
 	zero  float64 // score of the zero vector, which is what a NULL is stored as
 
+	coded *coded // nil = reads floats
+
 	rows, scored atomic.Uint64
 	bytes        atomic.Uint64
+	codeCounts   struct{ rows, first, second, late atomic.Uint64 }
 	stats        NearestStats
 }
 
@@ -73,22 +80,32 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
 	var err error
-	p.dead, err = t.deadBlocks(0, t.Blocks())
-	return p, err
+	if p.dead, err = t.deadBlocks(0, t.Blocks()); err != nil {
+		return nil, err
+	}
+	return p, p.useCodes()
 }
 
 // run answers the searches.
 func (p *pass) run(ctx context.Context) error {
-	start := time.Now()
 	if err := p.tail(); err != nil {
 		return err
 	}
+	if p.transform != nil {
+		if err := p.seed(ctx); err != nil {
+			return err
+		}
+	}
+	scan := time.Now()
 	if err := p.each(ctx, p.scan); err != nil {
 		return err
 	}
 	for _, s := range p.searches {
 		s.stats.Workers = p.workers
-		s.stats.Scan = time.Since(start)
+		s.stats.Scan = time.Since(scan)
+	}
+	if p.transform != nil {
+		return p.rerank(ctx)
 	}
 	return nil
 }
@@ -128,6 +145,11 @@ func (p *pass) scan(ctx context.Context, w *worker) error {
 	for !p.failed.Load() {
 		from := p.next.Add(stride) - stride
 		if from >= p.sealed {
+			if w.coding != nil {
+				p.mu.Lock()
+				p.waiting = append(p.waiting, w.waiting)
+				p.mu.Unlock()
+			}
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -218,6 +240,8 @@ func (s *search) finish() ([]Neighbor, *NearestStats) {
 	rows := s.sorted()
 	st := &s.stats
 	st.Rows, st.Scored, st.BytesRead = s.rows.Load(), s.scored.Load(), s.bytes.Load()
+	c := &s.codeCounts
+	st.Coded, st.Discarded1, st.Discarded2, st.Late = c.rows.Load(), c.first.Load(), c.second.Load(), c.late.Load()
 	st.KthScore, st.Margin = math.NaN(), math.NaN()
 	if s.opts.K >= 0 && len(rows) > s.opts.K {
 		if s.opts.K > 0 {

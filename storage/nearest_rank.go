@@ -45,6 +45,16 @@ func newRanking(o *NearestOptions) *ranking {
 // cutoff returns the goodness below which no row belongs to the answer.
 func (r *ranking) cutoff() float64 { return math.Float64frombits(r.cut.Load()) }
 
+// raise lifts the cut to g, unless it is there already.
+func (r *ranking) raise(g float64) {
+	for {
+		old := r.cut.Load()
+		if !(g > math.Float64frombits(old)) || r.cut.CompareAndSwap(old, math.Float64bits(g)) {
+			return
+		}
+	}
+}
+
 // admits reports whether a row with this score may belong to the answer.
 func (r *ranking) admits(score float64) bool {
 	return score*r.sign >= r.cutoff() && r.within(score)
@@ -90,9 +100,7 @@ func (r *ranking) offer(rows []Neighbor) {
 			continue
 		}
 		if len(r.rows) == r.limit {
-			if g := r.rows[0].Score * r.sign; g > r.cutoff() {
-				r.cut.Store(math.Float64bits(g))
-			}
+			r.raise(r.rows[0].Score * r.sign)
 		}
 	}
 }

@@ -236,8 +236,9 @@ func (v *vectorTable) randomSearch(t *testing.T, rng *rand.Rand, set string) sto
 	return o
 }
 
-// compare runs a search both ways and compares with the oracle.
-func (v *vectorTable) compare(t *testing.T, table *storage.Table, opts []storage.NearestOptions) {
+// compare runs a search both ways, compares with the oracle and returns how many
+// rows the codes discarded.
+func (v *vectorTable) compare(t *testing.T, table *storage.Table, opts []storage.NearestOptions) (discarded uint64) {
 	t.Helper()
 	for _, brute := range []bool{true, false} {
 		for i := range opts {
@@ -247,6 +248,7 @@ func (v *vectorTable) compare(t *testing.T, table *storage.Table, opts []storage
 		check(t, err)
 		for i, o := range opts {
 			want := v.oracle(o)
+			discarded += stats[i].Discarded1 + stats[i].Discarded2
 			what := fmt.Sprintf("dim %d, %d rows, %v, k %d, worst %v, filter %v, min %v, max %v, brute force %v",
 				v.dim, len(v.rows), o.Query.Metric(), o.K, o.Worst, o.Filter != nil, o.Min, o.Max, brute)
 			sameNeighbors(t, what, got[i], want)
@@ -262,6 +264,7 @@ func (v *vectorTable) compare(t *testing.T, table *storage.Table, opts []storage
 			}
 		}
 	}
+	return discarded
 }
 
 func sameNeighbors(t *testing.T, what string, got, want []storage.Neighbor) {
@@ -283,8 +286,13 @@ func soak() int {
 // Whatever the rows, the search and the way in which the rows got there: the
 // answer is that of scoring everything.
 func TestNearest(t *testing.T) {
-	sizes := []struct{ dim, rows int }{{1, 3000}, {3, 2500}, {33, 5000}, {64, 20000}, {100, 3000}, {512, 2500}, {1100, 2200}}
-	seed := uint64(1)
+	sizes := []struct{ dim, rows int }{{1, 3000}, {3, 2500}, {33, 5000}, {64, 20000}, {100, 3000}, {24, 18000}, {256, 2500}, {512, 2500}, {1100, 2200}}
+	seed, discarded := uint64(1), uint64(0)
+	defer func() {
+		if discarded == 0 && !t.Failed() {
+			t.Error("no row was ever discarded by its codes")
+		}
+	}()
 	for range soak() {
 		for _, set := range slices.Sorted(maps.Keys(vectorSets)) {
 			size := sizes[int(seed)%len(sizes)]
@@ -296,6 +304,10 @@ func TestNearest(t *testing.T) {
 				v.load(t, rng, set, size.rows/2)
 				v.delete(t, rng, 200)
 				v.insert(t, rng, set, size.rows/2)
+				if size.rows < 16*1024 || seed%2 == 0 {
+					check(t, v.store.RetrainColumn(ctx, "v", "v", [][]float32{gauss(rng, size.dim, 1), gauss(rng, size.dim, 2)}, nil))
+					v.insert(t, rng, set, rng.IntN(1500))
+				}
 				v.delete(t, rng, 100)
 				view := must[*storage.View](t)(v.store.Snapshot())
 				defer view.Close()
@@ -305,7 +317,7 @@ func TestNearest(t *testing.T) {
 					for rng.IntN(3) == 0 {
 						opts = append(opts, v.randomSearch(t, rng, set))
 					}
-					v.compare(t, table, opts)
+					discarded += v.compare(t, table, opts)
 				}
 			})
 		}

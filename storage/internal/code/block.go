@@ -22,6 +22,7 @@ import (
 const (
 	headerBytes = 64
 	flagNorms   = 1
+	flagZeros   = 2 // some rows are zero vectors or NULL
 )
 
 // Plane is one plane of a block, read from its stored form, which it aliases.
@@ -29,8 +30,9 @@ type Plane struct {
 	aLow, aStep, bLow, bStep float64
 	maxV, maxY               float64
 	// MinNorm and MaxNorm are the smallest and the largest norm of a row, within a
-	// factor of 1 +- 2^-40, zero vectors aside if there are others. NULLs count as zero vectors.
+	// factor of 1 +- 2^-40, zero vectors aside if there are others.
 	MinNorm, MaxNorm float64
+	zeros            bool
 	norms            []byte // 1,024 float32, or nil
 	ra, rb           []byte
 	codes            []byte
@@ -57,6 +59,7 @@ func (t *Transform) Parse(b []byte, number int, p *Plane) (ok bool, err error) {
 	*p = Plane{
 		aLow: f32(16), aStep: f32(20), bLow: f32(24), bStep: f32(28),
 		maxV: f64(32), maxY: f64(40), MinNorm: f64(48), MaxNorm: f64(56),
+		zeros: b[1]&flagZeros != 0,
 	}
 	rest := b[headerBytes:]
 	p.ra, p.rb, rest = rest[:BlockRows], rest[BlockRows:2*BlockRows], rest[2*BlockRows:]
@@ -65,6 +68,12 @@ func (t *Transform) Parse(b []byte, number int, p *Plane) (ok bool, err error) {
 	}
 	p.codes = rest
 	return true, nil
+}
+
+// NormRange returns an interval that holds the norms of all rows but zero vectors,
+// and whether there are any of these (or NULLs).
+func (p *Plane) NormRange() (low, high float64, zeros bool) {
+	return p.MinNorm * (1 - 0x1p-40), p.MaxNorm * (1 + 0x1p-40), p.zeros
 }
 
 // Norms returns an interval that holds the norm of row i.
@@ -89,11 +98,14 @@ func (t *Transform) Bytes() int { return t.Width + 2 }
 // appendPlane appends the stored form. ra and rb are the residual norms, already
 // rounded up; rows with skip set have none.
 func (t *Transform) appendPlane(dst []byte, number int, maxV, maxY, minNorm, maxNorm float64,
-	ra, rb []float64, skip func(int) bool, norms []float32, codes []byte) []byte {
+	ra, rb []float64, skip func(int) bool, zeros bool, norms []float32, codes []byte) []byte {
 	var h [headerBytes]byte
 	h[0], h[4] = version, byte(number)
 	if norms != nil {
-		h[1] = flagNorms
+		h[1] |= flagNorms
+	}
+	if zeros {
+		h[1] |= flagZeros
 	}
 	binary.LittleEndian.PutUint16(h[2:], uint16(t.Width))
 	binary.LittleEndian.PutUint64(h[8:], t.ID)

@@ -81,8 +81,8 @@ func (e *Encoder) Block(vecs []float32, plane1, plane2 []byte) ([]byte, []byte) 
 	if zeros || maxNorm > minNorm*(1+1e-6) {
 		norms = e.norms32
 	}
-	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.ra[0], e.rb[0], skip, norms, e.codes[0])
-	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.ra[1], e.rb[1], skip, nil, e.codes[1])
+	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.ra[0], e.rb[0], skip, zeros, norms, e.codes[0])
+	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.ra[1], e.rb[1], skip, zeros, nil, e.codes[1])
 	return plane1, plane2
 }
 

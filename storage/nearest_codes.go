@@ -1,0 +1,454 @@
+package storage
+
+import (
+	"context"
+	"math"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/lupadb/lupa/storage/internal/code"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+const (
+	// seedBlocks is how many blocks a search looks at for rows to begin with, and
+	// seedRows how many of them it scores.
+	seedBlocks = 48
+	seedRows   = 64
+	// seedLimit is the largest number of wanted rows for which that pays.
+	seedLimit = 256
+	// maxWaiting is how many survivors a worker keeps for later, per search.
+	maxWaiting = 8192
+)
+
+// coded is the part of a search that works with codes: it turns bounds on the
+// inner product s of the unit query, or its opposite, with a row of norm n, divided by n, into
+// bounds on the row's goodness, and back.
+type coded struct {
+	query *code.Query
+	m     vector.Metric
+	worst bool    // goodness falls with nearness
+	norm  float64 // of the query
+}
+
+// scoreSlack makes up for the rounding of scores, which are sums of at most 8,192
+// products in 16 lanes of float64, relative to the product of the norms.
+const scoreSlack = 1e-11
+
+// useCodes prepares the searches that codes can serve.
+func (p *pass) useCodes() error {
+	var tr *code.Transform
+	live := int(p.t.Rows())
+	for _, s := range p.searches {
+		o := s.opts
+		rows := live
+		if o.Filter != nil {
+			rows = min(rows, o.Filter.Len())
+		}
+		switch {
+		case o.BruteForce, o.Query.Metric() == vector.L1, o.Query.Zero(), p.sealed == 0:
+			continue
+		case s.limit < 0 && math.IsInf(s.cutoff(), -1), s.limit > rows/8:
+			continue // most rows belong to the answer
+		}
+		if tr == nil {
+			var err error
+			if tr, err = p.t.transform(p.column); err != nil || tr == nil {
+				return err
+			}
+			p.transform = tr
+		}
+		c := &coded{m: o.Query.Metric(), worst: o.Worst, norm: math.Sqrt(o.Query.SquaredNorm())}
+		unit := make([]float64, p.dim)
+		for j, x := range o.Query.Vector() {
+			unit[j] = float64(x) / c.norm
+			if o.Worst {
+				unit[j] = -unit[j]
+			}
+		}
+		c.query = tr.NewQuery(unit)
+		s.coded = c
+	}
+	return nil
+}
+
+// threshold returns the least s with which a row whose norm is in [low, high]
+// may have goodness g.
+func (c *coded) threshold(g, low, high float64) float64 {
+	switch c.m {
+	case vector.Cosine:
+		return g - scoreSlack
+	case vector.InnerProduct:
+		switch {
+		case math.IsInf(g, -1):
+			return g
+		case low == 0: // includes the zero vector, whose goodness is 0
+			if g <= 0 {
+				return math.Inf(-1)
+			}
+			low = high
+			if high == 0 {
+				return math.Inf(1)
+			}
+		}
+		if g > 0 {
+			low = high
+		}
+		return g/(c.norm*low)*(1-math.Copysign(scoreSlack, g)) - scoreSlack
+	}
+	// L2: d^2 = Q^2 + n^2 -+ 2Qns, and goodness is -d, or d for the worst.
+	if c.worst && g <= 0 || math.IsInf(g, -1) {
+		return math.Inf(-1)
+	}
+	if !c.worst && g > 0 {
+		return math.Inf(1)
+	}
+	if low == 0 && (high > 0 || c.goodness(0, 0, 0) >= g) {
+		return math.Inf(-1)
+	}
+	if high == 0 {
+		return math.Inf(1)
+	}
+	at := func(n float64) float64 {
+		sum := c.norm*c.norm + n*n
+		d := sum - g*g
+		if c.worst {
+			d = -d
+		}
+		return (d - scoreSlack*(sum+g*g)) / (2 * c.norm * n)
+	}
+	turn := math.Sqrt(math.Abs(c.norm*c.norm - g*g))
+	return min(at(low), at(high), at(max(low, min(high, turn))))
+}
+
+// blockThreshold is the threshold for all rows of a block.
+func (c *coded) blockThreshold(g float64, p *code.Plane) float64 {
+	low, high, zeros := p.NormRange()
+	t := c.threshold(g, low, high)
+	if zeros && c.m != vector.Cosine { // without an angle, they are never in the answer
+		t = min(t, c.threshold(g, 0, 0))
+	}
+	return t
+}
+
+// goodness returns the most that a row with a norm in [low, high] can have if its s
+// is at most upper.
+func (c *coded) goodness(upper, low, high float64) float64 {
+	switch c.m {
+	case vector.Cosine:
+		return upper + scoreSlack
+	case vector.InnerProduct:
+		return c.norm * (max(low*upper, high*upper) + scoreSlack*high)
+	}
+	square := func(n float64) float64 { // of the distance
+		if c.worst {
+			return (c.norm*c.norm + n*n + 2*c.norm*n*upper) + scoreSlack*(c.norm*c.norm+n*n)
+		}
+		return (c.norm*c.norm + n*n - 2*c.norm*n*upper) - scoreSlack*(c.norm*c.norm+n*n)
+	}
+	if c.worst {
+		return math.Sqrt(max(0, square(low), square(high)))
+	}
+	return -math.Sqrt(max(0, min(square(low), square(high), square(max(low, min(high, c.norm*upper))))))
+}
+
+// survivor is a row that the codes could not discard.
+type survivor struct {
+	row   uint64
+	upper float64 // bound on its goodness
+}
+
+// coding is what a worker needs for codes.
+type coding struct {
+	readers [2]*numbered
+	planes  [2]code.Plane
+	scratch code.Scratch
+	have    [2]bool
+	waiting [][]survivor // by search
+	now     []survivor
+}
+
+func (w *worker) openCodes() error {
+	p := w.p
+	w.coding = &coding{waiting: make([][]survivor, len(p.searches))}
+	for i := range w.readers {
+		var err error
+		if w.readers[i], err = p.t.codes(p.column, byte(i+1), 0, p.sealed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// plane makes plane k of block b the current one, and reports whether it is there.
+func (w *worker) plane(k int, b uint32) (bool, error) {
+	data, err := w.readers[k].Get(b)
+	if err != nil || data == nil {
+		return false, err
+	}
+	ok, err := w.p.transform.Parse(data, k+1, &w.planes[k])
+	if err != nil {
+		err = w.p.t.corruptNumber('q', w.p.column, b, err)
+	}
+	return ok, err
+}
+
+// prune handles one block of one search with the codes, of which plane 1 is
+// current. What neither is discarded nor put off is left in set.
+func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
+	s := w.p.searches[i]
+	c := s.coded
+	p1 := &w.planes[0]
+	s.codeCounts.rows.Add(uint64(n))
+	scanned := 0
+	for _, word := range set {
+		if word != 0 {
+			scanned += 64
+		}
+	}
+	s.bytes.Add(uint64(scanned * w.p.transform.Bytes()))
+	wanted := *set
+	clear(set[:])
+	cut := s.cutoff()
+	t := c.blockThreshold(cut, p1)
+	if math.IsInf(t, 1) {
+		s.codeCounts.first.Add(uint64(n))
+		return nil
+	}
+	sc := &w.scratch
+	c.query.Scan1(p1, (*[BlockRows / 64]uint64)(&wanted), t, sc)
+	survivors := (*BlockSet)(&sc.Mask)
+	sc.Rows = sc.Rows[:0]
+	for r := range survivors.All() {
+		sc.Rows = append(sc.Rows, uint16(r))
+	}
+	s.codeCounts.first.Add(uint64(n - len(sc.Rows)))
+	if len(sc.Rows) == 0 {
+		return nil
+	}
+	if !w.have[1] {
+		ok, err := w.plane(1, b)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			*set = *survivors
+			return nil
+		}
+		w.have[1] = true
+	}
+	p2 := &w.planes[1]
+	c.query.Scan2(p2, sc)
+	s.bytes.Add(uint64(len(sc.Rows) * w.p.transform.Bytes()))
+	w.now = w.now[:0]
+	left := 0
+	for k, r := range sc.Rows {
+		low, high := p1.Norms(int(r))
+		upper := c.goodness(sc.Upper2[k], low, high)
+		if upper < cut {
+			continue
+		}
+		left++
+		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, int(r)), low, high) >= cut {
+			set[r/64] |= 1 << (r % 64) // likely to belong to the answer: sharpens the cut
+		} else {
+			w.now = append(w.now, survivor{uint64(b)*BlockRows + uint64(r), upper})
+		}
+	}
+	s.codeCounts.second.Add(uint64(len(sc.Rows) - left))
+	if left > BlockRows/4 {
+		// The codes don't help here: read the floats while they come in order.
+		for _, v := range w.now {
+			r := v.row % BlockRows
+			set[r/64] |= 1 << (r % 64)
+		}
+		return nil
+	}
+	w.waiting[i] = append(w.waiting[i], w.now...)
+	if len(w.waiting[i]) < maxWaiting {
+		return nil
+	}
+	return w.thin(i)
+}
+
+// thin shortens the list of a search's waiting rows: those that are good enough no
+// longer are dropped; if that does not help, the better half is scored.
+func (w *worker) thin(i int) error {
+	s := w.p.searches[i]
+	drop := func() {
+		cut := s.cutoff()
+		n := len(w.waiting[i])
+		w.waiting[i] = slices.DeleteFunc(w.waiting[i], func(v survivor) bool { return v.upper < cut })
+		s.codeCounts.late.Add(uint64(n - len(w.waiting[i])))
+	}
+	if drop(); len(w.waiting[i]) < maxWaiting/2 {
+		return nil
+	}
+	slices.SortFunc(w.waiting[i], bestFirst)
+	half := len(w.waiting[i]) / 2
+	better := slices.Clone(w.waiting[i][:half])
+	w.waiting[i] = append(w.waiting[i][:0], w.waiting[i][half:]...)
+	slices.SortFunc(better, func(a, b survivor) int { return int(int64(a.row) - int64(b.row)) })
+	for _, v := range better {
+		if err := w.scoreRow(s, v.row); err != nil {
+			return err
+		}
+	}
+	drop()
+	return nil
+}
+
+func bestFirst(a, b survivor) int {
+	switch {
+	case a.upper > b.upper:
+		return -1
+	case a.upper < b.upper:
+		return 1
+	case a.row < b.row:
+		return -1
+	}
+	return 1
+}
+
+// scoreRow scores one row of a sealed block from its floats.
+func (w *worker) scoreRow(s *search, row uint64) error {
+	data, err := w.pages.Row(row)
+	if err != nil || data == nil {
+		return err
+	}
+	s.scored.Add(1)
+	s.bytes.Add(uint64(len(data)))
+	score := s.query.ScoreBytes(data)
+	if !s.admits(score) {
+		return nil
+	}
+	null, err := w.isNull(s, uint32(row/BlockRows), int(row%BlockRows), score)
+	if err != nil || null {
+		return err
+	}
+	s.offer([]Neighbor{{row, score}})
+	return nil
+}
+
+// seed looks for a first cut: the k-th best of the most promising rows of some
+// blocks. Any k rows of the search do, so the cut is safe whatever the codes
+// promise.
+func (p *pass) seed(ctx context.Context) error {
+	if p.sealed < 4*seedBlocks {
+		return nil
+	}
+	start := time.Now()
+	w, err := p.newWorker()
+	if err != nil {
+		return err
+	}
+	best := make([][]survivor, len(p.searches))
+	err = func() error {
+		for k := range uint32(seedBlocks) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			b := uint32((uint64(k)*2 + 1) * uint64(p.sealed) / (2 * seedBlocks))
+			ok, err := w.plane(0, b)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			for i, s := range p.searches {
+				if s.coded == nil || s.limit <= 0 || s.limit > seedLimit {
+					continue
+				}
+				set, n := p.wanted(s, b)
+				if n == 0 {
+					continue
+				}
+				least := math.Inf(-1)
+				take := max(seedRows, 2*s.limit)
+				if len(best[i]) >= take {
+					least = s.coded.blockThreshold(best[i][take-1].upper, &w.planes[0])
+				}
+				s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), least, &w.scratch)
+				for r := range (*BlockSet)(&w.scratch.Mask).All() {
+					low, high := w.planes[0].Norms(r)
+					upper := s.coded.goodness(float64(w.scratch.Upper[r]), low, high)
+					best[i] = append(best[i], survivor{uint64(b)*BlockRows + uint64(r), upper})
+				}
+				slices.SortFunc(best[i], bestFirst)
+				best[i] = best[i][:min(take, len(best[i]))]
+			}
+		}
+		for i, s := range p.searches {
+			if len(best[i]) < s.limit || s.limit <= 0 {
+				continue
+			}
+			trial := &search{ranking: newRanking(s.opts), opts: s.opts, query: s.query, zero: s.zero}
+			for _, v := range best[i] {
+				if err := w.scoreRow(trial, v.row); err != nil {
+					return err
+				}
+			}
+			s.scored.Add(trial.scored.Load())
+			s.bytes.Add(trial.bytes.Load())
+			s.raise(trial.cutoff())
+		}
+		return nil
+	}()
+	for _, s := range p.searches {
+		s.stats.Seed = time.Since(start)
+	}
+	return firstError(err, w.close())
+}
+
+// rerank scores the waiting rows, the most promising first, until none is left that could
+// be good enough.
+func (p *pass) rerank(ctx context.Context) error {
+	start := time.Now()
+	type item struct {
+		s *search
+		survivor
+	}
+	var lists []item
+	for i, s := range p.searches {
+		cut := s.cutoff()
+		for _, list := range p.waiting {
+			for _, v := range list[i] {
+				if v.upper < cut {
+					s.codeCounts.late.Add(1)
+					continue
+				}
+				lists = append(lists, item{s, v})
+			}
+		}
+	}
+	slices.SortFunc(lists, func(a, b item) int { return bestFirst(a.survivor, b.survivor) })
+	const some = 16
+	var next atomic.Int64
+	err := p.each(ctx, func(ctx context.Context, w *worker) error {
+		for !p.failed.Load() {
+			from := int(next.Add(some) - some)
+			if from >= len(lists) {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for _, v := range lists[from:min(from+some, len(lists))] {
+				if v.upper < v.s.cutoff() {
+					v.s.codeCounts.late.Add(1)
+					continue
+				}
+				if err := w.scoreRow(v.s, v.row); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for _, s := range p.searches {
+		s.stats.Rerank = time.Since(start)
+	}
+	return err
+}
