@@ -409,6 +409,15 @@ func (a *extremeIntAgg) take(g int, x int64) {
 }
 
 func (a *extremeIntAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
+	if sel == nil && groups != nil && arg.Nulls == nil && arg.Type.Kind == a.t.Kind && !arg.Const {
+		groups := groups[:n]
+		for i, x := range arg.Ints[:n] {
+			if g := groups[i]; !a.some[g] || (x > a.best[g]) == a.max {
+				a.some[g], a.best[g] = true, x
+			}
+		}
+		return nil
+	}
 	eachValue(arg, groups, n, sel, func(i, g int) { a.take(g, arg.Ints[i]) })
 	return nil
 }

@@ -37,6 +37,52 @@ func int2(f func(x, y int64) (int64, error)) kernel {
 	}
 }
 
+// mulKernel is * of integers.
+func mulKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	a, b := args[0], args[1]
+	sa, sb := a.step(), b.step()
+	for _, i := range fullSel(n, sel) {
+		x, y := a.Ints[int(i)*sa], b.Ints[int(i)*sb]
+		hi, lo := bits.Mul64(uint64(x), uint64(y))
+		if int64(hi)-x>>63&y-y>>63&x != int64(lo)>>63 {
+			return overflow(fmt.Sprintf("%d * %d", x, y))
+		}
+		out.Ints[i] = int64(lo)
+	}
+	return nil
+}
+
+// divKernel is / and, with rest, % of integers.
+func divKernel(rest bool) kernel {
+	slow := int2(divInts)
+	if rest {
+		slow = int2(modInts)
+	}
+	return func(c *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+		a, b := args[0], args[1]
+		if !b.Const || b.Ints[0] == 0 || b.Ints[0] == -1 {
+			return slow(c, args, n, sel, out)
+		}
+		sa, y := a.step(), b.Ints[0]
+		for _, i := range fullSel(n, sel) {
+			x := a.Ints[int(i)*sa]
+			var r int64
+			if (x|y)>>32 == 0 { // several times as fast
+				q := uint32(x) / uint32(y)
+				if r = int64(q); rest {
+					r = int64(uint32(x) - q*uint32(y))
+				}
+			} else if rest {
+				r = x % y
+			} else {
+				r = x / y
+			}
+			out.Ints[i] = r
+		}
+		return nil
+	}
+}
+
 // sumKernel is + or -: overflow is gathered over all rows and looked for
 // afterwards, which keeps the loop free of branches.
 func sumKernel(minus bool) kernel {
@@ -88,15 +134,6 @@ func subInts(x, y int64) (int64, error) {
 		return 0, overflow(fmt.Sprintf("%d - %d", x, y))
 	}
 	return s, nil
-}
-
-func mulInts(x, y int64) (int64, error) {
-	hi, lo := bits.Mul64(uint64(x), uint64(y))
-	high := int64(hi) - x>>63&y - y>>63&x
-	if high != int64(lo)>>63 {
-		return 0, overflow(fmt.Sprintf("%d * %d", x, y))
-	}
-	return int64(lo), nil
 }
 
 func divInts(x, y int64) (int64, error) {

@@ -19,6 +19,8 @@ type logicExpr struct {
 	or   bool
 	l, r Expr
 	sel  []int32
+	yes  []int32
+	more []int32
 	out  value.Column
 }
 
@@ -56,13 +58,14 @@ func (e *logicExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	resize(&e.out, e.Type(), b.Len)
 	// Rows that l decides are done; the others go on to r.
 	rest := e.sel[:0]
-	each(b.Len, sel, func(i int) {
-		if !l.IsNull(i) && l.Bools[i*l.step()] == e.or {
+	step, nulls := l.step(), l.Type.Kind == value.Null || l.Nulls != nil
+	for _, i := range fullSel(b.Len, sel) {
+		if (!nulls || !l.IsNull(int(i))) && l.Bools[int(i)*step] == e.or {
 			e.out.Bools[i] = e.or
 		} else {
-			rest = append(rest, int32(i))
+			rest = append(rest, i)
 		}
-	})
+	}
 	e.sel = rest
 	if len(rest) == 0 {
 		return Arg{Column: &e.out}, nil
@@ -354,6 +357,9 @@ func Select(ctx *Ctx, cond Expr, b *value.Batch, sel, dst []int32) ([]int32, err
 		}
 		return Select(ctx, and.r, b, first, dst)
 	}
+	if or, ok := cond.(*logicExpr); ok {
+		return or.selectOr(ctx, b, sel, dst)
+	}
 	if call, ok := cond.(*callExpr); ok {
 		if out, done, err := selectCompare(ctx, call, b, sel, dst); done || err != nil {
 			return out, err
@@ -373,6 +379,43 @@ func Select(ctx *Ctx, cond Expr, b *value.Batch, sel, dst []int32) ([]int32, err
 		return append(dst, fullSel(b.Len, sel)...), nil
 	}
 	return appendTrue(dst, v.Column, b.Len, sel), nil
+}
+
+// selectOr is Select for a disjunction: the rows of l and, of the others, those
+// of r, merged.
+func (e *logicExpr) selectOr(ctx *Ctx, b *value.Batch, sel, dst []int32) ([]int32, error) {
+	yes, err := Select(ctx, e.l, b, sel, e.yes[:0])
+	e.yes = yes
+	if err != nil {
+		return dst, err
+	}
+	all := fullSel(b.Len, sel)
+	rest := e.sel[:0]
+	k := 0
+	for _, i := range all {
+		if k < len(yes) && yes[k] == i {
+			k++
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	e.sel = rest
+	if len(rest) == 0 {
+		return append(dst, yes...), nil
+	}
+	more, err := Select(ctx, e.r, b, rest, e.more[:0])
+	e.more = more
+	if err != nil {
+		return dst, err
+	}
+	for len(yes) > 0 && len(more) > 0 {
+		if yes[0] < more[0] {
+			dst, yes = append(dst, yes[0]), yes[1:]
+		} else {
+			dst, more = append(dst, more[0]), more[1:]
+		}
+	}
+	return append(append(dst, yes...), more...), nil
 }
 
 // appendTrue appends the selected rows where c is true.

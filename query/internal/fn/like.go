@@ -12,7 +12,20 @@ import (
 // occur one after the other, the first at the start and the last at the end.
 type pattern struct {
 	parts []part
+	plain plainLike
+	text  string // of a plain pattern
 }
+
+// plainLike is a pattern that package strings has a function for.
+type plainLike uint8
+
+const (
+	notPlain plainLike = iota
+	equals
+	prefix
+	suffix
+	contains
+)
 
 // part is what stands between two percent signs: pieces of plain text, with one
 // arbitrary character between each and the next.
@@ -48,7 +61,27 @@ func newPattern(s string, escape rune) (*pattern, error) {
 		}
 	}
 	p.parts = append(p.parts, append(cur, text.String()))
+	p.simplify()
 	return p, nil
+}
+
+// simplify finds out whether the pattern is plain.
+func (p *pattern) simplify() {
+	for _, part := range p.parts {
+		if len(part) > 1 {
+			return
+		}
+	}
+	switch first, last := p.parts[0][0], p.parts[len(p.parts)-1][0]; {
+	case len(p.parts) == 1:
+		p.plain, p.text = equals, first
+	case len(p.parts) == 2 && last == "":
+		p.plain, p.text = prefix, first
+	case len(p.parts) == 2 && first == "":
+		p.plain, p.text = suffix, last
+	case len(p.parts) == 3 && first == "" && last == "":
+		p.plain, p.text = contains, p.parts[1][0]
+	}
 }
 
 // matchAt reports whether the part matches at the start of s, and how long.
@@ -70,6 +103,16 @@ func (p part) matchAt(s string) (n int, ok bool) {
 }
 
 func (p *pattern) match(s string) bool {
+	switch p.plain {
+	case equals:
+		return s == p.text
+	case prefix:
+		return strings.HasPrefix(s, p.text)
+	case suffix:
+		return strings.HasSuffix(s, p.text)
+	case contains:
+		return strings.Contains(s, p.text)
+	}
 	n, ok := p.parts[0].matchAt(s)
 	if !ok {
 		return false
