@@ -23,8 +23,9 @@ type csvReader struct {
 	*input
 	o      Options
 	all    []Column // in the file
-	header bool
-	pick   []int // field of each column yielded
+	header bool     // the first line holds names
+	first  bool     // which has been passed over
+	pick   []int    // field of each column yielded
 	cols   []Column
 
 	csv   *csv.Reader
@@ -259,8 +260,8 @@ func (r *csvReader) Next(ctx context.Context) (*value.Batch, error) {
 			}
 			return nil, fmt.Errorf("%s, line %d: %s where %s %d", r.path, line, plural(len(rec), "field"), what, len(r.all))
 		}
-		if r.header {
-			r.header = false
+		if r.header && !r.first {
+			r.first = true
 			continue
 		}
 		if err := r.add(rec); err != nil {
@@ -291,8 +292,8 @@ func (r *csvReader) wrap(err error) error {
 	case errors.Is(p.Err, csv.ErrBareQuote):
 		return fmt.Errorf(`%s, line %d, character %d: a quote inside a field; the whole field has to be in quotes and the quote doubled ("")`, r.path, p.Line, p.Column)
 	case errors.Is(p.Err, csv.ErrQuote):
-		if p.StartLine != p.Line {
-			return fmt.Errorf(`%s, line %d: a quote opened in line %d is not closed`, r.path, p.Line, p.StartLine)
+		if rec := r.raw.buf[r.prev-r.raw.base:]; bytes.Count(rec[:min(int64(len(rec)), r.csv.InputOffset()-r.prev)], []byte(`"`))%2 == 1 {
+			return fmt.Errorf(`%s: a quote opened in line %d is not closed`, r.path, p.StartLine)
 		}
 		return fmt.Errorf(`%s, line %d, character %d: a quote that is neither doubled ("") nor followed by %q or the end of the line`, r.path, p.Line, p.Column, r.o.Delimiter)
 	}

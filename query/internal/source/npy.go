@@ -439,21 +439,3 @@ func halfToFloat(h uint16) float32 {
 	}
 	return math.Float32frombits(math.Float32bits(f) | uint32(h&0x8000)<<16)
 }
-
-// floatToHalf rounds to the nearest binary16, to even on a tie; too large numbers
-// become infinities.
-func floatToHalf(f float32) uint16 {
-	bits := math.Float32bits(f)
-	sign := uint16(bits >> 16 & 0x8000)
-	abs := bits & 0x7fffffff
-	switch {
-	case abs > 0x7f800000:
-		return sign | 0x7e00
-	case abs >= 0x477ff000: // 65520, halfway from the greatest half to the next
-		return sign | 0x7c00
-	case abs < 0x38800000: // subnormal: in units of 2^-24
-		return sign | uint16(math.RoundToEven(float64(math.Float32frombits(abs))*0x1p24))
-	}
-	abs -= (127 - 15) << 23
-	return sign | uint16((abs+0xfff+abs>>13&1)>>13)
-}

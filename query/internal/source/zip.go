@@ -15,6 +15,7 @@ type zipReader struct {
 	cols  []Column
 	cur   []*value.Batch // what is left of each reader's last batch
 	at    []int          // from which row on
+	width []int          // columns of each file
 	ended []bool
 	rows  int64
 	out   *value.Batch
@@ -40,6 +41,9 @@ func Zip(readers []Reader, names []string) (Reader, error) {
 				return nil, z.unequal(j, i, a)
 			}
 		}
+	}
+	for _, r := range readers {
+		z.width = append(z.width, len(r.Columns()))
 	}
 	z.columns()
 	return z, nil
@@ -73,13 +77,12 @@ func (z *zipReader) Rows() int64 {
 	return -1
 }
 
-// Project keeps the files' order: cols ascending within a file and files one
-// after the other.
+// Project wants the columns of a file together and the files in their order.
 func (z *zipReader) Project(cols []int, types []value.Type) error {
 	k := 0
 	base := 0
-	for _, r := range z.in {
-		n := len(r.Columns())
+	for i, r := range z.in {
+		n := z.width[i]
 		var mine []int
 		var want []value.Type
 		for k < len(cols) && cols[k] >= base && cols[k] < base+n {
