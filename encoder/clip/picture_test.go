@@ -109,6 +109,42 @@ func TestReferencePixels(t *testing.T) {
 	}
 }
 
+// The 64 x 64 input of the toy model, whose pictures are PNG, JPEG and WebP.
+func TestToyPixels(t *testing.T) {
+	var golden struct {
+		Images []struct {
+			File    string
+			Mean    float64     `json:"pixel_mean"`
+			Std     float64     `json:"pixel_std"`
+			First32 [32]float64 `json:"pixel_first32"`
+		}
+	}
+	readJSON(t, filepath.Join(toy, "goldens.json"), &golden)
+	pre := loadPreprocessor(t, filepath.Join(toy, "model"))
+	for _, g := range golden.Images {
+		px := pre.Pixels(decodeFile(t, filepath.Join(toy, "scenes", g.File)))
+		tolerance := 1e-6
+		if filepath.Ext(g.File) == ".jpg" {
+			tolerance = 0.05
+		}
+		var sum, squares float64
+		for i, v := range px {
+			sum, squares = sum+float64(v), squares+float64(v)*float64(v)
+			if i < 32 && math.Abs(float64(v)-g.First32[i]) > tolerance {
+				t.Errorf("%s: value %d is %v, want %v", g.File, i, v, g.First32[i])
+			}
+		}
+		mean := sum / float64(len(px))
+		std := math.Sqrt(squares/float64(len(px)) - mean*mean)
+		if math.Abs(mean-g.Mean) > 0.002 || math.Abs(std-g.Std) > 0.002 {
+			t.Errorf("%s: mean %.5f and deviation %.5f, want %.5f and %.5f", g.File, mean, std, g.Mean, g.Std)
+		}
+	}
+	if len(golden.Images) == 0 {
+		t.Error("no reference pictures")
+	}
+}
+
 // TestReferenceCrops compares with Pillow over pictures of many kinds. These
 // were made by OpenAI's code: no EXIF orientation, crop rounded.
 func TestReferenceCrops(t *testing.T) {

@@ -107,6 +107,8 @@ func readSpec(dir string) (*tokenizerSpec, string, error) {
 // tokenizerSpec is the part of tokenizer.json that matters.
 type tokenizerSpec struct {
 	AddedTokens   []specToken     `json:"added_tokens"`
+	Normalizer    *specStep       `json:"normalizer"`
+	PreTokenizer  *specStep       `json:"pre_tokenizer"`
 	PostProcessor json.RawMessage `json:"post_processor"`
 	Model         struct {
 		Type   string            `json:"type"`
@@ -120,6 +122,52 @@ type specToken struct {
 	ID         int64  `json:"id"`
 	Content    string `json:"content"`
 	Normalized bool   `json:"normalized"`
+}
+
+// specStep is a normalizer or pre-tokenizer, or a sequence of them.
+type specStep struct {
+	Type    string `json:"type"`
+	Pattern struct {
+		Regex string `json:"Regex"`
+	} `json:"pattern"`
+	Content       string     `json:"content"`
+	Normalizers   []specStep `json:"normalizers"`
+	Pretokenizers []specStep `json:"pretokenizers"`
+}
+
+// wordPattern is how CLIP cuts words; some files name the two ends before it.
+const wordPattern = `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`
+
+// check refuses a tokenizer that is BPE but prepares texts in another way than
+// CLIP's: its ids would be wrong without a word.
+func (s *tokenizerSpec) check() error {
+	if n := s.Normalizer; n != nil {
+		lower := false
+		for _, step := range append([]specStep{*n}, n.Normalizers...) {
+			switch {
+			case step.Type == "Lowercase":
+				lower = true
+			case step.Type == "Sequence", step.Type == "NFC":
+			case step.Type == "Replace" && step.Pattern.Regex == `\s+` && step.Content == " ":
+			default:
+				return fmt.Errorf("not a CLIP tokenizer: it normalises with %q %q", step.Type, step.Pattern.Regex)
+			}
+		}
+		if !lower {
+			return errors.New("not a CLIP tokenizer: it does not lower-case")
+		}
+	}
+	if p := s.PreTokenizer; p != nil {
+		for _, step := range append([]specStep{*p}, p.Pretokenizers...) {
+			switch {
+			case step.Type == "Sequence", step.Type == "ByteLevel":
+			case step.Type == "Split" && strings.HasSuffix(step.Pattern.Regex, wordPattern):
+			default:
+				return fmt.Errorf("not a CLIP tokenizer: it cuts words with %q %q", step.Type, step.Pattern.Regex)
+			}
+		}
+	}
+	return nil
 }
 
 // mergeList is written as "a b" in older files and as ["a", "b"] in newer ones.
@@ -183,6 +231,9 @@ func newTokenizer(spec *tokenizerSpec, cfg tokenizerConfig) (*Tokenizer, error) 
 			kind = "unnamed"
 		}
 		return nil, fmt.Errorf("not a CLIP tokenizer: BPE with the word end %q is needed, this is %s with %q", endOfWord, kind, m.Suffix)
+	}
+	if err := spec.check(); err != nil {
+		return nil, err
 	}
 	t := &Tokenizer{seed: maphash.MakeSeed(), max: DefaultMaxLength}
 	t.bpe.merges = make(map[pair]merge, len(m.Merges))
