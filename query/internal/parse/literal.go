@@ -26,13 +26,13 @@ func numberValue(text string, negative bool) (value.Value, error) {
 		n, err := strconv.ParseInt(text, base, 64)
 		if err != nil {
 			return value.Value{}, fmt.Errorf("%s is out of the range of INTEGER, %d to %d; as a REAL write %s.0",
-				Abbreviate(text), math.MinInt64, math.MaxInt64, Abbreviate(text))
+				abbreviate(text), math.MinInt64, math.MaxInt64, abbreviate(text))
 		}
 		return value.Int(n), nil
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		return value.Value{}, fmt.Errorf("%s is out of the range of REAL", Abbreviate(text))
+		return value.Value{}, fmt.Errorf("%s is out of the range of REAL", abbreviate(text))
 	}
 	return value.Float(f), nil
 }
@@ -103,7 +103,7 @@ func unescape(s string) (string, error) {
 func blobValue(text string) (value.Value, error) {
 	b, err := hex.DecodeString(text[2 : len(text)-1])
 	if err != nil {
-		return value.Value{}, fmt.Errorf("%s: bytes are written as pairs of hexadecimal digits, X'00ff'", Abbreviate(text))
+		return value.Value{}, fmt.Errorf("%s: bytes are written as pairs of hexadecimal digits, X'00ff'", abbreviate(text))
 	}
 	return value.Bytes(b), nil
 }
@@ -136,7 +136,7 @@ func vectorValue(text string) (value.Value, error) {
 			if n, intErr := strconv.ParseInt(number, 0, 64); intErr == nil { // 0x1f
 				f = float64(n)
 			} else {
-				return value.Value{}, fmt.Errorf("number %d of the vector, %s, is out of the range of a float32", len(vec)+1, Abbreviate(number))
+				return value.Value{}, fmt.Errorf("number %d of the vector, %s, is out of the range of a float32", len(vec)+1, abbreviate(number))
 			}
 		}
 		if vec = append(vec, float32(f)); len(vec) > value.MaxDim {

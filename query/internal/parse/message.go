@@ -152,9 +152,9 @@ func (m *mistake) found(n int) string {
 	case t.Type == lexKeyword:
 		return strings.ToUpper(t.Value)
 	case t.Type == lexWord, t.Type == lexOp:
-		return `"` + Abbreviate(t.Value) + `"`
+		return `"` + abbreviate(t.Value) + `"`
 	}
-	return Abbreviate(m.text(t))
+	return abbreviate(m.text(t))
 }
 
 // wanted lists what would be right.

@@ -168,7 +168,7 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 	case digit(c) || c == '.' && off+1 < len(src) && digit(src[off+1]):
 		end, ok := numberEnd(src, off)
 		if !ok {
-			return tokNumber, end, Errorf(at, "%s is not a number", Abbreviate(src[off:end])).
+			return tokNumber, end, Errorf(at, "%s is not a number", abbreviate(src[off:end])).
 				WithHint("a name that begins with a digit is written in double quotes")
 		}
 		return tokNumber, end, nil
@@ -373,9 +373,9 @@ func invalidUTF8(text string, at Pos) *Error {
 	return Errorf(at, "the text is not UTF-8").WithHint("bytes are written X'00ff'")
 }
 
-// Abbreviate shortens a piece of source for an error message: at most 40
+// abbreviate shortens a piece of source for an error message: at most 40
 // characters, on one line.
-func Abbreviate(s string) string {
+func abbreviate(s string) string {
 	cut := false
 	if i := strings.IndexAny(s, "\r\n"); i >= 0 {
 		s, cut = s[:i], true

@@ -89,7 +89,7 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 	}
 	dim, err := strconv.Atoi(n.Value)
 	if err != nil || dim < 1 || dim > value.MaxDim {
-		return Type{}, Errorf(posOf(n.Pos), "a vector has 1 to %d dimensions, not %s", value.MaxDim, Abbreviate(n.Value))
+		return Type{}, Errorf(posOf(n.Pos), "a vector has 1 to %d dimensions, not %s", value.MaxDim, abbreviate(n.Value))
 	}
 	typ.Dim = dim
 	if !is(lex.Peek(), ")") {
