@@ -235,8 +235,10 @@ func (e *expr) writeKey(b *strings.Builder) {
 		fmt.Fprintf(b, ":%q", e.enc.name)
 	case opSum:
 		fmt.Fprintf(b, ":%v,%v", e.weights, e.unit)
-	case opSubquery, opInQuery, opExists, opIn:
-		fmt.Fprintf(b, ":%p,%p,%v", e.query, e.set, e.not)
+	case opSubquery, opInQuery, opExists:
+		fmt.Fprintf(b, ":%p,%v", e.query, e.not)
+	case opIn: // the set is that of the arguments
+		fmt.Fprintf(b, ":%v", e.not)
 	case opAgg:
 		fmt.Fprintf(b, ":%s,%v", e.agg.call.Func.Name, e.agg.distinct)
 		if e.agg.arg != nil {

@@ -21,6 +21,7 @@ type rule struct {
 // after flatten has removed projections in between.
 var rules = []rule{
 	{"push filters down", pushFilters},
+	{"push join conditions down", pushJoinConditions},
 	{"find join keys", joinKeys},
 	{"look up by key or index", lookups},
 	{"top-k search", topKSearch},
@@ -356,35 +357,52 @@ func push(n node, c *expr) bool {
 	return false
 }
 
-// joinKeys finds the equalities to join by, moves conditions on one side into
-// it, and builds the hash table over the smaller input.
+// sides tells which inputs of a join an expression uses.
+func (j *joinNode) sides(e *expr) (left, right bool) {
+	l, r := j.l.columns(), j.r.columns()
+	for c := range columnsOf(e) {
+		left = left || contains(l, c)
+		right = right || contains(r, c)
+	}
+	return
+}
+
+// pushJoinConditions moves the conditions of a join that use one of its inputs
+// into that input. It comes before joinKeys, as what is moved may become a key of
+// a join further down.
+func pushJoinConditions(b *binder, n node) (node, error) {
+	j, ok := n.(*joinNode)
+	if !ok {
+		return n, nil
+	}
+	var on []*expr
+	for _, c := range j.on {
+		switch inL, inR := j.sides(c); {
+		case inR && !inL:
+			if !push(j.r, c) {
+				j.r = &filterNode{j.r, []*expr{c}}
+			}
+		case inL && !inR && j.kind != parse.LeftJoin:
+			if !push(j.l, c) {
+				j.l = &filterNode{j.l, []*expr{c}}
+			}
+		default:
+			on = append(on, c)
+		}
+	}
+	j.on = on
+	return j, nil
+}
+
+// joinKeys finds the equalities to join by and builds the hash table over the
+// smaller input.
 func joinKeys(b *binder, n node) (node, error) {
 	j, ok := n.(*joinNode)
 	if !ok {
 		return n, nil
 	}
-	l, r := j.l.columns(), j.r.columns()
-	side := func(e *expr) (left, right bool) {
-		for c := range columnsOf(e) {
-			left = left || contains(l, c)
-			right = right || contains(r, c)
-		}
-		return
-	}
+	side := j.sides
 	for _, c := range j.on {
-		inL, inR := side(c)
-		switch {
-		case inR && !inL:
-			if !push(j.r, c) {
-				j.r = &filterNode{j.r, []*expr{c}}
-			}
-			continue
-		case inL && !inR && j.kind != parse.LeftJoin:
-			if !push(j.l, c) {
-				j.l = &filterNode{j.l, []*expr{c}}
-			}
-			continue
-		}
 		if c.op == opCall && c.call.Func.Name == "=" {
 			x, y := c.args[0], c.args[1]
 			xl, xr := side(x)
@@ -600,7 +618,14 @@ func countFromMetadata(b *binder, n node) (node, error) {
 			if !ok {
 				return n, nil
 			}
-			rows, err := scan.table.IndexScan(b.ctx, index, storage.Range{Reverse: name == "max", Limit: 1})
+			r := storage.Range{Limit: 1}
+			if name == "max" { // NULLs are last in an index; a bound leaves them out
+				r.Reverse, r.Low = true, least(g.arg.typ.Kind)
+				if r.Low.IsNull() {
+					return n, nil
+				}
+			}
+			rows, err := scan.table.IndexScan(b.ctx, index, r)
 			if err != nil {
 				return nil, err
 			}
@@ -619,6 +644,25 @@ func countFromMetadata(b *binder, n node) (node, error) {
 		}
 	}
 	return &metadataNode{valuesNode{rows: [][]*expr{row}, outs: a.aggCols}, scan.table.Def().Name}, nil
+}
+
+// least returns the least value of a kind, or NULL if it has none.
+func least(k value.Kind) value.Value {
+	switch k {
+	case value.Boolean:
+		return value.Bool(false)
+	case value.Integer:
+		return value.Int(math.MinInt64)
+	case value.Real:
+		return value.Float(math.Inf(-1))
+	case value.Timestamp:
+		return value.Micros(math.MinInt64)
+	case value.Text:
+		return value.Str("")
+	case value.Blob:
+		return value.BlobOf("")
+	}
+	return value.Value{}
 }
 
 // metadataNode is a row that is known without a scan.

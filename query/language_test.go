@@ -12,12 +12,12 @@ import (
 	"github.com/lupadb/lupa/query"
 )
 
-var updateDocs = flag.Bool("docs.update", false, "rewrite the generated parts of docs/language.md")
+var updateDocs = flag.Bool("language.update", false, "rewrite the generated parts of query/LANGUAGE.md")
 
-// TestLanguageReference checks docs/language.md against the code: its lists of
+// TestLanguageReference checks query/LANGUAGE.md against the code: its lists of
 // words and functions are the code's, and every statement in it parses.
 func TestLanguageReference(t *testing.T) {
-	const name = "../docs/language.md"
+	const name = "LANGUAGE.md"
 	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func TestLanguageReference(t *testing.T) {
 				t.Fatal(err)
 			}
 		} else {
-			t.Error("docs/language.md does not list the words and functions there are: go test ./query -docs.update")
+			t.Error("query/LANGUAGE.md does not list the words and functions there are: go test ./query -language.update")
 		}
 	}
 
