@@ -284,7 +284,7 @@ func isBrokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
 // echo prints a statement before its result, with a blank line between results.
 func (s *Shell) echo(text string) {
-	if !s.set.echo || s.interactive {
+	if !s.set.echo || s.interactive && s.reading == 0 {
 		return
 	}
 	text = strings.TrimSpace(text)

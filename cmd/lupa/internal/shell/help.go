@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -151,15 +150,20 @@ func runMan(_ context.Context, std stdio, _ []string) error {
 		return s
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH LUPA 1 %s \"lupa %s\" \"User Commands\"\n", time.Now().UTC().Format("2006-01-02"), text(std.version))
+	fmt.Fprintf(&b, ".TH LUPA 1 \"\" \"lupa %s\" \"User Commands\"\n", text(std.version))
 	b.WriteString(".SH NAME\nlupa \\- search pictures and vectors with SQL\n.SH SYNOPSIS\n")
 	b.WriteString(".B lupa\n[\\fIFLAGS\\fR] [\\fISTORE\\fR [\\fISQL\\fR...]]\n")
 	for _, c := range subcommands() {
-		fmt.Fprintf(&b, ".br\n.B lupa %s\n%s\n", c.name, text(c.args))
+		fmt.Fprintf(&b, ".br\n.B lupa %s\n", c.name)
+		if c.args != "" {
+			b.WriteString(text(c.args) + "\n")
+		}
 	}
 	b.WriteString(".SH DESCRIPTION\nOpens the store in the folder\n.IR STORE ,\nmaking it if there is none, and runs the statements given as arguments, with\n\\-c, in files or on standard input. With none of these and a terminal it is an interactive shell.\n")
 	b.WriteString(".PP\nResults go to standard output, everything else to standard error.\n.SH OPTIONS\n")
 	manFlags(&b, newFlags(&options{}), text)
+	b.WriteString(".PP\nThe VALUE of a parameter is a text in single quotes, a number, a vector such as [1, 0.5], true, false or null; anything else is text as it stands.\n")
+	b.WriteString(".PP\nA word that is a subcommand is taken as one: a store called eval is ./eval.\n")
 	for _, c := range subcommands() {
 		fmt.Fprintf(&b, ".SH \"LUPA %s\"\n%s.\n", strings.ToUpper(c.name), text(c.doc))
 		if h := subcommandHelp[c.name]; h != "" {

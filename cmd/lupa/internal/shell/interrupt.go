@@ -4,7 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"syscall"
+	"sync"
 )
 
 // interrupts turns SIGINT into the end of the running statement. Between
@@ -15,7 +15,7 @@ type interrupts struct {
 
 func catchInterrupts() *interrupts {
 	i := &interrupts{ch: make(chan os.Signal, 1)}
-	signal.Notify(i.ch, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(i.ch, os.Interrupt)
 	return i
 }
 
@@ -32,8 +32,9 @@ func (i *interrupts) pending() bool {
 }
 
 // cancellable returns a context that the next SIGINT cancels with the cause
-// errInterrupted. A second SIGINT ends the process at once: something in the
-// statement does not heed its context, and commits are atomic anyway.
+// errInterrupted. The third one ends the process: something does not heed its
+// context, and what is committed is safe. While a pager has the terminal, Ctrl-C
+// is meant for it.
 func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if s.stop == nil {
@@ -41,10 +42,13 @@ func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
 	}
 	finished := make(chan struct{})
 	go func() {
-		for n := 0; ; n++ {
+		for n := 0; ; {
 			select {
 			case <-s.stop.ch:
-				if n > 1 {
+				if s.paging.Load() {
+					continue
+				}
+				if n++; n == 3 {
 					os.Exit(exitInterrupted)
 				}
 				cancel(errInterrupted)
@@ -53,5 +57,5 @@ func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
 			}
 		}
 	}()
-	return ctx, func() { close(finished); cancel(nil) }
+	return ctx, sync.OnceFunc(func() { close(finished); cancel(nil) })
 }

@@ -92,7 +92,9 @@ func lex(text string) []token {
 	return out
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
+func isSpace(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'
+}
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 func wordStart(s string) bool {
@@ -144,30 +146,50 @@ func quotedEnd(s string, i int) (end int, open bool) {
 // on, without keeping its text.
 type scanner struct {
 	quote   byte // ', " or * (a comment) when within one
+	escapes bool // the quote is E'...', where a backslash takes the next byte along
+	depth   int  // of comments within comments
 	pending bool // something of a statement came after the last semicolon
 }
 
 func (c *scanner) between() bool { return !c.pending && c.quote == 0 }
 
 func (c *scanner) feed(line string) {
+	at := func(i int) byte {
+		if i < 0 || i >= len(line) {
+			return '\n'
+		}
+		return line[i]
+	}
 	for i := 0; i < len(line); i++ {
 		ch := line[i]
 		switch {
+		case c.quote == '*' && ch == '/' && at(i+1) == '*':
+			c.depth++
+			i++
 		case c.quote == '*':
-			if ch == '*' && i+1 < len(line) && line[i+1] == '/' {
-				c.quote = 0
+			if ch == '*' && at(i+1) == '/' {
+				if c.depth--; c.depth == 0 {
+					c.quote = 0
+				}
 				i++
 			}
+		case c.escapes && ch == '\\':
+			i++
 		case c.quote != 0: // a doubled quote closes and opens again: the same
 			if ch == c.quote {
-				c.quote = 0
+				if at(i+1) == ch {
+					i++
+				} else {
+					c.quote, c.escapes = 0, false
+				}
 			}
 		case ch == '\'' || ch == '"':
 			c.quote, c.pending = ch, true
-		case ch == '-' && i+1 < len(line) && line[i+1] == '-':
+			c.escapes = ch == '\'' && (at(i-1) == 'e' || at(i-1) == 'E') && !isNameByte(at(i-2))
+		case ch == '-' && at(i+1) == '-':
 			return
-		case ch == '/' && i+1 < len(line) && line[i+1] == '*':
-			c.quote = '*'
+		case ch == '/' && at(i+1) == '*':
+			c.quote, c.depth = '*', 1
 			i++
 		case ch == ';':
 			c.pending = false
@@ -175,4 +197,10 @@ func (c *scanner) feed(line string) {
 			c.pending = true
 		}
 	}
+}
+
+// isNameByte reports whether a byte may be part of a name or a number, so that
+// what follows is not a token of its own.
+func isNameByte(c byte) bool {
+	return c == '_' || c == '$' || c >= 0x80 || isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 }

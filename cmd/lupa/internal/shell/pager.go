@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 )
@@ -22,6 +23,7 @@ type pager struct {
 	in      io.WriteCloser
 	over    bool // the pager was left, the rest is not wanted
 	direct  bool // no pager could be started
+	running *atomic.Bool
 }
 
 // page returns the writer for a result, and what to call when all is written.
@@ -40,7 +42,7 @@ func (s *Shell) page(to *sink, mode string) (io.Writer, func()) {
 		}
 	}
 	_, height := termSize(to.file)
-	p := &pager{to: to.w, command: command, height: height - 1}
+	p := &pager{to: to.w, command: command, height: height - 1, running: &s.paging}
 	return p, p.done
 }
 
@@ -85,6 +87,7 @@ func (p *pager) start() {
 		return
 	}
 	p.in = in
+	p.running.Store(true)
 	if _, err := in.Write(p.held.Bytes()); err != nil {
 		p.over = true
 	}
@@ -97,6 +100,7 @@ func (p *pager) done() {
 	if p.in != nil {
 		p.in.Close()
 		p.cmd.Wait() // its exit status says nothing about the result
+		p.running.Store(false)
 		return
 	}
 	p.to.Write(p.held.Bytes())

@@ -42,6 +42,9 @@ func (s *Shell) newEditor(h *history) *editor {
 	rl.Config.Set("menu-complete-display-prefix", true)
 	rl.Config.Set("multiline-column", false)
 	rl.Config.Set("autocomplete", false)
+	// Asking the terminal where the cursor is loses what was typed ahead while a
+	// statement ran: keys that arrive together with the answer are dropped.
+	rl.Config.Set("cursor-position-probe", false)
 	rl.Config.Set("enable-bracketed-paste", true)
 
 	rl.Prompt.Primary(s.prompt)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
@@ -41,6 +42,7 @@ type Shell struct {
 	reading     int  // depth of .read
 	stop        *interrupts
 	bar         bar
+	paging      atomic.Bool
 	protocol    string // what .images auto has found, or ""
 }
 
@@ -299,6 +301,15 @@ func (s *Shell) show(rows *db.Rows) error {
 func (s *Shell) render(cols []render.Column, each func(row func([]db.Value) error) error) (err error) {
 	to, closeSink := s.sink()
 	defer func() { err = errors.Join(err, closeSink()) }()
+	if s.mode(to) == "gallery" && isTerminal(to.file) { // a page is for a browser
+		f, err := os.CreateTemp("", "lupa-gallery-*.html")
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		defer s.message("the page is %s", f.Name())
+		to = &sink{f, f, f.Name()}
+	}
 	o := s.renderOptions(to)
 	w, donePaging := s.page(to, s.mode(to))
 	defer func() { donePaging() }()

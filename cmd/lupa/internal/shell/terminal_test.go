@@ -1,0 +1,365 @@
+//go:build unix
+
+package shell
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+)
+
+// asCommand makes the test binary be lupa: the line editor owns a process's
+// standard streams and signals, so a terminal session is this very code in a
+// process of its own, under a pseudo-terminal.
+const asCommand = "LUPA_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asCommand) != "" {
+		os.Exit(Main(os.Args[1:], "test"))
+	}
+	os.Exit(m.Run())
+}
+
+// screen is lupa running in a terminal: what it writes is drawn by an emulator,
+// which answers its questions as a terminal does.
+type screen struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	tty  *os.File
+	term vt10x.Terminal
+
+	mu   sync.Mutex
+	raw  strings.Builder // all that came
+	done chan struct{}
+}
+
+// patience is how long something may take that should be there at once; it only
+// bounds a test that fails.
+const patience = 30 * time.Second
+
+// answers sends the emulator's answers off on their own: a terminal that waits
+// for its reader must not keep it from reading.
+type answers struct{ tty *os.File }
+
+func (a answers) Write(p []byte) (int, error) {
+	go a.tty.Write(append([]byte(nil), p...))
+	return len(p), nil
+}
+
+func startScreen(t *testing.T, cols, rows int, env []string, args ...string) *screen {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asCommand+"=1", "TERM=xterm-256color", "INPUTRC=/dev/null", "PAGER=cat", "NO_COLOR=", "TMUX=",
+		"LUPA_HISTORY="+filepath.Join(t.TempDir(), "history"))
+	cmd.Env = append(cmd.Env, env...)
+	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &screen{t: t, cmd: cmd, tty: tty, done: make(chan struct{})}
+	s.term = vt10x.New(vt10x.WithSize(cols, rows), vt10x.WithWriter(answers{tty}))
+	go func() {
+		defer close(s.done)
+		buf := make([]byte, 32<<10)
+		for {
+			n, err := tty.Read(buf)
+			if n > 0 {
+				s.mu.Lock()
+				s.raw.Write(buf[:n])
+				s.term.Write(buf[:n])
+				s.mu.Unlock()
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		tty.Close()
+		<-s.done
+	})
+	return s
+}
+
+// text is what stands on the screen, without blanks at the lines' ends.
+func (s *screen) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lines := strings.Split(s.term.String(), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimRight(l, " \x00")
+	}
+	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
+}
+
+// wait waits until the screen satisfies ok.
+func (s *screen) wait(what string, ok func(text string) bool) {
+	s.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		if ok(s.text()) {
+			return
+		}
+		select {
+		case <-s.done:
+			if ok(s.text()) {
+				return
+			}
+			s.t.Fatalf("lupa has ended; waited for %s on\n%s", what, s.text())
+		default:
+		}
+	}
+	s.t.Fatalf("no %s on\n%s", what, s.text())
+}
+
+func (s *screen) see(want string) {
+	s.t.Helper()
+	s.wait(fmt.Sprintf("%q", want), func(text string) bool { return strings.Contains(text, want) })
+}
+
+// ends waits until the last line of the screen ends with want: a prompt, or what
+// is being typed.
+func (s *screen) ends(want string) {
+	s.t.Helper()
+	s.wait(fmt.Sprintf("%q at the end", want), func(text string) bool { return strings.HasSuffix(text, want) })
+}
+
+func (s *screen) keys(keys string) {
+	s.t.Helper()
+	if _, err := s.tty.WriteString(keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// enter types a line, waits for it to be on the screen, and ends it.
+func (s *screen) enter(line string) {
+	s.t.Helper()
+	s.keys(line)
+	last := line[max(0, len(line)-20):]
+	s.see(last)
+	s.keys("\r")
+}
+
+// exit waits for the process to end and returns its status.
+func (s *screen) exit() int {
+	s.t.Helper()
+	select {
+	case <-s.done:
+	case <-time.After(patience):
+		s.t.Fatalf("lupa doesn't end:\n%s", s.text())
+	}
+	s.cmd.Wait()
+	return s.cmd.ProcessState.ExitCode()
+}
+
+const (
+	up, down, left = "\x1b[A", "\x1b[B", "\x1b[D"
+	ctrlA, ctrlC   = "\x01", "\x03"
+	ctrlD, ctrlR   = "\x04", "\x12"
+	tab            = "\t"
+)
+
+// photoStore makes a store with a few rows to ask for.
+func photoStore(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "photos.lupa")
+	got := lupa(t, "", dir,
+		"CREATE TABLE photos (id TEXT PRIMARY KEY, width INTEGER, caption TEXT, clip VECTOR(3))",
+		`INSERT INTO photos VALUES ('a', 100, 'a wolf', [1, 0, 0]), ('b', 200, 'two red fish', [0, 1, 0]),
+		 ('c', NULL, '雪の中の虎', [0.6, 0.8, 0]), ('d', 400, NULL, NULL)`)
+	if got.status != 0 {
+		t.Fatal(got.err)
+	}
+	return dir
+}
+
+func TestTypingAStatement(t *testing.T) {
+	s := startScreen(t, 80, 24, nil, photoStore(t))
+	s.see("photos>")
+	s.enter("SELECT id, width FROM photos")
+	s.enter("WHERE width > 100 ORDER BY id")
+	s.keys(";\r")
+	s.see("│ b  │   200 │")
+	s.see("│ d  │   400 │")
+	s.ends("photos>")
+	s.keys(ctrlD)
+	if status := s.exit(); status != 0 {
+		t.Errorf("Ctrl-D gives exit status %d", status)
+	}
+}
+
+func TestErrorsHaveACaret(t *testing.T) {
+	s := startScreen(t, 80, 24, nil, photoStore(t))
+	s.see("photos>")
+	s.enter("SELECT id,")
+	s.enter("  widht FROM photos;")
+	s.see(`widht`)
+	s.see("2:3: ")
+	s.wait("a caret under the w", func(text string) bool {
+		lines := strings.Split(text, "\n")
+		for i := range lines {
+			if strings.TrimSpace(lines[i]) == "^" && i > 0 {
+				return strings.HasPrefix(lines[i-1][strings.Index(lines[i], "^"):], "widht")
+			}
+		}
+		return false
+	})
+	s.enter("SELECT 1 AS one;")
+	s.see("│ one │")
+}
+
+func TestHistoryIsPerStatementAndStays(t *testing.T) {
+	dir := photoStore(t)
+	file := "LUPA_HISTORY=" + filepath.Join(t.TempDir(), "sub", "history")
+	s := startScreen(t, 80, 24, []string{file}, dir)
+	s.see("photos>")
+	s.enter("SELECT count(*) AS first_one")
+	s.enter("FROM photos;")
+	s.see("│         4 │")
+	s.enter("SELECT 22 AS second_one;")
+	s.see("│         22 │")
+	s.keys(ctrlD)
+	s.exit()
+
+	s = startScreen(t, 80, 24, []string{file}, dir)
+	s.see("photos>")
+	s.keys(up)
+	s.see("SELECT 22 AS second_one;")
+	s.keys(up)
+	s.see("SELECT count(*) AS first_one")
+	s.see("FROM photos;") // both lines came back
+	s.keys("\r")
+	s.see("│         4 │")
+	s.keys(ctrlR + "22 AS")
+	s.see("SELECT 22 AS second_one;")
+	s.keys("\r\r")
+	s.see("│         22 │")
+}
+
+func TestCompletion(t *testing.T) {
+	work := t.TempDir()
+	if err := os.WriteFile(filepath.Join(work, "wolf und hund.csv"), []byte("id\nx\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startScreen(t, 100, 30, nil, photoStore(t))
+	s.see("photos>")
+	for _, c := range []struct{ typed, want string }{
+		{"SEL", "SELECT"},
+		{"insert in", "insert into"},
+		{"SELECT cap" + "\x00FROM photos", ""},
+		{"SELECT * FROM pho", "SELECT * FROM photos"},
+		{"SELECT capt", "SELECT caption"},
+		{"SELECT clip_", "SELECT clip_sim("},
+		{"SELECT octet_l", "SELECT octet_length("},
+		{"COPY photos (id) FROM '" + work + "/wol", "COPY photos (id) FROM '" + work + "/wolf und hund.csv'"},
+		{".indexe", ".indexes"},
+		{".mode markd", ".mode markdown"},
+		{".schema ph", ".schema photos"},
+	} {
+		if c.want == "" {
+			continue
+		}
+		s.keys(c.typed + tab)
+		want := c.want
+		if len(want) > 40 {
+			want = want[len(want)-40:]
+		}
+		s.see(want)
+		s.keys(ctrlC)
+		s.wait("an empty prompt", func(text string) bool {
+			return strings.HasSuffix(text, "photos>")
+		})
+	}
+}
+
+func TestCtrlCKeepsTheSession(t *testing.T) {
+	dir := photoStore(t)
+	s := startScreen(t, 100, 30, nil, dir)
+	s.see("photos>")
+	s.keys("SELECT half typed")
+	s.see("half typed")
+	s.keys(ctrlC)
+	s.wait("an empty prompt", func(text string) bool { return strings.HasSuffix(text, "photos>") })
+
+	// Big enough to be running for as long as anyone waits.
+	s.enter("CREATE TABLE n (x INTEGER);")
+	s.enter("INSERT INTO n VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10);")
+	s.see("10 rows inserted")
+	for range 4 {
+		s.enter("INSERT INTO n SELECT x FROM n;")
+	}
+	s.enter("BEGIN;")
+	s.see("photos*>")
+	s.enter("COMMIT;")
+	s.ends("photos>")
+	s.enter(".timer on")
+	s.enter("SELECT count(*) AS rows FROM n;")
+	s.see("│  160 │")
+	s.see("time:")
+}
+
+func TestResizing(t *testing.T) {
+	s := startScreen(t, 100, 20, nil, photoStore(t))
+	s.see("photos>")
+	s.enter("SELECT id, repeat_me FROM (SELECT id, caption || ' and so on, and so on, and so on, and so on' AS repeat_me FROM photos) AS x;")
+	s.see("a wolf and so on, and so on, and so on, and so on")
+	if err := pty.Setsize(s.tty, &pty.Winsize{Cols: 40, Rows: 20}); err != nil {
+		t.Fatal(err)
+	}
+	s.mu.Lock()
+	s.term.Resize(40, 20)
+	s.mu.Unlock()
+	s.keys(up)
+	s.see("SELECT id, repeat_me")
+	s.keys("\r")
+	s.wait("a table of at most 40 columns", func(text string) bool {
+		for _, l := range strings.Split(text, "\n") {
+			if strings.HasPrefix(l, "│ a") && strings.HasSuffix(l, "… │") && len([]rune(l)) <= 40 {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func TestDotCommandsOnATerminal(t *testing.T) {
+	s := startScreen(t, 100, 45, nil, photoStore(t))
+	s.see("photos>")
+	s.enter(".tables")
+	s.see("│ photos │    4 │ id, width, caption, clip │")
+	s.enter(`\d photos`)
+	s.see("│ clip    │ VECTOR(3) │")
+	s.enter(`\x`)
+	s.enter("SELECT id, clip FROM photos WHERE id = 'a';")
+	s.see("clip = [1, 0, 0]")
+	s.enter(`\x`)
+	s.enter(".nullvalue -")
+	s.enter("SELECT caption FROM photos WHERE id = 'd';")
+	s.see("│ -       │")
+	s.enter(".nosuch")
+	s.see("no command .nosuch")
+	s.enter(".quit")
+	if status := s.exit(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+}
+
+func TestPager(t *testing.T) {
+	s := startScreen(t, 80, 12, []string{"LUPA_PAGER=sed s/^/paged:/"}, photoStore(t))
+	s.see("photos>")
+	s.enter("SELECT id FROM photos;")
+	s.see("│ d  │")
+	if strings.Contains(s.text(), "paged:") {
+		t.Errorf("a short result was paged:\n%s", s.text())
+	}
+	s.enter(".help")
+	s.see("paged:")
+}
