@@ -23,6 +23,8 @@ type LoadOptions struct {
 	// QuerySamples are query vectors typical for a vector column (position in
 	// Def().Columns), to train its codes with.
 	QuerySamples map[int][][]float32
+	// WithoutCodes leaves the rows without codes; RetrainColumn makes up for it.
+	WithoutCodes bool
 	Progress     Progress
 }
 
@@ -91,8 +93,10 @@ func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error
 // start prepares for rows of l.d after l.counters.
 func (l *Loader) start() {
 	l.builder = newBlockBuilder(l.d)
-	l.codes = newLoadCodes(l)
-	l.builder.codes = l.codes
+	if !l.opts.WithoutCodes {
+		l.codes = newLoadCodes(l)
+		l.builder.codes = l.codes
+	}
 	l.first = l.counters.next
 	l.oldTail = l.counters.next - l.counters.next%BlockRows
 	n := len(l.d.Indexes)

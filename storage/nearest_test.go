@@ -277,10 +277,17 @@ func sameNeighbors(t *testing.T, what string, got, want []storage.Neighbor) {
 	}
 }
 
-// soak is how many times as long as usual random tests run: LUPA_SOAK=100.
+// soak is how many times as long as usual random tests run: LUPA_SOAK=1 asks for
+// a long time, a larger number for that many rounds.
 func soak() int {
-	n, _ := strconv.Atoi(os.Getenv("LUPA_SOAK"))
-	return max(n, 1)
+	n, err := strconv.Atoi(os.Getenv("LUPA_SOAK"))
+	switch {
+	case err != nil || n < 1:
+		return 1
+	case n == 1:
+		return 200
+	}
+	return n
 }
 
 // Whatever the rows, the search and the way in which the rows got there: the

@@ -1,11 +1,15 @@
 package code
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"testing"
-	"time"
 
 	"github.com/lupadb/lupa/storage/internal/simd"
 )
@@ -66,16 +70,20 @@ func makeBlock(rng *rand.Rand, dim int, row func(rng *rand.Rand, x []float32, i 
 	return x
 }
 
-// Every bound is above the true inner product, whatever the transform was trained
-// on, and the second plane's is not worse by much than the first's.
+// Every bound is above the true inner product, whatever the rows and whatever the
+// transform was trained on. LUPA_SOAK=1 tries all pairs at all dimensions.
 func TestBounds(t *testing.T) {
+	all := os.Getenv("LUPA_SOAK") != ""
 	rng := rand.New(rand.NewPCG(1, 5))
-	for _, dim := range []int{24, 100, 128, 257, 512, 1030} {
-		for trained, sample := range rowSets {
-			if dim > 300 && trained != "anisotropic" && trained != "one-hot" {
-				continue
-			}
-			tr := Train(dim, makeBlock(rng, dim, sample), nil)
+	kinds := slices.Sorted(maps.Keys(rowSets))
+	dims := []int{24, 100, 128, 257}
+	if all {
+		dims = append(dims, 512, 1030, 2000)
+	}
+	pick := 0
+	for _, dim := range dims {
+		for _, trained := range kinds {
+			tr := Train(dim, makeBlock(rng, dim, rowSets[trained]), nil)
 			if trained == "all zero" {
 				if tr != nil {
 					t.Fatal("a transform was trained from nothing")
@@ -85,12 +93,66 @@ func TestBounds(t *testing.T) {
 			if tr == nil {
 				t.Fatalf("no transform from %s, dim %d", trained, dim)
 			}
-			simd.EachLevel(func(level string) {
-				for coded, row := range rowSets {
-					checkBlock(t, rng, tr, makeBlock(rng, dim, row), fmt.Sprintf("%s, dim %d, trained on %s, %s", level, dim, trained, coded))
+			for i, coded := range kinds {
+				if pick++; !all && coded != trained && (pick+i)%4 != 0 {
+					continue
 				}
-			})
+				x := makeBlock(rng, dim, rowSets[coded])
+				simd.EachLevel(func(level string) {
+					checkBlock(t, rng, tr, x, fmt.Sprintf("%s, dim %d, trained on %s, %s", level, dim, trained, coded))
+				})
+			}
 		}
+	}
+}
+
+// Above FullDim dimensions only a part of the space is transformed.
+func TestBoundsPart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 5))
+	const dim = 1030
+	tr := Train(dim, makeBlock(rng, dim, rowSets["anisotropic"])[:300*dim], nil)
+	if tr.full() {
+		t.Fatal("the whole space was transformed")
+	}
+	for _, kind := range []string{"anisotropic", "one-hot", "zeros"} {
+		checkBlock(t, rng, tr, makeBlock(rng, dim, rowSets[kind]), kind)
+	}
+}
+
+// A transform survives storage; damage does not go unnoticed.
+func TestMarshal(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	x := makeBlock(rng, 30, rowSets["normal"])
+	tr := Train(30, x, [][]float32{x[:30]})
+	b := tr.Marshal()
+	again, err := Unmarshal(b)
+	if err != nil || again.ID != tr.ID {
+		t.Fatal(err)
+	}
+	p1, p2 := tr.NewEncoder().Block(x, nil, nil)
+	q1, q2 := again.NewEncoder().Block(x, nil, nil)
+	if !bytes.Equal(p1, q1) || !bytes.Equal(p2, q2) {
+		t.Fatal("the stored transform codes otherwise")
+	}
+	for _, bad := range [][]byte{nil, b[:8], b[:len(b)-1], append([]byte{1}, b...)} {
+		if _, err := Unmarshal(bad); !errors.Is(err, ErrMalformed) {
+			t.Fatalf("%d bytes: %v", len(bad), err)
+		}
+	}
+	b[len(b)/2] ^= 1
+	if _, err := Unmarshal(b); !errors.Is(err, ErrMalformed) {
+		t.Fatal(err)
+	}
+	var p Plane
+	if _, err := tr.Parse(p1[:len(p1)-1], 1, &p); !errors.Is(err, ErrMalformed) {
+		t.Fatal(err)
+	}
+	if _, err := tr.Parse(p1, 2, &p); !errors.Is(err, ErrMalformed) {
+		t.Fatal(err)
+	}
+	other := Train(30, makeBlock(rng, 30, rowSets["normal"]), nil)
+	if ok, err := other.Parse(p1, 1, &p); ok || err != nil {
+		t.Fatal("codes of another transform were taken", err)
 	}
 }
 
@@ -181,22 +243,24 @@ func checkQuery(t *testing.T, tr *Transform, x []float32, unit []float64, p1, p2
 	}
 }
 
-func TestTrainTime(t *testing.T) {
-	if testing.Short() {
-		t.Skip()
-	}
+func BenchmarkTrain(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 5))
 	for _, dim := range []int{128, 512} {
 		x := make([]float32, 4096*dim)
 		for i := range x {
 			x[i] = float32(rng.NormFloat64()/float64(i%dim+1)) + 0.1
 		}
-		start := time.Now()
-		tr := Train(dim, x, nil)
-		t.Log(dim, "trained in", time.Since(start), "split", tr.split)
-		e := tr.NewEncoder()
-		start = time.Now()
-		e.Block(x[:1024*dim], nil, nil)
-		t.Log("block in", time.Since(start))
+		b.Run(fmt.Sprint(dim), func(b *testing.B) {
+			for b.Loop() {
+				Train(dim, x, nil)
+			}
+		})
+		e := Train(dim, x, nil).NewEncoder()
+		b.Run(fmt.Sprint("block/", dim), func(b *testing.B) {
+			var p1, p2 []byte
+			for b.Loop() {
+				p1, p2 = e.Block(x[:BlockRows*dim], p1[:0], p2[:0])
+			}
+		})
 	}
 }

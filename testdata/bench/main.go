@@ -1,0 +1,469 @@
+// Command bench measures exact searches at scale; see README.md here.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/viterin/vek/vek32"
+
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+var (
+	rowsFlag = flag.Int("rows", 1981161, "vectors in the set")
+	dirFlag  = flag.String("dir", "", "folder for the files; default: a temporary one")
+	keep     = flag.Bool("keep", false, "leave the files, and use those that are there")
+	photos   = flag.String("photos", "../shared/data/clip-real/photos", "folder with features.npy")
+	text     = flag.String("text", "../shared/data/clip-real/text", "folder with text vectors")
+	queries  = flag.Int("queries", 200, "prompts asked")
+	every    = flag.Int("brute", 4, "every how many prompts brute force and the others run as well")
+	cache    = flag.Int64("cache", 6<<30, "block cache in bytes")
+	k        = flag.Int("k", 10, "rows wanted")
+	profile  = flag.String("profile", "", "write a CPU profile of the single searches")
+	python   = flag.String("python", "/usr/bin/python3", "Python with numpy and Faiss")
+)
+
+var ctx = context.Background()
+
+func main() {
+	log.SetFlags(0)
+	flag.Parse()
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+type bench struct {
+	dir     string
+	dim     int
+	train   [][]float32 // prompts for training
+	ask     [][]float32 // other prompts
+	store   *storage.Store
+	view    *storage.View
+	table   *storage.Table
+	columns int
+}
+
+func run() error {
+	b := &bench{dir: *dirFlag}
+	if b.dir == "" {
+		var err error
+		if b.dir, err = os.MkdirTemp("", "lupa-bench-"); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(b.dir, 0o755); err != nil {
+		return err
+	}
+	if !*keep {
+		defer os.RemoveAll(b.dir)
+	}
+	if err := b.prompts(); err != nil {
+		return err
+	}
+	set := filepath.Join(b.dir, fmt.Sprintf("features-%d.npy", *rowsFlag))
+	if _, err := os.Stat(set); err != nil {
+		base, err := readAll(filepath.Join(*photos, "features.npy"))
+		if err != nil {
+			return err
+		}
+		start := time.Now()
+		if err := generate(set, base, *rowsFlag); err != nil {
+			return err
+		}
+		fmt.Printf("made %d x %d in %.0f s\n", *rowsFlag, len(base[0]), time.Since(start).Seconds())
+	}
+	fmt.Printf("%d rows, k = %d, %d CPUs, %d prompts\n", *rowsFlag, *k, runtime.GOMAXPROCS(0), len(b.ask))
+	if err := b.loads(set); err != nil {
+		return err
+	}
+	defer func() { b.view.Close(); b.store.Close() }()
+	if err := b.searches(); err != nil {
+		return err
+	}
+	if err := b.batches(); err != nil {
+		return err
+	}
+	return b.filters()
+}
+
+// prompts reads the text vectors: some to train with, others to ask.
+func (b *bench) prompts() error {
+	a, err := readAll(filepath.Join(*text, "imagenet1000_a.npy"))
+	if err != nil {
+		return err
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	rng.Shuffle(len(a), func(i, j int) { a[i], a[j] = a[j], a[i] })
+	b.train = a[:300]
+	b.ask = a[300:500]
+	for _, name := range []string{"lvis1203_a.npy", "objects365_a.npy"} {
+		more, err := readAll(filepath.Join(*text, name))
+		if err != nil {
+			return err
+		}
+		b.ask = append(b.ask, more...)
+	}
+	rng.Shuffle(len(b.ask), func(i, j int) { b.ask[i], b.ask[j] = b.ask[j], b.ask[i] })
+	b.ask = b.ask[:min(*queries, len(b.ask))]
+	b.dim = len(a[0])
+	return nil
+}
+
+func (b *bench) loads(set string) error {
+	var took [2]float64
+	for i, codes := range []bool{false, true} {
+		dir := filepath.Join(b.dir, fmt.Sprintf("store-%d-%v", *rowsFlag, codes))
+		_, err := os.Stat(dir)
+		if err == nil && !codes {
+			os.RemoveAll(dir)
+		}
+		if err != nil || !codes {
+			if took[i], err = b.load(dir, set, codes); err != nil {
+				return err
+			}
+			fmt.Printf("loaded in %.1f s, codes %v\n", took[i], codes)
+		}
+		if !codes {
+			os.RemoveAll(dir)
+			continue
+		}
+		if took[0] > 0 && took[1] > 0 {
+			fmt.Printf("codes make the load %.0f%% longer\n", 100*(took[1]/took[0]-1))
+		}
+		start := time.Now()
+		if b.store, err = storage.Open(dir, &storage.Options{CacheSize: *cache}); err != nil {
+			return err
+		}
+		if b.view, err = b.store.Snapshot(); err != nil {
+			return err
+		}
+		if b.table, err = b.view.Table("photos"); err != nil {
+			return err
+		}
+		fmt.Printf("opened in %.0f ms\n", time.Since(start).Seconds()*1e3)
+	}
+	return nil
+}
+
+func (b *bench) load(dir, set string, codes bool) (seconds float64, err error) {
+	runtime.GC()
+	start := time.Now()
+	s, err := storage.Open(dir, &storage.Options{CacheSize: 64 << 20})
+	if err != nil {
+		return 0, err
+	}
+	tx, err := s.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := tx.CreateTable(ctx, storage.TableDef{Name: "photos", PrimaryKey: -1, Columns: []storage.ColumnDef{
+		{Name: "clip", Type: value.Type{Kind: value.Vector, Dim: b.dim}},
+	}}); err != nil {
+		return 0, err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return 0, err
+	}
+	l, err := s.BulkLoad(ctx, "photos", storage.LoadOptions{WithoutCodes: !codes, QuerySamples: map[int][][]float32{0: b.train}})
+	if err != nil {
+		return 0, err
+	}
+	err = readNpy(set, value.BatchSize, func(rows []float32, dim int) error {
+		c := &value.Column{Type: value.Type{Kind: value.Vector, Dim: dim}, Vecs: rows}
+		return l.Append(ctx, &value.Batch{Len: len(rows) / dim, Cols: []*value.Column{c}})
+	})
+	if err != nil {
+		return 0, err
+	}
+	if _, err := l.Finish(ctx); err != nil {
+		return 0, err
+	}
+	err = s.Close()
+	return time.Since(start).Seconds(), err
+}
+
+func (b *bench) options(i int, brute bool) storage.NearestOptions {
+	q, err := vector.NewQuery(vector.Cosine, b.ask[i%len(b.ask)])
+	if err != nil {
+		log.Fatal(err)
+	}
+	return storage.NearestOptions{Query: q, K: *k, BruteForce: brute}
+}
+
+func (b *bench) nearest(o storage.NearestOptions) ([]storage.Neighbor, *storage.NearestStats, float64) {
+	start := time.Now()
+	rows, stats, err := b.table.Nearest(ctx, o)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return rows, stats, time.Since(start).Seconds() * 1e3
+}
+
+// searches measures single queries, all ways taking turns.
+func (b *bench) searches() error {
+	_, _, first := b.nearest(b.options(0, false))
+	matrix, asked := filepath.Join(b.dir, "matrix.f32"), filepath.Join(b.dir, "queries.f32")
+	plain, err := b.writeMatrix(matrix, asked)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(matrix)
+	defer syscall.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(&plain[0])), 4*len(plain)))
+	numpy := startPeer(*python, "numpy", *rowsFlag, b.dim, matrix, asked, *k)
+	b.nearest(b.options(0, true))
+	b.nearest(b.options(1, true))
+	var codesCPU, bruteCPU float64
+	var codes, brute, vek, np, speed, bytes, scored, ratio []float64
+	var slowest float64
+	mismatches := 0
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil {
+			return err
+		}
+		pprof.StartCPUProfile(f)
+		for i := range b.ask {
+			b.nearest(b.options(i, false))
+		}
+		pprof.StopCPUProfile()
+		f.Close()
+	}
+	for i := range b.ask {
+		before := cpu()
+		rows, st, ms := b.nearest(b.options(i, false))
+		codesCPU += cpu() - before
+		codes = append(codes, ms)
+		bytes, scored = append(bytes, float64(st.BytesRead)/1e6), append(scored, float64(st.Scored))
+		if i%*every != 0 {
+			continue
+		}
+		before = cpu()
+		want, _, ms2 := b.nearest(b.options(i, true))
+		bruteCPU += cpu() - before
+		if !slices.Equal(rows, want) {
+			mismatches++
+		}
+		brute = append(brute, ms2)
+		ratio = append(ratio, ms2/ms)
+		vek = append(vek, vekScan(plain, b.ask[i]))
+		speed = append(speed, memorySpeed(plain))
+		if numpy != nil {
+			ms, best, err := numpy.search(i)
+			if err != nil {
+				return err
+			}
+			np = append(np, ms)
+			if best != rows[0].Row && i == 0 {
+				fmt.Println("note: numpy's best row, in single precision, is", best, "not", rows[0].Row)
+			}
+		}
+	}
+	slowest = slices.Max(codes)
+	if numpy != nil {
+		numpy.close()
+	}
+	m := median(codes)
+	line := func(name string, x []float64, n string) {
+		if len(x) == 0 {
+			fmt.Printf("%-42s not found\n", name)
+			return
+		}
+		fmt.Printf("%-42s %8.1f ms   %5.1f times ours %s\n", name, median(x), median(x)/m, n)
+	}
+	fmt.Printf("%-42s %8.1f ms   slowest %.1f, fastest %.1f ms\n", "exact search, median", m, slowest, slices.Min(codes))
+	line("brute force over the same pages", brute, fmt.Sprintf("(%d mismatches in %d)", mismatches, len(brute)))
+	fmt.Printf("%-42s %8.1f      slowest prompt: %.1f\n", "brute force / ours, paired median", median(ratio), median(brute)/slowest)
+	ours, theirs := codesCPU/float64(len(codes)), bruteCPU/float64(len(brute))
+	fmt.Printf("%-42s %8.1f ms   brute force %.1f ms: %.1f times\n", "processor time of a search, mean", ours, theirs, theirs/ours)
+	line("vek32.Dot over a plain slice, parallel", vek, "")
+	line("numpy matrix @ vector + argpartition", np, "")
+	if faiss := startPeer(*python, "faiss", *rowsFlag, b.dim, matrix, asked, *k); faiss != nil {
+		var x []float64
+		for i := range min(10, len(b.ask)) {
+			ms, _, err := faiss.search(i)
+			if err != nil {
+				return err
+			}
+			x = append(x, ms)
+		}
+		faiss.close()
+		line("Faiss IndexFlatIP", x, "")
+	} else {
+		line("Faiss IndexFlatIP", nil, "")
+	}
+	gb := median(speed)
+	fmt.Printf("memory speed %.1f GB/s; a search reads %.0f MB: %.1f ms at that speed; %.0f rows scored in float32\n",
+		gb, median(bytes), median(bytes)/gb, median(scored))
+	fmt.Printf("first search after opening %.0f ms: %.1f times the median\n", first, first/m)
+	return nil
+}
+
+// batches compares 100 prompts in one pass with one by one.
+func (b *bench) batches() error {
+	n := min(100, len(b.ask))
+	var one, many []float64
+	for range 3 {
+		var opts []storage.NearestOptions
+		start := time.Now()
+		var single [][]storage.Neighbor
+		for i := range n {
+			o := b.options(i, false)
+			rows, _, _ := b.nearest(o)
+			single = append(single, rows)
+			opts = append(opts, o)
+		}
+		one = append(one, time.Since(start).Seconds()*1e3/float64(n))
+		start = time.Now()
+		got, _, err := b.table.NearestMany(ctx, opts)
+		if err != nil {
+			return err
+		}
+		many = append(many, time.Since(start).Seconds()*1e3/float64(n))
+		for i := range got {
+			if !slices.Equal(got[i], single[i]) {
+				return fmt.Errorf("prompt %d: the pass of many differs", i)
+			}
+		}
+	}
+	fmt.Printf("%d prompts in one pass: %.1f ms each, %.1f one by one: %.1f times the throughput\n", n, median(many), median(one), median(one)/median(many))
+	return nil
+}
+
+// filters compares searches among a part of the rows with those among all.
+func (b *bench) filters() error {
+	for _, keep := range []float64{0.5, 0.05, 0.001} {
+		rng := rand.New(rand.NewPCG(5, 5))
+		f := new(storage.RowSet)
+		for r := range *rowsFlag {
+			if rng.Float64() < keep {
+				f.Add(uint64(r))
+			}
+		}
+		var all, some []float64
+		bad := 0
+		for i := range min(40, len(b.ask)) {
+			o := b.options(i, false)
+			_, _, ms := b.nearest(o)
+			all = append(all, ms)
+			o.Filter = f
+			rows, _, ms := b.nearest(o)
+			some = append(some, ms)
+			if i%10 == 0 {
+				o.BruteForce = true
+				if want, _, _ := b.nearest(o); !slices.Equal(rows, want) {
+					bad++
+				}
+			}
+		}
+		fmt.Printf("filter keeps %5.1f%%: %6.1f ms, without %6.1f ms (%d mismatches)\n", 100*keep, median(some), median(all), bad)
+	}
+	return nil
+}
+
+// writeMatrix writes the vectors and queries as raw float32 for the others, and maps
+// the vectors.
+func (b *bench) writeMatrix(matrix, asked string) ([]float32, error) {
+	f, err := os.Create(matrix)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	scan := b.table.Scan(storage.ScanOptions{Columns: []int{0}})
+	defer scan.Close()
+	for {
+		batch, err := scan.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if batch == nil {
+			break
+		}
+		v := batch.Cols[0].Vecs
+		if _, err := f.Write(unsafe.Slice((*byte)(unsafe.Pointer(&v[0])), 4*len(v))); err != nil {
+			return nil, err
+		}
+	}
+	var q []byte
+	for _, v := range b.ask {
+		q = vector.AppendBytes(q, v)
+	}
+	if err := os.WriteFile(asked, q, 0o644); err != nil {
+		return nil, err
+	}
+	size := 4 * b.dim * *rowsFlag
+	m, err := syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED|syscall.MAP_POPULATE)
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&m[0])), size/4), nil
+}
+
+func dot(a, b []float32) float32 { return vek32.Dot(a, b[:len(a)]) }
+
+// vekScan is the simplest fast brute force there is: the inner product of every
+// row in single precision, keeping the best of each goroutine.
+func vekScan(x, q []float32) (ms float64) {
+	start := time.Now()
+	n, dim := runtime.GOMAXPROCS(0), len(q)
+	rows := len(x) / dim
+	var wait sync.WaitGroup
+	for w := range n {
+		wait.Go(func() {
+			best := float32(math.Inf(-1))
+			for i := w * rows / n; i < (w+1)*rows/n; i++ {
+				best = max(best, vek32.Dot(x[i*dim:(i+1)*dim], q))
+			}
+			if best != best {
+				panic("no number")
+			}
+		})
+	}
+	wait.Wait()
+	return time.Since(start).Seconds() * 1e3
+}
+
+// memorySpeed sums a gigabyte on all CPUs and returns GB/s.
+func memorySpeed(x []float32) float64 {
+	x = x[:min(len(x), 1<<28)]
+	start := time.Now()
+	n := runtime.GOMAXPROCS(0)
+	var wait sync.WaitGroup
+	sums := make([]float32, n)
+	for w := range n {
+		wait.Go(func() { sums[w] = vek32.Sum(x[w*len(x)/n : (w+1)*len(x)/n]) })
+	}
+	wait.Wait()
+	return float64(4*len(x)) / time.Since(start).Seconds() / 1e9
+}
+
+// cpu returns the processor time used so far, which other programs on the
+// machine disturb less than the clock.
+func cpu() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e6
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return x[len(x)/2]
+}
