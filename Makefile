@@ -30,7 +30,7 @@ endif
 # Where a library installed elsewhere is preferred, set this in the environment.
 export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 
-.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale demo clean help generate
+.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale demo clean help readme
 
 all: build
 
@@ -89,6 +89,9 @@ bench: runtime ## Go benchmarks of every package
 
 demo: runtime build ## pictures and vectors in, phrases answered: see testdata/demo
 	@bash testdata/demo/run.sh
+
+readme: runtime ## put what README's commands print into README.md
+	$(GO) test ./cmd/lupa -run TestReadme -count=1 -update
 
 clean: ## remove what the targets made
 	rm -rf bin demo.lupa .tools

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write what the commands print into README.md")
+
+// TestReadme runs the commands of README's console blocks in a folder where the
+// demo has been run, and compares what they print with what README shows. A line
+// that begins with "$ " is run by the shell of the system; lines "lupa> " are
+// statements typed into one session of bin/lupa demo.lupa.
+func TestReadme(t *testing.T) {
+	if os.Getenv("LUPA_SKIP_ONNX") != "" {
+		t.Skip("LUPA_SKIP_ONNX is set")
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(root, "testdata"), filepath.Join(dir, "testdata")); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	sh := func(command string) string {
+		t.Helper()
+		cmd := exec.Command("bash", "-c", command)
+		cmd.Dir = dir
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		err := cmd.Run()
+		if _, failed := err.(*exec.ExitError); err != nil && !failed {
+			t.Fatalf("%s: %v", command, err)
+		}
+		return out.String()
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "bin", "lupa"), ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	demo := sh("bash testdata/demo/run.sh")
+	if !strings.Contains(demo, "20,000 rows copied") || !strings.Contains(demo, "a wolf") {
+		t.Fatalf("the demo printed:\n%s", demo)
+	}
+	if again := sh("bash testdata/demo/run.sh"); strings.Contains(again, "rows copied") || strings.Contains(again, "rows inserted") {
+		t.Errorf("a second run of the demo loads again:\n%s", again)
+	}
+
+	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := 0
+	fresh := regexp.MustCompile("(?s)```console\n(.*?)```").ReplaceAllStringFunc(string(page), func(block string) string {
+		blocks++
+		var b strings.Builder
+		b.WriteString("```console\n")
+		for _, line := range strings.Split(block, "\n") {
+			statement, typed := strings.CutPrefix(line, "lupa> ")
+			switch {
+			case strings.HasPrefix(line, "$ "):
+				b.WriteString(line + "\n" + sh(line[2:]))
+			case typed && strings.HasPrefix(statement, "--"):
+				b.WriteString(line + "\n")
+			case typed:
+				b.WriteString(line + "\n" + sh("bin/lupa demo.lupa --format box <<'END'\n"+statement+"\nEND"))
+			}
+		}
+		b.WriteString("```")
+		return b.String()
+	})
+	if blocks == 0 {
+		t.Fatal("README.md has no console blocks")
+	}
+	if alike(fresh) == alike(string(page)) {
+		return
+	}
+	if *update {
+		if err := os.WriteFile(filepath.Join(root, "README.md"), []byte(fresh), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		t.Errorf("README.md does not show what its commands print (make readme mends it); they print:\n%s", fresh)
+	}
+}
+
+var (
+	longNumber = regexp.MustCompile(`(\d\.\d{4})\d+`)
+	filling    = regexp.MustCompile(`[-─ ]+`)
+)
+
+// alike leaves out what depends on the processor: the encoder's last digits, and
+// with them the width of a column.
+func alike(page string) string {
+	return filling.ReplaceAllString(longNumber.ReplaceAllString(page, "$1"), " ")
+}
