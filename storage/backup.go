@@ -41,10 +41,8 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 
 func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	dst := vfs.FS(s.fs)
-	if s.dir == "memory" && s.opts.FS == s.fs { // the copy of a store in memory is on disk
-		if _, ok := vfs.Root(s.fs).(*vfs.MemFS); ok {
-			dst = vfs.Default
-		}
+	if s.inMemory { // the copy is on disk
+		dst = vfs.Default
 	}
 	created := true
 	if fi, err := dst.Stat(dir); err == nil {
@@ -91,7 +89,7 @@ func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) error {
 	if !s.readOnly {
 		opts = append(opts, pebble.WithFlushedWAL())
 	}
-	if dst == s.fs {
+	if !s.inMemory {
 		if err := s.db.Checkpoint(dir, opts...); err != nil {
 			return err
 		}

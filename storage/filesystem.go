@@ -1,65 +1,103 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// guardFS is the file system a store works on. It takes the folder's lock in the
-// store's way, and it can be cut off: a Pebble that failed while writing may leave
-// goroutines behind, and they must not touch a folder that somebody has opened
-// again.
+// guardFS is the file system a store works on. It does three things that Pebble
+// leaves to the process: it leaves locking the folder to the store; it turns a
+// failure of the write-ahead log, which Pebble answers with a panic that nobody can
+// recover, into the store's refusal of all further writes; and it cuts a failed store
+// off from its folder, which somebody may have opened again by then.
 type guardFS struct {
 	vfs.FS
-	cut  *atomic.Bool
-	lock func(name string) (io.Closer, error) // nil = the file system's own
+	cut  atomic.Bool // nothing is written any more
+	gone atomic.Bool // the store is closed
+	fail func(error) // told of failures of the log
+}
+
+// logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
+// a log that ends here: whoever commits asks afterwards whether the store has failed.
+func (g *guardFS) logFailed(err error) {
+	g.fail(err)
+	g.cut.Store(true)
 }
 
 func (g *guardFS) err(op, name string) error {
+	if g.gone.Load() {
+		select {} // a Pebble left behind would try again and again
+	}
 	if g.cut.Load() {
-		return fmt.Errorf("%s %s: %w", op, name, ErrClosed)
+		time.Sleep(retryPause)
+		return fmt.Errorf("%s %s: %w", op, name, ErrFailed)
 	}
 	return nil
 }
 
-func (g *guardFS) Lock(name string) (io.Closer, error) {
-	if g.lock != nil {
-		return g.lock(name)
-	}
-	return g.FS.Lock(name)
-}
+// retryPause keeps Pebble, which repeats a failed flush at once, from taking a
+// whole processor while the disk is full.
+const retryPause = 20 * time.Millisecond
+
+func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
+
+func (g *guardFS) Lock(name string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 
-func (g *guardFS) file(f vfs.File, err error) (vfs.File, error) {
-	if err != nil {
-		return nil, err
+// created wraps a file that was opened for writing, or replaces a log that could not be.
+func (g *guardFS) created(name string, f vfs.File, err error) (vfs.File, error) {
+	log := isLog(name)
+	switch {
+	case err == nil:
+		return &guardFile{File: f, g: g, log: log}, nil
+	case log:
+		g.logFailed(err)
+		return noFile{}, nil
 	}
-	return guardFile{f, g}, nil
+	time.Sleep(retryPause)
+	return nil, err
 }
 
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if err := g.err("create", name); err != nil {
-		return nil, err
+		return g.created(name, nil, err)
 	}
-	return g.file(g.FS.Create(name, c))
+	f, err := g.FS.Create(name, c)
+	return g.created(name, f, err)
 }
 
 func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
 	if err := g.err("open", name); err != nil {
-		return nil, err
+		return g.created(name, nil, err)
 	}
-	return g.file(g.FS.OpenReadWrite(name, c, o...))
+	f, err := g.FS.OpenReadWrite(name, c, o...)
+	return g.created(name, f, err)
 }
 
 func (g *guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if err := g.err("rename", old); err != nil {
+		return g.created(name, nil, err)
+	}
+	f, err := g.FS.ReuseForWrite(old, name, c)
+	return g.created(name, f, err)
+}
+
+// OpenDir opens a folder, to sync it. That is part of every new log, so a failure is
+// one of the log.
+func (g *guardFS) OpenDir(name string) (vfs.File, error) {
+	f, err := g.FS.OpenDir(name)
+	if err != nil {
 		return nil, err
 	}
-	return g.file(g.FS.ReuseForWrite(old, name, c))
+	return &guardFile{File: f, g: g, log: true}, nil
 }
 
 func (g *guardFS) Link(old, name string) error {
@@ -90,21 +128,106 @@ func (g *guardFS) Rename(old, name string) error {
 	return g.FS.Rename(old, name)
 }
 
+// guardFile is a file opened for writing, or a folder to sync.
 type guardFile struct {
 	vfs.File
-	g *guardFS
+	g   *guardFS
+	log bool
 }
 
-func (f guardFile) Write(p []byte) (int, error) {
-	if err := f.g.err("write", ""); err != nil {
-		return 0, err
+// do runs an operation that changes the file.
+func (f *guardFile) do(op string, run func() error) error {
+	err := f.g.err(op, "")
+	if err == nil {
+		if err = run(); err != nil {
+			if f.log {
+				f.g.logFailed(err)
+			} else {
+				time.Sleep(retryPause)
+			}
+		}
 	}
-	return f.File.Write(p)
+	if f.log {
+		return nil
+	}
+	return err
 }
 
-func (f guardFile) WriteAt(p []byte, off int64) (int, error) {
-	if err := f.g.err("write", ""); err != nil {
-		return 0, err
+func (f *guardFile) Write(p []byte) (n int, err error) {
+	err = f.do("write", func() (err error) { n, err = f.File.Write(p); return err })
+	if err == nil {
+		n = len(p)
 	}
-	return f.File.WriteAt(p, off)
+	return n, err
 }
+
+func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
+	err = f.do("write", func() (err error) { n, err = f.File.WriteAt(p, off); return err })
+	if err == nil {
+		n = len(p)
+	}
+	return n, err
+}
+
+func (f *guardFile) Sync() error     { return f.do("sync", f.File.Sync) }
+func (f *guardFile) SyncData() error { return f.do("sync", f.File.SyncData) }
+
+func (f *guardFile) SyncTo(n int64) (full bool, err error) {
+	err = f.do("sync", func() (err error) { full, err = f.File.SyncTo(n); return err })
+	return full, err
+}
+
+func (f *guardFile) Preallocate(off, n int64) error {
+	if f.g.cut.Load() {
+		return nil
+	}
+	if err := f.File.Preallocate(off, n); !f.log {
+		return err
+	}
+	return nil
+}
+
+func (f *guardFile) Stat() (vfs.FileInfo, error) {
+	info, err := f.File.Stat()
+	if err != nil && f.log {
+		f.g.logFailed(err)
+		return noFile{}.Stat()
+	}
+	return info, err
+}
+
+func (f *guardFile) Close() error {
+	if err := f.File.Close(); !f.log {
+		return err
+	}
+	return nil
+}
+
+// noFile stands for a log that could not be created.
+type noFile struct{}
+
+var errNoFile = errors.New("the file could not be created")
+
+func (noFile) Close() error                           { return nil }
+func (noFile) Read([]byte) (int, error)               { return 0, errNoFile }
+func (noFile) ReadAt([]byte, int64) (int, error)      { return 0, errNoFile }
+func (noFile) Write(p []byte) (int, error)            { return len(p), nil }
+func (noFile) WriteAt(p []byte, _ int64) (int, error) { return len(p), nil }
+func (noFile) Preallocate(_, _ int64) error           { return nil }
+func (noFile) Sync() error                            { return nil }
+func (noFile) SyncTo(int64) (bool, error)             { return true, nil }
+func (noFile) SyncData() error                        { return nil }
+func (noFile) Prefetch(_, _ int64) error              { return nil }
+func (noFile) Fd() uintptr                            { return vfs.InvalidFd }
+
+func (noFile) Stat() (vfs.FileInfo, error) { return noInfo{}, nil }
+
+type noInfo struct{}
+
+func (noInfo) Name() string           { return "" }
+func (noInfo) Size() int64            { return 0 }
+func (noInfo) Mode() fs.FileMode      { return 0 }
+func (noInfo) ModTime() (t time.Time) { return t }
+func (noInfo) IsDir() bool            { return false }
+func (noInfo) Sys() any               { return nil }
+func (noInfo) DeviceID() vfs.DeviceID { return vfs.DeviceID{} }

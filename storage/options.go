@@ -54,6 +54,7 @@ func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { s.note(err) },
+			FlushEnd:        func(i pebble.FlushInfo) { s.flushed(i.Err) },
 		},
 	}
 	if o.memTable > 0 {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -33,22 +32,26 @@ type Store struct {
 	dir      string
 	readOnly bool
 	noSync   bool
+	inMemory bool
 	db       *pebble.DB
 	opts     *pebble.Options
-	fs       vfs.FS
-	cut      atomic.Bool
+	fs       *guardFS
 	lock     io.Closer
 	writer   chan struct{} // holds a token while a Tx or Loader is at work
 
-	sortMemory int // see defaultSortMemory
+	sortMemory int           // see defaultSortMemory
+	patience   time.Duration // how long a write may hang after the disk has failed
 
-	mu      sync.Mutex
-	users   int // views, transactions and calls that need db
-	closing bool
-	done    chan struct{}
-	failure error // why no more writes are accepted
-	noted   error // last error of a background job
-	catalog *catalog
+	mu       sync.Mutex
+	users    int // views, transactions and calls that need db
+	closing  bool
+	done     chan struct{}
+	failure  error         // why no more writes are accepted
+	noted    error         // last error of a background job
+	stuck    error         // why memory could not be written to files last time
+	broken   chan struct{} // closed when writes have failed, or got stuck for the first time
+	isBroken bool
+	catalog  *catalog
 
 	transforms transforms
 }
@@ -61,8 +64,8 @@ func Open(dir string, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, writer: make(chan struct{}, 1), sortMemory: defaultSortMemory, done: make(chan struct{})}
-	g := &guardFS{FS: o.FS, cut: &s.cut}
+	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), sortMemory: defaultSortMemory, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
+	g := &guardFS{FS: o.FS, fail: s.fail}
 	if o.InMemory {
 		if o.ReadOnly {
 			return nil, errors.New("a store in memory can't be read-only: it would be empty")
@@ -71,7 +74,6 @@ func Open(dir string, opts *Options) (*Store, error) {
 		g.FS = vfs.NewMem()
 	} else if o.FS == nil {
 		g.FS = vfs.Default
-		g.lock = func(name string) (io.Closer, error) { return lockFolder(name, o.ReadOnly) }
 	}
 	s.fs = g
 	if err := s.open(&o); err != nil {
@@ -93,18 +95,13 @@ func (s *Store) open(o *Options) (err error) {
 			return err
 		}
 	}
-	lock, err := pebble.LockDirectory(s.dir, s.fs)
-	if err != nil {
-		if o.FS != nil { // test file systems have an error of their own
-			err = fmt.Errorf("%w (%v)", ErrLocked, err)
-		}
+	if s.lock, err = s.lockDir(); err != nil {
 		return err
 	}
-	s.lock = lock
 	defer func() {
 		if err != nil {
-			s.cut.Store(true)
-			lock.Close()
+			s.fs.cut.Store(true)
+			s.lock.Close()
 		}
 	}()
 	if isNew {
@@ -119,7 +116,6 @@ func (s *Store) open(o *Options) (err error) {
 	cache := pebble.NewCache(size)
 	defer cache.Unref()
 	s.opts = s.pebbleOptions(o, cache)
-	s.opts.Lock = lock
 	if err := s.openPebble(); err != nil {
 		return err
 	}
@@ -130,6 +126,19 @@ func (s *Store) open(o *Options) (err error) {
 		s.removeLeftovers()
 	}
 	return nil
+}
+
+// lockDir locks the folder, against every other user or, to read, against writers.
+func (s *Store) lockDir() (io.Closer, error) {
+	name := s.fs.PathJoin(s.dir, "LOCK")
+	if s.fs.FS == vfs.Default {
+		return lockFolder(name, s.readOnly)
+	}
+	c, err := s.fs.FS.Lock(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%v)", ErrLocked, err)
+	}
+	return c, nil
 }
 
 // openPebble opens the database. A damaged one may make Pebble panic.
@@ -341,11 +350,12 @@ func (s *Store) release() error {
 		// still tries is cut off from the folder.
 		select {
 		case err = <-closed:
-		case <-time.After(time.Second):
+		case <-time.After(min(time.Second, s.patience)):
 		}
 		err = errors.Join(s.failed(), err)
 	}
-	s.cut.Store(true)
+	s.fs.cut.Store(true)
+	s.fs.gone.Store(true)
 	return errors.Join(err, s.lock.Close())
 }
 
@@ -355,9 +365,11 @@ func (s *Store) ReadOnly() bool { return s.readOnly }
 // Dir returns the store's folder.
 func (s *Store) Dir() string { return s.dir }
 
-// failf makes the store refuse further writes.
+// failf makes the store refuse further writes, and stops those of Pebble: what it
+// calls fatal it expects not to survive.
 func (s *Store) failf(format string, args ...any) {
 	s.fail(fmt.Errorf(format, args...))
+	s.fs.cut.Store(true)
 }
 
 func (s *Store) fail(err error) {
@@ -366,12 +378,35 @@ func (s *Store) fail(err error) {
 	if s.failure == nil {
 		s.failure = fmt.Errorf("%w: %w", ErrFailed, err)
 	}
+	s.breakLocked()
+}
+
+// breakLocked wakes writes that wait for Pebble.
+func (s *Store) breakLocked() {
+	if !s.isBroken {
+		s.isBroken = true
+		close(s.broken)
+	}
 }
 
 func (s *Store) failed() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failure
+}
+
+// flushed notes the outcome of writing memory to files. While that fails no new
+// writes are accepted: they would pile up in memory, and then wait for ever.
+func (s *Store) flushed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && err.Error() == "pebble: empty table" {
+		err = nil // nothing to write is no failure
+	}
+	s.stuck = err
+	if err != nil {
+		s.breakLocked()
+	}
 }
 
 func (s *Store) note(err error) {
@@ -393,34 +428,64 @@ func (s *Store) lockWriter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := s.failed(); err != nil {
-		<-s.writer
-		return err
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.failure
+	if err == nil && s.stuck != nil {
+		err = fmt.Errorf("writes wait until this is mended: %w", s.stuck)
 	}
-	return nil
+	if err != nil {
+		<-s.writer
+	}
+	return err
 }
 
 func (s *Store) unlockWriter() { <-s.writer }
 
-// guard runs a write of Pebble's, which panics on some disk errors, and makes
-// the store refuse further writes when it fails.
-func (s *Store) guard(what string, f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			if e, ok := r.(error); ok {
-				err = fmt.Errorf("%s: %w", what, e)
-			} else {
-				err = fmt.Errorf("%s: %v", what, r)
+// guard runs a write of Pebble's. It panics on some disk errors, and waits for ever
+// when its memory can't be written to files: then guard gives up, and leaves it
+// behind. When a write fails the store refuses further writes.
+func (s *Store) guard(what string, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		defer func() {
+			if r := recover(); r != nil {
+				e, ok := r.(error)
+				if !ok {
+					e = fmt.Errorf("%v", r)
+				}
+				err = e
 			}
-		}
-		if err != nil {
-			s.fail(err)
-		}
+			done <- err
+		}()
+		err = f()
 	}()
-	if err := f(); err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+	var err error
+	select {
+	case err = <-done:
+	case <-s.broken:
+		select {
+		case err = <-done:
+		case <-time.After(s.patience):
+			err = fmt.Errorf("%s: %w", what, s.trouble())
+			s.fail(err)
+			return err
+		}
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", what, err)
+		s.fail(err)
+		return err
 	}
 	return s.failed()
+}
+
+// trouble returns why writes fail or don't go on.
+func (s *Store) trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return firstError(s.failure, s.stuck, ErrFailed)
 }
 
 // StoreStats are figures about a store.
