@@ -173,8 +173,8 @@ func TestDiskErrors(t *testing.T) {
 		}
 		check(t, s.Close())
 	}
-	for i := range seeds(60) {
-		run(1+i*16/3%320, uint64(i+firstSeed()))
+	for i := range seeds(40) {
+		run(1+i*8%320, uint64(i+firstSeed()))
 	}
 	if hits == 0 {
 		t.Fatal("no operation failed")

@@ -73,7 +73,7 @@ func (c *crashPoint) MaybeError(op errorfs.Op) error {
 func (c *crashPoint) String() string { return "crash" }
 
 func TestMetamorphic(t *testing.T) {
-	for i := range seeds(24) {
+	for i := range seeds(16) {
 		seed := firstSeed() + i
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
