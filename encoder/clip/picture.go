@@ -44,7 +44,8 @@ func FromImage(m image.Image) *Picture {
 		p.row = func(y int, dst []byte) {
 			for x := range w {
 				i, c := m.YOffset(b.Min.X+x, b.Min.Y+y), m.COffset(b.Min.X+x, b.Min.Y+y)
-				fullRangeRGB(dst[3*x:3*x+3], m.Y[i], m.Cb[c], m.Cr[c])
+				r, g, b := fullRangeRGB(m.Y[i], m.Cb[c], m.Cr[c])
+				dst[3*x], dst[3*x+1], dst[3*x+2] = clamp(r), clamp(g), clamp(b)
 			}
 		}
 	case *image.NRGBA:

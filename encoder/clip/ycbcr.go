@@ -23,18 +23,20 @@ func jpegPicture(m *image.YCbCr) *Picture {
 		up.row(cr, m.Cr, y)
 		luma := m.Y[y*m.YStride:][:w]
 		dst = dst[:3*w]
+		cb, cr := cb[:w], cr[:w]
 		for x, l := range luma {
-			fullRangeRGB(dst[3*x:3*x+3:3*x+3], l, cb[x], cr[x])
+			r, g, b := fullRangeRGB(l, cb[x], cr[x])
+			d := dst[3*x : 3*x+3 : 3*x+3]
+			d[0], d[1], d[2] = clamp(r), clamp(g), clamp(b)
 		}
 	}}
 }
 
-// fullRangeRGB is JPEG's colour matrix: 1.402, 0.34414, 0.71414 and 1.772 times 2^16.
-func fullRangeRGB(dst []byte, y, cb, cr byte) {
-	l, u, v := int32(y), int32(cb)-128, int32(cr)-128
-	dst[0] = clamp(l + (91881*v+1<<15)>>16)
-	dst[1] = clamp(l + (-22554*u-46802*v+1<<15)>>16)
-	dst[2] = clamp(l + (116130*u+1<<15)>>16)
+// fullRangeRGB is JPEG's colour matrix: 1.402, 0.34414, 0.71414 and 1.772 times
+// 2^16. What it returns may lie outside of a byte.
+func fullRangeRGB(y, cb, cr byte) (r, g, b int32) {
+	l, u, v := int32(y)<<16+1<<15, int32(cb)-128, int32(cr)-128
+	return (l + 91881*v) >> 16, (l - 22554*u - 46802*v) >> 16, (l + 116130*u) >> 16
 }
 
 func clamp(v int32) byte {
