@@ -87,18 +87,19 @@ func heavyFolder(b *testing.B) string {
 	})
 }
 
-// wordsOf returns a function that makes texts of n tokens, the two ends included.
-func wordsOf(t testing.TB, e *Encoder, n int) func() (text string, ids []int64) {
+// wordsOf returns a function that makes texts of n tokens, the two ends included,
+// which differ from one another and from those of another start.
+func wordsOf(t testing.TB, e *Encoder, n, start int) func() (text string, ids []int64) {
 	tok, err := e.tokenizer()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := 0
+	i := start
 	return func() (string, []int64) {
 		i++
 		digits := make([]string, n-2) // a token each
-		for k := range digits {
-			digits[k] = fmt.Sprint((i + k*k) % 10)
+		for k, rest := 0, i; k < len(digits); k, rest = k+1, rest/10 {
+			digits[k] = fmt.Sprint(rest % 10)
 		}
 		s := strings.Join(digits, " ")
 		ids := tok.Encode(s)
@@ -138,7 +139,7 @@ func BenchmarkText(b *testing.B) {
 	defer bare.close()
 	for _, n := range []int{4, 8, 16, 77} {
 		b.Run(fmt.Sprint(n, " tokens"), func(b *testing.B) {
-			next := wordsOf(b, e, n)
+			next := wordsOf(b, e, n, 0)
 			var ours, alone time.Duration
 			for b.Loop() {
 				ours, alone = medians(15, func() {
@@ -182,9 +183,9 @@ func BenchmarkConcurrentTexts(b *testing.B) {
 				const each = 16
 				for b.Loop() {
 					var wg sync.WaitGroup
-					for range callers {
+					for caller := range callers {
 						wg.Go(func() {
-							next := wordsOf(b, e, 8)
+							next := wordsOf(b, e, 8, 1000*caller)
 							for range each {
 								s, _ := next()
 								if _, err := e.EncodeTexts(b.Context(), []string{s}); err != nil {
