@@ -2,7 +2,6 @@ package query
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -59,7 +58,12 @@ func (s *Session) input(args Args, hooks Hooks) *plan.Input {
 }
 
 // errReadOnly is the error for a write in a read-only transaction.
-var errReadOnly = errors.New("the transaction is read-only")
+var errReadOnly error = readOnlyError{}
+
+type readOnlyError struct{}
+
+func (readOnlyError) Error() string        { return "the transaction is read-only" }
+func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnly }
 
 // run runs a statement other than BEGIN, COMMIT and ROLLBACK.
 func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {

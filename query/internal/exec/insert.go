@@ -46,18 +46,22 @@ func (n *Insert) Next(ctx context.Context) (*value.Batch, error) {
 			if err != nil {
 				return shiftRow(err, n.Affected)
 			}
+			if n.Update != nil {
+				for _, row := range r.Rows {
+					if row != storage.NoRow {
+						touched.Add(row)
+					}
+				}
+				if len(r.Conflicts) > 0 {
+					if err := n.update(ctx, b, r, touched); err != nil {
+						return err
+					}
+				}
+			}
 			for _, row := range r.Rows {
 				if row != storage.NoRow {
 					n.written = append(n.written, row)
 					n.Affected++
-					if n.Update != nil {
-						touched.Add(row)
-					}
-				}
-			}
-			if n.Update != nil && len(r.Conflicts) > 0 {
-				if err := n.update(ctx, b, r.Conflicts, touched); err != nil {
-					return err
 				}
 			}
 			n.Env.progress(Progress{Stage: "inserting", Done: n.Affected, Unit: "rows"})
@@ -96,8 +100,14 @@ func shiftRow(err error, before int64) error {
 	return err
 }
 
-// update changes the rows that are in the way.
-func (n *Insert) update(ctx context.Context, b *value.Batch, conflicts []storage.Conflict, touched *storage.RowSet) error {
+// update changes the rows that are in the way, and puts their new numbers into
+// the result at the places of those that could not be inserted.
+func (n *Insert) update(ctx context.Context, b *value.Batch, r storage.InsertResult, touched *storage.RowSet) error {
+	conflicts := r.Conflicts
+	place := map[int]int{} // position in the batch -> in the result
+	for k, i := range selection(b) {
+		place[int(i)] = k
+	}
 	rows := make([]uint64, len(conflicts))
 	sel := make([]int32, len(conflicts))
 	seen := map[uint64]bool{}
@@ -138,6 +148,7 @@ func (n *Insert) update(ctx context.Context, b *value.Batch, conflicts []storage
 		var c compactor
 		both = c.compact(&value.Batch{Len: both.Len, Cols: both.Cols, Sel: keep}, nil)
 		rows = appendPicked(nil, rows, keep, 0)
+		sel = appendPicked(nil, sel, keep, 0)
 	}
 	set := &value.Batch{Len: len(rows)}
 	for _, e := range n.Update.Exprs {
@@ -151,11 +162,10 @@ func (n *Insert) update(ctx context.Context, b *value.Batch, conflicts []storage
 	if err != nil {
 		return err
 	}
-	for _, r := range fresh {
-		touched.Add(r)
+	for i, row := range fresh {
+		touched.Add(row)
+		r.Rows[place[int(sel[i])]] = row
 	}
-	n.written = append(n.written, fresh...)
-	n.Affected += int64(len(fresh))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -296,12 +297,15 @@ type EncodeText struct {
 	Open  func(context.Context) (encoder.Encoder, error)
 	Texts *TextCache
 	Dim   int
-	out   value.Column
+	// Vectors takes a text that is the text form of a vector of Dim dimensions
+	// for that vector, as in a csv that COPY has written.
+	Vectors bool
+	out     value.Column
 }
 
 func (e *EncodeText) Type() value.Type { return value.Type{Kind: value.Vector, Dim: e.Dim} }
 func (e *EncodeText) Clone() fn.Expr {
-	return &EncodeText{X: e.X.Clone(), Open: e.Open, Texts: e.Texts, Dim: e.Dim}
+	return &EncodeText{X: e.X.Clone(), Open: e.Open, Texts: e.Texts, Dim: e.Dim, Vectors: e.Vectors}
 }
 
 func (e *EncodeText) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
@@ -320,6 +324,9 @@ func (e *EncodeText) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error
 			return
 		}
 		t := x.At(i).Str()
+		if e.vector(t) != nil {
+			return
+		}
 		if _, ok := at[t]; !ok {
 			at[t] = len(texts)
 			texts = append(texts, t)
@@ -341,9 +348,26 @@ func (e *EncodeText) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error
 			setNull(&e.out, i, n)
 			return
 		}
-		copy(e.out.Vec(i), vecs[at[x.At(i).Str()]])
+		t := x.At(i).Str()
+		if v := e.vector(t); v != nil {
+			copy(e.out.Vec(i), v)
+			return
+		}
+		copy(e.out.Vec(i), vecs[at[t]])
 	})
 	return fn.Arg{Column: &e.out, Const: x.Const || x.Type.Kind == value.Null}, nil
+}
+
+// vector returns the vector that a text is the text form of, or nil.
+func (e *EncodeText) vector(t string) []float32 {
+	if !e.Vectors || !strings.HasPrefix(t, "[") {
+		return nil
+	}
+	v, err := value.Parse(value.Type{Kind: value.Vector, Dim: e.Dim}, t)
+	if err != nil || len(v.Vec()) != e.Dim {
+		return nil
+	}
+	return v.Vec()
 }
 
 func prepareVec(c *value.Column, n, dim int) {

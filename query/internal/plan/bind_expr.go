@@ -185,6 +185,9 @@ func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, erro
 		c.typ = t
 		return &c, nil
 	}
+	if e.typ.Kind == value.Text {
+		mode = fn.Explicit // a text in quotes takes the type it is used as
+	}
 	x, err := fn.CastTo(fn.Const(e.val), t, mode, nil)
 	if err != nil {
 		return nil, errorAt(e.pos, err)

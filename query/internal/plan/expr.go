@@ -78,6 +78,7 @@ type expr struct {
 	enc     *encoding   // opText, opImage, and vectors known to come from an encoder
 	weights []float32   // opSum
 	unit    bool        // opSum
+	vectors bool        // opText: a text that is a vector's text form is that vector
 	set     *fn.Set     // opIn
 	not     bool        // opIn, opInQuery
 	query   *subquery   // opSubquery, opInQuery, opExists

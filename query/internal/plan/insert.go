@@ -186,10 +186,17 @@ func (b *binder) store(x *expr, def *storage.TableDef, ord int) (*expr, error) {
 	c := &def.Columns[ord]
 	if c.Type.Kind == value.Vector {
 		if enc := encodingOf(def, ord); enc != nil && (x.typ.Kind == value.Text || x.typ.Kind == value.Blob) {
-			return b.asVector(x, target{enc: enc, dim: c.Type.Dim, name: c.Name, call: c.Name})
+			v, err := b.asVector(x, target{enc: enc, dim: c.Type.Dim, name: c.Name, call: c.Name})
+			if err == nil && v.op == opText && x.varies() {
+				v.vectors = true
+			}
+			return v, err
 		}
 		if x.typ.Kind == value.Vector && x.typ.Dim > 0 && x.typ.Dim != c.Type.Dim {
-			return nil, parse.Errorf(x.pos, "vector has %d dimensions, %s has %d", x.typ.Dim, c.Name, c.Type.Dim)
+			return nil, errorAt(x.pos, &storage.DimensionError{Table: def.Name, Column: c.Name, Got: x.typ.Dim, Want: c.Type.Dim})
+		}
+		if x.typ.Kind == value.Text {
+			return b.castTo(x, c.Type, fn.Explicit)
 		}
 	}
 	out, err := b.castTo(x, c.Type, fn.Assignment)

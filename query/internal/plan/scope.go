@@ -74,7 +74,7 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 		e.text = ref.String()
 		return e, nil
 	case len(found) > 1:
-		return nil, parse.Errorf(ref.Pos, "column %q is in more than one table; write %s.%s or %s.%s",
+		return nil, parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s",
 			name, found[0].table, name, found[1].table, name)
 	}
 	if table == "" {

@@ -29,6 +29,11 @@ func (b *binder) query(q *parse.Select, outer *scope, want []target) (*relation,
 	if len(q.With) > 0 {
 		defer func(n int) { b.ctes = b.ctes[:n] }(len(b.ctes))
 		for i := range q.With {
+			for k := range i {
+				if q.With[k].Name.Name == q.With[i].Name.Name {
+					return nil, parse.Errorf(q.With[i].Pos, "WITH names %q twice", q.With[i].Name.Name)
+				}
+			}
 			b.ctes = append(b.ctes, cte{&q.With[i], len(b.ctes)})
 		}
 	}

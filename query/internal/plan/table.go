@@ -152,7 +152,7 @@ func (b *binder) addColumn(a *parse.AddColumn, def *storage.TableDef) error {
 		if a.IfNotExists {
 			return nil
 		}
-		return parse.Errorf(a.Column.Pos, "%s has a column %q already", def.Name, a.Column.Name.Name)
+		return parse.Errorf(a.Column.Pos, "column %q exists already in %s", a.Column.Name.Name, def.Name)
 	}
 	if a.Column.PrimaryKey {
 		return parse.Errorf(a.Column.Pos, "a column that is added can't be the primary key")
