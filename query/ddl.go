@@ -57,5 +57,5 @@ func TableSQL(def *storage.TableDef) string {
 // reserved word or has characters that need them.
 func Quote(name string) string { return parse.Quote(name) }
 
-// QuoteString returns s as a text literal, 'it''s'.
+// QuoteString returns s as a text literal, 'it”s'.
 func QuoteString(s string) string { return parse.QuoteString(s) }

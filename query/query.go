@@ -134,11 +134,12 @@ type Error = parse.Error
 
 // check compares the arguments with the parameters.
 func (s *Stmt) check(args Args) error {
-	if len(args.Pos) < s.params {
-		return fmt.Errorf("the statement has %d parameters, got %d arguments", s.params, len(args.Pos))
-	}
-	if len(args.Pos) > s.params {
-		return fmt.Errorf("the statement has %d parameters, got %d arguments", s.params, len(args.Pos))
+	if len(args.Pos) != s.params {
+		plural := "s"
+		if s.params == 1 {
+			plural = ""
+		}
+		return fmt.Errorf("the statement has %d parameter%s, but %d arguments were given", s.params, plural, len(args.Pos))
 	}
 	for _, n := range s.names {
 		if _, ok := args.Named[n]; !ok {

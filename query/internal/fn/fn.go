@@ -256,9 +256,9 @@ func (f *Func) mismatch(args []ArgType) error {
 	if f.Category == Operator {
 		switch len(have) {
 		case 1:
-			return fmt.Errorf("%s does not apply to %s%s", strings.ToUpper(f.Name), have[0], f.advice(args))
+			return fmt.Errorf("%s does not apply to %s%s", f.operator(), have[0], f.advice(args))
 		case 2:
-			return fmt.Errorf("%s does not apply to %s and %s%s", strings.ToUpper(f.Name), have[0], have[1], f.advice(args))
+			return fmt.Errorf("%s does not apply to %s and %s%s", f.operator(), have[0], have[1], f.advice(args))
 		}
 	}
 	if len(args) == 0 {
@@ -267,8 +267,22 @@ func (f *Func) mismatch(args []ArgType) error {
 	return fmt.Errorf("%s does not take (%s); it is %s", f.Name, strings.Join(have, ", "), f.signatures())
 }
 
+// operator returns an operator as it is written.
+func (f *Func) operator() string {
+	if f.Name == "neg" {
+		return "-"
+	}
+	return strings.ToUpper(f.Name)
+}
+
 // advice says what would be right where a cast is all that is missing.
 func (f *Func) advice(args []ArgType) string {
+	switch f.Name {
+	case "like", "ilike":
+		return "; cast what is no text: CAST(... AS TEXT)"
+	case "->", "->>":
+		return "; its left side is JSON"
+	}
 	for i, a := range args {
 		if a.Type.Kind != value.Text || len(args) != 2 {
 			continue

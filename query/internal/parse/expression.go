@@ -534,12 +534,12 @@ func (p *exprParser) name() (sized, error) {
 		case is(p.lex.Peek(), "."):
 			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "a column is written table.column at most").WithHint("there are no schemas")
 		}
-		return sized{&ColumnRef{id.Pos, id, col}, 1}, nil
+		return sized{&ColumnRef{id.Pos, id, col, false}, 1}, nil
 	}
 	if t.Type == lexWord && isWord(t.Value, "CURRENT_TIMESTAMP") {
 		return sized{&Call{Pos: id.Pos, Func: Ident{id.Pos, "now"}}, 1}, nil
 	}
-	return sized{&ColumnRef{id.Pos, Ident{}, id}, 1}, nil
+	return sized{&ColumnRef{id.Pos, Ident{}, id, t.Type == lexQuoted}, 1}, nil
 }
 
 // call parses the arguments of a function; the parenthesis is consumed.

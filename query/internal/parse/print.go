@@ -78,8 +78,11 @@ func Quote(name string) string {
 	if plainName(name) && !Reserved(name) {
 		return name
 	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	return quoted(name)
 }
+
+// quoted returns a name in double quotes.
+func quoted(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // QuoteString returns s as a text literal.
 func QuoteString(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
@@ -448,7 +451,11 @@ func (p *printer) expr(e Expr, min int) {
 		if e.Table.Name != "" {
 			p.print(e.Table, ".")
 		}
-		p.print(e.Name)
+		if e.Quoted {
+			p.print(quoted(e.Name.Name))
+		} else {
+			p.print(e.Name)
+		}
 	case *Param:
 		if e.Name != "" {
 			p.print(":", e.Name)

@@ -492,6 +492,9 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)
 	}
+	if _, table := tableFuncs[name]; table && !known {
+		return nil, parse.Errorf(e.Pos, "%s gives a table, not a value", name).WithHint("it stands in FROM: SELECT * FROM %s", e)
+	}
 	if !known {
 		names := fn.Names()
 		for m := range measures {

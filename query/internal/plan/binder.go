@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lupadb/lupa/encoder"
@@ -100,6 +101,12 @@ func (b *binder) table(name parse.Ident) (*storage.Table, error) {
 		if e.Hint == "" && len(names) == 0 {
 			e.Msg += "; there is no table yet, CREATE TABLE makes one"
 		}
+		if e.Hint == "" && len(names) > 0 && len(names) <= 5 {
+			e.Hint = "there is " + strings.Join(names, ", ")
+			if len(names) > 1 {
+				e.Hint = "there are " + strings.Join(names, ", ")
+			}
+		}
 		return nil, e
 	}
 	if err != nil {
@@ -181,7 +188,9 @@ func encoderError(pos parse.Pos, err error) error {
 	var missing *encoder.NotFoundError
 	if errors.As(err, &missing) {
 		e := parse.Errorf(pos, "%v", missing)
-		e.Hint = didYouMean(missing.Name, missing.Known)
+		if !strings.Contains(e.Msg, "did you mean") {
+			e.Hint = didYouMean(missing.Name, missing.Known)
+		}
 		return &hintedError{e, err}
 	}
 	return errorAt(pos, err)

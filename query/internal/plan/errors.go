@@ -40,3 +40,11 @@ func stops(err error) bool {
 	return errors.As(err, &placed) || errors.As(err, &p) || errors.As(err, &m) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
+
+// counted returns "1 column", "2 columns".
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

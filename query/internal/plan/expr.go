@@ -21,6 +21,7 @@ type column struct {
 	rank   rank      // what its values are for ORDER BY
 	ord    int       // position in the table, for columns of a scan
 	hidden bool      // not part of *
+	source string    // name of the table, for columns of a scan
 }
 
 // rank tells how values of an expression are ordered when no direction is given.

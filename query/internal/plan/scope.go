@@ -131,6 +131,11 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 			}
 		}
 		if !known {
+			for _, c := range s.columns {
+				if c.source == table && c.table != table {
+					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.table)
+				}
+			}
 			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", didYouMean(table, tables))
 		}
 		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", didYouMean(name, names))
@@ -141,6 +146,9 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 	}
 	for a := range s.aliases {
 		names = append(names, a)
+	}
+	if ref.Quoted && didYouMean(name, names) == "" {
+		return parse.Errorf(ref.Pos, "no column %q", name).WithHint("double quotes are for names; a text is written %s", parse.QuoteString(name))
 	}
 	if len(s.columns) == 0 {
 		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", didYouMean(name, names))

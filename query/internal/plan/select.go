@@ -473,7 +473,7 @@ func (b *binder) ordinalOr(s *scope, e parse.Expr, item func(int) (*expr, error)
 		if x.Value.Kind() == value.Integer {
 			k := x.Value.Int()
 			if k < 1 || k > int64(n) {
-				return nil, parse.Errorf(x.Pos, "%d is not the number of a column: there are %d", k, n)
+				return nil, parse.Errorf(x.Pos, "%d is not the number of a column: the select list has %s", k, counted(n, "column"))
 			}
 			return item(int(k) - 1)
 		}
@@ -569,7 +569,7 @@ func scanOf(table *storage.Table, name string) *relation {
 	n := &scanNode{table: table, rows: float64(table.Rows())}
 	for i := range def.Columns {
 		c := &def.Columns[i]
-		n.cols = append(n.cols, &column{table: name, name: c.Name, typ: c.Type, enc: encodingOf(def, i), ord: i})
+		n.cols = append(n.cols, &column{table: name, name: c.Name, typ: c.Type, enc: encodingOf(def, i), ord: i, source: def.Name})
 	}
 	return &relation{n, n.cols}
 }
@@ -605,7 +605,7 @@ func aliased(q *relation, table string, names []parse.Ident) (*relation, error) 
 
 func rename(cols []*column, names []parse.Ident) error {
 	if len(names) > len(cols) {
-		return parse.Errorf(names[len(cols)].Pos, "%d names for %d columns", len(names), len(cols))
+		return parse.Errorf(names[len(cols)].Pos, "%d names, but %s", len(names), counted(len(cols), "column"))
 	}
 	for i, n := range names {
 		cols[i].name = n.Name

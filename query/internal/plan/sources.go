@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
@@ -26,6 +28,7 @@ func TableFunctions() []string {
 	for n := range tableFuncs {
 		names = append(names, n)
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -34,6 +37,9 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	name := strings.ToLower(t.Func.Name)
 	format, ok := tableFuncs[name]
 	if !ok {
+		if _, known := fn.Lookup(name); known {
+			return nil, parse.Errorf(t.Func.Pos, "%s gives a value, not a table", name).WithHint("without FROM: SELECT %s(...)", name)
+		}
 		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", didYouMean(name, TableFunctions()))
 	}
 	if len(t.Args) != 1 {

@@ -173,6 +173,11 @@ func (b *binder) addColumn(a *parse.AddColumn, def *storage.TableDef) error {
 	if err != nil {
 		return err
 	}
+	if v.At(0).IsNull() && col.NotNull {
+		if t, err := b.in.Tx.Table(def.Name); err == nil && t.Rows() > 0 {
+			return parse.Errorf(a.Column.Pos, "column %s is NOT NULL, but the rows of %s have no value for it", col.Name, def.Name).WithHint("add DEFAULT value")
+		}
+	}
 	return errorAt(a.Column.Pos, b.in.Tx.AddColumn(b.ctx, def.Name, col, v.At(0)))
 }
 
