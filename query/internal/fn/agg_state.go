@@ -252,6 +252,14 @@ func (a *sumRealAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 		}
 		return nil
 	}
+	if sel == nil && groups == nil && arg.Nulls == nil && arg.Type.Kind == value.Real && !arg.Const {
+		s := a.sums[0]
+		for _, x := range arg.Reals[:n] {
+			s.add(x)
+		}
+		a.sums[0] = s
+		return nil
+	}
 	eachValue(arg, groups, n, sel, func(i, g int) { a.sums[g].add(arg.Reals[i]) })
 	return nil
 }
@@ -409,6 +417,15 @@ func (a *extremeIntAgg) take(g int, x int64) {
 }
 
 func (a *extremeIntAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
+	if sel == nil && groups == nil && arg.Nulls == nil && arg.Type.Kind == a.t.Kind && !arg.Const && n > 0 {
+		lo, hi := arg.Ints[0], arg.Ints[0]
+		for _, x := range arg.Ints[:n] {
+			lo, hi = min(lo, x), max(hi, x)
+		}
+		a.take(0, lo)
+		a.take(0, hi)
+		return nil
+	}
 	if sel == nil && groups != nil && arg.Nulls == nil && arg.Type.Kind == a.t.Kind && !arg.Const {
 		groups := groups[:n]
 		for i, x := range arg.Ints[:n] {
@@ -468,6 +485,20 @@ func (a *extremeRealAgg) take(g int, x float64) {
 }
 
 func (a *extremeRealAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
+	if sel == nil && arg.Nulls == nil && arg.Type.Kind == value.Real && !arg.Const {
+		for i, x := range arg.Reals[:n] {
+			g := 0
+			if groups != nil {
+				g = int(groups[i])
+			}
+			// Most values change nothing; NaN, for which no comparison holds, goes on.
+			if a.some[g] && (a.max && x <= a.best[g] || !a.max && x >= a.best[g]) {
+				continue
+			}
+			a.take(g, x)
+		}
+		return nil
+	}
 	eachValue(arg, groups, n, sel, func(i, g int) { a.take(g, arg.Reals[i]) })
 	return nil
 }

@@ -31,7 +31,8 @@ type Groups struct {
 	seed   maphash.Seed
 	slots  []slot // open addressing, linear probing; a power of two, at most half full
 	shift  uint
-	bodies []string // the text, or the encoded key, of each group; unused with a fixed key
+	bodies []string // the text, or the encoded key, of each group; unused with fixed keys
+	pairs  []pair   // the keys of each group, of two fixed ones
 	nullID int32    // group of NULL with a fixed or text key, or -1
 	kind   keyKind
 	probe  Probe
@@ -44,10 +45,17 @@ type slot struct {
 	id  int32
 }
 
+// pair is two fixed keys; bits 0 and 1 of nulls tell which of them is NULL.
+type pair struct {
+	a, b  uint64
+	nulls uint8
+}
+
 type keyKind uint8
 
 const (
 	fixedKey keyKind = iota // one key of at most 8 bytes
+	pairKey                 // two keys of at most 8 bytes
 	textKey                 // one TEXT, BLOB or JSON
 	wideKey                 // anything else, encoded
 )
@@ -60,17 +68,26 @@ func NewGroups(types []value.Type) *Groups {
 		g.keys[i].Type = t
 	}
 	g.kind = wideKey
-	if len(types) == 1 {
-		switch types[0].Kind {
-		case value.Boolean, value.Integer, value.Timestamp, value.Real, value.Null:
-			g.kind = fixedKey
-		case value.Text, value.Blob, value.JSON:
-			g.kind = textKey
-		}
+	switch {
+	case len(types) == 1 && fixed(types[0]):
+		g.kind = fixedKey
+	case len(types) == 2 && fixed(types[0]) && fixed(types[1]):
+		g.kind = pairKey
+	case len(types) == 1 && types[0].Kind != value.Vector:
+		g.kind = textKey
 	}
 	g.grow(256)
 	g.probe.g = g
 	return g
+}
+
+// fixed reports whether values of type t fit into 8 bytes.
+func fixed(t value.Type) bool {
+	switch t.Kind {
+	case value.Boolean, value.Integer, value.Timestamp, value.Real, value.Null:
+		return true
+	}
+	return false
 }
 
 // Len returns the number of groups.
@@ -103,6 +120,7 @@ func (g *Groups) Key(col, from, to int, out *value.Column) {
 type Probe struct {
 	g     *Groups
 	fixed []uint64
+	other []uint64 // of the second of two keys
 	buf   []byte
 }
 
@@ -132,6 +150,8 @@ func (p *Probe) run(cols []Arg, n int, sel []int32, mode NullMode, ids []int32, 
 		each(n, sel, func(i int) { ids[i] = int32(g.n - 1) })
 	case g.kind == fixedKey:
 		p.runFixed(cols[0], n, sel, mode, ids, add)
+	case g.kind == pairKey:
+		p.runPair(cols[0], cols[1], n, sel, mode, ids, add)
 	case g.kind == textKey:
 		p.runText(cols[0], n, sel, mode, ids, add)
 	default:
@@ -263,14 +283,75 @@ func hashInt(x uint64) uint64 {
 	return hi ^ lo
 }
 
+// pairKeys is fixedKeys for an argument that may be constant or NULL.
+func pairKeys(a Arg, n int, sel []int32, buf []uint64) []uint64 {
+	if a.Type.Kind == value.Null {
+		return grow(buf, n)
+	}
+	if !a.Const {
+		buf, _ = fixedKeys(a.Column, n, sel, buf)
+		return buf
+	}
+	var one [1]uint64
+	keys, _ := fixedKeys(a.Column, 1, nil, one[:])
+	buf = grow(buf, n)
+	for i := range buf {
+		buf[i] = keys[0]
+	}
+	return buf
+}
+
+func (p *Probe) runPair(a, b Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) {
+	g := p.g
+	p.fixed, p.other = pairKeys(a, n, sel, p.fixed), pairKeys(b, n, sel, p.other)
+	nullable := a.Nulls != nil || b.Nulls != nil || a.Type.Kind == value.Null || b.Type.Kind == value.Null
+	for _, i := range fullSel(n, sel) {
+		key := pair{a: p.fixed[i], b: p.other[i]}
+		if nullable {
+			if a.IsNull(int(i)) {
+				key.a, key.nulls = 0, 1
+			}
+			if b.IsNull(int(i)) {
+				key.b, key.nulls = 0, key.nulls|2
+			}
+			if key.nulls != 0 && mode == SkipNull {
+				ids[i] = -1
+				continue
+			}
+		}
+		hash := hashInt(key.a ^ bits.RotateLeft64(hashInt(key.b+uint64(key.nulls)), 32))
+		for at := hash >> g.shift; ; at++ {
+			s := &g.slots[at&uint64(len(g.slots)-1)]
+			if s.id == 0 {
+				if !add {
+					ids[i] = -1
+					break
+				}
+				ids[i] = g.insert(s, hash)
+				g.pairs = append(g.pairs, key)
+				g.keys[0].Append(g.n-1, a.At(int(i)))
+				g.keys[1].Append(g.n-1, b.At(int(i)))
+				g.bytes += 48
+				break
+			}
+			if s.key == hash && g.pairs[s.id-1] == key {
+				ids[i] = s.id - 1
+				break
+			}
+		}
+	}
+}
+
 func (p *Probe) runText(a Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) {
 	g := p.g
-	one := func(i int) {
-		if a.IsNull(i) {
+	step := a.step()
+	nullable := a.Nulls != nil || a.Type.Kind == value.Null
+	for _, i := range fullSel(n, sel) {
+		if nullable && a.IsNull(int(i)) {
 			ids[i] = p.null(mode, add)
-			return
+			continue
 		}
-		s := a.Strs[i*a.step()]
+		s := a.Strs[int(i)*step]
 		ids[i] = g.find(maphash.String(g.seed, s), s, add)
 		if ids[i] == int32(len(g.bodies)) { // new
 			s = strings.Clone(s)
@@ -279,7 +360,6 @@ func (p *Probe) runText(a Arg, n int, sel []int32, mode NullMode, ids []int32, a
 			g.bytes += int64(len(s)) + 32
 		}
 	}
-	each(n, sel, one)
 }
 
 // find returns the group whose body is s, adding the slot of a new one if add;

@@ -183,8 +183,14 @@ func likeKernel(fold bool) kernel {
 	return func(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 		var compiled *pattern
 		var from, fromEscape string
+		texts, step := args[0].Strs, args[0].step()
+		fixed := args[1].Const && (len(args) == 2 || args[2].Const)
 		for _, i := range fullSel(n, sel) {
 			i := int(i)
+			if fixed && compiled != nil && !fold {
+				out.Bools[i] = compiled.match(texts[i*step])
+				continue
+			}
 			pat, escape := args[1].Strs[i*args[1].step()], `\`
 			if len(args) == 3 {
 				escape = args[2].Strs[i*args[2].step()]
