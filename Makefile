@@ -5,6 +5,8 @@
 
 SHELL   := /bin/bash
 GO      ?= go
+# BENCH_FLAGS='-rows 200000' makes bench-scale a short run.
+BENCH_FLAGS ?=
 TOOLS   := $(CURDIR)/.tools
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
@@ -84,6 +86,9 @@ soak: runtime ## the long tests: thousands of seeds, hundreds of kills (hours)
 
 bench: runtime ## Go benchmarks of every package
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-scale: ## two million vectors: load and search, beside numpy and Faiss where present (15 GB of disk, 20 minutes)
+	$(GO) run ./testdata/bench $(BENCH_FLAGS)
 
 # --- Demo ---------------------------------------------------------------------------
 

@@ -170,6 +170,7 @@ type vectorSum struct {
 	dim     int
 	wrap    func(error) error
 	out     value.Column
+	scratch []float32
 }
 
 // NewVectorSum returns the sum of the arguments times their weights, scaled to
@@ -182,7 +183,7 @@ func NewVectorSum(args []fn.Expr, weights []float32, unit bool, dim int, wrap fu
 func (s *vectorSum) Type() value.Type { return value.Type{Kind: value.Vector, Dim: s.dim} }
 func (s *vectorSum) Clone() fn.Expr {
 	c := *s
-	c.args, c.out = nil, value.Column{}
+	c.args, c.out, c.scratch = nil, value.Column{}, nil
 	for _, a := range s.args {
 		c.args = append(c.args, a.Clone())
 	}
@@ -215,6 +216,9 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 		s.out.Vecs = make([]float32, n*dim)
 	}
 	s.out.Vecs = s.out.Vecs[:n*dim]
+	if len(s.scratch) != dim {
+		s.scratch = make([]float32, dim)
+	}
 	each(n, sel, func(i int) {
 		v := s.out.Vec(i)
 		clear(v)
@@ -223,13 +227,10 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 				setNull(&s.out, i, n)
 				return
 			}
-			w := s.weights[k]
-			for j, x := range vecAt(a, i) {
-				v[j] += w * x
-			}
+			vector.AddScaled(v, vecAt(a, i), s.weights[k], s.scratch)
 		}
 		if s.unit {
-			Normalize(v)
+			vector.Normalize(v, v)
 		}
 	})
 	var err error
@@ -242,17 +243,6 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 		return fn.Arg{}, s.wrap(err)
 	}
 	return fn.Arg{Column: &s.out, Const: constant}, nil
-}
-
-// Normalize scales v to unit length, in place; a zero vector stays as it is.
-func Normalize(v []float32) {
-	norm := vector.Norm(v)
-	if norm == 0 {
-		return
-	}
-	for i, x := range v {
-		v[i] = float32(float64(x) / norm)
-	}
 }
 
 // EncodeTexts encodes texts in one batch, taking from the cache what it has.

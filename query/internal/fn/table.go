@@ -168,10 +168,10 @@ func operators() []*Func {
 	return []*Func{
 		{Name: "+", Category: Operator, Syntax: "a + b", Doc: "sum of numbers or of vectors", Example: "2 + 3", Gives: "5", partial: true,
 			sigs: []sig{{both(integer), integer, sumKernel(false), false}, {both(realKind), realKind, real2(addReals), false},
-				{both(vec), vec, vec2("+", func(x, y float32) float32 { return x + y }), false}}},
+				{both(vec), vec, vec2("+", vector.Add), false}}},
 		{Name: "-", Category: Operator, Syntax: "a - b", Doc: "difference of numbers or of vectors", Example: "2 - 3", Gives: "-1", partial: true,
 			sigs: []sig{{both(integer), integer, sumKernel(true), false}, {both(realKind), realKind, real2(subReals), false},
-				{both(vec), vec, vec2("-", func(x, y float32) float32 { return x - y }), false}}},
+				{both(vec), vec, vec2("-", vector.Sub), false}}},
 		{Name: "*", Category: Operator, Syntax: "a * b", Doc: "product; a vector times a number", Example: "2 * 3", Gives: "6", partial: true,
 			sigs: []sig{{both(integer), integer, mulKernel, false}, {both(realKind), realKind, real2(mulReals), false},
 				{kinds{vec, realKind}, vec, scaleKernel(false), false}, {kinds{realKind, vec}, vec, scaleKernel(true), false}}},

@@ -64,15 +64,7 @@ func normalizeKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) 
 	a := args[0]
 	fixDim(out, a.Type.Dim, n)
 	for _, i := range fullSel(n, sel) {
-		v := a.Vec(int(i) * a.step())
-		norm := vector.Norm(v)
-		if norm == 0 {
-			norm = 1
-		}
-		dst := out.Vec(int(i))
-		for k, x := range v {
-			dst[k] = float32(float64(x) / norm)
-		}
+		vector.Normalize(out.Vec(int(i)), a.Vec(int(i)*a.step()))
 	}
 	return nil
 }
@@ -88,7 +80,7 @@ func dimsKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error
 }
 
 // vec2 is a kernel of two vectors, element by element in float32.
-func vec2(name string, f func(x, y float32) float32) kernel {
+func vec2(name string, f func(dst, x, y []float32)) kernel {
 	return func(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 		a, b := args[0], args[1]
 		if a.Type.Dim != b.Type.Dim {
@@ -96,10 +88,8 @@ func vec2(name string, f func(x, y float32) float32) kernel {
 		}
 		fixDim(out, a.Type.Dim, n)
 		for _, i := range fullSel(n, sel) {
-			x, y, dst := a.Vec(int(i)*a.step()), b.Vec(int(i)*b.step()), out.Vec(int(i))
-			for k := range dst {
-				dst[k] = f(x[k], y[k])
-			}
+			dst := out.Vec(int(i))
+			f(dst, a.Vec(int(i)*a.step()), b.Vec(int(i)*b.step()))
 			if err := finite(dst); err != nil {
 				return err
 			}
