@@ -176,15 +176,19 @@ func (g *grid) fit() {
 	if !g.o.Screen || g.o.Width <= 0 {
 		return
 	}
-	// A shortened text can be recognised, a shortened number is a wrong one.
-	const narrowest = 10
-	shrinks := func(i int) bool {
+	// A shortened text can be recognised, a shortened number is a wrong one; and
+	// keys had better be whole.
+	const narrowest, text = 10, 16
+	floor := func(i int) int {
 		switch g.cols[i].Type.Kind {
-		case value.Text, value.JSON, value.Vector, value.Blob, value.Null:
-			return g.widths[i] > narrowest
+		case value.Text, value.JSON, value.Null:
+			return text
+		case value.Vector, value.Blob:
+			return narrowest
 		}
-		return false
+		return g.widths[i]
 	}
+	shrinks := func(i int) bool { return g.widths[i] > floor(i) }
 	for over := g.total() - g.o.Width; over > 0; over = g.total() - g.o.Width {
 		widest, next, n := 0, narrowest, 0
 		for i, w := range g.widths {
@@ -204,7 +208,7 @@ func (g *grid) fit() {
 		cut := max(1, min(widest-next, (over+n-1)/n))
 		for i, w := range g.widths {
 			if w == widest && shrinks(i) {
-				g.widths[i] = w - cut
+				g.widths[i] = max(floor(i), w-cut)
 			}
 		}
 	}

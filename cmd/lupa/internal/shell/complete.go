@@ -306,7 +306,7 @@ func columnCandidates(tables []db.Table) []candidate {
 	var out []candidate
 	for _, t := range tables {
 		for _, c := range t.Columns {
-			out = append(out, candidate{text: db.Quote(c.Name), kind: "columns", doc: c.Type.String()})
+			out = append(out, candidate{text: db.Quote(c.Name), kind: "columns"})
 			if c.Type.Kind == db.Vector {
 				out = append(out, candidate{text: c.Name + "_sim(", kind: "columns", doc: "similarity with a text, a picture or a vector", glue: true})
 			}

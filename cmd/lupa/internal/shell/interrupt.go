@@ -5,12 +5,14 @@ import (
 	"os"
 	"os/signal"
 	"sync"
+	"sync/atomic"
 )
 
 // interrupts turns SIGINT into the end of the running statement. Between
 // statements of a batch it is remembered, so that no further one starts.
 type interrupts struct {
-	ch chan os.Signal
+	ch   chan os.Signal
+	seen atomic.Bool // taken from ch on behalf of a statement
 }
 
 func catchInterrupts() *interrupts {
@@ -21,13 +23,15 @@ func catchInterrupts() *interrupts {
 
 func (i *interrupts) release() { signal.Stop(i.ch) }
 
-// pending reports, and forgets, a signal that came while nothing ran.
+// pending reports, and forgets, a signal that came while nothing ran, or too
+// late for the statement that ran.
 func (i *interrupts) pending() bool {
+	seen := i.seen.Swap(false)
 	select {
 	case <-i.ch:
 		return true
 	default:
-		return false
+		return seen
 	}
 }
 
@@ -48,6 +52,7 @@ func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
 				if s.paging.Load() {
 					continue
 				}
+				s.stop.seen.Store(true)
 				if n++; n == 3 {
 					os.Exit(exitInterrupted)
 				}

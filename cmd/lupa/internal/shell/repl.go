@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -17,7 +18,14 @@ import (
 // shows completions in menus with descriptions, takes a highlighter, reads
 // inputrc, and is maintained.
 type editor struct {
-	rl *readline.Shell
+	rl   *readline.Shell
+	room *room
+}
+
+// read returns what is entered next.
+func (e *editor) read() (string, error) {
+	e.room.begin()
+	return e.rl.Readline()
 }
 
 // prompts; the second one stands before the further lines of a statement.
@@ -52,11 +60,21 @@ func (s *Shell) newEditor(h *history) *editor {
 	rl.History.Delete()
 	rl.History.Add("statements", h)
 	rl.AcceptMultiline = func(line []rune) bool { return complete(string(line)) }
-	if wantColor(s.opts.color, s.std.outFile) {
-		rl.SyntaxHighlighter = highlight
+	below := &room{
+		w:      s.std.out,
+		size:   func() (int, int) { return termSize(s.std.outFile) },
+		prompt: func() int { return len(s.baseName()) + 3 },
 	}
-	rl.Completer = func(line []rune, cursor int) readline.Completions { return s.completions(line, cursor) }
-	return &editor{rl}
+	colours := wantColor(s.opts.color, s.std.outFile)
+	rl.SyntaxHighlighter = func(line []rune) string {
+		below.fit(string(line))
+		if !colours {
+			return string(line)
+		}
+		return highlight(line)
+	}
+	rl.Completer = func(line []rune, cursor int) readline.Completions { return s.completions(line, cursor, below) }
+	return &editor{rl, below}
 }
 
 // complete reports whether Enter should run what has been typed.
@@ -70,7 +88,7 @@ func complete(text string) bool {
 
 // completions hands the candidates to the editor, which knows the word being
 // typed only by its blanks: they are given with what stands before the word.
-func (s *Shell) completions(line []rune, cursor int) readline.Completions {
+func (s *Shell) completions(line []rune, cursor int, below *room) readline.Completions {
 	text := string(line)
 	at := len(string(line[:cursor]))
 	start, found := s.complete(text, at)
@@ -87,11 +105,18 @@ func (s *Shell) completions(line []rune, cursor int) readline.Completions {
 		}
 	}
 	var values []readline.Completion
+	groups := map[string]bool{}
 	for _, c := range found {
+		groups[c.kind] = true
 		v := readline.Completion{Value: head + c.text[cut:], Display: c.text, Description: c.doc, Tag: c.kind}
 		values = append(values, v)
 	}
-	out := readline.CompleteRaw(values)
+	left := ""
+	if n := below.list(text, len(values)+len(groups)+1) - len(groups) - 1; len(values) > n {
+		left = fmt.Sprintf("%d more; type on to narrow them down", len(values)-n)
+		values = values[:n]
+	}
+	out := readline.CompleteRaw(values).Usage("%s", left)
 	out.PREFIX = head + typed[cut:]
 	return out.NoSort()
 }
@@ -112,7 +137,7 @@ func (s *Shell) interact(ctx context.Context, fresh bool) error {
 	s.message("%s. Statements end with a semicolon; .help lists commands, Ctrl-D leaves.", versionLine(s.std.version))
 	ed := s.newEditor(h)
 	for !s.quit {
-		text, err := ed.rl.Readline()
+		text, err := ed.read()
 		switch {
 		case errors.Is(err, readline.ErrInterrupt):
 			continue

@@ -318,23 +318,31 @@ func (s *Shell) render(cols []render.Column, each func(row func([]db.Value) erro
 		return err
 	}
 	pics := s.thumbnails(to, cols, o)
-	if err := r.Begin(cols); err != nil {
-		return err
-	}
 	begun := false
+	begin := func() error {
+		s.clearProgress() // the bar makes room
+		begun = true
+		return r.Begin(cols)
+	}
 	err = each(func(vals []db.Value) error {
-		if !begun { // only now is the query running: the bar has to make room
-			s.clearProgress()
-			begun = true
+		if !begun {
+			if err := begin(); err != nil {
+				return err
+			}
 		}
 		pics.Row(vals)
 		return r.Row(vals)
 	})
+	if !begun && err == nil {
+		err = begin()
+	}
 	s.clearProgress()
 	// What came before an error is written, too: a result cut short by Ctrl-C
 	// is of use, and the error says that it isn't all.
-	if e := r.End(); err == nil {
-		err = e
+	if begun {
+		if e := r.End(); err == nil {
+			err = e
+		}
 	}
 	// Pictures go past the pager, which would garble them.
 	donePaging()

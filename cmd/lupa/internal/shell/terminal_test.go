@@ -3,6 +3,7 @@
 package shell
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
@@ -289,21 +290,103 @@ func TestCtrlCKeepsTheSession(t *testing.T) {
 	s.keys(ctrlC)
 	s.wait("an empty prompt", func(text string) bool { return strings.HasSuffix(text, "photos>") })
 
-	// Big enough to be running for as long as anyone waits.
 	s.enter("CREATE TABLE n (x INTEGER);")
 	s.enter("INSERT INTO n VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10);")
 	s.see("10 rows inserted")
-	for range 4 {
-		s.enter("INSERT INTO n SELECT x FROM n;")
-	}
+	s.enter("INSERT INTO n SELECT a.x FROM n a, n b, n c;")
+	s.see("1,000 rows inserted")
 	s.enter("BEGIN;")
-	s.see("photos*>")
+	s.ends("photos*>")
+	s.enter("SELECT 'kept' AS what;")
+	s.see("│ kept │")
 	s.enter("COMMIT;")
 	s.ends("photos>")
-	s.enter(".timer on")
+	// Running for longer than anyone waits, unless it is stopped.
+	s.enter("SELECT count(*) FROM n a, n b, n c, n d, n e;")
+	for range 2 { // the first may come before the statement has begun
+		time.Sleep(500 * time.Millisecond)
+		if !strings.Contains(s.text(), "interrupted") {
+			s.keys(ctrlC)
+		}
+	}
+	s.see("interrupted")
+	s.ends("photos>")
 	s.enter("SELECT count(*) AS rows FROM n;")
-	s.see("│  160 │")
-	s.see("time:")
+	s.see("│ 1010 │")
+}
+
+// At the bottom of the screen nothing that stands there is drawn over, by
+// further lines, menus or recalled statements.
+func TestAtTheBottomOfTheScreen(t *testing.T) {
+	s := startScreen(t, 80, 14, nil, photoStore(t))
+	s.see("photos>")
+	for range 3 {
+		s.enter("SELECT 1 AS filler;")
+		s.ends("photos>")
+	}
+	s.enter("SELECT widht FROM photos;")
+	s.see("         ^\nphotos>")
+	s.keys("SELECT " + tab)
+	s.see("caption")
+	s.see("         ^\nphotos> SELECT")
+	s.keys(ctrlC)
+	s.ends("photos>")
+	for _, l := range []string{"SELECT id,", "  width,", "  caption", "FROM photos", "WHERE id = 'a';"} {
+		s.enter(l)
+	}
+	s.see("│ a  │   100 │ a wolf  │")
+	s.enter("SELECT widht FROM photos;")
+	s.see("         ^\nphotos>")
+	s.keys(up + up)
+	s.see("photos> SELECT id,\n          width,\n          caption\n        FROM photos\n        WHERE id = 'a';")
+	s.see("         ^\nphotos> SELECT id,")
+}
+
+// What is typed while a statement runs, or pasted in one go, is not lost.
+func TestTypingAhead(t *testing.T) {
+	s := startScreen(t, 80, 50, nil, photoStore(t))
+	s.see("photos>")
+	s.keys("SELECT 1 AS first;\rSELECT 2 AS second;\rSELECT 3 AS third;\r")
+	for _, want := range []string{"│ first │", "│ second │", "│ third │"} {
+		s.see(want)
+	}
+	var long strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&long, "%d + ", i)
+	}
+	s.keys("\x1b[200~SELECT " + long.String() + "0 AS total;\x1b[201~\r")
+	s.see("│ 79800 │")
+}
+
+// Ctrl-C ends a batch with status 130; what follows is not run.
+func TestInterruptedBatch(t *testing.T) {
+	cmd := exec.Command(os.Args[0], ":memory:", "--format", "csv",
+		"CREATE TABLE n (x INTEGER)", "INSERT INTO n VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10)",
+		"INSERT INTO n SELECT a.x FROM n a, n b, n c", "SELECT 'ready' AS x", "SELECT count(*) FROM n a, n b, n c, n d, n e", "SELECT 'never' AS x")
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "ready" {
+	}
+	cmd.Process.Signal(os.Interrupt)
+	for lines.Scan() {
+		if lines.Text() == "never" {
+			t.Error("the statement after the one interrupted was run")
+		}
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(errs.String(), "interrupted") {
+		t.Errorf("status %d, %s", code, errs.String())
+	}
 }
 
 func TestResizing(t *testing.T) {
