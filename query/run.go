@@ -45,7 +45,7 @@ func howTo(t parse.Statement) how {
 // input collects what a statement is planned with.
 func (s *Session) input(args Args, hooks Hooks) *plan.Input {
 	e := s.env
-	e.once.Do(func() { e.texts.Max = e.PromptCache })
+	e.once.Do(func() { e.texts.Max, e.texts.Store = e.PromptCache, e.Store })
 	return &plan.Input{
 		Env: exec.Env{
 			Store: e.Store, View: s.view, Tx: s.tx, Workers: e.Workers,

@@ -156,7 +156,7 @@ func (c *checker) strays() error {
 // family checks that a key is of a family, column or index that is there.
 func (c *checker) family(d *TableDef, k []byte) {
 	if d.ID == 0 {
-		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.HasPrefix(k, key.Schemas()) {
+		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.HasPrefix(k, key.Schemas()) && !bytes.HasPrefix(k, key.Prompts()) {
 			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("unknown key %x", k)})
 		}
 		return

@@ -39,6 +39,10 @@ type Store struct {
 	lock     io.Closer
 	writer   chan struct{} // holds a token while a Tx or Loader is at work
 
+	// Whoever holds the token may use these; see KeepPrompts.
+	prompts   int // how many are kept; -1 when that has to be counted
+	dropUpper bool
+
 	sortMemory int           // see defaultSortMemory
 	patience   time.Duration // how long a write may hang after the disk has failed
 
@@ -64,7 +68,7 @@ func Open(dir string, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), sortMemory: defaultSortMemory, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
 	g := &guardFS{FS: o.FS, fail: s.fail}
 	if o.InMemory {
 		if o.ReadOnly {

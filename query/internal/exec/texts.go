@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage"
 )
 
 // TextCache keeps the vectors of texts that were encoded lately, so that a
@@ -13,6 +14,9 @@ import (
 type TextCache struct {
 	// Max is the number of bytes kept; 0 means 32 MiB, negative nothing.
 	Max int64
+
+	// Store, if set, keeps the vectors of phrases beyond the life of the program.
+	Store *storage.Store
 
 	mu     sync.Mutex
 	items  map[textKey]*list.Element
@@ -82,4 +86,28 @@ func (c *TextCache) Counts() (hits, misses int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hits, c.misses
+}
+
+// maxKept is how many texts a statement may have for them to be kept in the
+// store: phrases to search for come by ones and twos, captions to be stored in a
+// column by the thousand.
+const maxKept = 16
+
+// kept returns what the store has of some texts; nil for the others.
+func (c *TextCache) kept(m encoder.Model, texts []string) [][]float32 {
+	if c.Store == nil || c.Max < 0 || m.Hash == "" || len(texts) > maxKept {
+		return make([][]float32, len(texts))
+	}
+	out := make([][]float32, len(texts))
+	for i, t := range texts {
+		out[i] = c.Store.Prompt(m.Hash, t, m.Dim)
+	}
+	return out
+}
+
+// keep puts freshly encoded texts into the store.
+func (c *TextCache) keep(m encoder.Model, texts []string, vecs [][]float32) {
+	if c.Store != nil && c.Max >= 0 && m.Hash != "" && len(texts) <= maxKept {
+		c.Store.KeepPrompts(m.Hash, texts, vecs)
+	}
 }

@@ -259,6 +259,21 @@ func EncodeTexts(ctx context.Context, enc encoder.Encoder, cache *TextCache, tex
 			missing, at = append(missing, t), append(at, i)
 		}
 	}
+	_, fixed := enc.(encoder.Sampler) // a table of prompts is quick enough
+	if cache != nil && !fixed {
+		kept := cache.kept(m, missing)
+		n := 0
+		for k, v := range kept {
+			if v == nil {
+				missing[n], at[n] = missing[k], at[k]
+				n++
+				continue
+			}
+			out[at[k]] = v
+			cache.Put(m, missing[k], v)
+		}
+		missing, at = missing[:n], at[:n]
+	}
 	if len(missing) == 0 {
 		return out, nil
 	}
@@ -277,6 +292,9 @@ func EncodeTexts(ctx context.Context, enc encoder.Encoder, cache *TextCache, tex
 		if cache != nil {
 			cache.Put(m, missing[k], v)
 		}
+	}
+	if cache != nil && !fixed {
+		cache.keep(m, missing, vecs)
 	}
 	return out, nil
 }

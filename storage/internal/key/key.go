@@ -6,6 +6,7 @@
 //	0 | 'f'                          format version
 //	0 | 'g'                          generation of the catalog
 //	0 | 't' | name                   schema of a table, versioned JSON
+//	0 | 'p' | hash                   vector of a text, kept for the next time
 //	T | 'c' | column | block         scalar column block; null bitmap of a vector column
 //	T | 'v' | column | page          float32 page
 //	T | 'q' | column | plane, block  one plane of a block's codes
@@ -45,6 +46,9 @@ func Schemas() []byte { return []byte{0, 0, 0, 0, 't'} }
 
 // Schema is the key of a table's schema.
 func Schema(name string) []byte { return append(Schemas(), name...) }
+
+// Prompts is the prefix of the vectors of texts.
+func Prompts() []byte { return []byte{0, 0, 0, 0, 'p'} }
 
 // Table appends the prefix of all keys of a table.
 func Table(dst []byte, table uint32) []byte { return binary.BigEndian.AppendUint32(dst, table) }
