@@ -16,7 +16,10 @@ import (
 )
 
 // jsonlReader reads files of one JSON object a line. Columns are the members in
-// order of first appearance; one that an object lacks is NULL.
+// order of first appearance. A member that an object lacks or that is null is
+// NULL, in a JSON column too, as in PostgreSQL's json_populate_record; so the
+// JSON value null comes back as NULL. If the file has no members but those the
+// caller is going to fill, those it lacks are there too, and NULL.
 type jsonlReader struct {
 	*input
 	all   []Column
@@ -34,7 +37,7 @@ func openJSONL(path string, o Options) (Reader, error) {
 		return nil, err
 	}
 	r := &jsonlReader{input: in}
-	if err := r.sniff(); err != nil {
+	if err := r.sniff(o.Names); err != nil {
 		in.Close()
 		return nil, err
 	}
@@ -51,7 +54,7 @@ type memberGuess struct {
 }
 
 // sniff looks at the start of the file for members and their types.
-func (r *jsonlReader) sniff() error {
+func (r *jsonlReader) sniff(names []string) error {
 	r.in = bufio.NewReaderSize(r.input, 256<<10)
 	var held bytes.Buffer
 	pipe := r.size == 0
@@ -93,6 +96,13 @@ func (r *jsonlReader) sniff() error {
 	}
 	for _, g := range guesses {
 		r.all = append(r.all, Column{g.name, g.typ()})
+	}
+	if !slices.ContainsFunc(r.all, func(c Column) bool { return !slices.Contains(names, c.Name) }) {
+		for _, n := range names {
+			if byName[n] == nil {
+				r.all = append(r.all, Column{n, value.Type{Kind: value.Text}})
+			}
+		}
 	}
 	r.line = 0
 	if pipe {

@@ -157,6 +157,9 @@ func TestRoundTrip(t *testing.T) {
 				path := filepath.Join(dir, "t."+format)
 				writeTable(t, path, format, cols, data, o)
 				o.Header = HeaderYes
+				for _, c := range cols {
+					o.Names = append(o.Names, c.Name)
+				}
 				r, err := Open(path, "", o)
 				if err != nil {
 					t.Fatal(format, err)
@@ -164,10 +167,6 @@ func TestRoundTrip(t *testing.T) {
 				pick := make([]int, len(allTypes))
 				for i := range pick {
 					pick[i] = i
-				}
-				if rows == 0 && format == "jsonl" { // no object, no column
-					r.Close()
-					continue
 				}
 				if err := r.Project(pick, allTypes); err != nil {
 					t.Fatal(format, err)
