@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage"
@@ -161,6 +162,12 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 			}
 			if err := r.Project(pickCols, types[at:at+len(pickCols)]); err != nil {
 				return fail(errorAt(s.Files[i].Position(), err))
+			}
+			for k, got := range r.Columns() {
+				want := def.Columns[ords[at+k]]
+				if _, err := fn.Cast(got.Type, want.Type, fn.Assignment); err != nil && want.Type.Kind != value.Vector {
+					return fail(parse.Errorf(s.Files[i].Position(), "%s has %v where %s is %v; list the columns in the order of the files: COPY %s (...) FROM ...", p, got.Type, want.Name, want.Type, def.Name))
+				}
 			}
 			at += len(pickCols)
 		}

@@ -44,15 +44,24 @@ func fileError(path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		wd, wderr := os.Getwd()
 		if wderr == nil && !filepath.IsAbs(path) {
-			return fmt.Errorf("no file %s in %s: %w", path, wd, fs.ErrNotExist)
+			return &worded{fmt.Sprintf("no file %s in %s", path, wd), fs.ErrNotExist}
 		}
-		return fmt.Errorf("no file %s: %w", path, fs.ErrNotExist)
+		return &worded{"no file " + path, fs.ErrNotExist}
 	}
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%s: no permission: %w", path, fs.ErrPermission)
+		return &worded{path + ": no permission", fs.ErrPermission}
 	}
 	return err
 }
+
+// worded is an error told in other words.
+type worded struct {
+	msg string
+	err error
+}
+
+func (e *worded) Error() string { return e.msg }
+func (e *worded) Unwrap() error { return e.err }
 
 func (in *input) Read(p []byte) (int, error) {
 	n, err := in.f.Read(p)
@@ -82,7 +91,7 @@ func createOutput(path string) (*output, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("no folder %s: %w", filepath.Dir(path), fs.ErrNotExist)
+			return nil, &worded{"no folder " + filepath.Dir(path), fs.ErrNotExist}
 		}
 		return nil, fileError(path, err)
 	}

@@ -95,9 +95,9 @@ func escapePattern(path string) string {
 func folderError(dir string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		if wd, e := os.Getwd(); e == nil && !filepath.IsAbs(dir) {
-			return fmt.Errorf("no folder %s in %s: %w", dir, wd, fs.ErrNotExist)
+			return &worded{fmt.Sprintf("no folder %s in %s", dir, wd), fs.ErrNotExist}
 		}
-		return fmt.Errorf("no folder %s: %w", dir, fs.ErrNotExist)
+		return &worded{"no folder " + dir, fs.ErrNotExist}
 	}
 	return err
 }
