@@ -30,6 +30,10 @@ func howTo(t parse.Statement) how {
 		return loads
 	case *parse.Vacuum, *parse.Backup:
 		return alone
+	case *parse.AlterTable:
+		if _, ok := t.Action.(*parse.Retrain); ok {
+			return alone
+		}
 	case *parse.Explain:
 		if t.Analyze {
 			return howTo(t.Statement)
@@ -68,7 +72,18 @@ func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnl
 // run runs a statement other than BEGIN, COMMIT and ROLLBACK.
 func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {
 	in := s.input(args, hooks)
-	return s.runPlan(ctx, in, howTo(stmt.tree), stmt.Tag(), func() (*plan.Plan, error) {
+	kind := howTo(stmt.tree)
+	if ins, ok := stmt.tree.(*parse.Insert); ok && s.tx == nil && s.view == nil {
+		view, err := s.env.Store.Snapshot()
+		if err != nil {
+			return nil, err
+		}
+		if plan.Bulk(view, ins) {
+			kind = loads
+		}
+		view.Close()
+	}
+	return s.runPlan(ctx, in, kind, stmt.Tag(), func() (*plan.Plan, error) {
 		return plan.Statement(ctx, in, stmt.tree)
 	})
 }

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -48,11 +49,72 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if b.in.Tx == nil {
+		return b.bulkInsert(s, child, table)
+	}
 	if reads(full, def.Name) {
 		child = (&builder{b}).measured(exec.NewBuffer(child, &b.in.Env))
 	}
 	op := exec.NewInsert(child, &b.in.Env, def, opts, update)
 	return b.writes(op, func() int64 { return op.Affected }, table, returning)
+}
+
+// bulkInsert plans an INSERT of many rows on its own: see Bulk.
+func (b *binder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage.Table) (*Plan, error) {
+	def := table.Def()
+	bl := &builder{b}
+	if s.OnConflict != nil {
+		child = bl.measured(exec.NewSkipExisting(child, table, def.PrimaryKey, true))
+	}
+	op := exec.NewLoad(child, &b.in.Env, def)
+	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
+	return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
+}
+
+// bulkRows is the number of rows from which on an INSERT is a bulk load.
+const bulkRows = 20000
+
+// Bulk reports whether an INSERT outside of a transaction is better done as a
+// bulk load, past the write-ahead log: it may add many rows, and says nothing
+// that needs to see them one by one.
+func Bulk(view *storage.View, s *parse.Insert) bool {
+	if s.Query == nil || len(s.Returning) > 0 {
+		return false
+	}
+	t, err := view.Table(s.Table.Name)
+	if err != nil {
+		return false
+	}
+	if c := s.OnConflict; c != nil {
+		def := t.Def()
+		if c.Set != nil || def.PrimaryKey < 0 {
+			return false
+		}
+		if len(c.Columns) == 0 {
+			for _, x := range def.Indexes {
+				if x.Unique {
+					return false
+				}
+			}
+		} else if len(c.Columns) != 1 || c.Columns[0].Name != def.Columns[def.PrimaryKey].Name {
+			return false
+		}
+	}
+	many := false
+	parse.Walk(s.Query, func(n parse.Node) bool {
+		switch n := n.(type) {
+		case *parse.TableFunc:
+			many = true
+		case *parse.TableName:
+			if t, err := view.Table(n.Table.Name); err == nil && t.Rows() >= bulkRows {
+				many = true
+			}
+		case *parse.Values:
+			many = many || len(n.Rows) >= bulkRows
+		}
+		return true
+	})
+	return many
 }
 
 // reads reports whether a plan scans the table.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -118,6 +119,9 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 	if b.in.Describe {
 		return done(), nil
 	}
+	if r, ok := s.Action.(*parse.Retrain); ok {
+		return b.retrain(r, table.Def())
+	}
 	def, tx := table.Def(), b.in.Tx
 	switch a := s.Action.(type) {
 	case *parse.RenameTable:
@@ -139,8 +143,6 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 		err = b.addColumn(a, def)
 	case *parse.SetEncoder:
 		err = b.setEncoder(a, table)
-	case *parse.Retrain:
-		return nil, parse.Errorf(a.Pos, "RETRAIN has to run on its own, outside of EXPLAIN")
 	default:
 		err = parse.Errorf(s.Pos, "internal error: unknown action %T", a)
 	}
@@ -293,4 +295,44 @@ func (b *binder) dropIndex(s *parse.DropIndex) (*Plan, error) {
 		err = nil
 	}
 	return done(), errorAt(s.Index.Pos, err)
+}
+
+// retrain plans ALTER TABLE t RETRAIN [c]: the codes of vector columns are made
+// anew for the vectors there are now.
+func (b *binder) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error) {
+	if err := b.outside(a.Pos, "RETRAIN"); err != nil {
+		return nil, err
+	}
+	var cols []string
+	if a.Column.Name != "" {
+		i, err := tableColumn(def, a.Column)
+		if err != nil {
+			return nil, err
+		}
+		if def.Columns[i].Type.Kind != value.Vector {
+			return nil, parse.Errorf(a.Column.Pos, "RETRAIN is for VECTOR columns; %s is %v", a.Column.Name, def.Columns[i].Type)
+		}
+		cols = []string{a.Column.Name}
+	} else {
+		for i := range def.Columns {
+			if def.Columns[i].Type.Kind == value.Vector {
+				cols = append(cols, def.Columns[i].Name)
+			}
+		}
+		if len(cols) == 0 {
+			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
+		}
+	}
+	return &Plan{Root: &exec.Task{Text: "Retrain " + def.Name, Run: func(ctx context.Context) (*value.Batch, error) {
+		samples, err := b.querySamples(ctx, def)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cols {
+			if err := b.in.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], b.progress); err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}}}, nil
 }
