@@ -93,11 +93,21 @@ func (b *builder) build(n node, want []*expr) (rel, error) {
 	case *sortNode:
 		return b.sort(n, want)
 	case *limitNode:
-		r, err := b.build(n.in, want)
+		// What a search finds is cut before its other columns are fetched.
+		scan, ok := n.in.(*scanNode)
+		late := ok && scan.search != nil
+		need := want
+		if late {
+			need = nil
+		}
+		r, err := b.build(n.in, need)
 		if err != nil {
 			return r, err
 		}
 		r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
+		if late {
+			return b.fetch(r, want)
+		}
 		return r, nil
 	case *distinctNode:
 		cols := n.in.columns()
@@ -403,7 +413,9 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 		bound, _, _ := number(s.min.val)
 		op.Bound(bound)
 		for _, f := range after {
-			op.Text += " [" + f.text + "]"
+			if f.text != op.Text {
+				op.Text += " [" + f.text + "]"
+			}
 		}
 	}
 	if len(before) > 0 || n.lookup != nil {

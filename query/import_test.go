@@ -1,0 +1,182 @@
+package query_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// An import of pictures leaves out, and reports, what can't be read; run again,
+// it encodes only what is new.
+func TestImportOfPictures(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, data string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 70 {
+		write(fmt.Sprintf("p%02d.png", i), fmt.Sprintf("picture %d", i))
+	}
+	write("p33.png", "bad")
+	f := open(t)
+	f.run("CREATE TABLE photos (id TEXT PRIMARY KEY, clip VECTOR ENCODER 'hash')")
+	load := "INSERT INTO photos SELECT file_name(path), image(path) FROM images('" + dir + "/*.png') ON CONFLICT (id) DO NOTHING"
+	imported := func() int64 {
+		t.Helper()
+		_, n, err := f.try(context.Background(), load)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := imported(); n != 69 {
+		t.Errorf("%d rows, want 69", n)
+	}
+	if len(f.warn) != 1 || !strings.Contains(f.warn[0], "p33.png") {
+		t.Errorf("warnings: %q", f.warn)
+	}
+	write("q.png", "picture q")
+	write("p33.png", "good now")
+	before := f.enc.pictures.Load()
+	if n := imported(); n != 2 {
+		t.Errorf("the second import took %d rows, want 2", n)
+	}
+	if n := f.enc.pictures.Load() - before; n != 2 {
+		t.Errorf("the second import encoded %d pictures, want 2", n)
+	}
+	f.expect("SELECT id FROM photos ORDER BY clip_sim(image('"+dir+"/p07.png')) LIMIT 1", "p07.png")
+	f.fails("SELECT id FROM photos ORDER BY clip_sim(image('"+dir+"/none.png'))", "none.png")
+}
+
+// Nothing of a COPY stays when it fails in the middle.
+func TestCopyIsAllOrNothing(t *testing.T) {
+	f := open(t)
+	csv := filepath.Join(t.TempDir(), "a.csv")
+	var b strings.Builder
+	b.WriteString("id,n\n")
+	for i := range 5000 {
+		fmt.Fprintf(&b, "%d,%d\n", i, i)
+	}
+	b.WriteString("77,1\n")
+	if err := os.WriteFile(csv, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f.run("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER)")
+	f.run("INSERT INTO t VALUES (-1, 0)")
+	f.fails("COPY t FROM '"+csv+"'", "duplicate key")
+	f.expect("SELECT count(*) FROM t", "1")
+	f.run("BEGIN")
+	f.fails("COPY t FROM '"+csv+"'", "duplicate key")
+	f.fails("SELECT 1", "ROLLBACK")
+	f.run("ROLLBACK")
+	f.expect("SELECT count(*) FROM t", "1")
+}
+
+func TestMemoryBudget(t *testing.T) {
+	f := open(t)
+	fill(f, newRand(), 3000)
+	small := &query.Env{Store: f.env.Store, MemoryBudget: 10000}
+	s := query.NewSession(small)
+	for _, sql := range []string{
+		"SELECT * FROM photos ORDER BY width, id",
+		"SELECT id, count(*) FROM photos GROUP BY id",
+		"SELECT DISTINCT id FROM photos",
+		"SELECT a.id FROM photos AS a JOIN photos AS b ON a.id = b.width",
+	} {
+		r, err := s.Query(context.Background(), sql, query.Args{}, query.Hooks{})
+		for err == nil {
+			b, e := r.Next(context.Background())
+			if err = e; b == nil {
+				break
+			}
+		}
+		var m *query.MemoryError
+		if !errors.As(err, &m) {
+			t.Errorf("%s: %v, want a MemoryError", sql, err)
+		}
+	}
+	f.expect("SELECT count(*) FROM photos WHERE id < 10", "9")
+}
+
+// A cancelled statement returns soon, whatever it is doing.
+func TestCancel(t *testing.T) {
+	f := open(t)
+	fill(f, newRand(), 3000)
+	f.run("CREATE TABLE e (v VECTOR ENCODER 'hash')")
+	f.enc.wait = make(chan struct{})
+	defer close(f.enc.wait)
+	for _, sql := range []string{
+		"SELECT v_sim FROM (SELECT similarity(v, 'slow') AS v_sim FROM e) AS x",
+		"SELECT count(*) FROM photos AS a, photos AS b, photos AS c WHERE a.width + b.width + c.width = 500",
+	} {
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := f.try(ctx, sql)
+			done <- err
+		}()
+		time.Sleep(20 * time.Millisecond)
+		cancel()
+		select {
+		case err := <-done:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v, want context.Canceled", sql, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s goes on after it was cancelled", sql)
+		}
+	}
+}
+
+func TestRunMany(t *testing.T) {
+	f := open(t)
+	f.run("CREATE TABLE p (id TEXT PRIMARY KEY, clip VECTOR ENCODER 'hash')")
+	f.run("INSERT INTO p VALUES ('a', 'one'), ('b', 'two'), ('c', 'three'), ('d', NULL)")
+	st, err := query.Prepare(f.env, "SELECT id, clip_sim($1) AS s FROM p ORDER BY s LIMIT 4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := f.enc.calls.Load()
+	words := []string{"alpha", "beta", "gamma", "three"}
+	var args []query.Args
+	for _, w := range words {
+		args = append(args, query.Args{Pos: []value.Value{value.Str(w)}})
+	}
+	results, err := f.s.RunMany(context.Background(), st, args, query.Hooks{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := f.enc.calls.Load() - before; n != 1 {
+		t.Errorf("texts were encoded in %d batches, want 1", n)
+	}
+	for i, r := range results {
+		var got []string
+		for {
+			b, err := r.Next(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b == nil {
+				break
+			}
+			for k := range b.Len {
+				got = append(got, b.Cols[0].Value(k).String()+"|"+b.Cols[1].Value(k).String())
+			}
+		}
+		want := f.run("SELECT id, clip_sim($1) AS s FROM p ORDER BY s LIMIT 4", value.Str(words[i]))
+		if strings.Join(got, ",") != strings.Join(want, ",") {
+			t.Errorf("%s: %v, want %v", words[i], got, want)
+		}
+		r.Close()
+	}
+}
