@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sort"
 	"strings"
 
@@ -17,6 +18,8 @@ import (
 // builder makes operators of a logical plan.
 type builder struct {
 	*binder
+	leaf  *exec.Scan // the last scan built
+	alone bool       // builds a worker's pipeline
 }
 
 // rel is an operator with what its batches hold.
@@ -155,6 +158,9 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 	if n.search != nil {
 		return b.nearest(n, want)
 	}
+	if r, ok, err := b.scores(n, want); ok || err != nil {
+		return r, err
+	}
 	need := columnsOf(n.filters...)
 	wanted := columnsOf(want...)
 	// A vector that only the survivors of a filter need is fetched for them.
@@ -169,6 +175,7 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 	}
 	cols := tableColumns(n, need)
 	s := &exec.Scan{Env: &b.in.Env, Table: n.table, Columns: ordsOf(cols), Within: n.lookup}
+	b.leaf = s
 	r := rel{op: b.measured(s), lay: newLayout(cols), scan: n}
 	if len(n.filters) > 0 {
 		var err error
@@ -177,6 +184,70 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 		}
 	}
 	return b.fetch(r, want)
+}
+
+// scores builds a scan whose rows are scored, all of them, by several workers:
+// what goes on is the scores, not the vectors. ok is false where there is nothing
+// to score, or too little to share.
+func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) {
+	workers := b.in.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	if n.lookup != nil || n.table.Blocks() < 16 || b.alone {
+		return r, false, nil
+	}
+	// The scores, and what else is asked for once they are there.
+	lay := newLayout(nil)
+	var items []*expr
+	var outs []*column
+	for _, e := range want {
+		e.walk(func(x *expr) bool {
+			if !searchable(n, x) || !isConst(x.args[1]) {
+				return true
+			}
+			if k := x.key(); lay.computed[k] == nil {
+				c := &column{name: x.text, typ: realType, rank: rankOf(x)}
+				lay.computed[k] = c
+				items, outs = append(items, x), append(outs, c)
+			}
+			return false
+		})
+	}
+	if len(items) == 0 {
+		return r, false, nil
+	}
+	rest := map[*column]bool{}
+	for _, e := range want {
+		lay.reduce(e).columns(rest)
+	}
+	for _, c := range outs {
+		delete(rest, c)
+	}
+	for _, c := range tableColumns(n, rest) {
+		if c.typ.Kind == value.Vector {
+			return r, false, nil // the vectors themselves are wanted
+		}
+		items, outs = append(items, columnExpr(c, parse.Pos{})), append(outs, c)
+	}
+	var pipes []exec.Pipe
+	for range workers {
+		w := &builder{binder: b.binder, alone: true}
+		measure := b.binder.measure
+		b.binder.measure = false // figures are those of the whole
+		in, err := w.scan(n, items)
+		if err == nil {
+			in, err = w.project(in, items, outs)
+		}
+		b.binder.measure = measure
+		if err != nil {
+			return r, true, err
+		}
+		pipes = append(pipes, exec.Pipe{Root: in.op, Scan: w.leaf})
+	}
+	out := newLayout(outs)
+	out.computed = lay.computed
+	return rel{op: b.measured(exec.NewParallel(&b.in.Env, pipes)), lay: out, scan: n}, true, nil
 }
 
 // tableColumns returns those columns of a scan that are in set, in table order.

@@ -77,7 +77,7 @@ func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, e
 	if err != nil {
 		return nil, err
 	}
-	bl := &builder{b}
+	bl := &builder{binder: b}
 	if b.in.Tx != nil {
 		op := exec.NewInsert(child, &b.in.Env, def, storage.InsertOptions{}, nil)
 		return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
@@ -334,7 +334,7 @@ func (b *binder) copyTo(s *parse.CopyTo) (*Plan, error) {
 		w, err := source.Create(path, format, cols, o)
 		return w, errorAt(s.File.Position(), err)
 	})
-	return &Plan{Root: (&builder{b}).measured(op), Affected: func() int64 { return op.Affected }}, nil
+	return &Plan{Root: (&builder{binder: b}).measured(op), Affected: func() int64 { return op.Affected }}, nil
 }
 
 // querySamples encodes typical prompts for the columns that have an encoder, to

@@ -53,7 +53,7 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 		return b.bulkInsert(s, child, table)
 	}
 	if reads(full, def.Name) {
-		child = (&builder{b}).measured(exec.NewBuffer(child, &b.in.Env))
+		child = (&builder{binder: b}).measured(exec.NewBuffer(child, &b.in.Env))
 	}
 	op := exec.NewInsert(child, &b.in.Env, def, opts, update)
 	return b.writes(op, func() int64 { return op.Affected }, table, returning)
@@ -62,7 +62,7 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 // bulkInsert plans an INSERT of many rows on its own: see Bulk.
 func (b *binder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage.Table) (*Plan, error) {
 	def := table.Def()
-	bl := &builder{b}
+	bl := &builder{binder: b}
 	if s.OnConflict != nil {
 		child = bl.measured(exec.NewSkipExisting(child, table, def.PrimaryKey, true))
 	}
@@ -376,7 +376,7 @@ func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	if err := b.resolve(); err != nil {
 		return opts, nil, err
 	}
-	bl := &builder{b}
+	bl := &builder{binder: b}
 	if u.Exprs, err = bl.compileAll(lay, items); err != nil {
 		return opts, nil, err
 	}
@@ -481,7 +481,7 @@ func (b *binder) returnedItems(r *returned, s *scope, items []parse.SelectItem) 
 // writes makes the plan of a statement that writes: op gives the numbers of the
 // rows written, which RETURNING reads.
 func (b *binder) writes(op exec.Operator, affected func() int64, table *storage.Table, r *returned) (*Plan, error) {
-	bl := &builder{b}
+	bl := &builder{binder: b}
 	p := &Plan{Affected: affected}
 	op = bl.measured(op)
 	if r == nil {
@@ -514,5 +514,5 @@ func (b *binder) physical(n node, cols []*column) (exec.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&builder{b}).root(n, cols)
+	return (&builder{binder: b}).root(n, cols)
 }

@@ -167,7 +167,7 @@ func (b *binder) addColumn(a *parse.AddColumn, def *storage.TableDef) error {
 	if err != nil {
 		return err
 	}
-	c, err := (&builder{b}).compile(newLayout(nil), x)
+	c, err := (&builder{binder: b}).compile(newLayout(nil), x)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (b *binder) delete(s *parse.Delete) (*Plan, error) {
 		return nil, err
 	}
 	op := exec.NewDelete(child, &b.in.Env, table.Def())
-	out := &Plan{Root: (&builder{b}).measured(op), Affected: func() int64 { return op.Affected }}
+	out := &Plan{Root: (&builder{binder: b}).measured(op), Affected: func() int64 { return op.Affected }}
 	if len(s.Returning) > 0 {
 		out.Columns = columnsOfPlan(r.outs)
 	}
