@@ -136,8 +136,9 @@ func (d *DistinctOn) run(ctx context.Context) error {
 		return err
 	}
 	d.reduce(&all, &group)
-	d.out = &emitter{t: all, order: all.sorted(d.keys, d.orders)}
-	return nil
+	order, err := all.sorted(ctx, d.keys, d.orders)
+	d.out = &emitter{t: all, order: order}
+	return err
 }
 
 // reduce leaves the best row of each group.

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -105,18 +106,25 @@ func compareBy(cols []*value.Column, orders []Order) func(a, b int32) int {
 }
 
 // sortedOrder returns the positions 0..n-1 sorted by the keys, ties in their
-// order.
-func sortedOrder(n int, cols []*value.Column, orders []Order) []int32 {
+// order. Once ctx is done it gives up, with ctx's error.
+func sortedOrder(ctx context.Context, n int, cols []*value.Column, orders []Order) ([]int32, error) {
 	order := make([]int32, n)
 	for i := range order {
 		order[i] = int32(i)
 	}
 	by := compareBy(cols, orders)
+	calls, stop := 0, false
 	slices.SortFunc(order, func(a, b int32) int {
+		if calls++; calls&0xffff == 0 && ctx.Err() != nil {
+			stop = true
+		}
+		if stop {
+			return cmp.Compare(a, b) // in order already: the end is near
+		}
 		if c := by(a, b); c != 0 {
 			return c
 		}
 		return cmp.Compare(a, b)
 	})
-	return order
+	return order, ctx.Err()
 }

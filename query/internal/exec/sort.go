@@ -36,20 +36,24 @@ func (s *Sort) Next(ctx context.Context) (*value.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.out = &emitter{t: t, order: t.sorted(s.Keys, s.Orders)}
+		order, err := t.sorted(ctx, s.Keys, s.Orders)
+		if err != nil {
+			return nil, err
+		}
+		s.out = &emitter{t: t, order: order}
 	}
 	return s.out.next(), nil
 }
 
 // sorted returns the order of the rows by the keys.
-func (t *rowsTable) sorted(keys []int, orders []Order) []int32 {
+func (t *rowsTable) sorted(ctx context.Context, keys []int, orders []Order) ([]int32, error) {
 	cols := make([]*value.Column, len(keys))
 	for i, k := range keys {
 		if t.cols != nil {
 			cols[i] = t.cols[k]
 		}
 	}
-	return sortedOrder(t.n, cols, orders)
+	return sortedOrder(ctx, t.n, cols, orders)
 }
 
 func (s *Sort) Close() error {

@@ -60,7 +60,11 @@ func (t *TopN) run(ctx context.Context) error {
 			return err
 		}
 		if best.n >= 2*want+4*value.BatchSize {
-			best = best.pick(best.sorted(t.Keys, t.Orders)[:want])
+			order, err := best.sorted(ctx, t.Keys, t.Orders)
+			if err != nil {
+				return err
+			}
+			best = best.pick(order[:want])
 			t.Env.Memory.Release(t.held)
 			t.held = batchBytes(&value.Batch{Len: best.n, Cols: best.cols, Rows: best.rows})
 			bounded = true
@@ -71,7 +75,10 @@ func (t *TopN) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	order := best.sorted(t.Keys, t.Orders)
+	order, err := best.sorted(ctx, t.Keys, t.Orders)
+	if err != nil {
+		return err
+	}
 	order = order[:min(want, len(order))]
 	t.out = &emitter{t: best, order: order[min(int(t.Offset), len(order)):]}
 	if len(t.out.order) == 0 {
