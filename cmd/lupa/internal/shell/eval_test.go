@@ -1,0 +1,174 @@
+package shell
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// promptTable makes a models folder with the encoder "words", a table of
+// prompts: "one" to "four" are the axes of a space of four dimensions.
+func promptTable(t *testing.T) string {
+	t.Helper()
+	models := t.TempDir()
+	dir := filepath.Join(models, "words")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "prompts.txt"), []byte("one\ntwo\nthree\nfour\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	head := "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 4), }"
+	head += strings.Repeat(" ", 63-(10+len(head))%64) + "\n"
+	npy := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), byte(len(head)>>8))
+	npy = append(npy, head...)
+	for i := range 16 {
+		x := float32(0)
+		if i%5 == 0 {
+			x = 1
+		}
+		npy = binary.LittleEndian.AppendUint32(npy, math.Float32bits(x))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "prompts.npy"), npy, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return models
+}
+
+// wordStore is a store whose rows lie at known angles to the prompts.
+func wordStore(t *testing.T, models string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "words.lupa")
+	got := lupa(t, "", "--models", models, dir, `CREATE TABLE w (id TEXT PRIMARY KEY, kind TEXT, legs INTEGER, clip VECTOR ENCODER 'words');
+	INSERT INTO w VALUES
+	 ('a', 'cat', 4, [0.9, 0.1, 0, 0]),
+	 ('b', 'dog', 4, [0.8, 0.2, 0.1, 0]),
+	 ('c', 'fish', 0, [0.1, 0.9, 0, 0]),
+	 ('d', NULL, NULL, [0, 0.7, 0.7, 0]),
+	 ('e', 'dog', 3, [0, 0, 0.2, 0.9])`)
+	if got.status != 0 {
+		t.Fatal(got.err)
+	}
+	return dir
+}
+
+func TestPrompts(t *testing.T) {
+	models := promptTable(t)
+	dir := wordStore(t, models)
+	file := write(t, "p.txt", "one\n\n  two \r\n")
+	got := lupa(t, "", "--models", models, dir, "--prompts", file, "-k", "2", "--format", "csv")
+	lines := strings.Split(got.out, "\n")
+	if len(lines) != 6 || lines[0] != "prompt,rank,id,score" || !strings.HasPrefix(lines[1], "one,1,a,0.99") ||
+		!strings.HasPrefix(lines[2], "one,2,b,0.9") || !strings.HasPrefix(lines[3], "two,1,c,0.99") || !strings.HasPrefix(lines[4], "two,2,d,0.7") {
+		t.Errorf("%d %q %s", got.status, got.out, got.err)
+	}
+	got = lupa(t, "one\nnosuch\n", "--models", models, dir, "--prompts", "-")
+	if got.status != 1 || !strings.Contains(got.err, "nosuch") {
+		t.Errorf("an unknown prompt: %d %s", got.status, got.err)
+	}
+	if got = lupa(t, "", "--models", models, dir, "--prompts", file, "--column", "nosuch"); got.status != 1 || !strings.Contains(got.err, `no column "nosuch"`) {
+		t.Errorf("%d %s", got.status, got.err)
+	}
+}
+
+func TestEval(t *testing.T) {
+	models := promptTable(t)
+	dir := wordStore(t, models)
+	// Ranks of the first right hit: 1 (a), 2 (b), 1 (c), 3 (d: NULL), and none.
+	file := write(t, "q.csv", `query,predicate,kind,precision_at_1,precision_at_10
+one,kind=cat,x,1.00,0.10
+one,kind=dog;legs=4,x,0.00,0.10
+two,legs=0,y,1.00,0.50
+two,kind=,y,0.00,0.10
+four,kind=bird,y,0,0
+`)
+	got := lupa(t, "", "eval", "--models", models, dir, file, "--format", "csv")
+	want := `prompts,number,precision@1,precision@3,precision@10,MRR
+x,2,0.5,0.3333,0.1,0.75
+y,3,0.3333,0.2222,0.0667,0.5
+all,5,0.4,0.2667,0.08,0.6
+first hit is wrong,first,score,best right,its score,margin,rank
+one,a,0.9939,b,0.9631,0.0308,2
+two,c,0.9939,d,0.7071,0.2868,2
+four,e,0.9762,,,,
+`
+	if got.out != want || got.status != 0 {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+	if !strings.Contains(got.err, "line 4, two: precision@10 is 0.10, the file says 0.50") || !strings.Contains(got.err, "9 of the 10 figures") {
+		t.Errorf("the comparison is\n%s", got.err)
+	}
+
+	byKey := write(t, "k.csv", "prompt,id\none,a\ntwo,e\n")
+	got = lupa(t, "", "eval", byKey, dir, "--models", models, "--format", "csv")
+	if !strings.Contains(got.out, "all,2,0.5,0.1667,0.1,0.6\n") || !strings.Contains(got.out, "two,c,0.9939,e,0,0.9939,5\n") {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+
+	for text, message := range map[string]string{
+		"query,predicate\none,nosuch=1\n":  `q.csv:2: no column "nosuch"`,
+		"query,predicate\none,legs=four\n": `q.csv:2: legs is INTEGER`,
+		"query,predicate\none,dog\n":       `not column=value`,
+		"query,who\none,dog\n":             `query and predicate`,
+		"query,predicate\n":                `no prompts`,
+	} {
+		got := lupa(t, "", "eval", "--models", models, dir, write(t, "q.csv", text))
+		if got.status != 1 || !strings.Contains(got.err, message) {
+			t.Errorf("%q: %d %s", text, got.status, got.err)
+		}
+	}
+}
+
+// A batch of searches of one shape prints what they print one by one, errors
+// and their places included.
+func TestSharedSearchesAnswerAlike(t *testing.T) {
+	models := promptTable(t)
+	dir := wordStore(t, models)
+	var together, want strings.Builder
+	words := []string{"one", "two", "three", "four"}
+	for i := range 150 { // more than a pass takes
+		q := fmt.Sprintf("SELECT id, clip_sim('%s') AS score FROM w ORDER BY score LIMIT 2;\n", words[i%4])
+		together.WriteString(q)
+		if i < 4 {
+			want.WriteString(lupa(t, "", "--models", models, dir, "--format", "jsonl", q).out)
+		}
+	}
+	together.WriteString("SELECT id FROM w ORDER BY clip_sim('one') LIMIT 1;\nSELECT id FROM w ORDER BY clip_sim('nosuch') LIMIT 1;\nSELECT 'never' AS x;\n")
+	got := lupa(t, together.String(), "--models", models, dir, "--format", "jsonl", "--timer")
+	if n := strings.Count(got.err, "searches in one pass"); n != 3 {
+		t.Errorf("%d passes\n%s", n, got.err)
+	}
+	lines, wanted := strings.Split(got.out, "\n"), strings.Split(strings.Repeat(want.String(), 38), "\n")
+	for i := range 300 {
+		if lines[i] != wanted[i] {
+			t.Fatalf("line %d is %s, want %s", i, lines[i], wanted[i])
+		}
+	}
+	if got.status != 1 || len(lines) != 302 || lines[300] != `{"id":"a"}` || !strings.Contains(got.err, "stdin:152:") || strings.Contains(got.err, "stdin:151:") {
+		t.Errorf("%d, %d lines, %s", got.status, len(lines), got.err)
+	}
+}
+
+func TestModelCommands(t *testing.T) {
+	models := promptTable(t)
+	got := lupa(t, "", "model", "list", "--models", models, "--format", "csv")
+	if !strings.Contains(got.out, "words,table,") || !strings.Contains(got.out, "lupa model pull clip-vit-base-patch32") {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+	got = lupa(t, "", "model", "check", "words", "--models", models)
+	if got.status != 0 || !strings.Contains(got.out, "4 dimensions") {
+		t.Errorf("%d %s%s", got.status, got.out, got.err)
+	}
+	got = lupa(t, "", "model", "check", "wrods", "--models", models)
+	if got.status != 1 || !strings.Contains(got.err, "wrods") {
+		t.Errorf("%d %s", got.status, got.err)
+	}
+	got = lupa(t, ".models\n", wordStore(t, models), "--models", models, "--format", "csv")
+	if !strings.Contains(got.out, "w.clip") {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+}
