@@ -36,7 +36,7 @@ var layers = []string{
 	"db",
 	"db/driver", "db/metrics",
 	"db/dbtest",
-	"cmd/", "examples/",
+	"cmd/", "examples/", "examples",
 }
 
 // onlyIn says which packages may import what comes from outside.
@@ -47,7 +47,7 @@ var onlyIn = map[string][]string{
 	"github.com/yalue/onnxruntime_go":     {"encoder/onnx"},
 	"github.com/parquet-go/":              {"query/internal/source"},
 	"github.com/reeflective/":             {"cmd/lupa/internal/shell"},
-	"github.com/prometheus/client_golang": {"db/metrics"},
+	"github.com/prometheus/client_golang": {"db/metrics", "examples/"},
 	"database/sql/driver":                 {"db", "db/driver", "examples/"},
 }
 

@@ -47,9 +47,9 @@
 //	    Runs the block only under, or not under, those.
 //
 // Fields are the text form of values (that of CAST(x AS TEXT)), NULL for NULL. A
-// text that is empty, reads NULL, begins or ends with a space or a double quote,
-// begins with ~, or holds | or a line break is written as a Go string, "a\nb". A field ~1.25
-// means any number within 0.000002 of 1.25.
+// text that is empty, reads NULL, begins or ends with a space, begins with a
+// double quote or ~, or holds | or a line break is written as a Go string,
+// "a\nb". A field ~1.25 means any number within 0.000002 of 1.25.
 //
 // Every script has the encoder 'colours' at hand: a table of prompts ("red",
 // "green", "blue", "yellow", "white", "a red rose", ...) with vectors of 4

@@ -78,7 +78,7 @@ func (r *runner) run(ctx context.Context, s *Script) {
 		}
 		b.SQL = strings.ReplaceAll(b.SQL, "${dir}", r.work)
 		r.block(ctx, i, &b)
-		if b.SQL != "" && !r.store.InTransaction() {
+		if b.SQL != "" && !r.store.InTransaction() && (r.c.Design.Reopen || b.Kind == "exec" || b.Kind == "query" && !reads.MatchString(b.SQL)) {
 			r.redesign(ctx)
 		}
 	}
@@ -88,6 +88,9 @@ func (r *runner) run(ctx context.Context, s *Script) {
 		}
 	}
 }
+
+// reads matches statements that leave the store as it is.
+var reads = regexp.MustCompile(`(?i)^\s*(SELECT|WITH|EXPLAIN|SHOW|DESCRIBE|VALUES)\b`)
 
 func (r *runner) open(ctx context.Context) {
 	var err error

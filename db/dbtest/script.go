@@ -298,7 +298,7 @@ func formatField(text string, null bool) string {
 	case null:
 		return "NULL"
 	case text == "", text == "NULL", text != strings.TrimSpace(text), strings.ContainsAny(text, "|\r\n"),
-		text[0] == '"', text[0] == '~', text[len(text)-1] == '"':
+		text[0] == '"', text[0] == '~':
 		return strconv.Quote(text)
 	}
 	return text

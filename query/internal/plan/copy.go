@@ -66,7 +66,7 @@ func (b *binder) copyRows(name string, columns []string, types []value.Type, src
 // load plans the adding of rows to a table.
 func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
 	def := table.Def()
-	full, err := b.fullRows(src, def, ords)
+	full, err := b.fullRows(src, def, ords, fn.Explicit)
 	if err != nil {
 		return nil, err
 	}

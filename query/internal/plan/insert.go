@@ -30,7 +30,7 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	full, err := b.fullRows(rel, def, ords)
+	full, err := b.fullRows(rel, def, ords, fn.Assignment)
 	if err != nil {
 		return nil, err
 	}
@@ -239,13 +239,17 @@ func (b *binder) assigned(s *scope, e parse.Expr, def *storage.TableDef, ord int
 	if err != nil {
 		return nil, err
 	}
-	return b.store(x, def, ord)
+	return b.store(x, def, ord, fn.Assignment)
 }
 
 // store converts a bound value to the type of a column, encoding texts and
-// pictures where the column has an encoder.
-func (b *binder) store(x *expr, def *storage.TableDef, ord int) (*expr, error) {
+// pictures where the column has an encoder. A text that is written down or an
+// argument is read as what the column holds.
+func (b *binder) store(x *expr, def *storage.TableDef, ord int, mode fn.CastMode) (*expr, error) {
 	c := &def.Columns[ord]
+	if x.op == opConst && x.typ.Kind == value.Text {
+		mode = fn.Explicit
+	}
 	if c.Type.Kind == value.Vector {
 		if enc := encodingOf(def, ord); enc != nil && (x.typ.Kind == value.Text || x.typ.Kind == value.Blob) {
 			v, err := b.asVector(x, target{enc: enc, dim: c.Type.Dim, name: c.Name, call: c.Name})
@@ -261,7 +265,7 @@ func (b *binder) store(x *expr, def *storage.TableDef, ord int) (*expr, error) {
 			return b.castTo(x, c.Type, fn.Explicit)
 		}
 	}
-	out, err := b.castTo(x, c.Type, fn.Assignment)
+	out, err := b.castTo(x, c.Type, mode)
 	if err != nil {
 		if p, ok := err.(*PlacedError); ok {
 			return nil, &PlacedError{p.Pos, fmt.Errorf("%s: %w", c.Name, p.Err)}
@@ -286,7 +290,7 @@ func (b *binder) defaultOf(def *storage.TableDef, ord int, pos parse.Pos) (*expr
 	if err != nil {
 		return nil, fmt.Errorf("default of %s.%s: %w", def.Name, c.Name, err)
 	}
-	return b.store(x, def, ord)
+	return b.store(x, def, ord, fn.Assignment)
 }
 
 // parseExpr parses an expression that stands alone.
@@ -305,7 +309,7 @@ func parseExpr(text string) (parse.Expr, error) {
 
 // fullRows gives rows for some columns the others' defaults: its columns are
 // those of the table.
-func (b *binder) fullRows(rel *relation, def *storage.TableDef, ords []int) (*projectNode, error) {
+func (b *binder) fullRows(rel *relation, def *storage.TableDef, ords []int, mode fn.CastMode) (*projectNode, error) {
 	p := &projectNode{in: rel.node, stores: true}
 	from := make([]*column, len(def.Columns))
 	for i, o := range ords {
@@ -318,7 +322,7 @@ func (b *binder) fullRows(rel *relation, def *storage.TableDef, ords []int) (*pr
 		var e *expr
 		var err error
 		if from[i] != nil {
-			if e, err = b.store(columnExpr(from[i], parse.Pos{}), def, i); err != nil {
+			if e, err = b.store(columnExpr(from[i], parse.Pos{}), def, i, mode); err != nil {
 				return nil, err
 			}
 		} else if e, err = b.defaultOf(def, i, parse.Pos{}); err != nil {

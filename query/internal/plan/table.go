@@ -7,6 +7,7 @@ import (
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -89,7 +90,7 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 			return col, parse.Errorf(c.Default.Position(), "DEFAULT can't have a subquery")
 		}
 		def := &storage.TableDef{Name: table, Columns: []storage.ColumnDef{col}}
-		if _, err := b.store(x, def, 0); err != nil {
+		if _, err := b.store(x, def, 0, fn.Assignment); err != nil {
 			return col, err
 		}
 		col.Default = c.Default.String()

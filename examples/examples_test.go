@@ -1,0 +1,208 @@
+// Package examples_test builds every example and runs it as a reader would.
+package examples_test
+
+import (
+	"encoding/csv"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/onnx"
+)
+
+var root, bin string // the repository, and the folder of the programs built
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if root, err = filepath.Abs(".."); err != nil {
+			panic(err)
+		}
+		if bin, err = os.MkdirTemp("", "lupa-examples"); err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(bin)
+		cmd := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./examples/...")
+		cmd.Dir = root
+		if out, err := cmd.CombinedOutput(); err != nil {
+			os.Stderr.Write(out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// run runs a program in the folder dir and returns what it prints.
+func run(t *testing.T, dir, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(bin, program), args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), encoder.ModelsEnv+"="+filepath.Join(root, "testdata", "models"))
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", program, strings.Join(args, " "), err, out, complaints.String())
+	}
+	return string(out)
+}
+
+// needRuntime skips the test on a machine without ONNX Runtime.
+func needRuntime(t *testing.T) {
+	t.Helper()
+	enc, err := onnx.Open(filepath.Join(root, "testdata", "models", "toy-clip"), nil)
+	if err == nil {
+		_, err = enc.EncodeTexts(t.Context(), []string{"a dog"})
+		enc.Close()
+	}
+	if errors.Is(err, onnx.ErrNoRuntime) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t *testing.T, got, expr string) {
+	t.Helper()
+	if !regexp.MustCompile(expr).MatchString(got) {
+		t.Errorf("printed\n%s\nwant %s", got, expr)
+	}
+}
+
+// scenes returns the pictures whose column has a value, by file name.
+func scenes(t *testing.T, column, value string) map[string]bool {
+	t.Helper()
+	f, err := os.Open(filepath.Join(root, "testdata", "toy-clip", "scenes", "scenes.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	records, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := map[string]int{}
+	for i, name := range records[0] {
+		at[name] = i
+	}
+	out := map[string]bool{}
+	for _, r := range records[1:] {
+		if r[at[column]] == value {
+			out[r[at["file"]]] = true
+		}
+	}
+	return out
+}
+
+func TestQuickstart(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	pictures := filepath.Join(root, "testdata", "toy-clip", "scenes")
+	first := run(t, dir, "quickstart", pictures, "a dog playing in the snow")
+	want(t, first, `(?m)\A(.*scene\d+\.\w+ 0\.\d+\n){3}\z`)
+	dogs := scenes(t, "subject", "dog")
+	for _, l := range strings.Split(strings.TrimSpace(first), "\n") {
+		if path := strings.Fields(l)[0]; !dogs[filepath.Base(path)] {
+			t.Errorf("%s is no dog", path)
+		}
+	}
+	if again := run(t, dir, "quickstart", pictures, "a dog playing in the snow"); again != first {
+		t.Errorf("the second run printed\n%s\nthe first\n%s", again, first)
+	}
+}
+
+func TestImagesearch(t *testing.T) {
+	needRuntime(t)
+	index := filepath.Join(t.TempDir(), "index")
+	pictures := filepath.Join("testdata", "toy-clip", "scenes")
+	args := []string{"-index", index, "-encoder", "toy-clip"}
+	out := run(t, root, "imagesearch", append(args, pictures, "a", "castle")...)
+	want(t, out, `\A300 new pictures\n(\d  0\.\d{4}  testdata/toy-clip/scenes/scene\d+\.\w+  \(160 x 120\)\n){5}\z`)
+	castles := scenes(t, "subject", "castle")
+	best := regexp.MustCompile(`scene\d+\.\w+`).FindString(out)
+	if !castles[best] {
+		t.Errorf("%s is no castle", best)
+	}
+	out = run(t, root, "imagesearch", append(args, "-like", filepath.Join(pictures, "scene001.jpg"), pictures)...)
+	want(t, out, `\A0 new pictures\n1  (1\.0000|0\.999\d)  testdata/toy-clip/scenes/scene001\.jpg`)
+}
+
+func TestCustomEncoder(t *testing.T) {
+	want(t, run(t, root, "customencoder", "wolves in winter"), `\A0\.\d+  The winter was long; wolves`)
+	want(t, run(t, root, "customencoder", "apple recipe"), `\A0\.\d+  (Apple cake|Recipe: red cabbage)`)
+}
+
+func TestProducts(t *testing.T) {
+	out := run(t, root, "products", "-max", "150", "-category", "jackets", "something waterproof for cycling")
+	want(t, out, `\A0\.\d+  C-203  Rain Cape`)
+	want(t, out, `(?m)^best of camping: Two-Person Tent$`)
+	if strings.Contains(out, "Storm Shell ") || strings.Contains(out, "B-102") {
+		t.Errorf("the filter let through what it should not:\n%s", out)
+	}
+}
+
+func TestRecommend(t *testing.T) {
+	out := run(t, root, "recommend", "PVUDufpRuGS", "cwOXY9NcBJN")
+	want(t, out, `(?m)\Aliked\n(  1\.0000  (PVUDufpRuGS|cwOXY9NcBJN)  .+\n){2}you may like\n(  0\.\d{4}  \S+  .+\n){5}\z`)
+	_, recommended, _ := strings.Cut(out, "you may like")
+	if strings.Contains(recommended, "PVUDufpRuGS") {
+		t.Errorf("what was liked is recommended:\n%s", out)
+	}
+}
+
+// store makes a store like that of make demo, without pictures.
+func store(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "demo.lupa")
+	s, err := db.Open(dir, &db.Options{OpenEncoder: onnx.Opener(&onnx.Options{Models: []string{filepath.Join(root, "testdata", "models")}})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	corpus := filepath.Join(root, "testdata", "toy-clip", "corpus")
+	if _, err := s.Exec(t.Context(), `CREATE TABLE photos (id TEXT PRIMARY KEY, clip VECTOR(128) ENCODER 'toy-clip', caption TEXT)`); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		sql  string
+		args []any
+	}{
+		{`COPY photos (clip, id) FROM $1, $2`, []any{filepath.Join(corpus, "features.npy"), filepath.Join(corpus, "photo_ids.csv")}},
+		{`UPDATE photos SET caption = m.caption FROM read_csv($1) AS m WHERE m.photo_id = photos.id`, []any{filepath.Join(corpus, "metadata.csv")}},
+	} {
+		if _, err := s.Exec(t.Context(), step.sql, step.args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestDemo(t *testing.T) {
+	needRuntime(t)
+	dir := store(t)
+	out := run(t, root, "demo", dir)
+	want(t, out, `\Aa dog playing in the snow\n(  0\.\d{4}  \S+  .*\n){3}like \S+ \(128 dimensions\)\n(  0\.\d{4}  \S+  .*\n){3}search no. 1 written down\n\z`)
+	want(t, run(t, root, "demo", dir), `search no. 2 written down`)
+}
+
+func TestHTTPServer(t *testing.T) {
+	needRuntime(t)
+	want(t, run(t, root, "httpserver", "-store", store(t), "-load", "500"), `\A500 requests, \d+ a second; half within \S+, 99% within \S+\n\z`)
+}
+
+// TestWithoutCgo builds what is said to need no C compiler.
+func TestWithoutCgo(t *testing.T) {
+	cmd := exec.Command("go", "build", "-o", t.TempDir(), "./examples/customencoder", "./examples/products", "./examples/recommend")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
