@@ -1,0 +1,12 @@
+// Package examples holds programs that use Lupa, each in a folder of its own:
+//
+//	quickstart     pictures go in, a phrase comes back as the best of them
+//	imagesearch    index a folder of pictures; search by phrase or by picture
+//	products       a catalogue searched by meaning, price, stock and category
+//	recommend      more like what somebody liked: the mean of vectors
+//	httpserver     searches over HTTP, under load, with Prometheus metrics
+//	customencoder  an encoder of one's own, without cgo (package ngram)
+//	demo           the store of make demo, from Go: query by phrase and vector, insert
+//
+// The tests build and run all of them.
+package examples
