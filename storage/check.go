@@ -413,6 +413,8 @@ func (c *checker) entries(t *Table, which []int) error {
 	d := t.def
 	cols := make([]*value.Column, len(d.Columns))
 	var k []byte
+	// What can't be read is reported once: Pebble takes long over a damaged block.
+	badPrimary, badIndex := d.PrimaryKey < 0, make([]bool, len(d.Indexes))
 	for b := range t.Blocks() {
 		scan := t.Scan(ScanOptions{Columns: which, FromBlock: b, ToBlock: b + 1})
 		batch, err := scan.Next(c.ctx)
@@ -429,10 +431,11 @@ func (c *checker) entries(t *Table, which []int) error {
 		}
 		for _, p := range selected(batch) {
 			row := batch.Rows[p]
-			if d.PrimaryKey >= 0 {
+			if !badPrimary {
 				k, _ = keyOf(key.Family(k[:0], d.ID, key.Primary), d, nil, cols, int(p))
 				got, ok, err := t.view.lookupKey(d, k)
 				if err != nil {
+					badPrimary = true
 					c.found(d.Name, "", "primary key", err)
 				} else if !ok {
 					c.badf(t, "", "primary key", "row %d is missing", row)
@@ -441,11 +444,15 @@ func (c *checker) entries(t *Table, which []int) error {
 				}
 			}
 			for i := range d.Indexes {
+				if badIndex[i] {
+					continue
+				}
 				x := &d.Indexes[i]
 				k, _ = keyOf(key.Of(k[:0], d.ID, key.Index, x.ID), d, x, cols, int(p))
 				k = binary.BigEndian.AppendUint64(k, row)
 				ok, err := t.view.get(k, func([]byte) error { return nil })
 				if err != nil {
+					badIndex[i] = true
 					c.found(d.Name, "", "index "+x.Name, err)
 				} else if !ok {
 					c.badf(t, "", "index "+x.Name, "row %d is missing", row)

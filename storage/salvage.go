@@ -200,18 +200,25 @@ func (s *salvager) tail(live *BlockSet, n int) (got BlockSet) {
 	for i := range one {
 		one[i] = new(value.Column)
 	}
+	skip, skipTo := 1, 0
 	for i := range n {
 		row := uint64(t.sealedBlocks())*BlockRows + uint64(i)
 		for j, c := range one {
 			c.Reset(t.def.Columns[j].Type)
 		}
 		ok := false
-		if live.Has(i) {
+		if live.Has(i) && i >= skipTo {
 			var err error
 			ok, err = t.view.get(key.Row(nil, t.def.ID, row), func(src []byte) error { return t.decodeRow(src, all, one, 0) })
-			if err != nil || !ok {
-				s.found(t.corruptRow(row, firstError(err, fmt.Errorf("%w: it is missing", block.ErrMalformed))))
-				ok = false
+			if err != nil {
+				// Rows that follow are likely to lie in the same damaged block, and each
+				// attempt takes long: so leap.
+				s.found(t.corruptRow(row, fmt.Errorf("%w (and up to %d rows after it)", err, skip-1)))
+				ok, skipTo, skip = false, i+skip, 2*skip
+			} else if !ok {
+				s.found(t.corruptRow(row, fmt.Errorf("%w: it is missing", block.ErrMalformed)))
+			} else {
+				skip = 1
 			}
 		}
 		for j, c := range s.batch.Cols {

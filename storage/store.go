@@ -159,12 +159,18 @@ func (s *Store) openPebble() (err error) {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, pebble.ErrCorruption):
-		return fmt.Errorf("%w: %v", ErrCorrupt, err)
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return fmt.Errorf("%w: it was never filled", ErrNotStore)
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%w: a file is missing: %w", ErrCorrupt, err)
 	}
-	return err
+	var path *os.PathError
+	var link *os.LinkError
+	var call *os.SyscallError
+	if errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &call) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
 // inspect looks at the folder without touching it. isNew means that there is
@@ -344,7 +350,11 @@ func (s *Store) release() error {
 				closed <- fmt.Errorf("closing: %v", r)
 			}
 		}()
-		closed <- s.db.Close()
+		var err error
+		if !s.readOnly && s.failed() == nil {
+			err = s.db.Flush() // nothing to replay at the next Open
+		}
+		closed <- errors.Join(err, s.db.Close())
 	}()
 	var err error
 	if s.failed() == nil {
