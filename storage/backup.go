@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -24,11 +25,11 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer s.leave()
 		err := s.backup(ctx, dir)
 		if err != nil {
 			err = fmt.Errorf("backup to %s: %w", dir, err)
 		}
+		s.leave()
 		done <- err
 	}()
 	select {
@@ -85,18 +86,19 @@ func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) error {
 			return err
 		}
 	}
-	opts := []pebble.CheckpointOption{}
-	if !s.readOnly {
-		opts = append(opts, pebble.WithFlushedWAL())
-	}
-	if !s.inMemory {
-		if err := s.db.Checkpoint(dir, opts...); err != nil {
+	switch {
+	case s.readOnly:
+		if err := s.copyFiles(ctx, dir); err != nil {
 			return err
 		}
-	} else {
+	case !s.inMemory:
+		if err := s.db.Checkpoint(dir, pebble.WithFlushedWAL()); err != nil {
+			return err
+		}
+	default:
 		const inside = "backup"
 		defer s.fs.RemoveAll(inside)
-		if err := s.db.Checkpoint(inside, opts...); err != nil {
+		if err := s.db.Checkpoint(inside, pebble.WithFlushedWAL()); err != nil {
 			return err
 		}
 		if _, err := vfs.Clone(s.fs, dst, inside, dir, vfs.CloneSync); err != nil {
@@ -107,4 +109,33 @@ func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) error {
 		return err
 	}
 	return writeMarker(dst, dir, Format)
+}
+
+// copyFiles copies the folder of a store that is open for reading: as long as it is,
+// nobody changes it. Tables are linked, for they never change.
+func (s *Store) copyFiles(ctx context.Context, dir string) error {
+	if err := s.fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		from, to := s.fs.PathJoin(s.dir, n), s.fs.PathJoin(dir, n)
+		switch {
+		case n == "LOCK" || n == markerName || strings.HasPrefix(n, loadDirPrefix):
+		case strings.HasSuffix(n, ".sst"):
+			err = vfs.LinkOrCopy(s.fs, from, to)
+		default:
+			err = vfs.Copy(s.fs, from, to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncDir(s.fs, dir)
 }

@@ -1,6 +1,13 @@
 package storage
 
-import "time"
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/key"
+)
 
 // SetMemTable makes memtables small, so that a short test flushes them.
 func SetMemTable(o *Options, size uint64) { o.memTable = size }
@@ -10,3 +17,70 @@ func SetSortMemory(s *Store, n int) { s.sortMemory = n }
 
 // SetPatience shortens the time that a write may hang on a failed disk.
 func SetPatience(s *Store, d time.Duration) { s.patience = d }
+
+// Editor changes keys behind the store's back, to see whether Check finds out.
+type Editor struct {
+	db  *pebble.DB
+	err error
+}
+
+// Edit runs f on the store's keys.
+func Edit(s *Store, f func(e *Editor)) error {
+	e := &Editor{db: s.db}
+	f(e)
+	return e.err
+}
+
+func (e *Editor) do(err error) {
+	if e.err == nil {
+		e.err = err
+	}
+}
+
+func (e *Editor) Block(t, c, n uint32) []byte     { return key.Numbered(nil, t, key.Columns, c, n) }
+func (e *Editor) Page(t, c, n uint32) []byte      { return key.Numbered(nil, t, key.Pages, c, n) }
+func (e *Editor) Row(t uint32, row uint64) []byte { return key.Row(nil, t, row) }
+func (e *Editor) Primary(t uint32) []byte         { return key.Family(nil, t, key.Primary) }
+func (e *Editor) Index(t, x uint32) []byte        { return key.Of(nil, t, key.Index, x) }
+func (e *Editor) Tombstones(t, b uint32) []byte   { return key.Tombstone(nil, t, b) }
+func (e *Editor) Counters(t uint32) []byte        { return key.Family(nil, t, key.Counters) }
+func (e *Editor) Stats(t, c uint32) []byte        { return key.Of(nil, t, key.Stats, c) }
+
+func (e *Editor) value(k []byte) []byte {
+	v, err := get(e.db, k)
+	e.do(err)
+	if v == nil {
+		e.do(pebble.ErrNotFound)
+	}
+	return v
+}
+
+func (e *Editor) Delete(k []byte) { e.value(k); e.do(e.db.Delete(k, nil)) }
+func (e *Editor) Cut(k []byte)    { v := e.value(k); e.do(e.db.Set(k, v[:len(v)-1], nil)) }
+func (e *Editor) Copy(from, to []byte) {
+	e.do(e.db.Set(to, e.value(from), nil))
+}
+
+// Poison makes the first float of a page infinite.
+func (e *Editor) Poison(k []byte) {
+	v := e.value(k)
+	binary.LittleEndian.PutUint32(v, 0x7f800000)
+	e.do(e.db.Set(k, v, nil))
+}
+
+// first returns the first key that starts with prefix.
+func (e *Editor) first(prefix []byte) []byte {
+	it, err := e.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: key.End(prefix)})
+	e.do(err)
+	defer it.Close()
+	if !it.First() {
+		e.do(pebble.ErrNotFound)
+		return nil
+	}
+	return append([]byte(nil), it.Key()...)
+}
+
+func (e *Editor) DeleteFirst(prefix []byte) { e.do(e.db.Delete(e.first(prefix), nil)) }
+func (e *Editor) Redirect(prefix []byte, row uint64) {
+	e.do(e.db.Set(e.first(prefix), binary.BigEndian.AppendUint64(nil, row), nil))
+}

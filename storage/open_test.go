@@ -1,0 +1,146 @@
+package storage_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lupadb/lupa/storage"
+)
+
+func newPhotos(t *testing.T, dir string, opts *storage.Options, rows, dim int) *storage.Store {
+	t.Helper()
+	s := must[*storage.Store](t)(storage.Open(dir, opts))
+	update(t, s, func(tx *storage.Tx) error {
+		if _, err := tx.CreateTable(ctx, photos(dim)); err != nil {
+			return err
+		}
+		_, err := tx.Insert(ctx, "photos", photoRows(0, rows, dim), storage.InsertOptions{})
+		return err
+	})
+	return s
+}
+
+func TestOpenWhatIsNoStore(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	check(t, os.WriteFile(file, []byte("x"), 0o644))
+	_, err := storage.Open(file, nil)
+	if !errors.Is(err, storage.ErrNotStore) {
+		t.Errorf("a file: %v", err)
+	}
+	_, err = storage.Open(dir, nil) // holds the file
+	if !errors.Is(err, storage.ErrNotStore) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a folder with other files: %v", err)
+	}
+	if names, _ := os.ReadDir(dir); len(names) != 1 {
+		t.Errorf("the folder was touched: %v", names)
+	}
+	_, err = storage.Open(filepath.Join(dir, "absent"), &storage.Options{ReadOnly: true})
+	if !errors.Is(err, storage.ErrNotStore) {
+		t.Errorf("nothing, to read: %v", err)
+	}
+}
+
+func TestNewerFormat(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	check(t, newPhotos(t, dir, nil, 10, 2).Close())
+	marker := filepath.Join(dir, "LUPA")
+	old, err := os.ReadFile(marker)
+	check(t, err)
+	check(t, os.WriteFile(marker, []byte("Lupa store, format 99\n"), 0o644))
+	_, err = storage.Open(dir, nil)
+	if !errors.Is(err, storage.ErrFormat) || !strings.Contains(err.Error(), "99") {
+		t.Fatalf("a store of format 99: %v", err)
+	}
+	check(t, os.WriteFile(marker, old, 0o644))
+	checked(t, must[*storage.Store](t)(storage.Open(dir, nil)))
+}
+
+// One writer or several readers, in this process and in others.
+func TestLocks(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	w := newPhotos(t, dir, nil, 1500, 2)
+	ro := &storage.Options{ReadOnly: true}
+	for _, o := range []*storage.Options{nil, ro} {
+		if _, err := storage.Open(dir, o); !errors.Is(err, storage.ErrLocked) {
+			t.Errorf("beside a writer: %v", err)
+		}
+		if got := inChild(t, dir, o == ro); got != "locked" {
+			t.Errorf("beside a writer, another process: %s", got)
+		}
+	}
+	check(t, w.Close())
+	a := must[*storage.Store](t)(storage.Open(dir, ro))
+	b := must[*storage.Store](t)(storage.Open(dir, ro))
+	verifyPhotos(t, a, 1500, 2)
+	verifyPhotos(t, b, 1500, 2)
+	check(t, a.Close())
+	if got := inChild(t, dir, true); got != "rows 1500" {
+		t.Errorf("two readers in two processes: %s", got)
+	}
+	if got := inChild(t, dir, false); got != "locked" {
+		t.Errorf("a writer beside a reader: %s", got)
+	}
+	if _, err := b.Begin(ctx); !errors.Is(err, storage.ErrReadOnly) {
+		t.Errorf("writing to what is open for reading: %v", err)
+	}
+	healthy(t, b)
+	backup := filepath.Join(t.TempDir(), "copy")
+	check(t, b.Backup(ctx, backup))
+	check(t, b.Close())
+	if got := inChild(t, dir, false); got != "rows 1500" {
+		t.Errorf("after the readers: %s", got)
+	}
+	checked(t, must[*storage.Store](t)(storage.Open(backup, nil)))
+}
+
+// inChild opens a store in another process and returns what happens.
+func inChild(t *testing.T, dir string, readOnly bool) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestChild$")
+	cmd.Env = append(os.Environ(), "LUPA_CHILD=open", "LUPA_DIR="+dir)
+	if readOnly {
+		cmd.Env = append(cmd.Env, "LUPA_RO=1")
+	}
+	out, err := cmd.Output()
+	check(t, err)
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line
+}
+
+// Memory: the store is gone after Close, and its backup is on disk.
+func TestInMemory(t *testing.T) {
+	s := newPhotos(t, "", &storage.Options{InMemory: true}, 2000, 3)
+	verifyPhotos(t, s, 2000, 3)
+	dir := filepath.Join(t.TempDir(), "copy")
+	check(t, s.Backup(ctx, dir))
+	if err := s.Backup(ctx, dir); err == nil {
+		t.Error("a backup went into a folder that holds one")
+	}
+	checked(t, s)
+	s = must[*storage.Store](t)(storage.Open(dir, nil))
+	verifyPhotos(t, s, 2000, 3)
+	checked(t, s)
+}
+
+func TestCloseWithOpenViews(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	s := newPhotos(t, dir, nil, 10, 2)
+	v := must[*storage.View](t)(s.Snapshot())
+	if err := s.Close(); err == nil {
+		t.Error("Close does not mention the open view")
+	}
+	if _, err := s.Snapshot(); !errors.Is(err, storage.ErrClosed) {
+		t.Errorf("a view of a closed store: %v", err)
+	}
+	tab := must[*storage.Table](t)(v.Table("photos"))
+	if tab.Rows() != 10 {
+		t.Errorf("%d rows", tab.Rows())
+	}
+	check(t, v.Close())
+	checked(t, must[*storage.Store](t)(storage.Open(dir, nil)))
+}
