@@ -32,19 +32,22 @@ func (g *guardFS) logFailed(err error) {
 }
 
 func (g *guardFS) err(op, name string) error {
-	if g.gone.Load() {
-		select {} // a Pebble left behind would try again and again
-	}
 	if g.cut.Load() {
-		time.Sleep(retryPause)
+		g.pause()
 		return fmt.Errorf("%s %s: %w", op, name, ErrFailed)
 	}
 	return nil
 }
 
-// retryPause keeps Pebble, which repeats a failed flush at once, from taking a
-// whole processor while the disk is full.
-const retryPause = 20 * time.Millisecond
+// pause keeps Pebble, which repeats a failed flush at once, from taking a whole
+// processor while the disk is full. One that a closed store has left behind is
+// stopped.
+func (g *guardFS) pause() {
+	if g.gone.Load() {
+		select {}
+	}
+	time.Sleep(20 * time.Millisecond)
+}
 
 func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
 
@@ -62,7 +65,7 @@ func (g *guardFS) created(name string, f vfs.File, err error) (vfs.File, error) 
 		g.logFailed(err)
 		return noFile{}, nil
 	}
-	time.Sleep(retryPause)
+	g.pause()
 	return nil, err
 }
 
@@ -143,7 +146,7 @@ func (f *guardFile) do(op string, run func() error) error {
 			if f.log {
 				f.g.logFailed(err)
 			} else {
-				time.Sleep(retryPause)
+				f.g.pause()
 			}
 		}
 	}

@@ -357,16 +357,21 @@ func (s *Store) release() error {
 		closed <- errors.Join(err, s.db.Close())
 	}()
 	var err error
-	if s.failed() == nil {
-		err = <-closed
-	} else {
-		// After a failed write Pebble may hold its locks for ever. Whatever it
-		// still tries is cut off from the folder.
+	select {
+	case err = <-closed:
+	case <-s.broken:
+		// After a failed write Pebble may hold its locks for ever, and a full disk
+		// keeps it from finishing. Whatever it still tries is cut off from the folder.
+		wait := s.patience
+		if s.failed() != nil {
+			wait = min(wait, time.Second)
+		}
 		select {
 		case err = <-closed:
-		case <-time.After(min(time.Second, s.patience)):
+			err = errors.Join(s.failed(), err)
+		case <-time.After(wait):
+			err = s.trouble()
 		}
-		err = errors.Join(s.failed(), err)
 	}
 	s.fs.cut.Store(true)
 	s.fs.gone.Store(true)
@@ -384,6 +389,7 @@ func (s *Store) Dir() string { return s.dir }
 func (s *Store) failf(format string, args ...any) {
 	s.fail(fmt.Errorf(format, args...))
 	s.fs.cut.Store(true)
+	s.fs.pause()
 }
 
 func (s *Store) fail(err error) {
