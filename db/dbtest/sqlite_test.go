@@ -36,7 +36,7 @@ import (
 //     alias; in SQLite the alias. No alias has the name of a column.
 //   - SQLite compares values of any types with each other; here that is an error.
 var (
-	diffQueries = flag.Int("diff.queries", 3000, "how many random queries are compared with SQLite")
+	diffQueries = flag.Int("diff.queries", 1500, "how many random queries are compared with SQLite")
 	diffSeed    = flag.Uint64("diff.seed", 1, "seed of the random tables and statements")
 )
 
