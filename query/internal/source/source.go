@@ -115,16 +115,14 @@ func find(name string) (fileFormat, error) {
 // FormatOf returns the format that a file's ending stands for.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
-	var names []string
 	for _, f := range formats() {
-		names = append(names, f.name)
 		for _, e := range f.exts {
 			if ext == e || f.name == "tsv" && strings.HasPrefix(ext, ".tsv0") { // numbered parts of an export
 				return f.name, nil
 			}
 		}
 	}
-	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s", path, strings.Join(names, ", "))
+	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s; html to write a gallery", path, strings.Join(Formats(false), ", "))
 }
 
 // Open opens a file for reading. format may be empty: the ending decides.
