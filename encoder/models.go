@@ -68,8 +68,9 @@ func CacheDir() (string, error) {
 }
 
 // Find returns the folder of a name. A name may contain slashes
-// ("Xenova/clip-vit-base-patch32"), and one that starts with "/", "./" or "../"
-// is itself the path of a folder. The error is a *NotFoundError.
+// ("Xenova/clip-vit-base-patch32"). One that starts with "/", "./" or "../" is
+// itself the path of a folder, and so is another with a slash if no folder of
+// models has it. The error is a *NotFoundError.
 func (m Models) Find(name string) (ModelFolder, error) {
 	missing := &NotFoundError{Name: name}
 	if isPath(name) {
@@ -87,6 +88,12 @@ func (m Models) Find(name string) (ModelFolder, error) {
 		}
 	}
 	missing.Tried = slices.Clone(m)
+	if strings.ContainsAny(name, `/`+string(filepath.Separator)) {
+		if f, ok := inspect(name, name); ok {
+			return f, nil
+		}
+		missing.Tried = append(missing.Tried, name)
+	}
 	for _, f := range m.List() {
 		missing.Known = append(missing.Known, f.Name)
 	}

@@ -57,6 +57,11 @@ func TestModels(t *testing.T) {
 		t.Errorf("by path: %v, %v", f, err)
 	}
 
+	t.Chdir(filepath.Dir(b))
+	if f, err := m.Find(filepath.Base(b) + "/animals"); err != nil || f.Kind != encoder.KindTable {
+		t.Errorf("by a path below: %v, %v", f, err)
+	}
+
 	for _, name := range []string{"animal", "", "../" + filepath.Base(a) + "x", "a/../../b", "nul\x00"} {
 		_, err := m.Find(name)
 		var missing *encoder.NotFoundError
