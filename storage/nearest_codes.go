@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -207,7 +208,7 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 			scanned += 64
 		}
 	}
-	s.bytes.Add(uint64(scanned * w.p.transform.Bytes()))
+	s.bytes.Add(uint64(scanned * w.p.transform.Bytes(1)))
 	wanted := *set
 	clear(set[:])
 	cut := s.cutoff()
@@ -240,7 +241,7 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 	}
 	p2 := &w.planes[1]
 	c.query.Scan2(p2, sc)
-	s.bytes.Add(uint64(len(sc.Rows) * w.p.transform.Bytes()))
+	s.bytes.Add(uint64(len(sc.Rows) * w.p.transform.Bytes(2)))
 	w.now = w.now[:0]
 	left := 0
 	for k, r := range sc.Rows {
@@ -289,7 +290,7 @@ func (w *worker) thin(i int) error {
 	half := len(w.waiting[i]) / 2
 	better := slices.Clone(w.waiting[i][:half])
 	w.waiting[i] = append(w.waiting[i][:0], w.waiting[i][half:]...)
-	slices.SortFunc(better, func(a, b survivor) int { return int(int64(a.row) - int64(b.row)) })
+	slices.SortFunc(better, func(a, b survivor) int { return cmp.Compare(a.row, b.row) })
 	for _, v := range better {
 		if err := w.scoreRow(s, v.row); err != nil {
 			return err
@@ -424,29 +425,36 @@ func (p *pass) rerank(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(lists, func(a, b item) int { return bestFirst(a.survivor, b.survivor) })
-	const some = 16
+	// After the most promising rows the cut hardly moves: the others go in row
+	// order, which reads forward.
+	first := min(len(lists), 64*len(p.searches))
+	slices.SortFunc(lists[first:], func(a, b item) int { return cmp.Compare(a.row, b.row) })
 	var next atomic.Int64
-	err := p.each(ctx, func(ctx context.Context, w *worker) error {
-		for !p.failed.Load() {
-			from := int(next.Add(some) - some)
-			if from >= len(lists) {
-				return nil
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			for _, v := range lists[from:min(from+some, len(lists))] {
-				if v.upper < v.s.cutoff() {
-					v.s.codeCounts.late.Add(1)
-					continue
+	score := func(list []item, some int) error {
+		next.Store(0)
+		return p.each(ctx, func(ctx context.Context, w *worker) error {
+			for !p.failed.Load() {
+				from := int(next.Add(int64(some))) - some
+				if from >= len(list) {
+					return nil
 				}
-				if err := w.scoreRow(v.s, v.row); err != nil {
+				if err := ctx.Err(); err != nil {
 					return err
 				}
+				for _, v := range list[from:min(from+some, len(list))] {
+					if v.upper < v.s.cutoff() {
+						v.s.codeCounts.late.Add(1)
+						continue
+					}
+					if err := w.scoreRow(v.s, v.row); err != nil {
+						return err
+					}
+				}
 			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
+	err := firstError(score(lists[:first], 16), score(lists[first:], 256))
 	for _, s := range p.searches {
 		s.stats.Rerank = time.Since(start)
 	}

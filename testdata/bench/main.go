@@ -36,6 +36,7 @@ var (
 	cache    = flag.Int64("cache", 6<<30, "block cache in bytes")
 	k        = flag.Int("k", 10, "rows wanted")
 	profile  = flag.String("profile", "", "write a CPU profile of the single searches")
+	verbose  = flag.Bool("v", false, "print the statistics of every search")
 	python   = flag.String("python", "/usr/bin/python3", "Python with numpy and Faiss")
 )
 
@@ -250,6 +251,10 @@ func (b *bench) searches() error {
 		rows, st, ms := b.nearest(b.options(i, false))
 		codesCPU += cpu() - before
 		codes = append(codes, ms)
+		if *verbose {
+			fmt.Printf("%3d %6.1f ms: %d rows, plane 1 discards %.1f%%, plane 2 %d, late %d, scored %d, seed %v, scan %v, rerank %v\n", i, ms,
+				st.Rows, 100*float64(st.Discarded1)/float64(st.Rows), st.Discarded2, st.Late, st.Scored, st.Seed, st.Scan, st.Rerank)
+		}
 		bytes, scored = append(bytes, float64(st.BytesRead)/1e6), append(scored, float64(st.Scored))
 		if i%*every != 0 {
 			continue

@@ -16,25 +16,25 @@ import (
 //	0  version, 1 byte; flags, 1 byte; width, 2 bytes
 //	4  plane's number, 4 bytes
 //	8  ID of the transform, 8 bytes
-//	16 residual a = low + step*code: low, step; the same of residual b; float32
-//	32 largest |v|, largest |y|, smallest and largest norm of a row; float64
-//	64 1,024 codes of residual a, 1,024 of b
+//	16 residuals of up to four groups = low + step*code: low, step; float32
+//	48 largest |v|, largest |y|, smallest and largest norm of a row; float64
+//	80 1,024 codes of the residual of each group
 const (
-	headerBytes = 64
+	headerBytes = 80
 	flagNorms   = 1
 	flagZeros   = 2 // some rows are zero vectors or NULL
 )
 
 // Plane is one plane of a block, read from its stored form, which it aliases.
 type Plane struct {
-	aLow, aStep, bLow, bStep float64
-	maxV, maxY               float64
+	low, step  [groups2]float64 // of the residuals' codes
+	maxV, maxY float64
 	// MinNorm and MaxNorm are the smallest and the largest norm of a row, within a
 	// factor of 1 +- 2^-40, zero vectors aside if there are others.
 	MinNorm, MaxNorm float64
 	zeros            bool
 	norms            []byte // 1,024 float32, or nil
-	ra, rb           []byte
+	residuals        [groups2][]byte
 	codes            []byte
 }
 
@@ -47,22 +47,25 @@ func (t *Transform) Parse(b []byte, number int, p *Plane) (ok bool, err error) {
 	if binary.LittleEndian.Uint64(b[8:]) != t.ID {
 		return false, nil
 	}
-	size := headerBytes + 2*BlockRows + t.Width*BlockRows
+	groups, width := len(t.split[number-1]), t.Width[number-1]
+	size := headerBytes + (groups+width)*BlockRows
 	if b[1]&flagNorms != 0 {
 		size += 4 * BlockRows
 	}
-	if len(b) != size || int(binary.LittleEndian.Uint16(b[2:])) != t.Width {
+	if len(b) != size || int(binary.LittleEndian.Uint16(b[2:])) != width {
 		return false, fmt.Errorf("%w: plane %d of %d bytes, want %d", ErrMalformed, number, len(b), size)
 	}
 	f32 := func(at int) float64 { return float64(math.Float32frombits(binary.LittleEndian.Uint32(b[at:]))) }
 	f64 := func(at int) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b[at:])) }
 	*p = Plane{
-		aLow: f32(16), aStep: f32(20), bLow: f32(24), bStep: f32(28),
-		maxV: f64(32), maxY: f64(40), MinNorm: f64(48), MaxNorm: f64(56),
+		maxV: f64(48), maxY: f64(56), MinNorm: f64(64), MaxNorm: f64(72),
 		zeros: b[1]&flagZeros != 0,
 	}
 	rest := b[headerBytes:]
-	p.ra, p.rb, rest = rest[:BlockRows], rest[BlockRows:2*BlockRows], rest[2*BlockRows:]
+	for g := range groups {
+		p.low[g], p.step[g] = f32(16+8*g), f32(20+8*g)
+		p.residuals[g], rest = rest[:BlockRows], rest[BlockRows:]
+	}
 	if b[1]&flagNorms != 0 {
 		p.norms, rest = rest[:4*BlockRows], rest[4*BlockRows:]
 	}
@@ -92,13 +95,13 @@ func (p *Plane) Norms(i int) (low, high float64) {
 	return max(0, n*(1-0x1p-23)-0x1p-149), n*(1+0x1p-23) + 0x1p-149
 }
 
-// Bytes is the number of bytes a row takes in the scan of a plane.
-func (t *Transform) Bytes() int { return t.Width + 2 }
+// Bytes is the number of bytes of a row in plane number (1 or 2).
+func (t *Transform) Bytes(number int) int { return t.Width[number-1] + len(t.split[number-1]) }
 
-// appendPlane appends the stored form. ra and rb are the residual norms, already
+// appendPlane appends the stored form. residuals are the residual norms by group, already
 // rounded up; rows with skip set have none.
 func (t *Transform) appendPlane(dst []byte, number int, maxV, maxY, minNorm, maxNorm float64,
-	ra, rb []float64, skip func(int) bool, zeros bool, norms []float32, codes []byte) []byte {
+	residuals [][]float64, skip func(int) bool, zeros bool, norms []float32, codes []byte) []byte {
 	var h [headerBytes]byte
 	h[0], h[4] = version, byte(number)
 	if norms != nil {
@@ -107,20 +110,21 @@ func (t *Transform) appendPlane(dst []byte, number int, maxV, maxY, minNorm, max
 	if zeros {
 		h[1] |= flagZeros
 	}
-	binary.LittleEndian.PutUint16(h[2:], uint16(t.Width))
+	binary.LittleEndian.PutUint16(h[2:], uint16(t.Width[number-1]))
 	binary.LittleEndian.PutUint64(h[8:], t.ID)
-	var bytes [2][BlockRows]byte
-	for g, r := range [][]float64{ra, rb} {
+	var bytes [groups2][BlockRows]byte
+	for g, r := range residuals {
 		low, step := residualCodes(r, skip, bytes[g][:])
 		binary.LittleEndian.PutUint32(h[16+8*g:], math.Float32bits(low))
 		binary.LittleEndian.PutUint32(h[20+8*g:], math.Float32bits(step))
 	}
 	for i, x := range []float64{maxV, maxY, minNorm, maxNorm} {
-		binary.LittleEndian.PutUint64(h[32+8*i:], math.Float64bits(x))
+		binary.LittleEndian.PutUint64(h[48+8*i:], math.Float64bits(x))
 	}
 	dst = append(dst, h[:]...)
-	dst = append(dst, bytes[0][:]...)
-	dst = append(dst, bytes[1][:]...)
+	for g := range residuals {
+		dst = append(dst, bytes[g][:]...)
+	}
 	for _, n := range norms {
 		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(n))
 	}

@@ -23,9 +23,9 @@
 // # Codes
 //
 // A slot quantizes what earlier slots have left of one dimension of y to two bits,
-// low + step*c. A plane has 4*Width slots. Dimensions get slots greedily by what
+// low + step*c. A plane has four slots a byte. Dimensions get slots greedily by what
 // these take off the expected error (bit allocation as in SAQ, arXiv 2509.12086);
-// the first half of them makes plane 1, and an important dimension has slots
+// the first of them make plane 1, and an important dimension has slots
 // in both. What all slots leave is the residual r, so that y = sum of (low + step*c) + r.
 //
 // # Bound
@@ -39,11 +39,11 @@
 //
 //	sum (w - scale*g)*c <= 1.5 sum (w - scale*g) + 1.5 sum |w - scale*g|,
 //
-// and by Cauchy and Schwarz, with the dimensions in two groups a and b,
+// and by Cauchy and Schwarz, with the dimensions in groups,
 //
-//	<p, r> <= |p_a| |r_a| + |p_b| |r_b|.
+//	<p, r> <= sum over groups of |p_g| |r_g|.
 //
-// |r_a| and |r_b| are stored per row in a byte each, rounded up. In a block of
+// The |r_g| are stored per row in a byte each, rounded up. In a block of
 // rows, the largest |v| bounds what rho contributes. It is a proof and not a
 // probability. All rounding goes the safe way: the norms include a bound on the
 // rounding errors of single precision with which y was computed (Encoder), and

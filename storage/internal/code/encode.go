@@ -17,8 +17,8 @@ type Encoder struct {
 	zero    []float64
 	words   []uint32
 	codes   [2][]byte
-	ra, rb  [2][]float64
-	norms   []float64 // of the rows
+	res     [2][][]float64 // by plane and group
+	norms   []float64      // of the rows
 	norms32 []float32
 }
 
@@ -29,12 +29,14 @@ func (t *Transform) NewEncoder() *Encoder {
 		x:     make([]float32, tilesAtOnce*simd.TileRows*t.Dim),
 		y:     make([]float32, tilesAtOnce*simd.TileRows*t.matrix.PaddedRows()),
 		zero:  make([]float64, simd.Pad(t.Dim)),
-		words: make([]uint32, t.Width/4*simd.TileRows),
+		words: make([]uint32, max(t.Width[0], t.Width[1])/4*simd.TileRows),
 		norms: make([]float64, BlockRows), norms32: make([]float32, BlockRows),
 	}
 	for p := range e.codes {
-		e.codes[p] = make([]byte, t.Width*BlockRows)
-		e.ra[p], e.rb[p] = make([]float64, BlockRows), make([]float64, BlockRows)
+		e.codes[p] = make([]byte, t.Width[p]*BlockRows)
+		for range t.split[p] {
+			e.res[p] = append(e.res[p], make([]float64, BlockRows))
+		}
 	}
 	return e
 }
@@ -81,8 +83,8 @@ func (e *Encoder) Block(vecs []float32, plane1, plane2 []byte) ([]byte, []byte) 
 	if zeros || maxNorm > minNorm*(1+1e-6) {
 		norms = e.norms32
 	}
-	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.ra[0], e.rb[0], skip, zeros, norms, e.codes[0])
-	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.ra[1], e.rb[1], skip, zeros, nil, e.codes[1])
+	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.res[0], skip, zeros, norms, e.codes[0])
+	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.res[1], skip, zeros, nil, e.codes[1])
 	return plane1, plane2
 }
 
@@ -111,8 +113,8 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 	t := e.t
 	y = y[:t.Rank*simd.TileRows]
 	single := float64(t.Rank+2) * 0x1p-24 // relative error of SumSquares
-	var sums [2][simd.TileRows]float32
-	simd.SumSquares(y, &sums[0])
+	var sums [simd.TileRows]float32
+	simd.SumSquares(y, &sums)
 	var err, outside [simd.TileRows]float64
 	for r := range err {
 		if e.norms[tile*simd.TileRows+r] == 0 {
@@ -120,31 +122,34 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 		}
 		normV := math.Sqrt(v2[r])
 		rounding := simd.MultiplyError(t.Dim)*t.normA*normV + underflow
-		normY := math.Sqrt(float64(sums[0][r])*(1+2*single)) + rounding
+		normY := math.Sqrt(float64(sums[r])*(1+2*single)) + rounding
 		*maxV, *maxY = max(*maxV, normV), max(*maxY, normY)
 		if !t.full() {
 			// The part of v outside the span of A's rows: |v - A'y|^2 = |v|^2 - 2|y|^2 + |A'y|^2.
-			low := max(0, math.Sqrt(float64(sums[0][r])*(1-2*single))-rounding)
+			low := max(0, math.Sqrt(float64(sums[r])*(1-2*single))-rounding)
 			outside[r] = max(0, v2[r]-(1-t.eta)*low*low)
 		}
 		err[r] = (rounding + t.quantError*(normY+t.quantSize)) * slack
 	}
 	for p := range t.slots {
 		simd.Quantize(y, t.slots[p], e.words)
+		words := e.words[:t.Width[p]/4*simd.TileRows]
 		if p == 0 {
-			putTile(e.codes[p], tile, e.words, t.Width)
+			putTile(e.codes[p], tile, words, t.Width[p])
 		} else {
-			putRows(e.codes[p], tile, e.words, t.Width)
+			putRows(e.codes[p], tile, words, t.Width[p])
 		}
-		at := t.split[p] * simd.TileRows
-		simd.SumSquares(y[:at], &sums[0])
-		simd.SumSquares(y[at:], &sums[1])
-		for r := range err {
-			row := tile*simd.TileRows + r
-			a := math.Sqrt(float64(sums[0][r]) * (1 + 2*single))
-			b := math.Sqrt(float64(sums[1][r]) * (1 + 2*single))
-			e.ra[p][row] = (a + err[r]) * slack
-			e.rb[p][row] = math.Sqrt((b+err[r])*(b+err[r])+outside[r]) * slack
+		from := 0
+		for g, to := range t.split[p] {
+			simd.SumSquares(y[from*simd.TileRows:to*simd.TileRows], &sums)
+			from = to
+			for r := range err {
+				a := math.Sqrt(float64(sums[r])*(1+2*single)) + err[r]
+				if to == t.Rank && g == len(t.split[p])-1 {
+					a = math.Sqrt(a*a + outside[r])
+				}
+				e.res[p][g][tile*simd.TileRows+r] = a * slack
+			}
 		}
 	}
 }

@@ -22,11 +22,11 @@ type Query struct {
 }
 
 type planeQuery struct {
-	table  *simd.Table
-	scale  float64
-	base   float64 // the sums of p*low and of the rounding of w, added to Query.base by all planes up to this
-	pa, pb float64 // coefficients of the residuals
-	most   float64 // largest |scale * sum|
+	table *simd.Table
+	scale float64
+	base  float64          // the sums of p*low and of the rounding of w, added to Query.base by all planes up to this
+	size  [groups2]float64 // |p| of each group, the coefficients of the residuals
+	most  float64          // largest |scale * sum|
 }
 
 // NewQuery prepares a unit vector q.
@@ -87,9 +87,13 @@ func norm(v []float64) float64 {
 
 func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	var n planeQuery
-	split := t.split[k]
-	n.pa = norm(p[:split])
-	n.pb = math.Hypot(norm(p[split:]), outside) * slack
+	from := 0
+	for g, to := range t.split[k] {
+		n.size[g] = norm(p[from:to])
+		from = to
+	}
+	last := &n.size[len(t.split[k])-1]
+	*last = math.Hypot(*last, outside) * slack
 	slots := t.slots[k]
 	largest := 0.0
 	for _, s := range slots {
@@ -122,21 +126,27 @@ type Scratch struct {
 	Upper2 [BlockRows]float64
 }
 
-// bound combines the terms that are the same for all rows of a plane.
-func (q *Query) bound(p *Plane, k int) (base, a, b float64) {
+// bound combines the terms that are the same for all rows of a plane, and
+// returns the coefficients of the residuals' codes.
+func (q *Query) bound(p *Plane, k int) (base float64, step [groups2]float64) {
 	n := &q.plane[k]
-	base = q.base + q.plane[0].base + n.pa*p.aLow + n.pb*p.bLow + q.rho*p.maxV + q.arho*p.maxY
+	base = q.base + q.plane[0].base + q.rho*p.maxV + q.arho*p.maxY
 	if k == 1 {
 		base += n.base
 	}
-	return base, n.pa * p.aStep, n.pb * p.bStep
+	for g, size := range n.size {
+		base += size * p.low[g]
+		step[g] = size * p.step[g]
+	}
+	return base, step
 }
 
 // Scan1 bounds the rows of plane 1 whose tiles hold a row of wanted, and sets
 // s.Mask to the wanted rows whose bound is not below cut.
 func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *Scratch) {
 	n := &q.plane[0]
-	base, a, b := q.bound(p, 0)
+	base, step := q.bound(p, 0)
+	a, b := step[0], step[1]
 	// The kernel works in float32. Its five operations and the rounding of its
 	// parameters err by less than 2^-24 each, relative to the sum of magnitudes.
 	size := math.Abs(base) + n.most + 255*(a+b)
@@ -147,7 +157,7 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 		return
 	}
 	const words = 4 // tiles come in fours: 64 rows are a word of the mask
-	tileBytes := simd.TileRows * q.t.Width
+	tileBytes := simd.TileRows * q.t.Width[0]
 	for w := 0; w < len(wanted); {
 		if wanted[w] == 0 {
 			s.Mask[w] = 0
@@ -159,7 +169,7 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 			to++
 		}
 		n.table.Scan(p.codes[w*words*tileBytes:to*words*tileBytes], s.Dots[64*w:64*to])
-		bound.Apply(s.Dots[64*w:64*to], p.ra[64*w:64*to], p.rb[64*w:64*to], s.Upper[64*w:64*to], s.Mask[w:to])
+		bound.Apply(s.Dots[64*w:64*to], p.residuals[0][64*w:64*to], p.residuals[1][64*w:64*to], s.Upper[64*w:64*to], s.Mask[w:to])
 		for ; w < to; w++ {
 			s.Mask[w] &= wanted[w]
 		}
@@ -170,19 +180,23 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 // planes, in s.Upper2.
 func (q *Query) Scan2(p *Plane, s *Scratch) {
 	q.plane[1].table.Rows(p.codes, s.Rows, s.dots2[:])
-	base, a, b := q.bound(p, 1)
+	base, step := q.bound(p, 1)
 	s1, s2 := q.plane[0].scale, q.plane[1].scale
-	base += 1e-12 * (math.Abs(base) + q.plane[0].most + q.plane[1].most + 255*(a+b))
+	base += 1e-12 * (math.Abs(base) + q.plane[0].most + q.plane[1].most + 255*(step[0]+step[1]+step[2]+step[3]))
 	for i, r := range s.Rows {
-		s.Upper2[i] = base + s1*float64(s.Dots[r]) + s2*float64(s.dots2[i]) + a*float64(p.ra[r]) + b*float64(p.rb[r])
+		s.Upper2[i] = base + s1*float64(s.Dots[r]) + s2*float64(s.dots2[i]) + step[0]*float64(p.residuals[0][r]) + step[1]*float64(p.residuals[1][r]) +
+			step[2]*float64(p.residuals[2][r]) + step[3]*float64(p.residuals[3][r])
 	}
 }
 
 // Spread is the part of Scan2's bound of a row that is not estimate but
 // allowance for the residual.
 func (q *Query) Spread(p *Plane, row int) float64 {
-	n := &q.plane[1]
-	return n.pa*(p.aLow+p.aStep*float64(p.ra[row])) + n.pb*(p.bLow+p.bStep*float64(p.rb[row]))
+	sum := 0.0
+	for g, size := range q.plane[1].size {
+		sum += size * (p.low[g] + p.step[g]*float64(p.residuals[g][row]))
+	}
+	return sum
 }
 
 // roundDown returns a float32 that is not above x.

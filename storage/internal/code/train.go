@@ -41,7 +41,7 @@ func Train(dim int, sample []float32, queries [][]float32) *Transform {
 		}
 		asked = unitRows(dim, len(fit), func(i int) []float32 { return fit[i] }, 4096)
 	}
-	t := &Transform{Dim: dim, Width: width(dim), mean: make([]float32, dim)}
+	t := &Transform{Dim: dim, Width: widths(dim), mean: make([]float32, dim)}
 	n := len(rows) / dim
 	sums := make([]float64, dim)
 	for i, x := range rows {
@@ -391,7 +391,7 @@ func (t *Transform) makeSlots(variances []float64, centred, asked []float32) {
 	}
 	queries := t.querySizes(asked)
 	for p := range t.slots {
-		t.slots[p] = make([]simd.Slot, 4*t.Width)
+		t.slots[p] = make([]simd.Slot, 4*t.Width[p])
 		for s := range t.slots[p] {
 			w := &h[0]
 			slot := fit(columns[w.dim])
@@ -401,7 +401,7 @@ func (t *Transform) makeSlots(variances []float64, centred, asked []float32) {
 			w.gain = variances[w.dim] * (left(w.have) - left(w.have+1))
 			heap.Fix(&h, 0)
 		}
-		t.split[p] = bestSplit(columns, queries)
+		t.split[p] = bestSplits(columns, queries, []int{groups1, groups2}[p])
 	}
 }
 
@@ -463,34 +463,57 @@ func (t *Transform) querySizes(asked []float32) [][]float64 {
 	return out
 }
 
-// bestSplit returns the number of dimensions in group a that makes the bound on
-// the residuals smallest on average.
-func bestSplit(columns [][]float32, queries [][]float64) int {
+// bestSplits returns the ends of n groups of dimensions that make the bound on the
+// residuals, the sum over groups of the products of norms, smallest on average. It moves one
+// end at a time.
+func bestSplits(columns [][]float32, queries [][]float64, n int) []int {
 	rank := len(columns)
-	size := make([]float64, rank+1) // sum of squares before a dimension
-	for i, c := range columns {
-		size[i+1] = size[i]
-		for _, v := range c {
-			size[i+1] += float64(v) * float64(v)
+	prefix := func(f func(i int) float64) []float64 {
+		sums := make([]float64, rank+1)
+		for i := range rank {
+			sums[i+1] = sums[i] + f(i)
 		}
+		return sums
 	}
-	split, best := rank/2, math.Inf(1)
-	for s := rank / 32; s < rank; s += max(1, rank/32) {
-		sum := 0.0
-		for _, q := range queries {
-			var a, b float64
-			for i, p := range q {
-				if i < s {
-					a += p
-				} else {
-					b += p
+	size := prefix(func(i int) (sum float64) {
+		for _, v := range columns[i] {
+			sum += float64(v) * float64(v)
+		}
+		return sum
+	})
+	var asked [][]float64
+	for _, q := range queries {
+		asked = append(asked, prefix(func(i int) float64 { return q[i] }))
+	}
+	ends := make([]int, n)
+	for g := range ends {
+		ends[g] = rank * (g + 1) / n
+	}
+	cost := func() (sum float64) {
+		for _, q := range asked {
+			from := 0
+			for _, to := range ends {
+				sum += math.Sqrt((q[to] - q[from]) * (size[to] - size[from]))
+				from = to
+			}
+		}
+		return sum
+	}
+	step := max(1, rank/64)
+	for range 4 {
+		for g := range n - 1 {
+			best, at := math.Inf(1), ends[g]
+			from := 0
+			if g > 0 {
+				from = ends[g-1]
+			}
+			for ends[g] = from; ends[g] <= ends[g+1]; ends[g] += step {
+				if c := cost(); c < best {
+					best, at = c, ends[g]
 				}
 			}
-			sum += math.Sqrt(a*size[s]) + math.Sqrt(b*(size[rank]-size[s]))
-		}
-		if sum < best {
-			split, best = s, sum
+			ends[g] = at
 		}
 	}
-	return split
+	return ends
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/simd"
 )
@@ -18,8 +19,15 @@ const (
 	MinDim = 24
 	// FullDim is the largest dimension that is transformed as a whole.
 	FullDim = 1024
-	// maxWidth is the number of bytes a row takes in a plane; small dimensions take less.
-	maxWidth = 128
+	// maxWidth is the number of bytes a row takes in plane 1, and maxWidth2 in plane
+	// 2; small dimensions take less. With all else they stay below 300.
+	maxWidth  = 128
+	maxWidth2 = 160
+
+	// groups is how many groups the dimensions are in for the bound on the
+	// residual, by plane. The kernels know two; plane 2, which is read for few
+	// rows, has more.
+	groups1, groups2 = 2, 4
 
 	version = 1
 )
@@ -32,14 +40,14 @@ var ErrMalformed = errors.New("malformed codes")
 type Transform struct {
 	ID    uint64 // of its content
 	Dim   int
-	Rank  int // rows of A
-	Width int // bytes a row takes in a plane
+	Rank  int    // rows of A
+	Width [2]int // bytes a row takes in each plane
 
 	mean  []float32
 	a     []float32 // A, Rank rows of Dim
 	inv   []float32 // turns a query into p, up to rounding; Rank rows of Dim
 	slots [2][]simd.Slot
-	split [2]int // dimensions before it are group a, the others group b
+	split [2][]int // first dimensions of the groups but the first, and Rank
 
 	// Derived.
 	matrix     *simd.Matrix
@@ -53,16 +61,17 @@ type Transform struct {
 // full reports whether the rows of A span the whole space.
 func (t *Transform) full() bool { return t.Rank == t.Dim }
 
-// width is the number of bytes a row of dim dimensions takes in a plane: about
-// two bits a dimension.
-func width(dim int) int {
-	return min(maxWidth, (dim+4*simd.WidthStep-1)/(4*simd.WidthStep)*simd.WidthStep)
+// widths returns the numbers of bytes a row of dim dimensions takes in the
+// planes: about two bits a dimension, and somewhat more in plane 2.
+func widths(dim int) [2]int {
+	w := min(maxWidth, (dim+4*simd.WidthStep-1)/(4*simd.WidthStep)*simd.WidthStep)
+	return [2]int{w, min(maxWidth2, w+simd.WidthStep)}
 }
 
 // Marshal returns the stored form: the ID, then the fields.
 func (t *Transform) Marshal() []byte {
 	b := append(make([]byte, 8), version)
-	for _, n := range []int{t.Dim, t.Rank, t.Width, t.split[0], t.split[1]} {
+	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1]}, t.split[0], t.split[1]) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
 	for _, f := range [][]float32{t.mean, t.a, t.inv} {
@@ -102,7 +111,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 29 || id != hash(b[8:]) {
+	if len(b) < 49 || id != hash(b[8:]) {
 		return nil, fmt.Errorf("%w: transform of %d bytes", ErrMalformed, len(b))
 	}
 	t := &Transform{ID: id}
@@ -112,12 +121,18 @@ func Unmarshal(b []byte) (*Transform, error) {
 		rest = rest[4:]
 		return int(n)
 	}
-	for _, p := range []*int{&t.Dim, &t.Rank, &t.Width, &t.split[0], &t.split[1]} {
+	for _, p := range []*int{&t.Dim, &t.Rank, &t.Width[0], &t.Width[1]} {
 		*p = number()
 	}
-	if t.Dim < 1 || t.Dim > 1<<16 || t.Rank < 1 || t.Rank > t.Dim || t.Width != width(t.Dim) ||
-		t.split[0] > t.Rank || t.split[1] > t.Rank ||
-		len(rest) != 4*(t.Dim+2*t.Rank*t.Dim)+2*16*4*t.Width {
+	sorted := true
+	for p, n := range []int{groups1, groups2} {
+		for range n {
+			t.split[p] = append(t.split[p], number())
+		}
+		sorted = sorted && slices.IsSorted(t.split[p]) && t.split[p][n-1] == t.Rank
+	}
+	if t.Dim < 1 || t.Dim > 1<<16 || t.Rank < 1 || t.Rank > t.Dim || t.Width != widths(t.Dim) || !sorted ||
+		len(rest) != 4*(t.Dim+2*t.Rank*t.Dim)+16*4*(t.Width[0]+t.Width[1]) {
 		return nil, fmt.Errorf("%w: transform of %d dimensions", ErrMalformed, t.Dim)
 	}
 	float := func() float32 { return math.Float32frombits(uint32(number())) }
@@ -130,7 +145,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 	}
 	t.mean, t.a, t.inv = floats(t.Dim), floats(t.Rank*t.Dim), floats(t.Rank*t.Dim)
 	for p := range t.slots {
-		t.slots[p] = make([]simd.Slot, 4*t.Width)
+		t.slots[p] = make([]simd.Slot, 4*t.Width[p])
 		for i := range t.slots[p] {
 			s := &t.slots[p][i]
 			s.Dim = uint32(number())

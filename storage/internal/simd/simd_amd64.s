@@ -449,7 +449,7 @@ tile_done:
 	RET
 
 // func rowsAVX2(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)
-// Requires: AVX, AVX2
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·rowsAVX2(SB), NOSPLIT, $0-48
 	MOVQ         plane+0(FP), AX
 	MOVQ         width+8(FP), CX
@@ -463,50 +463,60 @@ TEXT ·rowsAVX2(SB), NOSPLIT, $0-48
 	MOVL         $0x00010001, R8
 	VMOVD        R8, X1
 	VPBROADCASTD X1, Y1
-	MOVQ         CX, R8
-	SHRQ         $0x05, R8
+	LEAQ         -2(DX)(BX*2), R8
+	MOVQ         CX, R9
+	SHRQ         $0x05, R9
 	TESTQ        BX, BX
 	JZ           row_done
 
 row:
-	MOVWLZX (DX), R9
-	IMULQ   CX, R9
-	ADDQ    AX, R9
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	MOVQ    SI, R10
-	MOVQ    R8, R11
+	MOVQ       DX, R10
+	ADDQ       $0x10, R10
+	CMPQ       R10, R8
+	CMOVQHI    R8, R10
+	MOVWLZX    (R10), R10
+	IMULQ      CX, R10
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 64(AX)(R10*1)
+	PREFETCHT0 128(AX)(R10*1)
+	MOVWLZX    (DX), R10
+	IMULQ      CX, R10
+	ADDQ       AX, R10
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	MOVQ       SI, R11
+	MOVQ       R9, R12
 
 part:
-	VMOVDQU      (R9), Y4
+	VMOVDQU      (R10), Y4
 	VPAND        Y0, Y4, Y6
 	VPSRLD       $0x02, Y4, Y4
-	VPMADDUBSW   (R10), Y6, Y5
-	VPMADDUBSW   32(R10), Y6, Y6
+	VPMADDUBSW   (R11), Y6, Y5
+	VPMADDUBSW   32(R11), Y6, Y6
 	VPAND        Y0, Y4, Y7
 	VPSRLD       $0x02, Y4, Y4
-	VPMADDUBSW   64(R10), Y7, Y8
+	VPMADDUBSW   64(R11), Y7, Y8
 	VPADDW       Y8, Y5, Y5
-	VPMADDUBSW   96(R10), Y7, Y7
+	VPMADDUBSW   96(R11), Y7, Y7
 	VPADDW       Y7, Y6, Y6
 	VPAND        Y0, Y4, Y7
 	VPSRLD       $0x02, Y4, Y4
-	VPMADDUBSW   128(R10), Y7, Y8
+	VPMADDUBSW   128(R11), Y7, Y8
 	VPADDW       Y8, Y5, Y5
-	VPMADDUBSW   160(R10), Y7, Y7
+	VPMADDUBSW   160(R11), Y7, Y7
 	VPADDW       Y7, Y6, Y6
 	VPAND        Y0, Y4, Y4
-	VPMADDUBSW   192(R10), Y4, Y7
+	VPMADDUBSW   192(R11), Y4, Y7
 	VPADDW       Y7, Y5, Y5
-	VPMADDUBSW   224(R10), Y4, Y4
+	VPMADDUBSW   224(R11), Y4, Y4
 	VPADDW       Y4, Y6, Y6
 	VPMADDWD     Y1, Y5, Y5
 	VPADDD       Y5, Y2, Y2
 	VPMADDWD     Y1, Y6, Y6
 	VPADDD       Y6, Y3, Y3
-	ADDQ         $0x20, R9
-	ADDQ         $0x00000100, R10
-	DECQ         R11
+	ADDQ         $0x20, R10
+	ADDQ         $0x00000100, R11
+	DECQ         R12
 	JNZ          part
 	VPSLLD       $0x07, Y2, Y2
 	VPADDD       Y2, Y3, Y3
@@ -527,7 +537,7 @@ row_done:
 	RET
 
 // func rowsVNNI(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)
-// Requires: AVX, AVX2, AVX512VNNI
+// Requires: AVX, AVX2, AVX512VNNI, CMOV, MMX+
 TEXT ·rowsVNNI(SB), NOSPLIT, $0-48
 	MOVQ         plane+0(FP), AX
 	MOVQ         width+8(FP), CX
@@ -538,42 +548,52 @@ TEXT ·rowsVNNI(SB), NOSPLIT, $0-48
 	MOVL         $0x03030303, R8
 	VMOVD        R8, X0
 	VPBROADCASTD X0, Y0
-	MOVQ         CX, R8
-	SHRQ         $0x05, R8
+	LEAQ         -2(DX)(BX*2), R8
+	MOVQ         CX, R9
+	SHRQ         $0x05, R9
 	TESTQ        BX, BX
 	JZ           row_done
 
 row:
-	MOVWLZX (DX), R9
-	IMULQ   CX, R9
-	ADDQ    AX, R9
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	VPXOR   Y4, Y4, Y4
-	MOVQ    SI, R10
-	MOVQ    R8, R11
+	MOVQ       DX, R10
+	ADDQ       $0x10, R10
+	CMPQ       R10, R8
+	CMOVQHI    R8, R10
+	MOVWLZX    (R10), R10
+	IMULQ      CX, R10
+	PREFETCHT0 (AX)(R10*1)
+	PREFETCHT0 64(AX)(R10*1)
+	PREFETCHT0 128(AX)(R10*1)
+	MOVWLZX    (DX), R10
+	IMULQ      CX, R10
+	ADDQ       AX, R10
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	MOVQ       SI, R11
+	MOVQ       R9, R12
 
 part:
-	VMOVDQU      (R9), Y5
+	VMOVDQU      (R10), Y5
 	VPAND        Y0, Y5, Y6
 	VPSRLD       $0x02, Y5, Y5
-	VPDPBUSD     (R10), Y6, Y1
-	VPDPBUSD     32(R10), Y6, Y2
+	VPDPBUSD     (R11), Y6, Y1
+	VPDPBUSD     32(R11), Y6, Y2
 	VPAND        Y0, Y5, Y6
 	VPSRLD       $0x02, Y5, Y5
-	VPDPBUSD     64(R10), Y6, Y3
-	VPDPBUSD     96(R10), Y6, Y4
+	VPDPBUSD     64(R11), Y6, Y3
+	VPDPBUSD     96(R11), Y6, Y4
 	VPAND        Y0, Y5, Y6
 	VPSRLD       $0x02, Y5, Y5
-	VPDPBUSD     128(R10), Y6, Y1
-	VPDPBUSD     160(R10), Y6, Y2
+	VPDPBUSD     128(R11), Y6, Y1
+	VPDPBUSD     160(R11), Y6, Y2
 	VPAND        Y0, Y5, Y5
-	VPDPBUSD     192(R10), Y5, Y3
-	VPDPBUSD     224(R10), Y5, Y4
-	ADDQ         $0x20, R9
-	ADDQ         $0x00000100, R10
-	DECQ         R11
+	VPDPBUSD     192(R11), Y5, Y3
+	VPDPBUSD     224(R11), Y5, Y4
+	ADDQ         $0x20, R10
+	ADDQ         $0x00000100, R11
+	DECQ         R12
 	JNZ          part
 	VPADDD       Y3, Y1, Y1
 	VPADDD       Y4, Y2, Y2

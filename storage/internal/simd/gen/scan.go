@@ -150,11 +150,23 @@ func rowsAVX2() {
 	mask, ones := YMM(), YMM()
 	dup32(0x03030303, mask)
 	dup32(0x00010001, ones)
+	last := GP64()
+	LEAQ(Mem{Base: rows, Index: n, Scale: 2, Disp: -2}, last)
 	parts := GP64()
 	MOVQ(width, parts)
 	SHRQ(Imm(5), parts)
 	loop("row", n, func() {
 		at := GP64()
+		// Rows are far apart: fetch the one eight ahead, or the last one again.
+		MOVQ(rows, at)
+		ADDQ(Imm(16), at)
+		CMPQ(at, last)
+		CMOVQHI(last, at)
+		MOVWLZX(Mem{Base: at}, at.As32())
+		IMULQ(width, at)
+		for line := 0; line < 192; line += 64 {
+			PREFETCHT0(Mem{Base: plane, Index: at, Scale: 1, Disp: line})
+		}
 		MOVWLZX(Mem{Base: rows}, at.As32())
 		IMULQ(width, at)
 		ADDQ(plane, at)
@@ -222,11 +234,23 @@ func rowsVNNI() {
 	plane, width, rows, n, table, out := rowPrologue()
 	mask := YMM()
 	dup32(0x03030303, mask)
+	last := GP64()
+	LEAQ(Mem{Base: rows, Index: n, Scale: 2, Disp: -2}, last)
 	parts := GP64()
 	MOVQ(width, parts)
 	SHRQ(Imm(5), parts)
 	loop("row", n, func() {
 		at := GP64()
+		// Rows are far apart: fetch the one eight ahead, or the last one again.
+		MOVQ(rows, at)
+		ADDQ(Imm(16), at)
+		CMPQ(at, last)
+		CMOVQHI(last, at)
+		MOVWLZX(Mem{Base: at}, at.As32())
+		IMULQ(width, at)
+		for line := 0; line < 192; line += 64 {
+			PREFETCHT0(Mem{Base: plane, Index: at, Scale: 1, Disp: line})
+		}
 		MOVWLZX(Mem{Base: rows}, at.As32())
 		IMULQ(width, at)
 		ADDQ(plane, at)
