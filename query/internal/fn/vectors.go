@@ -63,9 +63,7 @@ func normKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error
 func normalizeKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	a := args[0]
 	fixDim(out, a.Type.Dim, n)
-	for _, i := range fullSel(n, sel) {
-		vector.Normalize(out.Vec(int(i)), a.Vec(int(i)*a.step()))
-	}
+	each(n, sel, func(i int) { vector.Normalize(out.Vec(i), a.Vec(i*a.step())) })
 	return nil
 }
 
