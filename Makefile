@@ -32,7 +32,7 @@ endif
 # Where a library installed elsewhere is preferred, set this in the environment.
 export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 
-.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale demo clean help readme
+.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale demo clean help readme pictures
 
 all: build
 
@@ -97,6 +97,9 @@ demo: runtime build ## pictures and vectors in, phrases answered: see testdata/d
 
 readme: runtime ## put what README's commands print into README.md
 	$(GO) test ./cmd/lupa -run TestReadme -count=1 -update
+
+pictures: demo ## make the README's pictures anew: needs Chromium
+	@bash testdata/pictures/make.sh
 
 clean: ## remove what the targets made
 	rm -rf bin demo.lupa .tools

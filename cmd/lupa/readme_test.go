@@ -15,8 +15,8 @@ var update = flag.Bool("update", false, "write what the commands print into READ
 
 // TestReadme runs the commands of README's console blocks in a folder where the
 // demo has been run, and compares what they print with what README shows. A line
-// that begins with "$ " is run by the shell of the system; lines "lupa> " are
-// statements typed into one session of bin/lupa demo.lupa.
+// that begins with "$ " is run by the shell of the system; lines "demo> " are
+// statements as one types them into bin/lupa demo.lupa on a terminal.
 func TestReadme(t *testing.T) {
 	if os.Getenv("LUPA_SKIP_ONNX") != "" {
 		t.Skip("LUPA_SKIP_ONNX is set")
@@ -63,14 +63,15 @@ func TestReadme(t *testing.T) {
 		var b strings.Builder
 		b.WriteString("```console\n")
 		for _, line := range strings.Split(block, "\n") {
-			statement, typed := strings.CutPrefix(line, "lupa> ")
+			statement, typed := strings.CutPrefix(line, "demo> ")
 			switch {
 			case strings.HasPrefix(line, "$ "):
 				b.WriteString(line + "\n" + sh(line[2:]))
 			case typed && strings.HasPrefix(statement, "--"):
 				b.WriteString(line + "\n")
 			case typed:
-				b.WriteString(line + "\n" + sh("bin/lupa demo.lupa --format box <<'END'\n"+statement+"\nEND"))
+				out := sh("bin/lupa demo.lupa --width 110 <<'END'\n" + statement + "\nEND")
+				b.WriteString(line + "\n" + strings.TrimPrefix(out, "stdin:"))
 			}
 		}
 		b.WriteString("```")

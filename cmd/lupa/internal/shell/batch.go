@@ -294,8 +294,9 @@ func (s *Shell) echo(text string) {
 	if !isDotCommand(text) {
 		text += ";"
 	}
-	if isTerminal(s.out.file) {
-		text = visibleOn(s.out.file, text)
+	text = visibleOn(s.out.file, text)
+	if wantColor(s.opts.color, s.out.file) {
+		text = highlight([]rune(text))
 	}
 	fmt.Fprintln(s.out.w, text)
 }
