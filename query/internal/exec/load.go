@@ -32,8 +32,11 @@ func (l *Load) Next(ctx context.Context) (*value.Batch, error) {
 	opts := storage.LoadOptions{Progress: func(stage string, done, total uint64) {
 		l.Env.progress(Progress{Stage: stage, Done: int64(done), Total: int64(total), Unit: "rows"})
 	}}
-	if l.Samples != nil {
-		var err error
+	head, more, err := l.head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if more && l.Samples != nil {
 		if opts.QuerySamples, err = l.Samples(ctx); err != nil {
 			return nil, err
 		}
@@ -43,21 +46,43 @@ func (l *Load) Next(ctx context.Context) (*value.Batch, error) {
 		return nil, err
 	}
 	defer loader.Abort()
-	rows := int64(0)
-	err = Drain(ctx, l.in, func(b *value.Batch) error {
+	add := func(b *value.Batch) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		err := loader.Append(ctx, b)
-		rows += int64(b.Count())
-		return err
-	})
-	if err != nil {
-		return nil, err
+		return loader.Append(ctx, b)
+	}
+	for _, b := range head {
+		if err := add(b); err != nil {
+			return nil, err
+		}
+	}
+	if more {
+		if err := Drain(ctx, l.in, add); err != nil {
+			return nil, err
+		}
 	}
 	n, err := loader.Finish(ctx)
 	l.Affected = int64(n)
 	return nil, err
+}
+
+// sampledRows is the number of rows from which on a load trains codes well
+// enough to be worth sample queries.
+const sampledRows = 4096
+
+// head reads the first rows, and tells whether there may be more of them. Nobody
+// has to wait for a load that is small, or whose input turns out to be wrong.
+func (l *Load) head(ctx context.Context) (head []*value.Batch, more bool, err error) {
+	for n := 0; n < sampledRows; {
+		b, err := l.in.Next(ctx)
+		if err != nil || b == nil {
+			return head, false, err
+		}
+		head = append(head, Copy(b))
+		n += b.Count()
+	}
+	return head, true, nil
 }
 
 func (l *Load) String() string { return "BulkLoad into " + l.Def.Name }
