@@ -489,5 +489,65 @@ func (c *checker) unique(t *Table, x *IndexDef) error {
 	return c.ctx.Err()
 }
 
-// codes checks a vector column's codes.
-func (c *checker) codes(t *Table, at int, dead []*BlockSet) error { return nil }
+// codes checks that the codes of a vector column are those of its vectors, by
+// coding them again. Wrong codes would hide rows from a search.
+func (c *checker) codes(t *Table, at int, dead []*BlockSet) error {
+	def := &t.def.Columns[at]
+	if def.Type.Kind != value.Vector {
+		return nil
+	}
+	tr, err := t.transform(at)
+	if err != nil || tr == nil {
+		c.found(t.def.Name, def.Name, "transform", err)
+		return nil
+	}
+	to := t.sealedBlocks()
+	pages, err := t.pages(at, 0, to)
+	if err != nil {
+		c.found(t.def.Name, def.Name, "pages", err)
+		return nil
+	}
+	defer pages.Close()
+	var planes [2]*numbered
+	for i, p := range codePlanes {
+		if planes[i], err = t.codes(at, p, 0, to); err != nil {
+			c.found(t.def.Name, def.Name, "codes", err)
+			return nil
+		}
+		defer planes[i].Close()
+	}
+	enc := tr.NewEncoder()
+	vecs := make([]float32, BlockRows*def.Type.Dim)
+	var want [2][]byte
+	for b := range to {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if dead[b] != nil && dead[b].Count() == BlockRows {
+			continue
+		}
+		var got [2][]byte
+		for i := range planes {
+			if got[i], err = planes[i].Get(b); err != nil {
+				break
+			}
+		}
+		if err != nil {
+			c.found(t.def.Name, def.Name, fmt.Sprintf("codes of block %d", b), err)
+			continue
+		}
+		if got[0] == nil && got[1] == nil {
+			continue // a search reads the vectors themselves
+		}
+		if t.blockVectors(pages, def.Type.Dim, b, vecs) != nil {
+			continue // reported with the pages
+		}
+		want[0], want[1] = enc.Block(vecs, want[0][:0], want[1][:0])
+		for i, p := range codePlanes {
+			if !bytes.Equal(got[i], want[i]) {
+				c.badf(t, def.Name, fmt.Sprintf("codes of block %d", b), "plane %d is not that of the vectors", p)
+			}
+		}
+	}
+	return nil
+}

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -52,4 +53,28 @@ func TestCheckFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Codes that are not those of the vectors are found: they could hide a row.
+func TestCheckFindsWrongCodes(t *testing.T) {
+	const dim = 64
+	s := newPhotos(t, "", &storage.Options{InMemory: true}, 0, dim)
+	l := must[*storage.Loader](t)(s.BulkLoad(ctx, "photos", storage.LoadOptions{}))
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range 18 {
+		b := photoRows(i*1024, (i+1)*1024, dim)
+		for j := range b.Cols[2].Vecs {
+			b.Cols[2].Vecs[j] = r.Float32() - 0.3
+		}
+		check(t, l.Append(ctx, b))
+	}
+	must[uint64](t)(l.Finish(ctx))
+	healthy(t, s)
+	check(t, storage.Edit(s, func(e *storage.Editor) { e.Copy(e.Code(1, 3, 1, 4), e.Code(1, 3, 1, 5)) }))
+	var found []string
+	check(t, s.Check(ctx, func(p storage.Problem) { found = append(found, p.String()) }))
+	if len(found) != 1 || !strings.Contains(found[0], "photos.clip, codes of block 5: plane 1") {
+		t.Errorf("found %q", found)
+	}
+	check(t, s.Close())
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -223,6 +224,9 @@ func (tx *Tx) Update(ctx context.Context, table string, rows []uint64, cols []in
 			return nil, err
 		}
 		res, err := tx.insert(ctx, t, old.Cols, dst, InsertOptions{})
+		if unique := new(UniqueError); errors.As(err, &unique) {
+			unique.Row += int64(len(out))
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -46,6 +46,10 @@ func (e *Editor) Tombstones(t, b uint32) []byte   { return key.Tombstone(nil, t,
 func (e *Editor) Counters(t uint32) []byte        { return key.Family(nil, t, key.Counters) }
 func (e *Editor) Stats(t, c uint32) []byte        { return key.Of(nil, t, key.Stats, c) }
 
+func (e *Editor) Code(t, c uint32, plane byte, b uint32) []byte {
+	return key.Code(nil, t, c, plane, b)
+}
+
 func (e *Editor) value(k []byte) []byte {
 	v, err := get(e.db, k)
 	e.do(err)

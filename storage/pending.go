@@ -1,5 +1,0 @@
-package storage
-
-import "errors"
-
-var errNotBuilt = errors.New("not built yet")
