@@ -162,6 +162,9 @@ func TestNoFile(t *testing.T) {
 			t.Errorf("%s: %v", ext, err)
 		}
 	}
+	if _, err := Open(os.DevNull, "csv", Options{}); err == nil || !strings.Contains(err.Error(), "is not a plain file") {
+		t.Error(err)
+	}
 	if _, err := Open("features.bin", "", Options{}); err == nil || !strings.Contains(err.Error(), "write (FORMAT ...)") {
 		t.Error(err)
 	}

@@ -124,23 +124,11 @@ func (r *csvReader) body() (io.Reader, error) {
 	return io.MultiReader(bytes.NewReader(bytes.Clone(got)), r.input), nil
 }
 
-// sniff finds the columns, then goes back to the start. What can't be rewound
-// (a pipe) is held in memory as far as it was looked at.
+// sniff finds the columns, then goes back to the start.
 func (r *csvReader) sniff() error {
 	body, err := r.body()
 	if err != nil {
 		return err
-	}
-	var held []byte
-	pipe := r.size == 0
-	if pipe {
-		held, err = io.ReadAll(io.LimitReader(body, 4<<20))
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.path, err)
-		}
-		rest := body
-		body = bytes.NewReader(held)
-		defer func() { r.start(io.MultiReader(bytes.NewReader(held), rest)) }()
 	}
 	r.start(body)
 	var sample [][]string
@@ -202,9 +190,6 @@ func (r *csvReader) sniff() error {
 		pick[i] = i
 	}
 	r.setColumns(pick, r.all)
-	if pipe {
-		return nil
-	}
 	if err := r.rewind(); err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}

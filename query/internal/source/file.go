@@ -27,16 +27,16 @@ func openInput(path string) (*input, error) {
 	st, err := f.Stat()
 	if err == nil && st.IsDir() {
 		err = fmt.Errorf("%s is a folder, not a file", path)
+	} else if err == nil && !st.Mode().IsRegular() {
+		// A statement looks at its files when it is prepared and reads them when
+		// it runs; what a pipe gave the first time would be lost.
+		err = fmt.Errorf("%s is not a plain file; write what it gives to a file first", path)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	in := &input{f: f, path: path}
-	if st.Mode().IsRegular() {
-		in.size = st.Size()
-	}
-	return in, nil
+	return &input{f: f, path: path, size: st.Size()}, nil
 }
 
 // fileError says in plain words why a file can't be opened.

@@ -56,15 +56,9 @@ type memberGuess struct {
 // sniff looks at the start of the file for members and their types.
 func (r *jsonlReader) sniff(names []string) error {
 	r.in = bufio.NewReaderSize(r.input, 256<<10)
-	var held bytes.Buffer
-	pipe := r.size == 0
-	limit := int64(sampleBytes)
-	if pipe {
-		limit = 4 << 20
-	}
 	var guesses []*memberGuess
 	byName := map[string]*memberGuess{}
-	for read := int64(0); read < limit; {
+	for read := int64(0); read < sampleBytes; {
 		line, err := r.nextLine()
 		if err == io.EOF {
 			break
@@ -73,10 +67,6 @@ func (r *jsonlReader) sniff(names []string) error {
 			return err
 		}
 		read += int64(len(line)) + 1
-		if pipe {
-			held.Write(line)
-			held.WriteByte('\n')
-		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
@@ -105,14 +95,10 @@ func (r *jsonlReader) sniff(names []string) error {
 		}
 	}
 	r.line = 0
-	if pipe {
-		r.in = bufio.NewReader(io.MultiReader(bytes.NewReader(held.Bytes()), r.in))
-	} else {
-		if err := r.rewind(); err != nil {
-			return fmt.Errorf("%s: %w", r.path, err)
-		}
-		r.in.Reset(r.input)
+	if err := r.rewind(); err != nil {
+		return fmt.Errorf("%s: %w", r.path, err)
 	}
+	r.in.Reset(r.input)
 	pick := make([]int, len(r.all))
 	for i := range pick {
 		pick[i] = i
