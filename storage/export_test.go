@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -87,4 +88,30 @@ func (e *Editor) first(prefix []byte) []byte {
 func (e *Editor) DeleteFirst(prefix []byte) { e.do(e.db.Delete(e.first(prefix), nil)) }
 func (e *Editor) Redirect(prefix []byte, row uint64) {
 	e.do(e.db.Set(e.first(prefix), binary.BigEndian.AppendUint64(nil, row), nil))
+}
+
+// Upgrade runs steps that change one key each, from the format the store has. The
+// step at number fail does not succeed.
+func Upgrade(s *Store, steps, fail int) error {
+	var list []upgradeStep
+	for i := range steps {
+		list = append(list, func(r pebble.Reader, b *pebble.Batch) error {
+			if i+1 == fail {
+				return errors.New("no")
+			}
+			return b.Set(append(key.Prompts(), byte(i)), nil, nil)
+		})
+	}
+	v, err := get(s.db, key.Format)
+	if err != nil {
+		return err
+	}
+	return s.upgrade(int(binary.BigEndian.Uint32(v)), list)
+}
+
+// StoredFormat returns the format that the store says it has, and its file.
+func StoredFormat(s *Store) (store, file int) {
+	v, _ := get(s.db, key.Format)
+	file, _ = readMarker(s.fs, s.dir)
+	return int(binary.BigEndian.Uint32(v)), file
 }

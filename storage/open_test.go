@@ -144,3 +144,25 @@ func TestCloseWithOpenViews(t *testing.T) {
 	check(t, v.Close())
 	checked(t, must[*storage.Store](t)(storage.Open(dir, nil)))
 }
+
+// Each step of an upgrade is done or not done, and after all of them the file that
+// names the format follows; an older program refuses the store.
+func TestUpgrade(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	s := newPhotos(t, dir, nil, 1500, 2)
+	if err := storage.Upgrade(s, 3, 2); err == nil {
+		t.Fatal("a step failed, and the upgrade did not")
+	}
+	if v, file := storage.StoredFormat(s); v != storage.Format+1 || file != storage.Format {
+		t.Fatalf("after a failed second step the store is of format %d, its file says %d", v, file)
+	}
+	check(t, storage.Upgrade(s, 3, 0))
+	if v, file := storage.StoredFormat(s); v != storage.Format+3 || file != v {
+		t.Fatalf("after three steps the store is of format %d, its file says %d", v, file)
+	}
+	verifyPhotos(t, s, 1500, 2)
+	check(t, s.Close())
+	if _, err := storage.Open(dir, nil); !errors.Is(err, storage.ErrFormat) {
+		t.Fatalf("an older program opens it: %v", err)
+	}
+}

@@ -289,7 +289,11 @@ func (s *Store) checkFormat() error {
 	if len(b) != 4 {
 		return corrupt("", "", "format version", fmt.Errorf("%d bytes", len(b)))
 	}
-	return checkVersion(int(binary.BigEndian.Uint32(b)))
+	v := int(binary.BigEndian.Uint32(b))
+	if err := checkVersion(v); err != nil {
+		return err
+	}
+	return s.upgrade(v, upgrades)
 }
 
 // removeLeftovers deletes the files of loads that were cut off.
