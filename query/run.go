@@ -73,7 +73,7 @@ func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnl
 func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {
 	in := s.input(args, hooks)
 	kind := howTo(stmt.tree)
-	if ins, ok := stmt.tree.(*parse.Insert); ok && s.tx == nil && s.view == nil {
+	if ins, ok := stmt.tree.(*parse.Insert); ok && !s.InTransaction() && !plan.Few(ins) {
 		view, err := s.env.Store.Snapshot()
 		if err != nil {
 			return nil, err

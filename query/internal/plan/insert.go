@@ -74,6 +74,16 @@ func (b *binder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage
 // bulkRows is the number of rows from which on an INSERT is a bulk load.
 const bulkRows = 20000
 
+// Few reports whether an INSERT adds only rows that are written in it, and not
+// many.
+func Few(s *parse.Insert) bool {
+	if s.Query == nil {
+		return true
+	}
+	v, ok := s.Query.Body.(*parse.Values)
+	return ok && len(v.Rows) < bulkRows
+}
+
 // Bulk reports whether an INSERT outside of a transaction is better done as a
 // bulk load, past the write-ahead log: it may add many rows, and says nothing
 // that needs to see them one by one.
