@@ -166,7 +166,7 @@ func residualCodes(r []float64, skip func(int) bool, out []byte) (low, step floa
 	return low, step
 }
 
-// tileWords puts the words that simd.Quantize made of one tile at their place in a plane.
+// putTile puts the words that simd.Quantize made of one tile at their place in a plane.
 func putTile(plane []byte, tile int, words []uint32, width int) {
 	at := tile * simd.TileRows * width
 	for i, w := range words {

@@ -24,7 +24,7 @@ const (
 	maxWidth  = 128
 	maxWidth2 = 160
 
-	// groups is how many groups the dimensions are in for the bound on the
+	// groups1 and groups2 are how many groups the dimensions are in for the bound on the
 	// residual, by plane. The kernels know two; plane 2, which is read for few
 	// rows, has more.
 	groups1, groups2 = 2, 4
