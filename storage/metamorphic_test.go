@@ -16,10 +16,14 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// seeds is how many random histories a test runs: LUPA_SEEDS, for a soak.
+// seeds is how many random histories a test runs: LUPA_SEEDS, or 150 times as many
+// as usual with LUPA_SOAK.
 func seeds(short int) int {
 	if n, err := strconv.Atoi(os.Getenv("LUPA_SEEDS")); err == nil {
 		return n
+	}
+	if os.Getenv("LUPA_SOAK") != "" {
+		return 150 * short
 	}
 	return short
 }
