@@ -53,7 +53,10 @@ $(ORT_LIB):
 
 build: ## build bin/lupa
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lupa ./cmd/lupa
-	@if [ -f $(ORT_LIB) ]; then cp -f $(ORT_LIB) bin/; fi  # bin/lupa looks beside itself
+	@# bin/lupa looks for the library beside itself. Renamed into place: a copy on
+	@# top of a library in use would pull the code from under a running shell.
+	@if [ -f $(ORT_LIB) ] && ! cmp -s $(ORT_LIB) bin/$(notdir $(ORT_LIB)); then \
+	  cp $(ORT_LIB) bin/.library && mv bin/.library bin/$(notdir $(ORT_LIB)); fi
 
 # --- Tests ---------------------------------------------------------------------
 
