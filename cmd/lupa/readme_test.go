@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -51,6 +52,23 @@ func TestReadme(t *testing.T) {
 	}
 	if again := sh("bash testdata/demo/run.sh"); strings.Contains(again, "rows copied") || strings.Contains(again, "rows inserted") {
 		t.Errorf("a second run of the demo loads again:\n%s", again)
+	}
+
+	// The prompts of queries.csv, through the text encoder, over the 20,000 photos.
+	var all []float64
+	for _, line := range strings.Split(sh("bin/lupa eval demo.lupa testdata/toy-clip/queries.csv --table photos --format csv"), "\n") {
+		if fields := strings.Split(line, ","); fields[0] == "all" {
+			for _, f := range fields[1:] {
+				x, err := strconv.ParseFloat(f, 64)
+				if err != nil {
+					t.Fatal(line, err)
+				}
+				all = append(all, x)
+			}
+		}
+	}
+	if len(all) < 3 || all[0] != 200 || all[2] < 0.95 {
+		t.Errorf("prompts, precision@1, @3, ...: %v; precision@3 of the 200 prompts should be at least 0.95", all)
 	}
 
 	page, err := os.ReadFile(filepath.Join(root, "README.md"))
