@@ -74,6 +74,7 @@ type fixture struct {
 	enc  *hashEncoder
 	s    *query.Session
 	warn []string
+	done []query.Progress
 }
 
 func open(t testing.TB) *fixture {
@@ -105,7 +106,10 @@ func open(t testing.TB) *fixture {
 
 // try runs one statement and returns its rows as text, fields separated by "|".
 func (f *fixture) try(ctx context.Context, sql string, args ...value.Value) ([]string, int64, error) {
-	r, err := f.s.Query(ctx, sql, query.Args{Pos: args}, query.Hooks{Warn: func(m string) { f.warn = append(f.warn, m) }})
+	r, err := f.s.Query(ctx, sql, query.Args{Pos: args}, query.Hooks{
+		Warn:     func(m string) { f.warn = append(f.warn, m) },
+		Progress: func(p query.Progress) { f.done = append(f.done, p) },
+	})
 	if err != nil {
 		return nil, 0, err
 	}

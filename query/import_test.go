@@ -45,6 +45,18 @@ func TestImportOfPictures(t *testing.T) {
 	if len(f.warn) != 1 || !strings.Contains(f.warn[0], "p33.png") {
 		t.Errorf("warnings: %q", f.warn)
 	}
+	var done int64
+	for _, p := range f.done {
+		if p.Unit == "pictures" {
+			if p.Done < done || p.Done > 70 || p.Total != 70 {
+				t.Errorf("progress after %d pictures: %+v", done, p)
+			}
+			done = p.Done
+		}
+	}
+	if done != 70 {
+		t.Errorf("the last progress is of %d pictures, want 70", done)
+	}
 	write("q.png", "picture q")
 	write("p33.png", "good now")
 	before := f.enc.pictures.Load()

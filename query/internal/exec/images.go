@@ -38,6 +38,7 @@ type EncodeImages struct {
 	ahead   []chan part
 	end     bool
 	done    int64
+	waiting int64 // rows in ahead
 	skipped int64
 }
 
@@ -67,6 +68,7 @@ func (e *EncodeImages) Next(ctx context.Context) (*value.Batch, error) {
 			}
 			ch := make(chan part, 1)
 			e.ahead = append(e.ahead, ch)
+			e.waiting += int64(rows.Len)
 			go func() { ch <- e.encode(ctx, rows) }()
 		}
 		if len(e.ahead) == 0 {
@@ -82,11 +84,23 @@ func (e *EncodeImages) Next(ctx context.Context) (*value.Batch, error) {
 		}
 		e.skipped += int64(len(p.skipped))
 		e.done += int64(p.rows)
-		e.env.progress(Progress{Stage: "encoding pictures", Done: e.done, Unit: "pictures"})
+		e.waiting -= int64(p.rows)
+		e.env.progress(e.progress())
 		if p.batch.Len > 0 {
 			return p.batch, nil
 		}
 	}
+}
+
+// progress counts the pictures of images() that are done with: encoded, or left
+// out before (rows that are in the table already). Other inputs have no total.
+func (e *EncodeImages) progress() Progress {
+	p := Progress{Stage: "encoding pictures", Done: e.done, Unit: "pictures"}
+	if e.env.Pictures != nil {
+		p.Done, p.Total = e.env.Pictures()
+		p.Done -= e.waiting + int64(e.src.Len-e.at)
+	}
+	return p
 }
 
 // take copies the next rows of the input, nil at its end.

@@ -91,6 +91,9 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 			r.Close()
 			return nil, errorAt(t.Pos, err)
 		}
+		if name == "images" {
+			b.in.Env.Pictures = r.Progress
+		}
 		return &exec.ReadSource{Env: &b.in.Env, Reader: r, Text: n.text}, nil
 	}
 	rel := &relation{n, n.outs}
