@@ -66,7 +66,7 @@ func (t Table) SQL() string {
 
 // Quote returns a name as statements want it: in double quotes where it needs
 // them.
-func Quote(name string) string { return query.Quote(name) }
+func Quote(name string) string { return query.QuoteName(name) }
 
 // look calls fn with a view of the store.
 func (s *session) look(ctx context.Context, fn func(v *storage.View) error) error {

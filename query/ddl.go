@@ -52,10 +52,3 @@ func TableSQL(def *storage.TableDef) string {
 	}
 	return b.String()
 }
-
-// Quote returns a name as statements want it: in double quotes if it is a
-// reserved word or has characters that need them.
-func Quote(name string) string { return parse.Quote(name) }
-
-// QuoteString returns s as a text literal, 'it”s'.
-func QuoteString(s string) string { return parse.QuoteString(s) }

@@ -134,14 +134,3 @@ func (r *pageReader) Row(row uint64) ([]byte, error) {
 func (t *Table) codes(column int, plane byte, from, to uint32) (*numbered, error) {
 	return t.numbersOf(key.Plane(nil, t.def.ID, t.def.Columns[column].ID, plane), column, from, to)
 }
-
-// columnMeta returns a copy of what is kept beside a vector column for its codes,
-// nil when there is nothing.
-func (t *Table) columnMeta(column int) ([]byte, error) {
-	var out []byte
-	_, err := t.view.get(key.Of(nil, t.def.ID, key.Meta, t.def.Columns[column].ID), func(b []byte) error {
-		out = append([]byte{}, b...)
-		return nil
-	})
-	return out, corrupt(t.def.Name, t.def.Columns[column].Name, "transform", err)
-}

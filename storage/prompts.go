@@ -3,10 +3,10 @@ package storage
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"math"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
 )
 
@@ -26,9 +26,7 @@ func (s *Store) Prompt(model, text string, dim int) []float32 {
 		return nil
 	}
 	v := make([]float32, dim)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
+	block.Floats(v, b)
 	return v
 }
 
@@ -48,10 +46,7 @@ func (s *Store) KeepPrompts(model string, texts []string, vectors [][]float32) {
 	b := s.db.NewBatch()
 	var buf []byte
 	for i, t := range texts {
-		buf = buf[:0]
-		for _, x := range vectors[i] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
-		}
+		buf = block.AppendFloats(buf[:0], vectors[i])
 		if b.Set(promptKey(model, t), buf, nil) != nil {
 			return
 		}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
@@ -353,9 +351,4 @@ func (t *Table) decodeRow(src []byte, columns []int, cols []*value.Column, n int
 		cols[i].Append(n, v)
 	}
 	return nil
-}
-
-// tailIter iterates over the tail rows from row number first on.
-func (t *Table) tailIter(first uint64) (*pebble.Iterator, error) {
-	return t.view.iter(key.Row(nil, t.def.ID, first), key.Row(nil, t.def.ID, t.counters.next))
 }

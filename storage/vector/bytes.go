@@ -12,11 +12,3 @@ func AppendBytes(dst []byte, v []float32) []byte {
 	}
 	return dst
 }
-
-// FromBytes decodes len(dst) elements from their stored form, at any alignment.
-func FromBytes(dst []float32, b []byte) {
-	b = b[:4*len(dst)]
-	for i := range dst {
-		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-}

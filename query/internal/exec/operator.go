@@ -2,7 +2,6 @@ package exec
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -36,14 +35,6 @@ type Env struct {
 	// Pictures tells how many pictures of images() have been read, and how many
 	// there are. It is nil in a statement without images().
 	Pictures func() (done, total int64)
-}
-
-// workers returns how many goroutines to use.
-func (e *Env) workers() int {
-	if e.Workers > 0 {
-		return e.Workers
-	}
-	return runtime.GOMAXPROCS(0)
 }
 
 // progress reports to whoever listens.

@@ -78,22 +78,6 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 	return c, nil
 }
 
-// CastValue converts one value.
-func CastValue(v value.Value, to value.Type, mode CastMode) (value.Value, error) {
-	if v.IsNull() || v.Kind() == to.Kind && (v.Kind() != value.Vector || to.Dim == 0 || v.Type().Dim == to.Dim) {
-		return v, nil
-	}
-	c, err := Cast(v.Type(), to, mode)
-	if err != nil {
-		return value.Value{}, err
-	}
-	var out value.Column
-	if err := c.Eval(&Ctx{}, []Arg{ConstArg(v, value.Type{})}, 1, nil, &out); err != nil {
-		return value.Value{}, err
-	}
-	return cloneVec(out.Value(0)), nil
-}
-
 // Common returns the type that all of the given types are brought to in CASE,
 // COALESCE, IN, VALUES and UNION: that of the non-literals, REAL for a mix of
 // INTEGER and REAL. who is named in the error.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/query"
 )
 
 func (s *Shell) cmdOutput(_ context.Context, args []string) error {
@@ -81,14 +82,14 @@ func (s *Shell) cmdImport(ctx context.Context, args []string) error {
 	}
 	for _, t := range tables {
 		if strings.EqualFold(t.Name, name) {
-			return s.runStatement(ctx, fmt.Sprintf("COPY %s FROM %s", db.Quote(t.Name), quoteText(file)))
+			return s.runStatement(ctx, fmt.Sprintf("COPY %s FROM %s", db.Quote(t.Name), query.QuoteText(file)))
 		}
 	}
 	reader, ok := importReaders[strings.ToLower(filepath.Ext(file))]
 	if !ok {
 		return fmt.Errorf("%s: can't tell the format from its name; make the table and COPY it with (FORMAT ...)", file)
 	}
-	from := fmt.Sprintf("%s(%s)", reader, quoteText(file))
+	from := fmt.Sprintf("%s(%s)", reader, query.QuoteText(file))
 	rows, err := s.conn.Query(ctx, "SELECT * FROM "+from+" LIMIT 1")
 	if err != nil {
 		return err
@@ -106,7 +107,7 @@ func (s *Shell) cmdImport(ctx context.Context, args []string) error {
 	if err := s.runStatement(ctx, fmt.Sprintf("CREATE TABLE %s (%s)", db.Quote(name), strings.Join(defs, ", "))); err != nil {
 		return err
 	}
-	return s.runStatement(ctx, fmt.Sprintf("COPY %s FROM %s", db.Quote(name), quoteText(file)))
+	return s.runStatement(ctx, fmt.Sprintf("COPY %s FROM %s", db.Quote(name), query.QuoteText(file)))
 }
 
 func (s *Shell) cmdBackup(ctx context.Context, args []string) error {
@@ -116,7 +117,7 @@ func (s *Shell) cmdBackup(ctx context.Context, args []string) error {
 	if err := s.needStore(); err != nil {
 		return err
 	}
-	return s.runStatement(ctx, "BACKUP TO "+quoteText(args[0]))
+	return s.runStatement(ctx, "BACKUP TO "+query.QuoteText(args[0]))
 }
 
 func (s *Shell) cmdOpen(ctx context.Context, args []string) error {

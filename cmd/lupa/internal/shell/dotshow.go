@@ -191,7 +191,7 @@ func (s *Shell) cmdDescribe(ctx context.Context, args []string) error {
 			notes = append(notes, "DEFAULT "+c.Default)
 		}
 		if c.Encoder != "" {
-			notes = append(notes, "ENCODER "+quoteText(c.Encoder))
+			notes = append(notes, "ENCODER "+query.QuoteText(c.Encoder))
 		}
 		rows = append(rows, []string{c.Name, c.Type.String(), strings.Join(notes, " ")})
 	}
@@ -270,8 +270,6 @@ func (s *Shell) cmdShow(context.Context, []string) error {
 	}
 	return s.print(b.String())
 }
-
-func quoteText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 func example(f query.Function) string {
 	if f.Example == "" || f.Gives == "" {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/query"
 )
 
 // dumpRows is how many rows an INSERT of a dump holds: enough to be quick to
@@ -122,8 +123,8 @@ func appendLiteral(b []byte, v db.Value) []byte {
 		b = append(b, "CAST('"...)
 		return append(v.AppendText(b), "' AS TIMESTAMP)"...)
 	case db.JSON:
-		return append(b, "CAST("+quoteText(v.Str())+" AS JSON)"...)
+		return append(b, "CAST("+query.QuoteText(v.Str())+" AS JSON)"...)
 	default:
-		return append(b, quoteText(v.String())...)
+		return append(b, query.QuoteText(v.String())...)
 	}
 }

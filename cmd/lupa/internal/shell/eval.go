@@ -13,6 +13,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/spf13/pflag"
 )
@@ -54,7 +55,7 @@ func (c condition) sql() string {
 	case c.column.Type.Kind == db.Integer || c.column.Type.Kind == db.Real || c.column.Type.Kind == db.Boolean:
 		return name + " = " + c.text
 	}
-	return name + " = " + quoteText(c.text)
+	return name + " = " + query.QuoteText(c.text)
 }
 
 func (c condition) holds(v db.Value) bool {

@@ -29,13 +29,19 @@ func modelFlags(name string, o *options) *pflag.FlagSet {
 
 // runModel is lupa model list, check and pull.
 func runModel(ctx context.Context, std stdio, args []string) error {
+	return withShell(ctx, std, "model", args, (*Shell).model)
+}
+
+// withShell parses the flags of lupa model or lupa setup and runs the rest in a
+// shell without a store, until Ctrl-C.
+func withShell(ctx context.Context, std stdio, name string, args []string, run func(s *Shell, ctx context.Context, rest []string) error) error {
 	o := &options{images: "off", color: "auto"}
-	f := modelFlags("model", o)
+	f := modelFlags(name, o)
 	if err := f.Parse(args); err != nil {
 		return usageError{err}
 	}
 	if o.help {
-		return runHelp(std, []string{"model"})
+		return runHelp(std, []string{name})
 	}
 	s, err := newShell(std, o)
 	if err != nil {
@@ -45,7 +51,10 @@ func runModel(ctx context.Context, std stdio, args []string) error {
 	defer s.stop.release()
 	ctx, stop := s.cancellable(ctx)
 	defer stop()
-	rest := f.Args()
+	return run(s, ctx, f.Args())
+}
+
+func (s *Shell) model(ctx context.Context, rest []string) error {
 	switch {
 	case len(rest) == 1 && rest[0] == "list" || len(rest) == 0:
 		return s.modelList()
@@ -121,28 +130,16 @@ func (s *Shell) modelPull(ctx context.Context, name string) error {
 
 // runSetup is lupa setup: ONNX Runtime's library for this user.
 func runSetup(ctx context.Context, std stdio, args []string) error {
-	o := &options{images: "off", color: "auto"}
-	f := modelFlags("setup", o)
-	if err := f.Parse(args); err != nil {
-		return usageError{err}
-	}
-	if o.help {
-		return runHelp(std, []string{"setup"})
-	}
-	s, err := newShell(std, o)
-	if err != nil {
-		return err
-	}
-	s.stop = catchInterrupts()
-	defer s.stop.release()
-	ctx, stop := s.cancellable(ctx)
-	defer stop()
+	return withShell(ctx, std, "setup", args, (*Shell).setup)
+}
+
+func (s *Shell) setup(ctx context.Context, _ []string) error {
 	path, err := hub.Setup(ctx, &hub.Options{Progress: s.downloading})
 	s.clearProgress()
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(std.out, path)
+	_, err = fmt.Fprintln(s.std.out, path)
 	return err
 }
 
