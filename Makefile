@@ -32,7 +32,7 @@ endif
 # Where a library installed elsewhere is preferred, set this in the environment.
 export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 
-.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale demo clean help readme pictures
+.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale bench-rivals demo clean help readme pictures
 
 all: build
 
@@ -92,6 +92,9 @@ bench: runtime ## Go benchmarks of every package
 
 bench-scale: ## two million vectors: load and search, beside numpy and Faiss where present (15 GB of disk, 20 minutes)
 	$(GO) run ./testdata/bench $(BENCH_FLAGS)
+
+bench-rivals: ## beside SQLite and bbolt: durable inserts, bulk load, look-ups, scans (5 GB of disk, 5 minutes)
+	cd testdata/bench/rivals && $(GO) run . storage
 
 # --- Demo ---------------------------------------------------------------------------
 

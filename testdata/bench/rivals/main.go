@@ -1,0 +1,38 @@
+// Command rivals measures Lupa beside other programs on the same work, in one
+// process and one run: see README.md here.
+package main
+
+import (
+	"fmt"
+	"os"
+)
+
+// A comparison is a subcommand; run gets the arguments after its name.
+type comparison struct {
+	name, about string
+	run         func(args []string) error
+}
+
+var comparisons = []comparison{
+	{"storage", "durable inserts, bulk load, look-ups and scans beside SQLite and bbolt", storageBench},
+}
+
+func main() {
+	if len(os.Args) > 1 {
+		for _, c := range comparisons {
+			if c.name != os.Args[1] {
+				continue
+			}
+			if err := c.run(os.Args[2:]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			return
+		}
+	}
+	fmt.Fprintln(os.Stderr, "usage: rivals COMPARISON [flags], one of")
+	for _, c := range comparisons {
+		fmt.Fprintf(os.Stderr, "  %-10s %s\n", c.name, c.about)
+	}
+	os.Exit(2)
+}
