@@ -19,7 +19,8 @@ import (
 // picture, and counts its calls. Pictures that start with "bad" can't be read.
 type hashEncoder struct {
 	texts, pictures, calls atomic.Int64
-	wait                   chan struct{} // if not nil, texts wait for it or for the context
+	wait                   chan struct{}        // if not nil, texts wait for it or for the context
+	seen                   func(pictures int64) // if not nil, told after each batch how many there were
 }
 
 func (h *hashEncoder) Model() encoder.Model { return encoder.Model{Name: "hash", Dim: 3, Hash: "h1"} }
@@ -55,7 +56,10 @@ func (h *hashEncoder) EncodeTexts(ctx context.Context, texts []string) ([][]floa
 }
 
 func (h *hashEncoder) EncodeImages(_ context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
-	h.pictures.Add(int64(len(images)))
+	n := h.pictures.Add(int64(len(images)))
+	if h.seen != nil {
+		h.seen(n)
+	}
 	out := make([]encoder.ImageResult, len(images))
 	for i, im := range images {
 		if strings.HasPrefix(string(im.Data), "bad") {

@@ -70,6 +70,99 @@ func TestImportOfPictures(t *testing.T) {
 	f.fails("SELECT id FROM photos ORDER BY clip_sim(image('"+dir+"/none.png'))", "none.png")
 }
 
+// An import that is cancelled keeps what it had encoded; run again, it goes on
+// from there.
+func TestInterruptedImport(t *testing.T) {
+	dir := t.TempDir()
+	const n = 400
+	for i := range n {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.png", i)), []byte(fmt.Sprint("picture ", i)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, conflict := range []string{"DO NOTHING", "DO UPDATE SET modified = excluded.modified, clip = excluded.clip"} {
+		f := open(t)
+		f.run("CREATE TABLE photos (path TEXT PRIMARY KEY, modified TIMESTAMP, clip VECTOR ENCODER 'hash')")
+		load := "INSERT INTO photos SELECT path, modified, image(path) FROM images('" + dir + "') ON CONFLICT (path) " + conflict
+		ctx, cancel := context.WithCancel(context.Background())
+		f.enc.seen = func(pictures int64) {
+			if pictures == 160 {
+				cancel()
+			}
+		}
+		if _, _, err := f.try(ctx, load); !errors.Is(err, context.Canceled) {
+			t.Fatalf("%v, want context.Canceled", err)
+		}
+		var in int64
+		fmt.Sscan(f.run("SELECT count(*) FROM photos")[0], &in)
+		if in == 0 || in == n || !strings.Contains(strings.Join(f.warn, ""), fmt.Sprintf("%d rows are in photos", in)) {
+			t.Errorf("%s: %d rows are in; warned %q", conflict, in, f.warn)
+		}
+		before := f.enc.pictures.Load()
+		if _, got, err := f.try(context.Background(), load); err != nil || got != n-in || f.enc.pictures.Load()-before != n-in {
+			t.Errorf("%s: the second import took %d rows of %d pictures, want %d: %v", conflict, got, f.enc.pictures.Load()-before, n-in, err)
+		}
+		f.expect("SELECT count(*), count(DISTINCT path) FROM photos", fmt.Sprintf("%d|%d", n, n))
+	}
+}
+
+// A table that keeps the size and time of files notices those that changed:
+// they are reported, or encoded again.
+func TestChangedPictures(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, data string, age time.Duration) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		when := time.Unix(1700000000, 123456789).Add(-age)
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a.png", "b.png", "c.png", "d.png"} {
+		write(name, "picture "+name, time.Hour)
+	}
+	f := open(t)
+	f.run("CREATE TABLE photos (id TEXT PRIMARY KEY, bytes INTEGER, changed TIMESTAMP, note TEXT, clip VECTOR ENCODER 'hash')")
+	load := "INSERT INTO photos (id, clip, changed, bytes) SELECT file_name(path), image(path), modified, bytes FROM images('" + dir + "') ON CONFLICT (id) "
+	imported := func(conflict string, rows, pictures int64) {
+		t.Helper()
+		f.warn = nil
+		before := f.enc.pictures.Load()
+		_, n, err := f.try(context.Background(), load+conflict)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := f.enc.pictures.Load() - before; n != rows || e != pictures {
+			t.Errorf("%s: %d rows and %d pictures, want %d and %d", conflict, n, e, rows, pictures)
+		}
+	}
+	imported("DO NOTHING", 4, 4)
+	f.run("UPDATE photos SET note = 'mine'")
+	imported("DO NOTHING", 0, 0)
+	if len(f.warn) != 0 {
+		t.Errorf("warnings: %q", f.warn)
+	}
+	write("b.png", "another one", time.Hour)     // of another size
+	write("c.png", "picture C.png", time.Minute) // of the same size
+	write("e.png", "picture e", time.Hour)
+	imported("DO NOTHING", 1, 1)
+	if len(f.warn) != 2 || !strings.Contains(f.warn[0], "b.png has changed") || !strings.Contains(f.warn[1], "c.png has changed") {
+		t.Errorf("warnings: %q", f.warn)
+	}
+	update := "DO UPDATE SET bytes = excluded.bytes, changed = excluded.changed, clip = excluded.clip"
+	imported(update, 2, 2)
+	imported(update, 0, 0)
+	f.expect("SELECT id, note FROM photos ORDER BY id", "a.png|mine", "b.png|mine", "c.png|mine", "d.png|mine", "e.png|NULL")
+	f.expect("SELECT id FROM photos ORDER BY clip_sim(image('"+dir+"/b.png')) LIMIT 1", "b.png")
+	// What does not follow from the file alone, or does not tell its time, is
+	// always encoded.
+	imported("DO UPDATE SET changed = excluded.changed, note = 'again', clip = excluded.clip", 5, 5)
+	imported("DO UPDATE SET clip = excluded.clip", 5, 5)
+}
+
 // Nothing of a COPY stays when it fails in the middle.
 func TestCopyIsAllOrNothing(t *testing.T) {
 	f := open(t)

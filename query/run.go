@@ -78,7 +78,7 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (
 		if err != nil {
 			return nil, err
 		}
-		if plan.Bulk(view, ins) {
+		if plan.Import(ins) || plan.Bulk(view, ins) {
 			kind = loads
 		}
 		view.Close()

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/lupadb/lupa/encoder"
-	"github.com/lupadb/lupa/query/internal/fn"
-	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -224,75 +222,4 @@ func (e *EncodeImages) String() string { return "EncodeImages" }
 // Details tell how many pictures there were.
 func (e *EncodeImages) Details() []string {
 	return []string{fmt.Sprintf("%d pictures, %d left out", e.done, e.skipped)}
-}
-
-// SkipExisting drops rows whose key is in a table already, or with once has come
-// before.
-type SkipExisting struct {
-	input
-	table *storage.Table
-	key   int
-	seen  *fn.Groups // keys so far, nil without once
-	ids   []int32
-	sel   []int32
-	out   value.Batch
-}
-
-// NewSkipExisting returns a SkipExisting over in; key is the position of the
-// column with the table's primary key.
-func NewSkipExisting(in Operator, t *storage.Table, key int, once bool) *SkipExisting {
-	s := &SkipExisting{input: input{in}, table: t, key: key}
-	if once {
-		s.seen = fn.NewGroups([]value.Type{t.Def().Columns[t.Def().PrimaryKey].Type})
-	}
-	return s
-}
-
-func (s *SkipExisting) Next(ctx context.Context) (*value.Batch, error) {
-	for {
-		b, err := s.in.Next(ctx)
-		if err != nil || b == nil {
-			return nil, err
-		}
-		s.sel = s.sel[:0]
-		c := b.Cols[s.key]
-		fresh := int32(0)
-		if s.seen != nil {
-			if len(s.ids) < b.Len {
-				s.ids = make([]int32, b.Len)
-			}
-			fresh = int32(s.seen.Len())
-			if err := s.seen.Assign([]fn.Arg{{Column: c}}, b.Len, b.Sel, fn.SkipNull, s.ids); err != nil {
-				return nil, err
-			}
-		}
-		for _, i := range selection(b) {
-			if s.seen != nil && !c.Null(int(i)) {
-				if s.ids[i] < fresh {
-					continue
-				}
-				fresh = s.ids[i] + 1
-			}
-			if !c.Null(int(i)) {
-				_, ok, err := s.table.Lookup(ctx, c.Value(int(i)))
-				if err != nil {
-					return nil, err
-				}
-				if ok {
-					continue
-				}
-			}
-			s.sel = append(s.sel, i)
-		}
-		if len(s.sel) > 0 {
-			s.out = *b
-			s.out.Sel = s.sel
-			return &s.out, nil
-		}
-	}
-}
-
-func (s *SkipExisting) String() string {
-	def := s.table.Def()
-	return "SkipExisting " + def.Name + "." + def.Columns[def.PrimaryKey].Name
 }

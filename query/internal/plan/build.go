@@ -364,7 +364,7 @@ func (b *builder) pictures(n *projectNode, items []*expr, outs []*column) (rel, 
 		return r, err
 	}
 	if n.skip != nil {
-		r.op = b.measured(exec.NewSkipExisting(r.op, n.skip, n.keyItem, false))
+		r.op = b.measured(exec.NewSkipExisting(r.op, &b.in.Env, n.skip.table, n.skip.key).Changed(n.skip.same, n.skip.report))
 	}
 	r.op = b.measured(exec.NewEncodeImages(r.op, &b.in.Env, jobs, b.readFile, b.in.Images))
 	return r, nil

@@ -34,10 +34,7 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Rows that are there already are dropped before their pictures are encoded.
-	if s.OnConflict != nil && s.OnConflict.Set == nil && def.PrimaryKey >= 0 && (opts.Target == nil || opts.Target == storage.PrimaryKeyTarget) {
-		full.skip, full.keyItem = table, def.PrimaryKey
-	}
+	full.skip = b.present(s, table, opts, full)
 	returning, err := b.returning(s.Returning, table, s.Alias)
 	if err != nil {
 		return nil, err
@@ -48,6 +45,9 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 	child, err := b.physical(full, full.outs)
 	if err != nil {
 		return nil, err
+	}
+	if b.in.Tx == nil && Import(s) {
+		return b.importPictures(child, def, opts, update)
 	}
 	if b.in.Tx == nil {
 		return b.bulkInsert(s, child, table)
@@ -64,7 +64,7 @@ func (b *binder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage
 	def := table.Def()
 	bl := &builder{binder: b}
 	if s.OnConflict != nil {
-		child = bl.measured(exec.NewSkipExisting(child, table, def.PrimaryKey, true))
+		child = bl.measured(exec.NewSkipExisting(child, &b.in.Env, table, def.PrimaryKey).Once())
 	}
 	op := exec.NewLoad(child, &b.in.Env, def)
 	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }

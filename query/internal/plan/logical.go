@@ -43,14 +43,11 @@ type filterNode struct {
 
 // projectNode computes the columns outs.
 type projectNode struct {
-	in    node
-	items []*expr
-	outs  []*column
-	// skip, for an import of pictures: rows whose key (item keyItem) is in the
-	// table already are dropped before their picture is read.
-	skip    *storage.Table
-	keyItem int
-	stores  bool // its rows go into a table; each of its columns is used once
+	in     node
+	items  []*expr
+	outs   []*column
+	skip   *present // for an import of pictures: rows dropped before their picture is read
+	stores bool     // its rows go into a table; each of its columns is used once
 }
 
 // joinNode joins two inputs.
@@ -115,6 +112,9 @@ type sourceNode struct {
 	outs []*column
 	text string
 	rows float64
+
+	images bool     // it is images()
+	names  []string // what images() calls its columns
 }
 
 // aliasNode gives the columns of a subquery new identities.

@@ -82,6 +82,11 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	for _, c := range cols {
 		n.outs = append(n.outs, &column{table: orElse(t.Alias.Name, name), name: c.Name, typ: c.Type})
 	}
+	if n.images = name == "images"; n.images {
+		for _, c := range cols {
+			n.names = append(n.names, c.Name)
+		}
+	}
 	n.open = func(want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
@@ -91,13 +96,13 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 			r.Close()
 			return nil, errorAt(t.Pos, err)
 		}
-		if name == "images" {
+		if n.images {
 			b.in.Env.Pictures = r.Progress
 		}
 		return &exec.ReadSource{Env: &b.in.Env, Reader: r, Text: n.text}, nil
 	}
 	rel := &relation{n, n.outs}
-	if name == "images" {
+	if n.images {
 		// The reason why a picture can't be read is there when asked for by name.
 		for _, c := range n.outs {
 			if c.name == source.ImageError {

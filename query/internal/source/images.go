@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sync/errgroup"
@@ -22,19 +23,40 @@ import (
 // imageExts are the endings of picture files.
 var imageExts = []string{".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 
+// Positions of the columns of images().
+const (
+	imagePath = iota
+	imageWidth
+	imageHeight
+	imageBytes
+	imageTaken
+	imageFormat
+	imageModified
+	imageError
+)
+
 // imageColumns are the columns of images(); the last one is the reason why a
-// picture's header can't be read, in which case all but path and bytes are NULL.
+// picture's header can't be read, in which case all but path, bytes and modified
+// are NULL.
 func imageColumns() []Column {
 	return []Column{
 		{"path", value.Type{Kind: value.Text}},
 		{"width", value.Type{Kind: value.Integer}},
 		{"height", value.Type{Kind: value.Integer}},
-		{"bytes", value.Type{Kind: value.Integer}},
+		{ImageBytes, value.Type{Kind: value.Integer}},
 		{"taken", value.Type{Kind: value.Timestamp}},
 		{"format", value.Type{Kind: value.Text}},
+		{ImageModified, value.Type{Kind: value.Timestamp}},
 		{ImageError, value.Type{Kind: value.Text}},
 	}
 }
+
+// ImageBytes and ImageModified are the names of the columns of images() with the
+// size of a picture's file and the time when it was last written to.
+const (
+	ImageBytes    = "bytes"
+	ImageModified = "modified"
+)
 
 // ImageError is the name of the column of images() that says what is wrong with
 // a picture, NULL if nothing is.
@@ -83,7 +105,7 @@ func Images(pattern string, o Options) (Reader, error) {
 	if r.workers <= 0 {
 		r.workers = runtime.GOMAXPROCS(0)
 	}
-	return r, r.Project([]int{0, 1, 2, 3, 4, 5, 6}, nil)
+	return r, r.Project([]int{imagePath, imageWidth, imageHeight, imageBytes, imageTaken, imageFormat, imageModified, imageError}, nil)
 }
 
 // escapePattern takes away the meaning that characters of a real path have in a
@@ -119,9 +141,10 @@ func (r *imagesReader) Project(cols []int, _ []value.Type) error {
 
 // picture is a row of images().
 type picture struct {
-	info  clip.Info
-	bytes int64
-	err   error
+	info     clip.Info
+	bytes    int64
+	modified time.Time
+	err      error
 }
 
 func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
@@ -130,9 +153,8 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 	}
 	paths := r.paths[r.next:min(len(r.paths), r.next+imageBatch)]
 	found := make([]picture, len(paths))
-	headers := slices.ContainsFunc(r.pick, func(c int) bool { return c != 0 && c != 3 })
-	sizes := slices.Contains(r.pick, 3)
-	if headers || sizes {
+	headers := slices.ContainsFunc(r.pick, func(c int) bool { return c != imagePath && c != imageBytes && c != imageModified })
+	if headers || slices.ContainsFunc(r.pick, func(c int) bool { return c != imagePath }) {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(r.workers)
 		for i, path := range paths {
@@ -161,28 +183,35 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 
 func (p *picture) column(c int, path string) value.Value {
 	switch {
-	case c == 0:
+	case c == imagePath:
 		return value.Str(path)
-	case c == 3:
+	case c == imageBytes:
 		return value.Int(p.bytes)
-	case c == 6:
+	case c == imageModified:
+		return timestamp(p.modified)
+	case c == imageError:
 		if p.err != nil {
 			return value.Str(p.err.Error())
 		}
 		return value.Value{}
 	case p.err != nil:
 		return value.Value{}
-	case c == 1:
+	case c == imageWidth:
 		return value.Int(int64(p.info.Width))
-	case c == 2:
+	case c == imageHeight:
 		return value.Int(int64(p.info.Height))
-	case c == 4:
-		if us := p.info.Taken.UnixMicro(); !p.info.Taken.IsZero() && us >= value.MinTimestamp && us <= value.MaxTimestamp {
-			return value.Micros(us)
-		}
-		return value.Value{}
+	case c == imageTaken:
+		return timestamp(p.info.Taken)
 	}
 	return value.Str(p.info.Format)
+}
+
+// timestamp is NULL for no time, and for one that a TIMESTAMP can't hold.
+func timestamp(t time.Time) value.Value {
+	if us := t.UnixMicro(); !t.IsZero() && us >= value.MinTimestamp && us <= value.MaxTimestamp {
+		return value.Micros(us)
+	}
+	return value.Value{}
 }
 
 // headerBytes is enough for the header of nearly every picture.
@@ -200,7 +229,7 @@ func inspect(path string, header bool) (p picture) {
 	}
 	defer f.Close()
 	if st, err := f.Stat(); err == nil {
-		p.bytes = st.Size()
+		p.bytes, p.modified = st.Size(), st.ModTime()
 	}
 	if !header {
 		return p

@@ -43,7 +43,7 @@ func TestImages(t *testing.T) {
 		if st, err := os.Stat(row[0].Str()); err != nil || st.Size() != row[3].Int() {
 			t.Errorf("%v: %v, %v bytes", row[0], err, row[3])
 		}
-		if row[1].Int() < 1 || row[2].Int() < 1 || row[5].IsNull() || !row[6].IsNull() {
+		if row[1].Int() < 1 || row[2].Int() < 1 || row[5].IsNull() || !row[7].IsNull() {
 			t.Errorf("%v", row)
 		}
 	}
@@ -82,9 +82,9 @@ func TestImagesOdd(t *testing.T) {
 	var got []string
 	for _, row := range images(t, dir+"/**") {
 		state := "fine"
-		if !row[6].IsNull() {
+		if !row[7].IsNull() {
 			state = "bad"
-			if !row[1].IsNull() || row[6].Str() == "" {
+			if !row[1].IsNull() || row[7].Str() == "" {
 				t.Errorf("%v", row)
 			}
 		}
