@@ -150,6 +150,17 @@ func TestNoCgo(t *testing.T) {
 	}
 }
 
+// TestWeight keeps out of embedding programs what makes them large: a package
+// through which methods are called by names that only the running program knows
+// makes the linker keep every exported method of every type.
+func TestWeight(t *testing.T) {
+	for _, p := range goList(t, "-deps", "./db", "./db/driver") {
+		if p.ImportPath == "text/template" || p.ImportPath == "html/template" {
+			t.Errorf("package db depends on %s, and every program that embeds it is five megabytes larger", p.ImportPath)
+		}
+	}
+}
+
 // optionalCgo are packages that use C where there is a compiler and Go where
 // there is none.
 var optionalCgo = map[string]bool{

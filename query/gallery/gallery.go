@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"image"
 	"image/jpeg"
 	"io"
@@ -108,7 +107,7 @@ func (g *Writer) column(name string) int {
 // card is one picture of the page.
 type card struct {
 	Rank          int
-	Src           template.URL // "" where there is no picture
+	Src           string // "" where there is no picture
 	Link          string
 	Width, Height int // of an embedded picture
 	Missing       string
@@ -157,7 +156,7 @@ func (g *Writer) Row(vals []value.Value) error {
 	if !isRemote(c.Link) {
 		c.Link = ""
 	}
-	return pageTemplate.ExecuteTemplate(g.w, "card", c)
+	return g.writeCard(&c)
 }
 
 // Close ends the page and writes what is buffered; it does not close the
@@ -166,7 +165,7 @@ func (g *Writer) Close() error {
 	if err := g.begin(); err != nil {
 		return err
 	}
-	if err := pageTemplate.ExecuteTemplate(g.w, "end", g.n); err != nil {
+	if err := g.writeEnd(); err != nil {
 		return err
 	}
 	return g.w.Flush()
@@ -177,7 +176,7 @@ func (g *Writer) begin() error {
 		return nil
 	}
 	g.begun = true
-	return pageTemplate.ExecuteTemplate(g.w, "begin", g.o.Title)
+	return g.writeHead()
 }
 
 // picture finds the row's picture and returns the column it was taken from, or
@@ -221,13 +220,12 @@ func (g *Writer) picture(c *card, vals []value.Value) (used int) {
 	return -1
 }
 
-func (g *Writer) remote(c *card, address string) {
-	if !isRemote(address) {
+func (g *Writer) remote(c *card, where string) {
+	if !isRemote(where) {
 		c.Missing = "no picture"
 		return
 	}
-	c.Src = template.URL(address) // http or https, and escaped as an attribute by the template
-	c.Link = address
+	c.Src, c.Link = where, where
 }
 
 // local embeds a picture, scaled down.
@@ -242,7 +240,7 @@ func (g *Writer) local(c *card, path string) {
 		c.Missing = err.Error()
 		return
 	}
-	c.Src = template.URL("data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes()))
+	c.Src = "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())
 	c.Width, c.Height = img.Bounds().Dx(), img.Bounds().Dy()
 }
 

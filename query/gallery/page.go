@@ -1,12 +1,20 @@
 package gallery
 
-import "html/template"
+import (
+	"fmt"
+	"html"
+	"strings"
+)
 
-// pageTemplate holds the page's three parts. html/template escapes every value
-// for where it stands; the policy in the head keeps scripts out even so.
-var pageTemplate = template.Must(template.New("page").Parse(`
-{{- define "begin" -}}
-<!doctype html>
+// The page is put together here and not by html/template: the linker keeps every
+// exported method of a program that holds a template, which made every program
+// that embeds the engine several megabytes larger.
+//
+// A value stands in one of two places, the text of an element or an attribute in
+// double quotes, and goes through escape or escapeURL to get there; the policy in
+// the head keeps scripts out even so.
+
+const pageHead = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -14,8 +22,9 @@ var pageTemplate = template.Must(template.New("page").Parse(`
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data: http: https:; style-src 'unsafe-inline'">
 <meta name="referrer" content="no-referrer">
 <meta name="color-scheme" content="light dark">
-<title>{{.}}</title>
-<style>
+`
+
+const pageStyle = `<style>
 :root { --ground: #f6f6f4; --card: #ffffff; --ink: #1d1d1b; --soft: #6b6b66; --line: #dfdfda; --frame: #ecece8; --mark: #b4541a; }
 @media (prefers-color-scheme: dark) {
   :root { --ground: #161615; --card: #20201e; --ink: #ecece7; --soft: #9a9a92; --line: #34342f; --frame: #111110; --mark: #f0965a; }
@@ -42,36 +51,82 @@ footer { margin-top: 1.5rem; color: var(--soft); font-size: .8rem; }
 </style>
 </head>
 <body>
-<h1>{{.}}</h1>
-<main>
-{{end}}
+`
 
-{{- define "picture"}}{{if .Src}}<img src="{{.Src}}" alt="{{.Alt}}" loading="lazy"{{if .Width}} width="{{.Width}}" height="{{.Height}}"{{end}}>{{else}}{{.Missing}}{{end}}{{end}}
+// escape escapes s for the text of an element and for an attribute in double quotes.
+func escape(s string) string {
+	return html.EscapeString(strings.ReplaceAll(s, "\x00", "\uFFFD"))
+}
 
-{{- define "card" -}}
-<figure>
-{{if .Link}}<a class="frame" href="{{.Link}}" rel="noopener noreferrer">{{template "picture" .}}</a>{{else}}<div class="frame">{{template "picture" .}}</div>{{end}}
-<figcaption>
-<div class="head"><span>{{.Rank}}</span>{{if .Score}}<b>{{.Score}}</b>{{end}}</div>
-{{- if .Score}}
-<div class="bar"><i style="width: {{.Bar}}%"></i></div>
-{{- end}}
-{{- if .Caption}}
-<p dir="auto">{{.Caption}}</p>
-{{- end}}
-{{- if .Fields}}
-<dl>{{range .Fields}}<dt>{{.Name}}</dt><dd dir="auto">{{.Text}}</dd>{{end}}</dl>
-{{- end}}
-{{- if .Credit}}
-<p class="credit" dir="auto">{{.Credit}}</p>
-{{- end}}
-</figcaption>
-</figure>
-{{end}}
+// escapeURL escapes a URL for an attribute: what may not stand in a URL is written
+// as %XX, what may, escapes included, stays as it is.
+func escapeURL(s string) string {
+	const plain = "-._~:/?#[]@!$&'()*+,;=%"
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte(plain, c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02x", c)
+		}
+	}
+	return html.EscapeString(b.String())
+}
 
-{{- define "end" -}}
-</main>
-<footer>{{.}} {{if eq . 1}}picture{{else}}pictures{{end}}</footer>
-</body>
-</html>
-{{end}}`))
+func (g *Writer) writeHead() error {
+	title := escape(g.o.Title)
+	_, err := fmt.Fprintf(g.w, "%s<title>%s</title>\n%s<h1>%s</h1>\n<main>\n", pageHead, title, pageStyle, title)
+	return err
+}
+
+func (g *Writer) writeCard(c *card) error {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	p("<figure>\n")
+	end := "</div>"
+	if c.Link != "" {
+		p(`<a class="frame" href="%s" rel="noopener noreferrer">`, escapeURL(c.Link))
+		end = "</a>"
+	} else {
+		p(`<div class="frame">`)
+	}
+	if c.Src != "" {
+		p(`<img src="%s" alt="%s" loading="lazy"`, escapeURL(c.Src), escape(c.Alt))
+		if c.Width > 0 {
+			p(` width="%d" height="%d"`, c.Width, c.Height)
+		}
+		p(">")
+	} else {
+		p("%s", escape(c.Missing))
+	}
+	p("%s\n<figcaption>\n<div class=\"head\"><span>%d</span>", end, c.Rank)
+	if c.Score != "" {
+		p("<b>%s</b></div>\n<div class=\"bar\"><i style=\"width: %d%%\"></i>", c.Score, c.Bar)
+	}
+	p("</div>")
+	if c.Caption != "" {
+		p("\n<p dir=\"auto\">%s</p>", escape(c.Caption))
+	}
+	if len(c.Fields) > 0 {
+		p("\n<dl>")
+		for _, f := range c.Fields {
+			p(`<dt>%s</dt><dd dir="auto">%s</dd>`, escape(f.Name), escape(f.Text))
+		}
+		p("</dl>")
+	}
+	if c.Credit != "" {
+		p("\n<p class=\"credit\" dir=\"auto\">%s</p>", escape(c.Credit))
+	}
+	p("\n</figcaption>\n</figure>\n")
+	_, err := g.w.WriteString(b.String())
+	return err
+}
+
+func (g *Writer) writeEnd() error {
+	what := "pictures"
+	if g.n == 1 {
+		what = "picture"
+	}
+	_, err := fmt.Fprintf(g.w, "</main>\n<footer>%d %s</footer>\n</body>\n</html>\n", g.n, what)
+	return err
+}
