@@ -114,9 +114,11 @@ type column struct {
 type generator struct {
 	rand  *rand.Rand
 	scope []column
-	inner int  // queries around the one being made
-	depth int  // of its expressions
-	large bool // t has many rows: joins take it once
+	outer []column // columns of the queries around the one being made
+	inner int      // the number of these queries
+	depth int      // of its expressions
+	large bool     // t has many rows: joins take it once
+	alone bool     // subqueries use no columns of the queries around them
 }
 
 var tableColumns = []column{{"id", integers}, {"a", integers}, {"b", integers}, {"x", reals}, {"s", texts}, {"f", booleans}}
@@ -155,6 +157,13 @@ func (g *generator) leaf(t typ) pair {
 	for _, c := range g.scope {
 		if c.typ == t {
 			fits = append(fits, c)
+		}
+	}
+	if g.oneIn(4) {
+		for _, c := range g.outer {
+			if c.typ == t && g.oneIn(2) {
+				return both("%s", c.name)
+			}
 		}
 	}
 	if len(fits) == 0 || g.oneIn(5) {
@@ -290,23 +299,44 @@ func (g *generator) condition(depth int) pair {
 	return both("(%s %s %s)", sub(c), pick(g, "=", "<>", "<", "<=", ">", ">="), sub(c))
 }
 
-// nested runs f for a query within the one being made, whose columns only are
-// in scope.
-func (g *generator) nested(f func() pair) pair {
-	scope := g.scope
+// nested runs f for a query within the one being made. Within an expression it
+// sees the columns of the queries around it, in FROM not those beside it.
+func (g *generator) nested(inExpression bool, f func() pair) pair {
+	scope, outer := g.scope, g.outer
+	if inExpression && !g.alone {
+		g.outer = append(slices.Clone(scope), outer...)
+	}
 	g.inner++
 	p := f()
 	g.inner--
-	g.scope = scope
+	g.scope, g.outer = scope, outer
+	return p
+}
+
+// without runs f where no column of a query around is in sight: an aggregate of
+// those only would be one of that query, which is an error here.
+func (g *generator) without(f func() pair) pair {
+	outer := g.outer
+	g.outer = nil
+	p := f()
+	g.outer = outer
 	return p
 }
 
 // scalar returns a subquery with one row at most.
 func (g *generator) scalar(t typ) pair {
-	return g.nested(func() pair {
+	return g.nested(true, func() pair {
 		from := g.from(1)
 		where := g.where(1)
-		arg := g.expr(t, 1)
+		arg := g.without(func() pair { return g.expr(t, 1) })
+		if g.oneIn(6) { // the row of a key
+			g.scope = nil
+			q := both("SELECT %s FROM %s AS k WHERE k.id = %s", both("k.%s", tableColumns[map[typ]int{integers: 1, reals: 3, texts: 4}[t]].name), pick(g, "t", "u", "v"), g.expr(integers, 1))
+			return both("(%s)", q)
+		}
+		if g.oneIn(5) && len(g.outer) > 0 { // the first by an order
+			return both("(SELECT %s FROM %s%s ORDER BY %s LIMIT 1)", arg, from, where, g.key())
+		}
 		if g.oneIn(3) && t == integers {
 			return both("(SELECT count(*) FROM %s%s)", from, where)
 		}
@@ -316,12 +346,12 @@ func (g *generator) scalar(t typ) pair {
 
 func (g *generator) subqueryCondition(c typ, not string, depth int) pair {
 	if g.oneIn(3) {
-		return g.nested(func() pair {
+		return g.nested(true, func() pair {
 			return both("(%sEXISTS (SELECT 1 FROM %s%s))", not, g.from(1), g.where(2))
 		})
 	}
 	x := g.expr(c, depth-1)
-	q := g.nested(func() pair {
+	q := g.nested(true, func() pair {
 		from := g.from(1)
 		return both("SELECT %s FROM %s%s", g.expr(c, 1), from, g.where(2))
 	})
@@ -329,6 +359,18 @@ func (g *generator) subqueryCondition(c typ, not string, depth int) pair {
 }
 
 func (g *generator) where(depth int) pair {
+	if len(g.outer) > 0 && g.oneIn(2) {
+		t := pick(g, integers, integers, integers, texts, reals)
+		on := both("%s = %s", columnOf(g, g.scope, t), columnOf(g, g.outer, t))
+		switch g.rand.IntN(4) {
+		case 0:
+			on = both("%s AND %s", on, g.expr(booleans, depth-1))
+		case 1:
+			c := g.comparableType()
+			on = both("%s AND %s %s %s", on, columnOf(g, g.scope, c), pick(g, "<", ">=", "<>"), columnOf(g, g.outer, c))
+		}
+		return both(" WHERE %s", on)
+	}
 	if g.oneIn(3) {
 		return pair{}
 	}
@@ -378,6 +420,16 @@ func (g *generator) from(most int) pair {
 	return p
 }
 
+// key returns keys that put the rows of what is in scope into a certain order, as
+// far as their values tell.
+func (g *generator) key() pair {
+	var ours, theirs []string
+	for _, c := range g.scope {
+		ours, theirs = append(ours, c.name), append(theirs, c.name+" NULLS LAST")
+	}
+	return pair{strings.Join(ours, ", "), strings.Join(theirs, ", ")}
+}
+
 // columnOf returns a column of a type, or a literal.
 func columnOf(g *generator, scope []column, t typ) pair {
 	all := g.scope
@@ -394,7 +446,7 @@ func columnOf(g *generator, scope []column, t typ) pair {
 // derived returns a query for FROM and its columns.
 func (g *generator) derived() (pair, []column) {
 	var columns []column
-	q := g.nested(func() pair {
+	q := g.nested(false, func() pair {
 		from := g.from(2)
 		var items []pair
 		for i := range 2 + g.rand.IntN(3) {
@@ -493,6 +545,10 @@ func (g *generator) grouped(from, where pair) statement {
 
 // aggregate returns a call of an aggregate.
 func (g *generator) aggregate() pair {
+	return g.without(g.aggregateCall)
+}
+
+func (g *generator) aggregateCall() pair {
 	t := g.comparableType()
 	number := pick(g, integers, reals)
 	var p pair
@@ -558,6 +614,9 @@ func (g *generator) order(q pair, n int) statement {
 // change returns a random INSERT, UPDATE or DELETE.
 func (g *generator) change() pair {
 	g.inner, g.depth = 0, 2
+	// SQLite computes the new values of a row when it has changed others already.
+	g.alone = true
+	defer func() { g.alone = false }()
 	table := pick(g, "t", "u", "v")
 	g.scope = nil
 	for _, c := range tableColumns {

@@ -31,8 +31,10 @@ func (b *binder) expr(s *scope, e parse.Expr) (*expr, error) {
 // this address.
 func (e *expr) waits() bool {
 	switch e.op {
-	case opText, opImage, opSum, opSubquery, opInQuery, opExists:
+	case opText, opImage, opSum:
 		return true
+	case opSubquery, opInQuery, opExists:
+		return !e.correlated()
 	}
 	return false
 }
@@ -126,7 +128,7 @@ func pick(cond bool, yes, no string) string {
 
 // argType is what fn wants to know of an argument.
 func argType(e *expr) fn.ArgType {
-	return fn.ArgType{Type: e.typ, Literal: e.op == opConst && e.typ.Kind == value.Text}
+	return fn.ArgType{Type: e.typ, Literal: e.op == opConst && e.typ.Kind == value.Text && !e.computed}
 }
 
 // apply calls a function or operator of package fn. Constant arguments take the
@@ -530,6 +532,17 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 	return b.apply(name, e.Pos, args...)
 }
 
+// ofOuter reports whether all columns of e are of queries around the one of s.
+func ofOuter(s *scope, e *expr) bool {
+	used := columnsOf(e)
+	for c := range used {
+		if contains(s.columns, c) {
+			return false
+		}
+	}
+	return len(used) > 0
+}
+
 // aggregate binds the call of an aggregate function.
 func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) {
 	if !s.aggregates {
@@ -556,6 +569,9 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		}
 		for _, x := range args {
 			types = append(types, argType(x))
+			if ofOuter(s, x) {
+				return nil, parse.Errorf(e.Pos, "%s uses nothing of this subquery, only columns of the query around it, whose aggregate it would be", e).WithHint("compute it there, in a subquery in FROM, and use its column here")
+			}
 		}
 		if len(args) > 0 {
 			a.arg = args[0]

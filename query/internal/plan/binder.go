@@ -62,6 +62,9 @@ type binder struct {
 	depth    int
 	pending  []*expr // parts whose values come when the statement is resolved
 	subs     []*subquery
+	free     []*column            // of queries around the one being bound, as used by it
+	bound    map[*column]*expr    // values of such columns, when a subquery is bound for one row
+	known    map[parse.Expr]*expr // subqueries that use none of them
 	encoders map[string]encoder.Encoder
 	measure  bool // EXPLAIN ANALYZE: operators count
 	tables   map[string]*storage.Table
@@ -81,7 +84,7 @@ func newBinder(ctx context.Context, in *Input) *binder {
 	return &binder{
 		ctx: ctx, in: in, view: view, explain: in.Describe,
 		fnctx:    &fn.Ctx{Context: ctx, Now: in.Now},
-		encoders: map[string]encoder.Encoder{}, tables: map[string]*storage.Table{},
+		encoders: map[string]encoder.Encoder{}, tables: map[string]*storage.Table{}, known: map[parse.Expr]*expr{},
 	}
 }
 

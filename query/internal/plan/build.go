@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 
@@ -294,12 +296,24 @@ func (b *builder) filter(r rel, conds []*expr) (rel, error) {
 	if len(conds) == 0 {
 		return r, nil
 	}
+	// What runs a query for its rows comes last.
+	conds = slices.Clone(conds)
+	slices.SortStableFunc(conds, func(x, y *expr) int {
+		return cmp.Compare(btoi(x.costly()), btoi(y.costly()))
+	})
 	cs, err := b.compileAll(r.lay, conds)
 	if err != nil {
 		return r, err
 	}
 	r.op = b.measured(exec.NewFilter(r.op, b.fnctx, cs, texts(conds, " AND ")))
 	return r, nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // project builds columns from expressions.

@@ -154,11 +154,12 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 		return &exec.EncodeImage{X: args[0], Open: b.opener(e.enc), Dim: e.enc.dim, Read: b.readFile}, nil
 	case opSum:
 		return exec.NewVectorSum(args, e.weights, e.unit, e.typ.Dim, at(e.pos)), nil
-	case opSubquery, opExists:
+	case opSubquery, opExists, opInQuery:
+		if e.correlated() && !b.explain {
+			return b.compileCorrelated(l, e, args)
+		}
 		// Only EXPLAIN, which runs nothing, gets here.
 		return typedConst(value.Value{}, e.typ)
-	case opInQuery:
-		return typedConst(value.Value{}, boolType)
 	}
 	return nil, parse.Errorf(e.pos, "internal error: expression %d can't be computed here", e.op)
 }

@@ -84,7 +84,9 @@ type expr struct {
 	not     bool        // opIn, opInQuery
 	query   *subquery   // opSubquery, opInQuery, opExists
 	agg     *aggregate  // opAgg
-	text    string      // as in the source, for EXPLAIN and names of columns
+	// computed: opConst, the value of a column: a text of it is no literal
+	computed bool
+	text     string // as in the source, for EXPLAIN and names of columns
 }
 
 // measure is a distance or similarity of the language.

@@ -54,6 +54,9 @@ func (g *grouping) replace(e *expr) (*expr, error) {
 			r.text = x.text
 			return r
 		case opColumn:
+			if !contains(g.scope.columns, x.col) {
+				return x // of a query around this one: the same in every row
+			}
 			if g.determined(x.col) {
 				r := columnExpr(g.key(x), x.pos)
 				r.text = x.text

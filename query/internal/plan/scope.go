@@ -83,8 +83,12 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 		}
 	}
 	for o := s.outer; o != nil; o = o.outer {
-		if len(o.find(table, name)) > 0 {
-			return nil, parse.Errorf(ref.Pos, "%s is a column of the query around this subquery, which it can't use; write a JOIN instead", ref)
+		switch found := o.find(table, name); {
+		case len(found) == 1:
+			return b.outerColumn(found[0], ref), nil
+		case len(found) > 1:
+			return nil, parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s",
+				name, found[0].table, name, found[1].table, name)
 		}
 	}
 	return nil, s.missing(ref)
@@ -124,10 +128,15 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 	if table != "" {
 		known := false
 		var names []string
-		for _, c := range s.columns {
-			if c.table == table {
-				known = true
-				names = append(names, c.name)
+		for o := s; o != nil && !known; o = o.outer {
+			for _, c := range o.columns {
+				if c.table == table {
+					known = true
+					names = append(names, c.name)
+				}
+			}
+			if o != s {
+				tables = append(tables, o.tables()...)
 			}
 		}
 		if !known {

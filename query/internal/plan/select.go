@@ -550,7 +550,7 @@ func (b *binder) from(t parse.TableExpr, s *scope) (*relation, error) {
 		r := scanOf(table, orElse(t.Alias.Name, t.Table.Name))
 		return r, rename(r.cols, t.Columns)
 	case *parse.SubqueryTable:
-		q, err := b.query(t.Query, nil, nil)
+		q, err := b.query(t.Query, s.outer, nil)
 		if err != nil {
 			return nil, err
 		}

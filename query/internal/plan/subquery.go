@@ -10,35 +10,43 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// subquery is a query that is a part of an expression. It uses nothing of the
-// query around it, so it is run once, before that.
+// subquery is a query that is a part of an expression. If it uses nothing of the
+// query around it, it is run once, before that.
 type subquery struct {
-	what string // "scalar", "IN", "EXISTS"
+	what string // "value", "IN", "EXISTS"
 	rel  *relation
 	op   exec.Operator // once built
+	corr *correlation  // not nil: it uses columns of the query around it
 }
 
 func (b *binder) scalar(s *scope, e *parse.Subquery) (*expr, error) {
-	r, err := b.query(e.Query, s, nil)
+	if x := b.known[e]; x != nil && isConst(x) {
+		return x, nil
+	}
+	r, corr, err := b.inner(e.Query, s)
 	if err != nil {
 		return nil, err
 	}
 	if len(r.cols) != 1 {
 		return nil, parse.Errorf(e.Pos, "a subquery used as a value has to give one column, this one gives %d", len(r.cols))
 	}
-	q := &subquery{what: "value", rel: r}
-	b.subs = append(b.subs, q)
-	return b.later(&expr{op: opSubquery, typ: r.cols[0].typ, pos: e.Pos, query: q, enc: r.cols[0].enc}), nil
+	q := &subquery{what: "value", rel: r, corr: corr}
+	return b.subquery(e, &expr{op: opSubquery, typ: r.cols[0].typ, pos: e.Pos, query: q, enc: r.cols[0].enc})
 }
 
 func (b *binder) exists(s *scope, e *parse.Exists) (*expr, error) {
-	r, err := b.query(e.Query, s, nil)
+	if x := b.known[e]; x != nil && isConst(x) {
+		return x, nil
+	}
+	r, corr, err := b.inner(e.Query, s)
 	if err != nil {
 		return nil, err
 	}
-	q := &subquery{what: "EXISTS", rel: &relation{&limitNode{r.node, 1, 0}, nil}}
-	b.subs = append(b.subs, q)
-	return b.later(&expr{op: opExists, typ: boolType, pos: e.Pos, query: q}), nil
+	q := &subquery{what: "EXISTS", rel: r, corr: corr}
+	if corr == nil {
+		q.rel = &relation{&limitNode{r.node, 1, 0}, nil}
+	}
+	return b.subquery(e, &expr{op: opExists, typ: boolType, pos: e.Pos, query: q})
 }
 
 func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
@@ -46,7 +54,11 @@ func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := b.query(e.Query, s, nil)
+	if k := b.known[e]; k != nil && k.op == opIn {
+		x, err = b.castTo(x, k.args[0].typ, fn.Implicit)
+		return &expr{op: opIn, typ: boolType, pos: e.Pos, args: []*expr{x}, set: k.set, not: e.Not}, err
+	}
+	r, corr, err := b.inner(e.Query, s)
 	if err != nil {
 		return nil, err
 	}
@@ -68,9 +80,24 @@ func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
 		}
 		r = &relation{n, n.columns()}
 	}
-	q := &subquery{what: "IN", rel: r}
-	b.subs = append(b.subs, q)
-	return b.later(&expr{op: opInQuery, typ: boolType, pos: e.Pos, args: []*expr{x}, query: q, not: e.Not}), nil
+	q := &subquery{what: "IN", rel: r, corr: corr}
+	return b.subquery(e, &expr{op: opInQuery, typ: boolType, pos: e.Pos, args: []*expr{x}, query: q, not: e.Not})
+}
+
+// subquery notes a subquery bound from e: it is run when the statement is
+// resolved, or if it depends on the row, for its rows.
+func (b *binder) subquery(e parse.Expr, x *expr) (*expr, error) {
+	b.subs = append(b.subs, x.query)
+	if x.query.corr != nil {
+		if err := b.decorrelate(x); err != nil {
+			return nil, err
+		}
+		return b.depend(x), nil
+	}
+	if b.bound == nil {
+		b.known[e] = x
+	}
+	return b.later(x), nil
 }
 
 // resolve gives values to what is constant but costs something: all texts are
@@ -211,21 +238,7 @@ func (b *binder) runSubquery(e *expr) error {
 		}
 		e.become(value.Bool(batch != nil))
 	case opSubquery:
-		v, n := value.Value{}, 0
-		err := exec.Drain(b.ctx, rel, func(batch *value.Batch) error {
-			if n += batch.Count(); n > 1 {
-				return parse.Errorf(e.pos, "the subquery used as a value gave more than one row; LIMIT 1 takes the first")
-			}
-			i := 0
-			if batch.Sel != nil {
-				i = int(batch.Sel[0])
-			}
-			v = batch.Cols[0].Value(i)
-			if v.Kind() == value.Vector {
-				v = value.Vec(append([]float32(nil), v.Vec()...))
-			}
-			return nil
-		})
+		v, err := oneValue(b.ctx, rel, e.pos)
 		if err != nil {
 			return err
 		}
@@ -254,6 +267,17 @@ func (b *binder) runSubquery(e *expr) error {
 func (b *binder) explainSubqueries() ([]string, error) {
 	var lines []string
 	for i, q := range b.subs {
+		if q.corr != nil {
+			title, plan, err := q.corr.explain(b.ctx, q.what)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, fmt.Sprintf("Subquery %d %s", i+1, title))
+			for _, l := range plan {
+				lines = append(lines, "  "+l)
+			}
+			continue
+		}
 		op := q.op
 		if op == nil {
 			node, err := b.optimize(q.rel.node)

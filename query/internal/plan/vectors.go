@@ -150,7 +150,7 @@ func (e *expr) varies() bool {
 	v := false
 	e.walk(func(x *expr) bool {
 		v = v || x.op == opColumn || x.op == opAgg || x.op == opCall && x.call.Func.Stable && len(x.args) == 0
-		return !v && x.op != opSubquery && x.op != opExists
+		return !v && (x.correlated() || x.op != opSubquery && x.op != opExists)
 	})
 	return v
 }
