@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/lupadb/lupa/storage/internal/key"
 )
 
 // Backup writes a copy of the store, as of now, into dir, which must not exist
@@ -81,6 +84,10 @@ func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) error {
 	if err := dst.RemoveAll(dir); err != nil {
 		return err
 	}
+	number, err := get(s.db, key.Commits) // at least these are in the copy
+	if err != nil {
+		return err
+	}
 	if parent := dst.PathDir(dir); parent != "" {
 		if err := dst.MkdirAll(parent, 0o755); err != nil {
 			return err
@@ -107,6 +114,11 @@ func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if !s.readOnly && len(number) == 8 {
+		if err := writeCommits(dst, dir, binary.BigEndian.Uint64(number)); err != nil {
+			return err
+		}
 	}
 	return writeMarker(dst, dir, Format)
 }

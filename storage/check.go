@@ -72,6 +72,9 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 	} else if len(b) != 4 || int(binary.BigEndian.Uint32(b)) != m {
 		report(Problem{Where: "format version", Msg: fmt.Sprintf("the file %s says %d, the store %x", markerName, m, b)})
 	}
+	if note, err := readCommits(s.fs, s.dir); !s.inMemory && (err != nil || note.damaged && s.readOnly) {
+		c.found("", "", "file "+commitsName, firstError(err, errors.New("a record is damaged; opening for writing writes it again")))
+	}
 	if err := c.strays(); err != nil {
 		return err
 	}
@@ -156,7 +159,7 @@ func (c *checker) strays() error {
 // family checks that a key is of a family, column or index that is there.
 func (c *checker) family(d *TableDef, k []byte) {
 	if d.ID == 0 {
-		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.HasPrefix(k, key.Schemas()) && !bytes.HasPrefix(k, key.Prompts()) {
+		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.Equal(k, key.Commits) && !bytes.HasPrefix(k, key.Schemas()) && !bytes.HasPrefix(k, key.Prompts()) {
 			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("unknown key %x", k)})
 		}
 		return

@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -90,10 +91,10 @@ func (e *Editor) Redirect(prefix []byte, row uint64) {
 	e.do(e.db.Set(e.first(prefix), binary.BigEndian.AppendUint64(nil, row), nil))
 }
 
-// Upgrade runs steps that change one key each, from the format the store has. The
-// step at number fail does not succeed.
+// Upgrade runs steps that lead beyond Format and change one key each, from the format the
+// store has. The step at number fail does not succeed.
 func Upgrade(s *Store, steps, fail int) error {
-	var list []upgradeStep
+	list := slices.Clone(upgrades)
 	for i := range steps {
 		list = append(list, func(r pebble.Reader, b *pebble.Batch) error {
 			if i+1 == fail {
@@ -107,6 +108,19 @@ func Upgrade(s *Store, steps, fail int) error {
 		return err
 	}
 	return s.upgrade(int(binary.BigEndian.Uint32(v)), list)
+}
+
+// Downgrade makes the store one of format 1, as versions before 0.2 have left it.
+func Downgrade(s *Store) error {
+	b := s.db.NewBatch()
+	return errors.Join(
+		b.Set(key.Format, binary.BigEndian.AppendUint32(nil, 1), nil),
+		b.Delete(key.Commits, nil),
+		s.db.Apply(b, pebble.Sync),
+		writeMarker(s.fs, s.dir, 1),
+		s.commits.close(false),
+		s.fs.Remove(s.fs.PathJoin(s.dir, commitsName)),
+	)
 }
 
 // StoredFormat returns the format that the store says it has, and its file.

@@ -249,6 +249,10 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 // publish ingests what was written.
 func (l *Loader) publish(ctx context.Context) error {
 	l.progress("publishing", l.n, l.n)
+	c := &l.s.commits
+	if err := l.sst.put(key.Commits, key.Commits, c.countedCommit()); err != nil {
+		return err
+	}
 	files, err := l.sst.finish()
 	if err != nil {
 		return err
@@ -256,7 +260,12 @@ func (l *Loader) publish(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return l.s.guard("publish the load", func() error { return l.s.db.Ingest(context.Background(), files) })
+	if err := l.s.guard("publish the load", func() error { return l.s.db.Ingest(context.Background(), files) }); err != nil {
+		return err
+	}
+	c.made++
+	l.s.acknowledged(c.made)
+	return nil
 }
 
 // finishTail writes the rows after the last full block.

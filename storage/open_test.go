@@ -150,7 +150,7 @@ func TestCloseWithOpenViews(t *testing.T) {
 func TestUpgrade(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
 	s := newPhotos(t, dir, nil, 1500, 2)
-	if err := storage.Upgrade(s, 3, 2); err == nil {
+	if err := storage.Upgrade(s, 3, 2); err == nil { // of three more steps
 		t.Fatal("a step failed, and the upgrade did not")
 	}
 	if v, file := storage.StoredFormat(s); v != storage.Format+1 || file != storage.Format {
@@ -165,4 +165,29 @@ func TestUpgrade(t *testing.T) {
 	if _, err := storage.Open(dir, nil); !errors.Is(err, storage.ErrFormat) {
 		t.Fatalf("an older program opens it: %v", err)
 	}
+}
+
+// A store of the first format is upgraded when it is opened for writing; for reading
+// only, the error says so.
+func TestUpgradeOfFormat1(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	s := newPhotos(t, dir, nil, 1500, 2)
+	check(t, storage.Downgrade(s))
+	check(t, s.Close())
+	if _, err := storage.Open(dir, &storage.Options{ReadOnly: true}); !errors.Is(err, storage.ErrFormat) || !strings.Contains(err.Error(), "open it for writing once") {
+		t.Fatalf("opened for reading only: %v", err)
+	}
+	s = must[*storage.Store](t)(storage.Open(dir, nil))
+	if v, file := storage.StoredFormat(s); v != storage.Format || file != v {
+		t.Fatalf("the store is of format %d, its file says %d", v, file)
+	}
+	verifyPhotos(t, s, 1500, 2)
+	update(t, s, func(tx *storage.Tx) error {
+		_, err := tx.Insert(ctx, "photos", photoRows(1500, 1600, 2), storage.InsertOptions{})
+		return err
+	})
+	checked(t, s)
+	s = must[*storage.Store](t)(storage.Open(dir, &storage.Options{ReadOnly: true}))
+	verifyPhotos(t, s, 1600, 2)
+	checked(t, s)
 }

@@ -21,7 +21,8 @@ import (
 // Format is the version of the format this package writes. History:
 //
 //	1  first version
-const Format = 1
+//	2  commits are counted: see commits
+const Format = 2
 
 // markerName is the file that makes a folder a store, and says of which format, to
 // whoever looks before opening it. It is written before anything else in a new store.
@@ -58,6 +59,7 @@ type Store struct {
 	catalog  *catalog
 
 	transforms transforms
+	commits    commits
 }
 
 // Open opens the store in dir, and creates it when the folder is missing or
@@ -120,10 +122,22 @@ func (s *Store) open(o *Options) (err error) {
 	cache := pebble.NewCache(size)
 	defer cache.Unref()
 	s.opts = s.pebbleOptions(o, cache)
-	if err := s.openPebble(); err != nil {
+	if !isNew && !s.readOnly {
+		if err := s.previewCommits(); err != nil {
+			return err
+		}
+	}
+	if s.db, err = openPebble(s.dir, s.opts); err != nil {
 		return err
 	}
-	if err := s.checkFormat(); err != nil {
+	if err := s.failed(); err != nil {
+		return err
+	}
+	err = s.checkFormat()
+	if err == nil {
+		err = s.openCommits()
+	}
+	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
 	if !s.readOnly {
@@ -146,31 +160,28 @@ func (s *Store) lockDir() (io.Closer, error) {
 }
 
 // openPebble opens the database. A damaged one may make Pebble panic.
-func (s *Store) openPebble() (err error) {
+func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", ErrCorrupt, r)
+			db, err = nil, fmt.Errorf("%w: %v", ErrCorrupt, r)
 		}
 	}()
-	s.db, err = pebble.Open(s.dir, s.opts)
-	if err == nil && s.failed() != nil {
-		err = s.failed()
-	}
+	db, err = pebble.Open(dir, opts)
 	switch {
 	case err == nil:
-		return nil
+		return db, nil
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
-		return fmt.Errorf("%w: it was never filled", ErrNotStore)
+		return nil, fmt.Errorf("%w: it was never filled", ErrNotStore)
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: a file is missing: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: a file is missing: %w", ErrCorrupt, err)
 	}
 	var path *os.PathError
 	var link *os.LinkError
 	var call *os.SyscallError
 	if errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &call) {
-		return err
+		return nil, err
 	}
-	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
 // inspect looks at the folder without touching it. isNew means that there is
@@ -284,7 +295,12 @@ func (s *Store) checkFormat() error {
 		if some {
 			return fmt.Errorf("%w: it holds keys but no format version", ErrCorrupt)
 		}
-		return s.db.Set(key.Format, binary.BigEndian.AppendUint32(nil, Format), pebble.Sync)
+		b := s.db.NewBatch()
+		err = firstError(
+			b.Set(key.Format, binary.BigEndian.AppendUint32(nil, Format), nil),
+			b.Set(key.Commits, make([]byte, 8), nil),
+		)
+		return firstError(err, s.db.Apply(b, pebble.Sync))
 	}
 	if len(b) != 4 {
 		return corrupt("", "", "format version", fmt.Errorf("%d bytes", len(b)))
@@ -355,10 +371,12 @@ func (s *Store) release() error {
 			}
 		}()
 		var err error
+		flushed := false
 		if !s.readOnly && s.failed() == nil {
 			err = s.db.Flush() // nothing to replay at the next Open
+			flushed = err == nil && s.failed() == nil
 		}
-		closed <- errors.Join(err, s.db.Close())
+		closed <- errors.Join(err, s.db.Close(), s.commits.close(flushed))
 	}()
 	var err error
 	select {

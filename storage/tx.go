@@ -72,6 +72,11 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		s.unlockWriter()
 		return tx.batch.Close()
 	}
+	c := &s.commits
+	if err := tx.batch.Set(key.Commits, c.countedCommit(), nil); err != nil {
+		s.unlockWriter()
+		return err
+	}
 	// The next writer may start as soon as the batch has its place in the log; many
 	// that wait for the disk share one sync.
 	err := s.guard("commit", func() error {
@@ -80,6 +85,10 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		}
 		return s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
 	})
+	if err == nil {
+		c.made++
+	}
+	number := c.made
 	s.unlockWriter()
 	if err != nil {
 		return err // the batch is left to the collector: Pebble may still hold it
@@ -88,6 +97,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		if err := s.guard("commit", tx.batch.SyncWait); err != nil {
 			return err
 		}
+		s.acknowledged(number)
 	}
 	return tx.batch.Close()
 }

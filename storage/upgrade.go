@@ -15,7 +15,9 @@ type upgradeStep func(r pebble.Reader, b *pebble.Batch) error
 
 // upgrades holds the steps: upgrades[i] leads from format i+1 to i+2, so there are
 // Format-1 of them.
-var upgrades = []upgradeStep{}
+var upgrades = []upgradeStep{
+	func(_ pebble.Reader, b *pebble.Batch) error { return b.Set(key.Commits, make([]byte, 8), nil) },
+}
 
 // upgrade brings a store of format v to the newest that steps lead to. Each step, and
 // the version that it makes, is one synced batch: a crash leaves the format before or

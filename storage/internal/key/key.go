@@ -4,6 +4,7 @@
 // All numbers are big endian. Keys of table 0 belong to the store as a whole.
 //
 //	0 | 'f'                          format version
+//	0 | 'c'                          number of commits
 //	0 | 'g'                          generation of the catalog
 //	0 | 't' | name                   schema of a table, versioned JSON
 //	0 | 'p' | hash                   vector of a text, kept for the next time
@@ -39,6 +40,7 @@ const (
 var (
 	Format     = []byte{0, 0, 0, 0, 'f'}
 	Generation = []byte{0, 0, 0, 0, 'g'}
+	Commits    = []byte{0, 0, 0, 0, 'c'}
 )
 
 // Schemas is the prefix of all tables' schemas.
