@@ -32,7 +32,7 @@ endif
 # Where a library installed elsewhere is preferred, set this in the environment.
 export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 
-.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale bench-rivals demo clean help readme pictures
+.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale bench-rivals bench-weight demo clean help readme pictures
 
 all: build
 
@@ -95,6 +95,9 @@ bench-scale: ## two million vectors: load and search, beside numpy and Faiss whe
 
 bench-rivals: ## beside SQLite and bbolt: durable inserts, bulk load, look-ups, scans (5 GB of disk, 5 minutes)
 	cd testdata/bench/rivals && $(GO) run . storage
+
+bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)
+	cd testdata/bench/rivals && $(GO) run . weight
 
 # --- Demo ---------------------------------------------------------------------------
 

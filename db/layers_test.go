@@ -143,9 +143,16 @@ func TestNoCgo(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("CGO_ENABLED=0 go build ./db/...: %v\n%s", err, out)
 	}
+	t.Setenv("CGO_ENABLED", "0")
+	for _, p := range goList(t, "-deps", "./db", "./db/driver") {
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("package db needs cgo for %s", p.ImportPath)
+		}
+	}
+	t.Setenv("CGO_ENABLED", "1")
 	for _, p := range goList(t, "-deps", "./db", "./db/driver") {
 		if len(p.CgoFiles) > 0 && !p.Standard && !optionalCgo[p.ImportPath] {
-			t.Errorf("package db needs cgo for %s", p.ImportPath)
+			t.Errorf("package db uses cgo for %s", p.ImportPath)
 		}
 	}
 }
@@ -154,7 +161,10 @@ func TestNoCgo(t *testing.T) {
 // through which methods are called by names that only the running program knows
 // makes the linker keep every exported method of every type.
 func TestWeight(t *testing.T) {
-	for _, p := range goList(t, "-deps", "./db", "./db/driver") {
+	for _, p := range goList(t, "-deps", "-tags=noparquet", "./db", "./db/driver") {
+		if strings.Contains(p.ImportPath, "parquet") {
+			t.Errorf("package db depends on %s although built without Parquet", p.ImportPath)
+		}
 		if p.ImportPath == "text/template" || p.ImportPath == "html/template" {
 			t.Errorf("package db depends on %s, and every program that embeds it is five megabytes larger", p.ImportPath)
 		}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+)
+
+// weighed are the programs in the folder weight, each of which opens a store,
+// inserts 1,000 vectors and asks for the ten nearest to one of them.
+var weighed = []struct {
+	folder, name, tags string
+	cgo                bool // can't be built without a C compiler
+}{
+	{"lupa", "Lupa", "", false},
+	{"lupa", "Lupa, `-tags noparquet`", "noparquet", false},
+	{"chromem", "chromem-go", "", false},
+	{"sqlitevec", "SQLite + sqlite-vec", "", true},
+	{"duckdb", "duckdb-go", "", true},
+}
+
+// weightTable builds the same small program with each library, stripped, checks
+// that all give the same answer, and prints what it weighs.
+func weightTable(args []string) error {
+	f := flag.NewFlagSet("weight", flag.ExitOnError)
+	only := f.String("only", "", "names of folders of weight, with commas; all by default")
+	f.Parse(args)
+	dir, err := os.MkdirTemp("", "weight")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fmt.Printf("%s, %s/%s, go build -trimpath -ldflags='-s -w'\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Println("| | stripped program | modules | packages beyond the standard library | C compiler |\n|---|---|---|---|---|")
+	answer := ""
+	for _, w := range weighed {
+		if *only != "" && !strings.Contains(","+*only+",", ","+w.folder+",") {
+			continue
+		}
+		bin := filepath.Join(dir, w.folder)
+		env := append(os.Environ(), "CGO_ENABLED=0")
+		if w.cgo {
+			env = append(os.Environ(), "CGO_ENABLED=1")
+		}
+		pkg := "./weight/" + w.folder
+		if _, err := output(env, "go", "build", "-trimpath", "-ldflags=-s -w", "-tags="+w.tags, "-o", bin, pkg); err != nil {
+			return err
+		}
+		got, err := output(env, bin)
+		if err != nil {
+			return err
+		}
+		if answer == "" {
+			answer = got
+		}
+		if got != answer {
+			return fmt.Errorf("%s finds %s, the others %s", w.name, got, answer)
+		}
+		st, err := os.Stat(bin)
+		if err != nil {
+			return err
+		}
+		deps, err := output(env, "go", "list", "-deps", "-tags="+w.tags, "-f", "{{if not .Standard}}{{with .Module}}{{.Path}}{{end}}{{end}}", pkg)
+		if err != nil {
+			return err
+		}
+		packages, modules := 0, map[string]bool{}
+		for m := range strings.FieldsSeq(deps) {
+			if m != "github.com/lupadb/lupa/testdata/bench/rivals" {
+				packages++
+				modules[m] = true
+			}
+		}
+		needs := "no"
+		if w.cgo {
+			needs = "yes"
+		}
+		fmt.Printf("| %s | %s MB | %d | %d | %s |\n", w.name, strconv.FormatFloat(float64(st.Size())/1e6, 'f', 1, 64), len(modules), packages, needs)
+	}
+	return nil
+}
+
+func output(env []string, name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Env = env
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err, complaints.String())
+	}
+	return string(out), nil
+}
