@@ -94,7 +94,7 @@ bench-scale: ## two million vectors: load and search, beside numpy and Faiss whe
 	$(GO) run ./testdata/bench $(BENCH_FLAGS)
 
 bench-rivals: ## beside SQLite and bbolt: durable inserts, bulk load, look-ups, scans (5 GB of disk, 5 minutes)
-	cd testdata/bench/rivals && $(GO) run . storage
+	cd testdata/bench/rivals && $(GO) run -mod=mod . storage
 
 bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)
 	cd testdata/bench/rivals && $(GO) run . weight

@@ -1,9 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -107,9 +110,20 @@ type fetcher struct {
 	readers  []*columnReader
 	scratch  []value.Column
 	from, to uint32
+
+	// Rows of few blocks are found through one iterator over all columns: opening one
+	// takes as long as finding a block.
+	few *pebble.Iterator
+	key []byte
 }
 
+// fewBlocks is the number of blocks up to which one iterator serves all columns.
+const fewBlocks = 4
+
 func (f *fetcher) close() {
+	if f.few != nil {
+		f.few.Close()
+	}
 	for _, r := range f.readers {
 		r.Close()
 	}
@@ -140,11 +154,16 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 			f.readers = append(f.readers, &columnReader{t: t, pos: c, from: f.from, to: min(f.to, t.sealedBlocks())})
 		}
 		f.scratch = make([]value.Column, len(f.cols))
+		if len(f.cols) > 1 && f.to-f.from <= fewBlocks {
+			if f.few, err = t.view.prefixIter(key.Family(nil, t.def.ID, key.Columns)); err != nil {
+				return corrupt(t.def.Name, "", "blocks", err)
+			}
+		}
 	}
 	n := f.out.Len
 	for i, r := range f.readers {
 		def, out := &t.def.Columns[r.pos], f.out.Cols[i]
-		src, err := r.raw(b)
+		src, err := f.raw(r, b)
 		if err != nil {
 			return err
 		}
@@ -180,6 +199,21 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 		}
 	}
 	return nil
+}
+
+// raw returns the encoded block of a column, as columnReader.raw does, valid until the
+// next call.
+func (f *fetcher) raw(r *columnReader, b uint32) ([]byte, error) {
+	if f.few == nil {
+		return r.raw(b)
+	}
+	f.key = key.Numbered(f.key[:0], f.t.def.ID, key.Columns, f.t.def.Columns[r.pos].ID, b)
+	if !f.few.SeekGE(f.key) || !bytes.Equal(f.few.Key(), f.key) {
+		return nil, firstError(f.t.corruptNumber(key.Columns, r.pos, b, f.few.Error()), r.missing(b))
+	}
+	src, err := f.few.ValueAndErr()
+	f.t.view.Reads.ScalarBytes.Add(int64(len(src)))
+	return src, f.t.corruptNumber(key.Columns, r.pos, b, err)
 }
 
 func (f *fetcher) vectors(r *columnReader, b uint32, nulls []byte, out *value.Column, order []int32) error {

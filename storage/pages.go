@@ -40,6 +40,9 @@ func (t *Table) numbersOf(prefix []byte, column int, from, to uint32) (*numbered
 }
 
 func (t *Table) corruptNumber(family byte, column int, n uint32, err error) error {
+	if err == nil {
+		return nil
+	}
 	what := map[byte]string{key.Columns: "block", key.Pages: "page", key.Codes: "codes of block"}[family]
 	return corrupt(t.def.Name, t.def.Columns[column].Name, fmt.Sprintf("%s %d", what, n), err)
 }

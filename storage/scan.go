@@ -184,10 +184,18 @@ func (r *columnReader) raw(b uint32) ([]byte, error) {
 		}
 	}
 	src, err := r.blocks.Get(b)
-	if err == nil && src == nil && !r.t.def.Columns[r.pos].filled(b) {
-		err = r.t.corruptNumber(key.Columns, r.pos, b, fmt.Errorf("%w: it is missing", block.ErrMalformed))
+	if err == nil && src == nil {
+		err = r.missing(b)
 	}
 	return src, err
+}
+
+// missing is the error for a block that has no key, nil when that is all right.
+func (r *columnReader) missing(b uint32) error {
+	if r.t.def.Columns[r.pos].filled(b) {
+		return nil
+	}
+	return r.t.corruptNumber(key.Columns, r.pos, b, fmt.Errorf("%w: it is missing", block.ErrMalformed))
 }
 
 // read decodes block b. Of a vector column only the pages that hold a live row

@@ -62,7 +62,33 @@ type parsed struct {
 	body      []byte
 }
 
+// parse reads a block's header and checks the block's length and offsets.
 func parse(src []byte, kind value.Kind) (parsed, error) {
+	p, err := parseHeader(src, kind)
+	if err != nil {
+		return p, err
+	}
+	return p, p.check()
+}
+
+// parseRow is parse for whoever needs row i only: of the offsets of texts it checks
+// those of that row.
+func parseRow(src []byte, kind value.Kind, i int) (parsed, error) {
+	p, err := parseHeader(src, kind)
+	if err != nil {
+		return p, err
+	}
+	if i >= p.n {
+		return p, malformed("row %d of %d", i, p.n)
+	}
+	switch kind {
+	case value.Text, value.JSON, value.Blob:
+		return p, p.checkString(i)
+	}
+	return p, p.check()
+}
+
+func parseHeader(src []byte, kind value.Kind) (parsed, error) {
 	if len(src) < header {
 		return parsed{}, malformed("%d bytes", len(src))
 	}
@@ -83,7 +109,7 @@ func parse(src []byte, kind value.Kind) (parsed, error) {
 		return parsed{}, malformed("null bitmap is cut off")
 	}
 	p.body = src[header+p.nullBytes:]
-	return p, p.check()
+	return p, nil
 }
 
 func (p *parsed) null(i int) bool { return p.nullBytes > 0 && p.nulls()[i>>3]&(1<<(i&7)) != 0 }
@@ -291,12 +317,9 @@ func resize[T any](s []T, n int) []T {
 // At returns row i of a block without decoding the others. Of a vector column
 // it tells only NULL from the rest, for which it returns an empty vector.
 func At(src []byte, t value.Type, i int) (value.Value, error) {
-	p, err := parse(src, t.Kind)
+	p, err := parseRow(src, t.Kind, i)
 	if err != nil {
 		return value.Value{}, err
-	}
-	if i >= p.n {
-		return value.Value{}, malformed("row %d of %d", i, p.n)
 	}
 	if p.null(i) {
 		return value.Value{}, nil

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync"
 
 	"github.com/lupadb/lupa/db"
@@ -73,7 +74,13 @@ func storageBench(args []string) error {
 	lookups := flags.Int("lookups", 20_000, "look-ups by key a round")
 	rounds := flags.Int("rounds", 5, "rounds")
 	dir := flags.String("dir", "", "folder on the disk to measure; default: a temporary one")
+	only := flags.String("only", "", "only jobs that match this expression (and the bulk load)")
+	profile := flags.String("profile", "", "write CPU profiles of Lupa's last rounds to files of this name and a number")
 	flags.Parse(args)
+	wanted, err := regexp.Compile("bulk load|" + *only)
+	if err != nil {
+		return err
+	}
 
 	top, err := os.MkdirTemp(*dir, "rivals-")
 	if err != nil {
@@ -108,7 +115,7 @@ func storageBench(args []string) error {
 			return os.RemoveAll(at)
 		}, nil
 	}
-	r := &report{names: names}
+	r := &report{names: names, only: wanted, profile: *profile}
 	each := func(all []keeper, f func(k keeper, round int) error) (c []contender) {
 		for i, k := range all {
 			c = append(c, contender{names[i], func(round int) error { return f(k, round) }})

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +20,10 @@ type contender struct {
 
 // A report is a table of jobs by contenders: medians of times a unit of work.
 type report struct {
-	names []string // columns; the first is Lupa
-	rows  []reportRow
+	names   []string       // columns; the first is Lupa
+	only    *regexp.Regexp // jobs to do; nil: all
+	profile string         // where CPU profiles of Lupa's jobs go; "" for none
+	rows    []reportRow
 }
 
 type reportRow struct {
@@ -30,6 +35,9 @@ type reportRow struct {
 // medians of seconds / units to the report. Which contender begins changes from
 // round to round. A first round is not counted if warm is set.
 func (r *report) measure(job string, rounds, units int, warm bool, all []contender) error {
+	if r.only != nil && !r.only.MatchString(job) {
+		return nil
+	}
 	times := make([][]float64, len(all))
 	first := 0
 	if warm {
@@ -42,8 +50,20 @@ func (r *report) measure(job string, rounds, units int, warm bool, all []contend
 				continue
 			}
 			runtime.GC()
+			if r.profile != "" && i == 0 && round == rounds-1 {
+				f, err := os.Create(fmt.Sprintf("%s.%d", r.profile, len(r.rows)))
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				if err := pprof.StartCPUProfile(f); err != nil {
+					return err
+				}
+			}
 			start := time.Now()
-			if err := all[i].run(round + 1); err != nil {
+			err := all[i].run(round + 1)
+			pprof.StopCPUProfile()
+			if err != nil {
 				return fmt.Errorf("%s, %s: %w", job, all[i].name, err)
 			}
 			if round >= 0 {
