@@ -4,6 +4,7 @@
 //	imagesearch    index a folder of pictures; search by phrase or by picture
 //	products       a catalogue searched by meaning, price, stock and category
 //	recommend      more like what somebody liked: the mean of vectors
+//	repository     bookmarks behind database/sql alone, as a repository
 //	httpserver     searches over HTTP, under load, with Prometheus metrics
 //	customencoder  an encoder of one's own, without cgo (package ngram)
 //	demo           the store of make demo, from Go: query by phrase and vector, insert

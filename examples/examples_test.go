@@ -148,6 +148,30 @@ func TestProducts(t *testing.T) {
 	}
 }
 
+func TestRepository(t *testing.T) {
+	bookmarks := filepath.Join(t.TempDir(), "bookmarks.lupa")
+	for _, b := range [][]string{
+		{"https://example.org/slog", "Structured logging in Go", "go", "logging"},
+		{"https://example.org/zap", "Logging without allocations", "go", "logging"},
+		{"https://example.org/cake", "Apple cake with cloves", "kitchen"},
+	} {
+		if out := run(t, root, "repository", append([]string{bookmarks, "add"}, b...)...); out != "" {
+			t.Errorf("adding printed %s", out)
+		}
+	}
+	want(t, run(t, root, "repository", bookmarks, "search", "cakes with apples"), `\A0\.\d+  Apple cake with cloves`)
+	want(t, run(t, root, "repository", bookmarks, "search", "cakes with apples", "go"), `\A(.*(slog|zap)\n){2}\z`)
+	want(t, run(t, root, "repository", bookmarks, "like", "https://example.org/slog"), `\A0\.\d+  Logging without allocations`)
+	want(t, run(t, root, "repository", bookmarks, "show", "https://example.org/slog"), `(?m)^Structured logging in Go\nadded 20\d\d-\d\d-\d\d, tags: go, logging\n\z`)
+	for _, c := range []struct{ what, want string }{{"add", "bookmarked already"}, {"remove", ""}, {"remove", "no such bookmark"}, {"like", "no such bookmark"}} {
+		out, err := exec.Command(filepath.Join(bin, "repository"), bookmarks, c.what, "https://example.org/zap", "again").CombinedOutput()
+		if (err != nil) != (c.want != "") || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: %s%v, want %q", c.what, out, err, c.want)
+		}
+	}
+	want(t, run(t, root, "repository", bookmarks, "search", "logging", "go"), `\A.*slog\n\z`)
+}
+
 func TestRecommend(t *testing.T) {
 	out := run(t, root, "recommend", "PVUDufpRuGS", "cwOXY9NcBJN")
 	want(t, out, `(?m)\Aliked\n(  1\.0000  (PVUDufpRuGS|cwOXY9NcBJN)  .+\n){2}you may like\n(  0\.\d{4}  \S+  .+\n){5}\z`)
@@ -199,7 +223,7 @@ func TestHTTPServer(t *testing.T) {
 
 // TestWithoutCgo builds what is said to need no C compiler.
 func TestWithoutCgo(t *testing.T) {
-	cmd := exec.Command("go", "build", "-o", t.TempDir(), "./examples/customencoder", "./examples/products", "./examples/recommend")
+	cmd := exec.Command("go", "build", "-o", t.TempDir(), "./examples/customencoder", "./examples/products", "./examples/recommend", "./examples/repository")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -4,9 +4,11 @@
 //	defer pool.Close()
 //	rows, err := pool.QueryContext(ctx, `SELECT id, clip FROM photos ORDER BY clip_sim($1) LIMIT 5`, "a wolf")
 //
-// For programs that only know names (sql.Open("lupa", "photos.lupa"), sqlx,
-// usql), call [Register] once, before: importing this package has no side
-// effect. An already open *db.DB is shared by [ForDB].
+// For programs that only know names (sql.Open("lupa", "photos.lupa"), sqlx.Connect),
+// call [Register] once, before: importing this package has no side effect. An
+// already open *db.DB is shared by [ForDB]. The tests in testdata/compat
+// run sqlx over it. Programs that come with their drivers compiled in, such as
+// usql, have to be built with this one.
 //
 // # Data source names
 //
@@ -22,10 +24,11 @@
 //
 // # Types
 //
-// A VECTOR arrives as []float32 and scans into []float32, db.Floats or any; JSON
-// and BLOB arrive as []byte, TEXT as string, INTEGER as int64, REAL as float64,
-// BOOLEAN as bool, TIMESTAMP as time.Time (UTC). Arguments are those of package
-// db: vectors, pictures and sql.Named among them.
+// A VECTOR arrives as []float32 and scans into []float32, db.Floats or any; one
+// that may be NULL into db.Floats, sql.Null[[]float32] or any. JSON and BLOB
+// arrive as []byte, TEXT as string, INTEGER as int64, REAL as float64, BOOLEAN as
+// bool, TIMESTAMP as time.Time (UTC). Arguments are those of package db: vectors,
+// pictures and sql.Named among them.
 //
 // # Transactions
 //
