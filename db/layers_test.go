@@ -18,7 +18,7 @@ const module = "github.com/lupadb/lupa/"
 var layers = []string{
 	"encoder/internal/nearest",
 	"encoder",
-	"encoder/clip", "encoder/table", "encoder/hub",
+	"encoder/clip", "encoder/unigram", "encoder/table", "encoder/hub",
 	"encoder/onnx",
 	"storage/internal/simd",
 	"storage/value",

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/clip"
 )
 
 // The graphs that are measured have random weights and, but for attention,
@@ -102,7 +103,7 @@ func wordsOf(t testing.TB, e *Encoder, n, start int) func() (text string, ids []
 			digits[k] = fmt.Sprint(rest % 10)
 		}
 		s := strings.Join(digits, " ")
-		ids := tok.Encode(s)
+		ids := tok.Append(nil, s, clip.DefaultMaxLength)
 		if len(ids) != n {
 			t.Fatalf("%q has %d tokens, not %d", s, len(ids), n)
 		}

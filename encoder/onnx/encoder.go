@@ -25,7 +25,7 @@ type Encoder struct {
 	cache  *textCache
 	queue  textQueue
 
-	tokenizer    func() (*clip.Tokenizer, error) // loaded when first needed
+	tokenizer    func() (tokenizer, error) // loaded when first needed
 	preprocessor func() (*clip.Preprocessor, error)
 }
 
@@ -65,7 +65,7 @@ func Open(dir string, opts *Options) (*Encoder, error) {
 	if f.Image != nil {
 		e.image = newRunner(f.Image, &e.opts)
 	}
-	e.tokenizer = sync.OnceValues(func() (*clip.Tokenizer, error) { return clip.LoadTokenizer(f.Text.Config) })
+	e.tokenizer = sync.OnceValues(func() (tokenizer, error) { return loadTokenizer(f.Text.Config) })
 	e.preprocessor = sync.OnceValues(func() (*clip.Preprocessor, error) { return clip.LoadPreprocessor(f.Image.Config) })
 	return e, nil
 }

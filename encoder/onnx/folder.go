@@ -21,6 +21,8 @@ import (
 //     text_model_quantized.onnx.
 //   - immich's: textual/model.onnx with its tokenizer, visual/model.onnx with
 //     preprocess_cfg.json.
+//   - SigLIP's, a Hugging Face export with a tokenizer of another kind (package
+//     unigram) whose texts are always filled up to one length.
 //   - Single towers, as Qdrant publishes them: model.onnx with its tokenizer or
 //     preprocessor. Of two folders NAME-text and NAME-vision side by side, either
 //     opens both.
@@ -336,6 +338,7 @@ func (f *Folder) textTower(t *Tower, c *candidate) error {
 		return fmt.Errorf("there is no tokenizer for %s: tokenizer.json, or vocab.json and merges.txt, is missing in %s", t.Path, strings.Join(c.configs, " and "))
 	}
 	cfg := f.config(c)
+	siglip := strings.HasPrefix(cfg.ModelType, "siglip")
 	t.MaxTokens = clip.DefaultMaxLength
 	switch n := g.Inputs[0].size(1); {
 	case n == 0 || n == 1:
@@ -346,11 +349,16 @@ func (f *Folder) textTower(t *Tower, c *candidate) error {
 		t.MaxTokens = cfg.TextConfig.MaxPositions
 	case cfg.TextCfg.ContextLength > 1:
 		t.MaxTokens = cfg.TextCfg.ContextLength
+	case siglip: // whose config.json leaves out what is the default
+		t.MaxTokens = siglipMaxTokens
 	}
 	// SigLIP was trained on texts filled up to its maximum and masks nothing.
-	t.Pad = t.Pad || strings.HasPrefix(cfg.ModelType, "siglip")
+	t.Pad = t.Pad || siglip
 	return t.pickOutput(cfg, "text_embeds", "embedding", "pooler_output", "text_features", "sentence_embedding")
 }
+
+// siglipMaxTokens is the length of SigLIP's texts.
+const siglipMaxTokens = 64
 
 // onlyConfig is true of tokenizer_config.json without a vocabulary.
 func onlyConfig(files []string) bool {

@@ -257,6 +257,68 @@ func TestPadded(t *testing.T) {
 	}
 }
 
+// A folder as SigLIP is exported: SentencePiece's tokenizer, texts of 64 tokens
+// without config.json saying so, pictures squashed to a square, the pooler's
+// output.
+func TestSigLIP(t *testing.T) {
+	needRuntime(t)
+	tokens, err := os.ReadFile("../unigram/testdata/tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 8
+	pick := make([]float32, 3*n*n*64) // the first 64 values of the red plane
+	for i := range 64 {
+		pick[i*64+i] = 1
+	}
+	images := graphParts{
+		nodes: [][]byte{
+			node("Flatten", []string{"pixel_values"}, []string{"last_hidden_state"}, "axis", 1),
+			node("MatMul", []string{"last_hidden_state", "w"}, []string{"pooler_output"}),
+		},
+		weights: [][]byte{weights("w", Float32, pick, 3*n*n, 64)},
+		inputs:  [][]byte{value("pixel_values", Float32, "batch_size", 3, "height", "width")},
+		outputs: [][]byte{value("last_hidden_state", Float32, "batch_size", 3*n*n), value("pooler_output", Float32, "batch_size", 64)},
+	}
+	files := map[string][]byte{
+		"onnx/text_model.onnx": echo(64).model(), "onnx/vision_model.onnx": images.model(),
+		"tokenizer.json":        tokens,
+		"tokenizer_config.json": []byte(`{"model_max_length": 64, "pad_token": "</s>", "tokenizer_class": "SiglipTokenizer"}`),
+		"config.json":           []byte(`{"model_type": "siglip", "text_config": {"model_type": "siglip_text_model"}}`),
+		"preprocessor_config.json": []byte(`{"do_normalize": true, "do_rescale": true, "do_resize": true, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5],
+			"image_processor_type": "SiglipImageProcessor", "resample": 3, "rescale_factor": 0.00392156862745098, "size": {"height": 8, "width": 8}}`),
+	}
+	e := open(t, put(t, files), nil)
+	v, err := e.EncodeTexts(t.Context(), []string{"A  Wolf!"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]float64, 64) // "a", "wolf", and the end up to the maximum
+	for i := range ids {
+		ids[i] = 1
+	}
+	ids[0], ids[1] = 3, 96
+	if cosine(v[0], ids) < 0.9999999 {
+		t.Errorf("got %v", v[0])
+	}
+	red := image.NewNRGBA(image.Rect(0, 0, 40, 8))
+	for i := range red.Pix {
+		red.Pix[i] = []byte{byte(i / 4 % 40 / 20 * 255), 0, 0, 255}[i%4]
+	}
+	r, err := e.EncodeImages(t.Context(), []encoder.Image{{Decoded: red}})
+	if err != nil || r[0].Err != nil {
+		t.Fatal(err, r[0].Err)
+	}
+	if p := r[0].Vector; p[0] > -0.12 || p[7] < 0.12 || p[0] != p[56] {
+		t.Errorf("squashed, the picture is dark on the left and red on the right: %v", p)
+	}
+	files["tokenizer.json"] = bytes.Replace(tokens, []byte(`"Lowercase"`), []byte(`"Uppercase"`), 1)
+	e = open(t, put(t, files), nil)
+	if _, err := e.EncodeTexts(t.Context(), []string{"a"}); err == nil || !strings.Contains(err.Error(), `"Uppercase" is not supported`) {
+		t.Errorf("an unknown normalizer: %v", err)
+	}
+}
+
 // Batches of a fixed size are filled up and what fills them is thrown away.
 func TestFixedBatch(t *testing.T) {
 	needRuntime(t)

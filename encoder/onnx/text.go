@@ -4,6 +4,9 @@ import (
 	"context"
 	"slices"
 	"sync"
+
+	"github.com/lupadb/lupa/encoder/clip"
+	"github.com/lupadb/lupa/encoder/unigram"
 )
 
 // maxTextBatch bounds the memory of one run: 32 texts of 77 tokens take some 60
@@ -20,6 +23,20 @@ func (e *Encoder) EncodeTexts(ctx context.Context, texts []string) ([][]float32,
 		return nil, err
 	}
 	return e.cache.get(ctx, texts, e.encodeTexts)
+}
+
+// tokenizer is what turns texts into token ids: CLIP's or SentencePiece's.
+type tokenizer interface {
+	// Append appends the ids of a text, at most n.
+	Append(dst []int64, text string, n int) []int64
+	Pad() int64
+}
+
+func loadTokenizer(dir string) (tokenizer, error) {
+	if unigram.Is(dir) {
+		return unigram.Load(dir)
+	}
+	return clip.LoadTokenizer(dir)
 }
 
 // textJob is a text on its way through the tower.

@@ -167,6 +167,12 @@ func TestModelCommands(t *testing.T) {
 	if got.status != 1 || !strings.Contains(got.err, "wrods") {
 		t.Errorf("%d %s", got.status, got.err)
 	}
+	if os.Getenv("ONNXRUNTIME_SHARED_LIBRARY_PATH") != "" {
+		got = lupa(t, "", "model", "check", "../../../../testdata/models/tiny-clip")
+		if got.status != 0 || !strings.Contains(got.out, "encodes a text\nencodes a picture\n") {
+			t.Errorf("%d %s%s", got.status, got.out, got.err)
+		}
+	}
 	got = lupa(t, ".models\n", wordStore(t, models), "--models", models, "--format", "csv")
 	if !strings.Contains(got.out, "w.clip") {
 		t.Errorf("%s%s", got.out, got.err)

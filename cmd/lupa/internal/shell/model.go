@@ -3,6 +3,7 @@ package shell
 import (
 	"context"
 	"fmt"
+	"image"
 	"path/filepath"
 	"strings"
 
@@ -59,7 +60,7 @@ func (s *Shell) model(ctx context.Context, rest []string) error {
 	case len(rest) == 1 && rest[0] == "list" || len(rest) == 0:
 		return s.modelList()
 	case len(rest) == 2 && rest[0] == "check":
-		return s.modelCheck(rest[1])
+		return s.modelCheck(ctx, rest[1])
 	case len(rest) == 2 && rest[0] == "pull":
 		return s.modelPull(ctx, rest[1])
 	}
@@ -83,7 +84,7 @@ func (s *Shell) modelList() error {
 }
 
 // modelCheck says what an encoder can do, and fails if that is nothing.
-func (s *Shell) modelCheck(name string) error {
+func (s *Shell) modelCheck(ctx context.Context, name string) error {
 	m, err := encoder.SearchPath(s.opts.models...).Find(name)
 	if err != nil {
 		return err
@@ -109,8 +110,35 @@ func (s *Shell) modelCheck(name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.std.out, "runs on ONNX Runtime %s, %s\n", version, path)
-	return err
+	fmt.Fprintf(s.std.out, "runs on ONNX Runtime %s, %s\n", version, path)
+	return s.tryModel(ctx, m.Dir)
+}
+
+// tryModel encodes something with each tower of a model folder: only that tells
+// whether tokenizer and graphs work.
+func (s *Shell) tryModel(ctx context.Context, dir string) error {
+	e, err := onnx.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	if e.Folder().Text != nil {
+		if _, err := e.EncodeTexts(ctx, []string{"a wolf"}); err != nil {
+			return fmt.Errorf("encoding a text: %w", err)
+		}
+		fmt.Fprintln(s.std.out, "encodes a text")
+	}
+	if e.Folder().Image != nil {
+		r, err := e.EncodeImages(ctx, []encoder.Image{{Decoded: image.NewGray(image.Rect(0, 0, 320, 240))}})
+		if err == nil {
+			err = r[0].Err
+		}
+		if err != nil {
+			return fmt.Errorf("encoding a picture: %w", err)
+		}
+		fmt.Fprintln(s.std.out, "encodes a picture")
+	}
+	return nil
 }
 
 // modelPull downloads a model.
