@@ -67,14 +67,14 @@ func (l *Load) Next(ctx context.Context) (*value.Batch, error) {
 	return nil, err
 }
 
-// sampledRows is the number of rows from which on a load trains codes well
+// SampledRows is the number of rows from which on a load trains codes well
 // enough to be worth sample queries.
-const sampledRows = 4096
+const SampledRows = 4096
 
 // head reads the first rows, and tells whether there may be more of them. Nobody
 // has to wait for a load that is small, or whose input turns out to be wrong.
 func (l *Load) head(ctx context.Context) (head []*value.Batch, more bool, err error) {
-	for n := 0; n < sampledRows; {
+	for n := 0; n < SampledRows; {
 		b, err := l.in.Next(ctx)
 		if err != nil || b == nil {
 			return head, false, err

@@ -40,9 +40,18 @@ type Batches interface {
 
 // copyRows plans the insertion of rows from a program into columns of a table.
 func (b *binder) copyRows(name string, columns []string, types []value.Type, src Batches) (*Plan, error) {
-	table, err := b.table(parse.Ident{Name: name})
+	table, ords, rel, err := b.programRows(name, columns, types, src)
 	if err != nil {
 		return nil, err
+	}
+	return b.load(table, ords, rel)
+}
+
+// programRows binds rows from a program to columns of a table.
+func (b *binder) programRows(name string, columns []string, types []value.Type, src Batches) (*storage.Table, []int, *relation, error) {
+	table, err := b.table(parse.Ident{Name: name})
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	var names []parse.Ident
 	for _, c := range columns {
@@ -50,30 +59,36 @@ func (b *binder) copyRows(name string, columns []string, types []value.Type, src
 	}
 	ords, err := targetColumns(table.Def(), names)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	if len(types) != len(ords) {
-		return nil, fmt.Errorf("%s given for %s of %s", count(len(types), "column"), count(len(ords), "column"), name)
+		return nil, nil, nil, fmt.Errorf("%s given for %s of %s", count(len(types), "column"), count(len(ords), "column"), name)
 	}
 	n := &sourceNode{text: "rows of the program"}
 	for i, t := range types {
 		n.outs = append(n.outs, &column{name: table.Def().Columns[ords[i]].Name, typ: t})
 	}
 	n.open = func(want []int) (exec.Operator, error) { return &exec.FromProgram{Source: src, Columns: want}, nil }
-	return b.load(table, ords, &relation{n, n.outs})
+	return table, ords, &relation{n, n.outs}, nil
 }
 
-// load plans the adding of rows to a table.
-func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
-	def := table.Def()
-	full, err := b.fullRows(src, def, ords, fn.Explicit)
+// completeRows plans the rows of src as the table stores them: all columns in their
+// order, converted, encoded, defaults filled in.
+func (b *binder) completeRows(table *storage.Table, ords []int, src *relation) (exec.Operator, error) {
+	full, err := b.fullRows(src, table.Def(), ords, fn.Explicit)
 	if err != nil {
 		return nil, err
 	}
 	if err := b.resolve(); err != nil {
 		return nil, err
 	}
-	child, err := b.physical(full, full.outs)
+	return b.physical(full, full.outs)
+}
+
+// load plans the adding of rows to a table.
+func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
+	def := table.Def()
+	child, err := b.completeRows(table, ords, src)
 	if err != nil {
 		return nil, err
 	}

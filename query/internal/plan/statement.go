@@ -22,6 +22,28 @@ func CopyRows(ctx context.Context, in *Input, table string, columns []string, ty
 	return newBinder(ctx, in).copyRows(table, columns, types, src)
 }
 
+// CompleteRows plans rows made by a program as the table stores them: all its
+// columns in their order, converted, encoded, defaults filled in.
+func CompleteRows(ctx context.Context, in *Input, table string, columns []string, types []value.Type, src Batches) (exec.Operator, error) {
+	b := newBinder(ctx, in)
+	t, ords, rel, err := b.programRows(table, columns, types, src)
+	if err != nil {
+		return nil, err
+	}
+	return b.completeRows(t, ords, rel)
+}
+
+// QuerySamples encodes typical prompts for the columns of a table that have an
+// encoder: see storage.LoadOptions.
+func QuerySamples(ctx context.Context, in *Input, table string) (map[int][][]float32, error) {
+	b := newBinder(ctx, in)
+	t, err := b.table(parse.Ident{Name: table})
+	if err != nil {
+		return nil, err
+	}
+	return b.querySamples(ctx, t.Def())
+}
+
 func (b *binder) statement(s parse.Statement) (*Plan, error) {
 	switch s := s.(type) {
 	case *parse.Select:
