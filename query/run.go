@@ -106,6 +106,7 @@ func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag str
 		if err != nil {
 			return nil, err
 		}
+		tx.OneStatement()
 		in.Tx, own = tx, true
 	default:
 		var err error

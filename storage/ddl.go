@@ -213,10 +213,23 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 	d := t.def.clone()
 	col.ID, col.fill, col.fillBlocks = d.nextID, fill, t.sealedBlocks()
 	d.nextID++
+	write := sink(tx)
 	if fill.Kind() == value.Vector {
 		// Searches read pages, so a vector is written out; NULLs need no page.
 		col.fillBlocks = 0
-		if err := tx.fillVectors(ctx, t, &col); err != nil {
+		if tx.inFiles(t) {
+			b, err := tx.newBuild()
+			defer func() {
+				if tx.built == nil {
+					b.abort()
+				}
+			}()
+			if err != nil {
+				return err
+			}
+			write = b
+		}
+		if err := tx.fillVectors(ctx, t, &col, write); err != nil {
 			return err
 		}
 	}
@@ -228,15 +241,18 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 		var st stats
 		st.add(one, []int32{0})
 		st.rows, st.nulls = n, st.nulls*n
-		if err := tx.set(key.Of(nil, d.ID, key.Stats, col.ID), st.encode()); err != nil {
+		if err := write.set(key.Of(nil, d.ID, key.Stats, col.ID), st.encode()); err != nil {
 			return err
 		}
+	}
+	if b, ok := write.(*build); ok {
+		return tx.keepBuild(b, d)
 	}
 	return tx.changeTable(t.def, d)
 }
 
 // fillVectors writes the sealed blocks of a new vector column that is the same everywhere.
-func (tx *Tx) fillVectors(ctx context.Context, t *Table, col *ColumnDef) error {
+func (tx *Tx) fillVectors(ctx context.Context, t *Table, col *ColumnDef, to sink) error {
 	d := &TableDef{ID: t.def.ID, Name: t.def.Name, Columns: []ColumnDef{*col}}
 	b := newBlockBuilder(d)
 	col.fillColumn(b.cols[0], BlockRows)
@@ -252,7 +268,7 @@ func (tx *Tx) fillVectors(ctx context.Context, t *Table, col *ColumnDef) error {
 		if dead != nil && dead.Count() == BlockRows {
 			continue
 		}
-		if err := b.seal(ctx, tx, n); err != nil {
+		if err := b.seal(ctx, to, n); err != nil {
 			return err
 		}
 	}
@@ -340,7 +356,8 @@ func (tx *Tx) SetColumnModel(ctx context.Context, table, column, encoderName str
 }
 
 // CreateIndex builds an index over the rows there are; only Name, Unique and
-// Columns (ids) of def count.
+// Columns (ids) of def count. A large index wants a transaction of its own: see
+// OneStatement.
 func (tx *Tx) CreateIndex(ctx context.Context, table string, def IndexDef, progress Progress) error {
 	t, err := tx.table(table)
 	if err != nil {
@@ -351,41 +368,18 @@ func (tx *Tx) CreateIndex(ctx context.Context, table string, def IndexDef, progr
 		return err
 	}
 	x := &d.Indexes[len(d.Indexes)-1]
-	which := make([]int, len(x.Columns))
-	for i, id := range x.Columns {
-		which[i] = d.ColumnID(id)
+	if tx.inFiles(t) {
+		return tx.buildIndex(ctx, t, d, x, progress)
 	}
-	s := t.Scan(ScanOptions{Columns: which})
-	defer s.Close()
-	cols := make([]*value.Column, len(d.Columns))
 	prefix := key.Of(nil, d.ID, key.Index, x.ID)
-	var k []byte
-	done := uint64(0)
-	for {
-		b, err := s.Next(ctx)
-		if err != nil {
-			return err
-		}
-		if b == nil {
-			break
-		}
-		for i, c := range which {
-			cols[c] = b.Cols[i]
-		}
-		for _, p := range selected(b) {
-			k, _ = keyOf(append(k[:0], prefix...), d, x, cols, int(p))
-			if err := checkKeySize(d, x, k[len(prefix):]); err != nil {
-				return err
-			}
-			k = binary.BigEndian.AppendUint64(k, b.Rows[p])
-			if err := tx.set(k, nil); err != nil {
-				return err
-			}
-		}
-		done += uint64(b.Count())
-		if progress != nil {
-			progress("indexing", done, t.Rows())
-		}
+	entry := append([]byte(nil), prefix...)
+	err = t.indexKeys(ctx, d, x, progress, func(k []byte, row uint64) error {
+		entry = append(entry[:len(prefix)], k...)
+		entry = binary.BigEndian.AppendUint64(entry, row)
+		return tx.set(entry, nil)
+	})
+	if err != nil {
+		return err
 	}
 	if x.Unique {
 		if err := tx.checkUnique(ctx, d, x); err != nil {

@@ -74,6 +74,19 @@ func (tx *Tx) removeKeys(ctx context.Context, t *Table, rows []uint64) error {
 	if len(which) == 0 {
 		return nil
 	}
+	if uint64(len(rows)) == t.counters.live { // all of them
+		if t.def.PrimaryKey >= 0 {
+			if err := tx.deletePrefix(key.Family(nil, t.def.ID, key.Primary)); err != nil {
+				return err
+			}
+		}
+		for _, x := range t.def.Indexes {
+			if err := tx.deletePrefix(key.Of(nil, t.def.ID, key.Index, x.ID)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	w := indexWriter{tx: tx, d: t.def}
 	cols := make([]*value.Column, len(t.def.Columns))
 	for len(rows) > 0 {

@@ -17,6 +17,9 @@ func SetMemTable(o *Options, size uint64) { o.memTable = size }
 // SetSortMemory makes loads spill their keys to files early.
 func SetSortMemory(s *Store, n int) { s.sortMemory = n }
 
+// SetBuildRows lets transactions of one statement build in files from n rows on.
+func SetBuildRows(s *Store, n uint64) { s.buildRows = n }
+
 // SetPatience shortens the time that a write may hang on a failed disk.
 func SetPatience(s *Store, d time.Duration) { s.patience = d }
 

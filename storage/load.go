@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -78,12 +77,11 @@ func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error
 		return nil, err
 	}
 	l := &Loader{s: s, opts: opts}
-	l.dir = s.fs.PathJoin(s.dir, fmt.Sprintf("%s%d", loadDirPrefix, time.Now().UnixNano()))
 	var err error
 	if l.view, err = s.Snapshot(); err != nil {
 		return nil, firstError(err, l.Abort())
 	}
-	if err = s.fs.MkdirAll(l.dir, 0o755); err != nil {
+	if l.dir, err = s.newLoadDir(); err != nil {
 		return nil, firstError(err, l.Abort())
 	}
 	l.sst = s.newSSTWriter(l.dir)
@@ -249,23 +247,13 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 // publish ingests what was written.
 func (l *Loader) publish(ctx context.Context) error {
 	l.progress("publishing", l.n, l.n)
-	c := &l.s.commits
-	if err := l.sst.put(key.Commits, key.Commits, c.countedCommit()); err != nil {
-		return err
-	}
-	files, err := l.sst.finish()
-	if err != nil {
+	if _, err := l.sst.finish(); err != nil { // the long part
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := l.s.guard("publish the load", func() error { return l.s.db.Ingest(context.Background(), files) }); err != nil {
-		return err
-	}
-	c.made++
-	l.s.acknowledged(c.made)
-	return nil
+	return l.s.ingest(l.sst)
 }
 
 // finishTail writes the rows after the last full block.

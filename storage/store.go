@@ -45,6 +45,7 @@ type Store struct {
 	dropUpper bool
 
 	sortMemory int           // see defaultSortMemory
+	buildRows  uint64        // see defaultBuildRows
 	patience   time.Duration // how long a write may hang after the disk has failed
 
 	mu       sync.Mutex
@@ -70,7 +71,7 @@ func Open(dir string, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
 	g := &guardFS{FS: o.FS, fail: s.fail}
 	if o.InMemory {
 		if o.ReadOnly {

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -23,6 +24,8 @@ type Tx struct {
 	*View
 	batch          *pebble.Batch
 	baseGeneration uint64 // of the catalog at the start
+	single         bool   // see OneStatement
+	built          *build // nil, or all that the transaction has written
 	done           bool
 }
 
@@ -68,6 +71,12 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	tx.closed.Store(true)
 	s := tx.store
 	defer s.leave()
+	if tx.built != nil {
+		err := s.ingest(tx.built.sst)
+		tx.built.abort()
+		s.unlockWriter()
+		return firstError(err, tx.batch.Close())
+	}
 	if tx.batch.Empty() {
 		s.unlockWriter()
 		return tx.batch.Close()
@@ -109,9 +118,17 @@ func (tx *Tx) Rollback() error {
 	}
 	tx.done = true
 	tx.closed.Store(true)
+	tx.dropBuild()
 	tx.store.unlockWriter()
 	tx.store.leave()
 	return tx.batch.Close()
+}
+
+func (tx *Tx) dropBuild() {
+	if tx.built != nil {
+		tx.built.abort()
+		tx.built = nil
+	}
 }
 
 // Savepoint marks a place in the transaction.
@@ -119,11 +136,12 @@ type Savepoint struct {
 	size    int // bytes of the batch
 	count   uint32
 	catalog *catalog
+	built   bool
 }
 
 // Savepoint returns the current place.
 func (tx *Tx) Savepoint() Savepoint {
-	return Savepoint{tx.batch.Len(), tx.batch.Count(), tx.catalog}
+	return Savepoint{tx.batch.Len(), tx.batch.Count(), tx.catalog, tx.built != nil}
 }
 
 // RollbackTo undoes everything written since the savepoint. Scanners of the
@@ -131,6 +149,9 @@ func (tx *Tx) Savepoint() Savepoint {
 func (tx *Tx) RollbackTo(sp Savepoint) error {
 	if tx.done {
 		return ErrClosed
+	}
+	if !sp.built {
+		tx.dropBuild()
 	}
 	if tx.batch.Len() == sp.size {
 		return nil
@@ -158,12 +179,21 @@ func (tx *Tx) RollbackTo(sp Savepoint) error {
 // set writes a key; it is the sink of sealed blocks, too.
 func (tx *Tx) set(k, v []byte) error {
 	if tx.batch.Len()+len(k)+len(v) > maxTransaction {
-		return fmt.Errorf("%w: its changes take more than %d MiB of memory; use COPY, or several transactions", ErrTooLarge, maxTransaction>>20)
+		return tooLarge()
 	}
 	return tx.batch.Set(k, v, nil)
 }
 
-func (tx *Tx) deleteKey(k []byte) error { return tx.batch.Delete(k, nil) }
+func (tx *Tx) deleteKey(k []byte) error {
+	if tx.batch.Len()+len(k) > maxTransaction {
+		return tooLarge()
+	}
+	return tx.batch.Delete(k, nil)
+}
+
+func tooLarge() error {
+	return fmt.Errorf("%w: its changes take more than %d MiB of memory; use COPY, or several transactions", ErrTooLarge, maxTransaction>>20)
+}
 
 // deletePrefix deletes all keys that start with prefix.
 func (tx *Tx) deletePrefix(prefix []byte) error {
@@ -173,6 +203,9 @@ func (tx *Tx) deletePrefix(prefix []byte) error {
 func (tx *Tx) writable() error {
 	if tx.done {
 		return ErrClosed
+	}
+	if tx.built != nil {
+		return errors.New("the transaction was for one statement, and that has been run")
 	}
 	return nil
 }

@@ -1,0 +1,150 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// defaultBuildRows is the number of rows from which on a transaction of one statement
+// builds an index, or a column of vectors, in files.
+const defaultBuildRows = 100_000
+
+// build is what a transaction of one statement writes to table files instead of its
+// batch, which is kept in memory. Commit takes the files in with one ingestion.
+type build struct {
+	dir string
+	sst *sstWriter
+}
+
+// OneStatement says that the transaction serves one statement: Commit or Rollback
+// follow its next write. So what that write builds over the rows of a large table
+// need not be kept in memory. Afterwards the transaction accepts no other write, and
+// does not show this one.
+func (tx *Tx) OneStatement() { tx.single = true }
+
+// inFiles reports whether to build in files.
+func (tx *Tx) inFiles(t *Table) bool {
+	return tx.single && tx.batch.Empty() && t.Rows() >= tx.store.buildRows
+}
+
+// newLoadDir makes a folder for table files that are to be ingested. One that is left
+// over is removed at the next Open.
+func (s *Store) newLoadDir() (string, error) {
+	dir := s.fs.PathJoin(s.dir, fmt.Sprintf("%s%d", loadDirPrefix, time.Now().UnixNano()))
+	return dir, s.fs.MkdirAll(dir, 0o755)
+}
+
+func (tx *Tx) newBuild() (*build, error) {
+	dir, err := tx.store.newLoadDir()
+	return &build{dir: dir, sst: tx.store.newSSTWriter(dir)}, err
+}
+
+// set writes a key whose last four bytes are a number; it is the sink of blocks.
+func (b *build) set(k, v []byte) error { return b.sst.set(k, v) }
+
+// abort removes the files; those that were ingested are gone already.
+func (b *build) abort() {
+	b.sst.abort()
+	_ = b.sst.s.fs.RemoveAll(b.dir)
+}
+
+// keepBuild makes b, and the definition of a table that it changes, what Commit
+// publishes.
+func (tx *Tx) keepBuild(b *build, d *TableDef) error {
+	c := tx.catalog.clone()
+	c.generation++
+	catalog := key.Table(nil, 0)
+	if err := b.sst.put(catalog, key.Generation, encodeGeneration(c)); err != nil {
+		return err
+	}
+	if err := b.sst.put(catalog, key.Schema(d.Name), encodeSchema(d)); err != nil {
+		return err
+	}
+	tx.built = b
+	return nil
+}
+
+// buildIndex builds index x of d over the rows of t.
+func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x *IndexDef, progress Progress) (err error) {
+	b, err := tx.newBuild()
+	defer func() {
+		if tx.built == nil {
+			b.abort()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	l := Loader{s: tx.store, d: d, opts: LoadOptions{Progress: progress}, sst: b.sst}
+	s := &sorter{fs: tx.store.fs, path: tx.store.fs.PathJoin(b.dir, "keys"), limit: tx.store.sortMemory}
+	if err := t.indexKeys(ctx, d, x, progress, s.add); err != nil {
+		return err
+	}
+	if err := l.finishIndex(ctx, s, x); err != nil {
+		if unique := new(UniqueError); errors.As(err, &unique) {
+			unique.Row = -1 // there is no input
+		}
+		return err
+	}
+	return tx.keepBuild(b, d)
+}
+
+// indexKeys calls add with the key of each live row of t in index x of d, in the
+// order of the rows. The key is valid during the call.
+func (t *Table) indexKeys(ctx context.Context, d *TableDef, x *IndexDef, progress Progress, add func(k []byte, row uint64) error) error {
+	which := make([]int, len(x.Columns))
+	for i, id := range x.Columns {
+		which[i] = d.ColumnID(id)
+	}
+	s := t.Scan(ScanOptions{Columns: which})
+	defer s.Close()
+	cols := make([]*value.Column, len(d.Columns))
+	var k []byte
+	done := uint64(0)
+	for {
+		b, err := s.Next(ctx)
+		if err != nil || b == nil {
+			return err
+		}
+		for i, c := range which {
+			cols[c] = b.Cols[i]
+		}
+		for _, p := range selected(b) {
+			k, _ = keyOf(k[:0], d, x, cols, int(p))
+			if err := checkKeySize(d, x, k); err != nil {
+				return err
+			}
+			if err := add(k, b.Rows[p]); err != nil {
+				return err
+			}
+		}
+		done += uint64(b.Count())
+		if progress != nil {
+			progress("indexing", done, t.Rows())
+		}
+	}
+}
+
+// ingest publishes table files, and counts that as a commit. The caller has the
+// writer's place.
+func (s *Store) ingest(sst *sstWriter) error {
+	c := &s.commits
+	if err := sst.put(key.Commits, key.Commits, c.countedCommit()); err != nil {
+		return err
+	}
+	files, err := sst.finish()
+	if err != nil {
+		return err
+	}
+	if err := s.guard("ingest", func() error { return s.db.Ingest(context.Background(), files) }); err != nil {
+		return err
+	}
+	c.made++
+	s.acknowledged(c.made)
+	return nil
+}
