@@ -14,7 +14,6 @@ import (
 	"image"
 	"image/jpeg"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,22 +85,13 @@ func (g *Writer) Check() error {
 			if !ok {
 				return fmt.Errorf("%q: a { is not closed", t)
 			}
-			if g.column(name) < 0 {
+			if columnOf(g.cols, name) < 0 {
 				return fmt.Errorf("%q: no column %q (there are %s)", t, name, strings.Join(g.cols, ", "))
 			}
 			rest = after
 		}
 	}
 	return nil
-}
-
-func (g *Writer) column(name string) int {
-	for i, c := range g.cols {
-		if strings.EqualFold(c, name) {
-			return i
-		}
-	}
-	return -1
 }
 
 // card is one picture of the page.
@@ -148,12 +138,12 @@ func (g *Writer) Row(vals []value.Value) error {
 		c.Alt = c.Fields[0].Text
 	}
 	if g.o.Credit != "" {
-		c.Credit = g.fill(g.o.Credit, vals, func(s string) string { return s })
+		c.Credit = fill(g.cols, g.o.Credit, vals, func(s string) string { return s })
 	}
 	if g.o.Link != "" {
-		c.Link = g.fillURL(g.o.Link, vals)
+		c.Link = fillURL(g.cols, g.o.Link, vals)
 	}
-	if !isRemote(c.Link) {
+	if !IsRemote(c.Link) {
 		c.Link = ""
 	}
 	return g.writeCard(&c)
@@ -182,50 +172,18 @@ func (g *Writer) begin() error {
 // picture finds the row's picture and returns the column it was taken from, or
 // -1.
 func (g *Writer) picture(c *card, vals []value.Value) (used int) {
-	if t := g.o.Image; t != "" {
-		if isRemote(t) {
-			g.remote(c, g.fillURL(t, vals))
-			return -1
-		}
-		outside := false
-		path := g.fill(t, vals, func(s string) string {
-			// A value fills in a name; it does not lead out of the template's folder.
-			for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == '/' || r == '\\' }) {
-				outside = outside || part == ".."
-			}
-			return s
-		})
-		if outside {
-			c.Missing = "not a picture's name"
-			return -1
-		}
-		g.local(c, path)
-		return -1
-	}
-	for i, v := range vals {
-		if v.Kind() != value.Text {
-			continue
-		}
-		s := v.Str()
-		switch {
-		case isRemote(s) && looksLikePicture(s, g.cols[i]):
-			g.remote(c, s)
-			return i
-		case isPictureFile(s):
-			g.local(c, s)
-			return i
-		}
-	}
-	c.Missing = "no picture"
-	return -1
-}
-
-func (g *Writer) remote(c *card, where string) {
-	if !isRemote(where) {
+	where, used, ok := Find(g.cols, g.o.Image, vals)
+	switch {
+	case !ok && where != "":
+		c.Missing = "not a picture's name"
+	case !ok:
 		c.Missing = "no picture"
-		return
+	case IsRemote(where):
+		c.Src, c.Link = where, where
+	default:
+		g.local(c, where)
 	}
-	c.Src, c.Link = where, where
+	return used
 }
 
 // local embeds a picture, scaled down.
@@ -279,73 +237,6 @@ func thumbnail(path string, size int) (image.Image, error) {
 	out := image.NewRGBA(to)
 	draw.CatmullRom.Scale(out, to, full, full.Bounds(), draw.Src, nil)
 	return out, nil
-}
-
-// fill replaces every {column} of a template.
-func (g *Writer) fill(t string, vals []value.Value, escape func(string) string) string {
-	var b strings.Builder
-	for {
-		before, after, ok := strings.Cut(t, "{")
-		b.WriteString(before)
-		if !ok {
-			return b.String()
-		}
-		name, rest, closed := strings.Cut(after, "}")
-		i := g.column(name)
-		if !closed || i < 0 {
-			b.WriteString("{")
-			t = after
-			continue
-		}
-		if !vals[i].IsNull() {
-			b.WriteString(escape(vals[i].String()))
-		}
-		t = rest
-	}
-}
-
-// fillURL fills in a URL's template: a value is one part of its path or one
-// value of its query, whatever is in it. Only a template that is a column and
-// nothing else takes a whole URL from the row.
-func (g *Writer) fillURL(t string, vals []value.Value) string {
-	if strings.HasPrefix(t, "{") && strings.HasSuffix(t, "}") && strings.Count(t, "{") == 1 {
-		return g.fill(t, vals, func(s string) string { return s })
-	}
-	path, query, has := strings.Cut(t, "?")
-	out := g.fill(path, vals, url.PathEscape)
-	if has {
-		out += "?" + g.fill(query, vals, url.QueryEscape)
-	}
-	return out
-}
-
-func isRemote(s string) bool {
-	l := strings.ToLower(s[:min(len(s), 8)])
-	return strings.HasPrefix(l, "http://") || strings.HasPrefix(l, "https://")
-}
-
-func looksLikePicture(address, column string) bool {
-	if c := strings.ToLower(column); strings.Contains(c, "image") || strings.Contains(c, "photo") || strings.Contains(c, "picture") || strings.Contains(c, "thumb") {
-		return true
-	}
-	u, err := url.Parse(address)
-	return err == nil && pictureExt(u.Path)
-}
-
-func pictureExt(path string) bool {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff":
-		return true
-	}
-	return false
-}
-
-func isPictureFile(s string) bool {
-	if len(s) > 4096 || !pictureExt(s) {
-		return false
-	}
-	st, err := os.Stat(s)
-	return err == nil && st.Mode().IsRegular()
 }
 
 // cut shortens a long text at a character.

@@ -16,7 +16,7 @@ func (t *Thumbnails) blocks(b *bufio.Writer, strip []pic) {
 	for i, x := range strip {
 		used := 0
 		if x.img == nil {
-			const note = "(unreadable)"
+			note := x.note()
 			lines[0].WriteString(note)
 			used = len(note)
 			for y := 1; y < thumbRows; y++ {

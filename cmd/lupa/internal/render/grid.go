@@ -41,7 +41,8 @@ type grid struct {
 	n    int      // rows so far
 
 	widths  []int
-	shown   []int // the columns drawn; -1 = the "…" that stands for the others
+	fixed   []bool // set by Options.Columns
+	shown   []int  // the columns drawn; -1 = the "…" that stands for the others
 	settled bool
 }
 
@@ -161,9 +162,14 @@ func (g *grid) End() error {
 // for the widest ones; where even that is too much, columns in the middle go.
 func (g *grid) fit() {
 	g.widths = make([]int, len(g.cols))
+	g.fixed = make([]bool, len(g.cols))
 	g.shown = make([]int, len(g.cols))
 	for i := range g.cols {
 		g.shown[i] = i
+		if i < len(g.o.Columns) && g.o.Columns[i] != 0 {
+			g.widths[i], g.fixed[i] = max(g.o.Columns[i], -g.o.Columns[i]), true
+			continue
+		}
 		if !g.o.NoHead {
 			g.widths[i] = Width(g.title(i))
 		}
@@ -180,6 +186,9 @@ func (g *grid) fit() {
 	// keys had better be whole.
 	const narrowest, text = 10, 16
 	floor := func(i int) int {
+		if g.fixed[i] {
+			return g.widths[i]
+		}
 		switch g.cols[i].Type.Kind {
 		case value.Text, value.JSON, value.Null:
 			return text
@@ -279,7 +288,7 @@ func (g *grid) drawHead() {
 		s, w, right := "…", 1, false
 		if c >= 0 {
 			s, w = Shorten(g.title(c), g.widths[c]), g.widths[c]
-			right = rightAligned(g.cols[c].Type.Kind)
+			right = g.right(c)
 		}
 		gap := w - Width(s)
 		before := 0
@@ -309,7 +318,7 @@ func (g *grid) drawRow(r []cell) error {
 			continue
 		}
 		x, w := r[c], g.widths[c]
-		if x.width > w && g.o.Screen {
+		if x.width > w && (g.o.Screen || g.fixed[c]) {
 			x.text = Shorten(x.text, w)
 			x.width = Width(x.text)
 		}
@@ -317,7 +326,7 @@ func (g *grid) drawRow(r []cell) error {
 		if x.null {
 			x.text = g.dim(x.text)
 		}
-		if rightAligned(g.cols[c].Type.Kind) {
+		if g.right(c) {
 			b.WriteString(pad(gap) + x.text)
 		} else {
 			b.WriteString(x.text + pad(gap))
@@ -326,6 +335,11 @@ func (g *grid) drawRow(r []cell) error {
 	b.WriteString(g.dim(g.f.right))
 	_, err := fmt.Fprintln(g.w, strings.TrimRight(b.String(), " "))
 	return err
+}
+
+// right reports whether a column is right-aligned.
+func (g *grid) right(c int) bool {
+	return c < len(g.o.Columns) && g.o.Columns[c] < 0 || rightAligned(g.cols[c].Type.Kind)
 }
 
 func (g *grid) dim(s string) string {

@@ -2,15 +2,19 @@ package render
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"image"
 	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"github.com/lupadb/lupa/query/gallery"
 	"github.com/lupadb/lupa/storage/value"
 	"golang.org/x/image/draw"
 )
@@ -64,10 +68,13 @@ type Thumbnails struct {
 	Deep     bool // for blocks: 24-bit colours
 	Decode   func(data []byte) (image.Image, error)
 
-	rows  int
-	named bool // a column with pictures has been found
-	col   int
-	pics  []pic
+	Names    []string // of the columns
+	Template string   // where rows have their picture, {column} standing for a value; "" = in a column
+	// Fetch gets a picture from an address; nil where that is not allowed.
+	Fetch func(ctx context.Context, address string) ([]byte, error)
+
+	rows int
+	pics []pic
 }
 
 // pic is a row's picture.
@@ -87,35 +94,30 @@ const (
 	maxFileSize = 64 << 20
 )
 
-// Row looks for a picture in a row: in the first column of text whose value
-// names a local picture file. Rows before the first such value count, too.
+// Row looks for a row's picture: where the template says, or else a local file or
+// an address that a column holds.
 func (t *Thumbnails) Row(vals []value.Value) {
 	if t == nil {
 		return
 	}
 	t.rows++
-	if len(t.pics) == maxThumbs {
+	// Where none of the first rows has a picture, none is looked for in millions.
+	if len(t.pics) == maxThumbs || len(t.pics) == 0 && t.rows > maxThumbs {
 		return
 	}
-	if !t.named {
-		if t.rows > maxThumbs {
-			return
-		}
-		for i, v := range vals {
-			if _, ok := picturePath(v); ok {
-				t.named, t.col = true, i
-				break
-			}
-		}
-		if !t.named {
-			return
-		}
-	}
-	path, ok := picturePath(vals[t.col])
-	if !ok {
+	vals = localPaths(vals)
+	path, col, ok := gallery.Find(t.Names, t.Template, vals)
+	if !ok || len(path) > 4096 {
 		return
 	}
-	label := filepath.Base(path)
+	if !gallery.IsRemote(path) && !pictureFile(path) {
+		return
+	}
+	label := path
+	if col < 0 { // the template's column says more than what it makes of it
+		label = vals[0].String()
+	}
+	label = filepath.Base(label)
 	for _, v := range vals { // a score says more than a name
 		if v.Kind() == value.Real {
 			label = shortReal(v.Float()) + "  " + label
@@ -125,26 +127,35 @@ func (t *Thumbnails) Row(vals []value.Value) {
 	t.pics = append(t.pics, pic{row: t.rows, path: path, label: Visible(label)})
 }
 
-// picturePath returns the local picture file that a value names.
-func picturePath(v value.Value) (string, bool) {
-	if v.Kind() != value.Text || len(v.Str()) > 4096 {
-		return "", false
-	}
-	s := v.Str()
-	if strings.HasPrefix(s, "file://") {
-		u, err := url.Parse(s)
-		if err != nil {
-			return "", false
+// localPaths returns the values with file:// taken off addresses.
+func localPaths(vals []value.Value) []value.Value {
+	out := vals
+	for i, v := range vals {
+		if v.Kind() != value.Text || !strings.HasPrefix(v.Str(), "file://") {
+			continue
 		}
-		s = u.Path
+		if u, err := url.Parse(v.Str()); err == nil {
+			if &out[0] == &vals[0] {
+				out = slices.Clone(vals)
+			}
+			out[i] = value.Str(u.Path)
+		}
 	}
-	switch strings.ToLower(filepath.Ext(s)) {
-	case ".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff":
-	default:
-		return "", false
+	return out
+}
+
+// note stands in the place of a picture that can't be shown.
+func (p *pic) note() string {
+	if gallery.IsRemote(p.path) {
+		return "(can't be fetched)"
 	}
-	st, err := os.Stat(s)
-	return s, err == nil && st.Mode().IsRegular() && st.Size() <= maxFileSize
+	return "(unreadable)"
+}
+
+// pictureFile reports whether a local file is there and of a reasonable size.
+func pictureFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular() && st.Size() <= maxFileSize
 }
 
 // Write draws what has been collected.
@@ -158,8 +169,11 @@ func (t *Thumbnails) Write(w io.Writer) error {
 			p = x
 		}
 	}
-	t.load()
 	b := bufio.NewWriter(w)
+	if left := t.allowed(); left > 0 {
+		fmt.Fprintf(b, "(%d pictures are at addresses and not fetched; start lupa with --urls to see them)\n", left)
+	}
+	t.load()
 	per := max(1, (t.Columns+thumbGap)/(thumbCols+thumbGap))
 	for from := 0; from < len(t.pics); from += per {
 		strip := t.pics[from:min(from+per, len(t.pics))]
@@ -181,14 +195,30 @@ func (t *Thumbnails) Write(w io.Writer) error {
 	return b.Flush()
 }
 
-// load decodes the pictures, two at a time, to the size they are shown in.
+// allowed drops the pictures that would have to be fetched if that is not
+// allowed, and returns how many those are.
+func (t *Thumbnails) allowed() (dropped int) {
+	if t.Fetch != nil {
+		return 0
+	}
+	before := len(t.pics)
+	t.pics = slices.DeleteFunc(t.pics, func(p pic) bool { return gallery.IsRemote(p.path) })
+	return before - len(t.pics)
+}
+
+// fetchTime is how long a result waits for the pictures of its rows.
+const fetchTime = 10 * time.Second
+
+// load decodes the pictures, some at a time, to the size they are shown in.
 func (t *Thumbnails) load() {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+	defer cancel()
 	cell := t.Cell
 	if t.Protocol == "blocks" || cell.Width == 0 || cell.Height == 0 {
 		cell = Cell{10, 20}
 	}
 	var wg sync.WaitGroup
-	room := make(chan struct{}, 2)
+	room := make(chan struct{}, 4)
 	for i := range t.pics {
 		wg.Add(1)
 		room <- struct{}{}
@@ -196,7 +226,12 @@ func (t *Thumbnails) load() {
 			defer func() { <-room; wg.Done() }()
 			x := &t.pics[i]
 			var data []byte
-			if data, x.err = os.ReadFile(x.path); x.err != nil {
+			if gallery.IsRemote(x.path) {
+				data, x.err = t.Fetch(ctx, x.path)
+			} else {
+				data, x.err = os.ReadFile(x.path)
+			}
+			if x.err != nil {
 				return
 			}
 			var full image.Image
@@ -240,7 +275,7 @@ func (t *Thumbnails) graphics(b *bufio.Writer, strip []pic, p protocol) {
 			fmt.Fprintf(b, "\x1b[%dC", i*(thumbCols+thumbGap))
 		}
 		if x.img == nil {
-			b.WriteString("(unreadable)")
+			b.WriteString(x.note())
 			continue
 		}
 		cols, rows := cells(x.img, t.Cell)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -9,10 +10,13 @@ import (
 	"image/color"
 	"image/png"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -58,7 +62,7 @@ func pictureFiles(t *testing.T, n int) []string {
 
 func shownThumbs(t *testing.T, protocol string, columns int, rows ...[]value.Value) string {
 	t.Helper()
-	th := &Thumbnails{Protocol: protocol, Columns: columns, Cell: Cell{10, 20}, Deep: true, Decode: decodePNG}
+	th := &Thumbnails{Protocol: protocol, Columns: columns, Cell: Cell{10, 20}, Deep: true, Decode: decodePNG, Names: []string{"id", "file", "score"}}
 	for _, r := range rows {
 		th.Row(r)
 	}
@@ -123,6 +127,56 @@ func TestRowsWithoutPictures(t *testing.T) {
 	}
 }
 
+// Pictures at addresses are fetched where that is allowed, through a template
+// or from a column; elsewhere a line says how to allow it.
+func TestRemoteThumbnails(t *testing.T) {
+	var png1 bytes.Buffer
+	if err := png.Encode(&png1, tricolour(60, 40)); err != nil {
+		t.Fatal(err)
+	}
+	var asked []string
+	var mu sync.Mutex
+	th := func(template string) *Thumbnails {
+		return &Thumbnails{Protocol: "blocks", Columns: 80, Deep: true, Decode: decodePNG, Names: []string{"id", "image"}, Template: template,
+			Fetch: func(ctx context.Context, address string) ([]byte, error) {
+				if _, ok := ctx.Deadline(); !ok {
+					t.Error("a picture may take for ever")
+				}
+				mu.Lock()
+				asked = append(asked, address)
+				mu.Unlock()
+				if strings.Contains(address, "gone") {
+					return nil, errors.New("404")
+				}
+				return png1.Bytes(), nil
+			}}
+	}
+	show := func(th *Thumbnails, rows ...[]value.Value) string {
+		for _, r := range rows {
+			th.Row(r)
+		}
+		var b bytes.Buffer
+		if err := th.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	rows := [][]value.Value{{value.Str("a b"), value.Str("https://x/1")}, {value.Str("gone"), value.Str("https://x/gone")}}
+	out := show(th(""), rows...)
+	if !strings.Contains(out, "38;2;255;0;0") || !strings.Contains(out, "(can't be fetched)") || !strings.Contains(out, "1  1") {
+		t.Errorf("%q", out)
+	}
+	out = show(th("https://y/{id}?w=320"), rows...)
+	if !strings.Contains(out, "1  a b") || !slices.Contains(asked, "https://y/a%20b?w=320") || len(asked) != 4 {
+		t.Errorf("%q, asked for %q", out, asked)
+	}
+	none := th("")
+	none.Fetch = nil
+	if out := show(none, rows...); strings.Contains(out, "\x1b") || !strings.Contains(out, "2 pictures are at addresses and not fetched; start lupa with --urls") || len(asked) != 4 {
+		t.Errorf("%q", out)
+	}
+}
+
 func TestKittyAndITermCarryThePicture(t *testing.T) {
 	img := tricolour(600, 400) // more than a chunk
 	var data string
@@ -145,7 +199,14 @@ func TestKittyAndITermCarryThePicture(t *testing.T) {
 		}
 		got, err := decodePNG(raw)
 		if err != nil || got.Bounds() != img.Bounds() {
-			t.Errorf("%v %v", got, err)
+			t.Fatalf("%v %v", got, err)
+		}
+		for y := range 400 {
+			for x := range 600 {
+				if color.RGBAModel.Convert(got.At(x, y)) != img.At(x, y) {
+					t.Fatalf("pixel %d,%d is %v, want %v", x, y, got.At(x, y), img.At(x, y))
+				}
+			}
 		}
 	}
 	check(data)
@@ -169,6 +230,33 @@ func TestSixelRoundTrip(t *testing.T) {
 			want := [3]int{int(r) * 100 / 0xffff, int(g) * 100 / 0xffff, int(b) * 100 / 0xffff}
 			if got[y][x] != want {
 				t.Fatalf("pixel %d,%d is %v, want %v", x, y, got[y][x], want)
+			}
+		}
+	}
+}
+
+// libsixel reads back every pixel as well, of a picture whose colours are the
+// palette's own.
+func TestSixelByLibsixel(t *testing.T) {
+	reader, err := exec.LookPath("sixel2png")
+	if err != nil {
+		t.Skip("sixel2png (libsixel-bin) is not there")
+	}
+	img := tricolour(100, 50)
+	cmd := exec.Command(reader)
+	cmd.Stdin = strings.NewReader(drawSixel(img, 0, 0, Cell{}))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decodePNG(out)
+	if err != nil || got.Bounds() != img.Bounds() {
+		t.Fatalf("%v %v", got.Bounds(), err)
+	}
+	for y := range 50 {
+		for x := range 100 {
+			if color.RGBAModel.Convert(got.At(x, y)) != img.At(x, y) {
+				t.Fatalf("pixel %d,%d is %v, want %v", x, y, got.At(x, y), img.At(x, y))
 			}
 		}
 	}

@@ -22,7 +22,7 @@ func markdownRule(g *grid, widths []int) string {
 	b.WriteByte('|')
 	for i, w := range widths {
 		line := strings.Repeat("-", w+2)
-		if c := g.shown[i]; c >= 0 && rightAligned(g.cols[c].Type.Kind) {
+		if c := g.shown[i]; c >= 0 && g.right(c) {
 			line = line[1:] + ":"
 		}
 		b.WriteString(line + "|")

@@ -25,6 +25,7 @@ type Options struct {
 	Escape  bool   // the output is a terminal: make control characters visible in every mode
 	Color   bool   // use SGR colours
 	Width   int    // columns of the screen; 0 = no limit
+	Columns []int  // widths of the first columns of a grid; 0 = as needed, negative = right-aligned
 	MaxRows int    // rows a Screen shows in box, table and markdown; 0 = all
 	NoHead  bool   // leave the headings out where the mode has any
 	Null    string // how modes for people show NULL; "" is "NULL"

@@ -256,6 +256,29 @@ func TestElision(t *testing.T) {
 	}
 }
 
+// Widths given for columns hold whatever is in them, and for files as well.
+func TestColumnWidths(t *testing.T) {
+	var b bytes.Buffer
+	r, err := New("table", &b, Options{Columns: []int{4, 0, -6}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Begin([]Column{{"first", value.Type{Kind: value.Text}}, {"second", value.Type{Kind: value.Text}}, {"c", value.Type{Kind: value.Text}}, {"d", value.Type{Kind: value.Integer}}})
+	r.Row([]value.Value{value.Str("a long text"), value.Str("as long as needed"), value.Str("right"), value.Int(5)})
+	if err := r.End(); err != nil {
+		t.Fatal(err)
+	}
+	want := `+------+-------------------+--------+---+
+| fir… | second            |      c | d |
++------+-------------------+--------+---+
+| a l… | as long as needed |  right | 5 |
++------+-------------------+--------+---+
+`
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
 func TestShorten(t *testing.T) {
 	for _, c := range []struct {
 		in   string

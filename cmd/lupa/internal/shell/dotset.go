@@ -111,9 +111,28 @@ func (s *Shell) cmdNull(_ context.Context, args []string) error {
 func (s *Shell) cmdMaxRows(_ context.Context, args []string) error {
 	return s.number(".maxrows", &s.set.maxRows, args)
 }
-func (s *Shell) cmdWidth(_ context.Context, args []string) error {
-	return s.number(".width", &s.set.width, args)
+
+func (s *Shell) cmdMaxWidth(_ context.Context, args []string) error {
+	return s.number(".maxwidth", &s.set.width, args)
 }
+
+// cmdWidth sets the widths of columns as sqlite3 does; without any, all are as
+// wide as needed again.
+func (s *Shell) cmdWidth(_ context.Context, args []string) error {
+	widths := make([]int, len(args))
+	for i, a := range args {
+		n, err := strconv.Atoi(a)
+		if err != nil || n < -maxColumnWidth || n > maxColumnWidth {
+			return usage(".width")
+		}
+		widths[i] = n
+	}
+	s.set.columns = widths
+	return nil
+}
+
+// maxColumnWidth bounds what .width takes.
+const maxColumnWidth = 10_000
 
 func (s *Shell) number(name string, to *int, args []string) error {
 	if len(args) == 0 {
@@ -140,12 +159,18 @@ func (s *Shell) cmdPager(_ context.Context, args []string) error {
 
 func (s *Shell) cmdImages(_ context.Context, args []string) error {
 	if len(args) == 0 {
-		return s.print(s.set.images + "\n")
+		return s.print(strings.TrimSpace(s.set.images+" "+s.set.imageAt) + "\n")
 	}
 	if err := render.CheckProtocol(args[0]); err != nil {
 		return err
 	}
-	s.set.images = strings.ToLower(args[0])
+	if len(args) > 2 {
+		return usage(".images")
+	}
+	s.set.images, s.set.imageAt = strings.ToLower(args[0]), ""
+	if len(args) == 2 {
+		s.set.imageAt = args[1]
+	}
 	return nil
 }
 

@@ -254,13 +254,17 @@ func (s *Shell) cmdShow(context.Context, []string) error {
 			width = "no limit"
 		}
 	}
+	columns := "as needed"
+	if len(s.set.columns) > 0 {
+		columns = strings.Trim(fmt.Sprint(s.set.columns), "[]")
+	}
 	null := s.set.null
 	if null == "" {
 		null = "NULL"
 	}
 	rows := [][2]string{
 		{"store", s.store}, {"mode", mode}, {"headers", onoff[!s.set.noHead]}, {"nullvalue", null},
-		{"maxrows", fmt.Sprint(s.set.maxRows)}, {"width", width}, {"pager", s.set.pager}, {"images", s.set.images},
+		{"maxrows", fmt.Sprint(s.set.maxRows)}, {"width", columns}, {"maxwidth", width}, {"pager", s.set.pager}, {"images", s.set.images},
 		{"output", s.out.name}, {"timer", onoff[s.set.timer]}, {"bail", onoff[s.set.bail]}, {"echo", onoff[s.set.echo]},
 		{"history", historyFile()},
 	}

@@ -97,7 +97,7 @@ func newFlags(o *options) *pflag.FlagSet {
 func storeFlags(f *pflag.FlagSet, o *options) {
 	f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; may be repeated")
 	f.BoolVarP(&o.readOnly, "read-only", "r", false, "open the store without the right to write")
-	f.BoolVar(&o.urls, "urls", false, "let image('https://...') fetch pictures")
+	f.BoolVar(&o.urls, "urls", false, "let image('https://...') and thumbnails fetch pictures")
 }
 
 func tableFlags(f *pflag.FlagSet, o *options) {

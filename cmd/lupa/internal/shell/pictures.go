@@ -26,9 +26,17 @@ func (s *Shell) thumbnails(to *sink, cols []render.Column, o render.Options) *re
 	if width == 0 {
 		width = 80
 	}
-	return &render.Thumbnails{
+	t := &render.Thumbnails{
 		Protocol: how, Columns: width, Cell: cellSize(to.file), Deep: deepColour(), Decode: decodePicture,
+		Template: s.set.imageAt,
 	}
+	for _, c := range cols {
+		t.Names = append(t.Names, c.Name)
+	}
+	if s.opts.urls {
+		t.Fetch = s.fetched.get
+	}
+	return t
 }
 
 // detected is the protocol of .images auto, found once: from the environment

@@ -44,6 +44,7 @@ type Shell struct {
 	bar         bar
 	paging      atomic.Bool
 	protocol    string // what .images auto has found, or ""
+	fetched     fetcher
 }
 
 // settings are what dot commands change and .show prints.
@@ -52,12 +53,14 @@ type settings struct {
 	noHead  bool
 	null    string
 	maxRows int
-	width   int // 0 = the terminal's
+	width   int   // 0 = the terminal's
+	columns []int // of .width
 	timer   bool
 	echo    bool
 	bail    bool
 	pager   string // "auto", "off" or a command
 	images  string
+	imageAt string // template of .images
 	gallery render.Gallery
 }
 
@@ -185,7 +188,7 @@ func (s *Shell) renderOptions(to *sink) render.Options {
 	tty := isTerminal(to.file)
 	o := render.Options{
 		Screen: tty || s.set.width > 0, Escape: tty, Color: wantColor(s.opts.color, to.file),
-		Width: s.set.width, MaxRows: s.set.maxRows, NoHead: s.set.noHead, Null: s.set.null,
+		Width: s.set.width, Columns: s.set.columns, MaxRows: s.set.maxRows, NoHead: s.set.noHead, Null: s.set.null,
 		Gallery: s.set.gallery,
 	}
 	if o.Width == 0 && tty {
