@@ -11,6 +11,8 @@ TOOLS   := $(CURDIR)/.tools
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -X main.version=$(VERSION)
 
+DUCKDB_VERSION := 1.5.6-r.1
+
 # --- ONNX Runtime: one pinned release, checked before use ---------------------
 
 ORT_VERSION := 1.24.3
@@ -94,8 +96,11 @@ bench: runtime ## Go benchmarks of every package
 bench-scale: ## two million vectors: load and search, beside numpy and Faiss where present (15 GB of disk, 20 minutes)
 	$(GO) run ./testdata/bench $(BENCH_FLAGS)
 
-bench-rivals: ## beside SQLite and bbolt: durable inserts, bulk load, look-ups, scans (5 GB of disk, 5 minutes)
+bench-rivals: ## beside SQLite, bbolt and DuckDB: inserts, load, look-ups, scans, filters, groups (5 GB of disk, 6 minutes)
 	cd testdata/bench/rivals && $(GO) run -mod=mod . storage
+	@if [ -d $(TOOLS)/duckdb/node_modules/@duckdb/node-api ] || ! command -v npm >/dev/null; then :; else \
+	  echo "fetching DuckDB (70 MB, once)"; mkdir -p $(TOOLS)/duckdb && npm install --silent --no-audit --no-fund --prefix $(TOOLS)/duckdb @duckdb/node-api@$(DUCKDB_VERSION); fi
+	cd testdata/bench/rivals && $(GO) run -mod=mod . expressions $$([ -d $(TOOLS)/duckdb ] && echo -duckdb $(TOOLS)/duckdb)
 
 bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)
 	cd testdata/bench/rivals && $(GO) run . weight

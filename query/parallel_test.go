@@ -69,3 +69,66 @@ func TestParallelScores(t *testing.T) {
 	// Left in the middle, the workers end too.
 	f.expect("SELECT id FROM (SELECT id, v_sim([1, -2, 1]) AS s FROM photos) AS x WHERE s IS NOT NULL LIMIT 1", fmt.Sprint(first))
 }
+
+// Groups made of parts of a table are those of the whole, in the same order, and
+// sums of reals the same to the last bit for any number of workers.
+func TestParallelGroups(t *testing.T) {
+	f := open(t)
+	const rows = 160_000
+	f.run("CREATE TABLE photos (id INTEGER, width INTEGER, tag TEXT)")
+	f.run("CREATE TABLE d (n INTEGER)")
+	f.run("INSERT INTO d VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9), (10), (11), (12), (13), (14), (15), (16), (17), (18), (19)")
+	f.run(`INSERT INTO photos SELECT id, id * 7919 % 101, 't' || (id * 31 % 7)
+		FROM (SELECT a.n * 8000 + b.n * 400 + c.n * 20 + d.n AS id FROM d AS a, d AS b, d AS c, d) AS x ORDER BY id`)
+	f.run("DELETE FROM photos WHERE id % 1000 = 7")
+	type group struct{ n, sum, last int64 }
+	groups := map[string]*group{}
+	var order []string
+	for id := range int64(rows) {
+		width, tag := id*7919%101, fmt.Sprint("t", id*31%7)
+		if id%1000 == 7 || width <= 20 {
+			continue
+		}
+		g := groups[tag]
+		if g == nil {
+			g = &group{}
+			groups[tag] = g
+			order = append(order, tag)
+		}
+		g.n++
+		g.sum += width
+		g.last = id
+	}
+	var want []string
+	for _, tag := range order {
+		g := groups[tag]
+		want = append(want, fmt.Sprintf("%s|%d|%d|%d", tag, g.n, g.sum, g.last))
+	}
+	for _, c := range []struct {
+		sql  string
+		want []string
+	}{
+		{"SELECT tag, count(*), sum(width), max(id) FROM photos WHERE width > 20 GROUP BY tag", want},
+		{"SELECT count(*), count(DISTINCT tag) FROM photos WHERE tag LIKE '%3%'", nil},
+		{"SELECT count(*) FROM photos WHERE tag LIKE '%t%' AND tag LIKE '%4%'", nil},
+		{"SELECT tag, width, count(*), avg(id / 7.0), min(tag) FILTER (WHERE width > 50) FROM photos GROUP BY tag, width", nil},
+		{"SELECT sum(sqrt(id)), avg(1.0 / (id + 1)), min(width), max(tag) FROM photos", nil},
+		{"SELECT id % 60000 AS k, sum(width / 3.0) AS s FROM photos GROUP BY k ORDER BY s, k LIMIT 50", nil}, // many groups
+		{"SELECT width FROM photos GROUP BY width HAVING count(*) > 2000", nil},
+	} {
+		for _, workers := range []int{1, 2, 5} {
+			f.env.Workers = workers
+			got := f.run(c.sql)
+			if c.want == nil {
+				c.want = got
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%s\nwith %d workers: %.300q\nwant %.300q", c.sql, workers, got, c.want)
+			}
+		}
+	}
+	if plan := strings.Join(f.run("EXPLAIN SELECT tag, count(*) FROM photos WHERE width > 20 GROUP BY tag"), "\n"); !strings.Contains(plan, "(5 workers)") {
+		t.Errorf("not in parts:\n%s", plan)
+	}
+	f.fails("SELECT sum(1 / (width - 50)) FROM photos", "division by zero")
+}

@@ -15,6 +15,9 @@ type ScanOptions struct {
 	Filter    *RowSet // only these rows; nil = all
 	FromBlock uint32
 	ToBlock   uint32 // exclusive; 0 = to the end
+	// Transient promises that nobody keeps a batch's texts beyond the next call,
+	// nor looks at its row numbers, which are left out.
+	Transient bool
 }
 
 // Scanner reads a table one block at a time.
@@ -56,7 +59,7 @@ func (s *Scanner) start() error {
 		if c < 0 || c >= len(s.t.def.Columns) {
 			return fmt.Errorf("column %d of %d", c, len(s.t.def.Columns))
 		}
-		s.columns = append(s.columns, &columnReader{t: s.t, pos: c, from: s.opts.FromBlock, to: s.to})
+		s.columns = append(s.columns, &columnReader{t: s.t, pos: c, from: s.opts.FromBlock, to: s.to, transient: s.opts.Transient})
 		s.batch.Cols = append(s.batch.Cols, new(value.Column))
 	}
 	return nil
@@ -64,7 +67,7 @@ func (s *Scanner) start() error {
 
 // Next returns the live rows of the next block that has any, or nil at the end.
 // Deleted and filtered rows are excluded through Sel. The batch and its columns
-// are reused by the next call; strings in it stay valid.
+// are reused by the next call; strings in it stay valid, unless Transient was asked.
 func (s *Scanner) Next(ctx context.Context) (*value.Batch, error) {
 	if s.err != nil || s.closed {
 		return nil, s.err
@@ -133,11 +136,17 @@ func (s *Scanner) setRows(b uint32, n, count int, live *BlockSet) {
 		}
 		s.batch.Sel = s.sel
 	}
-	s.rows = s.rows[:0]
-	for i := range n {
-		s.rows = append(s.rows, uint64(b)*BlockRows+uint64(i))
+	if s.opts.Transient {
+		return
 	}
-	s.batch.Rows = s.rows
+	if s.rows == nil {
+		s.rows = make([]uint64, BlockRows)
+	}
+	first := uint64(b) * BlockRows
+	for i := range s.rows[:n] {
+		s.rows[i] = first + uint64(i)
+	}
+	s.batch.Rows = s.rows[:n]
 }
 
 // Close releases the scanner.
@@ -163,6 +172,9 @@ type columnReader struct {
 	from, to uint32
 	blocks   *numbered
 	pages    *pageReader
+
+	transient bool
+	texts     block.Texts // where transient texts live
 }
 
 func (r *columnReader) Close() error {
@@ -210,7 +222,12 @@ func (r *columnReader) read(b uint32, col *value.Column, live *BlockSet) error {
 		def.fillColumn(col, BlockRows)
 		return nil
 	}
-	n, err := block.Decode(src, def.Type, col)
+	var n int
+	if r.transient {
+		n, err = r.texts.Decode(src, def.Type, col)
+	} else {
+		n, err = block.Decode(src, def.Type, col)
+	}
 	if err == nil && n != BlockRows {
 		err = fmt.Errorf("%w: %d rows", block.ErrMalformed, n)
 	}

@@ -27,6 +27,10 @@ type Column struct {
 	Reals []float64 // Real
 	Strs  []string  // Text, JSON, Blob; often substrings of one backing string
 	Vecs  []float32 // Vector: Type.Dim floats a row, row after row
+
+	// Joined is the texts of all rows one after the other, where they were read
+	// as one; else "".
+	Joined string
 }
 
 // Null reports whether row i is NULL. A column of kind Null is NULL everywhere.

@@ -18,6 +18,10 @@ type Scan struct {
 	// others are left out.
 	Within *Lookup
 
+	// Transient: what is above keeps no text beyond a batch and asks for no row
+	// numbers.
+	Transient bool
+
 	from, to uint32 // blocks of a part of the table; 0, 0 = all
 	scanner  *storage.Scanner
 	fetched  *emitter
@@ -29,7 +33,7 @@ type Scan struct {
 const fetchLimit = 256
 
 func (s *Scan) open(ctx context.Context) error {
-	opts := storage.ScanOptions{Columns: s.Columns, FromBlock: s.from, ToBlock: s.to}
+	opts := storage.ScanOptions{Columns: s.Columns, FromBlock: s.from, ToBlock: s.to, Transient: s.Transient}
 	if s.Within != nil {
 		set, err := s.Within.rows(ctx, s.Table)
 		if err != nil {

@@ -29,7 +29,7 @@ type Groups struct {
 	bytes int64
 
 	seed   maphash.Seed
-	slots  []slot // open addressing, linear probing; a power of two, at most half full
+	slots  []slot // open addressing, linear probing; a power of two, at most half full, a quarter while small
 	shift  uint
 	bodies []string // the text, or the encoded key, of each group; unused with fixed keys
 	pairs  []pair   // the keys of each group, of two fixed ones
@@ -191,6 +191,10 @@ func (p *Probe) runFixed(a Arg, n int, sel []int32, mode NullMode, ids []int32, 
 		each(n, sel, func(i int) { ids[i] = one[0] })
 		return
 	}
+	if sel == nil && a.Nulls == nil && len(a.Ints) >= n && a.Type.Kind != value.Real && a.Type.Kind != value.Boolean {
+		p.runInts(a.Ints[:n], a, ids[:n], add)
+		return
+	}
 	var keys []uint64
 	keys, p.fixed = fixedKeys(a.Column, n, sel, p.fixed)
 	lookup := func(i int) {
@@ -213,22 +217,6 @@ func (p *Probe) runFixed(a Arg, n int, sel []int32, mode NullMode, ids []int32, 
 		}
 	}
 	nulls := a.Nulls
-	if sel == nil && nulls == nil {
-		// The common case: a hit in the table, without a call for each row.
-		mask, shift := uint64(len(g.slots)-1), g.shift
-		slots := g.slots
-		keys, ids := keys[:n], ids[:n]
-		for i, key := range keys {
-			s := &slots[(hashInt(key)>>shift)&mask]
-			if s.key == key && s.id != 0 {
-				ids[i] = s.id - 1
-				continue
-			}
-			lookup(i)
-			mask, shift, slots = uint64(len(g.slots)-1), g.shift, g.slots
-		}
-		return
-	}
 	each(n, sel, func(i int) {
 		if nulls.Get(i) {
 			ids[i] = p.null(mode, add)
@@ -236,6 +224,32 @@ func (p *Probe) runFixed(a Arg, n int, sel []int32, mode NullMode, ids []int32, 
 		}
 		lookup(i)
 	})
+}
+
+// runInts is the common case of a fixed key: integers without NULL.
+func (p *Probe) runInts(keys []int64, a Arg, ids []int32, add bool) {
+	g := p.g
+	mask, shift, slots := uint64(len(g.slots)-1), g.shift, g.slots
+	for i, k := range keys {
+		key := uint64(k)
+		at := hashInt(key) >> shift & mask
+		s := &slots[at]
+		for s.key != key && s.id != 0 {
+			at = (at + 1) & mask
+			s = &slots[at]
+		}
+		if s.id == 0 {
+			if !add {
+				ids[i] = -1
+				continue
+			}
+			ids[i] = g.insert(s, key)
+			g.keys[0].Append(g.n-1, a.Value(i))
+			mask, shift, slots = uint64(len(g.slots)-1), g.shift, g.slots
+			continue
+		}
+		ids[i] = s.id - 1
+	}
 }
 
 // fixedKeys returns the keys of a column of at most 8 bytes a value as bits that
@@ -352,7 +366,13 @@ func (p *Probe) runText(a Arg, n int, sel []int32, mode NullMode, ids []int32, a
 			continue
 		}
 		s := a.Strs[int(i)*step]
-		ids[i] = g.find(maphash.String(g.seed, s), s, add)
+		hash := maphash.String(g.seed, s)
+		// A hit at the first place is the common case.
+		if sl := &g.slots[hash>>g.shift&uint64(len(g.slots)-1)]; sl.key == hash && sl.id != 0 && g.bodies[sl.id-1] == s {
+			ids[i] = sl.id - 1
+			continue
+		}
+		ids[i] = g.find(hash, s, add)
 		if ids[i] == int32(len(g.bodies)) { // new
 			s = strings.Clone(s)
 			g.bodies = append(g.bodies, s)
@@ -467,7 +487,7 @@ func (g *Groups) insert(s *slot, key uint64) int32 {
 	s.key, s.id = key, id+1
 	g.n++
 	g.bytes += 16
-	if 2*g.n > len(g.slots) {
+	if 4*g.n > len(g.slots) && len(g.slots) < 1<<14 || 2*g.n > len(g.slots) {
 		g.grow(2 * len(g.slots))
 	}
 	return id

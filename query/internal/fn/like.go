@@ -185,6 +185,16 @@ func likeKernel(fold bool) kernel {
 		var from, fromEscape string
 		texts, step := args[0].Strs, args[0].step()
 		fixed := args[1].Const && (len(args) == 2 || args[2].Const)
+		if fixed && !fold && sel == nil && args[0].Joined != "" && !args[0].Const {
+			escape := `\`
+			if len(args) == 3 {
+				escape = args[2].Strs[0]
+			}
+			if text := containedText(args[1].Strs[0], escape); text != "" {
+				matchJoined(args[0].Joined, texts[:n], text, out.Bools[:n])
+				return nil
+			}
+		}
 		for _, i := range fullSel(n, sel) {
 			i := int(i)
 			if fixed && compiled != nil && !fold {
@@ -220,5 +230,37 @@ func likeKernel(fold bool) kernel {
 			out.Bools[i] = compiled.match(s)
 		}
 		return nil
+	}
+}
+
+// containedText returns the text that a pattern like %text% looks for, else "".
+func containedText(pat, escape string) string {
+	if len(pat) < 3 || strings.Contains(pat, escape) || pat[0] != '%' || pat[len(pat)-1] != '%' || strings.ContainsAny(pat[1:len(pat)-1], "%_") {
+		return ""
+	}
+	return pat[1 : len(pat)-1]
+}
+
+// matchJoined tells which of the texts, which are joined one after the other,
+// contain s: it is looked for in all at once.
+func matchJoined(joined string, texts []string, s string, out []bool) {
+	clear(out)
+	end, row := 0, -1 // texts up to row end there
+	for at := 0; ; {
+		next := strings.Index(joined[at:], s)
+		if next < 0 {
+			return
+		}
+		at += next
+		for end <= at {
+			row++
+			end += len(texts[row])
+		}
+		if at+len(s) <= end {
+			out[row] = true
+			at = end
+		} else { // over the border of two
+			at++
+		}
 	}
 }

@@ -549,23 +549,92 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		}
 		calls = append(calls, n.aggCols[i].name)
 	}
-	r, err := b.build(n.in, items)
-	if err != nil {
-		return r, err
+	what := func(b *builder) (exec.Operator, *exec.Aggregation, error) {
+		r, err := b.build(n.in, items)
+		if err != nil {
+			return nil, nil, err
+		}
+		es, err := b.compileAll(r.lay, items)
+		keys := make([]value.Type, len(n.keys))
+		for i, k := range n.keys {
+			keys[i] = k.typ
+		}
+		return r.op, &exec.Aggregation{Ctx: b.fnctx, Exprs: es, Keys: keys, Specs: specs}, err
 	}
-	es, err := b.compileAll(r.lay, items)
-	if err != nil {
-		return r, err
-	}
-	keys := make([]value.Type, len(n.keys))
-	for i, k := range n.keys {
-		keys[i] = k.typ
-	}
-	op, err := exec.NewHashAggregate(r.op, &b.in.Env, b.fnctx, es, keys, specs, strings.Join(calls, ", "), strings.Join(names, ", "))
-	if err != nil {
-		return r, err
+	text, by := strings.Join(calls, ", "), strings.Join(names, ", ")
+	var op exec.Operator
+	if b.inParts(n, items) {
+		pipes, err := b.copies(func(w *builder) (exec.AggregatePipe, error) {
+			root, a, err := what(w)
+			if err == nil {
+				w.leaf.Transient = exec.Transient(root)
+			}
+			return exec.AggregatePipe{Pipe: exec.Pipe{Root: root, Scan: w.leaf}, What: a}, err
+		})
+		if err != nil {
+			return rel{}, err
+		}
+		op = exec.NewParallelAggregate(&b.in.Env, pipes, text, by)
+	} else {
+		in, a, err := what(b)
+		if err != nil {
+			return rel{}, err
+		}
+		op = exec.NewHashAggregate(in, &b.in.Env, a, text, by)
 	}
 	return rel{op: b.measured(op), lay: newLayout(n.columns())}, nil
+}
+
+// inParts reports whether groups are made of parts of one table: there is
+// nothing but conditions between, and any part of an expression may be computed
+// by any worker.
+func (b *builder) inParts(n *aggNode, items []*expr) bool {
+	in := n.in
+	all := items
+	for {
+		f, ok := in.(*filterNode)
+		if !ok {
+			break
+		}
+		all = concat(all, f.conds)
+		in = f.in
+	}
+	scan, ok := in.(*scanNode)
+	if !ok || b.alone || scan.search != nil || scan.lookup != nil || scan.table.Blocks() < exec.ParallelFrom {
+		return false
+	}
+	for _, a := range n.aggs {
+		if a.distinct || a.call.Result.Kind == value.Vector {
+			return false
+		}
+	}
+	for _, e := range concat(all, scan.filters) {
+		// Scores have workers of their own.
+		if e.unstable() || e.costly() || e.uses(opScore) || e.uses(opText) || e.uses(opImage) {
+			return false
+		}
+	}
+	return true
+}
+
+// copies builds a pipeline for each worker.
+func (b *builder) copies(build func(w *builder) (exec.AggregatePipe, error)) ([]exec.AggregatePipe, error) {
+	workers := b.in.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	measure := b.binder.measure
+	b.binder.measure = false // figures are those of the whole
+	defer func() { b.binder.measure = measure }()
+	var out []exec.AggregatePipe
+	for range workers {
+		p, err := build(&builder{binder: b.binder, alone: true})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 func (b *builder) join(n *joinNode, want []*expr) (rel, error) {

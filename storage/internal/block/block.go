@@ -250,6 +250,22 @@ func appendReals(dst []byte, col *value.Column, n int) ([]byte, byte) {
 // Decode reads a block into col, reusing col's memory, and returns the number of
 // rows. The bytes of src are copied. A vector column gets its Nulls only.
 func Decode(src []byte, t value.Type, col *value.Column) (int, error) {
+	return decode(src, t, col, nil)
+}
+
+// Texts is memory for the texts of a block at a time.
+type Texts struct {
+	bytes  []byte
+	values []string
+}
+
+// Decode is like the function of that name, but texts are valid until the next
+// call only.
+func (m *Texts) Decode(src []byte, t value.Type, col *value.Column) (int, error) {
+	return decode(src, t, col, m)
+}
+
+func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) {
 	p, err := parse(src, t.Kind)
 	if err != nil {
 		return 0, err
@@ -257,6 +273,7 @@ func Decode(src []byte, t value.Type, col *value.Column) (int, error) {
 	n := p.n
 	col.Type = t
 	col.Nulls = nil
+	col.Joined = ""
 	if p.nullBytes > 0 {
 		col.Nulls = value.NewBitmap(n)
 		for i, b := range p.nulls() {
@@ -277,12 +294,12 @@ func Decode(src []byte, t value.Type, col *value.Column) (int, error) {
 		p.ints(col.Ints)
 	case value.Real:
 		col.Reals = resize(col.Reals, n)
-		for i := range n {
-			col.Reals[i] = p.real(i)
-		}
+		p.reals(col.Reals)
 	case value.Text, value.JSON, value.Blob:
 		col.Strs = resize(col.Strs, n)
-		p.strings(col.Strs)
+		if all := p.strings(col.Strs, m); col.Nulls == nil {
+			col.Joined = all
+		}
 	}
 	if col.Nulls != nil {
 		for i := range n {
@@ -341,6 +358,28 @@ func At(src []byte, t value.Type, i int) (value.Value, error) {
 		return value.Bytes(p.string(i)), nil
 	}
 	return value.Vec(nil), nil
+}
+
+func (p *parsed) reals(out []float64) {
+	switch p.enc {
+	case constant:
+		f := p.real(0)
+		for i := range out {
+			out[i] = f
+		}
+	case real32:
+		src := p.body[:4*len(out)]
+		for i := range out {
+			out[i] = float64(math.Float32frombits(binary.LittleEndian.Uint32(src)))
+			src = src[4:]
+		}
+	default:
+		src := p.body[:8*len(out)]
+		for i := range out {
+			out[i] = math.Float64frombits(binary.LittleEndian.Uint64(src))
+			src = src[8:]
+		}
+	}
 }
 
 func (p *parsed) real(i int) float64 {

@@ -122,33 +122,58 @@ func (p *parsed) ints(out []int64) {
 	switch p.enc {
 	case frame:
 		lo, w, offs := binary.LittleEndian.Uint64(p.body), int(p.body[8]), p.body[9:]
-		switch w {
-		case 1:
-			for i := range out {
-				out[i] = int64(lo + uint64(offs[i]))
-			}
-		case 2:
-			for i := range out {
-				out[i] = int64(lo + uint64(binary.LittleEndian.Uint16(offs[2*i:])))
-			}
-		default:
-			for i := range out {
-				out[i] = int64(lo + readWidth(offs, i, w))
-			}
-		}
+		addOffsets(out, lo, offs, w)
 	case delta:
 		v := binary.LittleEndian.Uint64(p.body)
 		dlo, w, offs := binary.LittleEndian.Uint64(p.body[8:]), int(p.body[16]), p.body[17:]
-		for i := range out {
-			if i > 0 {
-				v += dlo + readWidth(offs, i-1, w)
-			}
-			out[i] = int64(v)
+		if len(out) == 0 {
+			return
+		}
+		out[0] = int64(v)
+		addOffsets(out[1:], dlo, offs, w)
+		for i := range out[1:] {
+			v += uint64(out[i+1])
+			out[i+1] = int64(v)
 		}
 	default:
 		for i := range out {
 			out[i] = int64(binary.LittleEndian.Uint64(p.body[8*i:]))
 		}
+	}
+}
+
+// addOffsets sets out[i] to base and offset i, of w bytes. It takes 8 bytes of
+// offsets at a time.
+func addOffsets(out []int64, base uint64, offs []byte, w int) {
+	i := 0
+	switch w {
+	case 0:
+		for i := range out {
+			out[i] = int64(base)
+		}
+		return
+	case 1:
+		for ; i+8 <= len(out); i += 8 {
+			x, o := binary.LittleEndian.Uint64(offs[i:]), out[i:i+8:i+8]
+			o[0], o[1] = int64(base+x&0xff), int64(base+x>>8&0xff)
+			o[2], o[3] = int64(base+x>>16&0xff), int64(base+x>>24&0xff)
+			o[4], o[5] = int64(base+x>>32&0xff), int64(base+x>>40&0xff)
+			o[6], o[7] = int64(base+x>>48&0xff), int64(base+x>>56)
+		}
+	case 2:
+		for ; i+4 <= len(out); i += 4 {
+			x, o := binary.LittleEndian.Uint64(offs[2*i:]), out[i:i+4:i+4]
+			o[0], o[1] = int64(base+x&0xffff), int64(base+x>>16&0xffff)
+			o[2], o[3] = int64(base+x>>32&0xffff), int64(base+x>>48)
+		}
+	case 4:
+		for ; i+2 <= len(out); i += 2 {
+			x, o := binary.LittleEndian.Uint64(offs[4*i:]), out[i:i+2:i+2]
+			o[0], o[1] = int64(base+x&0xffffffff), int64(base+x>>32)
+		}
+	}
+	for ; i < len(out); i++ {
+		out[i] = int64(base + readWidth(offs, i, w))
 	}
 }
 

@@ -2,6 +2,7 @@ package block
 
 import (
 	"encoding/binary"
+	"unsafe"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -157,12 +158,25 @@ func (p *parsed) checkStrings() error {
 		return malformed("header of %v", p.kind)
 	}
 	prev := uint64(0)
-	for i := range l.values {
-		end := readWidth(l.ends, i, l.width)
-		if end < prev || end > uint64(len(l.bytes)) {
-			return malformed("offset %d of value %d", end, i)
+	if l.width == 2 {
+		// The usual case: any order that is wrong shows in the sign of a difference.
+		wrong := 0
+		for ends := l.ends; len(ends) >= 2; ends = ends[2:] {
+			end := uint64(binary.LittleEndian.Uint16(ends))
+			wrong |= int(end) - int(prev)
+			prev = end
 		}
-		prev = end
+		if wrong < 0 {
+			return malformed("offsets of %d values", l.values)
+		}
+	} else {
+		for i := range l.values {
+			end := readWidth(l.ends, i, l.width)
+			if end < prev || end > uint64(len(l.bytes)) {
+				return malformed("offset %d of value %d", end, i)
+			}
+			prev = end
+		}
 	}
 	if prev != uint64(len(l.bytes)) {
 		return malformed("%d bytes of text, want %d", len(l.bytes), prev)
@@ -203,26 +217,56 @@ func (l *layout) span(i int) (from, to uint64) {
 	return from, readWidth(l.ends, i, l.width)
 }
 
-// strings makes one copy of the bytes that all values are parts of.
-func (p *parsed) strings(out []string) {
+// strings makes one copy of the bytes that all values are parts of. If the values
+// lie in it one after the other, it is returned. The copy is made in m, if m is
+// not nil.
+func (p *parsed) strings(out []string, m *Texts) string {
 	l, _ := p.layout()
-	all := string(l.bytes)
-	if p.enc == dictionary {
-		values := make([]string, l.values)
-		for i := range values {
-			from, to := l.span(i)
-			values[i] = all[from:to]
-		}
-		for i := range out {
-			out[i] = values[readWidth(l.codes, i, l.codeWidth)]
-		}
-		return
+	var all string
+	if m == nil {
+		all = string(l.bytes)
+		m = &Texts{}
+	} else {
+		m.bytes = append(m.bytes[:0], l.bytes...)
+		all = unsafe.String(unsafe.SliceData(m.bytes), len(m.bytes))
 	}
-	from := uint64(0)
-	for i := range out {
-		to := readWidth(l.ends, i, l.width)
-		out[i] = all[from:to]
-		from = to
+	if p.enc == dictionary {
+		m.values = resize(m.values, l.values)
+		values := m.values
+		cut(values, all, l.ends, l.width)
+		switch l.codeWidth {
+		case 1:
+			for i := range out {
+				out[i] = values[l.codes[i]]
+			}
+		default:
+			for i := range out {
+				out[i] = values[readWidth(l.codes, i, l.codeWidth)]
+			}
+		}
+		return ""
+	}
+	cut(out, all, l.ends, l.width)
+	return all
+}
+
+// cut sets out to the parts of all that end where ends says.
+func cut(out []string, all string, ends []byte, width int) {
+	from := 0
+	switch width {
+	case 2:
+		ends = ends[:2*len(out)]
+		for i := range out {
+			to := int(ends[2*i]) | int(ends[2*i+1])<<8
+			out[i] = all[from:to]
+			from = to
+		}
+	default:
+		for i := range out {
+			to := int(readWidth(ends, i, width))
+			out[i] = all[from:to]
+			from = to
+		}
 	}
 }
 

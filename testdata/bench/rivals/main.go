@@ -16,6 +16,7 @@ type comparison struct {
 var comparisons = []comparison{
 	{"storage", "durable inserts, bulk load, look-ups and scans beside SQLite and bbolt", storageBench},
 	{"weight", "size and dependencies of a small program, beside chromem-go, sqlite-vec and DuckDB", weightTable},
+	{"expressions", "filters and groups over two million rows beside DuckDB and SQLite", expressionsBench},
 }
 
 func main() {
