@@ -114,6 +114,18 @@ func (k *kernel) span() (lo, hi int) {
 
 func round8(v int32) byte { return clamp(v >> fraction) }
 
+// Two sums are made with one multiplication: a pair is two values, each in its
+// half of 64 bits, and so is the sum of pairs times a weight. The lower sum, when
+// negative, borrows from the upper one, which halves makes up for. Neither leaves
+// 32 bits: 255 times all weights without their signs is below 2^31.
+const pairRounding = 1<<(fraction-1) | 1<<(fraction-1+32)
+
+// halves rounds both sums of a pair to 8 bits.
+func halves(sum int64) (lower, upper byte) {
+	low := int32(sum)
+	return round8(low), round8(int32((sum - int64(low)) >> 32))
+}
+
 // resample returns the w x h pixels at (left, top) of p resized to fullW x
 // fullH, 3 bytes each: horizontally, rounded to 8 bits, then vertically. Rows
 // and columns outside of that window are not computed.
@@ -123,59 +135,95 @@ func resample(p *Picture, f Filter, fullW, fullH, left, top, w, h int) []byte {
 	if fullH != p.Height {
 		y0, y1 = vert.span()
 	}
-	narrow := make([]byte, 3*w*(y1-y0)) // rows y0 to y1, resized horizontally
+	// Rows y0 to y1, resized horizontally.
+	narrow := make([]byte, 3*w*(y1-y0))
+	narrowRow := func(y int) []byte { return narrow[3*w*(y-y0) : 3*w*(y-y0+1)] }
 	row := make([]byte, 3*p.Width)
-	var hor kernel
-	if fullW != p.Width {
-		hor = makeKernel(f, p.Width, fullW, left, w)
-	}
-	for y := y0; y < y1; y++ {
-		p.row(y, row)
-		dst := narrow[3*w*(y-y0) : 3*w*(y-y0+1)]
-		if fullW == p.Width {
-			copy(dst, row[3*left:])
-		} else {
-			hor.acrossRow(dst, row)
+	if fullW == p.Width {
+		for y := y0; y < y1; y++ {
+			p.row(y, row)
+			copy(narrowRow(y), row[3*left:])
+		}
+	} else {
+		hor := makeKernel(f, p.Width, fullW, left, w)
+		second, pairs := make([]byte, len(row)), make([]int64, len(row))
+		lo, hi := hor.span()
+		for y := y0; y < y1; y += 2 {
+			p.row(y, row)
+			last := y+1 == y1
+			if !last {
+				p.row(y+1, second)
+			}
+			upper := second[:len(row)]
+			for i := 3 * lo; i < 3*hi; i++ {
+				pairs[i] = int64(row[i]) | int64(upper[i])<<32
+			}
+			if last {
+				hor.across(narrowRow(y), make([]byte, 3*w), pairs)
+			} else {
+				hor.across(narrowRow(y), narrowRow(y+1), pairs)
+			}
 		}
 	}
 	if fullH == p.Height {
 		return narrow
 	}
-	out := make([]byte, 3*w*h)
-	acc := make([]int32, 3*w)
-	for y := range h {
-		for i := range acc {
-			acc[i] = 1 << (fraction - 1)
+	return vert.down(narrow, 3*w, y0)
+}
+
+// across resizes two rows, of which pairs has the values side by side.
+func (k *kernel) across(a, b []byte, pairs []int64) {
+	for x, first := range k.first {
+		r, g, bl := int64(pairRounding), int64(pairRounding), int64(pairRounding)
+		w := k.w[x*k.taps:][:k.n[x]]
+		src := pairs[3*first:][:3*len(w)]
+		for _, c := range w {
+			s := src[:3:len(src)]
+			r += int64(c) * s[0]
+			g += int64(c) * s[1]
+			bl += int64(c) * s[2]
+			src = src[3:]
 		}
-		from := vert.first[y] - y0
-		for j, c := range vert.w[y*vert.taps:][:vert.n[y]] {
-			src := narrow[3*w*(from+j):][:len(acc)]
+		da, db := a[3*x:3*x+3], b[3*x:3*x+3]
+		da[0], db[0] = halves(r)
+		da[1], db[1] = halves(g)
+		da[2], db[2] = halves(bl)
+	}
+}
+
+// down resizes rows of n bytes, the first of which is row y0, vertically.
+func (k *kernel) down(rows []byte, n, y0 int) []byte {
+	// Values i and i+half of a row are a pair.
+	half := (n + 1) / 2
+	paired := make([]int64, half*(len(rows)/n))
+	for y := range len(rows) / n {
+		src, dst := rows[n*y:n*(y+1)], paired[half*y:half*(y+1)]
+		for i, v := range src[:half] {
+			dst[i] = int64(v)
+		}
+		for i, v := range src[half:] {
+			dst[i] |= int64(v) << 32
+		}
+	}
+	out := make([]byte, n*len(k.first))
+	sums := make([]int64, half)
+	for y, first := range k.first {
+		for i := range sums {
+			sums[i] = pairRounding
+		}
+		for j, c := range k.w[y*k.taps:][:k.n[y]] {
+			src := paired[half*(first-y0+j):][:len(sums)]
 			for i, v := range src {
-				acc[i] += c * int32(v)
+				sums[i] += int64(c) * v
 			}
 		}
-		dst := out[3*w*y:][:len(acc)]
-		for i, a := range acc {
-			dst[i] = round8(a)
+		lower, upper := out[n*y:][:half], out[n*y+half:n*(y+1)]
+		for i, s := range sums[:len(upper)] {
+			lower[i], upper[i] = halves(s)
+		}
+		if n%2 == 1 {
+			lower[half-1], _ = halves(sums[half-1])
 		}
 	}
 	return out
-}
-
-// acrossRow resizes one row.
-func (k *kernel) acrossRow(dst, row []byte) {
-	for x, first := range k.first {
-		r, g, b := int32(1<<(fraction-1)), int32(1<<(fraction-1)), int32(1<<(fraction-1))
-		w := k.w[x*k.taps:][:k.n[x]]
-		src := row[3*first:][:3*len(w)]
-		for _, c := range w {
-			s := src[:3:len(src)]
-			r += c * int32(s[0])
-			g += c * int32(s[1])
-			b += c * int32(s[2])
-			src = src[3:]
-		}
-		d := dst[3*x : 3*x+3]
-		d[0], d[1], d[2] = round8(r), round8(g), round8(b)
-	}
 }
