@@ -12,10 +12,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 )
 
 func tinyImages(t testing.TB) map[string][]byte {
@@ -101,6 +105,104 @@ func TestBomb(t *testing.T) {
 	// Its frame is 65,535 pixels square on a canvas that is not.
 	if _, err := Decode(b, 0); err == nil || !strings.Contains(err.Error(), "frame bounds") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// bmpAndTIFF are files of the formats that tiny-clip has no pictures of.
+func bmpAndTIFF(t testing.TB) map[string][]byte {
+	t.Helper()
+	m := image.NewNRGBA(image.Rect(0, 0, 37, 21))
+	for i := range m.Pix {
+		m.Pix[i] = byte(i*7) | 1
+	}
+	gray := image.NewGray16(m.Rect)
+	pal := image.NewPaletted(m.Rect, color.Palette{color.Black, color.White, color.NRGBA{1, 2, 3, 255}})
+	out := map[string][]byte{}
+	add := func(name string, encode func(w *bytes.Buffer) error) {
+		var b bytes.Buffer
+		if err := encode(&b); err != nil {
+			t.Fatal(err)
+		}
+		out[name] = b.Bytes()
+	}
+	add("rgb.bmp", func(w *bytes.Buffer) error { return bmp.Encode(w, m) })
+	add("palette.bmp", func(w *bytes.Buffer) error { return bmp.Encode(w, pal) })
+	add("plain.tiff", func(w *bytes.Buffer) error { return tiff.Encode(w, m, nil) })
+	add("deflate.tiff", func(w *bytes.Buffer) error {
+		return tiff.Encode(w, m, &tiff.Options{Compression: tiff.Deflate, Predictor: true})
+	})
+	add("gray16.tiff", func(w *bytes.Buffer) error { return tiff.Encode(w, gray, nil) })
+	add("palette.tiff", func(w *bytes.Buffer) error { return tiff.Encode(w, pal, nil) })
+	return out
+}
+
+// A small file of any format that announces an enormous picture is refused before
+// memory is set aside for it.
+func TestBombs(t *testing.T) {
+	files := tinyImages(t)
+	for name, b := range bmpAndTIFF(t) {
+		files[name] = b
+	}
+	jpegSize := func(b []byte) { // of the first frame header
+		for i := 2; i+9 < len(b); i += 2 + int(binary.BigEndian.Uint16(b[i+2:])) {
+			if b[i+1] >= 0xc0 && b[i+1] <= 0xc2 {
+				binary.BigEndian.PutUint16(b[i+5:], 65500)
+				binary.BigEndian.PutUint16(b[i+7:], 65500)
+				return
+			}
+		}
+		t.Error("no frame header")
+	}
+	chunk := func(b []byte, id string) int {
+		i := bytes.Index(b, []byte(id))
+		if i < 0 {
+			t.Fatalf("no %s", id)
+		}
+		return i + 8
+	}
+	for name, enlarge := range map[string]func(b []byte){
+		"scene-444.jpg":        jpegSize,
+		"tall-progressive.jpg": jpegSize,
+		"cmyk.jpg":             jpegSize,
+		"animated.gif": func(b []byte) {
+			binary.LittleEndian.PutUint32(b[6:], 0xffff_ffff)
+			at := bytes.IndexByte(b[13+3<<(b[10]&7+1):], ',') + 13 + 3<<(b[10]&7+1)
+			binary.LittleEndian.PutUint32(b[at+5:], 0xffff_ffff)
+		},
+		"scene.webp":          func(b []byte) { binary.LittleEndian.PutUint32(b[chunk(b, "VP8 ")+6:], 0x3fff_3fff) },
+		"alpha-lossless.webp": func(b []byte) { binary.LittleEndian.PutUint32(b[chunk(b, "VP8L")+1:], 0x0fff_ffff) },
+		"animated.webp":       func(b []byte) { copy(b[chunk(b, "VP8X")+4:], "\xff\xff\xff\xff\xff\xff") },
+		"rgb.bmp":             func(b []byte) { copy(b[18:], "\xff\xff\xff\x7f\xff\xff\xff\x7f") },
+		"palette.bmp":         func(b []byte) { copy(b[18:], "\xff\xff\x00\x00\xff\xff\x00\x00") },
+		"plain.tiff":          tiffSize,
+		"deflate.tiff":        tiffSize,
+		"gray16.tiff":         tiffSize,
+	} {
+		b := bytes.Clone(files[name])
+		enlarge(b)
+		if bytes.Equal(b, files[name]) {
+			t.Fatalf("%s is as it was", name)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Decode(b, 0)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; err == nil || n > 16<<20 {
+			t.Errorf("%s: %v, with %d MB", name, err, n>>20)
+		}
+	}
+}
+
+// tiffSize makes the first directory announce a picture 2 billion pixels wide
+// and high.
+func tiffSize(b []byte) {
+	at := int(binary.LittleEndian.Uint32(b[4:]))
+	for i := range int(binary.LittleEndian.Uint16(b[at:])) {
+		e := b[at+2+12*i:]
+		if tag := binary.LittleEndian.Uint16(e); tag == 256 || tag == 257 {
+			binary.LittleEndian.PutUint16(e[2:], 4)
+			binary.LittleEndian.PutUint32(e[8:], 1<<31-1)
+		}
 	}
 }
 
@@ -315,6 +417,9 @@ func TestConfigs(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	for _, b := range tinyImages(f) {
+		f.Add(b)
+	}
+	for _, b := range bmpAndTIFF(f) {
 		f.Add(b)
 	}
 	pre, err := NewPreprocessor(CLIPConfig(8))

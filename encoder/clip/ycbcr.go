@@ -140,7 +140,10 @@ func webpPicture(m *image.YCbCr) *Picture {
 		}
 		webpChroma(cb, m.Cb[near*m.CStride:][:cw], m.Cb[far*m.CStride:][:cw], w)
 		webpChroma(cr, m.Cr[near*m.CStride:][:cw], m.Cr[far*m.CStride:][:cw], w)
-		for x, l := range m.Y[y*m.YStride:][:w] {
+		luma := m.Y[y*m.YStride:][:w]
+		dst = dst[:3*w]
+		cb, cr := cb[:w], cr[:w]
+		for x, l := range luma {
 			// Factors are times 2^14; six bits of fraction are left until the end.
 			l, u, v := int32(l)*19077>>8, int32(cb[x]), int32(cr[x])
 			d := dst[3*x : 3*x+3 : 3*x+3]
@@ -155,11 +158,15 @@ func webpPicture(m *image.YCbCr) *Picture {
 func webpChroma(dst, near, far []byte, w int) {
 	last := len(near) - 1
 	dst[0] = byte((3*int32(near[0]) + int32(far[0]) + 2) >> 2)
-	for i := range last {
-		a, b, c, d := int32(near[i]), int32(near[i+1]), int32(far[i]), int32(far[i+1])
+	a, c := int32(near[0]), int32(far[0])
+	pairs := dst[1:]
+	for i, v := range near[1:] {
+		b, d := int32(v), int32(far[i+1])
 		all := a + b + c + d + 8
-		dst[2*i+1] = byte(((all+2*(b+c))>>3 + a) >> 1)
-		dst[2*i+2] = byte(((all+2*(a+d))>>3 + b) >> 1)
+		p := pairs[2*i : 2*i+2 : 2*i+2]
+		p[0] = byte(((all+2*(b+c))>>3 + a) >> 1)
+		p[1] = byte(((all+2*(a+d))>>3 + b) >> 1)
+		a, c = b, d
 	}
 	if w&1 == 0 {
 		dst[w-1] = byte((3*int32(near[last]) + int32(far[last]) + 2) >> 2)

@@ -28,7 +28,7 @@ type prepared struct {
 }
 
 // EncodeImages encodes pictures. Files are decoded by all CPUs ahead of the
-// model, which meanwhile runs on those that are ready.
+// model, which meanwhile runs on those decoded before.
 func (e *Encoder) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
 	if e.image == nil {
 		return nil, e.lacks("pictures", "onnx/vision_model.onnx")
@@ -73,19 +73,13 @@ func (e *Encoder) EncodeImages(ctx context.Context, images []encoder.Image) ([]e
 	results := make([]encoder.ImageResult, len(images))
 	batch := imageBatch{e: e, results: results}
 	for i := range images {
+		// Waiting for a whole batch wastes nothing: the decoders have all CPUs
+		// meanwhile, and small batches take longer a picture.
 		var p prepared
 		select {
 		case p = <-slots[i]:
-		default:
-			// The next picture is not ready. Better run what there is than wait.
-			if err := batch.flush(ctx); err != nil {
-				return nil, err
-			}
-			select {
-			case p = <-slots[i]:
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 		<-ahead
 		if p.err != nil {
