@@ -34,6 +34,28 @@ Project x.id
   Fetch photos (id)
     Limit 10 offset 20
       Nearest photos.v 30 by x.s (best first)`},
+		// Another key decides among ties only.
+		{"SELECT id FROM photos ORDER BY v_sim([1, 0, 0]), width DESC LIMIT 5", `
+Project id
+  Fetch photos (id)
+    TopN 5 by v_sim([1, 0, 0]) (best first), width (descending)
+      Fetch photos (width)
+        Nearest photos.v 5 by v_sim([1, 0, 0]) (best first), ties included`},
+		// Subqueries that depend on the row.
+		{"SELECT id FROM photos AS p WHERE EXISTS (SELECT 1 FROM people WHERE name = p.tag AND people.id > p.width) AND width > 7", `
+Project id
+  Filter width > 7 AND EXISTS (SELECT 1 FROM people WHERE name = p.tag AND people.id > p.width)
+    Scan photos (id, width, tag)
+Subquery 1 (EXISTS, found by hash of name = p.tag, then people.id > p.width)
+  Project name, id
+    Scan people (id, name)`},
+		{"SELECT (SELECT name FROM people WHERE id = p.width) FROM photos AS p", `
+Project (SELECT name FROM people WHERE id = p.width)
+  Scan photos (width)
+Subquery 1 (value, run for each p.width; after 256, found by hash)
+  Project name
+    Filter id = p.width
+      KeyLookup [id = p.width] in people (id, name)`},
 		{"SELECT tag FROM photos WHERE id = 7", `
 Project tag
   Filter id = 7

@@ -189,8 +189,11 @@ func (s *Session) RunMany(ctx context.Context, stmt *Stmt, args []Args, hooks Ho
 			return nil, s.fail(err)
 		}
 	}
-	sel, ok := stmt.tree.(*parse.Select)
-	if !ok || s.failed {
+	tree := stmt.tree
+	if e, ok := tree.(*parse.Explain); ok {
+		tree = e.Statement
+	}
+	if _, ok := tree.(*parse.Select); !ok || s.failed {
 		var out []*Result
 		for _, a := range args {
 			r, err := s.Run(ctx, stmt, a, hooks)
@@ -204,11 +207,11 @@ func (s *Session) RunMany(ctx context.Context, stmt *Stmt, args []Args, hooks Ho
 		}
 		return out, nil
 	}
-	rs, err := s.runMany(ctx, sel, args, hooks)
+	rs, err := s.runMany(ctx, stmt, args, hooks)
 	return rs, s.fail(err)
 }
 
-func (s *Session) runMany(ctx context.Context, sel *parse.Select, args []Args, hooks Hooks) ([]*Result, error) {
+func (s *Session) runMany(ctx context.Context, stmt *Stmt, args []Args, hooks Hooks) ([]*Result, error) {
 	var view *storage.View
 	if !s.InTransaction() {
 		var err error
@@ -230,7 +233,7 @@ func (s *Session) runMany(ctx context.Context, sel *parse.Select, args []Args, h
 			ins[i].View = view
 		}
 	}
-	plans, err := plan.Many(ctx, ins, sel)
+	plans, err := plan.Many(ctx, ins, stmt.tree)
 	if err != nil || len(args) == 0 {
 		left = 0
 		release()
@@ -238,7 +241,7 @@ func (s *Session) runMany(ctx context.Context, sel *parse.Select, args []Args, h
 	}
 	out := make([]*Result, len(args))
 	for i, p := range plans {
-		r := &Result{tag: "SELECT"}
+		r := &Result{tag: stmt.Tag()}
 		for _, c := range p.Columns {
 			r.columns = append(r.columns, Column(c))
 		}

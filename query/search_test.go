@@ -118,6 +118,7 @@ type search struct {
 	limit   int
 	offset  int
 	ordered bool
+	thenID  bool // ties by id, the last first
 }
 
 func randomSearch(rng *rand.Rand) search {
@@ -200,6 +201,10 @@ func randomSearch(rng *rand.Rand) search {
 	}
 	if s.ordered {
 		s.sql += " ORDER BY s" + dir
+		if s.desc == better && rng.IntN(3) == 0 { // the worst first are not searched for with another key
+			s.thenID = true
+			s.sql += ", id DESC"
+		}
 		// The worst by cosine distance with a threshold is not searched for.
 		if one && s.desc && s.bound != nil {
 			return randomSearch(rng)
@@ -230,16 +235,20 @@ func (s search) byHand(photos []photo) []string {
 	}
 	if s.ordered {
 		slices.SortStableFunc(hits, func(a, b hit) int {
-			switch {
-			case a.ok != b.ok:
+			if a.ok != b.ok {
 				if a.ok {
 					return -1
 				}
 				return 1
-			case s.desc:
-				return cmp.Compare(b.score, a.score)
 			}
-			return cmp.Compare(a.score, b.score)
+			c := cmp.Compare(a.score, b.score)
+			if s.desc {
+				c = -c
+			}
+			if c == 0 && s.thenID {
+				c = cmp.Compare(b.id, a.id)
+			}
+			return c
 		})
 	}
 	hits = hits[min(s.offset, len(hits)):]

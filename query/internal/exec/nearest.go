@@ -24,10 +24,13 @@ type Nearest struct {
 	Worst   bool     // the worst scores first
 	Ranked  bool     // rows in the order of their scores, else in row order
 	Nulls   bool     // rows without a score follow where Count asks for more
+	Ties    bool     // all rows as good as the last one come too, and all without a score if one does
 	Filter  Operator // gives the rows to search among; nil = all
 	Negate  bool     // the score is the metric's value negated,
 	FromOne bool     // or taken from one
 	Text    string
+	Among   string // equal where Filter gives the same rows
+	Shared  int    // searches that are done in one pass with this one, itself included
 
 	bound  *storage.ScoreBound
 	upper  bool
@@ -73,9 +76,24 @@ func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
 		opts := n.options()
 		opts.Filter = set
 		var found []storage.Neighbor
+		if n.Ties && opts.K > 0 {
+			opts.K++ // whether there are ties is seen from the next row
+		}
 		if opts.K != 0 && (set == nil || set.Len() > 0) {
 			if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
 				return nil, err
+			}
+		}
+		if k := int(n.Count); n.Ties && k > 0 && len(found) > k {
+			if last := n.score(found[k-1]); n.score(found[k]) == last {
+				n.Bound(last)
+				opts = n.options()
+				opts.Filter, opts.K = set, -1
+				if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
+					return nil, err
+				}
+			} else {
+				found = found[:k]
 			}
 		}
 		if err := n.emit(ctx, found, set); err != nil {
@@ -100,6 +118,17 @@ func (n *Nearest) rows(ctx context.Context) (*storage.RowSet, error) {
 	return set, err
 }
 
+// score returns the score of a row in the terms of the language.
+func (n *Nearest) score(f storage.Neighbor) float64 {
+	switch {
+	case n.Negate:
+		return -f.Score
+	case n.FromOne:
+		return 1 - f.Score
+	}
+	return f.Score
+}
+
 // emit prepares the answer's rows.
 func (n *Nearest) emit(ctx context.Context, found []storage.Neighbor, set *storage.RowSet) error {
 	if !n.Ranked {
@@ -114,14 +143,7 @@ func (n *Nearest) emit(ctx context.Context, found []storage.Neighbor, set *stora
 	scores := make([]float64, len(found))
 	for i, f := range found {
 		t.rows[i] = f.Row
-		switch {
-		case n.Negate:
-			scores[i] = -f.Score
-		case n.FromOne:
-			scores[i] = 1 - f.Score
-		default:
-			scores[i] = f.Score
-		}
+		scores[i] = n.score(f)
 	}
 	t.cols[0].Reals = scores
 	if n.Nulls && n.Count >= 0 && int64(len(found)) < n.Count {
@@ -136,6 +158,9 @@ func (n *Nearest) emit(ctx context.Context, found []storage.Neighbor, set *stora
 // addNulls adds the rows without a score, in row order, as far as Count goes.
 func (n *Nearest) addNulls(ctx context.Context, t *rowsTable, set *storage.RowSet) error {
 	left := int(n.Count) - t.n
+	if n.Ties {
+		left = math.MaxInt
+	}
 	if set == nil && uint64(t.n) == n.Table.Rows() || set != nil && t.n == set.Len() {
 		return nil
 	}
@@ -189,6 +214,12 @@ func (n *Nearest) String() string {
 	default:
 		s += fmt.Sprintf(" %d by %s", n.Count, n.Text)
 	}
+	if n.Ties {
+		s += ", ties included"
+	}
+	if n.Shared > 1 {
+		s += fmt.Sprintf(" (%d searches in one pass)", n.Shared)
+	}
 	if n.Filter != nil {
 		s += ", among the rows of"
 	}
@@ -229,6 +260,7 @@ func NearestMany(ctx context.Context, ns []*Nearest) error {
 	}
 	opts := make([]storage.NearestOptions, len(ns))
 	for i, n := range ns {
+		n.filter, n.among = ns[0].filter, ns[0].among
 		opts[i] = n.options()
 		opts[i].Filter = set
 	}

@@ -67,6 +67,7 @@ type binder struct {
 	known    map[parse.Expr]*expr // subqueries that use none of them
 	encoders map[string]encoder.Encoder
 	measure  bool // EXPLAIN ANALYZE: operators count
+	spell    bool // EXPLAIN shows the values of parameters
 	tables   map[string]*storage.Table
 }
 

@@ -485,7 +485,7 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 	op := &exec.Nearest{
 		Env: &b.in.Env, Table: n.table, Column: s.score.args[0].col.ord,
 		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
-		Negate: m.negate, FromOne: m.fromOne, Text: s.text,
+		Ties: s.ties, Negate: m.negate, FromOne: m.fromOne, Text: s.text,
 	}
 	if isConst(s.score.args[1]) {
 		q, err := vector.NewQuery(m.metric, s.score.args[1].val.Vec())
@@ -515,6 +515,7 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 			return rel{}, err
 		}
 		op.Filter = r.op
+		op.Among = amongKey(before)
 	}
 	sc := &column{name: s.score.text, typ: realType, rank: rankOf(s.score)}
 	r := rel{op: b.measured(op), lay: newLayout([]*column{sc}), scan: n}
@@ -524,6 +525,33 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 		return r, err
 	}
 	return b.fetch(r, want)
+}
+
+// amongKey is equal for conditions on a table that keep the same rows, of
+// whatever statements; "" if that is not certain.
+func amongKey(conds []*expr) string {
+	var key strings.Builder
+	for _, e := range conds {
+		if e.unstable() || e.costly() {
+			return ""
+		}
+		sets := false
+		e.walk(func(x *expr) bool {
+			sets = sets || x.op == opIn && len(x.args) == 1 // of a subquery
+			return true
+		})
+		if sets {
+			return ""
+		}
+		named := e.rewrite(func(x *expr) *expr {
+			if x.op == opColumn {
+				return constant(value.Str("column "+x.col.name), x.pos, "")
+			}
+			return nil
+		})
+		key.WriteString(named.key() + "\n")
+	}
+	return key.String()
 }
 
 func (b *builder) aggregate(n *aggNode) (rel, error) {

@@ -32,6 +32,7 @@ type search struct {
 	min    *expr // constant bound of the score, inclusive; nil = none
 	ranked bool  // rows come in the order of the score, else in row order
 	nulls  bool  // rows without a score follow
+	ties   bool  // rows as good as the last one come too: another key decides among them
 	text   string
 }
 

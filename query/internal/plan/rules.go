@@ -486,7 +486,7 @@ func estimate(n node) float64 {
 // topKSearch turns Sort + Limit by a score of a scan into a search.
 func topKSearch(b *binder, n node) (node, error) {
 	s, ok := n.(*sortNode)
-	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) != 1 || s.keys[0].order.NullsFirst {
+	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) == 0 || s.keys[0].order.NullsFirst {
 		return n, nil
 	}
 	scan, ok := s.in.(*scanNode)
@@ -501,6 +501,13 @@ func topKSearch(b *binder, n node) (node, error) {
 				return n, nil // the bound would not be exact
 			}
 		}
+	}
+	if len(s.keys) > 1 {
+		if worst || s.count+s.offset > fetchFirst {
+			return n, nil
+		}
+		scan.search = &search{score: e, count: s.count + s.offset, ranked: true, nulls: true, ties: true, text: s.keys[0].text}
+		return s, nil
 	}
 	scan.search = &search{score: e, count: s.count + s.offset, worst: worst, ranked: true, nulls: true, text: s.keys[0].text}
 	if s.offset > 0 {

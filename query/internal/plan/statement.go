@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -116,6 +117,11 @@ func (b *binder) explains(s *parse.Explain) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.explained(s, p)
+}
+
+// explained turns the plan of a statement into one that shows it.
+func (b *binder) explained(s *parse.Explain, p *Plan) (*Plan, error) {
 	out := &Plan{Columns: []Column{{"plan", textType}}}
 	if b.in.Describe {
 		return out, p.Root.Close()
@@ -123,7 +129,15 @@ func (b *binder) explains(s *parse.Explain) (*Plan, error) {
 	finish := func() ([]string, error) {
 		lines := exec.Explain(p.Root)
 		subs, err := b.explainSubqueries()
-		return append(lines, subs...), err
+		lines = append(lines, subs...)
+		if b.spell {
+			for i := len(b.in.Pos); i > 0; i-- { // $10 before $1
+				for k := range lines {
+					lines[k] = strings.ReplaceAll(lines[k], fmt.Sprintf("$%d", i), literalText(b.in.Pos[i-1]))
+				}
+			}
+		}
+		return lines, err
 	}
 	if !s.Analyze {
 		lines, err := finish()
@@ -136,6 +150,17 @@ func (b *binder) explains(s *parse.Explain) (*Plan, error) {
 	out.Root = &exec.Analyze{Root: p.Root, Lines: finish}
 	out.Affected = p.Affected
 	return out, nil
+}
+
+// literalText is a parameter's value as one would write it; long ones stay short.
+func literalText(v value.Value) string {
+	switch v.Kind() {
+	case value.Text:
+		return parse.QuoteString(v.Str())
+	case value.Vector:
+		return fmt.Sprintf("[%d numbers]", len(v.Vec()))
+	}
+	return v.String()
 }
 
 // linesOf gives lines as rows.

@@ -13,12 +13,21 @@ import (
 // delayed by waiting for the pass.
 const maxShared = 64
 
-// searchShape recognises a SELECT that searches by phrases, c_sim('...'), and
+// searchShape recognises a SELECT, or EXPLAIN of one, that searches by phrases, c_sim('...'), and
 // returns it with $1, $2, ... in the phrases' place. Statements of one shape can
 // be answered in one pass over the vectors.
 func searchShape(text string) (shape string, phrases []string, ok bool) {
 	toks := lex(text)
-	if len(toks) < 6 || toks[0].kind != tokWord || !strings.EqualFold(text[toks[0].start:toks[0].end], "select") {
+	word := func(i int, w string) bool {
+		return i < len(toks) && toks[i].kind == tokWord && strings.EqualFold(text[toks[i].start:toks[i].end], w)
+	}
+	first := 0
+	if word(0, "explain") {
+		if first = 1; word(1, "analyze") {
+			first = 2
+		}
+	}
+	if len(toks) < 6 || !word(first, "select") {
 		return "", nil, false
 	}
 	var b strings.Builder
