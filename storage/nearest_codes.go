@@ -240,7 +240,7 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 		w.have[1] = true
 	}
 	p2 := &w.planes[1]
-	c.query.Scan2(p2, sc)
+	c.query.Scan2(p1, p2, sc)
 	s.bytes.Add(uint64(len(sc.Rows) * w.p.transform.Bytes(2)))
 	w.now = w.now[:0]
 	left := 0

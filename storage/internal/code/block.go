@@ -8,13 +8,14 @@ import (
 	"github.com/lupadb/lupa/storage/internal/simd"
 )
 
-// A plane of a block is stored as a header, the two residual codes of every
+// A plane of a block is stored as a header, the residual codes of every
 // row, and the codes themselves: in tiles in plane 1, which is read as a whole, row after
 // row in plane 2, which is read where rows survive plane 1. Plane 1 has the
-// norms of the rows in between, unless they are all about the same.
+// codes of the stretches in between, and the norms of the rows, unless they are all
+// about the same.
 //
 //	0  version, 1 byte; flags, 1 byte; width, 2 bytes
-//	4  plane's number, 4 bytes
+//	4  plane's number, 1 byte; largest stretch code, 1 byte; 2 bytes unused
 //	8  ID of the transform, 8 bytes
 //	16 residuals of up to four groups = low + step*code: low, step; float32
 //	48 largest |v|, largest |y|, smallest and largest norm of a row; float64
@@ -33,6 +34,8 @@ type Plane struct {
 	// factor of 1 +- 2^-40, zero vectors aside if there are others.
 	MinNorm, MaxNorm float64
 	zeros            bool
+	largest          byte   // stretch code
+	stretch          []byte // codes of 1,024 rows, in plane 1
 	norms            []byte // 1,024 float32, or nil
 	residuals        [groups2][]byte
 	codes            []byte
@@ -49,6 +52,9 @@ func (t *Transform) Parse(b []byte, number int, p *Plane) (ok bool, err error) {
 	}
 	groups, width := len(t.split[number-1]), t.Width[number-1]
 	size := headerBytes + (groups+width)*BlockRows
+	if number == 1 {
+		size += BlockRows
+	}
 	if b[1]&flagNorms != 0 {
 		size += 4 * BlockRows
 	}
@@ -59,12 +65,15 @@ func (t *Transform) Parse(b []byte, number int, p *Plane) (ok bool, err error) {
 	f64 := func(at int) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b[at:])) }
 	*p = Plane{
 		maxV: f64(48), maxY: f64(56), MinNorm: f64(64), MaxNorm: f64(72),
-		zeros: b[1]&flagZeros != 0,
+		zeros: b[1]&flagZeros != 0, largest: b[5],
 	}
 	rest := b[headerBytes:]
 	for g := range groups {
 		p.low[g], p.step[g] = f32(16+8*g), f32(20+8*g)
 		p.residuals[g], rest = rest[:BlockRows], rest[BlockRows:]
+	}
+	if number == 1 {
+		p.stretch, rest = rest[:BlockRows], rest[BlockRows:]
 	}
 	if b[1]&flagNorms != 0 {
 		p.norms, rest = rest[:4*BlockRows], rest[4*BlockRows:]
@@ -96,14 +105,23 @@ func (p *Plane) Norms(i int) (low, high float64) {
 }
 
 // Bytes is the number of bytes of a row in plane number (1 or 2).
-func (t *Transform) Bytes(number int) int { return t.Width[number-1] + len(t.split[number-1]) }
+func (t *Transform) Bytes(number int) int {
+	n := t.Width[number-1] + len(t.split[number-1])
+	if number == 1 {
+		n++ // the stretch
+	}
+	return n
+}
 
 // appendPlane appends the stored form. residuals are the residual norms by group, already
-// rounded up; rows with skip set have none.
+// rounded up; rows with skip set have none. stretch and norms are nil where there are none.
 func (t *Transform) appendPlane(dst []byte, number int, maxV, maxY, minNorm, maxNorm float64,
-	residuals [][]float64, skip func(int) bool, zeros bool, norms []float32, codes []byte) []byte {
+	residuals [][]float64, skip func(int) bool, zeros bool, stretch []byte, norms []float32, codes []byte) []byte {
 	var h [headerBytes]byte
 	h[0], h[4] = version, byte(number)
+	for _, c := range stretch {
+		h[5] = max(h[5], c)
+	}
 	if norms != nil {
 		h[1] |= flagNorms
 	}
@@ -125,6 +143,7 @@ func (t *Transform) appendPlane(dst []byte, number int, maxV, maxY, minNorm, max
 	for g := range residuals {
 		dst = append(dst, bytes[g][:]...)
 	}
+	dst = append(dst, stretch...)
 	for _, n := range norms {
 		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(n))
 	}

@@ -224,7 +224,7 @@ func checkQuery(t *testing.T, tr *Transform, x []float32, unit []float64, p1, p2
 		s.Rows = append(s.Rows, uint16(i))
 	}
 	query.Scan1(p1, &all, math.Inf(-1), &s)
-	query.Scan2(p2, &s)
+	query.Scan2(p1, p2, &s)
 	for i, want := range truth {
 		if s.Mask[i/64]>>(i%64)&1 == 0 {
 			t.Fatalf("%s: row %d is discarded without a cut", what, i)

@@ -17,6 +17,7 @@ type Encoder struct {
 	zero    []float64
 	words   []uint32
 	codes   [2][]byte
+	stretch []byte         // codes
 	res     [2][][]float64 // by plane and group
 	norms   []float64      // of the rows
 	norms32 []float32
@@ -30,7 +31,7 @@ func (t *Transform) NewEncoder() *Encoder {
 		y:     make([]float32, tilesAtOnce*simd.TileRows*t.matrix.PaddedRows()),
 		zero:  make([]float64, simd.Pad(t.Dim)),
 		words: make([]uint32, max(t.Width[0], t.Width[1])/4*simd.TileRows),
-		norms: make([]float64, BlockRows), norms32: make([]float32, BlockRows),
+		norms: make([]float64, BlockRows), norms32: make([]float32, BlockRows), stretch: make([]byte, BlockRows),
 	}
 	for p := range e.codes {
 		e.codes[p] = make([]byte, t.Width[p]*BlockRows)
@@ -47,7 +48,8 @@ func (t *Transform) NewEncoder() *Encoder {
 // The residual norms include the errors of single precision. Let v be the float32
 // vector that is computed for x - mu; its distance from x - mu is part of the slack of
 // Query. y = Av is computed with an error of at most
-// MultiplyError * |A| |v|, |A| being the norm of A's absolute values. A slot
+// MultiplyError * |A| |v|, |A| being the norm of A's absolute values. Dividing by
+// the stretch, as a multiplication by its reciprocal, errs by 2^-23 of an element. A slot
 // computes d = y - low, t = step*c and d - t with relative errors of 2^-24, where
 // |d| and |d - t| are at most |y| plus the sum of |low| + 3 step over the slots of the
 // dimension; this is where quantError and quantSize come from.
@@ -83,8 +85,8 @@ func (e *Encoder) Block(vecs []float32, plane1, plane2 []byte) ([]byte, []byte) 
 	if zeros || maxNorm > minNorm*(1+1e-6) {
 		norms = e.norms32
 	}
-	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.res[0], skip, zeros, norms, e.codes[0])
-	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.res[1], skip, zeros, nil, e.codes[1])
+	plane1 = t.appendPlane(plane1, 1, maxV, maxY, minNorm, maxNorm, e.res[0], skip, zeros, e.stretch, norms, e.codes[0])
+	plane2 = t.appendPlane(plane2, 2, maxV, maxY, minNorm, maxNorm, e.res[1], skip, zeros, nil, nil, e.codes[1])
 	return plane1, plane2
 }
 
@@ -115,11 +117,18 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 	single := float64(t.Rank+2) * 0x1p-24 // relative error of SumSquares
 	var sums [simd.TileRows]float32
 	simd.SumSquares(y, &sums)
-	var err, outside [simd.TileRows]float64
+	var err, outside, stretch [simd.TileRows]float64
+	var tail, shrink [simd.TileRows]float32
+	simd.SumSquares(y[t.head*simd.TileRows:], &tail)
 	for r := range err {
-		if e.norms[tile*simd.TileRows+r] == 0 {
+		row := tile*simd.TileRows + r
+		e.stretch[row] = 0
+		if e.norms[row] == 0 {
 			continue
 		}
+		e.stretch[row] = simd.StretchCode(math.Sqrt(float64(tail[r])) / float64(t.unit))
+		s := simd.Stretch(e.stretch[row])
+		stretch[r], shrink[r] = float64(s), 1/s
 		normV := math.Sqrt(v2[r])
 		rounding := simd.MultiplyError(t.Dim)*t.normA*normV + underflow
 		normY := math.Sqrt(float64(sums[r])*(1+2*single)) + rounding
@@ -129,8 +138,10 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 			low := max(0, math.Sqrt(float64(sums[r])*(1-2*single))-rounding)
 			outside[r] = max(0, v2[r]-(1-t.eta)*low*low)
 		}
-		err[r] = (rounding + t.quantError*(normY+t.quantSize)) * slack
+		rounding += 0x1p-22 * normY // of z times the stretch
+		err[r] = (rounding + t.quantError*(normY*(1+0x1p-22)+stretch[r]*t.quantSize)) * slack
 	}
+	simd.ScaleRows(y, &shrink)
 	for p := range t.slots {
 		simd.Quantize(y, t.slots[p], e.words)
 		words := e.words[:t.Width[p]/4*simd.TileRows]
@@ -144,7 +155,7 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 			simd.SumSquares(y[from*simd.TileRows:to*simd.TileRows], &sums)
 			from = to
 			for r := range err {
-				a := math.Sqrt(float64(sums[r])*(1+2*single)) + err[r]
+				a := stretch[r]*math.Sqrt(float64(sums[r])*(1+2*single)) + err[r]
 				if to == t.Rank && g == len(t.split[p])-1 {
 					a = math.Sqrt(a*a + outside[r])
 				}

@@ -24,7 +24,7 @@ type Query struct {
 type planeQuery struct {
 	table *simd.Table
 	scale float64
-	base  float64          // the sums of p*low and of the rounding of w, added to Query.base by all planes up to this
+	shift float64          // the sums of p*low and of the rounding of w: times the stretch, as scale
 	size  [groups2]float64 // |p| of each group, the coefficients of the residuals
 	most  float64          // largest |scale * sum|
 }
@@ -60,7 +60,7 @@ func (t *Transform) NewQuery(q []float64) *Query {
 		outside = n.rho
 		n.rho = 0
 	}
-	n.base += 1e-14 * norm(p) * t.normA // the rounding of the sums below
+	n.base += 1e-13 * norm(p) * t.normA // the rounding of the sums below, times the largest stretch
 	for k := range n.plane {
 		n.plane[k] = t.planeQuery(k, p[:t.Rank], outside)
 	}
@@ -97,7 +97,7 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	slots := t.slots[k]
 	largest := 0.0
 	for _, s := range slots {
-		n.base += p[s.Dim] * float64(s.Low)
+		n.shift += p[s.Dim] * float64(s.Low)
 		largest = max(largest, math.Abs(p[s.Dim]*float64(s.Step)))
 	}
 	n.scale = largest / simd.MaxWeight
@@ -109,7 +109,7 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 			weights[i] = max(-simd.MaxWeight, min(simd.MaxWeight, weights[i]))
 		}
 		d := w - n.scale*float64(weights[i])
-		n.base += 1.5 * (d + math.Abs(d)) * slack
+		n.shift += 1.5 * (d + math.Abs(d)) * slack
 		n.most += 3 * n.scale * math.Abs(float64(weights[i]))
 	}
 	n.table = simd.NewTable(weights)
@@ -130,10 +130,7 @@ type Scratch struct {
 // returns the coefficients of the residuals' codes.
 func (q *Query) bound(p *Plane, k int) (base float64, step [groups2]float64) {
 	n := &q.plane[k]
-	base = q.base + q.plane[0].base + q.rho*p.maxV + q.arho*p.maxY
-	if k == 1 {
-		base += n.base
-	}
+	base = q.base + q.rho*p.maxV + q.arho*p.maxY
 	for g, size := range n.size {
 		base += size * p.low[g]
 		step[g] = size * p.step[g]
@@ -147,11 +144,14 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 	n := &q.plane[0]
 	base, step := q.bound(p, 0)
 	a, b := step[0], step[1]
-	// The kernel works in float32. Its five operations and the rounding of its
-	// parameters err by less than 2^-24 each, relative to the sum of magnitudes.
-	size := math.Abs(base) + n.most + 255*(a+b)
+	// The kernel works in float32. On its way a term meets at most ten roundings, with
+	// that of its parameter, which err by 2^-24 each, relative to the sum of magnitudes.
+	largest := float64(simd.Stretch(p.largest))
+	size := math.Abs(base) + largest*(n.most+math.Abs(n.shift)) + 255*(a+b)
 	low := cut - size*0x1p-20
-	bound := simd.Bound{Base: float32(base), Scale: float32(n.scale), A: float32(a), B: float32(b), Cut: roundDown(low)}
+	bound := simd.Bound{
+		Base: float32(base), Scale: float32(n.scale), Offset: float32(n.shift), A: float32(a), B: float32(b), Cut: roundDown(low),
+	}
 	if math.Abs(size) > 1e30 || n.scale != 0 && n.scale < 1e-35 {
 		copy(s.Mask[:], wanted[:]) // beyond float32: no bound
 		return
@@ -169,7 +169,7 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 			to++
 		}
 		n.table.Scan(p.codes[w*words*tileBytes:to*words*tileBytes], s.Dots[64*w:64*to])
-		bound.Apply(s.Dots[64*w:64*to], p.residuals[0][64*w:64*to], p.residuals[1][64*w:64*to], s.Upper[64*w:64*to], s.Mask[w:to])
+		bound.Apply(s.Dots[64*w:64*to], p.stretch[64*w:64*to], p.residuals[0][64*w:64*to], p.residuals[1][64*w:64*to], s.Upper[64*w:64*to], s.Mask[w:to])
 		for ; w < to; w++ {
 			s.Mask[w] &= wanted[w]
 		}
@@ -177,14 +177,17 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 }
 
 // Scan2 bounds the rows s.Rows, for which Scan1 has left sums in s.Dots, by both
-// planes, in s.Upper2.
-func (q *Query) Scan2(p *Plane, s *Scratch) {
+// planes of a block, in s.Upper2.
+func (q *Query) Scan2(p1, p *Plane, s *Scratch) {
 	q.plane[1].table.Rows(p.codes, s.Rows, s.dots2[:])
 	base, step := q.bound(p, 1)
 	s1, s2 := q.plane[0].scale, q.plane[1].scale
-	base += 1e-12 * (math.Abs(base) + q.plane[0].most + q.plane[1].most + 255*(step[0]+step[1]+step[2]+step[3]))
+	shift := q.plane[0].shift + q.plane[1].shift
+	base += 1e-12 * (math.Abs(base) + float64(simd.Stretch(p1.largest))*(q.plane[0].most+q.plane[1].most+math.Abs(shift)) +
+		255*(step[0]+step[1]+step[2]+step[3]))
 	for i, r := range s.Rows {
-		s.Upper2[i] = base + s1*float64(s.Dots[r]) + s2*float64(s.dots2[i]) + step[0]*float64(p.residuals[0][r]) + step[1]*float64(p.residuals[1][r]) +
+		coded := shift + s1*float64(s.Dots[r]) + s2*float64(s.dots2[i])
+		s.Upper2[i] = base + coded*float64(simd.Stretch(p1.stretch[r])) + step[0]*float64(p.residuals[0][r]) + step[1]*float64(p.residuals[1][r]) +
 			step[2]*float64(p.residuals[2][r]) + step[3]*float64(p.residuals[3][r])
 	}
 }

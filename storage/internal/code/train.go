@@ -57,14 +57,13 @@ func Train(dim int, sample []float32, queries [][]float32) *Transform {
 	if len(asked) == 0 {
 		asked = rows[:min(n, 4096)*dim]
 	}
-	var variances []float64
 	if dim <= FullDim {
-		variances = t.sphere(rows, centred, asked)
+		t.sphere(rows, centred, asked)
 	} else {
-		variances = t.span(centred, asked)
+		t.span(centred, asked)
 	}
 	t.derive1()
-	t.makeSlots(variances, centred, asked)
+	t.makeSlots(centred, asked)
 	// What is used is what is stored.
 	t, err := Unmarshal(t.Marshal())
 	if err != nil {
@@ -154,16 +153,15 @@ func eigen(m *mat.SymDense) (values []float64, vectors *mat.Dense, ok bool) {
 	return values, vectors, true
 }
 
-// sphere sets a and inv for up to FullDim dimensions and returns the variances of
-// the transformed rows' dimensions.
-func (t *Transform) sphere(rows, centred, asked []float32) []float64 {
+// sphere sets a and inv for up to FullDim dimensions.
+func (t *Transform) sphere(rows, centred, asked []float32) {
 	d := t.Dim
 	t.Rank = d
 	t.a, t.inv = make([]float32, d*d), make([]float32, d*d)
 	m, mx, cov := moment(asked, d), moment(rows, d), moment(centred, d)
 	for i := range d {
 		for j := i; j < d; j++ {
-			v := 0.9*m.At(i, j) + 0.1*mx.At(i, j)
+			v := 0.95*m.At(i, j) + 0.05*mx.At(i, j)
 			if i == j {
 				v += 0.5 / float64(d) // queries may point anywhere, a little
 			}
@@ -172,7 +170,8 @@ func (t *Transform) sphere(rows, centred, asked []float32) []float64 {
 	}
 	w, u, ok := eigen(m)
 	if !ok {
-		return t.plain(cov)
+		t.plain()
+		return
 	}
 	var root, back, scaled mat.Dense
 	power := func(dst *mat.Dense, e float64) {
@@ -190,9 +189,10 @@ func (t *Transform) sphere(rows, centred, asked []float32) []float64 {
 			sym.SetSym(i, j, (scaled.At(i, j)+scaled.At(j, i))/2)
 		}
 	}
-	values, v, ok := eigen(sym)
+	_, v, ok := eigen(sym)
 	if !ok {
-		return t.plain(cov)
+		t.plain()
+		return
 	}
 	var a, inv mat.Dense
 	a.Mul(v.T(), &root)
@@ -202,22 +202,18 @@ func (t *Transform) sphere(rows, centred, asked []float32) []float64 {
 			t.a[i*d+j], t.inv[i*d+j] = float32(a.At(i, j)), float32(inv.At(i, j))
 		}
 	}
-	return values
 }
 
 // plain makes the identity the transform.
-func (t *Transform) plain(cov *mat.SymDense) []float64 {
-	values := make([]float64, t.Dim)
-	for i := range values {
+func (t *Transform) plain() {
+	for i := range t.Dim {
 		t.a[i*t.Dim+i], t.inv[i*t.Dim+i] = 1, 1
-		values[i] = max(0, cov.At(i, i))
 	}
-	return values
 }
 
 // span sets a and inv, with equal, orthonormal rows, for more than FullDim
-// dimensions and returns the variances of the transformed rows' dimensions.
-func (t *Transform) span(centred, asked []float32) []float64 {
+// dimensions.
+func (t *Transform) span(centred, asked []float32) {
 	d := t.Dim
 	var z []float32 // up to partRank rows and as many queries
 	for _, s := range [][]float32{centred, asked} {
@@ -292,7 +288,7 @@ func (t *Transform) span(centred, asked []float32) []float64 {
 	t.a = p
 	t.derive1()
 	y := t.transformed(centred, min(len(centred)/d, 4096))
-	values, v, ok := eigen(moment(y, t.Rank))
+	_, v, ok := eigen(moment(y, t.Rank))
 	t.a = make([]float32, t.Rank*d)
 	for i := range t.Rank {
 		sum := make([]float64, d)
@@ -312,10 +308,6 @@ func (t *Transform) span(centred, asked []float32) []float64 {
 		}
 	}
 	t.inv = t.a
-	if !ok {
-		values = make([]float64, t.Rank)
-	}
-	return values
 }
 
 // transformed returns the transforms of the first n rows, row after row.
@@ -346,7 +338,6 @@ type demand []want
 type want struct {
 	gain float64
 	dim  int
-	have int // slots
 }
 
 func (d demand) Len() int { return len(d) }
@@ -361,81 +352,145 @@ func (d *demand) Pop() any {
 	return x
 }
 
-// left is the share of a dimension's variance that n slots leave, about.
-func left(n int) float64 {
-	switch n {
-	case 0:
-		return 1
-	case 1:
-		return 0.12
-	}
-	return 0.12 * math.Pow(0.12, float64(n-1)) // coarser than 1/16: the tails
-}
+// left is the share of a dimension's variance that n slots leave, about: that of the
+// best uniform quantizers of 4^n levels for a normal distribution (J. Max, Quantizing
+// for minimum distortion, 1960).
+var left = [maxSlots + 1]float64{1, 0.1188, 0.01154, 0.00104, 0.000087, 7.1e-6, 5.7e-7}
 
-// makeSlots allots slots to dimensions, and determines their steps and the groups of
-// the residual from the sample.
-func (t *Transform) makeSlots(variances []float64, centred, asked []float32) {
-	h := make(demand, t.Rank)
+// maxSlots is how many slots of a plane a dimension can have.
+const maxSlots = 6
+
+// allot returns how many of n slots each dimension gets.
+func allot(variances []float64, n int) []int {
+	have := make([]int, len(variances))
+	h := make(demand, len(variances))
 	for i, v := range variances {
-		h[i] = want{v * (left(0) - left(1)), i, 0}
+		h[i] = want{v * (left[0] - left[1]), i}
 	}
 	heap.Init(&h)
+	for range n {
+		w := &h[0]
+		have[w.dim]++
+		if k := have[w.dim]; k < maxSlots {
+			w.gain = variances[w.dim] * (left[k] - left[k+1])
+		} else {
+			w.gain = -1
+		}
+		heap.Fix(&h, 0)
+	}
+	return have
+}
+
+// makeSlots allots slots to dimensions, and determines the stretch, the steps of the slots
+// and the groups of the residual from the sample.
+func (t *Transform) makeSlots(centred, asked []float32) {
 	n := min(len(centred)/t.Dim, slotRows)
 	y := t.transformed(centred, n)
+	t.head = t.Rank / 16
+	norms := make([]float64, n)
+	sum := 0.0
+	for r := range norms {
+		for _, v := range y[r*t.Rank+t.head : (r+1)*t.Rank] {
+			norms[r] += float64(v) * float64(v)
+		}
+		sum += norms[r]
+	}
+	t.unit = float32(math.Sqrt(sum / float64(n)))
+	if !(t.unit > 1e-30) {
+		t.unit = 1
+	}
+	stretch := make([]float32, n)
+	for r := range norms {
+		stretch[r] = simd.Stretch(simd.StretchCode(math.Sqrt(norms[r]) / float64(t.unit)))
+	}
 	columns := make([][]float32, t.Rank)
 	for i := range columns {
 		columns[i] = make([]float32, n)
 		for r := range n {
-			columns[i][r] = y[r*t.Rank+i]
+			columns[i][r] = y[r*t.Rank+i] / stretch[r]
 		}
 	}
 	queries := t.querySizes(asked)
+	variances := make([]float64, t.Rank)
+	residuals := make([]float64, t.Rank)
 	for p := range t.slots {
-		t.slots[p] = make([]simd.Slot, 4*t.Width[p])
-		for s := range t.slots[p] {
-			w := &h[0]
-			slot := fit(columns[w.dim])
-			slot.Dim, slot.Shift = uint32(w.dim), uint32(2*(s%simd.GroupSlots))
-			t.slots[p][s] = slot
-			w.have++
-			w.gain = variances[w.dim] * (left(w.have) - left(w.have+1))
-			heap.Fix(&h, 0)
+		for i, c := range columns {
+			_, dev := spread(c)
+			variances[i] = dev * dev
 		}
-		t.split[p] = bestSplits(columns, queries, []int{groups1, groups2}[p])
+		for dim, k := range allot(variances, 4*t.Width[p]) {
+			for _, slot := range fit(columns[dim], k) {
+				slot.Dim, slot.Shift = uint32(dim), uint32(2*(len(t.slots[p])%simd.GroupSlots))
+				t.slots[p] = append(t.slots[p], slot)
+			}
+		}
+		for i, c := range columns {
+			residuals[i] = 0
+			for r, v := range c {
+				residuals[i] += float64(v) * float64(v) * float64(stretch[r]) * float64(stretch[r])
+			}
+		}
+		t.split[p] = bestSplits(residuals, queries, []int{groups1, groups2}[p])
 	}
 }
 
-// fit finds low and step for values, and leaves their residuals in their place.
-func fit(values []float32) simd.Slot {
+// spread returns the mean and the standard deviation of values.
+func spread(values []float32) (mean, dev float64) {
 	var sum, sq float64
 	for _, v := range values {
 		sum += float64(v)
-		sq += float64(v) * float64(v)
 	}
-	n := float64(len(values))
-	mean := sum / n
-	dev := math.Sqrt(max(0, sq/n-mean*mean))
-	slot := simd.Slot{Low: float32(mean)}
+	mean = sum / float64(len(values))
+	for _, v := range values {
+		sq += (float64(v) - mean) * (float64(v) - mean)
+	}
+	return mean, math.Sqrt(sq / float64(len(values)))
+}
+
+// fit makes n slots that together quantize values uniformly to 4^n levels, and leaves
+// the residuals of values in their place. The levels are as far apart as makes the
+// residuals smallest.
+func fit(values []float32, n int) []simd.Slot {
+	if n == 0 {
+		return nil
+	}
+	mean, dev := spread(values)
+	slots := make([]simd.Slot, n)
+	slots[0].Low = float32(mean)
 	if dev > 1e-12 {
-		best := math.Inf(1)
-		for _, f := range []float64{0.45, 0.55, 0.65, 0.75, 0.82, 0.88, 0.94, 1, 1.06, 1.15, 1.3, 1.6} {
-			s := simd.Slot{Step: float32(f * dev)}
-			s.Low = float32(mean) - 1.5*s.Step
-			s.Inv = 1 / s.Step
-			e := 0.0
-			for _, v := range values {
-				r := float64(residual(&s, v))
-				e += r * r
-			}
-			if e < best {
-				best, slot = e, s
+		levels := math.Pow(4, float64(n))
+		best, width := math.Inf(1), 0.0
+		for _, f := range []float64{0.5, 0.6, 0.7, 0.8, 0.87, 0.93, 1, 1.07, 1.15, 1.25, 1.4, 1.6, 2} {
+			w := f * dev * (4 + 1.35*float64(n-1)) // where the best is for a normal distribution
+			if e := distortion(values, mean, w/levels, levels); e < best {
+				best, width = e, w
 			}
 		}
+		for k := range slots {
+			width /= 4
+			s := &slots[k]
+			s.Step = float32(width)
+			s.Inv = 1 / s.Step
+			s.Low += -1.5 * s.Step
+		}
 	}
-	for i, v := range values {
-		values[i] = residual(&slot, v)
+	for k := range slots {
+		for i, v := range values {
+			values[i] = residual(&slots[k], v)
+		}
 	}
-	return slot
+	return slots
+}
+
+// distortion is the sum of the squared errors of a uniform quantizer.
+func distortion(values []float32, mean, step, levels float64) (sum float64) {
+	low, inv := mean-step*(levels-1)/2, 1/step
+	for _, v := range values {
+		x := float64(v) - low
+		r := x - step*min(max(math.RoundToEven(x*inv), 0), levels-1)
+		sum += r * r
+	}
+	return sum
 }
 
 func residual(s *simd.Slot, v float32) float32 {
@@ -464,10 +519,10 @@ func (t *Transform) querySizes(asked []float32) [][]float64 {
 }
 
 // bestSplits returns the ends of n groups of dimensions that make the bound on the
-// residuals, the sum over groups of the products of norms, smallest on average. It moves one
+// residuals, of whose dimensions the sums of squares are given, the sum over groups of the products of norms, smallest on average. It moves one
 // end at a time.
-func bestSplits(columns [][]float32, queries [][]float64, n int) []int {
-	rank := len(columns)
+func bestSplits(residuals []float64, queries [][]float64, n int) []int {
+	rank := len(residuals)
 	prefix := func(f func(i int) float64) []float64 {
 		sums := make([]float64, rank+1)
 		for i := range rank {
@@ -475,12 +530,7 @@ func bestSplits(columns [][]float32, queries [][]float64, n int) []int {
 		}
 		return sums
 	}
-	size := prefix(func(i int) (sum float64) {
-		for _, v := range columns[i] {
-			sum += float64(v) * float64(v)
-		}
-		return sum
-	})
+	size := prefix(func(i int) float64 { return residuals[i] })
 	var asked [][]float64
 	for _, q := range queries {
 		asked = append(asked, prefix(func(i int) float64 { return q[i] }))

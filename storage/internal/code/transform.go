@@ -21,15 +21,15 @@ const (
 	FullDim = 1024
 	// maxWidth is the number of bytes a row takes in plane 1, and maxWidth2 in plane
 	// 2; small dimensions take less. With all else they stay below 300.
-	maxWidth  = 128
-	maxWidth2 = 160
+	maxWidth  = 160
+	maxWidth2 = 128
 
 	// groups1 and groups2 are how many groups the dimensions are in for the bound on the
 	// residual, by plane. The kernels know two; plane 2, which is read for few
 	// rows, has more.
 	groups1, groups2 = 2, 4
 
-	version = 1
+	version = 2
 )
 
 // ErrMalformed is what a damaged transform or plane gives.
@@ -42,6 +42,9 @@ type Transform struct {
 	Dim   int
 	Rank  int    // rows of A
 	Width [2]int // bytes a row takes in each plane
+
+	head int     // dimensions that don't count for the stretch
+	unit float32 // norm of the other dimensions that has stretch 1
 
 	mean  []float32
 	a     []float32 // A, Rank rows of Dim
@@ -62,16 +65,16 @@ type Transform struct {
 func (t *Transform) full() bool { return t.Rank == t.Dim }
 
 // widths returns the numbers of bytes a row of dim dimensions takes in the
-// planes: about two bits a dimension, and somewhat more in plane 2.
+// planes: about 2.5 bits a dimension in plane 1, and 2 in plane 2.
 func widths(dim int) [2]int {
-	w := min(maxWidth, (dim+4*simd.WidthStep-1)/(4*simd.WidthStep)*simd.WidthStep)
-	return [2]int{w, min(maxWidth2, w+simd.WidthStep)}
+	up := func(bytes int) int { return (bytes + simd.WidthStep - 1) / simd.WidthStep * simd.WidthStep }
+	return [2]int{min(maxWidth, up(dim*5/16)), min(maxWidth2, up(dim/4))}
 }
 
 // Marshal returns the stored form: the ID, then the fields.
 func (t *Transform) Marshal() []byte {
 	b := append(make([]byte, 8), version)
-	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1]}, t.split[0], t.split[1]) {
+	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit))}, t.split[0], t.split[1]) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
 	for _, f := range [][]float32{t.mean, t.a, t.inv} {
@@ -111,7 +114,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 49 || id != hash(b[8:]) {
+	if len(b) < 57 || id != hash(b[8:]) {
 		return nil, fmt.Errorf("%w: transform of %d bytes", ErrMalformed, len(b))
 	}
 	t := &Transform{ID: id}
@@ -121,9 +124,10 @@ func Unmarshal(b []byte) (*Transform, error) {
 		rest = rest[4:]
 		return int(n)
 	}
-	for _, p := range []*int{&t.Dim, &t.Rank, &t.Width[0], &t.Width[1]} {
+	for _, p := range []*int{&t.Dim, &t.Rank, &t.Width[0], &t.Width[1], &t.head} {
 		*p = number()
 	}
+	t.unit = math.Float32frombits(uint32(number()))
 	sorted := true
 	for p, n := range []int{groups1, groups2} {
 		for range n {
@@ -132,6 +136,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 		sorted = sorted && slices.IsSorted(t.split[p]) && t.split[p][n-1] == t.Rank
 	}
 	if t.Dim < 1 || t.Dim > 1<<16 || t.Rank < 1 || t.Rank > t.Dim || t.Width != widths(t.Dim) || !sorted ||
+		t.head < 0 || t.head > t.Rank || !(t.unit > 0) || !finite(t.unit) ||
 		len(rest) != 4*(t.Dim+2*t.Rank*t.Dim)+16*4*(t.Width[0]+t.Width[1]) {
 		return nil, fmt.Errorf("%w: transform of %d dimensions", ErrMalformed, t.Dim)
 	}

@@ -133,44 +133,68 @@ func rowsGo(plane []byte, width int, rows []uint16, table []byte, out []int32) {
 	}
 }
 
-// Bound has the numbers that turn a row's integer sum and its two residual
-// codes into an upper bound: Base + Scale*sum + A*ra + B*rb, in float32, each
-// operation rounded.
+// Stretch is the factor that a stretch code stands for: 1/4 to 4, in steps of 1/64
+// of the power of two below it.
+func Stretch(code byte) float32 {
+	return math.Float32frombits((uint32(code) + stretchBase) << stretchShift)
+}
+
+const (
+	stretchShift = 17       // leaves six bits of the fraction
+	stretchBase  = 125 * 64 // 2^-2
+	stretchLow   = 0.25     // Stretch(0)
+	stretchHigh  = 3.96875  // Stretch(255)
+)
+
+// StretchCode returns the code of the stretch that is nearest to x.
+func StretchCode(x float64) byte {
+	x = min(max(x, stretchLow), stretchHigh)
+	if x != x {
+		return 0
+	}
+	return byte(min((math.Float32bits(float32(x))+1<<(stretchShift-1))>>stretchShift, stretchBase+255) - stretchBase)
+}
+
+// Bound has the numbers that turn a row's integer sum, its stretch code and its two
+// residual codes into an upper bound:
+// (Scale*sum + Offset)*Stretch(code) + Base + A*ra + B*rb, in float32, each operation rounded.
 type Bound struct {
 	Base, Scale, A, B float32
 	Cut               float32 // rows with a bound below it are discarded
+	Offset            float32
 }
 
 // Apply computes the bounds of len(dots) rows, a multiple of 64, and sets the bits
 // in mask of those that are not below the cut.
-func (b *Bound) Apply(dots []int32, ra, rb []byte, ub []float32, mask []uint64) {
+func (b *Bound) Apply(dots []int32, stretch, ra, rb []byte, ub []float32, mask []uint64) {
 	words := len(dots) / 64
 	if words == 0 {
 		return
 	}
-	_, _, _, _ = ra[64*words-1], rb[64*words-1], ub[64*words-1], mask[words-1]
+	_, _, _, _, _ = stretch[64*words-1], ra[64*words-1], rb[64*words-1], ub[64*words-1], mask[words-1]
 	if level >= avx2 {
-		p := [5]float32{b.Base, b.Scale, b.A, b.B, b.Cut}
-		boundsAVX2(&dots[0], &ra[0], &rb[0], words, &p[0], &ub[0], &mask[0])
+		p := [6]float32{b.Base, b.Scale, b.A, b.B, b.Cut, b.Offset}
+		boundsAVX2(&dots[0], &stretch[0], &ra[0], &rb[0], words, &p[0], &ub[0], &mask[0])
 		return
 	}
-	boundsGo(b, dots[:64*words], ra, rb, ub, mask)
+	boundsGo(b, dots[:64*words], stretch, ra, rb, ub, mask)
 }
 
 // At is the bound of one row.
-func (b *Bound) At(dot int32, ra, rb byte) float32 {
-	v := float32(float32(dot)*b.Scale) + b.Base
+func (b *Bound) At(dot int32, stretch, ra, rb byte) float32 {
+	v := float32(float32(dot)*b.Scale) + b.Offset
+	v = float32(v*Stretch(stretch)) + b.Base
 	v += float32(float32(ra) * b.A)
 	v += float32(float32(rb) * b.B)
 	return v
 }
 
-func boundsGo(b *Bound, dots []int32, ra, rb []byte, ub []float32, mask []uint64) {
+func boundsGo(b *Bound, dots []int32, stretch, ra, rb []byte, ub []float32, mask []uint64) {
 	for w := range len(dots) / 64 {
 		var bits uint64
 		for i := range 64 {
 			j := 64*w + i
-			ub[j] = b.At(dots[j], ra[j], rb[j])
+			ub[j] = b.At(dots[j], stretch[j], ra[j], rb[j])
 			if ub[j] >= b.Cut {
 				bits |= 1 << i
 			}
@@ -220,6 +244,17 @@ func quantizeGo(y []float32, slots []Slot, out []uint32) {
 			*v = d - float32(c*slot.Step)
 			word[r] |= uint32(c) << slot.Shift
 		}
+	}
+}
+
+// ScaleRows multiplies y[TileRows*i+r] by f[r].
+func ScaleRows(y []float32, f *[TileRows]float32) {
+	if level >= avx2 && len(y) > 0 {
+		scaleRowsAVX2(&y[0], len(y)/TileRows, &f[0])
+		return
+	}
+	for i := range y {
+		y[i] *= f[i%TileRows]
 	}
 }
 

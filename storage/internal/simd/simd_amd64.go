@@ -47,7 +47,7 @@ func rowsVNNI(plane *byte, width int, rows *uint16, n int, table *byte, out *int
 // boundsAVX2 is boundsGo for words*64 rows.
 //
 //go:noescape
-func boundsAVX2(dots *int32, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64)
+func boundsAVX2(dots *int32, stretch *byte, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64)
 
 // multiplyAVX2 is multiplyGo, with fused multiply-adds.
 //
@@ -63,3 +63,8 @@ func quantizeAVX2(y *float32, slots *byte, n int, out *uint32)
 //
 //go:noescape
 func sumSquaresAVX2(y *float32, n int, out *float32)
+
+// scaleRowsAVX2 multiplies n times 16 elements of y by those of f.
+//
+//go:noescape
+func scaleRowsAVX2(y *float32, n int, f *float32)

@@ -615,55 +615,66 @@ row_done:
 	VZEROUPPER
 	RET
 
-// func boundsAVX2(dots *int32, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64)
+// func boundsAVX2(dots *int32, stretch *byte, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64)
 // Requires: AVX, AVX2
-TEXT ·boundsAVX2(SB), NOSPLIT, $0-56
+TEXT ·boundsAVX2(SB), NOSPLIT, $0-64
 	MOVQ         dots+0(FP), AX
-	MOVQ         ra+8(FP), CX
-	MOVQ         rb+16(FP), DX
-	MOVQ         words+24(FP), BX
-	MOVQ         p+32(FP), SI
-	MOVQ         ub+40(FP), DI
-	MOVQ         mask+48(FP), R8
-	VBROADCASTSS (SI), Y0
-	VBROADCASTSS 4(SI), Y1
-	VBROADCASTSS 8(SI), Y2
-	VBROADCASTSS 12(SI), Y3
-	VBROADCASTSS 16(SI), Y4
-	TESTQ        BX, BX
+	MOVQ         stretch+8(FP), CX
+	MOVQ         ra+16(FP), DX
+	MOVQ         rb+24(FP), BX
+	MOVQ         words+32(FP), SI
+	MOVQ         p+40(FP), DI
+	MOVQ         ub+48(FP), R8
+	MOVQ         mask+56(FP), R9
+	VBROADCASTSS (DI), Y0
+	VBROADCASTSS 4(DI), Y1
+	VBROADCASTSS 8(DI), Y2
+	VBROADCASTSS 12(DI), Y3
+	VBROADCASTSS 16(DI), Y4
+	VBROADCASTSS 20(DI), Y5
+	MOVL         $0x00001f40, DI
+	VMOVD        DI, X6
+	VPBROADCASTD X6, Y6
+	TESTQ        SI, SI
 	JZ           word_done
 
 word:
-	XORQ SI, SI
-	MOVQ $0x0000000000000008, R9
+	XORQ DI, DI
+	MOVQ $0x0000000000000008, R10
 
 eight:
-	VCVTDQ2PS (AX), Y5
-	VMULPS    Y1, Y5, Y5
-	VADDPS    Y0, Y5, Y5
-	VPMOVZXBD (CX), Y6
-	VCVTDQ2PS Y6, Y6
-	VMULPS    Y2, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VPMOVZXBD (DX), Y6
-	VCVTDQ2PS Y6, Y6
-	VMULPS    Y3, Y6, Y6
-	VADDPS    Y6, Y5, Y5
-	VMOVUPS   Y5, (DI)
-	VCMPPS    $0x1d, Y4, Y5, Y6
-	VMOVMSKPS Y6, R10
-	SHLQ      $0x38, R10
-	SHRQ      $0x08, SI
-	ORQ       R10, SI
+	VCVTDQ2PS (AX), Y7
+	VMULPS    Y1, Y7, Y7
+	VADDPS    Y5, Y7, Y7
+	VPMOVZXBD (CX), Y8
+	VPADDD    Y6, Y8, Y8
+	VPSLLD    $0x11, Y8, Y8
+	VMULPS    Y8, Y7, Y7
+	VADDPS    Y0, Y7, Y7
+	VPMOVZXBD (DX), Y8
+	VCVTDQ2PS Y8, Y8
+	VMULPS    Y2, Y8, Y8
+	VADDPS    Y8, Y7, Y7
+	VPMOVZXBD (BX), Y8
+	VCVTDQ2PS Y8, Y8
+	VMULPS    Y3, Y8, Y8
+	VADDPS    Y8, Y7, Y7
+	VMOVUPS   Y7, (R8)
+	VCMPPS    $0x1d, Y4, Y7, Y8
+	VMOVMSKPS Y8, R11
+	SHLQ      $0x38, R11
+	SHRQ      $0x08, DI
+	ORQ       R11, DI
 	ADDQ      $0x20, AX
 	ADDQ      $0x08, CX
 	ADDQ      $0x08, DX
-	ADDQ      $0x20, DI
-	DECQ      R9
+	ADDQ      $0x08, BX
+	ADDQ      $0x20, R8
+	DECQ      R10
 	JNZ       eight
-	MOVQ      SI, (R8)
-	ADDQ      $0x08, R8
-	DECQ      BX
+	MOVQ      DI, (R9)
+	ADDQ      $0x08, R9
+	DECQ      SI
 	JNZ       word
 
 word_done:
@@ -836,5 +847,29 @@ dim:
 dim_done:
 	VMOVUPS Y0, (DX)
 	VMOVUPS Y1, 32(DX)
+	VZEROUPPER
+	RET
+
+// func scaleRowsAVX2(y *float32, n int, f *float32)
+// Requires: AVX
+TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-24
+	MOVQ    y+0(FP), AX
+	MOVQ    n+8(FP), CX
+	MOVQ    f+16(FP), DX
+	VMOVUPS (DX), Y0
+	VMOVUPS 32(DX), Y1
+	TESTQ   CX, CX
+	JZ      dim_done
+
+dim:
+	VMULPS  (AX), Y0, Y2
+	VMOVUPS Y2, (AX)
+	VMULPS  32(AX), Y1, Y2
+	VMOVUPS Y2, 32(AX)
+	ADDQ    $0x40, AX
+	DECQ    CX
+	JNZ     dim
+
+dim_done:
 	VZEROUPPER
 	RET

@@ -115,8 +115,8 @@ func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 		}
 		list = append(list, uint16(rows-1-r))
 	}
-	ra, rb := codes[:rows], codes[rows:2*rows]
-	b := Bound{Base: -0.3, Scale: 1e-8, A: 0.001, B: 0.002, Cut: 0.3}
+	ra, rb, stretch := codes[:rows], codes[rows:2*rows], codes[2*rows:3*rows]
+	b := Bound{Base: -0.3, Scale: 1e-8, A: 0.001, B: 0.002, Cut: 0.3, Offset: 0.01}
 	EachLevel(func(name string) {
 		out := make([]int32, rows)
 		table.Scan(codes, out)
@@ -126,9 +126,9 @@ func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 			}
 		}
 		ub, mask := make([]float32, rows), make([]uint64, rows/64)
-		b.Apply(out, ra, rb, ub, mask)
+		b.Apply(out, stretch, ra, rb, ub, mask)
 		for r := range ub {
-			if want := b.At(out[r], ra[r], rb[r]); ub[r] != want || mask[r/64]>>(r%64)&1 == 1 != (want >= b.Cut) {
+			if want := b.At(out[r], stretch[r], ra[r], rb[r]); ub[r] != want || mask[r/64]>>(r%64)&1 == 1 != (want >= b.Cut) {
 				t.Fatalf("%s: bound of row %d is %v, want %v", name, r, ub[r], want)
 			}
 		}
@@ -198,7 +198,16 @@ func TestQuantize(t *testing.T) {
 				t.Fatalf("%s: word %d is %x, want %x", name, i, out[i], code[i])
 			}
 		}
-		var sums [TileRows]float32
+		var factors, sums [TileRows]float32
+		for r := range factors {
+			factors[r] = float32(r) / 7
+		}
+		ScaleRows(got, &factors)
+		for i, v := range got {
+			if v != want[i]*factors[i%TileRows] {
+				t.Fatalf("%s: element %d is scaled to %v", name, i, v)
+			}
+		}
 		SumSquares(y, &sums)
 		for r, s := range sums {
 			var exact float64
@@ -210,6 +219,31 @@ func TestQuantize(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Codes of stretches ascend, and the nearest is found.
+func TestStretch(t *testing.T) {
+	for c := range 256 {
+		x := float64(Stretch(byte(c)))
+		if got := StretchCode(x); int(got) != c {
+			t.Fatalf("code of %v is %d, want %d", x, got, c)
+		}
+		if c == 0 {
+			continue
+		}
+		below := float64(Stretch(byte(c - 1)))
+		if ratio := x / below; ratio <= 1 || ratio > 1+1.0/64 {
+			t.Fatalf("%v after %v", x, below)
+		}
+		if got := StretchCode(below + 0.6*(x-below)); int(got) != c {
+			t.Fatalf("code between %v and %v is %d", below, x, got)
+		}
+	}
+	for x, want := range map[float64]byte{0: 0, 1e-300: 0, 1e300: 255, math.Inf(1): 255, math.NaN(): 0} {
+		if got := StretchCode(x); got != want {
+			t.Fatalf("code of %v is %d, want %d", x, got, want)
+		}
+	}
 }
 
 func BenchmarkScan(b *testing.B) {

@@ -27,9 +27,10 @@ func rowsAVX2(plane *byte, width int, rows *uint16, n int, table *byte, out *int
 func rowsVNNI(plane *byte, width int, rows *uint16, n int, table *byte, out *int32) {
 	panic("no kernels")
 }
-func boundsAVX2(dots *int32, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64) {
+func boundsAVX2(dots *int32, stretch *byte, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64) {
 	panic("no kernels")
 }
 func multiplyAVX2(a *float32, x *float32, n int, y *float32)   { panic("no kernels") }
 func quantizeAVX2(y *float32, slots *byte, n int, out *uint32) { panic("no kernels") }
 func sumSquaresAVX2(y *float32, n int, out *float32)           { panic("no kernels") }
+func scaleRowsAVX2(y *float32, n int, f *float32)              { panic("no kernels") }

@@ -123,3 +123,26 @@ func sumSquares() {
 	VZEROUPPER()
 	RET()
 }
+
+func scaleRows() {
+	TEXT("scaleRowsAVX2", NOSPLIT, "func(y *float32, n int, f *float32)")
+	Doc("scaleRowsAVX2 multiplies n times 16 elements of y by those of f.")
+	Pragma("noescape")
+	y := Load(Param("y"), GP64())
+	n := Load(Param("n"), GP64())
+	f := Load(Param("f"), GP64())
+	factors := ymms(2)
+	for i := range factors {
+		VMOVUPS(Mem{Base: f, Disp: 32 * i}, factors[i])
+	}
+	loop("dim", n, func() {
+		for i := range factors {
+			v := YMM()
+			VMULPS(Mem{Base: y, Disp: 32 * i}, factors[i], v)
+			VMOVUPS(v, Mem{Base: y, Disp: 32 * i})
+		}
+		ADDQ(Imm(64), y)
+	})
+	VZEROUPPER()
+	RET()
+}

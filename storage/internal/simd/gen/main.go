@@ -23,6 +23,7 @@ func main() {
 	multiply()
 	quantize()
 	sumSquares()
+	scaleRows()
 	Generate()
 }
 

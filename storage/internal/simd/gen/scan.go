@@ -288,23 +288,32 @@ func rowsVNNI() {
 	RET()
 }
 
+// As in package simd.
+const (
+	stretchShift = 17
+	stretchBase  = 125 * 64
+)
+
 // bounds computes in the same order of operations as boundsGo, without fused
 // multiply-adds: bit for bit the same.
 func bounds() {
-	TEXT("boundsAVX2", NOSPLIT, "func(dots *int32, ra, rb *byte, words int, p, ub *float32, mask *uint64)")
+	TEXT("boundsAVX2", NOSPLIT, "func(dots *int32, stretch, ra, rb *byte, words int, p, ub *float32, mask *uint64)")
 	Doc("boundsAVX2 is boundsGo for words*64 rows.")
 	Pragma("noescape")
 	dots := Load(Param("dots"), GP64())
+	stretch := Load(Param("stretch"), GP64())
 	ra := Load(Param("ra"), GP64())
 	rb := Load(Param("rb"), GP64())
 	words := Load(Param("words"), GP64())
 	p := Load(Param("p"), GP64())
 	ub := Load(Param("ub"), GP64())
 	mask := Load(Param("mask"), GP64())
-	par := ymms(5) // Base, Scale, A, B, Cut
+	par := ymms(6) // Base, Scale, A, B, Cut, Offset
 	for i, r := range par {
 		VBROADCASTSS(Mem{Base: p, Disp: 4 * i}, r)
 	}
+	lowest := YMM()
+	dup32(stretchBase, lowest)
 	loop("word", words, func() {
 		bits, shift := GP64(), GP64()
 		XORQ(bits, bits)
@@ -313,6 +322,11 @@ func bounds() {
 		v, t := YMM(), YMM()
 		VCVTDQ2PS(Mem{Base: dots}, v)
 		VMULPS(par[1], v, v)
+		VADDPS(par[5], v, v)
+		VPMOVZXBD(Mem{Base: stretch}, t)
+		VPADDD(lowest, t, t)
+		VPSLLD(Imm(stretchShift), t, t)
+		VMULPS(t, v, v)
 		VADDPS(par[0], v, v)
 		VPMOVZXBD(Mem{Base: ra}, t)
 		VCVTDQ2PS(t, t)
@@ -330,6 +344,7 @@ func bounds() {
 		SHRQ(Imm(8), bits)
 		ORQ(m, bits)
 		ADDQ(Imm(32), dots)
+		ADDQ(Imm(8), stretch)
 		ADDQ(Imm(8), ra)
 		ADDQ(Imm(8), rb)
 		ADDQ(Imm(32), ub)
