@@ -15,9 +15,9 @@ import (
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-// stride is how many blocks a worker takes at a time: enough to read forward,
-// few enough for all to end together.
-const stride = 8
+// maxStride is how many blocks a worker takes at a time, in large tables: enough to
+// read forward, few enough for all to end together.
+const maxStride = 32
 
 // pass is one run over a vector column that answers one or more searches.
 type pass struct {
@@ -28,6 +28,7 @@ type pass struct {
 	dead     []*BlockSet // of all blocks; nil = none at all
 	searches []*search
 	workers  int
+	stride   uint32 // blocks a worker takes at a time
 
 	transform *code.Transform // nil = all searches read floats
 	waiting   [][][]survivor  // by worker and search
@@ -79,6 +80,7 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 	if p.workers == 0 {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
+	p.stride = min(maxStride, max(1, p.sealed/uint32(16*p.workers)))
 	var err error
 	if p.dead, err = t.deadBlocks(0, t.Blocks()); err != nil {
 		return nil, err
@@ -112,7 +114,7 @@ func (p *pass) run(ctx context.Context) error {
 
 // each runs f in every worker and returns the first error.
 func (p *pass) each(ctx context.Context, f func(ctx context.Context, w *worker) error) error {
-	n := min(p.workers, int(p.sealed/stride)+1)
+	n := min(p.workers, int(p.sealed/p.stride)+1)
 	one := func() {
 		w, err := p.newWorker()
 		if err == nil {
@@ -143,7 +145,7 @@ func (p *pass) fail(err error) {
 // scan takes blocks until there are none left.
 func (p *pass) scan(ctx context.Context, w *worker) error {
 	for !p.failed.Load() {
-		from := p.next.Add(stride) - stride
+		from := p.next.Add(p.stride) - p.stride
 		if from >= p.sealed {
 			if w.coding != nil {
 				p.mu.Lock()
@@ -155,7 +157,7 @@ func (p *pass) scan(ctx context.Context, w *worker) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for b := from; b < min(from+stride, p.sealed); b++ {
+		for b := from; b < min(from+p.stride, p.sealed); b++ {
 			if err := w.block(b); err != nil {
 				return err
 			}

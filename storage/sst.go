@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/lupadb/lupa/storage/internal/key"
 )
 
 const loadDirPrefix = "load-"
@@ -15,6 +17,11 @@ const loadDirPrefix = "load-"
 // sstFileBytes is the size at which a table file of a load is closed and the next
 // one begun.
 const sstFileBytes = 64 << 20
+
+// codeBlockBytes is the size of the blocks that hold codes: several planes each. A
+// search reads plane 1 from end to end, and stepping to the next block of a table
+// file costs as much as bounding some hundred rows.
+const codeBlockBytes = 1 << 20
 
 // sstWriter writes ascending keys into table files of a folder, to be ingested
 // together. Keys of different prefixes may come interleaved, those of one prefix
@@ -36,6 +43,8 @@ type sstStream struct {
 	mu sync.Mutex
 	w  *sstable.Writer
 	n  int // bytes in the open file
+
+	codes bool
 }
 
 func (s *Store) newSSTWriter(dir string) *sstWriter {
@@ -48,7 +57,7 @@ func (w *sstWriter) stream(prefix []byte) *sstStream {
 	defer w.mu.Unlock()
 	st := w.open[string(prefix)]
 	if st == nil {
-		st = &sstStream{}
+		st = &sstStream{codes: len(prefix) > 4 && prefix[4] == key.Codes}
 		w.open[string(prefix)] = st
 	}
 	return st
@@ -69,7 +78,11 @@ func (w *sstWriter) begin(st *sstStream) error {
 		return err
 	}
 	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 4 << 20})
-	st.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), w.s.opts.MakeWriterOptions(6, w.s.db.TableFormat()))
+	o := w.s.opts.MakeWriterOptions(6, w.s.db.TableFormat())
+	if st.codes {
+		o.BlockSize = codeBlockBytes
+	}
+	st.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), o)
 	st.n = 0
 	return nil
 }
