@@ -53,11 +53,14 @@ func (c *transforms) get(b []byte) (*code.Transform, error) {
 	return t, nil
 }
 
-// transform returns the transform of a vector column, nil if it has none.
+// transform returns the transform of a vector column, nil if it has none that this
+// version can use.
 func (t *Table) transform(column int) (tr *code.Transform, err error) {
 	def := &t.def.Columns[column]
 	_, err = t.view.get(key.Of(nil, t.def.ID, key.Meta, def.ID), func(b []byte) (err error) {
-		tr, err = t.view.store.transforms.get(b)
+		if tr, err = t.view.store.transforms.get(b); errors.Is(err, code.ErrOutdated) {
+			return nil
+		}
 		return err
 	})
 	return tr, corrupt(t.def.Name, def.Name, "transform of the codes", err)

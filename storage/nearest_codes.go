@@ -167,6 +167,7 @@ type coding struct {
 	scratch code.Scratch
 	have    [2]bool
 	waiting [][]survivor // by search
+	best    [][]survivor // by search: of the blocks sampled
 	now     []survivor
 }
 
@@ -251,7 +252,7 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 			continue
 		}
 		left++
-		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, int(r)), low, high) >= cut {
+		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high) >= cut {
 			set[r/64] |= 1 << (r % 64) // likely to belong to the answer: sharpens the cut
 		} else {
 			w.now = append(w.now, survivor{uint64(b)*BlockRows + uint64(r), upper})
@@ -340,123 +341,157 @@ func (p *pass) seed(ctx context.Context) error {
 		return nil
 	}
 	start := time.Now()
-	w, err := p.newWorker()
-	if err != nil {
-		return err
-	}
-	best := make([][]survivor, len(p.searches))
-	err = func() error {
-		for k := range uint32(seedBlocks) {
+	var next atomic.Uint32
+	err := p.each(ctx, func(ctx context.Context, w *worker) error {
+		for {
+			k := next.Add(1) - 1
+			if k >= seedBlocks || p.failed.Load() {
+				return nil
+			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			b := uint32((uint64(k)*2 + 1) * uint64(p.sealed) / (2 * seedBlocks))
-			ok, err := w.plane(0, b)
-			if err != nil {
+			if err := w.sample(uint32((uint64(k)*2 + 1) * uint64(p.sealed) / (2 * seedBlocks))); err != nil {
 				return err
 			}
-			if !ok {
-				continue
-			}
-			for i, s := range p.searches {
-				if s.coded == nil || s.limit <= 0 || s.limit > seedLimit {
-					continue
-				}
-				set, n := p.wanted(s, b)
-				if n == 0 {
-					continue
-				}
-				least := math.Inf(-1)
-				take := max(seedRows, 2*s.limit)
-				if len(best[i]) >= take {
-					least = s.coded.blockThreshold(best[i][take-1].upper, &w.planes[0])
-				}
-				s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), least, &w.scratch)
-				for r := range (*BlockSet)(&w.scratch.Mask).All() {
-					low, high := w.planes[0].Norms(r)
-					upper := s.coded.goodness(float64(w.scratch.Upper[r]), low, high)
-					best[i] = append(best[i], survivor{uint64(b)*BlockRows + uint64(r), upper})
-				}
-				slices.SortFunc(best[i], bestFirst)
-				best[i] = best[i][:min(take, len(best[i]))]
+		}
+	})
+	if err != nil {
+		return err
+	}
+	var rows []promise
+	trials := make([]*search, len(p.searches))
+	for i, s := range p.searches {
+		var best []survivor
+		for _, w := range p.crew {
+			if w != nil && w.best != nil {
+				best = append(best, w.best[i]...)
 			}
 		}
-		for i, s := range p.searches {
-			if len(best[i]) < s.limit || s.limit <= 0 {
-				continue
-			}
-			trial := &search{ranking: newRanking(s.opts), opts: s.opts, query: s.query, zero: s.zero}
-			for _, v := range best[i] {
-				if err := w.scoreRow(trial, v.row); err != nil {
-					return err
-				}
-			}
+		if len(best) < s.limit || s.limit <= 0 {
+			continue
+		}
+		slices.SortFunc(best, bestFirst)
+		trials[i] = &search{ranking: newRanking(s.opts), opts: s.opts, query: s.query, zero: s.zero}
+		for _, v := range best[:min(s.seeds(), len(best))] {
+			rows = append(rows, promise{trials[i], v})
+		}
+	}
+	err = p.scoreAll(ctx, rows, 8)
+	for i, s := range p.searches {
+		if trial := trials[i]; trial != nil {
 			s.scored.Add(trial.scored.Load())
 			s.bytes.Add(trial.bytes.Load())
 			s.raise(trial.cutoff())
 		}
-		return nil
-	}()
-	for _, s := range p.searches {
 		s.stats.Seed = time.Since(start)
 	}
-	return firstError(err, w.close())
+	return err
+}
+
+// seeds is how many promising rows a search begins with.
+func (s *search) seeds() int { return max(seedRows, 2*s.limit) }
+
+// sample adds the most promising rows of a block to the worker's lists. It ranks
+// them by what the codes say, without the allowance for what they don't.
+func (w *worker) sample(b uint32) error {
+	p := w.p
+	ok, err := w.plane(0, b)
+	if err != nil || !ok {
+		return err
+	}
+	if w.best == nil {
+		w.best = make([][]survivor, len(p.searches))
+	}
+	for i, s := range p.searches {
+		if s.coded == nil || s.limit <= 0 || s.limit > seedLimit {
+			continue
+		}
+		set, n := p.wanted(s, b)
+		if n == 0 {
+			continue
+		}
+		least := math.Inf(-1)
+		take := s.seeds()
+		if len(w.best[i]) >= take {
+			least = s.coded.blockThreshold(w.best[i][take-1].upper, &w.planes[0])
+		}
+		s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), least, &w.scratch)
+		for r := range (*BlockSet)(&w.scratch.Mask).All() {
+			low, high := w.planes[0].Norms(r)
+			estimate := float64(w.scratch.Upper[r]) - s.coded.query.Spread(&w.planes[0], 0, r)
+			w.best[i] = append(w.best[i], survivor{uint64(b)*BlockRows + uint64(r), s.coded.goodness(estimate, low, high)})
+		}
+		slices.SortFunc(w.best[i], bestFirst)
+		w.best[i] = w.best[i][:min(take, len(w.best[i]))]
+	}
+	return nil
+}
+
+// promise is a row that a search may have to score.
+type promise struct {
+	s *search
+	survivor
 }
 
 // rerank scores the waiting rows, the most promising first, until none is left that could
 // be good enough.
 func (p *pass) rerank(ctx context.Context) error {
 	start := time.Now()
-	type item struct {
-		s *search
-		survivor
-	}
-	var lists []item
+	var lists []promise
 	for i, s := range p.searches {
 		cut := s.cutoff()
-		for _, list := range p.waiting {
-			for _, v := range list[i] {
+		for _, w := range p.crew {
+			if w == nil {
+				continue
+			}
+			for _, v := range w.waiting[i] {
 				if v.upper < cut {
 					s.codeCounts.late.Add(1)
 					continue
 				}
-				lists = append(lists, item{s, v})
+				lists = append(lists, promise{s, v})
 			}
 		}
 	}
-	slices.SortFunc(lists, func(a, b item) int { return bestFirst(a.survivor, b.survivor) })
+	slices.SortFunc(lists, func(a, b promise) int { return bestFirst(a.survivor, b.survivor) })
 	// After the most promising rows the cut hardly moves: the others go in row
 	// order, which reads forward.
 	first := min(len(lists), 64*len(p.searches))
-	slices.SortFunc(lists[first:], func(a, b item) int { return cmp.Compare(a.row, b.row) })
-	var next atomic.Int64
-	score := func(list []item, some int) error {
-		next.Store(0)
-		return p.each(ctx, func(ctx context.Context, w *worker) error {
-			for !p.failed.Load() {
-				from := int(next.Add(int64(some))) - some
-				if from >= len(list) {
-					return nil
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				for _, v := range list[from:min(from+some, len(list))] {
-					if v.upper < v.s.cutoff() {
-						v.s.codeCounts.late.Add(1)
-						continue
-					}
-					if err := w.scoreRow(v.s, v.row); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
-		})
-	}
-	err := firstError(score(lists[:first], 16), score(lists[first:], 256))
+	slices.SortFunc(lists[first:], func(a, b promise) int { return cmp.Compare(a.row, b.row) })
+	err := firstError(p.scoreAll(ctx, lists[:first], 16), p.scoreAll(ctx, lists[first:], 256))
 	for _, s := range p.searches {
 		s.stats.Rerank = time.Since(start)
 	}
 	return err
+}
+
+// scoreAll scores the rows that are still good enough when their turn comes. Workers take
+// some at a time.
+func (p *pass) scoreAll(ctx context.Context, list []promise, some int) error {
+	if len(list) == 0 {
+		return nil
+	}
+	var next atomic.Int64
+	return p.each(ctx, func(ctx context.Context, w *worker) error {
+		for !p.failed.Load() {
+			from := int(next.Add(int64(some))) - some
+			if from >= len(list) {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			for _, v := range list[from:min(from+some, len(list))] {
+				if v.upper < v.s.cutoff() {
+					v.s.codeCounts.late.Add(1)
+					continue
+				}
+				if err := w.scoreRow(v.s, v.row); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
@@ -31,8 +32,8 @@ type pass struct {
 	stride   uint32 // blocks a worker takes at a time
 
 	transform *code.Transform // nil = all searches read floats
-	waiting   [][][]survivor  // by worker and search
 
+	crew   []*worker     // those that have been at work, nil = not yet
 	next   atomic.Uint32 // first block that no worker has taken
 	failed atomic.Bool
 	mu     sync.Mutex
@@ -89,7 +90,14 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 }
 
 // run answers the searches.
-func (p *pass) run(ctx context.Context) error {
+func (p *pass) run(ctx context.Context) (err error) {
+	defer func() {
+		for _, w := range p.crew {
+			if w != nil {
+				err = firstError(err, w.close())
+			}
+		}
+	}()
 	if err := p.tail(); err != nil {
 		return err
 	}
@@ -114,21 +122,26 @@ func (p *pass) run(ctx context.Context) error {
 
 // each runs f in every worker and returns the first error.
 func (p *pass) each(ctx context.Context, f func(ctx context.Context, w *worker) error) error {
-	n := min(p.workers, int(p.sealed/p.stride)+1)
-	one := func() {
-		w, err := p.newWorker()
+	if p.crew == nil {
+		p.crew = make([]*worker, min(p.workers, int(p.sealed/p.stride)+1))
+	}
+	one := func(i int) {
+		var err error
+		if p.crew[i] == nil {
+			p.crew[i], err = p.newWorker()
+		}
 		if err == nil {
-			err = firstError(f(ctx, w), w.close())
+			err = f(ctx, p.crew[i])
 		}
 		if err != nil {
 			p.fail(err)
 		}
 	}
 	var wait sync.WaitGroup
-	for range n - 1 {
-		wait.Go(one)
+	for i := 1; i < len(p.crew); i++ {
+		wait.Go(func() { one(i) })
 	}
-	one()
+	one(0)
 	wait.Wait()
 	return p.err
 }
@@ -147,11 +160,6 @@ func (p *pass) scan(ctx context.Context, w *worker) error {
 	for !p.failed.Load() {
 		from := p.next.Add(p.stride) - p.stride
 		if from >= p.sealed {
-			if w.coding != nil {
-				p.mu.Lock()
-				p.waiting = append(p.waiting, w.waiting)
-				p.mu.Unlock()
-			}
 			return nil
 		}
 		if err := ctx.Err(); err != nil {
@@ -214,27 +222,53 @@ func (p *pass) tail() error {
 			live[i] &^= d
 		}
 	}
-	col := new(value.Column)
-	if err := p.t.readTail([]int{p.column}, []*value.Column{col}, &live); err != nil {
-		return err
-	}
-	for _, s := range p.searches {
+	def := &p.t.def.Columns[p.column]
+	sets, rows := make([]BlockSet, len(p.searches)), make([]uint64, len(p.searches))
+	for k, s := range p.searches {
 		set, n := p.wanted(s, b)
 		s.rows.Add(uint64(n))
-		var found []Neighbor
-		for i := range set.All() {
-			if i >= p.t.rowsIn(b) || col.Null(i) {
+		sets[k] = set
+	}
+	var fill []byte // what rows have that were there before the column
+	if v := def.fill; !v.IsNull() {
+		fill = vector.AppendBytes(nil, v.Vec())
+	}
+	err := p.t.tailRows(&live, func(i int, src []byte) error {
+		if !union.Has(i) {
+			return nil
+		}
+		raw := fill
+		for len(src) > 0 {
+			id, field, rest, err := block.NextField(src)
+			if err != nil {
+				return err
+			}
+			if id == def.ID {
+				if raw, err = block.ReadVector(field, p.dim); err != nil {
+					return err
+				}
+			}
+			src = rest
+		}
+		if raw == nil {
+			return nil
+		}
+		for k, s := range p.searches {
+			if !sets[k].Has(i) {
 				continue
 			}
-			s.scored.Add(1)
-			s.bytes.Add(uint64(4 * p.dim))
-			if score := s.query.Score(col.Vec(i)); s.admits(score) {
-				found = append(found, Neighbor{uint64(b)*BlockRows + uint64(i), score})
+			rows[k]++
+			if score := s.query.ScoreBytes(raw); s.admits(score) {
+				s.offer([]Neighbor{{uint64(b)*BlockRows + uint64(i), score}})
 			}
 		}
-		s.offer(found)
+		return nil
+	})
+	for k, s := range p.searches {
+		s.scored.Add(rows[k])
+		s.bytes.Add(rows[k] * uint64(4*p.dim))
 	}
-	return nil
+	return err
 }
 
 // finish returns the answer of a search and what it took.

@@ -287,9 +287,7 @@ func anyIn(s *BlockSet, from, n int) bool {
 // readTail decodes the rows after the last sealed block into columns; the slots
 // of rows that are not live are NULL.
 func (t *Table) readTail(columns []int, cols []*value.Column, live *BlockSet) error {
-	b := t.sealedBlocks()
-	first := uint64(b) * BlockRows
-	n := t.rowsIn(b)
+	n := t.rowsIn(t.sealedBlocks())
 	for i, c := range columns {
 		cols[i].Reset(t.def.Columns[c].Type)
 	}
@@ -301,11 +299,31 @@ func (t *Table) readTail(columns []int, cols []*value.Column, live *BlockSet) er
 			}
 		}
 	}
+	err := t.tailRows(live, func(i int, src []byte) error {
+		blank(i)
+		next++
+		return t.decodeRow(src, columns, cols, i)
+	})
+	if err != nil {
+		return err
+	}
+	blank(n)
+	return nil
+}
+
+// tailRows calls f with the position in the tail and the stored form, valid during
+// the call, of each live row after the last sealed block. An error of f is put
+// down to the row.
+func (t *Table) tailRows(live *BlockSet, f func(i int, src []byte) error) error {
+	b := t.sealedBlocks()
+	first := uint64(b) * BlockRows
+	n := t.rowsIn(b)
 	it, err := t.view.iter(key.Row(nil, t.def.ID, first), key.Row(nil, t.def.ID, first+uint64(n)))
 	if err != nil {
 		return corrupt(t.def.Name, "", "tail", err)
 	}
 	defer it.Close()
+	next := 0 // rows done
 	for ok := it.First(); ok; ok = it.Next() {
 		row := key.RowNumber(it.Key())
 		i := int(row - first)
@@ -315,25 +333,20 @@ func (t *Table) readTail(columns []int, cols []*value.Column, live *BlockSet) er
 		if err := t.expectLive(live, first, next, i); err != nil {
 			return err
 		}
-		blank(i)
 		src, err := it.ValueAndErr()
 		if err != nil {
 			return t.corruptRow(row, err)
 		}
 		t.view.Reads.RowBytes.Add(int64(len(src)))
-		if err := t.decodeRow(src, columns, cols, next); err != nil {
+		if err := f(i, src); err != nil {
 			return t.corruptRow(row, err)
 		}
-		next++
+		next = i + 1
 	}
 	if err := it.Error(); err != nil {
 		return corrupt(t.def.Name, "", "tail", err)
 	}
-	if err := t.expectLive(live, first, next, n); err != nil {
-		return err
-	}
-	blank(n)
-	return nil
+	return t.expectLive(live, first, next, n)
 }
 
 // expectLive reports a live row in [from, to) of the tail that has no key.
@@ -358,13 +371,17 @@ func (t *Table) decodeRow(src []byte, columns []int, cols []*value.Column, n int
 		vals = append(vals, t.def.Columns[c].fill)
 	}
 	for len(src) > 0 {
-		id, v, rest, err := block.NextField(src)
+		id, field, rest, err := block.NextField(src)
 		if err != nil {
 			return err
 		}
 		src = rest
 		for i, c := range columns {
 			if t.def.Columns[c].ID == id {
+				v, _, err := block.ReadValue(field)
+				if err != nil {
+					return err
+				}
 				if typ := t.def.Columns[c].Type; !v.IsNull() && v.Type() != typ {
 					return fmt.Errorf("%w: %s is %v", block.ErrMalformed, t.def.Columns[c].Name, v.Type())
 				}

@@ -35,31 +35,82 @@ func AppendValue(dst []byte, v value.Value) []byte {
 	return dst
 }
 
-// NextField reads the next field of a row. rest is empty after the last one.
-func NextField(src []byte) (column uint32, v value.Value, rest []byte, err error) {
+// NextField reads the next field of a row. value is its encoded form, for
+// ReadValue or ReadVector; it aliases src. rest is empty after the last one.
+func NextField(src []byte) (column uint32, value, rest []byte, err error) {
 	id, n := binary.Uvarint(src)
 	if n <= 0 || id > math.MaxUint32 {
-		return 0, v, nil, malformed("row: column id")
+		return 0, nil, nil, malformed("row: column id")
 	}
-	v, rest, err = ReadValue(src[n:])
-	return uint32(id), v, rest, err
+	src = src[n:]
+	size, err := valueSize(src)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	return uint32(id), src[:size], src[size:], nil
+}
+
+// valueSize returns how many bytes the value takes that src begins with.
+func valueSize(src []byte) (int, error) {
+	if len(src) == 0 {
+		return 0, malformed("row: no kind")
+	}
+	switch k := value.Kind(src[0]); k {
+	case value.Null:
+		return 1, nil
+	case value.Boolean, value.Integer, value.Timestamp:
+		if _, n := binary.Varint(src[1:]); n > 0 {
+			return 1 + n, nil
+		}
+		return 0, malformed("row: integer")
+	case value.Real:
+		if len(src) < 9 {
+			return 0, malformed("row: real")
+		}
+		return 9, nil
+	case value.Vector:
+		dim, n := binary.Uvarint(src[1:])
+		if n <= 0 || dim > value.MaxDim || len(src)-1-n < 4*int(dim) {
+			return 0, malformed("row: vector")
+		}
+		return 1 + n + 4*int(dim), nil
+	case value.Text, value.JSON, value.Blob:
+		l, n := binary.Uvarint(src[1:])
+		if n <= 0 || l > uint64(len(src)-1-n) {
+			return 0, malformed("row: text")
+		}
+		return 1 + n + int(l), nil
+	default:
+		return 0, malformed("row: kind %d", k)
+	}
+}
+
+// ReadVector returns the elements, float32 LE, of an encoded vector of dim
+// dimensions, nil for NULL. They alias src.
+func ReadVector(src []byte, dim int) ([]byte, error) {
+	switch {
+	case len(src) > 0 && value.Kind(src[0]) == value.Null:
+		return nil, nil
+	case len(src) < 4*dim+2 || value.Kind(src[0]) != value.Vector:
+		return nil, malformed("row: no vector of %d dimensions", dim)
+	}
+	if n, _ := binary.Uvarint(src[1:]); n != uint64(dim) {
+		return nil, malformed("row: a vector of %d dimensions, not %d", n, dim)
+	}
+	return src[len(src)-4*dim:], nil
 }
 
 // ReadValue reads what AppendValue wrote. The value is a copy.
 func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
-	if len(src) == 0 {
-		return v, nil, malformed("row: no kind")
+	size, err := valueSize(src)
+	if err != nil {
+		return v, nil, err
 	}
-	k := value.Kind(src[0])
-	src = src[1:]
+	k, rest := value.Kind(src[0]), src[size:]
+	src = src[1:size]
 	switch k {
-	case value.Null:
-		return v, src, nil
 	case value.Boolean, value.Integer, value.Timestamp:
-		i, n := binary.Varint(src)
-		if n <= 0 {
-			return v, nil, malformed("row: integer")
-		}
+		i, _ := binary.Varint(src)
 		switch k {
 		case value.Boolean:
 			v = value.Bool(i != 0)
@@ -68,27 +119,16 @@ func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
 		default:
 			v = value.Micros(i)
 		}
-		return v, src[n:], nil
 	case value.Real:
-		if len(src) < 8 {
-			return v, nil, malformed("row: real")
-		}
-		return value.Float(math.Float64frombits(binary.LittleEndian.Uint64(src))), src[8:], nil
+		v = value.Float(math.Float64frombits(binary.LittleEndian.Uint64(src)))
 	case value.Vector:
 		dim, n := binary.Uvarint(src)
-		if n <= 0 || dim > value.MaxDim || len(src)-n < 4*int(dim) {
-			return v, nil, malformed("row: vector")
-		}
-		src = src[n:]
 		vec := make([]float32, dim)
-		Floats(vec, src)
-		return value.Vec(vec), src[4*dim:], nil
+		Floats(vec, src[n:])
+		v = value.Vec(vec)
 	case value.Text, value.JSON, value.Blob:
-		l, n := binary.Uvarint(src)
-		if n <= 0 || l > uint64(len(src)-n) {
-			return v, nil, malformed("row: text")
-		}
-		s := string(src[n : n+int(l)])
+		_, n := binary.Uvarint(src)
+		s := string(src[n:])
 		switch k {
 		case value.Text:
 			v = value.Str(s)
@@ -97,7 +137,6 @@ func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
 		default:
 			v = value.BlobOf(s)
 		}
-		return v, src[n+int(l):], nil
 	}
-	return v, nil, malformed("row: kind %d", k)
+	return v, rest, nil
 }

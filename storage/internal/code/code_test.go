@@ -264,3 +264,64 @@ func BenchmarkTrain(b *testing.B) {
 		})
 	}
 }
+
+// Codes made by one set of kernels are right for the others, and damage is found
+// wherever it would make a bound too small.
+func TestVerify(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 5))
+	for _, kind := range []string{"anisotropic", "zeros", "norms apart"} {
+		for _, dim := range []int{100, 1030} {
+			x := makeBlock(rng, dim, rowSets[kind])
+			tr := Train(dim, x[:400*dim], nil)
+			simd.EachLevel(func(made string) {
+				b1, b2 := tr.NewEncoder().Block(x, nil, nil)
+				simd.EachLevel(func(read string) {
+					if err := tr.NewEncoder().Verify(x, b1, b2); err != nil {
+						t.Fatalf("%s, dim %d, made by %s, read by %s: %v", kind, dim, made, read, err)
+					}
+				})
+			})
+		}
+	}
+	const dim = 100
+	x := makeBlock(rng, dim, rowSets["anisotropic"])
+	tr := Train(dim, x, nil)
+	b1, b2 := tr.NewEncoder().Block(x, nil, nil)
+	e := tr.NewEncoder()
+	for what, damage := range map[string]func(b1, b2 []byte){
+		"largest |v|":     func(b1, b2 []byte) { clear(b1[48:56]) },
+		"largest |y|":     func(b1, b2 []byte) { clear(b2[56:64]) },
+		"smallest norm":   func(b1, b2 []byte) { copy(b1[64:72], b1[72:80]) },
+		"residuals":       func(b1, b2 []byte) { clear(b1[headerBytes : headerBytes+BlockRows]) },
+		"stretch":         func(b1, b2 []byte) { b1[headerBytes+2*BlockRows+5] ^= 0x40 },
+		"codes":           func(b1, b2 []byte) { b1[len(b1)-1] ^= 0x80 },
+		"plane 2":         func(b1, b2 []byte) { b2[len(b2)-9] ^= 0xff },
+		"other rows":      func(b1, b2 []byte) { slices.Reverse(b2[len(b2)-2*tr.Width[1]:]) },
+		"largest stretch": func(b1, b2 []byte) { b1[5] = 0 },
+	} {
+		c1, c2 := slices.Clone(b1), slices.Clone(b2)
+		damage(c1, c2)
+		if err := e.Verify(x, c1, c2); err == nil {
+			t.Errorf("damaged %s: not found", what)
+		}
+	}
+	if err := e.Verify(x, b1[:70], b2); !errors.Is(err, ErrMalformed) {
+		t.Error(err)
+	}
+	if err := Train(dim, makeBlock(rng, dim, rowSets["normal"]), nil).NewEncoder().Verify(x, b1, b2); err == nil {
+		t.Error("codes of another transform were taken")
+	}
+}
+
+// A transform of an older version is told from a damaged one.
+func TestOutdated(t *testing.T) {
+	b := Train(30, makeBlock(rand.New(rand.NewPCG(3, 5)), 30, rowSets["normal"]), nil).Marshal()
+	b[8] = version - 1
+	if _, err := Unmarshal(b); !errors.Is(err, ErrOutdated) {
+		t.Fatal(err)
+	}
+	b[8] = version + 1
+	if _, err := Unmarshal(b); !errors.Is(err, ErrMalformed) {
+		t.Fatal(err)
+	}
+}

@@ -56,17 +56,10 @@ func (t *Transform) NewEncoder() *Encoder {
 func (e *Encoder) Block(vecs []float32, plane1, plane2 []byte) ([]byte, []byte) {
 	t := e.t
 	var maxV, maxY float64
-	for tile := 0; tile < BlockRows/simd.TileRows; tile += tilesAtOnce {
-		var v2 [tilesAtOnce * simd.TileRows]float64
-		for i := range v2 {
-			row := tile*simd.TileRows + i
-			v2[i] = e.center(vecs[row*t.Dim:(row+1)*t.Dim], row, i)
-		}
-		t.matrix.Multiply(e.x, e.y, tilesAtOnce)
-		for k := range tilesAtOnce {
-			e.tile(tile+k, e.y[k*t.matrix.PaddedRows()*simd.TileRows:], v2[k*simd.TileRows:], &maxV, &maxY)
-		}
-	}
+	e.tiles(vecs, func(tile int, y []float32, v2 []float64) bool {
+		e.tile(tile, y, v2, &maxV, &maxY)
+		return true
+	})
 	skip := func(i int) bool { return e.norms[i] == 0 }
 	minNorm, maxNorm := math.Inf(1), 0.0
 	zeros := false
@@ -90,6 +83,26 @@ func (e *Encoder) Block(vecs []float32, plane1, plane2 []byte) ([]byte, []byte) 
 	return plane1, plane2
 }
 
+// tiles transforms a block and calls f with every tile, its transform and the squares
+// of |v|, until it returns false.
+func (e *Encoder) tiles(vecs []float32, f func(tile int, y []float32, v2 []float64) bool) {
+	t := e.t
+	for tile := 0; tile < BlockRows/simd.TileRows; tile += tilesAtOnce {
+		var v2 [tilesAtOnce * simd.TileRows]float64
+		for i := range v2 {
+			row := tile*simd.TileRows + i
+			v2[i] = e.center(vecs[row*t.Dim:(row+1)*t.Dim], row, i)
+		}
+		t.matrix.Multiply(e.x, e.y, tilesAtOnce)
+		for k := range tilesAtOnce {
+			y := e.y[k*t.matrix.PaddedRows()*simd.TileRows:][:t.Rank*simd.TileRows]
+			if !f(tile+k, y, v2[k*simd.TileRows:]) {
+				return
+			}
+		}
+	}
+}
+
 // center writes v = x/|x| - mu into the i-th column of the tiles and returns |v|^2.
 func (e *Encoder) center(x []float32, row, i int) float64 {
 	t := e.t
@@ -110,15 +123,49 @@ func (e *Encoder) center(x []float32, row, i int) float64 {
 	return sum * slack
 }
 
+// sizes is what is known of the rows of a tile before they are quantized.
+type sizes struct {
+	v, y     [simd.TileRows]float64 // |v|, |y|, rounded up; 0 for a zero vector
+	rounding [simd.TileRows]float64 // of y
+	outside  [simd.TileRows]float64 // square of the part of v outside the span of A's rows
+}
+
+// measure computes the sizes of a tile's rows from their transform y and the squares of |v|.
+func (e *Encoder) measure(tile int, y []float32, v2 []float64) (m sizes) {
+	t := e.t
+	single := e.single()
+	var sums [simd.TileRows]float32
+	simd.SumSquares(y, &sums)
+	for r := range sums {
+		if e.norms[tile*simd.TileRows+r] == 0 {
+			continue
+		}
+		m.v[r] = math.Sqrt(v2[r])
+		m.rounding[r] = simd.MultiplyError(t.Dim)*t.normA*m.v[r] + underflow
+		m.y[r] = math.Sqrt(float64(sums[r])*(1+2*single)) + m.rounding[r]
+		if !t.full() {
+			// |v - A'y|^2 = |v|^2 - 2|y|^2 + |A'y|^2.
+			low := max(0, math.Sqrt(float64(sums[r])*(1-2*single))-m.rounding[r])
+			m.outside[r] = max(0, v2[r]-(1-t.eta)*low*low)
+		}
+	}
+	return m
+}
+
+// single is the relative error of simd.SumSquares.
+func (e *Encoder) single() float64 { return float64(e.t.Rank+2) * 0x1p-24 }
+
+// slotError bounds the rounding errors of quantizing a row with |y|, times the stretch.
+func (t *Transform) slotError(normY, stretch float64) float64 {
+	return 0x1p-22*normY + t.quantError*(normY*(1+0x1p-22)+stretch*t.quantSize)
+}
+
 // tile codes 16 rows, of which y has the transform and v2 the squares of |v|.
 func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64) {
 	t := e.t
-	y = y[:t.Rank*simd.TileRows]
-	single := float64(t.Rank+2) * 0x1p-24 // relative error of SumSquares
-	var sums [simd.TileRows]float32
-	simd.SumSquares(y, &sums)
-	var err, outside, stretch [simd.TileRows]float64
-	var tail, shrink [simd.TileRows]float32
+	m := e.measure(tile, y, v2)
+	var err, stretch [simd.TileRows]float64
+	var tail, shrink, sums [simd.TileRows]float32
 	simd.SumSquares(y[t.head*simd.TileRows:], &tail)
 	for r := range err {
 		row := tile*simd.TileRows + r
@@ -126,20 +173,11 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 		if e.norms[row] == 0 {
 			continue
 		}
+		*maxV, *maxY = max(*maxV, m.v[r]), max(*maxY, m.y[r])
 		e.stretch[row] = simd.StretchCode(math.Sqrt(float64(tail[r])) / float64(t.unit))
 		s := simd.Stretch(e.stretch[row])
 		stretch[r], shrink[r] = float64(s), 1/s
-		normV := math.Sqrt(v2[r])
-		rounding := simd.MultiplyError(t.Dim)*t.normA*normV + underflow
-		normY := math.Sqrt(float64(sums[r])*(1+2*single)) + rounding
-		*maxV, *maxY = max(*maxV, normV), max(*maxY, normY)
-		if !t.full() {
-			// The part of v outside the span of A's rows: |v - A'y|^2 = |v|^2 - 2|y|^2 + |A'y|^2.
-			low := max(0, math.Sqrt(float64(sums[r])*(1-2*single))-rounding)
-			outside[r] = max(0, v2[r]-(1-t.eta)*low*low)
-		}
-		rounding += 0x1p-22 * normY // of z times the stretch
-		err[r] = (rounding + t.quantError*(normY*(1+0x1p-22)+stretch[r]*t.quantSize)) * slack
+		err[r] = (m.rounding[r] + t.slotError(m.y[r], stretch[r])) * slack
 	}
 	simd.ScaleRows(y, &shrink)
 	for p := range t.slots {
@@ -155,9 +193,9 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 			simd.SumSquares(y[from*simd.TileRows:to*simd.TileRows], &sums)
 			from = to
 			for r := range err {
-				a := stretch[r]*math.Sqrt(float64(sums[r])*(1+2*single)) + err[r]
-				if to == t.Rank && g == len(t.split[p])-1 {
-					a = math.Sqrt(a*a + outside[r])
+				a := stretch[r]*math.Sqrt(float64(sums[r])*(1+2*e.single())) + err[r]
+				if g == len(t.split[p])-1 {
+					a = math.Sqrt(a*a + m.outside[r])
 				}
 				e.res[p][g][tile*simd.TileRows+r] = a * slack
 			}

@@ -192,12 +192,12 @@ func (q *Query) Scan2(p1, p *Plane, s *Scratch) {
 	}
 }
 
-// Spread is the part of Scan2's bound of a row that is not estimate but
-// allowance for the residual.
-func (q *Query) Spread(p *Plane, row int) float64 {
+// Spread is the part of a row's bound by plane k and those before it (0 or 1) that is not
+// estimate but allowance for the residual.
+func (q *Query) Spread(p *Plane, k, row int) float64 {
 	sum := 0.0
-	for g, size := range q.plane[1].size {
-		sum += size * (p.low[g] + p.step[g]*float64(p.residuals[g][row]))
+	for g := range q.t.split[k] {
+		sum += q.plane[k].size[g] * (p.low[g] + p.step[g]*float64(p.residuals[g][row]))
 	}
 	return sum
 }

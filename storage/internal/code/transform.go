@@ -35,6 +35,10 @@ const (
 // ErrMalformed is what a damaged transform or plane gives.
 var ErrMalformed = errors.New("malformed codes")
 
+// ErrOutdated is what a transform of an earlier version gives: it can't be used any
+// longer, and is replaced when the column is trained again.
+var ErrOutdated = errors.New("codes of an earlier version")
+
 // Transform is how the rows of a column are coded. It is immutable and safe for
 // concurrent use.
 type Transform struct {
@@ -102,6 +106,9 @@ func hash(b []byte) uint64 {
 
 // StoredID returns the ID of a transform in its stored form.
 func StoredID(b []byte) (uint64, error) {
+	if len(b) >= 9 && b[8] > 0 && b[8] < version {
+		return 0, ErrOutdated
+	}
 	if len(b) < 9 || b[8] != version {
 		return 0, fmt.Errorf("%w: transform of %d bytes", ErrMalformed, len(b))
 	}
