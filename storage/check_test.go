@@ -73,7 +73,7 @@ func TestCheckFindsWrongCodes(t *testing.T) {
 	check(t, storage.Edit(s, func(e *storage.Editor) { e.Copy(e.Code(1, 3, 1, 4), e.Code(1, 3, 1, 5)) }))
 	var found []string
 	check(t, s.Check(ctx, func(p storage.Problem) { found = append(found, p.String()) }))
-	if len(found) != 1 || !strings.Contains(found[0], "photos.clip, codes of block 5: plane 1") {
+	if len(found) != 1 || !strings.Contains(found[0], "photos.clip, codes of block 5: ") {
 		t.Errorf("found %q", found)
 	}
 	check(t, s.Close())
