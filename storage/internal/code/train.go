@@ -360,7 +360,7 @@ var left = [maxSlots + 1]float64{1, 0.1188, 0.01154, 0.00104, 0.000087, 7.1e-6, 
 // maxSlots is how many slots of a plane a dimension can have.
 const maxSlots = 6
 
-// allot returns how many of n slots each dimension gets.
+// allot returns how many of n slots each dimension gets. Some may be left over.
 func allot(variances []float64, n int) []int {
 	have := make([]int, len(variances))
 	h := make(demand, len(variances))
@@ -368,7 +368,7 @@ func allot(variances []float64, n int) []int {
 		h[i] = want{v * (left[0] - left[1]), i}
 	}
 	heap.Init(&h)
-	for range n {
+	for range min(n, maxSlots*len(variances)) {
 		w := &h[0]
 		have[w.dim]++
 		if k := have[w.dim]; k < maxSlots {
@@ -423,6 +423,9 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 				slot.Dim, slot.Shift = uint32(dim), uint32(2*(len(t.slots[p])%simd.GroupSlots))
 				t.slots[p] = append(t.slots[p], slot)
 			}
+		}
+		for len(t.slots[p]) < 4*t.Width[p] { // these do nothing
+			t.slots[p] = append(t.slots[p], simd.Slot{Shift: uint32(2 * (len(t.slots[p]) % simd.GroupSlots))})
 		}
 		for i, c := range columns {
 			residuals[i] = 0
