@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -227,6 +228,7 @@ func TestDumpRebuildsTheStore(t *testing.T) {
 	INSERT INTO "odd ""name""" VALUES
 	 ('it''s', -9223372036854775807, 1e300, true, CAST('2024-02-29 12:34:56.789' AS TIMESTAMP), CAST('\x00ff27' AS BLOB), '{"a": "it''s"}'::JSON, [0.1, -3e-9, 1e20]),
 	 ('line' || chr(10) || 'break', NULL, 0.1, false, NULL, NULL, NULL, NULL),
+	 ('-0', 0, CAST('-0' AS REAL), NULL, NULL, NULL, NULL, NULL),
 	 ('雪', 3, -0.30000000000000004, NULL, CAST('1960-01-01' AS TIMESTAMP), CAST('\x' AS BLOB), CAST('[]' AS JSON), [1, 2, 3]);
 	CREATE TABLE empty (v VECTOR(2));
 	CREATE TABLE many (n INTEGER);
@@ -259,6 +261,37 @@ func TestImport(t *testing.T) {
 	got := lupa(t, ".import "+file+" pets\n.import "+file+" pets\nSELECT count(*) AS n, sum(legs) AS legs FROM pets;\n.schema\n", ":memory:", "--format", "csv")
 	if !strings.HasPrefix(got.out, "n,legs\n4,8\n") || !strings.Contains(got.out, "legs INTEGER") {
 		t.Errorf("%q %s", got.out, got.err)
+	}
+}
+
+// A file of any format makes a table, and what fails leaves none behind.
+func TestImportOfEveryFormat(t *testing.T) {
+	dir := t.TempDir()
+	in := "CREATE TABLE t (id INTEGER, name TEXT, v VECTOR(2));\nINSERT INTO t VALUES (1, 'a\"b\nc', [1, 2]), (2, NULL, [3, 4.5]);\n"
+	for _, ext := range []string{"csv", "tsv", "jsonl", "parquet"} {
+		in += fmt.Sprintf("COPY t TO '%[1]s/t.%[2]s';\n.import %[1]s/t.%[2]s %[2]s\nSELECT * FROM %[2]s ORDER BY id;\n", dir, ext)
+	}
+	in += "COPY (SELECT v FROM t) TO '" + dir + "/v.npy';\n.import " + dir + "/v.npy npy\nSELECT * FROM npy;\n"
+	got := lupa(t, in, ":memory:", "--format", "csv")
+	want := strings.Repeat("id,name,v\n1,\"a\"\"b\nc\",\"[1,2]\"\n2,,\"[3,4.5]\"\n", 4) + "v\n\"[1,2]\"\n\"[3,4.5]\"\n"
+	if got.status != 0 || got.out != want {
+		t.Errorf("got %s%s\nwant %s", got.out, got.err, want)
+	}
+	bad := write(t, "bad.csv", "id,n\n1,2\n2\n")
+	got = lupa(t, ".bail off\n.import "+bad+" bad\n.tables\n", ":memory:", "--format", "csv")
+	if strings.Contains(got.out, "bad") || !strings.Contains(got.err, "line 3") {
+		t.Errorf("%s%s", got.out, got.err)
+	}
+}
+
+// Without a mode the ending of a file chooses one.
+func TestModeOfEnding(t *testing.T) {
+	dir := t.TempDir()
+	got := lupa(t, ".once "+dir+"/a.csv\nSELECT 1 AS a;\n.output "+dir+"/b.jsonl\nSELECT 2 AS b;\n.output\nSELECT 3 AS c;\n", ":memory:")
+	a, _ := os.ReadFile(dir + "/a.csv")
+	b, _ := os.ReadFile(dir + "/b.jsonl")
+	if string(a) != "a\n1\n" || string(b) != "{\"b\":2}\n" || !strings.Contains(got.out, "| 3 |") {
+		t.Errorf("%q %q %q %s", a, b, got.out, got.err)
 	}
 }
 

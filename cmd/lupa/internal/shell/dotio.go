@@ -62,8 +62,8 @@ func (s *Shell) cmdPrint(_ context.Context, args []string) error {
 
 // importReaders are the table functions that read a file of an extension.
 var importReaders = map[string]string{
-	".csv": "read_csv", ".tsv": "read_csv", ".jsonl": "read_jsonl", ".ndjson": "read_jsonl",
-	".parquet": "read_parquet", ".npy": "read_npy", ".fvecs": "read_fvecs",
+	".csv": "read_csv", ".tsv": "read_tsv", ".tab": "read_tsv", ".jsonl": "read_jsonl", ".ndjson": "read_jsonl",
+	".parquet": "read_parquet", ".pq": "read_parquet", ".npy": "read_npy", ".fvecs": "read_fvecs",
 }
 
 // cmdImport is COPY, preceded by CREATE TABLE with the file's own columns and
@@ -107,7 +107,11 @@ func (s *Shell) cmdImport(ctx context.Context, args []string) error {
 	if err := s.runStatement(ctx, fmt.Sprintf("CREATE TABLE %s (%s)", db.Quote(name), strings.Join(defs, ", "))); err != nil {
 		return err
 	}
-	return s.runStatement(ctx, fmt.Sprintf("COPY %s FROM %s", db.Quote(name), query.QuoteText(file)))
+	err = s.runStatement(ctx, fmt.Sprintf("COPY %s FROM %s", db.Quote(name), query.QuoteText(file)))
+	if err != nil && !s.conn.InTransaction() { // the next attempt is to make the table anew
+		s.conn.Exec(context.WithoutCancel(ctx), "DROP TABLE "+db.Quote(name))
+	}
+	return err
 }
 
 func (s *Shell) cmdBackup(ctx context.Context, args []string) error {

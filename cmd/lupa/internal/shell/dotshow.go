@@ -21,7 +21,7 @@ func (s *Shell) cmdHelp(_ context.Context, args []string) error {
 	if len(args) == 0 {
 		var b strings.Builder
 		for _, c := range commands() {
-			fmt.Fprintf(&b, "%-30s %s\n", c.name+" "+c.args, c.doc)
+			fmt.Fprintf(&b, "%-31s %s\n", c.name+" "+c.args, c.doc)
 		}
 		b.WriteString("\nStatements end with a semicolon. .help functions lists the language's functions.\n" +
 			"Tab completes, Ctrl-R searches what was typed, Ctrl-C stops a statement.\n")

@@ -111,7 +111,7 @@ func appendLiteral(b []byte, v db.Value) []byte {
 		return v.AppendText(b)
 	case db.Real:
 		f := v.Float()
-		if math.IsNaN(f) || math.IsInf(f, 0) {
+		if math.IsNaN(f) || math.IsInf(f, 0) || f == 0 && math.Signbit(f) { // -0 would be the INTEGER
 			return append(b, "CAST('"+v.String()+"' AS REAL)"...)
 		}
 		return v.AppendText(b)

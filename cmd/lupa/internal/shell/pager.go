@@ -77,6 +77,9 @@ func (p *pager) start() {
 	}
 	p.cmd = exec.Command("sh", "-c", p.command)
 	p.cmd.Stdout, p.cmd.Stderr = p.to, os.Stderr
+	if os.Getenv("LESS") == "" {
+		p.cmd.Env = append(os.Environ(), "LESS=RFXS") // any less shows colours
+	}
 	in, err := p.cmd.StdinPipe()
 	if err == nil {
 		err = p.cmd.Start()

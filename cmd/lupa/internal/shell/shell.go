@@ -180,7 +180,15 @@ func (s *Shell) mode(to *sink) string {
 	if isTerminal(to.file) || s.set.width > 0 {
 		return "box"
 	}
+	if m, ok := modeOfEnding[strings.ToLower(filepath.Ext(to.name))]; ok {
+		return m
+	}
 	return "table"
+}
+
+// modeOfEnding is what a file's name asks for where no mode was chosen.
+var modeOfEnding = map[string]string{
+	".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".md": "markdown", ".html": "html",
 }
 
 // renderOptions are the settings as the renderers want them.
