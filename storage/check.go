@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -71,6 +72,9 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 		c.found("", "", "", err)
 	} else if len(b) != 4 || int(binary.BigEndian.Uint32(b)) != m {
 		report(Problem{Where: "format version", Msg: fmt.Sprintf("the file %s says %d, the store %x", markerName, m, b)})
+	}
+	if b, err := get(v.reader, key.Commits); err != nil || len(b) != 8 {
+		c.found("", "", "number of commits", firstError(err, fmt.Errorf("%d bytes, not 8", len(b))))
 	}
 	if note, err := readCommits(s.fs, s.dir); !s.inMemory && (err != nil || note.damaged && s.readOnly) {
 		c.found("", "", "file "+commitsName, firstError(err, errors.New("a record is damaged; opening for writing writes it again")))
@@ -159,6 +163,9 @@ func (c *checker) strays() error {
 // family checks that a key is of a family, column or index that is there.
 func (c *checker) family(d *TableDef, k []byte) {
 	if d.ID == 0 {
+		if bytes.HasPrefix(k, key.Prompts()) {
+			c.prompts()
+		}
 		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.Equal(k, key.Commits) && !bytes.HasPrefix(k, key.Schemas()) && !bytes.HasPrefix(k, key.Prompts()) {
 			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("unknown key %x", k)})
 		}
@@ -182,6 +189,26 @@ func (c *checker) family(d *TableDef, k []byte) {
 	if !known {
 		c.report(Problem{Table: d.Name, Where: "keys", Msg: fmt.Sprintf("key %x belongs to nothing", k)})
 	}
+}
+
+// prompts checks the vectors of texts that are kept.
+func (c *checker) prompts() {
+	it, err := c.view.prefixIter(key.Prompts())
+	if err != nil {
+		c.found("", "", "prompts", err)
+		return
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		v := make([]float32, len(it.Value())/4)
+		if len(it.Value())%4 == 0 {
+			block.Floats(v, it.Value())
+		}
+		if len(v) == 0 || len(it.Value())%4 != 0 || !finite(v) {
+			c.report(Problem{Where: fmt.Sprintf("prompt %x", it.Key()[5:]), Msg: "its vector is not one of finite numbers"})
+		}
+	}
+	c.found("", "", "prompts", it.Error())
 }
 
 // table checks one table. It goes on after a problem; the error is only for the end of
@@ -251,6 +278,8 @@ func (c *checker) column(t *Table, at int, dead []*BlockSet) error {
 	r := &columnReader{t: t, pos: at, to: to}
 	defer r.Close()
 	var col value.Column
+	var seen stats // of the live rows
+	rows := make([]int32, 0, BlockRows)
 	for b := range to {
 		if err := c.ctx.Err(); err != nil {
 			return err
@@ -269,6 +298,16 @@ func (c *checker) column(t *Table, at int, dead []*BlockSet) error {
 			continue
 		}
 		c.values(t, def, &col, &live, uint64(b)*BlockRows, st)
+		for i := range BlockRows {
+			if live.Has(i) {
+				rows = append(rows, int32(i))
+			}
+		}
+		seen.add(&col, rows)
+		rows = rows[:0]
+	}
+	if st != nil {
+		c.statistics(t, def, st, &seen, uint64(to)*BlockRows)
 	}
 	if st != nil && st.rows != uint64(to)*BlockRows {
 		c.badf(t, def.Name, "statistics", "they count %d rows, there are %d in sealed blocks", st.rows, uint64(to)*BlockRows)
@@ -292,6 +331,20 @@ func (c *checker) column(t *Table, at int, dead []*BlockSet) error {
 		c.found(t.def.Name, def.Name, "blocks", err)
 	}
 	return c.codes(t, at, dead)
+}
+
+// statistics checks that what is said of n rows can be true of them, of which the
+// live ones were seen; unreadable ones were not.
+func (c *checker) statistics(t *Table, def *ColumnDef, st, seen *stats, n uint64) {
+	if st.nulls < seen.nulls || st.nulls > n-(seen.rows-seen.nulls) {
+		c.badf(t, def.Name, "statistics", "they count %d NULLs, there are %d in %d live rows of %d", st.nulls, seen.nulls, seen.rows, n)
+	}
+	for i, r := range seen.registers {
+		if i >= len(st.registers) || st.registers[i] < r {
+			c.badf(t, def.Name, "statistics", "they don't count some of the distinct values")
+			return
+		}
+	}
 }
 
 // values checks the live values of a block, or of the tail when there are no statistics.
@@ -519,6 +572,7 @@ func (c *checker) codes(t *Table, at int, dead []*BlockSet) error {
 		}
 		defer planes[i].Close()
 	}
+	c.codeStrays(t, def, to)
 	enc := tr.NewEncoder()
 	vecs := make([]float32, BlockRows*def.Type.Dim)
 	for b := range to {
@@ -538,15 +592,41 @@ func (c *checker) codes(t *Table, at int, dead []*BlockSet) error {
 			c.found(t.def.Name, def.Name, fmt.Sprintf("codes of block %d", b), err)
 			continue
 		}
-		if got[0] == nil && got[1] == nil {
-			continue // a search reads the vectors themselves
-		}
 		if t.blockVectors(pages, def.Type.Dim, b, vecs) != nil {
 			continue // reported with the pages
+		}
+		if got[0] == nil && got[1] == nil {
+			// Before there was anything else to train from, zeros were left without codes.
+			if slices.ContainsFunc(vecs, func(x float32) bool { return x != 0 }) {
+				c.badf(t, def.Name, fmt.Sprintf("codes of block %d", b), "they are missing; a search reads all its vectors")
+			}
+			continue
 		}
 		if err := enc.Verify(vecs, got[0], got[1]); err != nil {
 			c.badf(t, def.Name, fmt.Sprintf("codes of block %d", b), "they are not those of the vectors: %v", err)
 		}
 	}
 	return nil
+}
+
+// codeStrays looks for codes of blocks, and of planes, that there are not.
+func (c *checker) codeStrays(t *Table, def *ColumnDef, to uint32) {
+	stray := func(from, upper []byte) {
+		it, err := t.view.iter(from, upper)
+		if err == nil {
+			if it.First() {
+				c.badf(t, def.Name, fmt.Sprintf("key %x", it.Key()), "codes of a block or a plane that is not there")
+			}
+			err = firstError(it.Error(), it.Close())
+		}
+		c.found(t.def.Name, def.Name, "codes", err)
+	}
+	from := key.Of(nil, t.def.ID, key.Codes, def.ID)
+	for _, p := range codePlanes {
+		plane := key.Plane(nil, t.def.ID, def.ID, p)
+		stray(from, plane)
+		stray(key.Code(nil, t.def.ID, def.ID, p, to), key.End(plane))
+		from = key.End(plane)
+	}
+	stray(from, key.End(key.Of(nil, t.def.ID, key.Codes, def.ID)))
 }

@@ -66,6 +66,23 @@ func (t *Table) transform(column int) (tr *code.Transform, err error) {
 	return tr, corrupt(t.def.Name, def.Name, "transform of the codes", err)
 }
 
+// coded reports whether a vector column of the table has codes: then every full block
+// has. It may be asked of a table that is nil.
+func (t *Table) coded() bool {
+	if t == nil {
+		return false
+	}
+	for i := range t.def.Columns {
+		if t.def.Columns[i].Type.Kind != value.Vector {
+			continue
+		}
+		if tr, err := t.transform(i); tr != nil || err != nil {
+			return true // the error comes up again when the codes are made
+		}
+	}
+	return false
+}
+
 // blockVectors reads the vectors of a sealed block into dst, NULLs as zeros.
 func (t *Table) blockVectors(pages *pageReader, dim int, b uint32, dst []float32) error {
 	clear(dst)

@@ -8,7 +8,9 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // SetMemTable makes memtables small, so that a short test flushes them.
@@ -51,6 +53,13 @@ func (e *Editor) Tombstones(t, b uint32) []byte   { return key.Tombstone(nil, t,
 func (e *Editor) Counters(t uint32) []byte        { return key.Family(nil, t, key.Counters) }
 func (e *Editor) Stats(t, c uint32) []byte        { return key.Of(nil, t, key.Stats, c) }
 
+func (e *Editor) Schema(name string) []byte    { return key.Schema(name) }
+func (e *Editor) Generation() []byte           { return key.Generation }
+func (e *Editor) FormatKey() []byte            { return key.Format }
+func (e *Editor) Commits() []byte              { return key.Commits }
+func (e *Editor) Prompts() []byte              { return key.Prompts() }
+func (e *Editor) Transform(t, c uint32) []byte { return key.Of(nil, t, key.Meta, c) }
+
 func (e *Editor) Code(t, c uint32, plane byte, b uint32) []byte {
 	return key.Code(nil, t, c, plane, b)
 }
@@ -68,6 +77,32 @@ func (e *Editor) Delete(k []byte) { e.value(k); e.do(e.db.Delete(k, nil)) }
 func (e *Editor) Cut(k []byte)    { v := e.value(k); e.do(e.db.Set(k, v[:len(v)-1], nil)) }
 func (e *Editor) Copy(from, to []byte) {
 	e.do(e.db.Set(to, e.value(from), nil))
+}
+
+func (e *Editor) Set(k, v []byte)       { e.do(e.db.Set(k, v, nil)) }
+func (e *Editor) First(k []byte) []byte { return e.first(k) }
+
+// Flip changes a bit of a value.
+func (e *Editor) Flip(k []byte, at int) {
+	v := e.value(k)
+	v[at] ^= 2
+	e.Set(k, v)
+}
+
+// SetValue changes one value of a column's block.
+func (e *Editor) SetValue(k []byte, t value.Type, row int, v value.Value) {
+	var old, col value.Column
+	n, err := block.Decode(e.value(k), t, &old)
+	e.do(err)
+	col.Reset(t)
+	for i := range n {
+		if i == row {
+			col.Append(i, v)
+		} else {
+			col.Append(i, old.Value(i))
+		}
+	}
+	e.Set(k, block.Encode(nil, &col, n))
 }
 
 // Poison makes the first float of a page infinite.

@@ -22,7 +22,8 @@ type LoadOptions struct {
 	// QuerySamples are query vectors typical for a vector column (position in
 	// Def().Columns), to train its codes with.
 	QuerySamples map[int][][]float32
-	// WithoutCodes leaves the rows without codes; RetrainColumn makes up for it.
+	// WithoutCodes leaves the rows without codes, in a table whose vectors have none so
+	// far; RetrainColumn makes up for it.
 	WithoutCodes bool
 	Progress     Progress
 }
@@ -91,7 +92,7 @@ func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error
 // start prepares for rows of l.d after l.counters.
 func (l *Loader) start() {
 	l.builder = newBlockBuilder(l.d)
-	if !l.opts.WithoutCodes {
+	if !l.opts.WithoutCodes || l.existing.coded() {
 		l.codes = newLoadCodes(l)
 		l.builder.codes = l.codes
 	}
