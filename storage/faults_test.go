@@ -21,11 +21,15 @@ type faults struct {
 	left    atomicInt
 	forever bool
 	hit     atomicInt
+	counts  func(op errorfs.Op) bool // which operations count; nil: changes
 }
 
 func (f *faults) MaybeError(op errorfs.Op) error {
-	switch op.Kind {
-	case errorfs.OpFileClose, errorfs.OpFileRead, errorfs.OpFileReadAt, errorfs.OpFileStat, errorfs.OpOpen, errorfs.OpStat, errorfs.OpList, errorfs.OpOpenDir, errorfs.OpGetDiskUsage:
+	counts := f.counts
+	if counts == nil {
+		counts = changes
+	}
+	if !counts(op) {
 		return nil
 	}
 	n := f.left.n.Add(-1)

@@ -149,7 +149,9 @@ func (h *history) step() {
 		h.crash.seed = h.r.Int64N(1 << 40)
 		h.crash.left.set(int64(1 + h.r.IntN(80)))
 	}
-	switch n := h.r.IntN(20); {
+	switch n := h.r.IntN(21); {
+	case n < 1:
+		h.build()
 	case n < 11:
 		h.transaction()
 	case n < 14:
@@ -548,6 +550,31 @@ func (h *history) createIndex(tx *storage.Tx, t *modelTable) error {
 	}
 	check(h.t, err)
 	return nil
+}
+
+// build runs one statement that builds over the rows there are, in files.
+func (h *history) build() {
+	m := h.m.clone()
+	t := h.table(m)
+	if t == nil {
+		return
+	}
+	storage.SetSortMemory(h.s, 1000+h.r.IntN(100000))
+	storage.SetBuildRows(h.s, 1)
+	tx, err := h.s.Begin(ctx)
+	check(h.t, err)
+	tx.OneStatement()
+	statement := h.createIndex
+	if h.r.IntN(3) == 0 {
+		statement = h.addColumn
+	}
+	if err := statement(tx, t); err != nil {
+		h.logf("  undo: %v", err)
+		check(h.t, tx.Rollback())
+		return
+	}
+	check(h.t, tx.Commit(ctx))
+	h.m = m
 }
 
 func (h *history) load() {
