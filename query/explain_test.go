@@ -11,6 +11,9 @@ func TestExplain(t *testing.T) {
 	fill(f, newRand(), 3000)
 	f.run("CREATE INDEX by_tag ON photos (tag, width)")
 	f.run("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT)")
+	f.run("CREATE TABLE ordered (id INTEGER, n INTEGER)")
+	f.run("CREATE INDEX by_n ON ordered (n)")
+	f.run("INSERT INTO ordered SELECT id, width FROM photos")
 	for _, c := range []struct{ sql, want string }{
 		{"SELECT count(*) FROM photos", `
 Project count(*)
@@ -34,6 +37,13 @@ Project x.id
   Fetch photos (id)
     Limit 10 offset 20
       Nearest photos.v 30 by x.s (best first)`},
+		// The first of an order from an index.
+		{"SELECT id FROM ordered WHERE n > 20 ORDER BY n DESC LIMIT 5", `
+Project id
+  Fetch ordered (id)
+    TopN 5 by n (descending)
+      Filter n > 20
+        IndexLookup by_n [n > 20, first 5 by n (descending)] in ordered (n)`},
 		// Another key decides among ties only.
 		{"SELECT id FROM photos ORDER BY v_sim([1, 0, 0]), width DESC LIMIT 5", `
 Project id

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/storage"
@@ -35,15 +36,11 @@ const fetchLimit = 256
 func (s *Scan) open(ctx context.Context) error {
 	opts := storage.ScanOptions{Columns: s.Columns, FromBlock: s.from, ToBlock: s.to, Transient: s.Transient}
 	if s.Within != nil {
-		set, err := s.Within.rows(ctx, s.Table)
+		rows, set, err := s.Within.find(ctx, s.Table)
 		if err != nil {
 			return err
 		}
-		if set.Len() <= fetchLimit {
-			rows := make([]uint64, 0, set.Len())
-			for r := range set.All() {
-				rows = append(rows, r)
-			}
+		if set == nil {
 			t := &rowsTable{}
 			if len(rows) > 0 {
 				b, err := s.Table.Fetch(ctx, rows, s.Columns)
@@ -120,7 +117,34 @@ type Lookup struct {
 	Index  *storage.IndexDef // nil = the primary key
 	Keys   []value.Value     // rows whose key is one of these; nil: Ranges
 	Ranges []storage.Range   // rows in any of these ranges
+	First  int               // if not 0, only the first rows of the index, and those equal to the last one
 	Text   string            // the condition, for EXPLAIN
+}
+
+// find returns the rows found: few as a list, in row order, else as a set.
+func (l *Lookup) find(ctx context.Context, t *storage.Table) ([]uint64, *storage.RowSet, error) {
+	var few []uint64
+	if len(l.Ranges) == 0 && len(l.Keys) <= fetchLimit {
+		for _, k := range l.Keys {
+			row, ok, err := t.Lookup(ctx, k)
+			if err != nil {
+				return nil, nil, err
+			}
+			if ok {
+				few = append(few, row)
+			}
+		}
+		slices.Sort(few)
+		return slices.Compact(few), nil, nil
+	}
+	set, err := l.rows(ctx, t)
+	if err != nil || set.Len() > fetchLimit {
+		return nil, set, err
+	}
+	for r := range set.All() {
+		few = append(few, r)
+	}
+	return few, nil, nil
 }
 
 // rows returns the rows found.
@@ -136,6 +160,7 @@ func (l *Lookup) rows(ctx context.Context, t *storage.Table) (*storage.RowSet, e
 		}
 	}
 	for _, r := range l.Ranges {
+		r.Limit = l.First
 		rows, err := t.IndexScan(ctx, l.Index, r)
 		if err != nil {
 			return nil, err
@@ -143,8 +168,32 @@ func (l *Lookup) rows(ctx context.Context, t *storage.Table) (*storage.RowSet, e
 		for _, row := range rows {
 			set.Add(row)
 		}
+		if l.First > 0 && len(rows) == l.First && r.Reverse {
+			// Backwards, rows that are equal come in the wrong order.
+			if err := l.addEqual(ctx, t, rows[len(rows)-1], set); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return set, nil
+}
+
+// addEqual adds the rows that have the same key as one in an index's first column.
+func (l *Lookup) addEqual(ctx context.Context, t *storage.Table, row uint64, set *storage.RowSet) error {
+	def := t.Def()
+	ord := def.PrimaryKey
+	if l.Index != nil {
+		ord = def.ColumnID(l.Index.Columns[0])
+	}
+	b, err := t.Fetch(ctx, []uint64{row}, []int{ord})
+	if err != nil {
+		return err
+	}
+	rows, err := t.IndexScan(ctx, l.Index, storage.Range{Eq: []value.Value{b.Cols[0].Value(0)}})
+	for _, r := range rows {
+		set.Add(r)
+	}
+	return err
 }
 
 func (l *Lookup) String() string {

@@ -29,6 +29,19 @@ func field(who, s string, known []string) (string, error) {
 	return "", fmt.Errorf("%s: no field %q%s; there are %s", who, s, hint.DidYouMean(s, known), strings.Join(known, ", "))
 }
 
+// CheckField returns an error if a function does not know a field of a timestamp
+// by that name; it is nil for functions that take none.
+func CheckField(function, name string) error {
+	var err error
+	switch function {
+	case "extract":
+		_, err = field(function, name, extractFields)
+	case "date_trunc":
+		_, err = field(function, name, truncFields)
+	}
+	return err
+}
+
 func dateTruncKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	for _, i := range fullSel(n, sel) {
 		i := int(i)

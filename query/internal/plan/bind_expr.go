@@ -153,6 +153,11 @@ func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error)
 			return nil, err
 		}
 	}
+	if len(e.args) > 0 && isConst(e.args[0]) && e.args[0].val.Kind() == value.Text {
+		if err := fn.CheckField(name, e.args[0].val.Str()); err != nil {
+			return nil, errorAt(e.args[0].pos, err)
+		}
+	}
 	if folds {
 		return b.fold(e)
 	}

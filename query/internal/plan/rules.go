@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
@@ -24,6 +25,7 @@ var rules = []rule{
 	{"push join conditions down", pushJoinConditions},
 	{"find join keys", joinKeys},
 	{"look up by key or index", lookups},
+	{"order by index", orderByIndex},
 	{"top-k search", topKSearch},
 	{"range search", rangeSearch},
 	{"count from metadata", countFromMetadata},
@@ -481,6 +483,43 @@ func estimate(n node) float64 {
 		return estimate(ins[0])
 	}
 	return 1000
+}
+
+// orderByIndex takes the first rows of an order from an index, where no
+// condition but bounds of that column leaves out any. They are sorted still.
+func orderByIndex(b *binder, n node) (node, error) {
+	s, ok := n.(*sortNode)
+	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) != 1 || s.keys[0].expr.op != opColumn {
+		return n, nil
+	}
+	scan, ok := s.in.(*scanNode)
+	if !ok || scan.search != nil || scan.lookup != nil && scan.lookup.Keys != nil {
+		return n, nil
+	}
+	key := s.keys[0]
+	index, ok := indexOn(scan.table.Def(), key.expr.col.ord)
+	want := s.count + s.offset
+	if !ok || want == 0 || want > fetchFirst || float64(want) > 0.1*float64(scan.table.Rows()) {
+		return n, nil
+	}
+	if key.order.Desc != key.order.NullsFirst && !scan.table.Def().Columns[key.expr.col.ord].NotNull && len(scan.filters) == 0 {
+		return n, nil // the index has its NULLs at the other end
+	}
+	r := storage.Range{Reverse: key.order.Desc}
+	what := fmt.Sprintf("first %d by %s", want, key.text)
+	for _, f := range scan.filters {
+		c, ok := restrictionOf(f, key.expr.col)
+		if !ok || c.narrow == nil {
+			return n, nil
+		}
+		if c.narrow(&r); r.Prefix != "" {
+			return n, nil // LIKE may ask for more than how a text begins
+		}
+		what = c.text + ", " + what
+	}
+	scan.lookup = &exec.Lookup{Index: index, Ranges: []storage.Range{r}, First: int(want), Text: what}
+	scan.rows = float64(want)
+	return n, nil
 }
 
 // topKSearch turns Sort + Limit by a score of a scan into a search.

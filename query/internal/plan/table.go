@@ -38,8 +38,8 @@ func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
 			if def.PrimaryKey >= 0 {
 				return nil, parse.Errorf(c.Pos, "a table has one primary key; %s is it already", def.Columns[def.PrimaryKey].Name)
 			}
-			if k := col.Type.Kind; k == value.Vector || k == value.JSON {
-				return nil, parse.Errorf(c.Pos, "%v can't be a primary key", col.Type)
+			if k := col.Type.Kind; k == value.Vector || k == value.JSON || k == value.Real {
+				return nil, parse.Errorf(c.Pos, "%v can't be a primary key", col.Type).WithHint("TEXT or INTEGER can")
 			}
 			def.PrimaryKey = i
 			col.NotNull = true
