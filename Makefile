@@ -85,7 +85,9 @@ fuzz: ## every fuzzer for FUZZTIME (default 60s)
 	  done; \
 	done
 
-soak: runtime ## the long tests: thousands of seeds, hundreds of kills (hours)
+SOAKTIME ?= 5m
+soak: runtime ## 64 goroutines for SOAKTIME, cancelling everywhere; then thousands of seeds, hundreds of kills (hours)
+	LUPA_SOAK=$(SOAKTIME) $(GO) test -run 'TestMixed|TestCancel$$' -count=1 -v -timeout 3h ./db
 	LUPA_SOAK=1 $(GO) test -timeout 12h -count=1 ./...
 
 # --- Measurements -----------------------------------------------------------------

@@ -68,6 +68,9 @@ func (w *words) EncodeTexts(ctx context.Context, texts []string) ([][]float32, e
 func (w *words) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
 	out := make([]encoder.ImageResult, len(images))
 	for i, im := range images {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		img := im.Decoded
 		if img == nil {
 			var err error

@@ -17,7 +17,8 @@ import (
 // Backup writes a copy of the store, as of now, into dir, which must not exist
 // or be empty. Writes may go on. The copy opens as a store. Files on the same disk
 // are linked, not copied; either way the copy is independent. When ctx ends, Backup
-// returns at once and what was written is removed.
+// returns at once, and what was written is removed soon after, at the latest when
+// the store is closed.
 func (s *Store) Backup(ctx context.Context, dir string) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -27,14 +28,13 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 		return err
 	}
 	done := make(chan error, 1)
-	go func() {
+	s.cleanUp(func() {
 		err := s.backup(ctx, dir)
 		if err != nil {
 			err = fmt.Errorf("backup to %s: %w", dir, err)
 		}
-		s.leave()
 		done <- err
-	}()
+	})
 	select {
 	case err := <-done:
 		return err

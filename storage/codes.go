@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/code"
@@ -211,6 +212,8 @@ func (c *txCodes) write(e *code.Encoder, id, b uint32, vecs []float32) error {
 type loadCodes struct {
 	l       *Loader
 	columns map[int]*loadColumn
+	ended   bool        // there are no more blocks
+	stopped atomic.Bool // the codes are not wanted any more
 }
 
 func newLoadCodes(l *Loader) *loadCodes { return &loadCodes{l: l, columns: map[int]*loadColumn{}} }
@@ -230,6 +233,7 @@ type loadColumn struct {
 	given    *code.Transform // to begin with
 	first    uint32          // first block of the load
 	existing int             // position of the column in t
+	stopped  *atomic.Bool
 }
 
 type vectorBlock struct {
@@ -250,7 +254,7 @@ func (c *loadCodes) sealed(ctx context.Context, column int, b uint32, vecs []flo
 		queue := max(1, min(64, (64<<20)/(4*BlockRows*def.Type.Dim)))
 		col = &loadColumn{
 			t: c.l.existing, sst: c.l.sst, table: c.l.d.ID, id: def.ID, dim: def.Type.Dim,
-			queries: c.l.opts.QuerySamples[column], first: b, existing: column,
+			queries: c.l.opts.QuerySamples[column], first: b, existing: column, stopped: &c.stopped,
 			blocks: make(chan vectorBlock, queue), free: make(chan []float32, queue+64), done: make(chan error, 1),
 		}
 		t, at := c.l.existing, column
@@ -286,13 +290,31 @@ func (c *loadCodes) sealed(ctx context.Context, column int, b uint32, vecs []flo
 
 // finish waits for all codes to be written.
 func (c *loadCodes) finish() error {
+	c.end()
 	var first error
 	for _, col := range c.columns {
-		close(col.blocks)
-		first = firstError(first, <-col.done)
+		err := <-col.done
+		col.done <- err
+		first = firstError(first, err)
 	}
-	c.columns = map[int]*loadColumn{}
 	return first
+}
+
+// stop waits for the work to cease; the codes of blocks that wait are left out.
+func (c *loadCodes) stop() {
+	c.stopped.Store(true)
+	_ = c.finish()
+}
+
+// end tells that no more blocks come.
+func (c *loadCodes) end() {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	for _, col := range c.columns {
+		close(col.blocks)
+	}
 }
 
 // run codes what comes until there is no more.
@@ -334,6 +356,10 @@ func (c *loadColumn) run() error {
 	}
 	var err error
 	for b := range c.blocks {
+		if c.stopped.Load() {
+			waiting = nil
+			continue
+		}
 		if coder != nil {
 			coder.add(b)
 			continue
@@ -364,6 +390,9 @@ func (c *loadColumn) earlier(to *coder) error {
 	}
 	defer pages.Close()
 	for n := range c.first {
+		if c.stopped.Load() {
+			return errStopped
+		}
 		vecs := make([]float32, BlockRows*c.dim)
 		if err := c.t.blockVectors(pages, c.dim, n, vecs); err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -30,24 +31,26 @@ type LoadOptions struct {
 
 // Loader is a bulk load in progress. It belongs to one goroutine.
 type Loader struct {
-	s        *Store
-	view     *View
-	d        *TableDef // of the table that is written
-	existing *Table    // the table as it was; nil when it is new
-	opts     LoadOptions
-	dir      string
-	sst      *sstWriter
-	builder  *blockBuilder
-	codes    *loadCodes
-	inherit  *Table // whose transforms a new table takes over; may be nil
-	counters counters
-	oldTail  uint64    // first row of the tail as it was
-	sorters  []*sorter // the primary key's, if any, then the indexes'
-	first    uint64    // number of the first row of the input
-	n        uint64    // rows of the input
-	key      []byte
-	err      error
-	done     bool
+	s         *Store
+	view      *View
+	d         *TableDef // of the table that is written
+	existing  *Table    // the table as it was; nil when it is new
+	opts      LoadOptions
+	dir       string
+	sst       *sstWriter
+	builder   *blockBuilder
+	codes     *loadCodes
+	inherit   *Table // whose transforms a new table takes over; may be nil
+	counters  counters
+	oldTail   uint64    // first row of the tail as it was
+	sorters   []*sorter // the primary key's, if any, then the indexes'
+	first     uint64    // number of the first row of the input
+	n         uint64    // rows of the input
+	key       []byte
+	behind    sync.WaitGroup // what goes on although a context has ended
+	published bool
+	err       error
+	done      bool
 }
 
 // BulkLoad starts loading rows past the write-ahead log. It holds the writer's
@@ -208,7 +211,7 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 		return err
 	}
 	if l.codes != nil {
-		if err := l.codes.finish(); err != nil {
+		if err := l.await(ctx, l.codes.finish); err != nil {
 			return err
 		}
 	}
@@ -248,13 +251,31 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 // publish ingests what was written.
 func (l *Loader) publish(ctx context.Context) error {
 	l.progress("publishing", l.n, l.n)
-	if _, err := l.sst.finish(); err != nil { // the long part
+	err := l.await(ctx, func() error { // the long part
+		_, err := l.sst.finish()
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	l.published = true
 	return l.s.ingest(l.sst)
+}
+
+// await waits for f, but no longer than ctx allows; f goes on, then, until Abort has
+// cleaned up.
+func (l *Loader) await(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	l.behind.Go(func() { done <- f() })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // finishTail writes the rows after the last full block.
@@ -356,14 +377,29 @@ func (l *Loader) finishIndex(ctx context.Context, s *sorter, x *IndexDef) error 
 	})
 }
 
-// Abort discards the load. After Finish it does nothing.
+// Abort discards the load. After Finish it does nothing. The files of a load that
+// was not published, and the writer's place, are given up in the background.
 func (l *Loader) Abort() error {
 	if l.done {
 		return nil
 	}
 	l.done = true
+	if l.published {
+		err := l.release()
+		l.s.leave()
+		return err
+	}
+	l.s.cleanUp(func() { _ = l.release() })
+	return nil
+}
+
+func (l *Loader) release() error {
 	if l.codes != nil {
-		_ = l.codes.finish() // it must not write any more
+		l.codes.stopped.Store(true)
+	}
+	l.behind.Wait()
+	if l.codes != nil {
+		l.codes.stop() // it must not write any more
 	}
 	if l.sst != nil {
 		l.sst.abort()
@@ -374,6 +410,5 @@ func (l *Loader) Abort() error {
 	}
 	_ = l.s.fs.RemoveAll(l.dir) // what can't be removed goes at the next Open
 	l.s.unlockWriter()
-	l.s.leave()
 	return err
 }

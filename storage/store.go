@@ -50,6 +50,8 @@ type Store struct {
 
 	mu       sync.Mutex
 	users    int // views, transactions and calls that need db
+	behind   int           // of the users, those that only clean up: see cleanUp
+	quiet    chan struct{} // closed when there are none left
 	closing  bool
 	done     chan struct{}
 	failure  error         // why no more writes are accepted
@@ -332,6 +334,17 @@ func (s *Store) Close() error {
 		return ErrClosed
 	}
 	s.closing = true
+	if s.behind > 0 {
+		quiet := make(chan struct{})
+		s.quiet = quiet
+		s.mu.Unlock()
+		select {
+		case <-quiet:
+		case <-time.After(cleanUpTime): // the disk hangs
+		}
+		s.mu.Lock()
+		s.quiet = nil
+	}
 	n := s.users
 	s.mu.Unlock()
 	if n > 0 {
@@ -359,6 +372,33 @@ func (s *Store) leave() {
 	if last {
 		_ = s.release()
 	}
+}
+
+// cleanUpTime is how long Close waits for what goes on in the background.
+const cleanUpTime = 30 * time.Second
+
+// cleanUp runs in the background what is left to do after a caller who has entered
+// was given his answer: he who cancels does not wait for files to be removed. It
+// leaves for the caller; Close waits for it.
+func (s *Store) cleanUp(f func()) {
+	s.mu.Lock()
+	s.behind++
+	s.mu.Unlock()
+	go func() {
+		f()
+		s.mu.Lock()
+		s.behind--
+		s.users--
+		last := s.closing && s.users == 0
+		if s.quiet != nil && s.behind == 0 {
+			close(s.quiet)
+			s.quiet, last = nil, false // Close goes on
+		}
+		s.mu.Unlock()
+		if last {
+			_ = s.release()
+		}
+	}()
 }
 
 // release closes the database and gives the folder up.
