@@ -12,6 +12,7 @@ import (
 
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
 )
 
 // Writers move amounts between accounts, readers add them up: a reader that sees half
@@ -272,6 +273,30 @@ func TestReadCosts(t *testing.T) {
 	})
 	if n := v.Reads.Pages.Load(); n != 2 {
 		t.Errorf("three rows on two pages: %d pages read", n)
+	}
+	// The best of three rows: their two pages and nothing else.
+	v = measure(func(tab *storage.Table) {
+		q, err := vector.NewQuery(vector.Cosine, photoRows(2000, 2001, dim).Cols[2].Vec(0))
+		check(t, err)
+		best, _, err := tab.Nearest(ctx, storage.NearestOptions{Query: q, K: 2, Column: 2, Filter: storage.RowsOf([]uint64{5, 6, 2000})})
+		check(t, err)
+		if len(best) != 2 || best[0].Row != 2000 {
+			t.Errorf("the best of three rows: %v", best)
+		}
+	})
+	if p, b, n, c := v.Reads.Pages.Load(), v.Reads.PageBytes.Load(), v.Reads.ScalarBytes.Load(), v.Reads.CodeBytes.Load(); p != 2 || b != 2*128*dim*4 || n != 0 || c != 0 {
+		t.Errorf("filtered top-k: %d pages, %d bytes of pages, %d of scalars, %d of codes", p, b, n, c)
+	}
+	// Looking up a row and fetching all its columns.
+	w0 := must[*storage.View](t)(s.Snapshot())
+	defer w0.Close()
+	t0 := must[*storage.Table](t)(w0.Table("photos"))
+	if n := testing.AllocsPerRun(20, func() {
+		row, _, err := t0.Lookup(ctx, value.Str("photo0002000"))
+		check(t, err)
+		must[*value.Batch](t)(t0.Fetch(ctx, []uint64{row}, []int{0, 1, 2}))
+	}); n > 40 {
+		t.Errorf("%v allocations for a look-up", n)
 	}
 	// A scan of a warm store allocates per block, not per row.
 	w := must[*storage.View](t)(s.Snapshot())
