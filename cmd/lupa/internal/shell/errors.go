@@ -3,10 +3,13 @@ package shell
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/hub"
 )
 
 // place says where a statement's text comes from.
@@ -28,6 +31,10 @@ func (s *Shell) report(p place, text string, err error) {
 		return
 	}
 	s.message("%s", describe(p, text, err))
+	var missing *encoder.NotFoundError
+	if errors.As(err, &missing) && slices.ContainsFunc(hub.Models(), func(m hub.Model) bool { return m.Name == missing.Name }) {
+		s.message("lupa model pull %s fetches it", missing.Name)
+	}
 }
 
 // at turns a position within the statement into one of the source.

@@ -167,6 +167,10 @@ func TestModelCommands(t *testing.T) {
 	if got.status != 1 || !strings.Contains(got.err, "wrods") {
 		t.Errorf("%d %s", got.status, got.err)
 	}
+	got = lupa(t, "CREATE TABLE t (v VECTOR ENCODER 'clip-vit-base-patch32-fp16');", ":memory:", "--models", models)
+	if got.status != 1 || !strings.Contains(got.err, "lupa model pull clip-vit-base-patch32-fp16 fetches it") {
+		t.Errorf("%d %s", got.status, got.err)
+	}
 	if os.Getenv("ONNXRUNTIME_SHARED_LIBRARY_PATH") != "" {
 		got = lupa(t, "", "model", "check", "../../../../testdata/models/tiny-clip")
 		if got.status != 0 || !strings.Contains(got.out, "encodes a text\nencodes a picture\n") {
