@@ -267,8 +267,15 @@ func cells(img image.Image, c Cell) (cols, rows int) {
 // graphics makes room for a strip, then draws each picture from the strip's top
 // line: where a protocol leaves the cursor differs between terminals.
 func (t *Thumbnails) graphics(b *bufio.Writer, strip []pic, p protocol) {
-	b.WriteString(strings.Repeat("\n", thumbRows))
-	fmt.Fprintf(b, "\x1b[%dA", thumbRows)
+	height := 1
+	for _, x := range strip {
+		if x.img != nil {
+			_, rows := cells(x.img, t.Cell)
+			height = max(height, rows)
+		}
+	}
+	b.WriteString(strings.Repeat("\n", height))
+	fmt.Fprintf(b, "\x1b[%dA", height)
 	for i, x := range strip {
 		b.WriteString("\r")
 		if i > 0 {
@@ -281,5 +288,5 @@ func (t *Thumbnails) graphics(b *bufio.Writer, strip []pic, p protocol) {
 		cols, rows := cells(x.img, t.Cell)
 		b.WriteString("\x1b7" + p.draw(x.img, cols, rows, t.Cell) + "\x1b8")
 	}
-	fmt.Fprintf(b, "\r\x1b[%dB", thumbRows)
+	fmt.Fprintf(b, "\r\x1b[%dB", height)
 }

@@ -29,7 +29,8 @@ var deviceAttributes = regexp.MustCompile(`\x1b\[\?([0-9;]*)c`)
 // askTerminal sends Kitty's graphics query and a request for the device
 // attributes. Every terminal answers the second, so its answer tells that none
 // to the first will come; attribute 4 means sixel. A terminal that is silent
-// for 200 ms gets half blocks.
+// for a second gets half blocks: an answer after that would be taken for typed
+// text, so that busy machines had better be given time.
 func askTerminal(in, out *os.File) string {
 	if !isTerminal(in) || !isTerminal(out) {
 		return "blocks"
@@ -45,7 +46,7 @@ func askTerminal(in, out *os.File) string {
 	}
 	var got strings.Builder
 	buf := make([]byte, 256)
-	for end := time.Now().Add(200 * time.Millisecond); time.Now().Before(end); {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		left := int(time.Until(end) / time.Millisecond)
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, max(1, left))
 		if err == unix.EINTR || n == 0 {
