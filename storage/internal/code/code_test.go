@@ -294,9 +294,9 @@ func TestVerify(t *testing.T) {
 		"smallest norm":   func(b1, b2 []byte) { copy(b1[64:72], b1[72:80]) },
 		"residuals":       func(b1, b2 []byte) { clear(b1[headerBytes : headerBytes+BlockRows]) },
 		"stretch":         func(b1, b2 []byte) { b1[headerBytes+2*BlockRows+5] ^= 0x40 },
-		"codes":           func(b1, b2 []byte) { b1[len(b1)-1] ^= 0x80 },
-		"plane 2":         func(b1, b2 []byte) { b2[len(b2)-9] ^= 0xff },
-		"other rows":      func(b1, b2 []byte) { slices.Reverse(b2[len(b2)-2*tr.Width[1]:]) },
+		"codes":           func(b1, b2 []byte) { b1[headerBytes+(groups1+1+4)*BlockRows] ^= 0xff },
+		"plane 2":         func(b1, b2 []byte) { b2[headerBytes+groups2*BlockRows] ^= 0xff },
+		"other rows":      func(b1, b2 []byte) { slices.Reverse(b2[headerBytes+groups2*BlockRows:][:2*tr.Width[1]]) },
 		"largest stretch": func(b1, b2 []byte) { b1[5] = 0 },
 	} {
 		c1, c2 := slices.Clone(b1), slices.Clone(b2)

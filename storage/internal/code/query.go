@@ -22,7 +22,8 @@ type Query struct {
 }
 
 type planeQuery struct {
-	table *simd.Table
+	tiles *simd.Tiles // of plane 1
+	rows  *simd.Rows  // of plane 2
 	scale float64
 	shift float64          // the sums of p*low and of the rounding of w: times the stretch, as scale
 	size  [groups2]float64 // |p| of each group, the coefficients of the residuals
@@ -95,24 +96,44 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	last := &n.size[len(t.split[k])-1]
 	*last = math.Hypot(*last, outside) * slack
 	slots := t.slots[k]
-	largest := 0.0
-	for _, s := range slots {
-		n.shift += p[s.Dim] * float64(s.Low)
-		largest = max(largest, math.Abs(p[s.Dim]*float64(s.Step)))
-	}
-	n.scale = largest / simd.MaxWeight
-	weights := make([]int32, len(slots))
+	weight := func(i int) float64 { return p[slots[i].Dim] * float64(slots[i].Step) }
 	for i, s := range slots {
-		w := p[s.Dim] * float64(s.Step)
+		n.shift += p[s.Dim] * float64(s.Low)
+		most := float64(simd.MaxWeight)
+		switch {
+		case k == 1:
+		case t.layout.Nibble(i) && i%2 == 0:
+			continue // the weight is that of the second slot
+		case !t.layout.Nibble(i) && i >= (t.layout.Wide+t.layout.Nibbles)*simd.QuadSlots:
+			most = simd.MaxNarrow
+		}
+		n.scale = max(n.scale, math.Abs(weight(i))/most)
+	}
+	weights := make([]int32, len(slots))
+	// use takes slot i, whose weight is times g, into account.
+	use := func(i int, g, times int32) {
+		d := weight(i) - n.scale*float64(g*times)
+		n.shift += 1.5 * (d + math.Abs(d)) * slack
+		n.most += 3 * n.scale * math.Abs(float64(g*times))
+	}
+	for i := range slots {
+		if k == 0 && t.layout.Nibble(i) && i%2 == 0 {
+			continue
+		}
 		if n.scale > 0 {
-			weights[i] = int32(math.RoundToEven(w / n.scale))
+			weights[i] = int32(math.RoundToEven(weight(i) / n.scale))
 			weights[i] = max(-simd.MaxWeight, min(simd.MaxWeight, weights[i]))
 		}
-		d := w - n.scale*float64(weights[i])
-		n.shift += 1.5 * (d + math.Abs(d)) * slack
-		n.most += 3 * n.scale * math.Abs(float64(weights[i]))
+		use(i, weights[i], 1)
+		if k == 0 && t.layout.Nibble(i) {
+			use(i-1, weights[i], 4)
+		}
 	}
-	n.table = simd.NewTable(weights)
+	if k == 0 {
+		n.tiles = simd.NewTiles(weights, t.layout)
+	} else {
+		n.rows = simd.NewRows(weights)
+	}
 	return n
 }
 
@@ -168,7 +189,7 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 		for to < len(wanted) && wanted[to] != 0 {
 			to++
 		}
-		n.table.Scan(p.codes[w*words*tileBytes:to*words*tileBytes], s.Dots[64*w:64*to])
+		n.tiles.Scan(p.codes[w*words*tileBytes:to*words*tileBytes], s.Dots[64*w:64*to])
 		bound.Apply(s.Dots[64*w:64*to], p.stretch[64*w:64*to], p.residuals[0][64*w:64*to], p.residuals[1][64*w:64*to], s.Upper[64*w:64*to], s.Mask[w:to])
 		for ; w < to; w++ {
 			s.Mask[w] &= wanted[w]
@@ -179,7 +200,7 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 // Scan2 bounds the rows s.Rows, for which Scan1 has left sums in s.Dots, by both
 // planes of a block, in s.Upper2.
 func (q *Query) Scan2(p1, p *Plane, s *Scratch) {
-	q.plane[1].table.Rows(p.codes, s.Rows, s.dots2[:])
+	q.plane[1].rows.Sums(p.codes, s.Rows, s.dots2[:])
 	base, step := q.bound(p, 1)
 	s1, s2 := q.plane[0].scale, q.plane[1].scale
 	shift := q.plane[0].shift + q.plane[1].shift

@@ -1,8 +1,10 @@
 package code
 
 import (
+	"cmp"
 	"container/heap"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -418,14 +420,20 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 			_, dev := spread(c)
 			variances[i] = dev * dev
 		}
+		perDim := make([][]simd.Slot, t.Rank)
 		for dim, k := range allot(variances, 4*t.Width[p]) {
-			for _, slot := range fit(columns[dim], k) {
-				slot.Dim, slot.Shift = uint32(dim), uint32(2*(len(t.slots[p])%simd.GroupSlots))
-				t.slots[p] = append(t.slots[p], slot)
+			perDim[dim] = fit(columns[dim], k)
+			for i := range perDim[dim] {
+				perDim[dim][i].Dim = uint32(dim)
 			}
 		}
-		for len(t.slots[p]) < 4*t.Width[p] { // these do nothing
-			t.slots[p] = append(t.slots[p], simd.Slot{Shift: uint32(2 * (len(t.slots[p]) % simd.GroupSlots))})
+		if p == 0 {
+			t.slots[p], t.layout = arrange(perDim, 4*t.Width[p])
+		} else {
+			t.slots[p] = padded(slices.Concat(perDim...), 4*t.Width[p])
+		}
+		for i := range t.slots[p] {
+			t.slots[p][i].Shift = t.shift(p, i)
 		}
 		for i, c := range columns {
 			residuals[i] = 0
@@ -434,6 +442,41 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 			}
 		}
 		t.split[p] = bestSplits(residuals, queries, []int{groups1, groups2}[p])
+	}
+}
+
+// padded appends slots that do nothing until there are n.
+func padded(slots []simd.Slot, n int) []simd.Slot {
+	return append(slots, make([]simd.Slot, n-len(slots))...)
+}
+
+// arrange puts the slots of all dimensions, at most n, in an order that lets a scan take
+// two for one where it can: as nibbles. The slots of a dimension stay in their order. What
+// makes no nibble needs weights of two digits, unless it is the only slot of its
+// dimension: the weights of these are about the same.
+func arrange(perDim [][]simd.Slot, n int) ([]simd.Slot, simd.Layout) {
+	var wide, nibbles, narrow []simd.Slot
+	for _, slots := range perDim {
+		switch {
+		case len(slots) == 1:
+			narrow = append(narrow, slots[0])
+		case len(slots)%2 == 1:
+			wide, slots = append(wide, slots[0]), slots[1:]
+			fallthrough
+		default:
+			nibbles = append(nibbles, slots...)
+		}
+	}
+	// Each kind fills whole quads: what is too much goes to a kind before.
+	over := len(nibbles) % simd.QuadSlots
+	wide, nibbles = append(wide, nibbles[:over]...), nibbles[over:]
+	slices.SortStableFunc(narrow, func(a, b simd.Slot) int { return cmp.Compare(b.Step, a.Step) })
+	over = min(len(narrow), (simd.QuadSlots-len(wide)%simd.QuadSlots)%simd.QuadSlots)
+	wide, narrow = append(wide, narrow[:over]...), narrow[over:]
+	wide = padded(wide, (len(wide)+simd.QuadSlots-1)/simd.QuadSlots*simd.QuadSlots)
+	narrow = padded(narrow, n-len(wide)-len(nibbles))
+	return slices.Concat(wide, nibbles, narrow), simd.Layout{
+		Wide: len(wide) / simd.QuadSlots, Nibbles: len(nibbles) / simd.QuadSlots, Narrow: len(narrow) / simd.QuadSlots,
 	}
 }
 

@@ -50,6 +50,8 @@ type Transform struct {
 	head int     // dimensions that don't count for the stretch
 	unit float32 // norm of the other dimensions that has stretch 1
 
+	layout simd.Layout // of plane 1
+
 	mean  []float32
 	a     []float32 // A, Rank rows of Dim
 	inv   []float32 // turns a query into p, up to rounding; Rank rows of Dim
@@ -78,7 +80,7 @@ func widths(dim int) [2]int {
 // Marshal returns the stored form: the ID, then the fields.
 func (t *Transform) Marshal() []byte {
 	b := append(make([]byte, 8), version)
-	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit))}, t.split[0], t.split[1]) {
+	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit)), t.layout.Wide, t.layout.Nibbles}, t.split[0], t.split[1]) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
 	for _, f := range [][]float32{t.mean, t.a, t.inv} {
@@ -121,7 +123,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 57 || id != hash(b[8:]) {
+	if len(b) < 65 || id != hash(b[8:]) {
 		return nil, fmt.Errorf("%w: transform of %d bytes", ErrMalformed, len(b))
 	}
 	t := &Transform{ID: id}
@@ -135,6 +137,8 @@ func Unmarshal(b []byte) (*Transform, error) {
 		*p = number()
 	}
 	t.unit = math.Float32frombits(uint32(number()))
+	t.layout.Wide, t.layout.Nibbles = number(), number()
+	t.layout.Narrow = t.Width[0]*4/simd.QuadSlots - t.layout.Wide - t.layout.Nibbles
 	sorted := true
 	for p, n := range []int{groups1, groups2} {
 		for range n {
@@ -143,7 +147,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 		sorted = sorted && slices.IsSorted(t.split[p]) && t.split[p][n-1] == t.Rank
 	}
 	if t.Dim < 1 || t.Dim > 1<<16 || t.Rank < 1 || t.Rank > t.Dim || t.Width != widths(t.Dim) || !sorted ||
-		t.head < 0 || t.head > t.Rank || !(t.unit > 0) || !finite(t.unit) ||
+		t.layout.Wide < 0 || t.layout.Nibbles < 0 || t.layout.Narrow < 0 || t.head < 0 || t.head > t.Rank || !(t.unit > 0) || !finite(t.unit) ||
 		len(rest) != 4*(t.Dim+2*t.Rank*t.Dim)+16*4*(t.Width[0]+t.Width[1]) {
 		return nil, fmt.Errorf("%w: transform of %d dimensions", ErrMalformed, t.Dim)
 	}
@@ -161,7 +165,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 		for i := range t.slots[p] {
 			s := &t.slots[p][i]
 			s.Dim = uint32(number())
-			s.Shift = uint32(2 * (i % simd.GroupSlots))
+			s.Shift = t.shift(p, i)
 			s.Low, s.Step, s.Inv = float(), float(), float()
 			if int(s.Dim) >= t.Rank || !finite(s.Low) || !finite(s.Step) || !finite(s.Inv) {
 				return nil, fmt.Errorf("%w: slot %d", ErrMalformed, i)
@@ -177,6 +181,19 @@ func Unmarshal(b []byte) (*Transform, error) {
 	}
 	t.derive()
 	return t, nil
+}
+
+// position returns where the bits of a slot are in a plane.
+func (t *Transform) position(plane, slot int) int {
+	if plane == 0 {
+		return t.layout.Position(slot)
+	}
+	return slot
+}
+
+// shift returns where the bits of a slot are in its group's word.
+func (t *Transform) shift(plane, slot int) uint32 {
+	return uint32(2 * (t.position(plane, slot) % simd.GroupSlots))
 }
 
 func finite(x float32) bool { return x-x == 0 }

@@ -68,7 +68,7 @@ func (e *Encoder) verifyRow(row int, y []float32, m *sizes, planes *[2]Plane) er
 			return fmt.Errorf("row %d: plane %d has the wrong largest norms", row, p+1)
 		}
 		for i, s := range t.slots[p] {
-			c := n.code(row, i, t.Width[p], p == 0)
+			c := n.code(row, t.position(p, i), t.Width[p], p == 0)
 			left[s.Dim] -= stretch * (float64(s.Low) + float64(s.Step)*float64(c))
 		}
 		from := 0
@@ -86,7 +86,7 @@ func (e *Encoder) verifyRow(row int, y []float32, m *sizes, planes *[2]Plane) er
 	return nil
 }
 
-// code returns the code of a row's slot.
+// code returns the code at a position of a row, see simd.Layout.
 func (p *Plane) code(row, slot, width int, tiled bool) byte {
 	at := row*width + slot/4
 	if tiled {

@@ -4,75 +4,193 @@ import "math"
 
 // # Codes
 //
-// A plane of codes gives each row Slots numbers of two bits (0 to 3), four to a
-// byte, the first in the low bits. A query gives each slot a weight of 15 bits,
-// high digit * 128 + low digit, both of which fit a signed byte. What the scan
-// computes is the exact integer sum of weight * code of every row.
+// A plane of codes gives each row 4*width slots of two bits (0 to 3), four to a
+// byte, the first in the low bits. A query gives each slot a weight. What the scan
+// computes is the exact integer sum of weight * code of every row. A weight has 15 bits, as
+// high digit * 128 + low digit, both of which fit a signed byte.
 //
 // In tiles, 16 rows take turns every four bytes (16 slots): group g of row r
 // is at 64*g + 4*r, so that a register holds one group of all rows and nothing
-// is ever added across lanes. In rows, a row's bytes follow each other.
+// is ever added across lanes. Groups are of three kinds, see Layout. In rows, a row's
+// bytes follow each other.
 
 const (
 	// TileRows is the number of rows in a tile.
 	TileRows = 16
 	// GroupSlots is the number of slots in a group, four bytes of one row.
 	GroupSlots = 16
+	// QuadSlots is the number of slots in a quad: four groups, 16 bytes of one row.
+	QuadSlots = 64
 	// WidthStep divides the number of bytes a row has in a plane.
 	WidthStep = 32
 	// MaxWidth is the largest number of bytes a row has in a plane: sums of
-	// four times as many products stay below 2^31.
+	// twice as many products of a nibble stay below 2^31.
 	MaxWidth = 512
-	// MaxWeight is the largest absolute weight.
+	// MaxWeight is the largest absolute weight, and MaxNarrow that of a narrow slot.
 	MaxWeight = 127*128 + 63
+	MaxNarrow = 127
 )
 
-// Table holds the digits of a query's weights for a plane, in the two orders in
-// which the kernels want them.
-type Table struct {
-	width int
-	tile  []byte // per group and crumb: four high digits, four low digits
-	row   []byte // per 32 bytes and crumb: 32 high digits, 32 low digits
+// Layout is the number of quads of each kind in a tiled plane, in their order. A
+// product costs the more, the more digits its weight has, and the same for two bits
+// as for four.
+type Layout struct {
+	Wide    int // slots of two bits, weights of two digits
+	Nibbles int // two slots make a number of four bits: the second in the low bits
+	Narrow  int // slots of two bits, weights of one digit
 }
 
-// NewTable prepares weights, one a slot, 4*width of them, for scanning planes of width bytes
-// a row, a multiple of WidthStep. No weight exceeds MaxWeight.
-func NewTable(weights []int32) *Table {
-	t := &Table{width: len(weights) / 4, tile: make([]byte, 2*len(weights)), row: make([]byte, 2*len(weights))}
-	for s, w := range weights {
-		high := (w + 64) >> 7
-		low := w - high<<7
-		i, crumb := s/4, s%4
-		at := i/4*32 + crumb*8 + i%4
-		t.tile[at], t.tile[at+4] = byte(high), byte(low)
-		at = i/32*256 + crumb*64 + i%32
-		t.row[at], t.row[at+32] = byte(high), byte(low)
+// Slots is the number of slots of a row.
+func (l Layout) Slots() int { return QuadSlots * (l.Wide + l.Nibbles + l.Narrow) }
+
+// Nibble reports whether a slot is part of a nibble.
+func (l Layout) Nibble(slot int) bool {
+	quad := slot / QuadSlots
+	return quad >= l.Wide && quad < l.Wide+l.Nibbles
+}
+
+// Position is where a slot's two bits are: they are number Position of the row.
+func (l Layout) Position(slot int) int {
+	if l.Nibble(slot) {
+		return slot ^ 1
+	}
+	return slot
+}
+
+// Tiles holds a query's weights for scanning a tiled plane.
+type Tiles struct {
+	layout Layout
+	table  []byte // per group: for each part of its bytes four high digits, if any, and four low ones
+}
+
+// NewTiles prepares weights, one a slot; the weight of a nibble is that of its second
+// slot.
+func NewTiles(weights []int32, layout Layout) *Tiles {
+	t := &Tiles{layout: layout}
+	for g := range layout.Slots() / GroupSlots {
+		w := weights[g*GroupSlots : (g+1)*GroupSlots]
+		switch quad := g * GroupSlots / QuadSlots; {
+		case layout.Nibble(g * GroupSlots):
+			for half := range 2 {
+				for b := range 4 {
+					t.table = append(t.table, byte(high(w[4*b+2*half+1])))
+				}
+				for b := range 4 {
+					t.table = append(t.table, byte(low(w[4*b+2*half+1])))
+				}
+			}
+		case quad < layout.Wide:
+			for crumb := range 4 {
+				for b := range 4 {
+					t.table = append(t.table, byte(high(w[4*b+crumb])))
+				}
+				for b := range 4 {
+					t.table = append(t.table, byte(low(w[4*b+crumb])))
+				}
+			}
+		default:
+			for crumb := range 4 {
+				for b := range 4 {
+					t.table = append(t.table, byte(w[4*b+crumb]))
+				}
+			}
+		}
 	}
 	return t
 }
 
-// Width is the number of bytes a row has in the plane.
-func (t *Table) Width() int { return t.width }
+func high(w int32) int32 { return (w + 64) >> 7 }
+func low(w int32) int32  { return w - high(w)<<7 }
 
 // Scan computes the sums of len(out) rows, a multiple of TileRows, in tiles.
-func (t *Table) Scan(tiles []byte, out []int32) {
+func (t *Tiles) Scan(tiles []byte, out []int32) {
 	n := len(out) / TileRows
 	if n == 0 {
 		return
 	}
-	_ = tiles[n*TileRows*t.width-1]
+	_ = tiles[n*TileRows*t.layout.Slots()/4-1]
+	l := &t.layout
 	switch {
 	case level >= vnni:
-		scanVNNI(&tiles[0], t.width/4, n, &t.tile[0], &out[0])
+		scanVNNI(&tiles[0], 4*l.Wide, 4*l.Nibbles, 4*l.Narrow, n, &t.table[0], &out[0])
 	case level >= avx2:
-		scanAVX2(&tiles[0], t.width/4, n, &t.tile[0], &out[0])
+		scanAVX2(&tiles[0], l.Wide, l.Nibbles, l.Narrow, n, &t.table[0], &out[0])
 	default:
-		scanGo(tiles, t.width/4, t.tile, out)
+		scanGo(tiles, t.halves(), out)
 	}
 }
 
-// Rows computes out[i], the sum of row number rows[i] of a plane in rows.
-func (t *Table) Rows(plane []byte, rows []uint16, out []int32) {
+// halves returns what each half byte of a row contributes to its sum.
+func (t *Tiles) halves() [][16]int32 {
+	out := make([][16]int32, t.layout.Slots()/2)
+	table := t.table
+	weight := func(part, b int, digits int) int32 { // of byte b of the group
+		if digits == 2 {
+			return int32(int8(table[8*part+b]))<<7 + int32(int8(table[8*part+4+b]))
+		}
+		return int32(int8(table[4*part+b]))
+	}
+	for g := range t.layout.Slots() / GroupSlots {
+		parts, digits := 4, 2
+		switch quad := g * GroupSlots / QuadSlots; {
+		case t.layout.Nibble(g * GroupSlots):
+			parts = 2
+		case quad >= t.layout.Wide:
+			digits = 1
+		}
+		for b := range 4 {
+			for half := range 2 {
+				for v := range int32(16) {
+					if parts == 2 {
+						out[8*g+2*b+half][v] = weight(half, b, 2) * v
+						continue
+					}
+					out[8*g+2*b+half][v] = weight(2*half, b, digits)*(v&3) + weight(2*half+1, b, digits)*(v>>2)
+				}
+			}
+		}
+		table = table[4*parts*digits:]
+	}
+	return out
+}
+
+// scanGo looks up half a byte at a time.
+func scanGo(tiles []byte, halves [][16]int32, out []int32) {
+	groups := len(halves) / 8
+	for t := 0; t < len(out)/TileRows; t++ {
+		tile := tiles[t*groups*64 : (t+1)*groups*64]
+		for r := range TileRows {
+			var sum int32
+			for g := range groups {
+				for b, c := range tile[64*g+4*r : 64*g+4*r+4] {
+					sum += halves[8*g+2*b][c&15] + halves[8*g+2*b+1][c>>4]
+				}
+			}
+			out[t*TileRows+r] = sum
+		}
+	}
+}
+
+// Rows holds a query's weights for single rows of a plane in rows.
+type Rows struct {
+	width int
+	table []byte // per 32 bytes and crumb: 32 high digits, 32 low digits
+}
+
+// NewRows prepares weights, one a slot, 4*width of them, for a plane of width bytes
+// a row, a multiple of WidthStep. No weight exceeds MaxWeight.
+func NewRows(weights []int32) *Rows {
+	t := &Rows{width: len(weights) / 4, table: make([]byte, 2*len(weights))}
+	for s, w := range weights {
+		i, crumb := s/4, s%4
+		at := i/32*256 + crumb*64 + i%32
+		t.table[at], t.table[at+32] = byte(high(w)), byte(low(w))
+	}
+	return t
+}
+
+// Sums computes out[i], the sum of row number rows[i] of a plane in rows.
+func (t *Rows) Sums(plane []byte, rows []uint16, out []int32) {
 	if len(rows) == 0 {
 		return
 	}
@@ -82,41 +200,11 @@ func (t *Table) Rows(plane []byte, rows []uint16, out []int32) {
 	}
 	switch {
 	case level >= vnni:
-		rowsVNNI(&plane[0], t.width, &rows[0], len(rows), &t.row[0], &out[0])
+		rowsVNNI(&plane[0], t.width, &rows[0], len(rows), &t.table[0], &out[0])
 	case level >= avx2:
-		rowsAVX2(&plane[0], t.width, &rows[0], len(rows), &t.row[0], &out[0])
+		rowsAVX2(&plane[0], t.width, &rows[0], len(rows), &t.table[0], &out[0])
 	default:
-		rowsGo(plane, t.width, rows, t.row, out)
-	}
-}
-
-func digits(high, low byte) int32 { return int32(int8(high))<<7 + int32(int8(low)) }
-
-// scanGo looks up half a byte, two slots, at a time.
-func scanGo(tiles []byte, groups int, table []byte, out []int32) {
-	sums := make([][2][16]int32, groups*4)
-	for i := range sums {
-		at := i/4*32 + i%4
-		for half := range 2 {
-			a := digits(table[at+16*half], table[at+16*half+4])
-			b := digits(table[at+16*half+8], table[at+16*half+12])
-			for v := range int32(16) {
-				sums[i][half][v] = a*(v&3) + b*(v>>2)
-			}
-		}
-	}
-	for t := 0; t < len(out)/TileRows; t++ {
-		tile := tiles[t*groups*64 : (t+1)*groups*64]
-		for r := range TileRows {
-			var sum int32
-			for g := range groups {
-				for b, c := range tile[64*g+4*r : 64*g+4*r+4] {
-					s := &sums[4*g+b]
-					sum += s[0][c&15] + s[1][c>>4]
-				}
-			}
-			out[t*TileRows+r] = sum
-		}
+		rowsGo(plane, t.width, rows, t.table, out)
 	}
 }
 
@@ -126,7 +214,8 @@ func rowsGo(plane []byte, width int, rows []uint16, table []byte, out []int32) {
 		for i, c := range plane[int(r)*width : (int(r)+1)*width] {
 			at := i/32*256 + i%32
 			for crumb := range 4 {
-				sum += digits(table[at+64*crumb], table[at+64*crumb+32]) * int32(c>>(2*crumb)&3)
+				w := int32(int8(table[at+64*crumb]))<<7 + int32(int8(table[at+64*crumb+32]))
+				sum += w * int32(c>>(2*crumb)&3)
 			}
 		}
 		out[k] = sum

@@ -266,139 +266,266 @@ reduce:
 	MOVSD        X0, ret+32(FP)
 	RET
 
-// func scanAVX2(codes *byte, groups int, tiles int, table *byte, out *int32)
+// func scanAVX2(codes *byte, wide int, nibbles int, narrow int, tiles int, table *byte, out *int32)
 // Requires: AVX, AVX2
-TEXT ·scanAVX2(SB), NOSPLIT, $0-40
+TEXT ·scanAVX2(SB), NOSPLIT, $0-56
 	MOVQ         codes+0(FP), AX
-	MOVQ         groups+8(FP), CX
-	MOVQ         tiles+16(FP), DX
-	MOVQ         table+24(FP), BX
-	MOVQ         out+32(FP), SI
-	SHRQ         $0x03, CX
-	MOVL         $0x03030303, DI
-	VMOVD        DI, X0
+	MOVQ         wide+8(FP), CX
+	MOVQ         nibbles+16(FP), DX
+	MOVQ         narrow+24(FP), BX
+	MOVQ         tiles+32(FP), SI
+	MOVQ         table+40(FP), DI
+	MOVQ         out+48(FP), R8
+	MOVL         $0x03030303, R9
+	VMOVD        R9, X0
 	VPBROADCASTD X0, Y0
-	MOVL         $0x00010001, DI
-	VMOVD        DI, X1
+	MOVL         $0x0f0f0f0f, R9
+	VMOVD        R9, X1
 	VPBROADCASTD X1, Y1
-	TESTQ        DX, DX
+	MOVL         $0x00010001, R9
+	VMOVD        R9, X2
+	VPBROADCASTD X2, Y2
+	TESTQ        SI, SI
 	JZ           tile_done
 
 tile:
-	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  BX, DI
-	MOVQ  CX, R8
-
-eight:
 	VPXOR Y6, Y6, Y6
+	MOVQ  DI, R9
+	MOVQ  CX, R10
+	TESTQ R10, R10
+	JZ    wide_done
+
+wide:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
-	MOVQ  $0x0000000000000008, R9
+	VPXOR Y10, Y10, Y10
+	MOVQ  $0x0000000000000004, R11
 
-group:
-	VMOVDQU      (AX), Y10
-	VMOVDQU      32(AX), Y11
-	VPBROADCASTD (DI), Y12
-	VPBROADCASTD 4(DI), Y13
-	VPAND        Y0, Y10, Y14
-	VPSRLD       $0x02, Y10, Y10
-	VPMADDUBSW   Y12, Y14, Y15
-	VPADDW       Y15, Y6, Y6
-	VPMADDUBSW   Y13, Y14, Y14
-	VPADDW       Y14, Y7, Y7
-	VPAND        Y0, Y11, Y14
+wide_group:
+	VMOVDQU      (AX), Y11
+	VMOVDQU      32(AX), Y12
+	VPBROADCASTD (R9), Y13
+	VPBROADCASTD 4(R9), Y14
+	VPAND        Y0, Y11, Y15
 	VPSRLD       $0x02, Y11, Y11
-	VPMADDUBSW   Y12, Y14, Y12
-	VPADDW       Y12, Y8, Y8
-	VPMADDUBSW   Y13, Y14, Y14
-	VPADDW       Y14, Y9, Y9
-	VPBROADCASTD 8(DI), Y12
-	VPBROADCASTD 12(DI), Y13
-	VPAND        Y0, Y10, Y14
-	VPSRLD       $0x02, Y10, Y10
-	VPMADDUBSW   Y12, Y14, Y15
-	VPADDW       Y15, Y6, Y6
-	VPMADDUBSW   Y13, Y14, Y14
-	VPADDW       Y14, Y7, Y7
-	VPAND        Y0, Y11, Y14
+	VPMADDUBSW   Y13, Y15, Y16
+	VPADDW       Y16, Y7, Y7
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y0, Y12, Y15
+	VPSRLD       $0x02, Y12, Y12
+	VPMADDUBSW   Y13, Y15, Y13
+	VPADDW       Y13, Y9, Y9
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y10, Y10
+	VPBROADCASTD 8(R9), Y13
+	VPBROADCASTD 12(R9), Y14
+	VPAND        Y0, Y11, Y15
 	VPSRLD       $0x02, Y11, Y11
-	VPMADDUBSW   Y12, Y14, Y12
-	VPADDW       Y12, Y8, Y8
-	VPMADDUBSW   Y13, Y14, Y14
-	VPADDW       Y14, Y9, Y9
-	VPBROADCASTD 16(DI), Y12
-	VPBROADCASTD 20(DI), Y13
-	VPAND        Y0, Y10, Y14
-	VPSRLD       $0x02, Y10, Y10
-	VPMADDUBSW   Y12, Y14, Y15
-	VPADDW       Y15, Y6, Y6
-	VPMADDUBSW   Y13, Y14, Y14
-	VPADDW       Y14, Y7, Y7
-	VPAND        Y0, Y11, Y14
+	VPMADDUBSW   Y13, Y15, Y16
+	VPADDW       Y16, Y7, Y7
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y0, Y12, Y15
+	VPSRLD       $0x02, Y12, Y12
+	VPMADDUBSW   Y13, Y15, Y13
+	VPADDW       Y13, Y9, Y9
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y10, Y10
+	VPBROADCASTD 16(R9), Y13
+	VPBROADCASTD 20(R9), Y14
+	VPAND        Y0, Y11, Y15
 	VPSRLD       $0x02, Y11, Y11
-	VPMADDUBSW   Y12, Y14, Y12
-	VPADDW       Y12, Y8, Y8
-	VPMADDUBSW   Y13, Y14, Y14
-	VPADDW       Y14, Y9, Y9
-	VPBROADCASTD 24(DI), Y12
-	VPBROADCASTD 28(DI), Y13
-	VPAND        Y0, Y10, Y10
-	VPMADDUBSW   Y12, Y10, Y14
-	VPADDW       Y14, Y6, Y6
-	VPMADDUBSW   Y13, Y10, Y10
-	VPADDW       Y10, Y7, Y7
-	VPAND        Y0, Y11, Y10
-	VPMADDUBSW   Y12, Y10, Y11
+	VPMADDUBSW   Y13, Y15, Y16
+	VPADDW       Y16, Y7, Y7
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y0, Y12, Y15
+	VPSRLD       $0x02, Y12, Y12
+	VPMADDUBSW   Y13, Y15, Y13
+	VPADDW       Y13, Y9, Y9
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y10, Y10
+	VPBROADCASTD 24(R9), Y13
+	VPBROADCASTD 28(R9), Y14
+	VPAND        Y0, Y11, Y11
+	VPMADDUBSW   Y13, Y11, Y15
+	VPADDW       Y15, Y7, Y7
+	VPMADDUBSW   Y14, Y11, Y11
 	VPADDW       Y11, Y8, Y8
-	VPMADDUBSW   Y13, Y10, Y10
-	VPADDW       Y10, Y9, Y9
+	VPAND        Y0, Y12, Y11
+	VPMADDUBSW   Y13, Y11, Y12
+	VPADDW       Y12, Y9, Y9
+	VPMADDUBSW   Y14, Y11, Y11
+	VPADDW       Y11, Y10, Y10
 	ADDQ         $0x40, AX
-	ADDQ         $0x20, DI
-	DECQ         R9
-	JNZ          group
-	VPMADDWD     Y1, Y6, Y6
-	VPADDD       Y6, Y2, Y2
-	VPMADDWD     Y1, Y7, Y7
+	ADDQ         $0x20, R9
+	DECQ         R11
+	JNZ          wide_group
+	VPMADDWD     Y2, Y7, Y7
 	VPADDD       Y7, Y3, Y3
-	VPMADDWD     Y1, Y8, Y8
+	VPMADDWD     Y2, Y8, Y8
 	VPADDD       Y8, Y4, Y4
-	VPMADDWD     Y1, Y9, Y9
+	VPMADDWD     Y2, Y9, Y9
 	VPADDD       Y9, Y5, Y5
-	DECQ         R8
-	JNZ          eight
-	VPSLLD       $0x07, Y2, Y2
-	VPADDD       Y2, Y3, Y3
-	VMOVDQU      Y3, (SI)
-	VPSLLD       $0x07, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VMOVDQU      Y5, 32(SI)
-	ADDQ         $0x40, SI
-	DECQ         DX
-	JNZ          tile
+	VPMADDWD     Y2, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	DECQ         R10
+	JNZ          wide
+
+wide_done:
+	MOVQ  DX, R10
+	TESTQ R10, R10
+	JZ    nibbles_done
+
+nibbles:
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	MOVQ  $0x0000000000000004, R11
+
+nibbles_group:
+	VMOVDQU      (AX), Y11
+	VMOVDQU      32(AX), Y12
+	VPBROADCASTD (R9), Y13
+	VPBROADCASTD 4(R9), Y14
+	VPAND        Y1, Y11, Y15
+	VPSRLD       $0x04, Y11, Y11
+	VPMADDUBSW   Y13, Y15, Y16
+	VPADDW       Y16, Y7, Y7
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y1, Y12, Y15
+	VPSRLD       $0x04, Y12, Y12
+	VPMADDUBSW   Y13, Y15, Y13
+	VPADDW       Y13, Y9, Y9
+	VPMADDUBSW   Y14, Y15, Y15
+	VPADDW       Y15, Y10, Y10
+	VPBROADCASTD 8(R9), Y13
+	VPBROADCASTD 12(R9), Y14
+	VPAND        Y1, Y11, Y11
+	VPMADDUBSW   Y13, Y11, Y15
+	VPADDW       Y15, Y7, Y7
+	VPMADDUBSW   Y14, Y11, Y11
+	VPADDW       Y11, Y8, Y8
+	VPAND        Y1, Y12, Y11
+	VPMADDUBSW   Y13, Y11, Y12
+	VPADDW       Y12, Y9, Y9
+	VPMADDUBSW   Y14, Y11, Y11
+	VPADDW       Y11, Y10, Y10
+	ADDQ         $0x40, AX
+	ADDQ         $0x10, R9
+	DECQ         R11
+	JNZ          nibbles_group
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     Y2, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPMADDWD     Y2, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	DECQ         R10
+	JNZ          nibbles
+
+nibbles_done:
+	MOVQ  BX, R10
+	TESTQ R10, R10
+	JZ    narrow_done
+
+narrow:
+	VPXOR Y7, Y7, Y7
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y8, Y8, Y8
+	MOVQ  $0x0000000000000004, R11
+
+narrow_group:
+	VMOVDQU      (AX), Y9
+	VMOVDQU      32(AX), Y10
+	VPBROADCASTD (R9), Y11
+	VPAND        Y0, Y9, Y12
+	VPSRLD       $0x02, Y9, Y9
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y7, Y7
+	VPAND        Y0, Y10, Y12
+	VPSRLD       $0x02, Y10, Y10
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 4(R9), Y11
+	VPAND        Y0, Y9, Y12
+	VPSRLD       $0x02, Y9, Y9
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y7, Y7
+	VPAND        Y0, Y10, Y12
+	VPSRLD       $0x02, Y10, Y10
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 8(R9), Y11
+	VPAND        Y0, Y9, Y12
+	VPSRLD       $0x02, Y9, Y9
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y7, Y7
+	VPAND        Y0, Y10, Y12
+	VPSRLD       $0x02, Y10, Y10
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y8, Y8
+	VPBROADCASTD 12(R9), Y11
+	VPAND        Y0, Y9, Y9
+	VPMADDUBSW   Y11, Y9, Y9
+	VPADDW       Y9, Y7, Y7
+	VPAND        Y0, Y10, Y9
+	VPMADDUBSW   Y11, Y9, Y9
+	VPADDW       Y9, Y8, Y8
+	ADDQ         $0x40, AX
+	ADDQ         $0x10, R9
+	DECQ         R11
+	JNZ          narrow_group
+	VPMADDWD     Y2, Y7, Y7
+	VPADDD       Y7, Y4, Y4
+	VPMADDWD     Y2, Y8, Y8
+	VPADDD       Y8, Y6, Y6
+	DECQ         R10
+	JNZ          narrow
+
+narrow_done:
+	VPSLLD  $0x07, Y3, Y3
+	VPADDD  Y3, Y4, Y4
+	VMOVDQU Y4, (R8)
+	VPSLLD  $0x07, Y5, Y5
+	VPADDD  Y5, Y6, Y6
+	VMOVDQU Y6, 32(R8)
+	ADDQ    $0x40, R8
+	DECQ    SI
+	JNZ     tile
 
 tile_done:
 	VZEROUPPER
 	RET
 
-// func scanVNNI(codes *byte, groups int, tiles int, table *byte, out *int32)
+// func scanVNNI(codes *byte, wide int, nibbles int, narrow int, tiles int, table *byte, out *int32)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·scanVNNI(SB), NOSPLIT, $0-40
+TEXT ·scanVNNI(SB), NOSPLIT, $0-56
 	MOVQ         codes+0(FP), AX
-	MOVQ         groups+8(FP), CX
-	MOVQ         tiles+16(FP), DX
-	MOVQ         table+24(FP), BX
-	MOVQ         out+32(FP), SI
-	MOVL         $0x03030303, DI
-	VPBROADCASTD DI, Z0
-	TESTQ        DX, DX
+	MOVQ         wide+8(FP), CX
+	MOVQ         nibbles+16(FP), DX
+	MOVQ         narrow+24(FP), BX
+	MOVQ         tiles+32(FP), SI
+	MOVQ         table+40(FP), DI
+	MOVQ         out+48(FP), R8
+	MOVL         $0x03030303, R9
+	VPBROADCASTD R9, Z0
+	MOVL         $0x0f0f0f0f, R9
+	VPBROADCASTD R9, Z1
+	TESTQ        SI, SI
 	JZ           tile_done
 
 tile:
-	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
@@ -406,43 +533,92 @@ tile:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
-	MOVQ   BX, DI
-	MOVQ   CX, R8
+	VPXORD Z9, Z9, Z9
+	MOVQ   DI, R9
+	MOVQ   CX, R10
+	TESTQ  R10, R10
+	JZ     wide_done
 
-group:
-	VMOVDQU32     (AX), Z9
+wide:
+	VMOVDQU32     (AX), Z10
 	PREFETCHT0    4096(AX)
-	VPANDD        Z0, Z9, Z10
-	VPDPBUSD.BCST (DI), Z10, Z1
-	VPDPBUSD.BCST 4(DI), Z10, Z2
-	VPSRLD        $0x02, Z9, Z10
+	VPANDD        Z0, Z10, Z11
+	VPDPBUSD.BCST (R9), Z11, Z2
+	VPDPBUSD.BCST 4(R9), Z11, Z3
+	VPSRLD        $0x02, Z10, Z11
+	VPANDD        Z0, Z11, Z11
+	VPDPBUSD.BCST 8(R9), Z11, Z4
+	VPDPBUSD.BCST 12(R9), Z11, Z5
+	VPSRLD        $0x04, Z10, Z11
+	VPANDD        Z0, Z11, Z11
+	VPDPBUSD.BCST 16(R9), Z11, Z6
+	VPDPBUSD.BCST 20(R9), Z11, Z7
+	VPSRLD        $0x06, Z10, Z10
 	VPANDD        Z0, Z10, Z10
-	VPDPBUSD.BCST 8(DI), Z10, Z3
-	VPDPBUSD.BCST 12(DI), Z10, Z4
-	VPSRLD        $0x04, Z9, Z10
-	VPANDD        Z0, Z10, Z10
-	VPDPBUSD.BCST 16(DI), Z10, Z5
-	VPDPBUSD.BCST 20(DI), Z10, Z6
-	VPSRLD        $0x06, Z9, Z9
-	VPANDD        Z0, Z9, Z9
-	VPDPBUSD.BCST 24(DI), Z9, Z7
-	VPDPBUSD.BCST 28(DI), Z9, Z8
+	VPDPBUSD.BCST 24(R9), Z10, Z8
+	VPDPBUSD.BCST 28(R9), Z10, Z9
 	ADDQ          $0x40, AX
-	ADDQ          $0x20, DI
-	DECQ          R8
-	JNZ           group
-	VPADDD        Z3, Z1, Z1
-	VPADDD        Z7, Z5, Z5
-	VPADDD        Z5, Z1, Z1
-	VPADDD        Z4, Z2, Z2
-	VPADDD        Z8, Z6, Z6
-	VPADDD        Z6, Z2, Z2
-	VPSLLD        $0x07, Z1, Z1
-	VPADDD        Z1, Z2, Z2
-	VMOVDQU32     Z2, (SI)
-	ADDQ          $0x40, SI
-	DECQ          DX
-	JNZ           tile
+	ADDQ          $0x20, R9
+	DECQ          R10
+	JNZ           wide
+
+wide_done:
+	MOVQ  DX, R10
+	TESTQ R10, R10
+	JZ    nibbles_done
+
+nibbles:
+	VMOVDQU32     (AX), Z10
+	PREFETCHT0    4096(AX)
+	VPANDD        Z1, Z10, Z11
+	VPDPBUSD.BCST (R9), Z11, Z2
+	VPDPBUSD.BCST 4(R9), Z11, Z3
+	VPSRLD        $0x04, Z10, Z10
+	VPANDD        Z1, Z10, Z10
+	VPDPBUSD.BCST 8(R9), Z10, Z4
+	VPDPBUSD.BCST 12(R9), Z10, Z5
+	ADDQ          $0x40, AX
+	ADDQ          $0x10, R9
+	DECQ          R10
+	JNZ           nibbles
+
+nibbles_done:
+	MOVQ  BX, R10
+	TESTQ R10, R10
+	JZ    narrow_done
+
+narrow:
+	VMOVDQU32     (AX), Z10
+	PREFETCHT0    4096(AX)
+	VPANDD        Z0, Z10, Z11
+	VPDPBUSD.BCST (R9), Z11, Z3
+	VPSRLD        $0x02, Z10, Z11
+	VPANDD        Z0, Z11, Z11
+	VPDPBUSD.BCST 4(R9), Z11, Z5
+	VPSRLD        $0x04, Z10, Z11
+	VPANDD        Z0, Z11, Z11
+	VPDPBUSD.BCST 8(R9), Z11, Z7
+	VPSRLD        $0x06, Z10, Z10
+	VPANDD        Z0, Z10, Z10
+	VPDPBUSD.BCST 12(R9), Z10, Z9
+	ADDQ          $0x40, AX
+	ADDQ          $0x10, R9
+	DECQ          R10
+	JNZ           narrow
+
+narrow_done:
+	VPADDD    Z4, Z2, Z2
+	VPADDD    Z8, Z6, Z6
+	VPADDD    Z6, Z2, Z2
+	VPADDD    Z5, Z3, Z3
+	VPADDD    Z9, Z7, Z7
+	VPADDD    Z7, Z3, Z3
+	VPSLLD    $0x07, Z2, Z2
+	VPADDD    Z2, Z3, Z3
+	VMOVDQU32 Z3, (R8)
+	ADDQ      $0x40, R8
+	DECQ      SI
+	JNZ       tile
 
 tile_done:
 	VZEROUPPER

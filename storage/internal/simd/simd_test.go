@@ -96,22 +96,35 @@ func TestCodes(t *testing.T) {
 // compareCodes checks all kernels against the definition: the sum of weight times
 // code.
 func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
+	t.Helper()
 	const rows = 128
 	extreme := rng.IntN(2) == 0
-	weights := make([]int32, 4*width)
+	layout := Layout{Wide: rng.IntN(width/16 + 1)}
+	layout.Nibbles = rng.IntN(width/16 - layout.Wide + 1)
+	layout.Narrow = width/16 - layout.Wide - layout.Nibbles
+	weights, narrow := make([]int32, 4*width), make([]int32, 4*width)
 	for i := range weights {
 		weights[i] = rng.Int32N(2*MaxWeight+1) - MaxWeight
 		if extreme {
-			weights[i] = MaxWeight
+			weights[i] = MaxWeight * (1 - 2*int32(rng.IntN(2)&rng.IntN(2)))
+		}
+		narrow[i] = weights[i]
+		if i/QuadSlots >= layout.Wide+layout.Nibbles {
+			narrow[i] = weights[i] * MaxNarrow / MaxWeight
 		}
 	}
-	table := NewTable(weights)
+	tiles, single := NewTiles(narrow, layout), NewRows(weights)
 	tiled, plain := make([]int32, rows), make([]int32, rows)
 	var list []uint16
 	for r := range rows {
 		for s, w := range weights {
-			tiled[r] += w * int32(codes[r/16*16*width+s/16*64+r%16*4+s/4%4]>>(2*(s%4))&3)
 			plain[r] += w * int32(codes[r*width+s/4]>>(2*(s%4))&3)
+			w = narrow[s]
+			if layout.Nibble(s) { // the first slot counts four times the second
+				w = narrow[s|1] << (2 * (1 - s%2))
+			}
+			at := layout.Position(s)
+			tiled[r] += w * int32(codes[r/16*16*width+at/16*64+r%16*4+at/4%4]>>(2*(at%4))&3)
 		}
 		list = append(list, uint16(rows-1-r))
 	}
@@ -119,10 +132,10 @@ func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 	b := Bound{Base: -0.3, Scale: 1e-8, A: 0.001, B: 0.002, Cut: 0.3, Offset: 0.01}
 	EachLevel(func(name string) {
 		out := make([]int32, rows)
-		table.Scan(codes, out)
+		tiles.Scan(codes, out)
 		for r := range out {
 			if out[r] != tiled[r] {
-				t.Fatalf("%s, width %d: tiled row %d is %d, want %d", name, width, r, out[r], tiled[r])
+				t.Fatalf("%s, width %d, %+v: tiled row %d is %d, want %d", name, width, layout, r, out[r], tiled[r])
 			}
 		}
 		ub, mask := make([]float32, rows), make([]uint64, rows/64)
@@ -132,12 +145,27 @@ func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 				t.Fatalf("%s: bound of row %d is %v, want %v", name, r, ub[r], want)
 			}
 		}
-		table.Rows(codes, list, out)
+		single.Sums(codes, list, out)
 		for i, r := range list {
 			if out[i] != plain[r] {
 				t.Fatalf("%s, width %d: row %d is %d, want %d", name, width, r, out[i], plain[r])
 			}
 		}
+	})
+}
+
+// FuzzCodes compares the kernels on codes and weights of any value.
+func FuzzCodes(f *testing.F) {
+	f.Add(uint64(1), uint8(1), []byte{255, 0, 3})
+	f.Fuzz(func(t *testing.T, seed uint64, width uint8, data []byte) {
+		w := (int(width)%8 + 1) * WidthStep
+		codes := make([]byte, 128*w)
+		for i := range codes {
+			if len(data) > 0 {
+				codes[i] = data[i%len(data)]
+			}
+		}
+		compareCodes(t, rand.New(rand.NewPCG(seed, 1)), w, codes)
 	})
 }
 
@@ -251,15 +279,17 @@ func BenchmarkScan(b *testing.B) {
 	codes := make([]byte, rows*width)
 	weights := make([]int32, 4*width)
 	out := make([]int32, rows)
-	table := NewTable(weights)
-	EachLevel(func(name string) {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(rows * width)
-			for b.Loop() {
-				table.Scan(codes, out)
-			}
+	for name, layout := range map[string]Layout{"wide": {Wide: 8}, "nibbles": {Nibbles: 8}, "narrow": {Narrow: 8}} {
+		tiles := NewTiles(weights, layout)
+		EachLevel(func(level string) {
+			b.Run(name+"/"+level, func(b *testing.B) {
+				b.SetBytes(rows * width)
+				for b.Loop() {
+					tiles.Scan(codes, out)
+				}
+			})
 		})
-	})
+	}
 }
 
 func BenchmarkDotNorm(b *testing.B) {

@@ -6,64 +6,85 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const scanSig = "func(codes *byte, groups, tiles int, table *byte, out *int32)"
+const scanSig = "func(codes *byte, wide, nibbles, narrow, tiles int, table *byte, out *int32)"
 
-// scanAVX2: int16 sums are exact: one group adds 4 products pairs of at most
-// 2*3*128 = 768, so 8 groups stay below 32768.
+// scanAVX2 counts quads. Sums of a quad fit int16: its four groups add at most
+// 4*4*2*3*127 of crumbs, and 4*2*2*15*127 = 30,480 of nibbles.
 func scanAVX2() {
 	TEXT("scanAVX2", NOSPLIT, scanSig)
-	Doc("scanAVX2 is scanGo; groups is a multiple of 8.")
+	Doc("scanAVX2 is scanGo; wide, nibbles and narrow are quads.")
 	Pragma("noescape")
 	codes := Load(Param("codes"), GP64())
-	groups := Load(Param("groups"), GP64())
+	counts := []reg.Register{Load(Param("wide"), GP64()), Load(Param("nibbles"), GP64()), Load(Param("narrow"), GP64())}
 	tiles := Load(Param("tiles"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
-	SHRQ(Imm(3), groups)
-	mask, ones := YMM(), YMM()
-	dup32(0x03030303, mask)
+	crumbs, halves, ones := YMM(), YMM(), YMM()
+	dup32(0x03030303, crumbs)
+	dup32(0x0f0f0f0f, halves)
 	dup32(0x00010001, ones)
 	acc32 := ymms(4) // rows 0-7 high, low digit, rows 8-15 high, low
 	loop("tile", tiles, func() {
 		zeroY(acc32...)
-		tab, g := GP64(), GP64()
+		tab := GP64()
 		MOVQ(table, tab)
-		MOVQ(groups, g)
-		Label("eight")
-		acc16 := ymms(4)
-		zeroY(acc16...)
-		eight := GP64()
-		MOVQ(U64(8), eight)
-		Label("group")
-		c := ymms(2)
-		VMOVDQU(Mem{Base: codes}, c[0])
-		VMOVDQU(Mem{Base: codes, Disp: 32}, c[1])
-		for crumb := range 4 {
-			hi, lo := YMM(), YMM()
-			VPBROADCASTD(Mem{Base: tab, Disp: 8 * crumb}, hi)
-			VPBROADCASTD(Mem{Base: tab, Disp: 8*crumb + 4}, lo)
-			for half := range 2 {
-				t, p := YMM(), YMM()
-				VPAND(mask, c[half], t)
-				if crumb < 3 {
-					VPSRLD(Imm(2), c[half], c[half])
-				}
-				VPMADDUBSW(hi, t, p)
-				VPADDW(p, acc16[2*half], acc16[2*half])
-				VPMADDUBSW(lo, t, t)
-				VPADDW(t, acc16[2*half+1], acc16[2*half+1])
+		for kind, name := range []string{"wide", "nibbles", "narrow"} {
+			mask, bits, digits := crumbs, 2, 2
+			switch name {
+			case "nibbles":
+				mask, bits = halves, 4
+			case "narrow":
+				digits = 1
 			}
+			quads := GP64()
+			MOVQ(counts[kind], quads)
+			loop(name, quads, func() {
+				acc16 := ymms(4)
+				zeroY(acc16...)
+				left := GP64()
+				MOVQ(U64(4), left)
+				Label(name + "_group")
+				c := ymms(2)
+				VMOVDQU(Mem{Base: codes}, c[0])
+				VMOVDQU(Mem{Base: codes, Disp: 32}, c[1])
+				parts := 8 / bits
+				for part := range parts {
+					var w []reg.VecVirtual // high digit, low digit
+					for d := range digits {
+						r := YMM()
+						VPBROADCASTD(Mem{Base: tab, Disp: 4*digits*part + 4*d}, r)
+						w = append(w, r)
+					}
+					for half := range 2 {
+						t := YMM()
+						VPAND(mask, c[half], t)
+						if part < parts-1 {
+							VPSRLD(Imm(uint64(bits)), c[half], c[half])
+						}
+						for d, digit := range w {
+							p := t
+							if d < digits-1 {
+								p = YMM()
+							}
+							VPMADDUBSW(digit, t, p)
+							a := acc16[2*half+2-digits+d]
+							VPADDW(p, a, a)
+						}
+					}
+				}
+				ADDQ(Imm(64), codes)
+				ADDQ(Imm(uint64(4*digits*parts)), tab)
+				DECQ(left)
+				JNZ(LabelRef(name + "_group"))
+				for i := range acc16 {
+					if i%2 < 2-digits {
+						continue
+					}
+					VPMADDWD(ones, acc16[i], acc16[i])
+					VPADDD(acc16[i], acc32[i], acc32[i])
+				}
+			})
 		}
-		ADDQ(Imm(64), codes)
-		ADDQ(Imm(32), tab)
-		DECQ(eight)
-		JNZ(LabelRef("group"))
-		for i := range acc16 {
-			VPMADDWD(ones, acc16[i], acc16[i])
-			VPADDD(acc16[i], acc32[i], acc32[i])
-		}
-		DECQ(g)
-		JNZ(LabelRef("eight"))
 		for half := range 2 {
 			VPSLLD(Imm(7), acc32[2*half], acc32[2*half])
 			VPADDD(acc32[2*half], acc32[2*half+1], acc32[2*half+1])
@@ -77,20 +98,21 @@ func scanAVX2() {
 
 func scanVNNI() {
 	TEXT("scanVNNI", NOSPLIT, scanSig)
-	Doc("scanVNNI is scanGo.")
+	Doc("scanVNNI is scanGo; wide, nibbles and narrow are groups.")
 	Pragma("noescape")
 	codes := Load(Param("codes"), GP64())
-	groups := Load(Param("groups"), GP64())
+	counts := []reg.Register{Load(Param("wide"), GP64()), Load(Param("nibbles"), GP64()), Load(Param("narrow"), GP64())}
 	tiles := Load(Param("tiles"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
-	mask := ZMM()
-	{
-		r := GP32()
-		MOVL(U32(0x03030303), r)
-		VPBROADCASTD(r, mask)
+	dup := func(c uint32) reg.VecVirtual {
+		m, r := ZMM(), GP32()
+		MOVL(U32(c), r)
+		VPBROADCASTD(r, m)
+		return m
 	}
-	acc := make([]reg.VecVirtual, 8)
+	crumbs, halves := dup(0x03030303), dup(0x0f0f0f0f)
+	acc := make([]reg.VecVirtual, 8) // high, low digit
 	for i := range acc {
 		acc[i] = ZMM()
 	}
@@ -98,28 +120,39 @@ func scanVNNI() {
 		for _, a := range acc {
 			VPXORD(a, a, a)
 		}
-		tab, g := GP64(), GP64()
+		tab := GP64()
 		MOVQ(table, tab)
-		MOVQ(groups, g)
-		Label("group")
-		c := ZMM()
-		VMOVDQU32(Mem{Base: codes}, c)
-		PREFETCHT0(Mem{Base: codes, Disp: 4096})
-		for crumb := range 4 {
-			t := ZMM()
-			if crumb == 0 {
-				VPANDD(mask, c, t)
-			} else {
-				VPSRLD(Imm(uint64(2*crumb)), c, t)
-				VPANDD(mask, t, t)
+		for kind, name := range []string{"wide", "nibbles", "narrow"} {
+			mask, bits, digits := crumbs, 2, 2
+			switch name {
+			case "nibbles":
+				mask, bits = halves, 4
+			case "narrow":
+				digits = 1
 			}
-			dpbusdBcst(Mem{Base: tab, Disp: 8 * crumb}, t, acc[2*crumb])
-			dpbusdBcst(Mem{Base: tab, Disp: 8*crumb + 4}, t, acc[2*crumb+1])
+			parts := 8 / bits
+			groups := GP64()
+			MOVQ(counts[kind], groups)
+			loop(name, groups, func() {
+				c := ZMM()
+				VMOVDQU32(Mem{Base: codes}, c)
+				PREFETCHT0(Mem{Base: codes, Disp: 4096})
+				for part := range parts {
+					t := ZMM()
+					if part == 0 {
+						VPANDD(mask, c, t)
+					} else {
+						VPSRLD(Imm(uint64(bits*part)), c, t)
+						VPANDD(mask, t, t)
+					}
+					for d := range digits {
+						dpbusdBcst(Mem{Base: tab, Disp: 4*digits*part + 4*d}, t, acc[2*part+2-digits+d])
+					}
+				}
+				ADDQ(Imm(64), codes)
+				ADDQ(Imm(uint64(4*digits*parts)), tab)
+			})
 		}
-		ADDQ(Imm(64), codes)
-		ADDQ(Imm(32), tab)
-		DECQ(g)
-		JNZ(LabelRef("group"))
 		for d := range 2 {
 			VPADDD(acc[2+d], acc[d], acc[d])
 			VPADDD(acc[6+d], acc[4+d], acc[4+d])
