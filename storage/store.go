@@ -49,7 +49,7 @@ type Store struct {
 	patience   time.Duration // how long a write may hang after the disk has failed
 
 	mu       sync.Mutex
-	users    int // views, transactions and calls that need db
+	users    int           // views, transactions and calls that need db
 	behind   int           // of the users, those that only clean up: see cleanUp
 	quiet    chan struct{} // closed when there are none left
 	closing  bool

@@ -151,7 +151,7 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 			if err != nil {
 				return fail(errorAt(optionsPos(s), err))
 			}
-			o.Names = names
+			o.Names, o.Stop = names, b.ctx.Err
 			r, err := source.Open(p, name, o)
 			if err != nil {
 				return fail(errorAt(s.Files[i].Position(), err))

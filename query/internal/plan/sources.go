@@ -63,7 +63,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		if err != nil {
 			return nil, errorAt(t.Pos, err)
 		}
-		o.Infer = true
+		o.Infer, o.Stop = true, b.ctx.Err
 		open = func() (source.Reader, error) { return source.Open(path, format, o) }
 	} else if len(opts) > 0 {
 		return nil, parse.Errorf(t.Options[0].Pos, "images takes no options")

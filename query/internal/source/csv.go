@@ -135,6 +135,9 @@ func (r *csvReader) sniff() error {
 	var first []string
 	var kinds []kindGuess
 	for {
+		if err := r.o.stopped(); err != nil {
+			return err
+		}
 		rec, err := r.csv.Read()
 		if err != nil {
 			break // reported when it is read in earnest

@@ -14,6 +14,14 @@ type kindGuess struct {
 	dim  int                    // of vectors
 }
 
+// stopped returns why a file should not be looked at any longer.
+func (o *Options) stopped() error {
+	if o.Stop == nil {
+		return nil
+	}
+	return o.Stop()
+}
+
 // see takes in one field.
 func (g *kindGuess) see(s, null string) {
 	if s == null || s == "" {

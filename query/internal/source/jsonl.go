@@ -37,7 +37,7 @@ func openJSONL(path string, o Options) (Reader, error) {
 		return nil, err
 	}
 	r := &jsonlReader{input: in}
-	if err := r.sniff(o.Names); err != nil {
+	if err := r.sniff(&o); err != nil {
 		in.Close()
 		return nil, err
 	}
@@ -54,11 +54,14 @@ type memberGuess struct {
 }
 
 // sniff looks at the start of the file for members and their types.
-func (r *jsonlReader) sniff(names []string) error {
+func (r *jsonlReader) sniff(o *Options) error {
 	r.in = bufio.NewReaderSize(r.input, 256<<10)
 	var guesses []*memberGuess
 	byName := map[string]*memberGuess{}
 	for read := int64(0); read < sampleBytes; {
+		if err := o.stopped(); err != nil {
+			return err
+		}
 		line, err := r.nextLine()
 		if err == io.EOF {
 			break
@@ -87,8 +90,8 @@ func (r *jsonlReader) sniff(names []string) error {
 	for _, g := range guesses {
 		r.all = append(r.all, Column{g.name, g.typ()})
 	}
-	if !slices.ContainsFunc(r.all, func(c Column) bool { return !slices.Contains(names, c.Name) }) {
-		for _, n := range names {
+	if !slices.ContainsFunc(r.all, func(c Column) bool { return !slices.Contains(o.Names, c.Name) }) {
+		for _, n := range o.Names {
 			if byName[n] == nil {
 				r.all = append(r.all, Column{n, value.Type{Kind: value.Text}})
 			}

@@ -37,6 +37,9 @@ type Options struct {
 	// the file holds; otherwise a csv has texts only. Set for read_csv.
 	Infer bool
 
+	// Stop is asked while types are found; an error ends that. It may be nil.
+	Stop func() error
+
 	// Names are the columns the caller is going to fill: a csv whose first line
 	// repeats one of them has a header.
 	Names []string
