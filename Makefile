@@ -8,8 +8,6 @@ GO      ?= go
 # BENCH_FLAGS='-rows 200000' makes bench-scale a short run.
 BENCH_FLAGS ?=
 TOOLS   := $(CURDIR)/.tools
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -X main.version=$(VERSION)
 
 DUCKDB_VERSION := 1.5.6-r.1
 
@@ -54,7 +52,7 @@ $(ORT_LIB):
 	@rm -rf $(TOOLS)/package $(ORT_TGZ)
 
 build: ## build bin/lupa
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/lupa ./cmd/lupa
+	$(GO) build -trimpath -o bin/lupa ./cmd/lupa
 	@# bin/lupa looks for the library beside itself. Renamed into place: a copy on
 	@# top of a library in use would pull the code from under a running shell.
 	@if [ -f $(ORT_LIB) ] && ! cmp -s $(ORT_LIB) bin/$(notdir $(ORT_LIB)); then \

@@ -57,4 +57,19 @@
 // through database/sql: see [ErrLocked], [ErrReadOnly], [ErrClosed],
 // [ErrCorrupt], [ErrEncoderMismatch], [ParseError], [UniqueError],
 // [DimensionError] and their neighbours.
+//
+// # Compatibility
+//
+// A store written by a release is read and written by every later one, and a
+// statement that worked keeps its meaning. Before 1.0.0 names of the Go API may
+// change with the minor version, and CHANGELOG.md, beside this file, says what to
+// write instead. Write literals of option structs with the names of fields, and
+// compare errors, not their texts. The version is [Version]; storage/FORMAT.md has the history
+// of the format.
+//
+// # Weight
+//
+// Without encoder/onnx a program needs no C compiler; where there is one, Pebble
+// uses it for its compression and for memory outside of Go's heap. The build tag
+// noparquet leaves Parquet out, a fifth of a small program.
 package db

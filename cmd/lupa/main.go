@@ -5,10 +5,9 @@ import (
 	"os"
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/shell"
+	"github.com/lupadb/lupa/db"
 )
 
-var version = "dev" // set by the linker: -X main.version=...
-
 func main() {
-	os.Exit(shell.Main(os.Args[1:], version))
+	os.Exit(shell.Main(os.Args[1:], db.Version))
 }

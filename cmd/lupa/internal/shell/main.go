@@ -136,9 +136,6 @@ func versionLine(version string) string {
 			at, _, _ = strings.Cut(x.Value, "T")
 		}
 	}
-	if version == "dev" && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		s = "lupa " + info.Main.Version
-	}
 	if len(commit) > 12 {
 		commit = commit[:12]
 	}
