@@ -3,6 +3,7 @@ package plan
 import (
 	"strings"
 
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
@@ -357,6 +358,10 @@ func (b *binder) asVector(x *expr, t target) (*expr, error) {
 		}
 		return x, nil
 	case value.Text:
+		// Where no text can be meant, '[1, 2]' is a vector, as in pgvector.
+		if t.enc == nil && isConst(x) && strings.HasPrefix(strings.TrimSpace(x.val.Str()), "[") {
+			return b.castConst(x, value.Type{Kind: value.Vector, Dim: t.dim}, fn.Explicit)
+		}
 		return b.encoded(opText, x, t, x.pos, x.text)
 	case value.Blob:
 		return b.encoded(opImage, x, t, x.pos, x.text)

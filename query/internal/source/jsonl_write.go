@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -80,6 +81,9 @@ func appendJSON(b []byte, v value.Value) []byte {
 		}
 		return v.AppendText(b)
 	case value.JSON:
+		if !strings.ContainsAny(v.Str(), "\r\n") {
+			return append(b, v.Str()...) // as it is, spaces included
+		}
 		var buf bytes.Buffer
 		if json.Compact(&buf, []byte(v.Str())) == nil {
 			return append(b, buf.Bytes()...)

@@ -54,7 +54,7 @@ func randomValue(rng *rand.Rand, t value.Type, nulls bool) value.Value {
 		}
 		return value.BlobOf(string([]byte{byte(rng.Intn(256)), 1, 2}))
 	case value.JSON:
-		return pick(value.RawJSON(`{"a":[1,"x"]}`), value.RawJSON(`"text"`), value.RawJSON("12"), value.RawJSON("[]"), value.RawJSON(`{"k":"a\"b"}`))
+		return pick(value.RawJSON(`{"a":[1,"x"]}`), value.RawJSON(`"text"`), value.RawJSON("12"), value.RawJSON("[]"), value.RawJSON(`{"k":"a\"b"}`), value.RawJSON(`{"a": [1, null]}`))
 	}
 	v := make([]float32, t.Dim)
 	for i := range v {
