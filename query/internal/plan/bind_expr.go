@@ -581,7 +581,10 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		if len(args) > 0 {
 			a.arg = args[0]
 		} else {
-			return nil, parse.Errorf(e.Pos, "%s needs an argument, or %s(*) for count", name, name)
+			if name == "count" {
+				return nil, parse.Errorf(e.Pos, "count needs an argument: count(*) or count(x)")
+			}
+			return nil, parse.Errorf(e.Pos, "%s needs an argument: %s(x)", name, name)
 		}
 	}
 	var err error

@@ -128,6 +128,18 @@ func didYouMean(name string, names []string) string {
 	return ""
 }
 
+// nearColumn is the hint for a column that is not among names: the nearest one,
+// or all if they are few.
+func nearColumn(name string, names []string) string {
+	if h := didYouMean(name, names); h != "" || len(names) == 0 || len(names) > 8 {
+		return h
+	}
+	if len(names) == 1 {
+		return "there is " + names[0]
+	}
+	return "there are " + strings.Join(names, ", ")
+}
+
 // tableColumn finds a column of a table by name.
 func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	if i := def.Column(name.Name); i >= 0 {
@@ -137,7 +149,7 @@ func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	for _, c := range def.Columns {
 		names = append(names, c.Name)
 	}
-	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", didYouMean(name.Name, names))
+	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", nearColumn(name.Name, names))
 }
 
 // encodingOf returns the encoding of a table's column, nil without an encoder.

@@ -147,7 +147,7 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 			}
 			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", didYouMean(table, tables))
 		}
-		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", didYouMean(name, names))
+		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", nearColumn(name, names))
 	}
 	var names []string
 	for _, c := range s.columns {
@@ -166,7 +166,7 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 	if len(tables) > 0 {
 		where = strings.Join(tables, ", ")
 	}
-	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", didYouMean(name, names))
+	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", nearColumn(name, names))
 }
 
 // vectorColumns returns the vector columns in sight.
