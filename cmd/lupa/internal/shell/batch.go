@@ -2,6 +2,7 @@ package shell
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -133,6 +134,12 @@ func (s *Shell) runFile(ctx context.Context, name string) error {
 	return s.runReader(ctx, f, name)
 }
 
+// lineBuffered reports whether another line can be read without waiting.
+func lineBuffered(in *bufio.Reader) bool {
+	b, _ := in.Peek(in.Buffered())
+	return bytes.IndexByte(b, '\n') >= 0
+}
+
 // readAhead is how much of a file is cut into statements at once.
 const readAhead = 64 << 10
 
@@ -192,7 +199,7 @@ func (s *Shell) runReader(ctx context.Context, r io.Reader, name string) error {
 			}
 			pending.WriteString(text)
 			state.feed(text)
-			if end || state.between() && (waits || pending.Len() >= readAhead) {
+			if end || state.between() && (waits && !lineBuffered(in) || pending.Len() >= readAhead) {
 				if err := flush(end); err != nil {
 					return err
 				}

@@ -369,7 +369,7 @@ func TestHelp(t *testing.T) {
 // Searches of one shape share a pass and answer as they do alone.
 func TestSharedSearches(t *testing.T) {
 	for text, want := range map[string]string{
-		"SELECT id FROM p ORDER BY clip_sim('a wolf') LIMIT 3":                "SELECT id FROM p ORDER BY clip_sim($1) LIMIT 3",
+		"SELECT id FROM p ORDER BY clip_sim('a wolf') LIMIT 3":                "SELECT id FROM p ORDER BY clip_sim($1) LIMIT $2",
 		"select clip_sim('it''s') , v_sim( 'b' ) from p where x = 'keep'":     "select clip_sim($1) , v_sim( $2 ) from p where x = 'keep'",
 		"SELECT id FROM p ORDER BY clip_sim('a' + 'b') LIMIT 3":               "",
 		"SELECT id FROM p WHERE n = :n ORDER BY clip_sim('a') LIMIT 3":        "",

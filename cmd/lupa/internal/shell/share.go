@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 // delayed by waiting for the pass.
 const maxShared = 64
 
-// searchShape recognises a SELECT, or EXPLAIN of one, that searches by phrases, c_sim('...'), and
-// returns it with $1, $2, ... in the phrases' place. Statements of one shape can
-// be answered in one pass over the vectors.
-func searchShape(text string) (shape string, phrases []string, ok bool) {
+// searchShape recognises a SELECT, or EXPLAIN of one, that searches by phrases,
+// c_sim('...'), and returns it with $1, $2, ... in the place of the phrases and of
+// the number of its final LIMIT. Statements of one shape can be answered in one
+// pass over the vectors.
+func searchShape(text string) (shape string, args []any, ok bool) {
 	toks := lex(text)
 	word := func(i int, w string) bool {
 		return i < len(toks) && toks[i].kind == tokWord && strings.EqualFold(text[toks[i].start:toks[i].end], w)
@@ -36,21 +38,30 @@ func searchShape(text string) (shape string, phrases []string, ok bool) {
 		if t.kind == tokParam || t.open {
 			return "", nil, false
 		}
-		if t.kind != tokString || i < 2 || i+1 >= len(toks) {
+		var arg any
+		if t.kind == tokNumber && len(args) > 0 && i == len(toks)-1 && word(i-1, "limit") {
+			n, err := strconv.ParseInt(text[t.start:t.end], 10, 64)
+			if err != nil {
+				return "", nil, false
+			}
+			arg = n
+		} else if t.kind != tokString || i < 2 || i+1 >= len(toks) {
 			continue
+		} else {
+			name := strings.ToLower(text[toks[i-2].start:toks[i-2].end])
+			if toks[i-2].kind != tokWord || !strings.HasSuffix(name, "_sim") ||
+				text[toks[i-1].start:toks[i-1].end] != "(" || text[toks[i+1].start:toks[i+1].end] != ")" {
+				continue
+			}
+			arg = strings.ReplaceAll(text[t.start+1:t.end-1], "''", "'")
 		}
-		name := strings.ToLower(text[toks[i-2].start:toks[i-2].end])
-		if toks[i-2].kind != tokWord || !strings.HasSuffix(name, "_sim") ||
-			text[toks[i-1].start:toks[i-1].end] != "(" || text[toks[i+1].start:toks[i+1].end] != ")" {
-			continue
-		}
-		phrases = append(phrases, strings.ReplaceAll(text[t.start+1:t.end-1], "''", "'"))
+		args = append(args, arg)
 		b.WriteString(text[at:t.start])
-		b.WriteString("$" + string(value.Int(int64(len(phrases))).AppendText(nil)))
+		b.WriteString("$" + string(value.Int(int64(len(args))).AppendText(nil)))
 		at = t.end
 	}
 	b.WriteString(text[at:])
-	return b.String(), phrases, len(phrases) > 0
+	return b.String(), args, len(args) > 0
 }
 
 // sharedRun returns how many of the next statements are searches of one shape.
@@ -94,10 +105,7 @@ func (s *Shell) runShared(ctx context.Context, pieces []query.Piece, at place) e
 	defer st.Close()
 	args := make([][]any, len(pieces))
 	for i, p := range pieces {
-		_, phrases, _ := searchShape(p.Text)
-		for _, x := range phrases {
-			args[i] = append(args[i], x)
-		}
+		_, args[i], _ = searchShape(p.Text)
 	}
 	run, stop := s.cancellable(ctx)
 	defer stop()
