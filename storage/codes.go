@@ -56,15 +56,22 @@ func (c *transforms) get(b []byte) (*code.Transform, error) {
 
 // transform returns the transform of a vector column, nil if it has none that this
 // version can use.
-func (t *Table) transform(column int) (tr *code.Transform, err error) {
+func (t *Table) transform(column int) (*code.Transform, error) {
+	tr, _, err := t.currentTransform(column)
+	return tr, err
+}
+
+// currentTransform is transform, and tells whether there is one that is outdated.
+func (t *Table) currentTransform(column int) (tr *code.Transform, outdated bool, err error) {
 	def := &t.def.Columns[column]
 	_, err = t.view.get(key.Of(nil, t.def.ID, key.Meta, def.ID), func(b []byte) (err error) {
 		if tr, err = t.view.store.transforms.get(b); errors.Is(err, code.ErrOutdated) {
+			outdated = true
 			return nil
 		}
 		return err
 	})
-	return tr, corrupt(t.def.Name, def.Name, "transform of the codes", err)
+	return tr, outdated, corrupt(t.def.Name, def.Name, "transform of the codes", err)
 }
 
 // coded reports whether a vector column of the table has codes: then every full block

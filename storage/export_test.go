@@ -89,6 +89,13 @@ func (e *Editor) Flip(k []byte, at int) {
 	e.Set(k, v)
 }
 
+// SetByte changes a byte of a value.
+func (e *Editor) SetByte(k []byte, at int, b byte) {
+	v := e.value(k)
+	v[at] = b
+	e.Set(k, v)
+}
+
 // SetValue changes one value of a column's block.
 func (e *Editor) SetValue(k []byte, t value.Type, row int, v value.Value) {
 	var old, col value.Column

@@ -53,7 +53,14 @@ type NearestStats struct {
 	Late       uint64 // survivors of both planes that better rows made superfluous
 	Scored     uint64 // from their float32 values
 	BytesRead  uint64 // codes, floats and tail rows
-	Workers    int
+	// Drift is how much wider the first plane's bounds are than for the rows its
+	// codes were trained on, as a ratio: about 1, and more when rows have changed since.
+	// NaN without codes. RetrainColumn renews them.
+	Drift float64
+	// Outdated is set if the codes are of a version that is no longer used: RetrainColumn
+	// renews them.
+	Outdated bool
+	Workers  int
 
 	Seed   time.Duration // scoring promising rows for a first cut
 	Scan   time.Duration // codes, and floats of rows without codes

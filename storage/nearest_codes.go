@@ -55,7 +55,7 @@ func (p *pass) useCodes() error {
 		}
 		if tr == nil {
 			var err error
-			if tr, err = p.t.transform(p.column); err != nil || tr == nil {
+			if tr, p.outdated, err = p.t.currentTransform(p.column); err != nil || tr == nil {
 				return err
 			}
 			p.transform = tr
@@ -219,6 +219,7 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 		return nil
 	}
 	sc := &w.scratch
+	w.witness(s, b, &wanted)
 	c.query.Scan1(p1, (*[BlockRows / 64]uint64)(&wanted), t, sc)
 	survivors := (*BlockSet)(&sc.Mask)
 	sc.Rows = sc.Rows[:0]
@@ -272,6 +273,20 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 		return nil
 	}
 	return w.thin(i)
+}
+
+// witness notes how wide the bound of one row of the block is, another one in each
+// block, for NearestStats.Drift.
+func (w *worker) witness(s *search, b uint32, wanted *BlockSet) {
+	r := int(b*397) % BlockRows
+	if !wanted.Has(r) {
+		return
+	}
+	spread := s.coded.query.Spread(&w.planes[0], 0, r)
+	s.spread.mu.Lock()
+	defer s.spread.mu.Unlock()
+	s.spread.sum += spread
+	s.spread.rows++
 }
 
 // thin shortens the list of a search's waiting rows: those that are good enough no

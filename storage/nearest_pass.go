@@ -32,6 +32,7 @@ type pass struct {
 	stride   uint32 // blocks a worker takes at a time
 
 	transform *code.Transform // nil = all searches read floats
+	outdated  bool            // there are codes, but of no use
 
 	crew   []*worker     // those that have been at work, nil = not yet
 	next   atomic.Uint32 // first block that no worker has taken
@@ -52,7 +53,12 @@ type search struct {
 	rows, scored atomic.Uint64
 	bytes        atomic.Uint64
 	codeCounts   struct{ rows, first, second, late atomic.Uint64 }
-	stats        NearestStats
+	spread       struct { // of some rows' bounds, see code.Query.Spread
+		mu   sync.Mutex
+		sum  float64
+		rows int
+	}
+	stats NearestStats
 }
 
 func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
@@ -111,7 +117,7 @@ func (p *pass) run(ctx context.Context) (err error) {
 		return err
 	}
 	for _, s := range p.searches {
-		s.stats.Workers = p.workers
+		s.stats.Workers, s.stats.Outdated = p.workers, p.outdated
 		s.stats.Scan = time.Since(scan)
 	}
 	if p.transform != nil {
@@ -278,6 +284,10 @@ func (s *search) finish() ([]Neighbor, *NearestStats) {
 	st.Rows, st.Scored, st.BytesRead = s.rows.Load(), s.scored.Load(), s.bytes.Load()
 	c := &s.codeCounts
 	st.Coded, st.Discarded1, st.Discarded2, st.Late = c.rows.Load(), c.first.Load(), c.second.Load(), c.late.Load()
+	st.Drift = math.NaN()
+	if s.coded != nil && s.spread.rows > 0 {
+		st.Drift = s.spread.sum / float64(s.spread.rows) / s.coded.query.TypicalSpread()
+	}
 	st.KthScore, st.Margin = math.NaN(), math.NaN()
 	if s.opts.K >= 0 && len(rows) > s.opts.K {
 		if s.opts.K > 0 {

@@ -36,6 +36,7 @@ var (
 	cache    = flag.Int64("cache", 6<<30, "block cache in bytes")
 	k        = flag.Int("k", 10, "rows wanted")
 	profile  = flag.String("profile", "", "write a CPU profile of the single searches")
+	check    = flag.Int("check", 1000, "prompts whose answers are compared with those of brute force")
 	verbose  = flag.Bool("v", false, "print the statistics of every search")
 	python   = flag.String("python", "/usr/bin/python3", "Python with numpy and Faiss")
 )
@@ -55,6 +56,7 @@ type bench struct {
 	dim     int
 	train   [][]float32 // prompts for training
 	ask     [][]float32 // other prompts
+	all     [][]float32 // all of the other prompts
 	store   *storage.Store
 	view    *storage.View
 	table   *storage.Table
@@ -101,7 +103,10 @@ func run() error {
 	if err := b.batches(); err != nil {
 		return err
 	}
-	return b.filters()
+	if err := b.filters(); err != nil {
+		return err
+	}
+	return b.verify()
 }
 
 // prompts reads the text vectors: some to train with, others to ask.
@@ -122,6 +127,7 @@ func (b *bench) prompts() error {
 		b.ask = append(b.ask, more...)
 	}
 	rng.Shuffle(len(b.ask), func(i, j int) { b.ask[i], b.ask[j] = b.ask[j], b.ask[i] })
+	b.all = b.ask
 	b.ask = b.ask[:min(*queries, len(b.ask))]
 	b.dim = len(a[0])
 	return nil
@@ -378,6 +384,40 @@ func (b *bench) batches() error {
 		}
 	}
 	fmt.Printf("%d prompts in one pass: %.1f ms each, %.1f one by one: %.1f times the throughput\n", n, median(many), median(one), median(one)/median(many))
+	return nil
+}
+
+// verify compares the answers to many prompts with those of brute force, a hundred in
+// a pass.
+func (b *bench) verify() error {
+	const some = 100
+	n := min(*check, len(b.all))
+	bad := 0
+	for from := 0; from < n; from += some {
+		var opts [2][]storage.NearestOptions
+		for i := from; i < min(from+some, n); i++ {
+			q, err := vector.NewQuery(vector.Cosine, b.all[i])
+			if err != nil {
+				return err
+			}
+			for way, brute := range []bool{false, true} {
+				opts[way] = append(opts[way], storage.NearestOptions{Query: q, K: *k, BruteForce: brute})
+			}
+		}
+		var got [2][][]storage.Neighbor
+		for way := range got {
+			var err error
+			if got[way], _, err = b.table.NearestMany(ctx, opts[way]); err != nil {
+				return err
+			}
+		}
+		for i := range got[0] {
+			if !slices.Equal(got[0][i], got[1][i]) {
+				bad++
+			}
+		}
+	}
+	fmt.Printf("%d prompts compared with brute force: %d mismatches\n", n, bad)
 	return nil
 }
 

@@ -226,6 +226,10 @@ func (n *Nearest) String() string {
 	return s
 }
 
+// drifted is how much wider bounds are than at training when it is worth to train again.
+// Each tenth lets about twice as many rows pass the first plane.
+const drifted = 1.2
+
 // Details tell what the search did.
 func (n *Nearest) Details() []string {
 	s := n.stats
@@ -237,6 +241,16 @@ func (n *Nearest) Details() []string {
 			s.Rows, s.Discarded1, s.Discarded2, s.Scored),
 		fmt.Sprintf("read %s; filter %s, scan %s, rerank %s, %d workers",
 			shortBytes(int64(s.BytesRead)), shortTime(n.filter), shortTime(s.Seed+s.Scan), shortTime(s.Rerank), s.Workers),
+	}
+	switch def := n.Table.Def(); {
+	case s.Outdated:
+		out = append(out, fmt.Sprintf("the codes are of an earlier version and unused: ALTER TABLE %s RETRAIN %s makes searches several times faster",
+			def.Name, def.Columns[n.Column].Name))
+	case s.Drift > drifted:
+		out = append(out, fmt.Sprintf("rows have drifted: bounds are %.2f times as wide as when the codes were trained; ALTER TABLE %s RETRAIN %s renews them",
+			s.Drift, def.Name, def.Columns[n.Column].Name))
+	case !math.IsNaN(s.Drift):
+		out = append(out, fmt.Sprintf("bounds %.2f times as wide as when the codes were trained", s.Drift))
 	}
 	if !math.IsNaN(s.KthScore) && s.Rows > 0 {
 		line := fmt.Sprintf("last score %.6f", s.KthScore)

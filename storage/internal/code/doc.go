@@ -22,20 +22,28 @@
 //
 // # Codes
 //
-// A slot quantizes what earlier slots have left of one dimension of y to two bits,
+// Some rows are far from the mean and some near, with their codes' errors in
+// proportion. So y is first divided by the row's stretch, s, a number of 8 bits that
+// makes the norms of all rows (but for the first dimensions) about the same: z = y/s.
+//
+// A slot quantizes what earlier slots have left of one dimension of z to two bits,
 // low + step*c. A plane has four slots a byte. Dimensions get slots greedily by what
-// these take off the expected error (bit allocation as in SAQ, arXiv 2509.12086);
-// the first of them make plane 1, and an important dimension has slots
-// in both. What all slots leave is the residual r, so that y = sum of (low + step*c) + r.
+// these take off the expected error (bit allocation as in SAQ, arXiv 2509.12086), and
+// the n slots of a dimension in a plane make up a uniform quantizer of 4^n levels with
+// the step that fits the sample best. What all slots leave is the residual, so that
+// y = s*(sum of (low + step*c)) + r.
+//
+// Slots of one dimension lie together, as a nibble, which the scan of plane 1
+// multiplies at once; see simd.Layout.
 //
 // # Bound
 //
 // With w = p*step for each slot,
 //
-//	<p, y> = sum of p*low + sum of w*c + <p, r>.
+//	<p, y> = s*(sum of p*low + sum of w*c) + <p, r>.
 //
 // The kernels compute the sum of g*c in integers, g = round(w / scale) having 15
-// bits. As 0 <= c <= 3,
+// bits, or 8 where w is small anyway. As 0 <= c <= 3,
 //
 //	sum (w - scale*g)*c <= 1.5 sum (w - scale*g) + 1.5 sum |w - scale*g|,
 //

@@ -223,6 +223,16 @@ func (q *Query) Spread(p *Plane, k, row int) float64 {
 	return sum
 }
 
+// TypicalSpread is what Spread by plane 1 was on average for the rows that the transform was
+// trained on.
+func (q *Query) TypicalSpread() float64 {
+	sum := 0.0
+	for g, r := range q.t.typical {
+		sum += q.plane[0].size[g] * float64(r)
+	}
+	return sum
+}
+
 // roundDown returns a float32 that is not above x.
 func roundDown(x float64) float32 {
 	f := float32(x)

@@ -386,8 +386,14 @@ func allot(variances []float64, n int) []int {
 // makeSlots allots slots to dimensions, and determines the stretch, the steps of the slots
 // and the groups of the residual from the sample.
 func (t *Transform) makeSlots(centred, asked []float32) {
-	n := min(len(centred)/t.Dim, slotRows)
-	y := t.transformed(centred, n)
+	all := len(centred) / t.Dim
+	n := min(all, slotRows)
+	sample := make([]float32, 0, n*t.Dim)
+	for i := range n { // from everywhere
+		at := i * all / n
+		sample = append(sample, centred[at*t.Dim:(at+1)*t.Dim]...)
+	}
+	y := t.transformed(sample, n)
 	t.head = t.Rank / 16
 	norms := make([]float64, n)
 	sum := 0.0
@@ -442,7 +448,26 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 			}
 		}
 		t.split[p] = bestSplits(residuals, queries, []int{groups1, groups2}[p])
+		if p == 0 {
+			t.typical = typical(columns, stretch, t.split[p])
+		}
 	}
+}
+
+// typical returns the mean norms of the rows' residuals, by group of dimensions.
+func typical(columns [][]float32, stretch []float32, split []int) (mean [groups1]float32) {
+	for r, f := range stretch {
+		from := 0
+		for g, to := range split {
+			sum := 0.0
+			for _, c := range columns[from:to] {
+				sum += float64(c[r]) * float64(c[r])
+			}
+			from = to
+			mean[g] += float32(float64(f) * math.Sqrt(sum) / float64(len(stretch)))
+		}
+	}
+	return mean
 }
 
 // padded appends slots that do nothing until there are n.

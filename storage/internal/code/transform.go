@@ -50,7 +50,8 @@ type Transform struct {
 	head int     // dimensions that don't count for the stretch
 	unit float32 // norm of the other dimensions that has stretch 1
 
-	layout simd.Layout // of plane 1
+	layout  simd.Layout      // of plane 1
+	typical [groups1]float32 // mean residual norms of the sample after plane 1
 
 	mean  []float32
 	a     []float32 // A, Rank rows of Dim
@@ -80,7 +81,8 @@ func widths(dim int) [2]int {
 // Marshal returns the stored form: the ID, then the fields.
 func (t *Transform) Marshal() []byte {
 	b := append(make([]byte, 8), version)
-	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit)), t.layout.Wide, t.layout.Nibbles}, t.split[0], t.split[1]) {
+	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit)), t.layout.Wide, t.layout.Nibbles,
+		int(math.Float32bits(t.typical[0])), int(math.Float32bits(t.typical[1]))}, t.split[0], t.split[1]) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
 	for _, f := range [][]float32{t.mean, t.a, t.inv} {
@@ -123,7 +125,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 65 || id != hash(b[8:]) {
+	if len(b) < 73 || id != hash(b[8:]) {
 		return nil, fmt.Errorf("%w: transform of %d bytes", ErrMalformed, len(b))
 	}
 	t := &Transform{ID: id}
@@ -138,6 +140,9 @@ func Unmarshal(b []byte) (*Transform, error) {
 	}
 	t.unit = math.Float32frombits(uint32(number()))
 	t.layout.Wide, t.layout.Nibbles = number(), number()
+	for g := range t.typical {
+		t.typical[g] = math.Float32frombits(uint32(number()))
+	}
 	t.layout.Narrow = t.Width[0]*4/simd.QuadSlots - t.layout.Wide - t.layout.Nibbles
 	sorted := true
 	for p, n := range []int{groups1, groups2} {
