@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/record"
@@ -20,8 +21,8 @@ import (
 // commitsName is the file that says how many commits were acknowledged. The end of a
 // damaged log looks like one that was cut off while it was written, and Pebble takes
 // it for that; the file tells the two apart. It is written after the log was synced and
-// is itself not synced before Close: what it says may lag behind, and is never ahead
-// of what the disk has promised to keep.
+// is itself synced a second later, when nobody waits for it: what it says may lag
+// behind, and is never ahead of what the disk has promised to keep.
 const commitsName = "COMMITS"
 
 // The file has records of 8 bytes, little endian, and their checksum; one of zeros was
@@ -40,11 +41,16 @@ type commits struct {
 	made uint64 // in the database, also not synced ones; whoever has the writer's place may use it
 
 	mu    sync.Mutex
-	file  vfs.File // nil: nothing is noted
-	noted uint64   // in the file
-	slot  int64    // written next
-	dirty bool     // written to since it was opened
+	file  vfs.File       // nil: nothing is noted
+	noted uint64         // in the file
+	slot  int64          // written next
+	dirty bool           // written to since it was opened
+	timer *time.Timer    // nil: no sync is due
+	syncs sync.WaitGroup // that are due or under way
 }
+
+// commitsDelay is the time after which the file is synced.
+const commitsDelay = time.Second
 
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
@@ -242,7 +248,23 @@ func (c *commits) acknowledge(n uint64) error {
 		return nil
 	}
 	c.noted = n
+	if c.timer == nil {
+		c.syncs.Add(1)
+		c.timer = time.AfterFunc(commitsDelay, c.sync)
+	}
 	return c.write(n)
+}
+
+// sync syncs the file. A failure only makes it lag behind.
+func (c *commits) sync() {
+	defer c.syncs.Done()
+	c.mu.Lock()
+	f := c.file
+	c.timer = nil
+	c.mu.Unlock()
+	if f != nil {
+		_ = f.Sync()
+	}
 }
 
 // close writes the file for good; flushed says that all commits are on the disk.
@@ -257,6 +279,12 @@ func (c *commits) close(flushed bool) (err error) {
 	}
 	f := c.file
 	c.file = nil
+	if c.timer != nil && c.timer.Stop() {
+		c.syncs.Done()
+	}
+	c.mu.Unlock()
+	c.syncs.Wait()
+	c.mu.Lock()
 	if c.dirty && flushed && err == nil {
 		_, err = f.WriteAt(encodeCommits(c.made), closedSlot*commitsApart)
 		err = errors.Join(err, f.Sync())

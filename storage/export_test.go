@@ -22,6 +22,9 @@ func SetSortMemory(s *Store, n int) { s.sortMemory = n }
 // SetBuildRows lets transactions of one statement build in files from n rows on.
 func SetBuildRows(s *Store, n uint64) { s.buildRows = n }
 
+// CommitsDelay is the time within which what was acknowledged is on record.
+const CommitsDelay = commitsDelay
+
 // SetPatience shortens the time that a write may hang on a failed disk.
 func SetPatience(s *Store, d time.Duration) { s.patience = d }
 
