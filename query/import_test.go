@@ -197,6 +197,8 @@ func TestMemoryBudget(t *testing.T) {
 		"SELECT id, count(*) FROM photos GROUP BY id",
 		"SELECT DISTINCT id FROM photos",
 		"SELECT a.id FROM photos AS a JOIN photos AS b ON a.id = b.width",
+		"SELECT id FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.width = a.width AND b.tag <> a.tag)",
+		"SELECT id FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.id = a.id - 1 OR b.id = a.id + 1)",
 	} {
 		r, err := s.Query(context.Background(), sql, query.Args{}, query.Hooks{})
 		for err == nil {
@@ -223,6 +225,8 @@ func TestCancel(t *testing.T) {
 	for _, sql := range []string{
 		"SELECT v_sim FROM (SELECT similarity(v, 'slow') AS v_sim FROM e) AS x",
 		"SELECT count(*) FROM photos AS a, photos AS b, photos AS c WHERE a.width + b.width + c.width = 500",
+		"SELECT count(*) FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b, photos AS c WHERE b.width + c.width + a.id = -5)",
+		"SELECT count(*) FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.width / 100 = a.width / 100 AND b.id + a.id = -5)",
 	} {
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

@@ -155,7 +155,8 @@ func (e *Correlated) set(out *value.Column, i int, v value.Value) {
 // keyed answers for the rows of a batch by key.
 func (e *Correlated) keyed(c *fn.Ctx, b *value.Batch, rows []int32) (fn.Arg, error) {
 	if err := e.Keyed.Table.build(c); err != nil {
-		if c.Context.Err() != nil {
+		var memory *MemoryError
+		if c.Context.Err() != nil || errors.As(err, &memory) {
 			return fn.Arg{}, err
 		}
 		// What fails may be a row that no row of the outer query asks for.

@@ -23,13 +23,10 @@ type HashJoin struct {
 	rightTypes   []value.Type
 	text         string
 
-	built  bool
-	table  *rowsTable
-	groups *fn.Groups
-	probe  *fn.Probe
-	first  []int32 // first row of each group in table, -1 without one
-	next   []int32 // row after a row in its group
-	held   int64
+	built bool
+	table *keyedRows
+	probe *fn.Probe
+	held  int64
 
 	batch *value.Batch // of the left
 	ids   []int32
@@ -50,9 +47,7 @@ func NewHashJoin(l, r Operator, env *Env, c *fn.Ctx, lkeys, rkeys []fn.Expr, typ
 }
 
 func (j *HashJoin) build(ctx context.Context) error {
-	j.table = &rowsTable{}
-	j.groups = fn.NewGroups(j.types)
-	var last, ids []int32
+	j.table = newKeyedRows(j.types)
 	args := make([]fn.Arg, len(j.rkeys))
 	err := Drain(ctx, j.right, func(b *value.Batch) error {
 		for i, k := range j.rkeys {
@@ -61,48 +56,18 @@ func (j *HashJoin) build(ctx context.Context) error {
 				return err
 			}
 		}
-		if len(ids) < b.Len {
-			ids = make([]int32, b.Len)
-		}
-		if err := j.groups.Assign(args, b.Len, b.Sel, fn.SkipNull, ids); err != nil {
+		size, err := j.table.add(args, b)
+		if err != nil {
 			return err
 		}
-		row := int32(j.table.n)
-		c := *b
-		c.Rows = nil
-		j.table.add(&c)
-		for len(j.first) < j.groups.Len() {
-			j.first, last = append(j.first, -1), append(last, -1)
-		}
-		for _, i := range selection(b) {
-			j.next = append(j.next, -1)
-			if g := ids[i]; g >= 0 {
-				if j.first[g] < 0 {
-					j.first[g] = row
-				} else {
-					j.next[last[g]] = row
-				}
-				last[g] = row
-			}
-			row++
-		}
-		size := batchBytes(b) + 8*int64(b.Count())
 		j.held += size
 		return j.env.Memory.Reserve(size, "a join")
 	})
 	if err != nil {
 		return err
 	}
-	if j.table.cols == nil {
-		j.table.cols = make([]*value.Column, len(j.rightTypes))
-	}
-	for i, t := range j.rightTypes {
-		if j.table.cols[i] == nil {
-			j.table.cols[i] = newColumn(t)
-			appendNulls(j.table.cols[i], 0, j.table.n)
-		}
-	}
-	j.probe = j.groups.NewProbe()
+	j.table.finish(j.rightTypes)
+	j.probe = j.table.groups.NewProbe()
 	j.built = true
 	return nil
 }
@@ -148,7 +113,7 @@ func (j *HashJoin) start(b *value.Batch) error {
 	if len(j.ids) < b.Len {
 		j.ids = make([]int32, b.Len)
 	}
-	if len(j.lkeys) > 0 || j.groups.Len() > 0 {
+	if len(j.lkeys) > 0 || j.table.groups.Len() > 0 {
 		if err := j.probe.Find(args, b.Len, b.Sel, fn.SkipNull, j.ids); err != nil {
 			return err
 		}
@@ -173,12 +138,12 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 		if j.chain == -2 {
 			j.chain = -1
 			if g := j.ids[i]; g >= 0 {
-				j.chain = j.first[g]
+				j.chain = j.table.first[g]
 			}
 		}
 		for j.chain >= 0 && len(j.li) < value.BatchSize {
 			j.li, j.ri = append(j.li, i), append(j.ri, j.chain)
-			j.chain = j.next[j.chain]
+			j.chain = j.table.next[j.chain]
 		}
 		if j.chain < 0 {
 			ends, endRows = append(ends, len(j.li)), append(endRows, i)
@@ -251,7 +216,7 @@ func (j *HashJoin) assemble(li, ri []int32) *value.Batch {
 	for _, r := range ri {
 		missing = missing || r < 0
 	}
-	for _, c := range j.table.cols {
+	for _, c := range j.table.rows.cols {
 		out := newColumn(c.Type)
 		if !missing {
 			appendColumn(out, 0, c, ri, 0)

@@ -17,12 +17,9 @@ type KeyTable struct {
 	Memory  *Budget
 	Open    func(ctx context.Context) (Operator, error)
 
-	once   sync.Once
-	err    error
-	rows   *rowsTable
-	groups *fn.Groups
-	first  []int32 // first row of each key
-	next   []int32 // row after a row with its key, -1 at the end
+	once  sync.Once
+	err   error
+	keyed *keyedRows
 }
 
 func (t *KeyTable) build(c *fn.Ctx) error {
@@ -36,41 +33,17 @@ func (t *KeyTable) fill(c *fn.Ctx) error {
 		return err
 	}
 	defer op.Close()
-	t.rows, t.groups = &rowsTable{}, fn.NewGroups(t.Types)
+	t.keyed = newKeyedRows(t.Types)
 	args := make([]fn.Arg, len(t.Types))
-	var last, ids []int32
 	held := int64(0)
 	err = Drain(c.Context, op, func(b *value.Batch) error {
 		for i := range args {
 			args[i] = fn.Arg{Column: b.Cols[i]}
 		}
-		if len(ids) < b.Len {
-			ids = make([]int32, b.Len)
-		}
-		before := t.groups.Bytes()
-		if err := t.groups.Assign(args, b.Len, b.Sel, fn.SkipNull, ids); err != nil {
+		size, err := t.keyed.add(args, b)
+		if err != nil {
 			return err
 		}
-		row := int32(t.rows.n)
-		dense := *b
-		dense.Rows = nil
-		t.rows.add(&dense)
-		for len(t.first) < t.groups.Len() {
-			t.first, last = append(t.first, -1), append(last, -1)
-		}
-		for _, i := range selection(b) {
-			t.next = append(t.next, -1)
-			if g := ids[i]; g >= 0 {
-				if t.first[g] < 0 {
-					t.first[g] = row
-				} else {
-					t.next[last[g]] = row
-				}
-				last[g] = row
-			}
-			row++
-		}
-		size := batchBytes(b) + 8*int64(b.Count()) + t.groups.Bytes() - before
 		held += size
 		return t.Memory.Reserve(size, "a subquery that depends on the row")
 	})
@@ -78,15 +51,7 @@ func (t *KeyTable) fill(c *fn.Ctx) error {
 		t.Memory.Release(held)
 		return err
 	}
-	if t.rows.cols == nil {
-		t.rows.cols = make([]*value.Column, len(t.Columns))
-	}
-	for i, typ := range t.Columns {
-		if t.rows.cols[i] == nil {
-			t.rows.cols[i] = newColumn(typ)
-			appendNulls(t.rows.cols[i], 0, t.rows.n)
-		}
-	}
+	t.keyed.finish(t.Columns)
 	return nil
 }
 
@@ -138,7 +103,7 @@ func (k *Keyed) valueType() value.Type {
 	if k.Kind == KeyedExists || k.Kind == KeyedIn {
 		return value.Type{Kind: value.Boolean}
 	}
-	return k.Table.rows.cols[k.Value].Type
+	return k.Table.keyed.rows.cols[k.Value].Type
 }
 
 // answer calls set with the answer for each of the rows, in no certain order; it
@@ -149,7 +114,7 @@ func (k *Keyed) answer(c *fn.Ctx, b *value.Batch, rows []int32, set func(i int32
 		return err
 	}
 	if k.probe == nil {
-		k.probe = k.Table.groups.NewProbe()
+		k.probe = k.Table.keyed.groups.NewProbe()
 	}
 	if len(k.ids) < b.Len {
 		k.ids = make([]int32, b.Len)
@@ -171,7 +136,7 @@ func (k *Keyed) answer(c *fn.Ctx, b *value.Batch, rows []int32, set func(i int32
 	open := make([]int32, 0, len(rows))
 	for _, i := range rows {
 		if g := k.ids[i]; g >= 0 {
-			a.at[i] = k.Table.first[g]
+			a.at[i] = k.Table.keyed.first[g]
 			open = append(open, i)
 		}
 	}
@@ -195,7 +160,7 @@ func (k *Keyed) answer(c *fn.Ctx, b *value.Batch, rows []int32, set func(i int32
 			}
 		default:
 			if a.state[i] == yes {
-				set(i, k.Table.rows.cols[k.Value].Value(int(a.found[i])))
+				set(i, k.Table.keyed.rows.cols[k.Value].Value(int(a.found[i])))
 			} else if k.None != nil {
 				if k.none == nil {
 					v, err := k.None(c.Context)
@@ -249,7 +214,7 @@ func (a *answers) round(open []int32, most int) ([]int32, error) {
 	for _, i := range open {
 		for n := 0; n < most && a.at[i] >= 0; n++ {
 			a.li, a.ri = append(a.li, i), append(a.ri, a.at[i])
-			a.at[i] = a.k.Table.next[a.at[i]]
+			a.at[i] = a.k.Table.keyed.next[a.at[i]]
 			if len(a.li) == value.BatchSize {
 				if err := a.flush(); err != nil {
 					return nil, err
@@ -274,7 +239,7 @@ func (a *answers) flush() error {
 	if len(a.li) == 0 {
 		return nil
 	}
-	t := a.k.Table.rows
+	t := a.k.Table.keyed.rows
 	sel := identity[:len(a.li)]
 	var b *value.Batch
 	if len(a.k.Rest) > 0 || a.k.Test != nil {
