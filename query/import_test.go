@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -104,6 +107,65 @@ func TestInterruptedImport(t *testing.T) {
 		}
 		f.expect("SELECT count(*), count(DISTINCT path) FROM photos", fmt.Sprintf("%d|%d", n, n))
 	}
+}
+
+// wideEncoder has vectors long enough for codes.
+type wideEncoder struct{ hashEncoder }
+
+func (w *wideEncoder) Model() encoder.Model {
+	return encoder.Model{Name: "wide", Dim: 64, Hash: "w1"}
+}
+
+func (w *wideEncoder) EncodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	out := make([][]float32, len(texts))
+	for i, t := range texts {
+		rng := rand.New(rand.NewPCG(uint64(len(t)), uint64(t[len(t)-1])))
+		out[i] = make([]float32, 64)
+		for k := range out[i] {
+			out[i][k] = float32(rng.NormFloat64()) / 8
+		}
+	}
+	return out, nil
+}
+
+func (w *wideEncoder) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
+	w.pictures.Add(int64(len(images)))
+	out := make([]encoder.ImageResult, len(images))
+	for i, im := range images {
+		v, _ := w.EncodeTexts(ctx, []string{string(im.Data)})
+		out[i].Vector = v[0]
+	}
+	return out, nil
+}
+
+// A large import trains the codes of its vectors when it is done; a small one
+// added to it does not.
+func TestImportTrainsCodes(t *testing.T) {
+	dir := t.TempDir()
+	const n = 4200
+	write := func(from, to int) {
+		for i := from; i < to; i++ {
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%05d.png", i)), []byte(strings.Repeat("x", i)+"y"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	write(0, n)
+	f := open(t)
+	f.env.Encoder = func(context.Context, string) (encoder.Encoder, error) { return &wideEncoder{}, nil }
+	f.run("CREATE TABLE photos (path TEXT PRIMARY KEY, clip VECTOR ENCODER 'wide')")
+	for i, want := range []bool{true, false} {
+		f.done = nil
+		if _, _, err := f.try(context.Background(), "INSERT INTO photos SELECT path, image(path) FROM images('"+dir+"') ON CONFLICT (path) DO NOTHING"); err != nil {
+			t.Fatal(err)
+		}
+		trained := slices.ContainsFunc(f.done, func(p query.Progress) bool { return p.Stage == "training" })
+		if trained != want {
+			t.Errorf("import %d: trained %v, want %v", i, trained, want)
+		}
+		write(n, n+10)
+	}
+	f.expect("SELECT count(clip) FROM photos", fmt.Sprint(n+10))
 }
 
 // A table that keeps the size and time of files notices those that changed:

@@ -27,6 +27,10 @@ type Import struct {
 	Opts   storage.InsertOptions
 	Update *ConflictUpdate // as in Insert
 
+	// Samples are queries typical for each vector column (by position), to train
+	// codes with; may be nil.
+	Samples func(context.Context) (map[int][][]float32, error)
+
 	Affected int64
 	done     bool
 	held     []*value.Batch
@@ -56,10 +60,48 @@ func (m *Import) Next(ctx context.Context) (*value.Batch, error) {
 	if e := m.keep(context.WithoutCancel(ctx)); err == nil || errors.Is(err, ctx.Err()) && e != nil {
 		err = e
 	}
+	if err == nil {
+		err = m.train(ctx)
+	}
 	if err != nil && m.Affected > 0 {
 		m.Env.warn(fmt.Sprintf("stopped: %d rows are in %s; run again, the statement goes on from there", m.Affected, m.Def.Name))
 	}
 	return nil, err
+}
+
+// train makes the codes of vectors from the rows as they are now, if most of them
+// have just come: those of the first portions only, and without queries, discard
+// fewer rows.
+func (m *Import) train(ctx context.Context) error {
+	if m.Samples == nil || m.Affected < SampledRows {
+		return nil
+	}
+	view, err := m.Env.Store.Snapshot()
+	if err != nil {
+		return err
+	}
+	t, err := view.Table(m.Def.Name)
+	few := err == nil && 2*uint64(m.Affected) < t.Rows()
+	view.Close()
+	if err != nil || few {
+		return err
+	}
+	samples, err := m.Samples(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range m.Def.Columns {
+		if len(samples[i]) == 0 {
+			continue
+		}
+		err := m.Env.Store.RetrainColumn(ctx, m.Def.Name, m.Def.Columns[i].Name, samples[i], func(stage string, done, total uint64) {
+			m.Env.progress(Progress{Stage: stage, Done: int64(done), Total: int64(total), Unit: "blocks"})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keep writes what is held and commits it.

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ func Import(s *parse.Insert) bool {
 // importPictures plans such an INSERT.
 func (b *binder) importPictures(child exec.Operator, def *storage.TableDef, opts storage.InsertOptions, update *exec.ConflictUpdate) (*Plan, error) {
 	op := exec.NewImport(child, &b.in.Env, def, opts, update)
+	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
 	return &Plan{Root: (&builder{binder: b}).measured(op), Affected: func() int64 { return op.Affected }}, nil
 }
 
