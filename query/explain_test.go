@@ -100,7 +100,11 @@ Subquery 1 (IN)
 			t.Errorf("%s\ngot:\n%s\nwant:%s", c.sql, got, c.want)
 		}
 	}
-	got := strings.Join(f.run("EXPLAIN ANALYZE SELECT id FROM photos WHERE width > 50 ORDER BY v_sim([1, 0, 0]) LIMIT 3"), "\n")
+	got := strings.Join(f.run("EXPLAIN ANALYZE SELECT id FROM photos AS p WHERE id < 10 AND EXISTS (SELECT 1 FROM ordered WHERE ordered.id > p.id)"), "\n")
+	if !strings.Contains(got, "run for each p.id; run 9 times)") {
+		t.Errorf("EXPLAIN ANALYZE does not tell how often the subquery was run:\n%s", got)
+	}
+	got = strings.Join(f.run("EXPLAIN ANALYZE SELECT id FROM photos WHERE width > 50 ORDER BY v_sim([1, 0, 0]) LIMIT 3"), "\n")
 	for _, want := range []string{"exact: yes", "[3 rows", "read", "rows considered"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("EXPLAIN ANALYZE does not tell %q:\n%s", want, got)

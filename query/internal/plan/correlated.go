@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -27,6 +28,7 @@ type correlation struct {
 
 	keyed *keyed         // how its rows are found by key, if they can be
 	table *exec.KeyTable // those rows
+	runs  atomic.Int64   // how often it was run on its own
 }
 
 // inner binds a query within an expression of scope s. corr is nil if it uses
@@ -114,6 +116,7 @@ func (c *correlation) bind(ctx context.Context, vals []value.Value, explain bool
 // open returns an operator with the subquery's rows for values of its outer
 // columns.
 func (c *correlation) open(ctx context.Context, vals []value.Value, first bool, types []value.Type) (exec.Operator, error) {
+	c.runs.Add(1)
 	b, r, err := c.bind(ctx, vals, false)
 	if err != nil {
 		return nil, err
@@ -228,8 +231,12 @@ func (c *correlation) openNone(ctx context.Context) (exec.Operator, error) {
 }
 
 // explain returns what EXPLAIN shows of a correlated subquery: how its rows are
-// found, and the plan.
-func (c *correlation) explain(ctx context.Context, what string) (title string, plan []string, err error) {
+// found, with ran how often it was run for that, and the plan.
+func (c *correlation) explain(ctx context.Context, what string, ran bool) (title string, plan []string, err error) {
+	ending := ")"
+	if ran && (c.keyed == nil || c.runs.Load() > 0) {
+		ending = fmt.Sprintf("; run %d times)", c.runs.Load())
+	}
 	if k := c.keyed; k != nil && k.alone == 1 {
 		b := &builder{binder: newBinder(ctx, c.in)}
 		b.explain = true
@@ -246,7 +253,7 @@ func (c *correlation) explain(ctx context.Context, what string) (title string, p
 		if len(k.rest) > 0 {
 			title += ", then " + texts(k.rest, " AND ")
 		}
-		return title + ")", exec.Explain(op), nil
+		return title + ending, exec.Explain(op), nil
 	}
 	names := make([]string, len(c.outer))
 	vals := make([]value.Value, len(c.outer))
@@ -277,7 +284,7 @@ func (c *correlation) explain(ctx context.Context, what string) (title string, p
 	if c.keyed != nil {
 		title += fmt.Sprintf("; after %d, found by hash", c.keyed.alone)
 	}
-	return title + ")", exec.Explain(op), nil
+	return title + ending, exec.Explain(op), nil
 }
 
 // sample returns some value of a type, to plan with where none is known yet.

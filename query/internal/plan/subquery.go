@@ -268,7 +268,7 @@ func (b *binder) explainSubqueries() ([]string, error) {
 	var lines []string
 	for i, q := range b.subs {
 		if q.corr != nil {
-			title, plan, err := q.corr.explain(b.ctx, q.what)
+			title, plan, err := q.corr.explain(b.ctx, q.what, b.measure)
 			if err != nil {
 				return nil, err
 			}
