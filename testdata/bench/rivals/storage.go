@@ -252,7 +252,7 @@ func (k *lupaKeeper) insert(p photo, shared bool) error {
 }
 
 func (k *lupaKeeper) load(first, n uint64) error {
-	a, err := k.db.Appender(ctx, "photos", nil, nil)
+	a, err := k.db.Appender(ctx, "photos", nil, &db.AppenderOptions{Atomic: true})
 	if err != nil {
 		return err
 	}
