@@ -160,7 +160,7 @@ func BenchmarkText(b *testing.B) {
 			next := wordsOf(b, e, n, 0)
 			var ours, alone time.Duration
 			for b.Loop() {
-				ours, alone = medians(15, func() {
+				ours, alone = medians(61, func() {
 					s, _ := next()
 					if _, err := e.EncodeTexts(b.Context(), []string{s}); err != nil {
 						b.Fatal(err)

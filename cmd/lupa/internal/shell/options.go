@@ -87,8 +87,8 @@ func newFlags(o *options) *pflag.FlagSet {
 	f.StringVar(&o.null, "null", "", "`TEXT` for NULL in modes for people (NULL)")
 	f.IntVar(&o.width, "width", 0, "fit box, table and line into `N` columns, shortening values\n(0: as wide as the terminal; elsewhere nothing is shortened)")
 	f.IntVar(&o.maxRows, "max-rows", 40, "rows that a terminal shows of a long result; 0 is all")
-	f.StringVar(&o.images, "images", "auto", "thumbnails: auto, kitty, iterm, sixel, blocks, off")
-	f.StringVar(&o.color, "color", "auto", "auto, always or never")
+	f.StringVar(&o.images, "images", "auto", "thumbnails by `PROTOCOL`: auto, kitty, iterm, sixel, blocks, off")
+	f.StringVar(&o.color, "color", "auto", "`WHEN` results are coloured: auto, always or never")
 	f.BoolVarP(&o.help, "help", "h", false, "this text")
 	f.BoolVarP(&o.version, "version", "V", false, "print version and commit")
 	return f
