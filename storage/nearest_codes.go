@@ -160,6 +160,22 @@ type survivor struct {
 	upper float64 // bound on its goodness
 }
 
+// shortlist keeps the best rows of many, up to some number.
+type shortlist struct {
+	rows  []survivor
+	least float64 // what a row must have to get in; valid if full
+	full  bool
+}
+
+// shorten cuts the list to its best n rows.
+func (l *shortlist) shorten(n int) {
+	slices.SortFunc(l.rows, bestFirst)
+	if len(l.rows) >= n {
+		l.rows, l.full = l.rows[:n], true
+		l.least = l.rows[n-1].upper
+	}
+}
+
 // coding is what a worker needs for codes.
 type coding struct {
 	readers [2]*numbered
@@ -167,7 +183,7 @@ type coding struct {
 	scratch code.Scratch
 	have    [2]bool
 	waiting [][]survivor // by search
-	best    [][]survivor // by search: of the blocks sampled
+	best    []shortlist  // by search: of the blocks sampled
 	now     []survivor
 }
 
@@ -380,7 +396,7 @@ func (p *pass) seed(ctx context.Context) error {
 		var best []survivor
 		for _, w := range p.crew {
 			if w != nil && w.best != nil {
-				best = append(best, w.best[i]...)
+				best = append(best, w.best[i].rows...)
 			}
 		}
 		if len(best) < s.limit || s.limit <= 0 {
@@ -416,7 +432,7 @@ func (w *worker) sample(b uint32) error {
 		return err
 	}
 	if w.best == nil {
-		w.best = make([][]survivor, len(p.searches))
+		w.best = make([]shortlist, len(p.searches))
 	}
 	for i, s := range p.searches {
 		if s.coded == nil || s.limit <= 0 || s.limit > seedLimit {
@@ -427,18 +443,21 @@ func (w *worker) sample(b uint32) error {
 			continue
 		}
 		least := math.Inf(-1)
-		take := s.seeds()
-		if len(w.best[i]) >= take {
-			least = s.coded.blockThreshold(w.best[i][take-1].upper, &w.planes[0])
+		best := &w.best[i]
+		if best.full {
+			least = s.coded.blockThreshold(best.least, &w.planes[0])
 		}
 		s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), least, &w.scratch)
 		for r := range (*BlockSet)(&w.scratch.Mask).All() {
 			low, high := w.planes[0].Norms(r)
 			estimate := float64(w.scratch.Upper[r]) - s.coded.query.Spread(&w.planes[0], 0, r)
-			w.best[i] = append(w.best[i], survivor{uint64(b)*BlockRows + uint64(r), s.coded.goodness(estimate, low, high)})
+			if g := s.coded.goodness(estimate, low, high); !best.full || g >= best.least {
+				best.rows = append(best.rows, survivor{uint64(b)*BlockRows + uint64(r), g})
+			}
 		}
-		slices.SortFunc(w.best[i], bestFirst)
-		w.best[i] = w.best[i][:min(take, len(w.best[i]))]
+		if take := s.seeds(); len(best.rows) > 4*take {
+			best.shorten(take)
+		}
 	}
 	return nil
 }

@@ -43,7 +43,7 @@
 //	<p, y> = s*(sum of p*low + sum of w*c) + <p, r>.
 //
 // The kernels compute the sum of g*c in integers, g = round(w / scale) having 15
-// bits, or 8 where w is small anyway. As 0 <= c <= 3,
+// bits. As 0 <= c <= 3,
 //
 //	sum (w - scale*g)*c <= 1.5 sum (w - scale*g) + 1.5 sum |w - scale*g|,
 //

@@ -99,15 +99,9 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	weight := func(i int) float64 { return p[slots[i].Dim] * float64(slots[i].Step) }
 	for i, s := range slots {
 		n.shift += p[s.Dim] * float64(s.Low)
-		most := float64(simd.MaxWeight)
-		switch {
-		case k == 1:
-		case t.layout.Nibble(i) && i%2 == 0:
-			continue // the weight is that of the second slot
-		case !t.layout.Nibble(i) && i >= (t.layout.Wide+t.layout.Nibbles)*simd.QuadSlots:
-			most = simd.MaxNarrow
+		if k == 1 || !t.layout.Nibble(i) || i%2 == 1 { // the weight of a nibble is that of its second slot
+			n.scale = max(n.scale, math.Abs(weight(i))/simd.MaxWeight)
 		}
-		n.scale = max(n.scale, math.Abs(weight(i))/most)
 	}
 	weights := make([]int32, len(slots))
 	// use takes slot i, whose weight is times g, into account.

@@ -1,10 +1,12 @@
 package code
 
 import (
-	"cmp"
 	"container/heap"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -17,7 +19,7 @@ const (
 	// partRank is the rank of the transform above FullDim dimensions.
 	partRank = 512
 	// slotRows is how many rows determine the steps of the slots.
-	slotRows = 2048
+	slotRows = 8192
 )
 
 // Train makes a transform from a sample of a column's rows, row after row, and
@@ -427,12 +429,13 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 			variances[i] = dev * dev
 		}
 		perDim := make([][]simd.Slot, t.Rank)
-		for dim, k := range allot(variances, 4*t.Width[p]) {
-			perDim[dim] = fit(columns[dim], k)
+		counts := allot(variances, 4*t.Width[p])
+		parallel(t.Rank, func(dim int) {
+			perDim[dim] = fit(columns[dim], counts[dim])
 			for i := range perDim[dim] {
 				perDim[dim][i].Dim = uint32(dim)
 			}
-		}
+		})
 		if p == 0 {
 			t.slots[p], t.layout = arrange(perDim, 4*t.Width[p])
 		} else {
@@ -452,6 +455,20 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 			t.typical = typical(columns, stretch, t.split[p])
 		}
 	}
+}
+
+// parallel calls f with 0 to n-1 from all CPUs.
+func parallel(n int, f func(i int)) {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // typical returns the mean norms of the rows' residuals, by group of dimensions.
@@ -476,33 +493,20 @@ func padded(slots []simd.Slot, n int) []simd.Slot {
 }
 
 // arrange puts the slots of all dimensions, at most n, in an order that lets a scan take
-// two for one where it can: as nibbles. The slots of a dimension stay in their order. What
-// makes no nibble needs weights of two digits, unless it is the only slot of its
-// dimension: the weights of these are about the same.
+// two for one where it can: as nibbles. The slots of a dimension stay in their order.
 func arrange(perDim [][]simd.Slot, n int) ([]simd.Slot, simd.Layout) {
-	var wide, nibbles, narrow []simd.Slot
+	var crumbs, nibbles []simd.Slot
 	for _, slots := range perDim {
-		switch {
-		case len(slots) == 1:
-			narrow = append(narrow, slots[0])
-		case len(slots)%2 == 1:
-			wide, slots = append(wide, slots[0]), slots[1:]
-			fallthrough
-		default:
-			nibbles = append(nibbles, slots...)
+		if len(slots)%2 == 1 {
+			crumbs, slots = append(crumbs, slots[0]), slots[1:]
 		}
+		nibbles = append(nibbles, slots...)
 	}
-	// Each kind fills whole quads: what is too much goes to a kind before.
+	// Each kind fills whole quads.
 	over := len(nibbles) % simd.QuadSlots
-	wide, nibbles = append(wide, nibbles[:over]...), nibbles[over:]
-	slices.SortStableFunc(narrow, func(a, b simd.Slot) int { return cmp.Compare(b.Step, a.Step) })
-	over = min(len(narrow), (simd.QuadSlots-len(wide)%simd.QuadSlots)%simd.QuadSlots)
-	wide, narrow = append(wide, narrow[:over]...), narrow[over:]
-	wide = padded(wide, (len(wide)+simd.QuadSlots-1)/simd.QuadSlots*simd.QuadSlots)
-	narrow = padded(narrow, n-len(wide)-len(nibbles))
-	return slices.Concat(wide, nibbles, narrow), simd.Layout{
-		Wide: len(wide) / simd.QuadSlots, Nibbles: len(nibbles) / simd.QuadSlots, Narrow: len(narrow) / simd.QuadSlots,
-	}
+	crumbs, nibbles = append(crumbs, nibbles[:over]...), nibbles[over:]
+	crumbs = padded(crumbs, n-len(nibbles))
+	return slices.Concat(crumbs, nibbles), simd.Layout{Crumbs: len(crumbs) / simd.QuadSlots, Nibbles: len(nibbles) / simd.QuadSlots}
 }
 
 // spread returns the mean and the standard deviation of values.
@@ -531,11 +535,16 @@ func fit(values []float32, n int) []simd.Slot {
 	if dev > 1e-12 {
 		levels := math.Pow(4, float64(n))
 		best, width := math.Inf(1), 0.0
-		for _, f := range []float64{0.5, 0.6, 0.7, 0.8, 0.87, 0.93, 1, 1.07, 1.15, 1.25, 1.4, 1.6, 2} {
-			w := f * dev * (4 + 1.35*float64(n-1)) // where the best is for a normal distribution
+		try := func(w float64) {
 			if e := distortion(values, mean, w/levels, levels); e < best {
 				best, width = e, w
 			}
+		}
+		for _, f := range []float64{0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.45, 1.7, 2} {
+			try(f * dev * (4 + 1.35*float64(n-1))) // 1 is the best for a normal distribution
+		}
+		for _, f := range []float64{0.96, 1.04} {
+			try(f * width)
 		}
 		for k := range slots {
 			width /= 4

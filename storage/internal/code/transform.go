@@ -81,7 +81,7 @@ func widths(dim int) [2]int {
 // Marshal returns the stored form: the ID, then the fields.
 func (t *Transform) Marshal() []byte {
 	b := append(make([]byte, 8), version)
-	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit)), t.layout.Wide, t.layout.Nibbles,
+	for _, n := range slices.Concat([]int{t.Dim, t.Rank, t.Width[0], t.Width[1], t.head, int(math.Float32bits(t.unit)), t.layout.Crumbs,
 		int(math.Float32bits(t.typical[0])), int(math.Float32bits(t.typical[1]))}, t.split[0], t.split[1]) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(n))
 	}
@@ -125,7 +125,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(b) < 73 || id != hash(b[8:]) {
+	if len(b) < 69 || id != hash(b[8:]) {
 		return nil, fmt.Errorf("%w: transform of %d bytes", ErrMalformed, len(b))
 	}
 	t := &Transform{ID: id}
@@ -139,11 +139,11 @@ func Unmarshal(b []byte) (*Transform, error) {
 		*p = number()
 	}
 	t.unit = math.Float32frombits(uint32(number()))
-	t.layout.Wide, t.layout.Nibbles = number(), number()
+	t.layout.Crumbs = number()
 	for g := range t.typical {
 		t.typical[g] = math.Float32frombits(uint32(number()))
 	}
-	t.layout.Narrow = t.Width[0]*4/simd.QuadSlots - t.layout.Wide - t.layout.Nibbles
+	t.layout.Nibbles = t.Width[0]*4/simd.QuadSlots - t.layout.Crumbs
 	sorted := true
 	for p, n := range []int{groups1, groups2} {
 		for range n {
@@ -152,7 +152,7 @@ func Unmarshal(b []byte) (*Transform, error) {
 		sorted = sorted && slices.IsSorted(t.split[p]) && t.split[p][n-1] == t.Rank
 	}
 	if t.Dim < 1 || t.Dim > 1<<16 || t.Rank < 1 || t.Rank > t.Dim || t.Width != widths(t.Dim) || !sorted ||
-		t.layout.Wide < 0 || t.layout.Nibbles < 0 || t.layout.Narrow < 0 || t.head < 0 || t.head > t.Rank || !(t.unit > 0) || !finite(t.unit) ||
+		t.layout.Crumbs < 0 || t.layout.Nibbles < 0 || t.head < 0 || t.head > t.Rank || !(t.unit > 0) || !finite(t.unit) ||
 		len(rest) != 4*(t.Dim+2*t.Rank*t.Dim)+16*4*(t.Width[0]+t.Width[1]) {
 		return nil, fmt.Errorf("%w: transform of %d dimensions", ErrMalformed, t.Dim)
 	}

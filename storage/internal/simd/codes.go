@@ -11,8 +11,8 @@ import "math"
 //
 // In tiles, 16 rows take turns every four bytes (16 slots): group g of row r
 // is at 64*g + 4*r, so that a register holds one group of all rows and nothing
-// is ever added across lanes. Groups are of three kinds, see Layout. In rows, a row's
-// bytes follow each other.
+// is ever added across lanes. Groups are of two kinds, see Layout. In rows, a row's bytes
+// follow each other.
 
 const (
 	// TileRows is the number of rows in a tile.
@@ -26,28 +26,22 @@ const (
 	// MaxWidth is the largest number of bytes a row has in a plane: sums of
 	// twice as many products of a nibble stay below 2^31.
 	MaxWidth = 512
-	// MaxWeight is the largest absolute weight, and MaxNarrow that of a narrow slot.
+	// MaxWeight is the largest absolute weight.
 	MaxWeight = 127*128 + 63
-	MaxNarrow = 127
 )
 
 // Layout is the number of quads of each kind in a tiled plane, in their order. A
-// product costs the more, the more digits its weight has, and the same for two bits
-// as for four.
+// product costs the same for four bits as for two.
 type Layout struct {
-	Wide    int // slots of two bits, weights of two digits
+	Crumbs  int // slots of two bits
 	Nibbles int // two slots make a number of four bits: the second in the low bits
-	Narrow  int // slots of two bits, weights of one digit
 }
 
 // Slots is the number of slots of a row.
-func (l Layout) Slots() int { return QuadSlots * (l.Wide + l.Nibbles + l.Narrow) }
+func (l Layout) Slots() int { return QuadSlots * (l.Crumbs + l.Nibbles) }
 
 // Nibble reports whether a slot is part of a nibble.
-func (l Layout) Nibble(slot int) bool {
-	quad := slot / QuadSlots
-	return quad >= l.Wide && quad < l.Wide+l.Nibbles
-}
+func (l Layout) Nibble(slot int) bool { return slot >= QuadSlots*l.Crumbs }
 
 // Position is where a slot's two bits are: they are number Position of the row.
 func (l Layout) Position(slot int) int {
@@ -60,40 +54,29 @@ func (l Layout) Position(slot int) int {
 // Tiles holds a query's weights for scanning a tiled plane.
 type Tiles struct {
 	layout Layout
-	table  []byte // per group: for each part of its bytes four high digits, if any, and four low ones
+	table  []byte // per group and part of its bytes: four high digits, four low ones
 }
 
-// NewTiles prepares weights, one a slot; the weight of a nibble is that of its second
-// slot.
+// NewTiles prepares weights, one a slot, none of which exceeds MaxWeight; the weight of
+// a nibble is that of its second slot.
 func NewTiles(weights []int32, layout Layout) *Tiles {
 	t := &Tiles{layout: layout}
-	for g := range layout.Slots() / GroupSlots {
-		w := weights[g*GroupSlots : (g+1)*GroupSlots]
-		switch quad := g * GroupSlots / QuadSlots; {
-		case layout.Nibble(g * GroupSlots):
-			for half := range 2 {
-				for b := range 4 {
-					t.table = append(t.table, byte(high(w[4*b+2*half+1])))
-				}
-				for b := range 4 {
-					t.table = append(t.table, byte(low(w[4*b+2*half+1])))
-				}
+	part := func(w []int32, first, step int) {
+		for _, digit := range []func(int32) int32{high, low} {
+			for b := range 4 {
+				t.table = append(t.table, byte(digit(w[first+step*b])))
 			}
-		case quad < layout.Wide:
-			for crumb := range 4 {
-				for b := range 4 {
-					t.table = append(t.table, byte(high(w[4*b+crumb])))
-				}
-				for b := range 4 {
-					t.table = append(t.table, byte(low(w[4*b+crumb])))
-				}
-			}
-		default:
-			for crumb := range 4 {
-				for b := range 4 {
-					t.table = append(t.table, byte(w[4*b+crumb]))
-				}
-			}
+		}
+	}
+	for g := 0; g < layout.Slots(); g += GroupSlots {
+		w := weights[g : g+GroupSlots]
+		if layout.Nibble(g) {
+			part(w, 1, 4)
+			part(w, 3, 4)
+			continue
+		}
+		for crumb := range 4 {
+			part(w, crumb, 4)
 		}
 	}
 	return t
@@ -112,9 +95,9 @@ func (t *Tiles) Scan(tiles []byte, out []int32) {
 	l := &t.layout
 	switch {
 	case level >= vnni:
-		scanVNNI(&tiles[0], 4*l.Wide, 4*l.Nibbles, 4*l.Narrow, n, &t.table[0], &out[0])
+		scanVNNI(&tiles[0], 4*l.Crumbs, 4*l.Nibbles, n, &t.table[0], &out[0])
 	case level >= avx2:
-		scanAVX2(&tiles[0], l.Wide, l.Nibbles, l.Narrow, n, &t.table[0], &out[0])
+		scanAVX2(&tiles[0], l.Crumbs, l.Nibbles, n, &t.table[0], &out[0])
 	default:
 		scanGo(tiles, t.halves(), out)
 	}
@@ -124,32 +107,28 @@ func (t *Tiles) Scan(tiles []byte, out []int32) {
 func (t *Tiles) halves() [][16]int32 {
 	out := make([][16]int32, t.layout.Slots()/2)
 	table := t.table
-	weight := func(part, b int, digits int) int32 { // of byte b of the group
-		if digits == 2 {
-			return int32(int8(table[8*part+b]))<<7 + int32(int8(table[8*part+4+b]))
-		}
-		return int32(int8(table[4*part+b]))
+	weight := func(part, b int) int32 { // of byte b of the group
+		return int32(int8(table[8*part+b]))<<7 + int32(int8(table[8*part+4+b]))
 	}
 	for g := range t.layout.Slots() / GroupSlots {
-		parts, digits := 4, 2
-		switch quad := g * GroupSlots / QuadSlots; {
-		case t.layout.Nibble(g * GroupSlots):
-			parts = 2
-		case quad >= t.layout.Wide:
-			digits = 1
-		}
+		nibbles := t.layout.Nibble(g * GroupSlots)
 		for b := range 4 {
 			for half := range 2 {
+				h := &out[8*g+2*b+half]
 				for v := range int32(16) {
-					if parts == 2 {
-						out[8*g+2*b+half][v] = weight(half, b, 2) * v
-						continue
+					if nibbles {
+						h[v] = weight(half, b) * v
+					} else {
+						h[v] = weight(2*half, b)*(v&3) + weight(2*half+1, b)*(v>>2)
 					}
-					out[8*g+2*b+half][v] = weight(2*half, b, digits)*(v&3) + weight(2*half+1, b, digits)*(v>>2)
 				}
 			}
 		}
-		table = table[4*parts*digits:]
+		if nibbles {
+			table = table[16:]
+		} else {
+			table = table[32:]
+		}
 	}
 	return out
 }

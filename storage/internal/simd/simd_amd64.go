@@ -24,15 +24,15 @@ func l2AVX2(q *float64, x *byte, chunks int, tail *byte) float64
 //go:noescape
 func l1AVX2(q *float64, x *byte, chunks int, tail *byte) float64
 
-// scanAVX2 is scanGo; wide, nibbles and narrow are quads.
+// scanAVX2 is scanGo; crumbs and nibbles are quads.
 //
 //go:noescape
-func scanAVX2(codes *byte, wide int, nibbles int, narrow int, tiles int, table *byte, out *int32)
+func scanAVX2(codes *byte, crumbs int, nibbles int, tiles int, table *byte, out *int32)
 
-// scanVNNI is scanGo; wide, nibbles and narrow are groups.
+// scanVNNI is scanGo; crumbs and nibbles are groups.
 //
 //go:noescape
-func scanVNNI(codes *byte, wide int, nibbles int, narrow int, tiles int, table *byte, out *int32)
+func scanVNNI(codes *byte, crumbs int, nibbles int, tiles int, table *byte, out *int32)
 
 // rowsAVX2 is rowsGo.
 //

@@ -266,26 +266,25 @@ reduce:
 	MOVSD        X0, ret+32(FP)
 	RET
 
-// func scanAVX2(codes *byte, wide int, nibbles int, narrow int, tiles int, table *byte, out *int32)
+// func scanAVX2(codes *byte, crumbs int, nibbles int, tiles int, table *byte, out *int32)
 // Requires: AVX, AVX2
-TEXT ·scanAVX2(SB), NOSPLIT, $0-56
+TEXT ·scanAVX2(SB), NOSPLIT, $0-48
 	MOVQ         codes+0(FP), AX
-	MOVQ         wide+8(FP), CX
+	MOVQ         crumbs+8(FP), CX
 	MOVQ         nibbles+16(FP), DX
-	MOVQ         narrow+24(FP), BX
-	MOVQ         tiles+32(FP), SI
-	MOVQ         table+40(FP), DI
-	MOVQ         out+48(FP), R8
-	MOVL         $0x03030303, R9
-	VMOVD        R9, X0
+	MOVQ         tiles+24(FP), BX
+	MOVQ         table+32(FP), SI
+	MOVQ         out+40(FP), DI
+	MOVL         $0x03030303, R8
+	VMOVD        R8, X0
 	VPBROADCASTD X0, Y0
-	MOVL         $0x0f0f0f0f, R9
-	VMOVD        R9, X1
+	MOVL         $0x0f0f0f0f, R8
+	VMOVD        R8, X1
 	VPBROADCASTD X1, Y1
-	MOVL         $0x00010001, R9
-	VMOVD        R9, X2
+	MOVL         $0x00010001, R8
+	VMOVD        R8, X2
 	VPBROADCASTD X2, Y2
-	TESTQ        SI, SI
+	TESTQ        BX, BX
 	JZ           tile_done
 
 tile:
@@ -293,23 +292,23 @@ tile:
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
-	MOVQ  DI, R9
-	MOVQ  CX, R10
-	TESTQ R10, R10
-	JZ    wide_done
+	MOVQ  SI, R8
+	MOVQ  CX, R9
+	TESTQ R9, R9
+	JZ    crumbs_done
 
-wide:
+crumbs:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
-	MOVQ  $0x0000000000000004, R11
+	MOVQ  $0x0000000000000004, R10
 
-wide_group:
+crumbs_group:
 	VMOVDQU      (AX), Y11
 	VMOVDQU      32(AX), Y12
-	VPBROADCASTD (R9), Y13
-	VPBROADCASTD 4(R9), Y14
+	VPBROADCASTD (R8), Y13
+	VPBROADCASTD 4(R8), Y14
 	VPAND        Y0, Y11, Y15
 	VPSRLD       $0x02, Y11, Y11
 	VPMADDUBSW   Y13, Y15, Y16
@@ -322,8 +321,8 @@ wide_group:
 	VPADDW       Y13, Y9, Y9
 	VPMADDUBSW   Y14, Y15, Y15
 	VPADDW       Y15, Y10, Y10
-	VPBROADCASTD 8(R9), Y13
-	VPBROADCASTD 12(R9), Y14
+	VPBROADCASTD 8(R8), Y13
+	VPBROADCASTD 12(R8), Y14
 	VPAND        Y0, Y11, Y15
 	VPSRLD       $0x02, Y11, Y11
 	VPMADDUBSW   Y13, Y15, Y16
@@ -336,8 +335,8 @@ wide_group:
 	VPADDW       Y13, Y9, Y9
 	VPMADDUBSW   Y14, Y15, Y15
 	VPADDW       Y15, Y10, Y10
-	VPBROADCASTD 16(R9), Y13
-	VPBROADCASTD 20(R9), Y14
+	VPBROADCASTD 16(R8), Y13
+	VPBROADCASTD 20(R8), Y14
 	VPAND        Y0, Y11, Y15
 	VPSRLD       $0x02, Y11, Y11
 	VPMADDUBSW   Y13, Y15, Y16
@@ -350,8 +349,8 @@ wide_group:
 	VPADDW       Y13, Y9, Y9
 	VPMADDUBSW   Y14, Y15, Y15
 	VPADDW       Y15, Y10, Y10
-	VPBROADCASTD 24(R9), Y13
-	VPBROADCASTD 28(R9), Y14
+	VPBROADCASTD 24(R8), Y13
+	VPBROADCASTD 28(R8), Y14
 	VPAND        Y0, Y11, Y11
 	VPMADDUBSW   Y13, Y11, Y15
 	VPADDW       Y15, Y7, Y7
@@ -363,9 +362,9 @@ wide_group:
 	VPMADDUBSW   Y14, Y11, Y11
 	VPADDW       Y11, Y10, Y10
 	ADDQ         $0x40, AX
-	ADDQ         $0x20, R9
-	DECQ         R11
-	JNZ          wide_group
+	ADDQ         $0x20, R8
+	DECQ         R10
+	JNZ          crumbs_group
 	VPMADDWD     Y2, Y7, Y7
 	VPADDD       Y7, Y3, Y3
 	VPMADDWD     Y2, Y8, Y8
@@ -374,12 +373,12 @@ wide_group:
 	VPADDD       Y9, Y5, Y5
 	VPMADDWD     Y2, Y10, Y10
 	VPADDD       Y10, Y6, Y6
-	DECQ         R10
-	JNZ          wide
+	DECQ         R9
+	JNZ          crumbs
 
-wide_done:
-	MOVQ  DX, R10
-	TESTQ R10, R10
+crumbs_done:
+	MOVQ  DX, R9
+	TESTQ R9, R9
 	JZ    nibbles_done
 
 nibbles:
@@ -387,13 +386,13 @@ nibbles:
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
-	MOVQ  $0x0000000000000004, R11
+	MOVQ  $0x0000000000000004, R10
 
 nibbles_group:
 	VMOVDQU      (AX), Y11
 	VMOVDQU      32(AX), Y12
-	VPBROADCASTD (R9), Y13
-	VPBROADCASTD 4(R9), Y14
+	VPBROADCASTD (R8), Y13
+	VPBROADCASTD 4(R8), Y14
 	VPAND        Y1, Y11, Y15
 	VPSRLD       $0x04, Y11, Y11
 	VPMADDUBSW   Y13, Y15, Y16
@@ -406,8 +405,8 @@ nibbles_group:
 	VPADDW       Y13, Y9, Y9
 	VPMADDUBSW   Y14, Y15, Y15
 	VPADDW       Y15, Y10, Y10
-	VPBROADCASTD 8(R9), Y13
-	VPBROADCASTD 12(R9), Y14
+	VPBROADCASTD 8(R8), Y13
+	VPBROADCASTD 12(R8), Y14
 	VPAND        Y1, Y11, Y11
 	VPMADDUBSW   Y13, Y11, Y15
 	VPADDW       Y15, Y7, Y7
@@ -419,8 +418,8 @@ nibbles_group:
 	VPMADDUBSW   Y14, Y11, Y11
 	VPADDW       Y11, Y10, Y10
 	ADDQ         $0x40, AX
-	ADDQ         $0x10, R9
-	DECQ         R11
+	ADDQ         $0x10, R8
+	DECQ         R10
 	JNZ          nibbles_group
 	VPMADDWD     Y2, Y7, Y7
 	VPADDD       Y7, Y3, Y3
@@ -430,99 +429,38 @@ nibbles_group:
 	VPADDD       Y9, Y5, Y5
 	VPMADDWD     Y2, Y10, Y10
 	VPADDD       Y10, Y6, Y6
-	DECQ         R10
+	DECQ         R9
 	JNZ          nibbles
 
 nibbles_done:
-	MOVQ  BX, R10
-	TESTQ R10, R10
-	JZ    narrow_done
-
-narrow:
-	VPXOR Y7, Y7, Y7
-	VPXOR Y7, Y7, Y7
-	VPXOR Y8, Y8, Y8
-	VPXOR Y8, Y8, Y8
-	MOVQ  $0x0000000000000004, R11
-
-narrow_group:
-	VMOVDQU      (AX), Y9
-	VMOVDQU      32(AX), Y10
-	VPBROADCASTD (R9), Y11
-	VPAND        Y0, Y9, Y12
-	VPSRLD       $0x02, Y9, Y9
-	VPMADDUBSW   Y11, Y12, Y12
-	VPADDW       Y12, Y7, Y7
-	VPAND        Y0, Y10, Y12
-	VPSRLD       $0x02, Y10, Y10
-	VPMADDUBSW   Y11, Y12, Y12
-	VPADDW       Y12, Y8, Y8
-	VPBROADCASTD 4(R9), Y11
-	VPAND        Y0, Y9, Y12
-	VPSRLD       $0x02, Y9, Y9
-	VPMADDUBSW   Y11, Y12, Y12
-	VPADDW       Y12, Y7, Y7
-	VPAND        Y0, Y10, Y12
-	VPSRLD       $0x02, Y10, Y10
-	VPMADDUBSW   Y11, Y12, Y12
-	VPADDW       Y12, Y8, Y8
-	VPBROADCASTD 8(R9), Y11
-	VPAND        Y0, Y9, Y12
-	VPSRLD       $0x02, Y9, Y9
-	VPMADDUBSW   Y11, Y12, Y12
-	VPADDW       Y12, Y7, Y7
-	VPAND        Y0, Y10, Y12
-	VPSRLD       $0x02, Y10, Y10
-	VPMADDUBSW   Y11, Y12, Y12
-	VPADDW       Y12, Y8, Y8
-	VPBROADCASTD 12(R9), Y11
-	VPAND        Y0, Y9, Y9
-	VPMADDUBSW   Y11, Y9, Y9
-	VPADDW       Y9, Y7, Y7
-	VPAND        Y0, Y10, Y9
-	VPMADDUBSW   Y11, Y9, Y9
-	VPADDW       Y9, Y8, Y8
-	ADDQ         $0x40, AX
-	ADDQ         $0x10, R9
-	DECQ         R11
-	JNZ          narrow_group
-	VPMADDWD     Y2, Y7, Y7
-	VPADDD       Y7, Y4, Y4
-	VPMADDWD     Y2, Y8, Y8
-	VPADDD       Y8, Y6, Y6
-	DECQ         R10
-	JNZ          narrow
-
-narrow_done:
 	VPSLLD  $0x07, Y3, Y3
 	VPADDD  Y3, Y4, Y4
-	VMOVDQU Y4, (R8)
+	VMOVDQU Y4, (DI)
 	VPSLLD  $0x07, Y5, Y5
 	VPADDD  Y5, Y6, Y6
-	VMOVDQU Y6, 32(R8)
-	ADDQ    $0x40, R8
-	DECQ    SI
+	VMOVDQU Y6, 32(DI)
+	ADDQ    $0x40, DI
+	DECQ    BX
 	JNZ     tile
 
 tile_done:
 	VZEROUPPER
 	RET
 
-// func scanVNNI(codes *byte, wide int, nibbles int, narrow int, tiles int, table *byte, out *int32)
+// func scanVNNI(codes *byte, crumbs int, nibbles int, tiles int, table *byte, out *int32)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·scanVNNI(SB), NOSPLIT, $0-56
+TEXT ·scanVNNI(SB), NOSPLIT, $0-48
 	MOVQ         codes+0(FP), AX
-	MOVQ         wide+8(FP), CX
+	MOVQ         crumbs+8(FP), CX
 	MOVQ         nibbles+16(FP), DX
-	MOVQ         narrow+24(FP), BX
-	MOVQ         tiles+32(FP), SI
-	MOVQ         table+40(FP), DI
-	MOVQ         out+48(FP), R8
-	MOVL         $0x03030303, R9
-	VPBROADCASTD R9, Z0
-	MOVL         $0x0f0f0f0f, R9
-	VPBROADCASTD R9, Z1
-	TESTQ        SI, SI
+	MOVQ         tiles+24(FP), BX
+	MOVQ         table+32(FP), SI
+	MOVQ         out+40(FP), DI
+	MOVL         $0x03030303, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0x0f0f0f0f, R8
+	VPBROADCASTD R8, Z1
+	TESTQ        BX, BX
 	JZ           tile_done
 
 tile:
@@ -534,79 +472,55 @@ tile:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   DI, R9
-	MOVQ   CX, R10
-	TESTQ  R10, R10
-	JZ     wide_done
+	MOVQ   SI, R8
+	MOVQ   CX, R9
+	TESTQ  R9, R9
+	JZ     crumbs_done
 
-wide:
+crumbs:
 	VMOVDQU32     (AX), Z10
 	PREFETCHT0    4096(AX)
 	VPANDD        Z0, Z10, Z11
-	VPDPBUSD.BCST (R9), Z11, Z2
-	VPDPBUSD.BCST 4(R9), Z11, Z3
+	VPDPBUSD.BCST (R8), Z11, Z2
+	VPDPBUSD.BCST 4(R8), Z11, Z3
 	VPSRLD        $0x02, Z10, Z11
 	VPANDD        Z0, Z11, Z11
-	VPDPBUSD.BCST 8(R9), Z11, Z4
-	VPDPBUSD.BCST 12(R9), Z11, Z5
+	VPDPBUSD.BCST 8(R8), Z11, Z4
+	VPDPBUSD.BCST 12(R8), Z11, Z5
 	VPSRLD        $0x04, Z10, Z11
 	VPANDD        Z0, Z11, Z11
-	VPDPBUSD.BCST 16(R9), Z11, Z6
-	VPDPBUSD.BCST 20(R9), Z11, Z7
+	VPDPBUSD.BCST 16(R8), Z11, Z6
+	VPDPBUSD.BCST 20(R8), Z11, Z7
 	VPSRLD        $0x06, Z10, Z10
 	VPANDD        Z0, Z10, Z10
-	VPDPBUSD.BCST 24(R9), Z10, Z8
-	VPDPBUSD.BCST 28(R9), Z10, Z9
+	VPDPBUSD.BCST 24(R8), Z10, Z8
+	VPDPBUSD.BCST 28(R8), Z10, Z9
 	ADDQ          $0x40, AX
-	ADDQ          $0x20, R9
-	DECQ          R10
-	JNZ           wide
+	ADDQ          $0x20, R8
+	DECQ          R9
+	JNZ           crumbs
 
-wide_done:
-	MOVQ  DX, R10
-	TESTQ R10, R10
+crumbs_done:
+	MOVQ  DX, R9
+	TESTQ R9, R9
 	JZ    nibbles_done
 
 nibbles:
 	VMOVDQU32     (AX), Z10
 	PREFETCHT0    4096(AX)
 	VPANDD        Z1, Z10, Z11
-	VPDPBUSD.BCST (R9), Z11, Z2
-	VPDPBUSD.BCST 4(R9), Z11, Z3
+	VPDPBUSD.BCST (R8), Z11, Z2
+	VPDPBUSD.BCST 4(R8), Z11, Z3
 	VPSRLD        $0x04, Z10, Z10
 	VPANDD        Z1, Z10, Z10
-	VPDPBUSD.BCST 8(R9), Z10, Z4
-	VPDPBUSD.BCST 12(R9), Z10, Z5
+	VPDPBUSD.BCST 8(R8), Z10, Z4
+	VPDPBUSD.BCST 12(R8), Z10, Z5
 	ADDQ          $0x40, AX
-	ADDQ          $0x10, R9
-	DECQ          R10
+	ADDQ          $0x10, R8
+	DECQ          R9
 	JNZ           nibbles
 
 nibbles_done:
-	MOVQ  BX, R10
-	TESTQ R10, R10
-	JZ    narrow_done
-
-narrow:
-	VMOVDQU32     (AX), Z10
-	PREFETCHT0    4096(AX)
-	VPANDD        Z0, Z10, Z11
-	VPDPBUSD.BCST (R9), Z11, Z3
-	VPSRLD        $0x02, Z10, Z11
-	VPANDD        Z0, Z11, Z11
-	VPDPBUSD.BCST 4(R9), Z11, Z5
-	VPSRLD        $0x04, Z10, Z11
-	VPANDD        Z0, Z11, Z11
-	VPDPBUSD.BCST 8(R9), Z11, Z7
-	VPSRLD        $0x06, Z10, Z10
-	VPANDD        Z0, Z10, Z10
-	VPDPBUSD.BCST 12(R9), Z10, Z9
-	ADDQ          $0x40, AX
-	ADDQ          $0x10, R9
-	DECQ          R10
-	JNZ           narrow
-
-narrow_done:
 	VPADDD    Z4, Z2, Z2
 	VPADDD    Z8, Z6, Z6
 	VPADDD    Z6, Z2, Z2
@@ -615,9 +529,9 @@ narrow_done:
 	VPADDD    Z7, Z3, Z3
 	VPSLLD    $0x07, Z2, Z2
 	VPADDD    Z2, Z3, Z3
-	VMOVDQU32 Z3, (R8)
-	ADDQ      $0x40, R8
-	DECQ      SI
+	VMOVDQU32 Z3, (DI)
+	ADDQ      $0x40, DI
+	DECQ      BX
 	JNZ       tile
 
 tile_done:

@@ -99,29 +99,23 @@ func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 	t.Helper()
 	const rows = 128
 	extreme := rng.IntN(2) == 0
-	layout := Layout{Wide: rng.IntN(width/16 + 1)}
-	layout.Nibbles = rng.IntN(width/16 - layout.Wide + 1)
-	layout.Narrow = width/16 - layout.Wide - layout.Nibbles
-	weights, narrow := make([]int32, 4*width), make([]int32, 4*width)
+	layout := Layout{Crumbs: rng.IntN(width/16 + 1)}
+	layout.Nibbles = width/16 - layout.Crumbs
+	weights := make([]int32, 4*width)
 	for i := range weights {
 		weights[i] = rng.Int32N(2*MaxWeight+1) - MaxWeight
 		if extreme {
 			weights[i] = MaxWeight * (1 - 2*int32(rng.IntN(2)&rng.IntN(2)))
 		}
-		narrow[i] = weights[i]
-		if i/QuadSlots >= layout.Wide+layout.Nibbles {
-			narrow[i] = weights[i] * MaxNarrow / MaxWeight
-		}
 	}
-	tiles, single := NewTiles(narrow, layout), NewRows(weights)
+	tiles, single := NewTiles(weights, layout), NewRows(weights)
 	tiled, plain := make([]int32, rows), make([]int32, rows)
 	var list []uint16
 	for r := range rows {
 		for s, w := range weights {
 			plain[r] += w * int32(codes[r*width+s/4]>>(2*(s%4))&3)
-			w = narrow[s]
 			if layout.Nibble(s) { // the first slot counts four times the second
-				w = narrow[s|1] << (2 * (1 - s%2))
+				w = weights[s|1] << (2 * (1 - s%2))
 			}
 			at := layout.Position(s)
 			tiled[r] += w * int32(codes[r/16*16*width+at/16*64+r%16*4+at/4%4]>>(2*(at%4))&3)
@@ -279,7 +273,7 @@ func BenchmarkScan(b *testing.B) {
 	codes := make([]byte, rows*width)
 	weights := make([]int32, 4*width)
 	out := make([]int32, rows)
-	for name, layout := range map[string]Layout{"wide": {Wide: 8}, "nibbles": {Nibbles: 8}, "narrow": {Narrow: 8}} {
+	for name, layout := range map[string]Layout{"crumbs": {Crumbs: 8}, "nibbles": {Nibbles: 8}} {
 		tiles := NewTiles(weights, layout)
 		EachLevel(func(level string) {
 			b.Run(name+"/"+level, func(b *testing.B) {

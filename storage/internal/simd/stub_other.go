@@ -15,10 +15,10 @@ func dotNormAVX2(q *float64, x *byte, chunks int, tail *byte) (dot, norm float64
 }
 func l2AVX2(q *float64, x *byte, chunks int, tail *byte) float64 { panic("no kernels") }
 func l1AVX2(q *float64, x *byte, chunks int, tail *byte) float64 { panic("no kernels") }
-func scanAVX2(codes *byte, wide, nibbles, narrow, tiles int, table *byte, out *int32) {
+func scanAVX2(codes *byte, crumbs, nibbles, tiles int, table *byte, out *int32) {
 	panic("no kernels")
 }
-func scanVNNI(codes *byte, wide, nibbles, narrow, tiles int, table *byte, out *int32) {
+func scanVNNI(codes *byte, crumbs, nibbles, tiles int, table *byte, out *int32) {
 	panic("no kernels")
 }
 func rowsAVX2(plane *byte, width int, rows *uint16, n int, table *byte, out *int32) {

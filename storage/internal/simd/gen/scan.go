@@ -6,16 +6,16 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-const scanSig = "func(codes *byte, wide, nibbles, narrow, tiles int, table *byte, out *int32)"
+const scanSig = "func(codes *byte, crumbs, nibbles, tiles int, table *byte, out *int32)"
 
 // scanAVX2 counts quads. Sums of a quad fit int16: its four groups add at most
 // 4*4*2*3*127 of crumbs, and 4*2*2*15*127 = 30,480 of nibbles.
 func scanAVX2() {
 	TEXT("scanAVX2", NOSPLIT, scanSig)
-	Doc("scanAVX2 is scanGo; wide, nibbles and narrow are quads.")
+	Doc("scanAVX2 is scanGo; crumbs and nibbles are quads.")
 	Pragma("noescape")
 	codes := Load(Param("codes"), GP64())
-	counts := []reg.Register{Load(Param("wide"), GP64()), Load(Param("nibbles"), GP64()), Load(Param("narrow"), GP64())}
+	counts := []reg.Register{Load(Param("crumbs"), GP64()), Load(Param("nibbles"), GP64())}
 	tiles := Load(Param("tiles"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
@@ -28,13 +28,10 @@ func scanAVX2() {
 		zeroY(acc32...)
 		tab := GP64()
 		MOVQ(table, tab)
-		for kind, name := range []string{"wide", "nibbles", "narrow"} {
-			mask, bits, digits := crumbs, 2, 2
-			switch name {
-			case "nibbles":
+		for kind, name := range []string{"crumbs", "nibbles"} {
+			mask, bits := crumbs, 2
+			if name == "nibbles" {
 				mask, bits = halves, 4
-			case "narrow":
-				digits = 1
 			}
 			quads := GP64()
 			MOVQ(counts[kind], quads)
@@ -50,9 +47,9 @@ func scanAVX2() {
 				parts := 8 / bits
 				for part := range parts {
 					var w []reg.VecVirtual // high digit, low digit
-					for d := range digits {
+					for d := range 2 {
 						r := YMM()
-						VPBROADCASTD(Mem{Base: tab, Disp: 4*digits*part + 4*d}, r)
+						VPBROADCASTD(Mem{Base: tab, Disp: 8*part + 4*d}, r)
 						w = append(w, r)
 					}
 					for half := range 2 {
@@ -63,23 +60,20 @@ func scanAVX2() {
 						}
 						for d, digit := range w {
 							p := t
-							if d < digits-1 {
+							if d == 0 {
 								p = YMM()
 							}
 							VPMADDUBSW(digit, t, p)
-							a := acc16[2*half+2-digits+d]
+							a := acc16[2*half+d]
 							VPADDW(p, a, a)
 						}
 					}
 				}
 				ADDQ(Imm(64), codes)
-				ADDQ(Imm(uint64(4*digits*parts)), tab)
+				ADDQ(Imm(uint64(8*parts)), tab)
 				DECQ(left)
 				JNZ(LabelRef(name + "_group"))
 				for i := range acc16 {
-					if i%2 < 2-digits {
-						continue
-					}
 					VPMADDWD(ones, acc16[i], acc16[i])
 					VPADDD(acc16[i], acc32[i], acc32[i])
 				}
@@ -98,10 +92,10 @@ func scanAVX2() {
 
 func scanVNNI() {
 	TEXT("scanVNNI", NOSPLIT, scanSig)
-	Doc("scanVNNI is scanGo; wide, nibbles and narrow are groups.")
+	Doc("scanVNNI is scanGo; crumbs and nibbles are groups.")
 	Pragma("noescape")
 	codes := Load(Param("codes"), GP64())
-	counts := []reg.Register{Load(Param("wide"), GP64()), Load(Param("nibbles"), GP64()), Load(Param("narrow"), GP64())}
+	counts := []reg.Register{Load(Param("crumbs"), GP64()), Load(Param("nibbles"), GP64())}
 	tiles := Load(Param("tiles"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
@@ -122,13 +116,10 @@ func scanVNNI() {
 		}
 		tab := GP64()
 		MOVQ(table, tab)
-		for kind, name := range []string{"wide", "nibbles", "narrow"} {
-			mask, bits, digits := crumbs, 2, 2
-			switch name {
-			case "nibbles":
+		for kind, name := range []string{"crumbs", "nibbles"} {
+			mask, bits := crumbs, 2
+			if name == "nibbles" {
 				mask, bits = halves, 4
-			case "narrow":
-				digits = 1
 			}
 			parts := 8 / bits
 			groups := GP64()
@@ -145,12 +136,12 @@ func scanVNNI() {
 						VPSRLD(Imm(uint64(bits*part)), c, t)
 						VPANDD(mask, t, t)
 					}
-					for d := range digits {
-						dpbusdBcst(Mem{Base: tab, Disp: 4*digits*part + 4*d}, t, acc[2*part+2-digits+d])
+					for d := range 2 {
+						dpbusdBcst(Mem{Base: tab, Disp: 8*part + 4*d}, t, acc[2*part+d])
 					}
 				}
 				ADDQ(Imm(64), codes)
-				ADDQ(Imm(uint64(4*digits*parts)), tab)
+				ADDQ(Imm(uint64(8*parts)), tab)
 			})
 		}
 		for d := range 2 {
