@@ -493,7 +493,7 @@ func (p *pass) rerank(ctx context.Context) error {
 	// order, which reads forward.
 	first := min(len(lists), 64*len(p.searches))
 	slices.SortFunc(lists[first:], func(a, b promise) int { return cmp.Compare(a.row, b.row) })
-	err := firstError(p.scoreAll(ctx, lists[:first], 16), p.scoreAll(ctx, lists[first:], 256))
+	err := firstError(p.scoreAll(ctx, lists[:first], 16), p.scoreAll(ctx, lists[first:], 32))
 	for _, s := range p.searches {
 		s.stats.Rerank = time.Since(start)
 	}
