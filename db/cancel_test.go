@@ -27,7 +27,7 @@ func TestCancel(t *testing.T) {
 	noLeaks(t)
 	rows, times, pictures := 20_000, 2, 40
 	if soakTime() > 0 {
-		rows, times, pictures = 200_000, 25, 300
+		rows, times, pictures = 100_000, 12, 200
 	}
 	c := newCancelled(t, rows, pictures)
 	var report strings.Builder
