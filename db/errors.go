@@ -63,6 +63,8 @@ type (
 	NoTableError = storage.NoTableError
 	// NoColumnError: the table has no column of the name.
 	NoColumnError = storage.NoColumnError
+	// NoIndexError: there is no index of the name.
+	NoIndexError = storage.NoIndexError
 	// ExistsError: a table, column or index of the name is there already.
 	ExistsError = storage.ExistsError
 	// CorruptError names the damaged part of a store.

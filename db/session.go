@@ -133,7 +133,7 @@ func (s *session) exec(ctx context.Context, src string, args []any) (Result, err
 	for _, p := range pieces {
 		st, err := query.Prepare(s.db.env, p.Text)
 		if err != nil {
-			return last, s.refused(ctx, p.Text, shift(err, p))
+			return last, s.refused(ctx, p.Text, query.Move(err, p))
 		}
 		given := args
 		if st.NumParams() == 0 && len(st.ParamNames()) == 0 {
@@ -144,27 +144,12 @@ func (s *session) exec(ctx context.Context, src string, args []any) (Result, err
 			last, err = r.drain()
 		}
 		if err != nil {
-			return last, shift(err, p)
+			return last, query.Move(err, p)
 		}
 		affected += last.RowsAffected
 	}
 	last.RowsAffected = affected
 	return last, nil
-}
-
-// shift moves an error's position from the statement to the text it came from.
-func shift(err error, p query.Piece) error {
-	pe, ok := err.(*ParseError)
-	if !ok {
-		return err
-	}
-	moved := *pe
-	if moved.Line == 1 {
-		moved.Column += p.Column - 1
-	}
-	moved.Line += p.Line - 1
-	moved.Offset += p.Offset
-	return &moved
 }
 
 // detachRows makes open rows independent of what the transaction writes next,

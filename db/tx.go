@@ -14,7 +14,8 @@ type TxOptions struct {
 
 // Tx is a transaction. A writing one is the store's only writer until Commit or
 // Rollback; it sees what it has written itself, others see nothing of it
-// before Commit. When a statement fails, only Rollback is left. Rows still open
+// before Commit. When a statement fails, only Rollback is left; one that does not
+// even parse has not run, and changes nothing. Rows still open
 // are closed by Commit and Rollback; a statement that writes first reads what is
 // left of them into memory. A Tx is for one goroutine at a time.
 type Tx struct {

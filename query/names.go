@@ -3,6 +3,7 @@ package query
 import (
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan"
 )
 
 // Piece is the text of one statement within a longer source.
@@ -11,6 +12,12 @@ type Piece = parse.Piece
 // Split cuts a source into statements without parsing them. Only the last
 // piece can be incomplete.
 func Split(src string) []Piece { return parse.Split(src) }
+
+// Move moves the position of an error of the statement p to the source it was cut
+// from.
+func Move(err error, p Piece) error {
+	return plan.Move(err, parse.Pos{Offset: p.Offset, Line: p.Line, Column: p.Column})
+}
 
 // Keywords returns the words of the language and the names of its types, in
 // upper case and sorted, for completion and colouring.

@@ -29,7 +29,12 @@ func (s *Store) Backup(ctx context.Context, dir string) error {
 	}
 	done := make(chan error, 1)
 	s.cleanUp(func() {
-		err := s.backup(ctx, dir)
+		s.backups.Lock() // one that was cancelled may be cleaning up where this one is to go
+		defer s.backups.Unlock()
+		err := ctx.Err()
+		if err == nil {
+			err = s.backup(ctx, dir)
+		}
 		if err != nil {
 			err = fmt.Errorf("backup to %s: %w", dir, err)
 		}
@@ -80,7 +85,16 @@ func (s *Store) backup(ctx context.Context, dir string) (err error) {
 	return syncDir(dst, dst.PathDir(dir))
 }
 
-func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) error {
+func (s *Store) checkpoint(ctx context.Context, dst vfs.FS, dir string) (err error) {
+	defer func() { // Pebble panics where the folder of the copy can't be synced
+		if r := recover(); r != nil {
+			e, ok := r.(error)
+			if !ok {
+				panic(r)
+			}
+			err = e
+		}
+	}()
 	if err := dst.RemoveAll(dir); err != nil {
 		return err
 	}

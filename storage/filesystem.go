@@ -19,6 +19,7 @@ import (
 // off from its folder, which somebody may have opened again by then.
 type guardFS struct {
 	vfs.FS
+	dir  string
 	cut  atomic.Bool // nothing is written any more
 	gone atomic.Bool // the store is closed
 	fail func(error) // told of failures of the log
@@ -49,7 +50,11 @@ func (g *guardFS) pause() {
 	time.Sleep(20 * time.Millisecond)
 }
 
-func isLog(name string) bool { return strings.HasSuffix(name, ".log") }
+// isLog reports whether a file is part of the store's own log; that of a copy may
+// fail without harm to the store.
+func (g *guardFS) isLog(name string) bool {
+	return strings.HasSuffix(name, ".log") && g.PathDir(name) == g.dir
+}
 
 func (g *guardFS) Lock(name string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
@@ -57,7 +62,7 @@ func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 
 // created wraps a file that was opened for writing, or replaces a log that could not be.
 func (g *guardFS) created(name string, f vfs.File, err error) (vfs.File, error) {
-	log := isLog(name)
+	log := g.isLog(name)
 	switch {
 	case err == nil:
 		return &guardFile{File: f, g: g, log: log}, nil
@@ -93,14 +98,14 @@ func (g *guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.
 	return g.created(name, f, err)
 }
 
-// OpenDir opens a folder, to sync it. That is part of every new log, so a failure is
-// one of the log.
+// OpenDir opens a folder, to sync it. For the store's own that is part of every new
+// log, so a failure is one of the log.
 func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	f, err := g.FS.OpenDir(name)
 	if err != nil {
 		return nil, err
 	}
-	return &guardFile{File: f, g: g, log: true}, nil
+	return &guardFile{File: f, g: g, log: g.PathDir(g.PathJoin(name, "x")) == g.dir}, nil
 }
 
 func (g *guardFS) Link(old, name string) error {

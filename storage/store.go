@@ -50,6 +50,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	users    int           // views, transactions and calls that need db
+	backups  sync.Mutex    // one at a time
 	behind   int           // of the users, those that only clean up: see cleanUp
 	quiet    chan struct{} // closed when there are none left
 	closing  bool
@@ -84,6 +85,7 @@ func Open(dir string, opts *Options) (*Store, error) {
 	} else if o.FS == nil {
 		g.FS = vfs.Default
 	}
+	g.dir = g.PathDir(g.PathJoin(s.dir, "x")) // as Pebble will write it
 	s.fs = g
 	if err := s.open(&o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.dir, err)

@@ -9,6 +9,7 @@ type Error struct {
 	Offset       int    // bytes from the start of the source
 	Msg          string // what was wrong, and what would be right
 	Hint         string // `did you mean "width"?`, or empty
+	Err          error  // the same as a typed error, for errors.As; may be nil
 }
 
 // Error returns "line:column: message (hint)".
@@ -23,6 +24,15 @@ func (e *Error) Error() string {
 // Errorf returns an error at p.
 func Errorf(p Pos, format string, args ...any) *Error {
 	return &Error{Line: p.Line, Column: p.Column, Offset: p.Offset, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Unwrap returns Err.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Because sets Err and returns e.
+func (e *Error) Because(err error) *Error {
+	e.Err = err
+	return e
 }
 
 // WithHint sets the hint and returns e.

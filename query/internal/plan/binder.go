@@ -101,7 +101,7 @@ func (b *binder) table(name parse.Ident) (*storage.Table, error) {
 		for _, d := range b.view.Tables() {
 			names = append(names, d.Name)
 		}
-		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", didYouMean(name.Name, names))
+		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", didYouMean(name.Name, names)).Because(missing)
 		if e.Hint == "" && len(names) == 0 {
 			e.Msg += "; there is no table yet, CREATE TABLE makes one"
 		}
@@ -149,7 +149,7 @@ func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	for _, c := range def.Columns {
 		names = append(names, c.Name)
 	}
-	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", nearColumn(name.Name, names))
+	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", nearColumn(name.Name, names)).Because(&storage.NoColumnError{Table: def.Name, Column: name.Name})
 }
 
 // encodingOf returns the encoding of a table's column, nil without an encoder.

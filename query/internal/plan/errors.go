@@ -31,6 +31,29 @@ func (e *PlacedError) As(target any) bool {
 	return false
 }
 
+// Move moves the position of an error of a statement to the text of which the
+// statement is a piece, beginning at at.
+func Move(err error, at parse.Pos) error {
+	move := func(p parse.Pos) parse.Pos {
+		if p.Line == 1 {
+			p.Column += at.Column - 1
+		}
+		p.Line += at.Line - 1
+		p.Offset += at.Offset
+		return p
+	}
+	switch e := err.(type) {
+	case *parse.Error:
+		moved := *e
+		p := move(parse.Pos{Line: e.Line, Column: e.Column, Offset: e.Offset})
+		moved.Line, moved.Column, moved.Offset = p.Line, p.Column, p.Offset
+		return &moved
+	case *PlacedError:
+		return &PlacedError{Pos: move(e.Pos), Err: e.Err}
+	}
+	return err
+}
+
 // stops reports whether an error is about the run and not about a place in the
 // statement.
 func stops(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -142,14 +143,19 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 		if !known {
 			for _, c := range s.columns {
 				if c.source == table && c.table != table {
-					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.table)
+					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.table).Because(&storage.NoTableError{Table: table})
 				}
 			}
-			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", didYouMean(table, tables))
+			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", didYouMean(table, tables)).Because(&storage.NoTableError{Table: table})
 		}
-		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", nearColumn(name, names))
+		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", nearColumn(name, names)).Because(&storage.NoColumnError{Table: table, Column: name})
 	}
 	var names []string
+	where := "this query"
+	if len(tables) > 0 {
+		where = strings.Join(tables, ", ")
+	}
+	cause := &storage.NoColumnError{Table: where, Column: name}
 	for _, c := range s.columns {
 		names = append(names, c.name)
 	}
@@ -157,16 +163,12 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 		names = append(names, a)
 	}
 	if ref.Quoted && didYouMean(name, names) == "" {
-		return parse.Errorf(ref.Pos, "no column %q", name).WithHint("double quotes are for names; a text is written %s", parse.QuoteString(name))
+		return parse.Errorf(ref.Pos, "no column %q", name).WithHint("double quotes are for names; a text is written %s", parse.QuoteString(name)).Because(cause)
 	}
 	if len(s.columns) == 0 {
-		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", didYouMean(name, names))
+		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", didYouMean(name, names)).Because(cause)
 	}
-	where := "this query"
-	if len(tables) > 0 {
-		where = strings.Join(tables, ", ")
-	}
-	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", nearColumn(name, names))
+	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", nearColumn(name, names)).Because(cause)
 }
 
 // vectorColumns returns the vector columns in sight.

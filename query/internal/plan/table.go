@@ -22,7 +22,7 @@ func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
 		if s.IfNotExists {
 			return done(), nil
 		}
-		return nil, parse.Errorf(s.Table.Pos, "table %q exists already", s.Table.Name).WithHint("CREATE TABLE IF NOT EXISTS leaves it as it is")
+		return nil, parse.Errorf(s.Table.Pos, "table %q exists already", s.Table.Name).WithHint("CREATE TABLE IF NOT EXISTS leaves it as it is").Because(&storage.ExistsError{What: "table", Name: s.Table.Name})
 	}
 	def := storage.TableDef{Name: s.Table.Name, PrimaryKey: -1}
 	for i := range s.Columns {
@@ -155,7 +155,7 @@ func (b *binder) addColumn(a *parse.AddColumn, def *storage.TableDef) error {
 		if a.IfNotExists {
 			return nil
 		}
-		return parse.Errorf(a.Column.Pos, "column %q exists already in %s", a.Column.Name.Name, def.Name)
+		return parse.Errorf(a.Column.Pos, "column %q exists already in %s", a.Column.Name.Name, def.Name).Because(&storage.ExistsError{What: "column", Name: a.Column.Name.Name})
 	}
 	if a.Column.PrimaryKey {
 		return parse.Errorf(a.Column.Pos, "a column that is added can't be the primary key")
@@ -285,7 +285,7 @@ func (b *binder) dropIndex(s *parse.DropIndex) (*Plan, error) {
 		if s.IfExists {
 			return done(), nil
 		}
-		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", didYouMean(s.Index.Name, names))
+		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", didYouMean(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
 	}
 	if b.in.Describe {
 		return done(), nil

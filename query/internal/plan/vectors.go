@@ -5,6 +5,7 @@ import (
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
 )
@@ -138,7 +139,7 @@ func (b *binder) bindMeasure(s *scope, m measure, l, r parse.Expr, pos parse.Pos
 // score makes the measure between two vectors; the constant one comes second.
 func (b *binder) score(m measure, x, y *expr, pos parse.Pos) (*expr, error) {
 	if dx, dy := x.typ.Dim, y.typ.Dim; dx > 0 && dy > 0 && dx != dy {
-		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.name, dy, x.text, dx)
+		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.name, dy, x.text, dx).Because(&storage.DimensionError{Column: x.text, Got: dy, Want: dx})
 	}
 	if !x.varies() && y.varies() {
 		x, y = y, x
@@ -180,7 +181,7 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 		for _, a := range terms.args {
 			if a.typ.Dim > 0 {
 				if dim > 0 && a.typ.Dim != dim {
-					return nil, parse.Errorf(a.pos, "%s: vector has %d dimensions, %s has %d", t.call, a.typ.Dim, orElse(t.name, "the other"), dim)
+					return nil, parse.Errorf(a.pos, "%s: vector has %d dimensions, %s has %d", t.call, a.typ.Dim, orElse(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.typ.Dim, Want: dim})
 				}
 				dim = a.typ.Dim
 			}
@@ -191,7 +192,7 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 		out = b.later(&expr{op: opSum, typ: value.Type{Kind: value.Vector, Dim: dim}, pos: parse.Start(e), args: terms.args, weights: terms.weights, unit: unit, enc: enc})
 	}
 	if out.typ.Dim > 0 && t.dim > 0 && out.typ.Dim != t.dim {
-		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, orElse(t.name, "the other"), t.dim)
+		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, orElse(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.typ.Dim, Want: t.dim})
 	}
 	if out.text == "" || out.op != opColumn {
 		out.text = e.String()
