@@ -228,7 +228,7 @@ func (a *Appender) write() {
 	}
 	a.mu.Lock()
 	if a.err == nil {
-		a.err = err
+		a.err = a.db.reason(err) // not that Close has cancelled it, but that it is closed
 	}
 	a.mu.Unlock()
 }

@@ -215,7 +215,7 @@ func (c *cancelled) works() []work {
 		{"append in batches", nil, func(ctx context.Context) error { return c.appendRows(ctx, false) }, func(bool) { mustExec(c.t, c.d, `DELETE FROM copy`) }},
 		{"insert from select", nil, exec(`INSERT INTO copy SELECT id, n, s, v FROM big`), clear},
 		{"insert from images()", nil, exec(`INSERT INTO copy (id, s, n) SELECT bytes + width * height * 1000 + extract(epoch FROM now())::integer % 7 + n, path, width FROM (SELECT path, width, height, bytes, 0 AS n FROM images($1)) ON CONFLICT (id) DO NOTHING`, c.pictures+"/*"), func(bool) { mustExec(c.t, c.d, `DELETE FROM copy`) }},
-		{"encode texts", nil, exec(fmt.Sprintf(`INSERT INTO enc SELECT s, s FROM big WHERE id < %d`, min(2000, part))), clear},
+		{"encode texts", nil, exec(fmt.Sprintf(`INSERT INTO enc SELECT s, s || now()::text FROM big WHERE id < %d`, min(2000, part))), clear},
 		{"encode pictures", nil, exec(`INSERT INTO enc SELECT path, image(path) FROM images($1)`, c.pictures+"/*"), func(bool) { mustExec(c.t, c.d, `DELETE FROM enc`) }},
 		query("read images()", `SELECT count(*), sum(width) FROM images($1)`, c.pictures+"/*"),
 		query("read a csv", `SELECT count(*), max(s) FROM read_csv($1)`, c.csv),
