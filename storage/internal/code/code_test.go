@@ -78,7 +78,7 @@ func TestBounds(t *testing.T) {
 	kinds := slices.Sorted(maps.Keys(rowSets))
 	dims := []int{24, 100, 128, 257}
 	if all {
-		dims = append(dims, 512, 1030, 2000)
+		dims = append(dims, 512, 1030, 2000, 8192)
 	}
 	pick := 0
 	for _, dim := range dims {
