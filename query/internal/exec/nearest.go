@@ -31,6 +31,7 @@ type Nearest struct {
 	Text    string
 	Among   string // equal where Filter gives the same rows
 	Shared  int    // searches that are done in one pass with this one, itself included
+	Measure bool   // also look how far the next row is, for Details
 
 	bound  *storage.ScoreBound
 	upper  bool
@@ -55,7 +56,7 @@ func (n *Nearest) Bound(v float64) {
 }
 
 func (n *Nearest) options() storage.NearestOptions {
-	opts := storage.NearestOptions{Column: n.Column, Query: n.Query, K: -1, Worst: n.Worst, Workers: n.Env.Workers}
+	opts := storage.NearestOptions{Column: n.Column, Query: n.Query, K: -1, Worst: n.Worst, Workers: n.Env.Workers, Margin: n.Measure}
 	if n.Count >= 0 {
 		opts.K = int(min(n.Count, int64(n.Table.Rows())))
 	}

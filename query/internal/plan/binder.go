@@ -66,8 +66,10 @@ type binder struct {
 	bound    map[*column]*expr    // values of such columns, when a subquery is bound for one row
 	known    map[parse.Expr]*expr // subqueries that use none of them
 	encoders map[string]encoder.Encoder
-	measure  bool // EXPLAIN ANALYZE: operators count
-	spell    bool // EXPLAIN shows the values of parameters
+	texts    int           // constant texts encoded so far
+	encoding time.Duration // in this time
+	measure  bool          // EXPLAIN ANALYZE: operators count
+	spell    bool          // EXPLAIN shows the values of parameters
 	tables   map[string]*storage.Table
 }
 

@@ -483,7 +483,8 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 	}
 	m := s.score.measure
 	op := &exec.Nearest{
-		Env: &b.in.Env, Table: n.table, Column: s.score.args[0].col.ord,
+		Measure: b.measure,
+		Env:     &b.in.Env, Table: n.table, Column: s.score.args[0].col.ord,
 		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
 		Ties: s.ties, Negate: m.negate, FromOne: m.fromOne, Text: s.text,
 	}

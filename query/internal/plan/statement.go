@@ -130,6 +130,9 @@ func (b *binder) explained(s *parse.Explain, p *Plan) (*Plan, error) {
 		lines := exec.Explain(p.Root)
 		subs, err := b.explainSubqueries()
 		lines = append(lines, subs...)
+		if b.measure && b.texts > 0 {
+			lines = append(lines, fmt.Sprintf("Encode texts  [%d encoded, %.3g ms]", b.texts, b.encoding.Seconds()*1e3))
+		}
 		if b.spell {
 			for i := len(b.in.Pos); i > 0; i-- { // $10 before $1
 				for k := range lines {

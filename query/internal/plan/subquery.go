@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -156,7 +157,9 @@ func (b *binder) encodeTexts(pending []*expr) error {
 		g.exprs[i] = append(g.exprs[i], e)
 	}
 	for _, g := range batches {
+		start := time.Now()
 		vecs, err := exec.EncodeTexts(b.ctx, g.enc, b.in.Texts, g.texts)
+		b.texts, b.encoding = b.texts+len(g.texts), b.encoding+time.Since(start)
 		if err != nil {
 			return errorAt(g.pos, err)
 		}
