@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"math"
 	"math/rand/v2"
@@ -161,6 +162,9 @@ func (b *bench) loads(set string) error {
 		if took[0] > 0 && took[1] > 0 {
 			fmt.Printf("codes make the load %.0f%% longer\n", 100*(took[1]/took[0]-1))
 		}
+		if err := readFiles(dir); err != nil {
+			return err
+		}
 		start := time.Now()
 		if b.store, err = storage.Open(dir, &storage.Options{CacheSize: *cache}); err != nil {
 			return err
@@ -197,6 +201,23 @@ func diskSpeed(dir string, size float64) (float64, error) {
 		return 0, err
 	}
 	return size / time.Since(start).Seconds() / 1e6, nil
+}
+
+// readFiles reads the files of a folder, so that they are in the system's cache.
+func readFiles(dir string) error {
+	files, err := os.ReadDir(dir)
+	for _, e := range files {
+		f, err := os.Open(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, f)
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (b *bench) load(dir, set string, codes bool) (seconds float64, err error) {

@@ -12,9 +12,9 @@
 //	<q, x> = <q, mu> + <q, v> = <q, mu> + <p, y> + <rho, v>,  rho = q - A'p.
 //
 // This holds for every A and p. They are chosen to make the codes small, not to
-// make the identity true: A = V'M^(1/2), where M is the second moment of typical
+// make the identity true: A = V'L', where LL' = M is the second moment of typical
 // queries (sphering: LeanVec, arXiv 2410.22347) and V the eigenvectors of
-// M^(1/2) Cov(x) M^(1/2), and p solves A'p = q, so that rho is a rounding error.
+// L' Cov(x) L, and p solves A'p = q, so that rho is a rounding error.
 // Queries that are unlike the samples are answered as exactly, only slower.
 //
 // Above FullDim dimensions A has orthonormal rows that span the directions that

@@ -8,6 +8,10 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack"
+	"gonum.org/v1/gonum/lapack/lapack64"
 	"gonum.org/v1/gonum/mat"
 
 	"github.com/lupadb/lupa/storage/internal/simd"
@@ -102,55 +106,61 @@ func unitRows(dim, n int, row func(int) []float32, limit int) []float32 {
 // moment returns the sum of the outer products of n rows with themselves, over n.
 func moment(rows []float32, dim int) *mat.SymDense {
 	n := len(rows) / dim
-	out := mat.NewSymDense(dim, nil)
 	const part = 2048 // rows at a time
 	tiles := (dim + simd.TileRows - 1) / simd.TileRows
+	sums := make([]float64, dim*dim) // above the diagonal
+	columns := make([]float32, dim*part)
+	panel := make([]float32, tiles*simd.TileRows*part)
 	for from := 0; from < n; from += part {
 		m := min(part, n-from)
 		x := rows[from*dim : (from+m)*dim]
-		columns := make([]float32, dim*m)
-		panel := make([]float32, tiles*simd.TileRows*m)
 		for i := range m {
 			for j, v := range x[i*dim : (i+1)*dim] {
 				columns[j*m+i] = v
 				panel[(j/simd.TileRows*m+i)*simd.TileRows+j%simd.TileRows] = v
 			}
 		}
-		a := simd.NewMatrix(dim, m, columns)
-		y := make([]float32, a.PaddedRows()*simd.TileRows)
-		for tile := range tiles {
+		a := simd.NewMatrix(dim, m, columns[:dim*m])
+		parallel(tiles, func(tile int) {
+			y := make([]float32, a.PaddedRows()*simd.TileRows)
 			a.Multiply(panel[tile*simd.TileRows*m:(tile+1)*simd.TileRows*m], y, 1)
 			for r := range min(simd.TileRows, dim-tile*simd.TileRows) {
 				j := tile*simd.TileRows + r
 				for i := range j + 1 {
-					out.SetSym(i, j, out.At(i, j)+float64(y[i*simd.TileRows+r])/float64(n))
+					sums[i*dim+j] += float64(y[i*simd.TileRows+r]) / float64(n)
 				}
 			}
-		}
+		})
 	}
-	return out
+	return mat.NewSymDense(dim, sums)
 }
 
 // eigen returns eigenvalues, descending and not negative, and eigenvectors in
 // columns. ok is false if the iteration did not converge.
 func eigen(m *mat.SymDense) (values []float64, vectors *mat.Dense, ok bool) {
-	var e mat.EigenSym
-	if !e.Factorize(m, true) {
-		return nil, nil, false
-	}
 	n := m.SymmetricDim()
-	var ascending mat.Dense
-	e.VectorsTo(&ascending)
-	values = e.Values(nil)
-	vectors = mat.NewDense(n, n, nil)
-	for j := range n {
-		for i := range n {
-			vectors.Set(i, j, ascending.At(i, n-1-j))
+	// A stride that is no power of two keeps the columns, which the iteration
+	// runs along, out of each other's way in the cache.
+	a := blas64.Symmetric{N: n, Stride: n + 8, Uplo: blas.Upper, Data: make([]float64, n*(n+8))}
+	for i := range n {
+		for j := i; j < n; j++ {
+			a.Data[i*a.Stride+j] = m.At(i, j)
 		}
 	}
-	for i := range n / 2 {
-		values[i], values[n-1-i] = values[n-1-i], values[i]
+	values = make([]float64, n)
+	work := make([]float64, 1)
+	lapack64.Syev(lapack.EVCompute, a, values, work, -1) // asks how much it wants
+	work = make([]float64, int(work[0]))
+	if !lapack64.Syev(lapack.EVCompute, a, values, work, len(work)) {
+		return nil, nil, false
 	}
+	vectors = mat.NewDense(n, n, nil)
+	for i := range n {
+		for j := range n {
+			vectors.Set(i, j, a.Data[i*a.Stride+n-1-j])
+		}
+	}
+	slices.Reverse(values)
 	for i, v := range values {
 		values[i] = max(v, 0)
 	}
@@ -172,21 +182,22 @@ func (t *Transform) sphere(rows, centred, asked []float32) {
 			m.SetSym(i, j, v)
 		}
 	}
-	w, u, ok := eigen(m)
-	if !ok {
+	// Any root L of M = LL' gives the same A: this one is the quickest to have.
+	var root mat.Cholesky
+	if !root.Factorize(m) {
 		t.plain()
 		return
 	}
-	var root, back, scaled mat.Dense
-	power := func(dst *mat.Dense, e float64) {
-		scaled.Apply(func(_, j int, v float64) float64 { return v * math.Pow(w[j], e) }, u)
-		dst.Mul(&scaled, u.T())
+	var lower, inverse mat.TriDense
+	root.LTo(&lower)
+	if err := inverse.InverseTri(&lower); err != nil {
+		t.plain()
+		return
 	}
-	power(&root, 0.5)
-	power(&back, -0.5)
-	var c mat.Dense
-	c.Mul(&root, cov)
-	scaled.Mul(&c, &root)
+	l, back := mat.DenseCopyOf(&lower), mat.DenseCopyOf(&inverse) // products of these are quicker
+	var c, scaled mat.Dense
+	c.Mul(cov, l)
+	scaled.Mul(l.T(), &c)
 	sym := mat.NewSymDense(d, nil)
 	for i := range d {
 		for j := i; j < d; j++ {
@@ -199,8 +210,8 @@ func (t *Transform) sphere(rows, centred, asked []float32) {
 		return
 	}
 	var a, inv mat.Dense
-	a.Mul(v.T(), &root)
-	inv.Mul(v.T(), &back)
+	a.Mul(v.T(), l.T())
+	inv.Mul(v.T(), back)
 	for i := range d {
 		for j := range d {
 			t.a[i*d+j], t.inv[i*d+j] = float32(a.At(i, j)), float32(inv.At(i, j))
