@@ -6,8 +6,8 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// Problem is something Check found wrong: in which table, column and place, and
-// what. Its String method says it in a line.
+// Problem is something Check found wrong: in which Table, Column and place (Where),
+// and what (Msg). Its String method says it in a line.
 type Problem = storage.Problem
 
 // Check reads the whole store and verifies checksums and what must agree with
@@ -22,8 +22,8 @@ func (db *DB) Check(ctx context.Context) (problems []Problem, err error) {
 	return problems, db.reason(err)
 }
 
-// Backup writes a copy of the store, as it is now, into the new folder dir,
-// while readers and writers go on. The copy is a store to be opened.
+// Backup writes a copy of the store, as it is now, into the folder dir, which must
+// be new or empty, while readers and writers go on. The copy is a store to be opened.
 func (db *DB) Backup(ctx context.Context, dir string) error {
 	ctx, done, err := db.call(ctx)
 	if err != nil {

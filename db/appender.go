@@ -237,7 +237,7 @@ func (a *Appender) writeAll() error {
 	for {
 		select {
 		case <-a.ctx.Done():
-			return context.Cause(a.ctx)
+			return a.ctx.Err()
 		case g, more := <-a.work:
 			if !more {
 				if a.load != nil {

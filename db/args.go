@@ -10,6 +10,7 @@ import (
 	"image/png"
 	"math"
 	"reflect"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -41,6 +42,24 @@ func bindArgs(args []any) (query.Args, error) {
 	}
 	return out, nil
 }
+
+// insideNull returns what a sql.Null[T] holds, nil where it is not valid: its Value
+// method knows no vectors.
+func insideNull(rv reflect.Value) (any, bool) {
+	rv = reflect.Indirect(rv)
+	if !rv.IsValid() { // a nil pointer
+		return nil, false
+	}
+	if t := rv.Type(); t.PkgPath() != "database/sql" || !strings.HasPrefix(t.Name(), "Null[") {
+		return nil, false
+	}
+	if !rv.FieldByName("Valid").Bool() {
+		return nil, true
+	}
+	return rv.FieldByName("V").Interface(), true
+}
+
+var valuer = reflect.TypeFor[driver.Valuer]()
 
 // ToValue turns a Go value into a Value, by the table in the package comment.
 // Vectors are copied: v may be changed afterwards. A decoded picture becomes a
@@ -105,8 +124,13 @@ func ToValue(v any) (Value, error) {
 		}
 		return pictureValue(x)
 	case driver.Valuer:
-		if rv := reflect.ValueOf(x); rv.Kind() == reflect.Pointer && rv.IsNil() {
+		// As database/sql has it: a nil pointer is NULL if the type it would point
+		// at has the method, and otherwise left to the method.
+		if rv := reflect.ValueOf(x); rv.Kind() == reflect.Pointer && rv.IsNil() && rv.Type().Elem().Implements(valuer) {
 			return Value{}, nil
+		}
+		if v, ok := insideNull(reflect.ValueOf(x)); ok {
+			return ToValue(v)
 		}
 		inner, err := x.Value()
 		if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// Table describes a table.
+// Table describes a table. What DB.Table and its like return owns its slices.
 type Table struct {
 	Name       string
 	Columns    []Column
@@ -48,6 +48,9 @@ func (db *DB) Table(ctx context.Context, name string) (Table, error) {
 // Tables describes all tables as the transaction sees them.
 func (tx *Tx) Tables(ctx context.Context) ([]Table, error) { return tx.s.tables(ctx) }
 
+// Table describes one table as the transaction sees it.
+func (tx *Tx) Table(ctx context.Context, name string) (Table, error) { return tx.s.table(ctx, name) }
+
 // Tables describes all tables as the session sees them, those its open
 // transaction has made included.
 func (c *Conn) Tables(ctx context.Context) ([]Table, error) { return c.s.tables(ctx) }
@@ -77,8 +80,8 @@ func (s *session) look(ctx context.Context, fn func(v *storage.View) error) erro
 	defer done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed != nil {
-		return s.closed
+	if err := s.over(); err != nil {
+		return err
 	}
 	return s.qs.Look(fn)
 }

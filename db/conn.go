@@ -68,6 +68,17 @@ func (c *Conn) Failed() bool {
 	return c.s.qs.Failed()
 }
 
+// Ping returns ErrClosed after Close of the session or the DB, the context's error
+// if it has ended, and otherwise nil.
+func (c *Conn) Ping(ctx context.Context) error {
+	if err := c.s.db.Ping(ctx); err != nil {
+		return err
+	}
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	return c.s.closed
+}
+
 // Close rolls back an open transaction and ends the session.
 func (c *Conn) Close() error {
 	err := c.s.finish(ErrClosed, c.s.qs.Close)
@@ -94,7 +105,7 @@ func (s *session) endTx(end func() error) error {
 		return s.closed
 	}
 	for r := range s.rows {
-		r.closeLocked(nil)
+		r.closeLocked(ErrTxDone)
 	}
 	return end()
 }

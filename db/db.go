@@ -14,7 +14,7 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// DB is an open store. It is safe for concurrent use.
+// DB is an open store, made by Open. It is safe for concurrent use.
 type DB struct {
 	dir      string
 	opts     Options
@@ -44,9 +44,8 @@ type counts struct {
 // Open opens the store in the folder dir, and makes one if there is none. The
 // folder ":memory:" is a store in memory. opts may be nil.
 //
-// The errors to expect: ErrLocked when another process holds the folder,
-// ErrNotStore when it holds something else, ErrFormat when a newer Lupa wrote
-// it, ErrCorrupt.
+// The errors to expect: ErrLocked when the folder is open already, ErrNotStore
+// when it holds something else, ErrFormat when a newer Lupa wrote it, ErrCorrupt.
 func Open(dir string, opts *Options) (*DB, error) {
 	db := &DB{dir: dir, open: map[handle]struct{}{}, done: make(chan struct{})}
 	if opts != nil {

@@ -19,13 +19,19 @@
 //     that BEGIN and COMMIT can be statements.
 //   - [Appender] takes rows from Go values in bulk.
 //
+// [Select], [Get], [Each] and [Collect] put rows into structs, [DB.Update] and
+// [DB.View] wrap a function in a transaction, and [DB.Nearest] searches without a
+// statement. Structs of options may be nil, and their zero fields mean the
+// default; what is not made by [Open] or a method, such as a zero DB or Tx, is of
+// no use.
+//
 // # Arguments
 //
 // Parameters are written ?, $1 or :name. A Go argument becomes a value so:
 //
 //	nil, and nil pointers                   NULL
 //	bool                                    BOOLEAN
-//	all integers                            INTEGER (an uint64 beyond int64 is an error)
+//	all integers                            INTEGER (a uint64 beyond int64 is an error)
 //	float32, float64                        REAL
 //	string                                  TEXT; encoded where a vector is asked for
 //	[]byte                                  BLOB

@@ -16,7 +16,7 @@ var (
 	ErrClosed = storage.ErrClosed
 	// ErrReadOnly: a write to a store or transaction opened for reading.
 	ErrReadOnly = storage.ErrReadOnly
-	// ErrLocked: another process has the store open.
+	// ErrLocked: the store is open already, in another process or this one.
 	ErrLocked = storage.ErrLocked
 	// ErrCorrupt: the store is damaged. CorruptError says where.
 	ErrCorrupt = storage.ErrCorrupt
@@ -36,8 +36,11 @@ var (
 	// sql.ErrTxDone.
 	ErrTxDone = sql.ErrTxDone
 	// ErrTxFailed: a statement of the transaction failed, so that only Rollback is
-	// left; Commit returned this and kept nothing.
+	// left. Other statements return this, and so does Commit, having kept nothing.
 	ErrTxFailed = query.ErrRolledBack
+	// ErrTooLarge: a transaction changes more than can be kept in memory; use COPY,
+	// an Appender, or several transactions.
+	ErrTooLarge = storage.ErrTooLarge
 	// ErrNoTransaction: COMMIT or ROLLBACK outside of a transaction.
 	ErrNoTransaction = query.ErrNoTransaction
 	// ErrInTransaction: BEGIN within a transaction.
@@ -46,31 +49,49 @@ var (
 
 var errNeedsSession = errors.New("BEGIN is for a session; use DB.Update, DB.Begin or DB.Conn")
 
-// Errors to look for with errors.As.
+// Errors to look for with errors.As, as pointers:
+//
+//	var unique *db.UniqueError
+//	if errors.As(err, &unique) { ... }
 type (
 	// ParseError is an error at a place of the statement's text: syntax, or a name
-	// or type that doesn't fit.
+	// or type that doesn't fit. Its fields are Line, Column (characters, from 1),
+	// Offset (bytes, from 0), Msg, Hint (such as `did you mean "width"?`) and Err,
+	// the same as one of the errors below, or nil.
 	ParseError = query.Error
-	// UniqueError: a row would repeat a primary key or a key of a unique index.
+	// UniqueError: a row would repeat a primary key or a key of a unique index. Its
+	// fields are Table, Index ("" for the primary key), Columns, Key (as one reads
+	// it) and Row (of the input, from 0; -1 where it is not known).
 	UniqueError = storage.UniqueError
-	// NotNullError: NULL for a column that is NOT NULL.
+	// NotNullError: NULL for a column that is NOT NULL. Its fields are Table, Column
+	// and Row (of the input, from 0; -1 where it is not known).
 	NotNullError = storage.NotNullError
-	// DimensionError: a vector of another length than its column's.
+	// DimensionError: a vector of another length than its column's. Its fields are
+	// Table, Column, Got and Want.
 	DimensionError = storage.DimensionError
-	// NotFiniteError: a vector with NaN or an infinity.
+	// NotFiniteError: a vector with NaN or an infinity. Its fields are Table, Column
+	// and Row (of the input, from 0; -1 where it is not known).
 	NotFiniteError = storage.NotFiniteError
-	// NoTableError: there is no table of the name.
+	// NoTableError: there is no table of the name. Its field is Table.
 	NoTableError = storage.NoTableError
-	// NoColumnError: the table has no column of the name.
+	// NoColumnError: the table has no column of the name. Its fields are Table and
+	// Column.
 	NoColumnError = storage.NoColumnError
-	// NoIndexError: there is no index of the name.
+	// NoIndexError: there is no index of the name. Its field is Index.
 	NoIndexError = storage.NoIndexError
-	// ExistsError: a table, column or index of the name is there already.
+	// ExistsError: a table, column or index of the name is there already. Its fields
+	// are What ("table", "column" or "index") and Name.
 	ExistsError = storage.ExistsError
-	// CorruptError names the damaged part of a store.
+	// MemoryError: a statement needs more than Options.MemoryBudget. Its fields are
+	// What (the work that needs it) and Limit (bytes).
+	MemoryError = query.MemoryError
+	// CorruptError names the damaged part of a store: Table, Column and Where, any of
+	// which may be "", and in Err what is wrong. It is ErrCorrupt for errors.Is.
 	CorruptError = storage.CorruptError
-	// EncoderMismatchError names the two models.
+	// EncoderMismatchError names the column, by Table and Column, and the two models,
+	// Stored and Given. It is ErrEncoderMismatch for errors.Is.
 	EncoderMismatchError = encoder.MismatchError
-	// EncoderNotFoundError says where an encoder was looked for.
+	// EncoderNotFoundError says that there is no encoder of the name Name, where it
+	// was looked for (Tried) and which there are (Known).
 	EncoderNotFoundError = encoder.NotFoundError
 )

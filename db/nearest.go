@@ -36,6 +36,11 @@ func (tx *Tx) Nearest(ctx context.Context, table, column string, query any, k in
 	return nearest(ctx, tx.s, table, column, query, k, opts)
 }
 
+// Nearest searches within the session: see DB.Nearest.
+func (c *Conn) Nearest(ctx context.Context, table, column string, query any, k int, opts *NearestOptions) ([]Match, error) {
+	return nearest(ctx, c.s, table, column, query, k, opts)
+}
+
 func nearest(ctx context.Context, s *session, table, column string, what any, k int, opts *NearestOptions) ([]Match, error) {
 	if opts == nil {
 		opts = &NearestOptions{}

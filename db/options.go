@@ -58,30 +58,35 @@ type Options struct {
 	AllowURLs bool
 
 	// Progress is called during work that may take long, about ten times a
-	// second, from the goroutine that does the work. WithProgress overrides it
-	// for one call.
+	// second, from the goroutine that does the work, and concurrently for
+	// concurrent statements. WithProgress overrides it for one call.
 	Progress func(Progress)
 
 	// Warn is told what did not stop a statement but should be known, such as a
 	// picture that could not be read during an import, with the path and the reason.
+	// It may be called concurrently. WithWarn overrides it for one call.
 	Warn func(message string)
 
 	// Trace is told of every statement: see Tracer.
 	Trace Tracer
 }
 
-// Progress is how far work has come: what it is doing, how many units of how
-// many (0 where that is not known) are done.
+// Progress is how far work has come: Stage is what it is doing, Done of Total (0
+// where that is not known) are the units done, and Unit is what they are: "rows",
+// "bytes", "pictures".
 type Progress = query.Progress
 
-// A Tracer sees every statement begin and end. Its methods are called on the
-// goroutine that runs the statement, and concurrently for concurrent statements.
+// A Tracer sees every statement begin and end. Its methods are called concurrently
+// for concurrent statements. They may not use the Rows, Tx or Conn of the statement
+// they are told of, which wait for them.
 type Tracer interface {
-	// StatementStart is called before a statement runs. The context it returns is
+	// StatementStart is called before a statement runs, on the goroutine that runs
+	// it. The context it returns is
 	// the one the statement runs in, so that a tracer can hang a span on it.
 	StatementStart(ctx context.Context, sql string) context.Context
-	// StatementEnd is called once, when the statement has failed or its rows
-	// have been read or closed.
+	// StatementEnd is called once, when the statement has failed or its rows have
+	// been read or closed; on another goroutine where a context that ended, or
+	// DB.Close, has closed them.
 	StatementEnd(ctx context.Context, e StatementEvent)
 }
 

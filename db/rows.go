@@ -45,7 +45,7 @@ type Rows struct {
 // newRows returns rows that DB.Close can cancel already. s.mu is held.
 func (s *session) newRows(w *watch) (*Rows, error) {
 	r := &Rows{s: s, watch: w}
-	r.ctx, r.cancel = context.WithCancel(w.ctx)
+	r.ctx, r.cancel = s.within(w.ctx)
 	return r, s.addRows(r)
 }
 
@@ -78,7 +78,7 @@ func (r *Rows) open(res *query.Result) {
 	}
 	r.s.rows[r] = struct{}{}
 	if ctx := r.watch.ctx; ctx.Done() != nil {
-		r.stop = context.AfterFunc(ctx, func() { r.abort(context.Cause(ctx)) })
+		r.stop = context.AfterFunc(ctx, func() { r.abort(ctx.Err()) })
 	}
 }
 
@@ -113,6 +113,9 @@ func (r *Rows) closeLocked(err error) error {
 	r.cancel()
 	delete(r.s.rows, r)
 	r.s.db.unregister(r)
+	if err == ErrTxDone {
+		err = nil // the statement has not failed
+	}
 	r.watch.end(r.n, r.result.RowsAffected, err)
 	return closed
 }
@@ -161,7 +164,7 @@ func (r *Rows) fetch() bool {
 	for {
 		b, err := r.res.Next(r.ctx)
 		if err != nil {
-			r.closeLocked(r.s.db.reason(err))
+			r.closeLocked(r.s.reason(err))
 			return false
 		}
 		if b == nil {
@@ -260,7 +263,9 @@ func (r *Rows) Values() []Value {
 	return r.values()
 }
 
-// Err returns the error that ended the rows before their end, or nil.
+// Err returns the error that ended the rows before their end: that of the
+// context, ErrClosed after DB.Close, ErrTxDone when the transaction they read
+// from was ended. It is nil after the last row, and after Close.
 func (r *Rows) Err() error {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()

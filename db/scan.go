@@ -89,7 +89,11 @@ func scanInto(dest any, v Value) error {
 			return nil
 		}
 	case sql.Scanner:
-		return d.Scan(GoValue(v))
+		src := GoValue(v)
+		if raw, ok := src.(json.RawMessage); ok {
+			src = []byte(raw) // what a Scanner is told to expect
+		}
+		return d.Scan(src)
 	}
 	rv := reflect.ValueOf(dest)
 	if rv.Kind() != reflect.Pointer || rv.IsNil() {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Querier is what runs queries: *DB, *Tx and *Conn.
+// Querier is what runs queries: *DB, *Tx and *Conn. For a Stmt, see Collect.
 type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (*Rows, error)
 }
@@ -21,9 +21,20 @@ type Querier interface {
 // regard to underscores, is the column's; a column without field is an error,
 // a field without column stays zero, and `lupa:"-"` hides a field. Fields of
 // embedded structs count. Otherwise the query has one column, which goes into T.
+// Values are converted as by Rows.Scan. Without rows the slice is empty, not nil.
 func Select[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T, error) {
+	return Collect[T](q.Query(ctx, sql, args...))
+}
+
+// Collect reads rows to their end, and closes them, as values of T: see Select. It
+// takes what a Query method returns:
+//
+//	photos, err := db.Collect[photo](stmt.Query(ctx, "a wolf"))
+//
+// With an error it returns that, and does not look at rows.
+func Collect[T any](rows *Rows, err error) ([]T, error) {
 	out := []T{}
-	for t, err := range Each[T](ctx, q, sql, args...) {
+	for t, err := range each[T](rows, err) {
 		if err != nil {
 			return nil, err
 		}
@@ -32,11 +43,18 @@ func Select[T any](ctx context.Context, q Querier, sql string, args ...any) ([]T
 	return out, nil
 }
 
-// Each is Select one row at a time. An error comes last, with a zero T.
+// Each is Select one row at a time; the query runs when the loop begins, and its
+// rows are closed when the loop ends. An error comes last, with a zero T.
 func Each[T any](ctx context.Context, q Querier, sql string, args ...any) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
+		each[T](q.Query(ctx, sql, args...))(yield)
+	}
+}
+
+// each iterates over what a Query method has returned, once.
+func each[T any](rows *Rows, err error) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		var zero T
-		rows, err := q.Query(ctx, sql, args...)
 		if err != nil {
 			yield(zero, err)
 			return

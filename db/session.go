@@ -18,6 +18,7 @@ type session struct {
 	control error // for BEGIN, COMMIT and ROLLBACK where they are no statements
 
 	mu     sync.Mutex
+	life   context.Context    // of a Tx: cancels what it is running; or nil
 	rows   map[*Rows]struct{} // begun and not read to the end
 	closed error              // why it can't be used any more
 }
@@ -81,8 +82,8 @@ func (s *session) start(w *watch, st *query.Stmt, args query.Args) (*Rows, error
 	defer s.db.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed != nil {
-		return nil, s.closed
+	if err := s.over(); err != nil {
+		return nil, err
 	}
 	if err := w.ctx.Err(); err != nil {
 		return nil, err
@@ -99,10 +100,38 @@ func (s *session) start(w *watch, st *query.Stmt, args query.Args) (*Rows, error
 	res, err := s.qs.Run(r.ctx, st, args, s.hooks(w.ctx))
 	if err != nil {
 		r.drop()
-		return nil, s.db.reason(err)
+		return nil, s.reason(err)
 	}
 	r.open(res)
 	return r, nil
+}
+
+// over returns why the session can't be used any more, or nil. s.mu is held.
+func (s *session) over() error {
+	if s.closed == nil && s.life != nil {
+		return s.life.Err() // it is about to be closed
+	}
+	return s.closed
+}
+
+// within returns a context for a statement that ctx and the end of the session's
+// life cancel. s.mu is held.
+func (s *session) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	if s.life == nil {
+		return ctx, cancel
+	}
+	stop := context.AfterFunc(s.life, cancel)
+	return ctx, func() { stop(); cancel() }
+}
+
+// reason is err, or why a statement was cancelled that its own context did not
+// cancel. s.mu is held.
+func (s *session) reason(err error) error {
+	if errors.Is(err, context.Canceled) && s.life != nil && s.life.Err() != nil {
+		return s.life.Err()
+	}
+	return s.db.reason(err)
 }
 
 // reason is err, or ErrClosed if that is why a context was cancelled.
@@ -173,7 +202,7 @@ func (s *session) finish(reason error, last func() error) error {
 	}
 	s.closed = reason
 	for r := range s.rows {
-		r.closeLocked(nil)
+		r.closeLocked(reason)
 	}
 	return last()
 }

@@ -88,14 +88,14 @@ func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Ar
 	defer s.db.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed != nil {
-		return nil, s.closed
+	if err := s.over(); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	// The run is over when the last of its rows is closed.
-	run, cancel := context.WithCancel(ctx)
+	run, cancel := s.within(ctx)
 	var left atomic.Int64
 	left.Store(int64(len(args)))
 	rows := make([]*Rows, 0, len(args))
@@ -124,7 +124,7 @@ func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Ar
 	}
 	results, err := s.qs.RunMany(run, st, args, s.hooks(ctx))
 	if err != nil {
-		return nil, s.db.reason(err)
+		return nil, s.reason(err)
 	}
 	for i, r := range rows {
 		r.open(results[i])

@@ -14,19 +14,22 @@ type TxOptions struct {
 
 // Tx is a transaction. A writing one is the store's only writer until Commit or
 // Rollback; it sees what it has written itself, others see nothing of it
-// before Commit. When a statement fails, only Rollback is left; one that does not
-// even parse has not run, and changes nothing. Rows still open
-// are closed by Commit and Rollback; a statement that writes first reads what is
-// left of them into memory. A Tx is for one goroutine at a time.
+// before Commit. When a statement fails, only Rollback is left, and everything
+// else gives ErrTxFailed; one that does not even parse has not run, and changes
+// nothing. Rows still open are closed by Commit and Rollback, and their Err is
+// ErrTxDone; a statement that writes first reads what is left of them into
+// memory. A Tx is for one goroutine at a time.
 type Tx struct {
 	s    *session
-	stop func() bool
+	stop func() bool // takes back the watch over Begin's context; guarded by s.mu
 }
 
 var errTxControl = errors.New("in a Tx, BEGIN, COMMIT and ROLLBACK are methods, not statements")
 
-// Begin starts a transaction, waiting for the writer before it as long as ctx
-// allows. When ctx ends before Commit, the transaction is rolled back.
+// Begin starts a transaction; a nil opts is one that writes. It waits for the
+// writer before it as long as ctx allows. When ctx ends before Commit, what the
+// transaction is running is cancelled and the transaction rolled back; Commit
+// then returns the error of ctx.
 func (db *DB) Begin(ctx context.Context, opts *TxOptions) (*Tx, error) {
 	if opts == nil {
 		opts = &TxOptions{}
@@ -42,7 +45,10 @@ func (db *DB) Begin(ctx context.Context, opts *TxOptions) (*Tx, error) {
 		return nil, err
 	}
 	if ctx.Done() != nil {
-		tx.stop = context.AfterFunc(ctx, func() { tx.abort(context.Cause(ctx)) })
+		s.mu.Lock() // ctx or DB.Close may end the transaction right now
+		s.life = ctx
+		tx.stop = context.AfterFunc(ctx, func() { tx.abort(ctx.Err()) })
+		s.mu.Unlock()
 	}
 	return tx, nil
 }
@@ -112,8 +118,8 @@ func (tx *Tx) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 func (s *session) prepare(ctx context.Context, sql string) (*Stmt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed != nil {
-		return nil, s.closed
+	if err := s.over(); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -128,6 +134,12 @@ func (s *session) prepare(ctx context.Context, sql string) (*Stmt, error) {
 // Commit makes the transaction's writes durable and visible: all of them or, when
 // it returns an error, none.
 func (tx *Tx) Commit() error {
+	tx.s.mu.Lock()
+	life := tx.s.life
+	tx.s.mu.Unlock()
+	if life != nil && life.Err() != nil {
+		tx.abort(life.Err()) // which is on its way already
+	}
 	// Not the context of Begin: once asked to, a commit goes through.
 	return tx.finish(ErrTxDone, func() error { return tx.s.qs.Commit(context.Background()) })
 }
@@ -137,8 +149,11 @@ func (tx *Tx) Commit() error {
 func (tx *Tx) Rollback() error { return tx.finish(ErrTxDone, tx.s.qs.Rollback) }
 
 func (tx *Tx) finish(reason error, last func() error) error {
-	if tx.stop != nil {
-		tx.stop()
+	tx.s.mu.Lock()
+	stop := tx.stop
+	tx.s.mu.Unlock()
+	if stop != nil {
+		stop()
 	}
 	err := tx.s.finish(reason, last)
 	tx.s.db.unregister(tx)

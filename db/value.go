@@ -8,10 +8,14 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Value is one value of the language: immutable, its zero value NULL.
+// Value is one value of the language: immutable, its zero value NULL. Kind tells
+// which of Bool, Int, Float, Str (the bytes of a BLOB as well), Time and Vec has
+// it, IsNull whether there is none; String is how the language prints it. GoValue
+// and ToValue convert from and to Go's types.
 type Value = value.Value
 
-// Type is the type of a column: a Kind and, for a vector, its dimension.
+// Type is the type of a column: a Kind and, for a vector, its dimension Dim. Its
+// String is how CREATE TABLE has it.
 type Type = value.Type
 
 // Kind is the type of a value, without the dimension of a vector.
@@ -30,7 +34,8 @@ const (
 	Vector    = value.Vector
 )
 
-// Image is a picture as an argument: the bytes of a file, or decoded pixels.
+// Image is a picture as an argument: the bytes of a file (jpg, png, webp, ...) in
+// Data, or pixels in Decoded.
 type Image = encoder.Image
 
 // Named returns the argument of the parameter :name. It is sql.Named.

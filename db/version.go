@@ -7,10 +7,10 @@ import (
 // Version is the version of Lupa, by semver.org: see CHANGELOG.md beside this file.
 const Version = "0.1.0"
 
-// Commit returns the commit that the program's copy of Lupa was built from, where
-// the build tells: in a program built in Lupa's own repository the revision of the
-// working tree, in one that depends on Lupa the version of the module; otherwise "".
-func Commit() string {
+// Revision returns what the program's copy of Lupa was built from, where the build
+// tells: in a program of Lupa's own repository the commit of the working tree, in
+// one that depends on Lupa the version of the module; otherwise "".
+func Revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""

@@ -2,13 +2,20 @@
 package examples_test
 
 import (
+	"bufio"
 	"encoding/csv"
+	"encoding/json"
 	"errors"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/lupadb/lupa/db"
@@ -118,6 +125,24 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
+// TestReadmeProgram: the program that README shows is quickstart but for the name of
+// the model.
+func TestReadmeProgram(t *testing.T) {
+	read := func(name string) string {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.ReplaceAll(string(data), "\r\n", "\n")
+	}
+	_, shown, _ := strings.Cut(read("README.md"), "\n```go\n")
+	shown, _, _ = strings.Cut(shown, "```\n")
+	_, program, _ := strings.Cut(read("examples/quickstart/main.go"), "\npackage main\n")
+	if want := "package main\n" + strings.ReplaceAll(program, "'toy-clip'", "'clip-vit-base-patch32'"); shown != want {
+		t.Errorf("README shows\n%s\nthe program is\n%s", shown, want)
+	}
+}
+
 func TestImagesearch(t *testing.T) {
 	needRuntime(t)
 	index := filepath.Join(t.TempDir(), "index")
@@ -219,6 +244,88 @@ func TestDemo(t *testing.T) {
 func TestHTTPServer(t *testing.T) {
 	needRuntime(t)
 	want(t, run(t, root, "httpserver", "-store", store(t), "-load", "500"), `\A500 requests, \d+ a second; half within \S+, 99% within \S+\n\z`)
+}
+
+// TestHTTPServerStops sends SIGTERM while requests are on their way: all of them
+// are answered, nobody else is, and the program ends without complaint.
+func TestHTTPServerStops(t *testing.T) {
+	needRuntime(t)
+	if runtime.GOOS == "windows" {
+		t.Skip("no SIGTERM there")
+	}
+	cmd := exec.Command(filepath.Join(bin, "httpserver"), "-store", store(t), "-addr", "localhost:0")
+	cmd.Dir = root
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	said := bufio.NewReader(stderr)
+	line, err := said.ReadString('\n')
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "listening on http://")
+	if err != nil || !ok {
+		t.Fatalf("the server says %q, %v", line, err)
+	}
+	dial := func() net.Conn {
+		t.Helper()
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	send := func(c net.Conn, s string) {
+		t.Helper()
+		if _, err := io.WriteString(c, s); err != nil {
+			t.Error(err)
+		}
+	}
+	found := func(c net.Conn) {
+		t.Helper()
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Errorf("no answer: %v", err)
+			return
+		}
+		defer resp.Body.Close()
+		var photos []struct{ ID string }
+		if err := json.NewDecoder(resp.Body).Decode(&photos); err != nil || len(photos) != 7 {
+			t.Errorf("%s, %d photos, %v", resp.Status, len(photos), err)
+		}
+	}
+	var conns []net.Conn
+	for range 20 { // half of a request
+		c := dial()
+		send(c, "GET /search?q=a+dog&k=7 HTTP/1.1\r\n")
+		conns = append(conns, c)
+	}
+	last := dial() // accepted after all of the others
+	send(last, "GET /search?q=two+red+fish&k=7 HTTP/1.1\r\nHost: x\r\n\r\n")
+	found(last)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for { // until nobody is let in any more
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			break
+		}
+		c.Close()
+	}
+	for _, c := range conns { // the other half
+		send(c, "Host: x\r\n\r\n")
+	}
+	for _, c := range conns {
+		found(c)
+	}
+	rest, _ := io.ReadAll(said)
+	if err := cmd.Wait(); err != nil || len(rest) > 0 {
+		t.Errorf("the server ended with %v, saying %q", err, rest)
+	}
 }
 
 // TestWithoutCgo builds what is said to need no C compiler.

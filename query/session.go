@@ -10,7 +10,15 @@ import (
 
 // ErrAborted is returned by every statement but COMMIT and ROLLBACK once a
 // statement of a transaction has failed.
-var ErrAborted = errors.New("the transaction has failed and waits for ROLLBACK; nothing of it will be kept")
+var ErrAborted error = aborted{}
+
+// aborted is ErrRolledBack for errors.Is: one error to look for, whoever tells.
+type aborted struct{}
+
+func (aborted) Error() string {
+	return "the transaction has failed and waits for ROLLBACK; nothing of it will be kept"
+}
+func (aborted) Is(target error) bool { return target == ErrRolledBack }
 
 // ErrRolledBack is returned by Session.Commit when the transaction had failed,
 // so that it was rolled back instead. The statement COMMIT says so by its tag.

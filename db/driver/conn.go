@@ -19,7 +19,6 @@ import (
 type Conn struct {
 	store   *db.DB
 	session *db.Conn
-	closed  bool
 }
 
 var (
@@ -41,18 +40,24 @@ func (c *Conn) DB() *db.DB { return c.store }
 func (c *Conn) Session() *db.Conn { return c.session }
 
 // Close ends the session.
-func (c *Conn) Close() error {
-	c.closed = true
-	return c.session.Close()
-}
+func (c *Conn) Close() error { return c.session.Close() }
 
-// Ping tells whether the store is open.
-func (c *Conn) Ping(ctx context.Context) error { return c.store.Ping(ctx) }
+// Ping tells whether the store is open, and gives up a connection whose session is
+// not.
+func (c *Conn) Ping(ctx context.Context) error {
+	if err := c.store.Ping(ctx); err != nil {
+		return err
+	}
+	if !c.IsValid() {
+		return driver.ErrBadConn
+	}
+	return nil
+}
 
 // ResetSession prepares the connection for its next user: a transaction that
 // was left open, by a BEGIN that was sent as a statement, is rolled back.
 func (c *Conn) ResetSession(ctx context.Context) error {
-	if c.closed {
+	if !c.IsValid() {
 		return driver.ErrBadConn
 	}
 	if c.session.InTransaction() {
@@ -64,7 +69,7 @@ func (c *Conn) ResetSession(ctx context.Context) error {
 }
 
 // IsValid tells whether the connection may go back into the pool.
-func (c *Conn) IsValid() bool { return !c.closed && c.store.Ping(context.Background()) == nil }
+func (c *Conn) IsValid() bool { return c.session.Ping(context.Background()) == nil }
 
 // CheckNamedValue turns an argument into a db.Value.
 func (c *Conn) CheckNamedValue(nv *driver.NamedValue) error {

@@ -33,9 +33,15 @@
 // # Transactions
 //
 // A transaction that is not read-only is the store's one writer from Begin to
-// Commit; others that want to write wait as long as their context allows. Every
-// isolation level up to sql.LevelSerializable is granted. There is no
-// LastInsertId: use RETURNING.
+// Commit; others that want to write wait as long as their context allows. With
+// sql.TxOptions.ReadOnly it is a view of the store as it is at Begin, which never
+// waits; a store opened with mode=ro has no others. Every isolation level up to
+// sql.LevelSerializable is granted. When a statement fails, only Rollback is left:
+// everything else, Commit included, gives db.ErrTxFailed.
+//
+// A query is one statement and has one set of rows; Exec takes several, separated
+// by semicolons. There is no LastInsertId: use RETURNING. Nor are there output
+// parameters.
 //
 // Errors are those of package db, for errors.Is and errors.As.
 package driver

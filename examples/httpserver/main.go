@@ -4,7 +4,9 @@
 //	httpserver -store demo.lupa -addr localhost:8080
 //	httpserver -store demo.lupa -load 1000        # measure itself and exit
 //
-// One DB serves all requests; a request that is given up cancels its query.
+// One DB serves all requests; a request that is given up cancels its query. Ctrl-C
+// or SIGTERM ends it: it listens no longer, answers the requests it has, and closes
+// the store.
 package main
 
 import (
@@ -24,6 +26,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,7 +45,7 @@ func main() {
 		load = flag.Int("load", 0, "send this many requests to itself, report, and exit")
 	)
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, *path, *addr, *load); err != nil {
 		log.Fatal(err)
@@ -51,7 +54,7 @@ func main() {
 
 func run(ctx context.Context, path, addr string, load int) error {
 	store, err := db.Open(path, &db.Options{
-		ReadOnly:    true,
+		ReadOnly:    true, // several servers may share the store
 		NoFiles:     true, // requests come from strangers
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: []string{"testdata/models"}}),
 	})
@@ -77,15 +80,16 @@ func run(ctx context.Context, path, addr string, load int) error {
 		err = measure(ctx, store, "http://"+ln.Addr().String(), load)
 	} else {
 		log.Printf("listening on http://%s", ln.Addr())
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case err := <-done:
+			return err
+		}
 	}
-	shutdown, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	// Requests that take longer than this lose their queries to store.Close.
+	shutdown, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	err = errors.Join(err, server.Shutdown(shutdown))
-	if e := <-done; !errors.Is(e, http.ErrServerClosed) {
-		err = errors.Join(err, e)
-	}
-	return err
+	return errors.Join(err, server.Shutdown(shutdown))
 }
 
 type photo struct {
@@ -113,27 +117,13 @@ func newHandler(ctx context.Context, store *db.DB) (http.Handler, error) {
 				http.Error(w, "want "+param+"=... and k from 1 to 100", http.StatusBadRequest)
 				return
 			}
-			rows, err := st.Query(r.Context(), what, k)
+			found, err := db.Collect[photo](st.Query(r.Context(), what, k))
 			if err != nil {
 				fail(w, err)
 				return
 			}
-			defer rows.Close()
-			out := []photo{}
-			for rows.Next() {
-				var p photo
-				if err := rows.Scan(&p.ID, &p.Score, &p.Caption); err != nil {
-					fail(w, err)
-					return
-				}
-				out = append(out, p)
-			}
-			if err := rows.Err(); err != nil {
-				fail(w, err)
-				return
-			}
 			w.Header().Set("Content-Type", "application/json")
-			json.NewEncoder(w).Encode(out)
+			json.NewEncoder(w).Encode(found)
 		}
 	}
 	registry := prometheus.NewRegistry()

@@ -1,6 +1,7 @@
-// Quickstart: pictures go in, a phrase comes back as the best of them.
+// Quickstart: the pictures of a folder go in, a phrase comes back as the best of
+// them. It is the program of the README, with the small model of the tests.
 //
-//	go run ./examples/quickstart testdata/toy-clip/scenes 'a dog playing in the snow'
+//	LUPA_MODELS=testdata/models go run ./examples/quickstart testdata/toy-clip/scenes 'a dog playing in the snow'
 package main
 
 import (
@@ -15,7 +16,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	store, err := db.Open("quickstart.lupa", &db.Options{OpenEncoder: onnx.Opener(&onnx.Options{Models: []string{"testdata/models"}})})
+	store, err := db.Open("quickstart.lupa", &db.Options{OpenEncoder: onnx.Opener(nil)})
 	if err != nil {
 		log.Fatal(err)
 	}
