@@ -97,7 +97,7 @@ func (w *worker) block(b uint32) error {
 		var data []byte
 		for i := range jobs {
 			j := &jobs[i]
-			if !anyOf(&j.set, page*rpp, rpp) {
+			if !anyIn(&j.set, page*rpp, rpp) {
 				continue
 			}
 			if data == nil {
@@ -115,19 +115,6 @@ func (w *worker) block(b uint32) error {
 		}
 	}
 	return nil
-}
-
-// anyOf reports whether the set has a row in [from, from+n).
-func anyOf(s *BlockSet, from, n int) bool {
-	if n < 64 {
-		return s[from/64]>>(from%64)&(1<<n-1) != 0
-	}
-	for _, w := range s[from/64 : (from+n)/64] {
-		if w != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // score offers the rows of a page that are in the set; first is the position of the page's
