@@ -160,10 +160,39 @@ func scanVNNI() {
 
 const rowsSig = "func(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)"
 
-// rowPrologue loads the parameters and, per row, points code at its bytes.
+// rowPrologue loads the parameters.
 func rowPrologue() (plane, width, rows, n, table, out reg.Register) {
 	return Load(Param("plane"), GP64()), Load(Param("width"), GP64()), Load(Param("rows"), GP64()),
 		Load(Param("n"), GP64()), Load(Param("table"), GP64()), Load(Param("out"), GP64())
+}
+
+// rowEnds computes the last of n rows, and how many times 32 bytes a row has.
+func rowEnds(width, rows, n reg.Register) (last, parts reg.GPVirtual) {
+	last = GP64()
+	LEAQ(Mem{Base: rows, Index: n, Scale: 2, Disp: -2}, last)
+	parts = GP64()
+	MOVQ(width, parts)
+	SHRQ(Imm(5), parts)
+	return last, parts
+}
+
+// rowStart points a register at the bytes of the next row.
+func rowStart(plane, width, rows reg.Register, last reg.GPVirtual) reg.GPVirtual {
+	at := GP64()
+	// Rows are far apart: fetch the one eight ahead, or the last one again.
+	MOVQ(rows, at)
+	ADDQ(Imm(16), at)
+	CMPQ(at, last)
+	CMOVQHI(last, at)
+	MOVWLZX(Mem{Base: at}, at.As32())
+	IMULQ(width, at)
+	for line := 0; line < 192; line += 64 {
+		PREFETCHT0(Mem{Base: plane, Index: at, Scale: 1, Disp: line})
+	}
+	MOVWLZX(Mem{Base: rows}, at.As32())
+	IMULQ(width, at)
+	ADDQ(plane, at)
+	return at
 }
 
 func rowsAVX2() {
@@ -174,26 +203,9 @@ func rowsAVX2() {
 	mask, ones := YMM(), YMM()
 	dup32(0x03030303, mask)
 	dup32(0x00010001, ones)
-	last := GP64()
-	LEAQ(Mem{Base: rows, Index: n, Scale: 2, Disp: -2}, last)
-	parts := GP64()
-	MOVQ(width, parts)
-	SHRQ(Imm(5), parts)
+	last, parts := rowEnds(width, rows, n)
 	loop("row", n, func() {
-		at := GP64()
-		// Rows are far apart: fetch the one eight ahead, or the last one again.
-		MOVQ(rows, at)
-		ADDQ(Imm(16), at)
-		CMPQ(at, last)
-		CMOVQHI(last, at)
-		MOVWLZX(Mem{Base: at}, at.As32())
-		IMULQ(width, at)
-		for line := 0; line < 192; line += 64 {
-			PREFETCHT0(Mem{Base: plane, Index: at, Scale: 1, Disp: line})
-		}
-		MOVWLZX(Mem{Base: rows}, at.As32())
-		IMULQ(width, at)
-		ADDQ(plane, at)
+		at := rowStart(plane, width, rows, last)
 		acc := ymms(2)
 		zeroY(acc...)
 		tab, left := GP64(), GP64()
@@ -258,26 +270,9 @@ func rowsVNNI() {
 	plane, width, rows, n, table, out := rowPrologue()
 	mask := YMM()
 	dup32(0x03030303, mask)
-	last := GP64()
-	LEAQ(Mem{Base: rows, Index: n, Scale: 2, Disp: -2}, last)
-	parts := GP64()
-	MOVQ(width, parts)
-	SHRQ(Imm(5), parts)
+	last, parts := rowEnds(width, rows, n)
 	loop("row", n, func() {
-		at := GP64()
-		// Rows are far apart: fetch the one eight ahead, or the last one again.
-		MOVQ(rows, at)
-		ADDQ(Imm(16), at)
-		CMPQ(at, last)
-		CMOVQHI(last, at)
-		MOVWLZX(Mem{Base: at}, at.As32())
-		IMULQ(width, at)
-		for line := 0; line < 192; line += 64 {
-			PREFETCHT0(Mem{Base: plane, Index: at, Scale: 1, Disp: line})
-		}
-		MOVWLZX(Mem{Base: rows}, at.As32())
-		IMULQ(width, at)
-		ADDQ(plane, at)
+		at := rowStart(plane, width, rows, last)
 		acc := ymms(4)
 		zeroY(acc...)
 		tab, left := GP64(), GP64()
