@@ -44,8 +44,9 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 	return nil, nil
 }
 
-// Version of the JSON schema. A reader refuses a newer one.
-const schemaVersion = 1
+// Version of the JSON schema. A reader refuses a newer one. Version 1 had no
+// page_rows: pages were of up to 256 KiB.
+const schemaVersion = 2
 
 type schemaJSON struct {
 	Version    int          `json:"version"`
@@ -68,6 +69,7 @@ type columnJSON struct {
 	Model      *encoder.Model `json:"model,omitempty"`
 	Fill       []byte         `json:"fill,omitempty"`
 	FillBlocks uint32         `json:"fill_blocks,omitempty"`
+	PageRows   int            `json:"page_rows,omitempty"`
 }
 
 type indexJSON struct {
@@ -86,7 +88,7 @@ func encodeSchema(d *TableDef) []byte {
 		c := &d.Columns[i]
 		j := columnJSON{
 			ID: c.ID, Name: c.Name, Kind: c.Type.Kind.String(), Dim: c.Type.Dim, NotNull: c.NotNull,
-			Default: c.Default, Encoder: c.Encoder, FillBlocks: c.fillBlocks,
+			Default: c.Default, Encoder: c.Encoder, FillBlocks: c.fillBlocks, PageRows: c.pageRows,
 		}
 		if c.Model != (encoder.Model{}) {
 			j.Model = &c.Model
@@ -122,7 +124,16 @@ func decodeSchema(b []byte) (*TableDef, error) {
 		}
 		c := ColumnDef{
 			ID: j.ID, Name: j.Name, Type: value.Type{Kind: kind, Dim: j.Dim}, NotNull: j.NotNull,
-			Default: j.Default, Encoder: j.Encoder, fillBlocks: j.FillBlocks,
+			Default: j.Default, Encoder: j.Encoder, fillBlocks: j.FillBlocks, pageRows: j.PageRows,
+		}
+		if kind == value.Vector {
+			most := block.RowsPerPage(j.Dim, block.MaxPageBytes)
+			if s.Version == 1 {
+				c.pageRows = most
+			}
+			if n := c.pageRows; n < 1 || n > most || n&(n-1) != 0 {
+				return nil, fmt.Errorf("column %q has pages of %d vectors", j.Name, n)
+			}
 		}
 		if j.Model != nil {
 			c.Model = *j.Model

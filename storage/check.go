@@ -319,7 +319,7 @@ func (c *checker) column(t *Table, at int, dead []*BlockSet) error {
 	for _, f := range families {
 		limit := to
 		if f == key.Pages {
-			limit *= uint32(BlockRows / block.RowsPerPage(def.Type.Dim))
+			limit *= def.pagesPerBlock()
 		}
 		it, err := t.view.iter(key.Numbered(nil, t.def.ID, f, def.ID, limit), key.End(key.Of(nil, t.def.ID, f, def.ID)))
 		if err == nil {

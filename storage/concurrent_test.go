@@ -246,8 +246,8 @@ func TestReadCosts(t *testing.T) {
 		check(t, err)
 	})
 	// The key is 4+1 bytes of prefix, a marker, 12 letters and 2 for the end; its value is a
-	// row number. The vector lies on one page of 128 rows.
-	if k, p, b := v.Reads.KeyBytes.Load(), v.Reads.Pages.Load(), v.Reads.PageBytes.Load(); k != 20+8 || p != 1 || b != 128*dim*4 {
+	// row number. The vector lies on one page of 32 rows.
+	if k, p, b := v.Reads.KeyBytes.Load(), v.Reads.Pages.Load(), v.Reads.PageBytes.Load(); k != 20+8 || p != 1 || b != 32*dim*4 {
 		t.Errorf("point look-up: %d bytes of keys, %d pages, %d bytes of pages", k, p, b)
 	}
 	v = measure(func(tab *storage.Table) {
@@ -284,7 +284,7 @@ func TestReadCosts(t *testing.T) {
 			t.Errorf("the best of three rows: %v", best)
 		}
 	})
-	if p, b, n, c := v.Reads.Pages.Load(), v.Reads.PageBytes.Load(), v.Reads.ScalarBytes.Load(), v.Reads.CodeBytes.Load(); p != 2 || b != 2*128*dim*4 || n != 0 || c != 0 {
+	if p, b, n, c := v.Reads.Pages.Load(), v.Reads.PageBytes.Load(), v.Reads.ScalarBytes.Load(), v.Reads.CodeBytes.Load(); p != 2 || b != 2*32*dim*4 || n != 0 || c != 0 {
 		t.Errorf("filtered top-k: %d pages, %d bytes of pages, %d of scalars, %d of codes", p, b, n, c)
 	}
 	// Looking up a row and fetching all its columns.

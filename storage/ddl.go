@@ -92,6 +92,7 @@ func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) 
 			return nil, &ExistsError{"column", c.Name}
 		}
 		c.ID, c.fill, c.fillBlocks = d.nextID, value.Value{}, 0
+		c.newPages()
 		d.nextID++
 	}
 	if d.PrimaryKey < -1 || d.PrimaryKey >= len(d.Columns) {
@@ -212,6 +213,7 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 	}
 	d := t.def.clone()
 	col.ID, col.fill, col.fillBlocks = d.nextID, fill, t.sealedBlocks()
+	col.newPages()
 	d.nextID++
 	write := sink(tx)
 	if fill.Kind() == value.Vector {

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -31,7 +32,19 @@ type ColumnDef struct {
 	// blocks before fillBlocks have no key of this column, tail rows no field.
 	fill       value.Value
 	fillBlocks uint32
+
+	pageRows int // vectors in a page; 0 if not of vectors
 }
+
+// newPages makes the column's pages of the size that new ones have.
+func (c *ColumnDef) newPages() {
+	if c.Type.Kind == value.Vector {
+		c.pageRows = block.RowsPerPage(c.Type.Dim, block.PageBytes)
+	}
+}
+
+// pagesPerBlock returns how many pages hold the vectors of a block.
+func (c *ColumnDef) pagesPerBlock() uint32 { return uint32(BlockRows / c.pageRows) }
 
 // IndexDef describes an ordered index over scalar columns. A NULL sorts after
 // every value. UNIQUE lets any number of rows have a NULL in the key.

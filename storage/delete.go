@@ -164,7 +164,7 @@ func (tx *Tx) dropBlock(d *TableDef, b uint32) error {
 		if c.Type.Kind != value.Vector {
 			continue
 		}
-		per := uint32(BlockRows / block.RowsPerPage(c.Type.Dim))
+		per := c.pagesPerBlock()
 		from, to := key.Numbered(nil, d.ID, key.Pages, c.ID, b*per), key.Numbered(nil, d.ID, key.Pages, c.ID, (b+1)*per)
 		if err := tx.batch.DeleteRange(from, to, nil); err != nil {
 			return err

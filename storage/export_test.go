@@ -1,8 +1,10 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 
 // SetMemTable makes memtables small, so that a short test flushes them.
 func SetMemTable(o *Options, size uint64) { o.memTable = size }
+
+// SetCacheStart makes the cache begin with this size.
+func SetCacheStart(o *Options, size int64) { o.cacheStart = size }
 
 // SetSortMemory makes loads spill their keys to files early.
 func SetSortMemory(s *Store, n int) { s.sortMemory = n }
@@ -113,6 +118,15 @@ func (e *Editor) SetValue(k []byte, t value.Type, row int, v value.Value) {
 		}
 	}
 	e.Set(k, block.Encode(nil, &col, n))
+}
+
+// Replace changes a text in a value.
+func (e *Editor) Replace(k []byte, old, with string) {
+	v := e.value(k)
+	if !bytes.Contains(v, []byte(old)) {
+		e.do(fmt.Errorf("%q does not contain %q", v, old))
+	}
+	e.Set(k, bytes.ReplaceAll(v, []byte(old), []byte(with)))
 }
 
 // Poison makes the first float of a page infinite.

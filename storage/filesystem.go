@@ -23,6 +23,8 @@ type guardFS struct {
 	cut  atomic.Bool // nothing is written any more
 	gone atomic.Bool // the store is closed
 	fail func(error) // told of failures of the log
+
+	growth *cacheGrowth // told of what is read
 }
 
 // logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
@@ -72,6 +74,14 @@ func (g *guardFS) created(name string, f vfs.File, err error) (vfs.File, error) 
 	}
 	g.pause()
 	return nil, err
+}
+
+func (g *guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
+	f, err := g.FS.Open(name, o...)
+	if err != nil || g.growth == nil {
+		return f, err
+	}
+	return countedFile{f, g.growth}, nil
 }
 
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {

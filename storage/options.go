@@ -18,7 +18,8 @@ type Options struct {
 	// after Close.
 	InMemory bool
 	// CacheSize is the size of the block cache in bytes; 0 means 1/4 of the
-	// machine's memory, at most 4 GiB.
+	// machine's memory, at most 4 GiB. The cache begins small and grows to this
+	// size with what is read.
 	CacheSize int64
 	// NoSync lets Commit return before the data is on disk: a power cut may lose
 	// the last transactions (never part of one).
@@ -28,6 +29,8 @@ type Options struct {
 
 	// memTable overrides the size of a memtable, for tests.
 	memTable uint64
+	// cacheStart overrides the size the cache begins with, for tests.
+	cacheStart int64
 }
 
 func defaultCacheSize() int64 {

@@ -101,17 +101,16 @@ type pageReader struct {
 }
 
 // pages opens a reader over the pages of blocks [from, to). A page is
-// RowsPerPage(dim) rows of little endian float32; rows that are NULL are zeros. A
+// so many rows, as the column's definition says, of little endian float32; rows that are NULL are zeros. A
 // page is missing when its rows are all deleted, or from before the column was added.
 func (t *Table) pages(column int, from, to uint32) (*pageReader, error) {
-	dim := t.def.Columns[column].Type.Dim
-	rpp := block.RowsPerPage(dim)
-	perBlock := uint32(BlockRows / rpp)
+	c := &t.def.Columns[column]
+	perBlock := c.pagesPerBlock()
 	n, err := t.numbers(key.Pages, column, from*perBlock, to*perBlock)
 	if err != nil {
 		return nil, err
 	}
-	return &pageReader{numbered: *n, rowsPerPage: rpp, rowBytes: 4 * dim}, nil
+	return &pageReader{numbered: *n, rowsPerPage: c.pageRows, rowBytes: 4 * c.Type.Dim}, nil
 }
 
 // Page returns a page, nil when it is missing; valid until the next call.

@@ -152,7 +152,7 @@ func (s *salvager) column(r *columnReader, b uint32, col *value.Column, live *Bl
 	// One page after the other; a page that fails is NULL.
 	out := newColumn(def.Type, BlockRows)
 	out.Nulls = allNull(BlockRows)
-	rpp := block.RowsPerPage(def.Type.Dim)
+	rpp := def.pageRows
 	any := false
 	for p := 0; p < BlockRows/rpp; p++ {
 		var some BlockSet

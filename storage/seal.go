@@ -148,7 +148,7 @@ func (b *blockBuilder) seal(ctx context.Context, to sink, n uint32) error {
 		}
 		b.stats[i].add(c, b.all)
 		if c.Type.Kind == value.Vector {
-			if err := b.sealPages(to, c, id, n); err != nil {
+			if err := b.sealPages(to, &d.Columns[i], c, n); err != nil {
 				return err
 			}
 			if b.codes != nil {
@@ -163,9 +163,9 @@ func (b *blockBuilder) seal(ctx context.Context, to sink, n uint32) error {
 
 // sealPages writes the float32 pages of a vector column. A page of nothing but NULLs
 // is left out.
-func (b *blockBuilder) sealPages(to sink, c *value.Column, id, n uint32) error {
+func (b *blockBuilder) sealPages(to sink, def *ColumnDef, c *value.Column, n uint32) error {
 	dim := c.Type.Dim
-	rpp := block.RowsPerPage(dim)
+	rpp := def.pageRows
 	for p := range BlockRows / rpp {
 		empty := true
 		for i := p * rpp; i < (p+1)*rpp && empty; i++ {
@@ -174,7 +174,7 @@ func (b *blockBuilder) sealPages(to sink, c *value.Column, id, n uint32) error {
 		if empty {
 			continue
 		}
-		b.key = key.Numbered(b.key[:0], b.def.ID, key.Pages, id, n*uint32(BlockRows/rpp)+uint32(p))
+		b.key = key.Numbered(b.key[:0], b.def.ID, key.Pages, def.ID, n*def.pagesPerBlock()+uint32(p))
 		b.buf = block.AppendFloats(b.buf[:0], c.Vecs[p*rpp*dim:(p+1)*rpp*dim])
 		if err := to.set(b.key, b.buf); err != nil {
 			return err

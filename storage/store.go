@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -126,6 +127,7 @@ func (s *Store) open(o *Options) (err error) {
 	}
 	cache := pebble.NewCache(size)
 	defer cache.Unref()
+	s.fs.growth = growCache(cache, size, cmp.Or(o.cacheStart, cacheStart))
 	s.opts = s.pebbleOptions(o, cache)
 	if !isNew && !s.readOnly {
 		if err := s.previewCommits(); err != nil {

@@ -43,6 +43,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 	d.ID = c.nextID
 	for i := range d.Columns {
 		d.Columns[i].fillBlocks = 0
+		d.Columns[i].newPages()
 	}
 	c.nextID++
 	c.generation++

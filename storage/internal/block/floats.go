@@ -41,14 +41,20 @@ func AppendFloats(dst []byte, v []float32) []byte {
 	return dst
 }
 
-// pageBytes is the largest size of a page that holds more than one row.
-const pageBytes = 256 << 10
+// PageBytes is the largest size of a new page that holds more than one row. An exact
+// search ends with some thousand rows here and there, each of which brings in its
+// page, so a small page is read sooner; stepping to the next page takes about half a
+// microsecond, so a scan of all of them prefers large ones.
+const PageBytes = 64 << 10
 
-// RowsPerPage returns how many vectors of a dimension share a page: a power of two,
-// so that a page belongs to one block of 1,024 rows.
-func RowsPerPage(dim int) int {
+// MaxPageBytes is the same for pages of any age.
+const MaxPageBytes = 256 << 10
+
+// RowsPerPage returns how many vectors of a dimension share a page of a size: a power
+// of two, so that a page belongs to one block of 1,024 rows.
+func RowsPerPage(dim, bytes int) int {
 	n := 1024
-	for n > 1 && n*dim*4 > pageBytes {
+	for n > 1 && n*dim*4 > bytes {
 		n /= 2
 	}
 	return n

@@ -1,0 +1,83 @@
+package storage
+
+import (
+	"math"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// A block cache begins with cacheStart bytes; when n bytes have been read from files it may
+// have n * n / cacheCurve more.
+const (
+	cacheStart = 8 << 20
+	cacheCurve = 16 << 30
+)
+
+// cacheGrowth holds back most of a new block cache and gives it out as blocks are
+// read from files. Memory that a process touches for the first time is slow: the
+// system finds and clears every page of it, which takes several times as long as
+// copying a block out of the system's own cache into memory that was in use a moment
+// ago. So the first search of a store that was just opened works through a small
+// cache, and what the large one costs is spread over those that come after it: the more
+// was read, the more it pays. A cache of 4 GiB has all its room when 8 GiB have been
+// read.
+type cacheGrowth struct {
+	read atomic.Int64 // bytes read from files
+	due  atomic.Int64 // of them, when the next piece is given out
+
+	mu    sync.Mutex
+	held  []func() // each gives a piece back to the cache
+	piece int64    // its size
+	given int64    // bytes given out
+}
+
+// growCache holds back what a cache of this size has beyond start.
+func growCache(c *pebble.Cache, size, start int64) *cacheGrowth {
+	g := &cacheGrowth{piece: max(start/4, 1)}
+	for rest := size - start; rest > 0; rest -= g.piece {
+		g.held = append(g.held, c.Reserve(int(min(rest, g.piece))))
+	}
+	g.schedule()
+	return g
+}
+
+// schedule sets when the next piece is due.
+func (g *cacheGrowth) schedule() {
+	if len(g.held) == 0 {
+		g.due.Store(math.MaxInt64)
+		return
+	}
+	g.given += g.piece
+	g.due.Store(int64(math.Sqrt(float64(g.given) * cacheCurve)))
+}
+
+// note counts n bytes read from a file.
+func (g *cacheGrowth) note(n int) {
+	read := g.read.Add(int64(n))
+	if read < g.due.Load() {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for read >= g.due.Load() {
+		last := len(g.held) - 1
+		g.held[last]()
+		g.held = g.held[:last]
+		g.schedule()
+	}
+}
+
+// countedFile is a file whose reading lets the cache grow.
+type countedFile struct {
+	vfs.File
+	growth *cacheGrowth
+}
+
+func (f countedFile) ReadAt(p []byte, off int64) (int, error) {
+	n, err := f.File.ReadAt(p, off)
+	f.growth.note(n)
+	return n, err
+}
