@@ -39,6 +39,7 @@ type Plane struct {
 	norms            []byte // 1,024 float32, or nil
 	residuals        [groups2][]byte
 	codes            []byte
+	near             bool // a scan has brought the codes into the processor's cache
 }
 
 // Parse reads plane number (1 or 2) of a block coded by t. ok is false if it

@@ -538,6 +538,144 @@ tile_done:
 	VZEROUPPER
 	RET
 
+// func planVNNI(codes *byte, stride int, pairs int, plan *int64, table *byte, out *int32)
+// Requires: AVX, AVX512F, AVX512VNNI
+TEXT ·planVNNI(SB), NOSPLIT, $0-48
+	MOVQ         codes+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         pairs+16(FP), DX
+	MOVQ         plan+24(FP), BX
+	MOVQ         table+32(FP), SI
+	MOVQ         out+40(FP), DI
+	MOVL         $0x03030303, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0x0c0c0c0c, R8
+	VPBROADCASTD R8, Z1
+	MOVL         $0x30303030, R8
+	VPBROADCASTD R8, Z2
+	MOVL         $0xc0c0c0c0, R8
+	VPBROADCASTD R8, Z3
+	MOVL         $0x0f0f0f0f, R8
+	VPBROADCASTD R8, Z4
+	MOVL         $0xf0f0f0f0, R8
+	VPBROADCASTD R8, Z5
+	TESTQ        DX, DX
+	JZ           pair_done
+
+pair:
+	LEAQ   (AX)(CX*1), R8
+	LEAQ   (AX)(CX*2), R9
+	MOVQ   BX, R10
+	MOVQ   SI, R11
+	MOVQ   (R10), R12
+	ADDQ   $0x08, R10
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	TESTQ  R12, R12
+	JZ     level_done
+
+level:
+	VMOVQ  (R10), X14
+	VPSLLD X14, Z6, Z6
+	VPSLLD X14, Z7, Z7
+	VPSLLD X14, Z8, Z8
+	VPSLLD X14, Z9, Z9
+	VPSLLD X14, Z10, Z10
+	VPSLLD X14, Z11, Z11
+	VPSLLD X14, Z12, Z12
+	VPSLLD X14, Z13, Z13
+	MOVQ   8(R10), R13
+	MOVQ   16(R10), R14
+	ADDQ   $0x18, R10
+	TESTQ  R13, R13
+	JZ     crumbs_done
+
+crumbs:
+	MOVQ         (R10), R15
+	ADDQ         $0x08, R10
+	VMOVDQU32    (AX)(R15*1), Z14
+	VMOVDQU32    (R8)(R15*1), Z15
+	VPBROADCASTD (R11), Z16
+	VPANDD       Z0, Z14, Z17
+	VPDPBUSD     Z16, Z17, Z6
+	VPANDD       Z0, Z15, Z17
+	VPDPBUSD     Z16, Z17, Z10
+	VPBROADCASTD 4(R11), Z16
+	VPANDD       Z1, Z14, Z17
+	VPDPBUSD     Z16, Z17, Z7
+	VPANDD       Z1, Z15, Z17
+	VPDPBUSD     Z16, Z17, Z11
+	VPBROADCASTD 8(R11), Z16
+	VPANDD       Z2, Z14, Z17
+	VPDPBUSD     Z16, Z17, Z8
+	VPANDD       Z2, Z15, Z17
+	VPDPBUSD     Z16, Z17, Z12
+	VPBROADCASTD 12(R11), Z16
+	VPANDD       Z3, Z14, Z14
+	VPDPBUSD     Z16, Z14, Z9
+	VPANDD       Z3, Z15, Z14
+	VPDPBUSD     Z16, Z14, Z13
+	ADDQ         $0x10, R11
+	DECQ         R13
+	JNZ          crumbs
+
+crumbs_done:
+	TESTQ R14, R14
+	JZ    nibbles_done
+
+nibbles:
+	MOVQ         (R10), R13
+	ADDQ         $0x08, R10
+	VMOVDQU32    (AX)(R13*1), Z14
+	VMOVDQU32    (R8)(R13*1), Z15
+	VPBROADCASTD (R11), Z16
+	VPANDD       Z4, Z14, Z17
+	VPDPBUSD     Z16, Z17, Z6
+	VPANDD       Z4, Z15, Z17
+	VPDPBUSD     Z16, Z17, Z10
+	VPBROADCASTD 4(R11), Z16
+	VPANDD       Z5, Z14, Z14
+	VPDPBUSD     Z16, Z14, Z8
+	VPANDD       Z5, Z15, Z14
+	VPDPBUSD     Z16, Z14, Z12
+	ADDQ         $0x08, R11
+	DECQ         R14
+	JNZ          nibbles
+
+nibbles_done:
+	DECQ R12
+	JNZ  level
+
+level_done:
+	VPSRAD    $0x02, Z7, Z7
+	VPSRAD    $0x04, Z8, Z8
+	VPSRAD    $0x06, Z9, Z9
+	VPADDD    Z7, Z6, Z6
+	VPADDD    Z9, Z8, Z8
+	VPADDD    Z8, Z6, Z6
+	VMOVDQU32 Z6, (DI)
+	VPSRAD    $0x02, Z11, Z11
+	VPSRAD    $0x04, Z12, Z12
+	VPSRAD    $0x06, Z13, Z13
+	VPADDD    Z11, Z10, Z10
+	VPADDD    Z13, Z12, Z12
+	VPADDD    Z12, Z10, Z10
+	VMOVDQU32 Z10, 64(DI)
+	MOVQ      R9, AX
+	ADDQ      $0x80, DI
+	DECQ      DX
+	JNZ       pair
+
+pair_done:
+	VZEROUPPER
+	RET
+
 // func rowsAVX2(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·rowsAVX2(SB), NOSPLIT, $0-48

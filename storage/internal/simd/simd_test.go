@@ -2,8 +2,10 @@ package simd
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -80,7 +82,7 @@ func FuzzFloats(f *testing.F) {
 
 func TestCodes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 1))
-	for _, width := range []int{32, 64, 96, 128, 512} {
+	for _, width := range slices.Repeat([]int{32, 64, 96, 128, 512}, 6) {
 		codes := make([]byte, 128*width+1)[1:] // off alignment
 		for i := range codes {
 			codes[i] = byte(rng.Uint32())
@@ -98,14 +100,24 @@ func TestCodes(t *testing.T) {
 func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 	t.Helper()
 	const rows = 128
-	extreme := rng.IntN(2) == 0
+	kind := rng.IntN(3)
 	layout := Layout{Crumbs: rng.IntN(width/16 + 1)}
 	layout.Nibbles = width/16 - layout.Crumbs
 	weights := make([]int32, 4*width)
 	for i := range weights {
 		weights[i] = rng.Int32N(2*MaxWeight+1) - MaxWeight
-		if extreme {
+		if kind == 0 {
 			weights[i] = MaxWeight * (1 - 2*int32(rng.IntN(2)&rng.IntN(2)))
+		}
+	}
+	if kind == 1 { // one digit is enough for most
+		for g := 0; g < len(weights); g += GroupSlots {
+			if most := rng.IntN(1200); rng.IntN(5) > 0 {
+				unit := Unit(float64(most))
+				for i := range weights[g : g+GroupSlots] {
+					weights[g+i] = int32(rng.IntN(2*most+1)-most) / unit * unit
+				}
+			}
 		}
 	}
 	tiles, single := NewTiles(weights, layout), NewRows(weights)
@@ -126,7 +138,13 @@ func compareCodes(t *testing.T, rng *rand.Rand, width int, codes []byte) {
 	b := Bound{Base: -0.3, Scale: 1e-8, A: 0.001, B: 0.002, Cut: 0.3, Offset: 0.01}
 	EachLevel(func(name string) {
 		out := make([]int32, rows)
-		tiles.Scan(codes, out)
+		tiles.Scan(codes, out, false)
+		for _, n := range []int{rows, rows - TileRows} {
+			near := make([]int32, n)
+			if tiles.Scan(codes, near, true); !slices.Equal(near, out[:n]) {
+				t.Fatalf("%s, width %d, %+v: other sums of %d rows nearby", name, width, layout, n)
+			}
+		}
 		for r := range out {
 			if out[r] != tiled[r] {
 				t.Fatalf("%s, width %d, %+v: tiled row %d is %d, want %d", name, width, layout, r, out[r], tiled[r])
@@ -276,12 +294,14 @@ func BenchmarkScan(b *testing.B) {
 	for name, layout := range map[string]Layout{"crumbs": {Crumbs: 8}, "nibbles": {Nibbles: 8}} {
 		tiles := NewTiles(weights, layout)
 		EachLevel(func(level string) {
-			b.Run(name+"/"+level, func(b *testing.B) {
-				b.SetBytes(rows * width)
-				for b.Loop() {
-					tiles.Scan(codes, out)
-				}
-			})
+			for _, near := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/%s/near=%v", name, level, near), func(b *testing.B) {
+					b.SetBytes(rows * width)
+					for b.Loop() {
+						tiles.Scan(codes, out, near)
+					}
+				})
+			}
 		})
 	}
 }

@@ -21,6 +21,10 @@ func scanAVX2(codes *byte, crumbs, nibbles, tiles int, table *byte, out *int32) 
 func scanVNNI(codes *byte, crumbs, nibbles, tiles int, table *byte, out *int32) {
 	panic("no kernels")
 }
+
+func planVNNI(codes *byte, stride, pairs int, plan *int64, table *byte, out *int32) {
+	panic("no kernels")
+}
 func rowsAVX2(plane *byte, width int, rows *uint16, n int, table *byte, out *int32) {
 	panic("no kernels")
 }

@@ -17,6 +17,7 @@ func main() {
 	floats()
 	scanAVX2()
 	scanVNNI()
+	planVNNI()
 	rowsAVX2()
 	rowsVNNI()
 	bounds()

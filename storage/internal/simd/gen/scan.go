@@ -158,6 +158,104 @@ func scanVNNI() {
 	RET()
 }
 
+// planVNNI takes two tiles at a time. It leaves a crumb where it is in its byte, so that
+// part k of a group counts 4^k times too much, and has an accumulator of its own, which is
+// shifted back in the end; a nibble goes with the crumb of the same place.
+func planVNNI() {
+	TEXT("planVNNI", NOSPLIT, "func(codes *byte, stride, pairs int, plan *int64, table *byte, out *int32)")
+	Doc("planVNNI is scanGo for pairs of tiles of stride bytes, by a plan.")
+	Pragma("noescape")
+	codes := Load(Param("codes"), GP64())
+	stride := Load(Param("stride"), GP64())
+	pairs := Load(Param("pairs"), GP64())
+	plan := Load(Param("plan"), GP64())
+	table := Load(Param("table"), GP64())
+	out := Load(Param("out"), GP64())
+	dup := func(c uint32) reg.VecVirtual {
+		m, r := ZMM(), GP32()
+		MOVL(U32(c), r)
+		VPBROADCASTD(r, m)
+		return m
+	}
+	masks := map[string][]reg.VecVirtual{ // of the parts
+		"crumbs":  {dup(0x03030303), dup(0x0c0c0c0c), dup(0x30303030), dup(0xc0c0c0c0)},
+		"nibbles": {dup(0x0f0f0f0f), nil, dup(0xf0f0f0f0), nil},
+	}
+	var acc [2][4]reg.VecVirtual // by tile and part
+	for t := range acc {
+		for k := range acc[t] {
+			acc[t][k] = ZMM()
+		}
+	}
+	loop("pair", pairs, func() {
+		other, next, p, tab, levels := GP64(), GP64(), GP64(), GP64(), GP64()
+		LEAQ(Mem{Base: codes, Index: stride, Scale: 1}, other)
+		LEAQ(Mem{Base: codes, Index: stride, Scale: 2}, next)
+		MOVQ(plan, p)
+		MOVQ(table, tab)
+		MOVQ(Mem{Base: p}, levels)
+		ADDQ(Imm(8), p)
+		for _, a := range acc {
+			for _, r := range a {
+				VPXORD(r, r, r)
+			}
+		}
+		loop("level", levels, func() {
+			shift := XMM()
+			VMOVQ(Mem{Base: p}, shift)
+			for _, a := range acc {
+				for _, r := range a {
+					VPSLLD(shift, r, r)
+				}
+			}
+			counts := map[string]reg.Register{"crumbs": GP64(), "nibbles": GP64()}
+			MOVQ(Mem{Base: p, Disp: 8}, counts["crumbs"])
+			MOVQ(Mem{Base: p, Disp: 16}, counts["nibbles"])
+			ADDQ(Imm(24), p)
+			for _, kind := range []string{"crumbs", "nibbles"} {
+				loop(kind, counts[kind], func() {
+					at := GP64()
+					MOVQ(Mem{Base: p}, at)
+					ADDQ(Imm(8), p)
+					var c [2]reg.VecVirtual
+					for t, base := range []reg.Register{codes, other} {
+						c[t] = ZMM()
+						VMOVDQU32(Mem{Base: base, Index: at, Scale: 1}, c[t])
+					}
+					digits := 0
+					for k, mask := range masks[kind] {
+						if mask == nil {
+							continue
+						}
+						w := ZMM()
+						VPBROADCASTD(Mem{Base: tab, Disp: digits}, w)
+						for t := range acc {
+							m := ZMM()
+							VPANDD(mask, c[t], m)
+							dpbusd(w, m, acc[t][k])
+						}
+						digits += 4
+					}
+					ADDQ(Imm(uint64(digits)), tab)
+				})
+			}
+		})
+		for t, a := range acc {
+			for k := 1; k < 4; k++ {
+				VPSRAD(Imm(uint64(2*k)), a[k], a[k])
+			}
+			VPADDD(a[1], a[0], a[0])
+			VPADDD(a[3], a[2], a[2])
+			VPADDD(a[2], a[0], a[0])
+			VMOVDQU32(a[0], Mem{Base: out, Disp: 64 * t})
+		}
+		MOVQ(next, codes)
+		ADDQ(Imm(128), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 const rowsSig = "func(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)"
 
 // rowPrologue loads the parameters.
