@@ -332,6 +332,7 @@ func (b *bench) searches() error {
 	numpy := startPeer(*python, "numpy", *rowsFlag, b.dim, matrix, asked, *k)
 	for i := range 5 { // the cache grows with what is read
 		b.nearest(b.options(i, true))
+		b.nearest(b.options(i, false))
 	}
 	var codesCPU, bruteCPU float64
 	var codes, brute, vek, np, speed, bytes, scored, ratio []float64
