@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	// seedBlocks is how many blocks a search looks at for rows to begin with, and
-	// seedRows how many of them it scores.
+	// seedBlocks is how many blocks a search looks at for rows to begin with, seedMany
+	// how many if it is one of many, whose products don't wait for memory; of their
+	// rows it scores seedRows.
 	seedBlocks = 48
+	seedMany   = 16
 	seedRows   = 64
 	// seedLimit is the largest number of wanted rows for which that pays.
 	seedLimit = 256
@@ -372,17 +374,21 @@ func (p *pass) seed(ctx context.Context) error {
 		return nil
 	}
 	start := time.Now()
+	blocks := uint32(seedBlocks)
+	if len(p.searches) > 8 {
+		blocks = seedMany
+	}
 	var next atomic.Uint32
 	err := p.each(ctx, func(ctx context.Context, w *worker) error {
 		for {
 			k := next.Add(1) - 1
-			if k >= seedBlocks || p.failed.Load() {
+			if k >= blocks || p.failed.Load() {
 				return nil
 			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := w.sample(uint32((uint64(k)*2 + 1) * uint64(p.sealed) / (2 * seedBlocks))); err != nil {
+			if err := w.sample(uint32((uint64(k)*2 + 1) * uint64(p.sealed) / uint64(2*blocks))); err != nil {
 				return err
 			}
 		}
