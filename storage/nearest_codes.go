@@ -19,6 +19,8 @@ const (
 	seedBlocks = 48
 	seedMany   = 16
 	seedRows   = 64
+	// fewSearches is the largest number of searches of a pass that are not many.
+	fewSearches = 8
 	// seedLimit is the largest number of wanted rows for which that pays.
 	seedLimit = 256
 	// maxWaiting is how many survivors a worker keeps for later, per search.
@@ -375,7 +377,7 @@ func (p *pass) seed(ctx context.Context) error {
 	}
 	start := time.Now()
 	blocks := uint32(seedBlocks)
-	if len(p.searches) > 8 {
+	if len(p.searches) > fewSearches {
 		blocks = seedMany
 	}
 	var next atomic.Uint32

@@ -100,9 +100,9 @@ type pageReader struct {
 	rowBytes    int
 }
 
-// pages opens a reader over the pages of blocks [from, to). A page is
-// so many rows, as the column's definition says, of little endian float32; rows that are NULL are zeros. A
-// page is missing when its rows are all deleted, or from before the column was added.
+// pages opens a reader over the pages of blocks [from, to). A page is as many rows as
+// the column's definition says, of little endian float32; rows that are NULL are zeros.
+// A page is missing when its rows are all deleted, or from before the column was added.
 func (t *Table) pages(column int, from, to uint32) (*pageReader, error) {
 	c := &t.def.Columns[column]
 	perBlock := c.pagesPerBlock()

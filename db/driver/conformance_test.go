@@ -391,11 +391,8 @@ func TestBadConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range []string{`BEGIN`, `INSERT INTO t VALUES (1)`} {
-			if _, err := conn.ExecContext(ctx, s); err != nil {
-				t.Fatal(err)
-			}
-		}
+		mustExec(t, conn, `BEGIN`)
+		mustExec(t, conn, `INSERT INTO t VALUES (1)`)
 		if err := conn.Raw(spoil); err != nil && !errors.Is(err, sqldriver.ErrBadConn) {
 			t.Errorf("%s: %v", what, err)
 		}

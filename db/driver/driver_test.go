@@ -40,10 +40,10 @@ func pool(t *testing.T) *sql.DB {
 }
 
 func mustExec(t *testing.T, q interface {
-	Exec(query string, args ...any) (sql.Result, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }, query string, args ...any) sql.Result {
 	t.Helper()
-	r, err := q.Exec(query, args...)
+	r, err := q.ExecContext(ctx, query, args...)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
@@ -420,11 +420,8 @@ func TestSessionReset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{`BEGIN`, `INSERT INTO t VALUES (2)`} {
-		if _, err := c.ExecContext(ctx, s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	mustExec(t, c, `BEGIN`)
+	mustExec(t, c, `INSERT INTO t VALUES (2)`)
 	c.Close()
 	if err := p.QueryRow(`SELECT count(*) FROM t`).Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d rows, %v", n, err)

@@ -209,8 +209,8 @@ func (b *bench) firsts() error {
 		return err
 	}
 	for i := range firstRuns {
-		out, err := exec.Command(self, "-first", fmt.Sprint(i), "-dir", b.dir, "-keep", "-rows", fmt.Sprint(*rowsFlag), "-text", *text,
-			"-cache", fmt.Sprint(*cache), "-k", fmt.Sprint(*k), "-queries", fmt.Sprint(*queries)).Output()
+		args := slices.Concat(os.Args[1:], []string{"-keep", "-dir", b.dir, "-first", fmt.Sprint(i)})
+		out, err := exec.Command(self, args...).Output()
 		if err != nil {
 			return err
 		}

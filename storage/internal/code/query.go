@@ -97,9 +97,11 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	*last = math.Hypot(*last, outside) * slack
 	slots := t.slots[k]
 	weight := func(i int) float64 { return p[slots[i].Dim] * float64(slots[i].Step) }
+	nibble := func(i int) bool { return k == 0 && t.layout.Nibble(i) }
+	own := func(i int) bool { return !nibble(i) || i%2 == 1 } // the weight of a nibble is that of its second slot
 	for i, s := range slots {
 		n.shift += p[s.Dim] * float64(s.Low)
-		if k == 1 || !t.layout.Nibble(i) || i%2 == 1 { // the weight of a nibble is that of its second slot
+		if own(i) {
 			n.scale = max(n.scale, math.Abs(weight(i))/simd.MaxWeight)
 		}
 	}
@@ -117,13 +119,13 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 			// digit does: that rounds them to three decimals, and halves the products.
 			most := 0.0
 			for j := i; j < i+simd.GroupSlots; j++ {
-				if !t.layout.Nibble(j) || j%2 == 1 {
+				if own(j) {
 					most = max(most, math.Abs(weight(j))/n.scale)
 				}
 			}
 			unit = simd.Unit(most)
 		}
-		if k == 0 && t.layout.Nibble(i) && i%2 == 0 {
+		if !own(i) {
 			continue
 		}
 		if n.scale > 0 {
@@ -131,7 +133,7 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 			weights[i] = max(-simd.MaxWeight, min(simd.MaxWeight, weights[i]))
 		}
 		use(i, weights[i], 1)
-		if k == 0 && t.layout.Nibble(i) {
+		if nibble(i) {
 			use(i-1, weights[i], 4)
 		}
 	}

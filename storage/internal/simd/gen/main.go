@@ -62,6 +62,14 @@ func dup32(c uint32, dst reg.VecVirtual) {
 	VPBROADCASTD(x, dst)
 }
 
+// dupZ returns a register of 512 bits filled with a 32 bit constant.
+func dupZ(c uint32) reg.VecVirtual {
+	m, r := ZMM(), GP32()
+	MOVL(U32(c), r)
+	VPBROADCASTD(r, m)
+	return m
+}
+
 // dpbusd is VPDPBUSD dst += u8(code) . s8(m32 broadcast), which avo lacks.
 func dpbusdBcst(m Mem, code, dst reg.VecVirtual) {
 	Instruction(&ir.Instruction{

@@ -99,13 +99,7 @@ func scanVNNI() {
 	tiles := Load(Param("tiles"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
-	dup := func(c uint32) reg.VecVirtual {
-		m, r := ZMM(), GP32()
-		MOVL(U32(c), r)
-		VPBROADCASTD(r, m)
-		return m
-	}
-	crumbs, halves := dup(0x03030303), dup(0x0f0f0f0f)
+	crumbs, halves := dupZ(0x03030303), dupZ(0x0f0f0f0f)
 	acc := make([]reg.VecVirtual, 8) // high, low digit
 	for i := range acc {
 		acc[i] = ZMM()
@@ -172,15 +166,9 @@ func planVNNI() {
 	plan := Load(Param("plan"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
-	dup := func(c uint32) reg.VecVirtual {
-		m, r := ZMM(), GP32()
-		MOVL(U32(c), r)
-		VPBROADCASTD(r, m)
-		return m
-	}
 	masks := map[string][]reg.VecVirtual{ // of the parts
-		"crumbs":  {dup(0x03030303), dup(0x0c0c0c0c), dup(0x30303030), dup(0xc0c0c0c0)},
-		"nibbles": {dup(0x0f0f0f0f), nil, dup(0xf0f0f0f0), nil},
+		"crumbs":  {dupZ(0x03030303), dupZ(0x0c0c0c0c), dupZ(0x30303030), dupZ(0xc0c0c0c0)},
+		"nibbles": {dupZ(0x0f0f0f0f), nil, dupZ(0xf0f0f0f0), nil},
 	}
 	var acc [2][4]reg.VecVirtual // by tile and part
 	for t := range acc {
