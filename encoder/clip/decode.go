@@ -15,7 +15,7 @@ import (
 )
 
 // DefaultMaxPixels is the size above which Decode refuses a picture.
-const DefaultMaxPixels = 100_000_000
+const DefaultMaxPixels = 200_000_000
 
 // TooLargeError says that a picture has more pixels than allowed. It is found
 // out before any memory is set aside for them.

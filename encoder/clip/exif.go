@@ -2,7 +2,10 @@ package clip
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
+	"encoding/hex"
+	"io"
 	"strings"
 	"time"
 )
@@ -10,106 +13,156 @@ import (
 // exif is a TIFF structure with the tags of a camera. Damaged entries read as
 // absent.
 type exif struct {
-	data  []byte
+	data  *file
 	order binary.ByteOrder
 }
 
 // Tags of EXIF 2.32.
 const (
-	tagOrientation        = 0x0112
-	tagDateTime           = 0x0132
-	tagExifIFD            = 0x8769
-	tagDateTimeOriginal   = 0x9003
-	tagOffsetTimeOriginal = 0x9011
+	tagOrientation       = 0x0112
+	tagDateTime          = 0x0132
+	tagExifIFD           = 0x8769
+	tagDateTimeOriginal  = 0x9003
+	tagDateTimeDigitized = 0x9004
 )
 
+// maxEXIF bounds what is read of EXIF data that come in a piece.
+const maxEXIF = 16 << 20
+
 // findEXIF returns nil if there is none.
-func findEXIF(format string, data []byte) *exif {
+func findEXIF(format string, f *file) *exif {
 	var t []byte
 	switch format {
 	case "jpg":
-		t = jpegEXIF(data)
+		t = jpegEXIF(f)
 	case "png":
-		t = pngEXIF(data)
+		t = pngEXIF(f)
 	case "webp":
-		if f, err := parseWebP(data); err == nil {
-			t = bytes.TrimPrefix(f.exif, []byte("Exif\x00\x00"))
+		if w, err := parseWebP(f); err == nil && w.exif.n <= maxEXIF {
+			t = bytes.Clone(f.bytes(w.exif.off, w.exif.n))
 		}
 	case "tiff":
-		t = data
+		return newEXIF(f)
 	}
-	x := &exif{data: t}
-	switch {
-	case bytes.HasPrefix(t, []byte("II*\x00")):
+	return newEXIF(memory(bytes.TrimPrefix(t, []byte("Exif\x00\x00"))))
+}
+
+func newEXIF(f *file) *exif {
+	x := &exif{data: f}
+	switch head := f.bytes(0, 8); {
+	case len(head) < 8:
+		return nil
+	case bytes.HasPrefix(head, []byte("II*\x00")):
 		x.order = binary.LittleEndian
-	case bytes.HasPrefix(t, []byte("MM\x00*")):
+	case bytes.HasPrefix(head, []byte("MM\x00*")):
 		x.order = binary.BigEndian
 	default:
-		return nil
-	}
-	if len(t) < 8 {
 		return nil
 	}
 	return x
 }
 
 // jpegEXIF looks through the segments before the first scan.
-func jpegEXIF(b []byte) []byte {
-	for i := 2; i+4 <= len(b) && b[i] == 0xff; {
-		marker := b[i+1]
+func jpegEXIF(f *file) []byte {
+	for i := int64(2); ; {
+		b := f.bytes(i, 10)
+		if len(b) < 4 || b[0] != 0xff {
+			return nil
+		}
+		marker := b[1]
 		if marker == 0xff { // fill
 			i++
 			continue
 		}
 		if marker == 0xda || marker == 0xd9 {
-			break
+			return nil
 		}
-		n := int(binary.BigEndian.Uint16(b[i+2:]))
-		if n < 2 || i+2+n > len(b) {
-			break
+		n := int64(binary.BigEndian.Uint16(b[2:]))
+		if n < 2 || i+2+n > f.size {
+			return nil
 		}
-		if seg := b[i+4 : i+2+n]; marker == 0xe1 && bytes.HasPrefix(seg, []byte("Exif\x00")) && len(seg) > 6 {
-			return seg[6:]
+		if marker == 0xe1 && n > 8 && bytes.HasPrefix(b[4:], []byte("Exif\x00")) {
+			return bytes.Clone(f.bytes(i+10, n-8))
 		}
 		i += 2 + n
 	}
-	return nil
 }
 
-func pngEXIF(b []byte) []byte {
-	for i := 8; i+8 <= len(b); {
-		n := int64(binary.BigEndian.Uint32(b[i:]))
-		if n > int64(len(b)-i-8) {
-			break
+// pngEXIF finds the chunk of the standard, and the text in which ImageMagick and
+// others keep EXIF data.
+func pngEXIF(f *file) (profile []byte) {
+	for i := int64(8); ; {
+		b := f.bytes(i, 8)
+		if len(b) < 8 {
+			return profile
 		}
-		if string(b[i+4:i+8]) == "eXIf" {
-			return bytes.TrimPrefix(b[i+8:i+8+int(n)], []byte("Exif\x00\x00"))
+		kind := string(b[4:8])
+		n := int64(binary.BigEndian.Uint32(b))
+		if n > f.size-i-8 {
+			return profile
 		}
-		i += 12 + int(n)
+		if n <= maxEXIF {
+			switch kind {
+			case "eXIf":
+				return bytes.Clone(f.bytes(i+8, n))
+			case "tEXt", "zTXt":
+				if profile == nil {
+					profile = rawProfile(kind, f.bytes(i+8, n))
+				}
+			}
+		}
+		i += 12 + n
 	}
-	return nil
+}
+
+// rawProfile returns the bytes of a text chunk "Raw profile type exif": a line
+// with the kind, one with the length, then hexadecimal digits.
+func rawProfile(kind string, text []byte) []byte {
+	name, text, _ := bytes.Cut(text, []byte{0})
+	if string(name) != "Raw profile type exif" && string(name) != "Raw profile type APP1" {
+		return nil
+	}
+	if kind == "zTXt" {
+		if len(text) < 1 {
+			return nil
+		}
+		z, err := zlib.NewReader(bytes.NewReader(text[1:]))
+		if err != nil {
+			return nil
+		}
+		if text, err = io.ReadAll(io.LimitReader(z, maxEXIF)); err != nil {
+			return nil
+		}
+	}
+	fields := bytes.Fields(text)
+	if len(fields) < 3 {
+		return nil
+	}
+	digits := bytes.Join(fields[2:], nil)
+	out := make([]byte, len(digits)/2)
+	if _, err := hex.Decode(out, digits[:2*len(out)]); err != nil {
+		return nil
+	}
+	return out
 }
 
 // find returns type, count and the bytes of an entry's value field in the
 // directory at off.
 func (x *exif) find(off uint32, tag uint16) (kind uint16, count uint32, value []byte, ok bool) {
-	if off < 8 || int64(off)+2 > int64(len(x.data)) {
+	b := x.data.bytes(int64(off), 2)
+	if off < 8 || len(b) < 2 {
 		return 0, 0, nil, false
 	}
-	entries := x.data[off+2:]
-	for range x.order.Uint16(x.data[off:]) {
-		if len(entries) < 12 {
-			break
-		}
+	n := int64(x.order.Uint16(b))
+	for entries := x.data.bytes(int64(off)+2, 12*n); len(entries) >= 12; entries = entries[12:] {
 		if x.order.Uint16(entries) == tag {
-			return x.order.Uint16(entries[2:]), x.order.Uint32(entries[4:]), entries[8:12], true
+			return x.order.Uint16(entries[2:]), x.order.Uint32(entries[4:]), bytes.Clone(entries[8:12]), true
 		}
-		entries = entries[12:]
 	}
 	return 0, 0, nil, false
 }
 
-func (x *exif) first() uint32 { return x.order.Uint32(x.data[4:]) }
+func (x *exif) first() uint32 { return x.order.Uint32(x.data.bytes(4, 4)) }
 
 func (x *exif) orientation() int {
 	kind, _, v, ok := x.find(x.first(), tagOrientation)
@@ -136,32 +189,30 @@ func (x *exif) text(off uint32, tag uint16) string {
 		return ""
 	}
 	if n > 4 {
-		at := int64(x.order.Uint32(v))
-		if at+int64(n) > int64(len(x.data)) {
+		if v = x.data.bytes(int64(x.order.Uint32(v)), int64(n)); len(v) < int(n) {
 			return ""
 		}
-		v = x.data[at : at+int64(n)]
 	} else {
 		v = v[:n]
 	}
 	return strings.TrimRight(string(v), "\x00 ")
 }
 
+// taken is what the camera's clock showed. Only some cameras say how far that was
+// from UTC; a zone is left aside, so that times of all cameras compare.
 func (x *exif) taken() time.Time {
-	var s, zone string
-	if _, _, v, ok := x.find(x.first(), tagExifIFD); ok {
+	first := x.first()
+	var times []string
+	if _, _, v, ok := x.find(first, tagExifIFD); ok {
 		sub := x.order.Uint32(v)
-		s, zone = x.text(sub, tagDateTimeOriginal), x.text(sub, tagOffsetTimeOriginal)
+		times = append(times, x.text(sub, tagDateTimeOriginal), x.text(sub, tagDateTimeDigitized))
 	}
-	if s == "" {
-		s = x.text(x.first(), tagDateTime)
+	for _, s := range append(times, x.text(first, tagDateTime)) {
+		for _, layout := range []string{"2006:01:02 15:04:05", "2006-01-02 15:04:05"} {
+			if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1 {
+				return t
+			}
+		}
 	}
-	if t, err := time.Parse("2006:01:02 15:04:05-07:00", s+zone); err == nil {
-		return t.UTC()
-	}
-	t, err := time.Parse("2006:01:02 15:04:05", s)
-	if err != nil || t.Year() < 1 {
-		return time.Time{}
-	}
-	return t
+	return time.Time{}
 }

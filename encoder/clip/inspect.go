@@ -1,12 +1,12 @@
 package clip
 
 import (
-	"bytes"
 	"fmt"
 	"image"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"time"
 
 	"golang.org/x/image/bmp"
@@ -19,41 +19,48 @@ type Info struct {
 	Width, Height int    // as shown: upright
 	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright
 	Taken         time.Time
-	// Taken is when the camera says it was; zero if it does not. Without a time
-	// zone in the file it reads as UTF.
+	// Taken is what the camera's clock showed, as a time in UTC: local time where
+	// the picture was taken, whether or not the file says how far that is from
+	// UTC. It is zero if the file does not tell.
 }
 
-// Inspect reads the header of a file in memory, without decoding pixels. The
-// beginning of a file is enough as long as it holds the header.
-func Inspect(data []byte) (Info, error) {
-	format, err := sniff(data)
+// Inspect reads the header of a file in memory, without decoding pixels. It says
+// what Decode goes by.
+func Inspect(data []byte) (Info, error) { return inspect(memory(data)) }
+
+// InspectFile reads the header of a file of size bytes, wherever in it the parts
+// of the header are.
+func InspectFile(r io.ReaderAt, size int64) (Info, error) { return inspect(newFile(r, size)) }
+
+func inspect(f *file) (Info, error) {
+	format, err := sniff(f.bytes(0, 64))
 	if err != nil {
 		return Info{}, err
 	}
 	info := Info{Format: format, Orientation: 1}
 	var cfg image.Config
-	switch format {
+	switch r := f.reader(); format {
 	case "jpg":
-		cfg, err = jpeg.DecodeConfig(bytes.NewReader(data))
+		cfg, err = jpeg.DecodeConfig(r)
 	case "png":
-		cfg, err = png.DecodeConfig(bytes.NewReader(data))
+		cfg, err = png.DecodeConfig(r)
 	case "gif":
-		cfg, err = gif.DecodeConfig(bytes.NewReader(data))
+		cfg, err = gif.DecodeConfig(r)
 	case "bmp":
-		cfg, err = bmp.DecodeConfig(bytes.NewReader(data))
+		cfg, err = bmp.DecodeConfig(r)
 	case "tiff":
-		cfg, err = tiff.DecodeConfig(bytes.NewReader(data))
+		cfg, err = tiff.DecodeConfig(r)
 	case "webp":
-		var f webpFile
-		if f, err = parseWebP(data); err == nil {
-			cfg.Width, cfg.Height, err = f.size()
+		var w webpFile
+		if w, err = parseWebP(f); err == nil {
+			cfg.Width, cfg.Height, err = w.size(f)
 		}
 	}
 	if err != nil {
 		return Info{}, explain(format, err)
 	}
 	info.Width, info.Height = cfg.Width, cfg.Height
-	if x := findEXIF(format, data); x != nil {
+	if x := findEXIF(format, f); x != nil {
 		info.Orientation, info.Taken = x.orientation(), x.taken()
 	}
 	if info.Orientation >= 5 {

@@ -2,8 +2,10 @@ package clip
 
 import (
 	"bytes"
+	"compress/zlib"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/gif"
@@ -13,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -357,7 +360,7 @@ func TestTaken(t *testing.T) {
 		entry(tagExifIFD, 4, 1, 8+2+24)
 		count(2)
 		entry(tagDateTimeOriginal, 2, 20, 8+2+24+2+24)
-		entry(tagOffsetTimeOriginal, 2, 7, 8+2+24+2+24+20)
+		entry(0x9011 /* the zone */, 2, 7, 8+2+24+2+24+20)
 		return append(b, "2021:06:05 12:34:56\x00+02:00\x00"...)
 	}
 	var plain bytes.Buffer
@@ -369,13 +372,13 @@ func TestTaken(t *testing.T) {
 		binary.BigEndian.PutUint16(segment[2:], uint16(len(segment)-2))
 		data := append(append([]byte("\xff\xd8"), segment...), plain.Bytes()[2:]...)
 		info, err := Inspect(data)
-		want := Info{"jpg", 4, 8, 6, time.Date(2021, 6, 5, 10, 34, 56, 0, time.UTC)}
+		want := Info{"jpg", 4, 8, 6, time.Date(2021, 6, 5, 12, 34, 56, 0, time.UTC)}
 		if err != nil || info != want {
 			t.Errorf("got %+v, %v; want %+v", info, err, want)
 		}
 		for n := range len(segment) { // cut anywhere it reads as absent
 			binary.BigEndian.PutUint16(segment[2:], uint16(max(2, n-2)))
-			findEXIF("jpg", append(append([]byte("\xff\xd8"), segment[:n]...), plain.Bytes()[2:]...))
+			findEXIF("jpg", memory(append(append([]byte("\xff\xd8"), segment[:n]...), plain.Bytes()[2:]...)))
 		}
 	}
 }
@@ -443,4 +446,74 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Where in a file its EXIF data lie makes no difference, nor whether the file is
+// in memory or on disk.
+func TestEXIFBehindPixels(t *testing.T) {
+	x := []byte("MM\x00*\x00\x00\x00\x08\x00\x02\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00\x01\x32\x00\x02\x00\x00\x00\x14\x00\x00\x00\x26\x00\x00\x00\x002020:05:06 07:08:09\x00")
+	m := image.NewNRGBA(image.Rect(0, 0, 600, 400))
+	rng := rand.New(rand.NewPCG(1, 1))
+	for i := range m.Pix {
+		m.Pix[i] = byte(rng.Uint32()) | byte(i&3/3*255)
+	}
+	var plain bytes.Buffer
+	if err := png.Encode(&plain, m); err != nil {
+		t.Fatal(err)
+	}
+	chunk := func(kind string, data []byte) []byte {
+		b := binary.BigEndian.AppendUint32(nil, uint32(len(data)))
+		b = append(append(b, kind...), data...)
+		return binary.BigEndian.AppendUint32(b, crc(b[4:]))
+	}
+	at := bytes.LastIndex(plain.Bytes(), []byte("IEND")) - 4
+	insert := func(c []byte) []byte {
+		return slices.Concat(plain.Bytes()[:at], c, plain.Bytes()[at:])
+	}
+	raw := fmt.Sprintf("\nexif\n%8d\n%x\n", len(x)+6, append([]byte("Exif\x00\x00"), x...))
+	var z bytes.Buffer
+	zw := zlib.NewWriter(&z)
+	zw.Write([]byte(raw))
+	zw.Close()
+	webp := func(n int) []byte { // a lossless bitstream's header, and n bytes of it
+		body := []byte("WEBPVP8X\x0a\x00\x00\x00\x08\x00\x00\x00\x57\x02\x00\x8f\x01\x00VP8L")
+		body = binary.LittleEndian.AppendUint32(body, uint32(n))
+		body = append(body, make([]byte, n+n&1)...)
+		body = binary.LittleEndian.AppendUint32(append(body, "EXIF"...), uint32(len(x)))
+		return slices.Concat([]byte("RIFF"), binary.LittleEndian.AppendUint32(nil, uint32(len(body))), body, x)
+	}
+	tiffed := func() []byte { // the directory behind the pixels
+		var b bytes.Buffer
+		if err := tiff.Encode(&b, m, nil); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	for name, c := range map[string]struct {
+		data []byte
+		want Info
+	}{
+		"png eXIf":    {insert(chunk("eXIf", x)), Info{"png", 400, 600, 6, time.Date(2020, 5, 6, 7, 8, 9, 0, time.UTC)}},
+		"png tEXt":    {insert(chunk("tEXt", []byte("Raw profile type exif\x00"+raw))), Info{"png", 400, 600, 6, time.Date(2020, 5, 6, 7, 8, 9, 0, time.UTC)}},
+		"png zTXt":    {insert(chunk("zTXt", append([]byte("Raw profile type APP1\x00\x00"), z.Bytes()...))), Info{"png", 400, 600, 6, time.Date(2020, 5, 6, 7, 8, 9, 0, time.UTC)}},
+		"png without": {plain.Bytes(), Info{"png", 600, 400, 1, time.Time{}}},
+		"webp":        {webp(700001), Info{"webp", 400, 600, 6, time.Date(2020, 5, 6, 7, 8, 9, 0, time.UTC)}},
+		"webp small":  {webp(10), Info{"webp", 400, 600, 6, time.Date(2020, 5, 6, 7, 8, 9, 0, time.UTC)}},
+		"tiff":        {tiffed(), Info{"tiff", 600, 400, 1, time.Time{}}},
+	} {
+		for how, inspect := range map[string]func() (Info, error){
+			"memory": func() (Info, error) { return Inspect(c.data) },
+			"file":   func() (Info, error) { return InspectFile(bytes.NewReader(c.data), int64(len(c.data))) },
+		} {
+			if info, err := inspect(); err != nil || info != c.want {
+				t.Errorf("%s in %s: %+v, %v; want %+v", name, how, info, err, c.want)
+			}
+		}
+		if name == "webp" || name == "webp small" {
+			continue
+		}
+		if p, err := Decode(c.data, 0); err != nil || p.Width != c.want.Width || p.Height != c.want.Height {
+			t.Errorf("%s decodes otherwise: %v", name, err)
+		}
+	}
 }

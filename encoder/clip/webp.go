@@ -15,79 +15,79 @@ type webpFile struct {
 	width, height int // canvas; 0 when only the bitstream tells
 	x, y          int
 	lossless      bool
-	stream        []byte
-	exif          []byte
+	stream        part
+	exif          part
 }
 
 var errWebP = errors.New("no picture data found")
 
 // parseWebP walks over the chunks of the container. Missing bytes at the end are
 // the decoder's to find.
-func parseWebP(data []byte) (f webpFile, err error) {
-	if len(data) < 12 {
-		return f, errWebP
+func parseWebP(f *file) (w webpFile, err error) {
+	w.chunks(f, 12, f.size)
+	if w.stream.off == 0 {
+		return w, errWebP
 	}
-	f.chunks(data[12:])
-	if f.stream == nil {
-		return f, errWebP
-	}
-	return f, nil
+	return w, nil
 }
 
-func (f *webpFile) chunks(b []byte) {
-	for len(b) >= 8 {
-		id, n := string(b[:4]), int64(binary.LittleEndian.Uint32(b[4:]))
-		body := b[8:]
-		body = body[:min(n, int64(len(body)))]
-		switch id {
+func (w *webpFile) chunks(f *file, at, end int64) {
+	for {
+		b := f.bytes(at, 24)
+		if at+8 > end || len(b) < 8 {
+			return
+		}
+		n := int64(binary.LittleEndian.Uint32(b[4:]))
+		body := part{at + 8, min(n, end-at-8)}
+		switch id := string(b[:4]); id {
 		case "VP8X":
-			if len(body) >= 10 {
-				f.width, f.height = uint24(body[4:])+1, uint24(body[7:])+1
+			if body.n >= 10 && len(b) >= 18 {
+				w.width, w.height = uint24(b[12:])+1, uint24(b[15:])+1
 			}
 		case "VP8 ", "VP8L":
-			if f.stream == nil {
-				f.stream, f.lossless = body, id == "VP8L"
+			if w.stream.off == 0 {
+				w.stream, w.lossless = body, id == "VP8L"
 			}
 		case "ANMF":
-			if f.stream == nil && len(body) > 16 {
-				f.x, f.y = 2*uint24(body), 2*uint24(body[3:])
-				f.chunks(body[16:])
+			if w.stream.off == 0 && body.n > 16 && len(b) >= 14 {
+				w.x, w.y = 2*uint24(b[8:]), 2*uint24(b[11:])
+				w.chunks(f, body.off+16, body.off+body.n)
 			}
 		case "EXIF":
-			f.exif = body
+			w.exif = body
 		}
-		b = b[8:][:len(b)-8]
-		b = b[min(n+n&1, int64(len(b))):]
+		at += 8 + n + n&1
 	}
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // size returns the canvas, or the bitstream's own size without one.
-func (f *webpFile) size() (w, h int, err error) {
-	if f.width > 0 {
-		return f.width, f.height, nil
+func (w *webpFile) size(f *file) (width, height int, err error) {
+	if w.width > 0 {
+		return w.width, w.height, nil
 	}
-	return f.frameSize()
+	return w.frameSize(f)
 }
 
-func (f *webpFile) frameSize() (w, h int, err error) {
-	if f.lossless {
-		c, err := vp8l.DecodeConfig(bytes.NewReader(f.stream))
+func (w *webpFile) frameSize(f *file) (width, height int, err error) {
+	if w.lossless {
+		c, err := vp8l.DecodeConfig(f.section(w.stream))
 		return c.Width, c.Height, err
 	}
 	d := vp8.NewDecoder()
-	d.Init(bytes.NewReader(f.stream), len(f.stream))
+	d.Init(f.section(w.stream), int(w.stream.n))
 	h0, err := d.DecodeFrameHeader()
 	return h0.Width, h0.Height, err
 }
 
 func decodeWebP(data []byte, maxPixels int) (*Picture, error) {
-	f, err := parseWebP(data)
+	file := memory(data)
+	f, err := parseWebP(file)
 	if err != nil {
 		return nil, err
 	}
-	w, h, err := f.frameSize()
+	w, h, err := f.frameSize(file)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func decodeWebP(data []byte, maxPixels int) (*Picture, error) {
 	if w > maxPixels/h { // it need not agree with the canvas
 		return nil, &TooLargeError{w, h, maxPixels}
 	}
-	p, err := f.decode()
+	p, err := f.decode(data[f.stream.off:][:f.stream.n])
 	if err != nil || f.width == 0 || f.x == 0 && f.y == 0 && p.Width == f.width && p.Height == f.height {
 		return p, err
 	}
@@ -114,12 +114,12 @@ func decodeWebP(data []byte, maxPixels int) (*Picture, error) {
 }
 
 // decode decodes the bitstream; an alpha plane beside it is left alone.
-func (f *webpFile) decode() (*Picture, error) {
+func (f *webpFile) decode(stream []byte) (*Picture, error) {
 	if f.lossless {
-		return decodeWith(vp8l.Decode(bytes.NewReader(f.stream)))
+		return decodeWith(vp8l.Decode(bytes.NewReader(stream)))
 	}
 	d := vp8.NewDecoder()
-	d.Init(bytes.NewReader(f.stream), len(f.stream))
+	d.Init(bytes.NewReader(stream), len(stream))
 	if _, err := d.DecodeFrameHeader(); err != nil {
 		return nil, err
 	}
