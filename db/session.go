@@ -30,7 +30,7 @@ func (db *DB) session() *session {
 
 // hooks returns the callbacks of a run under ctx.
 func (s *session) hooks(ctx context.Context) query.Hooks {
-	h := query.Hooks{Progress: s.db.opts.Progress, Warn: s.db.opts.Warn}
+	h := query.Hooks{Progress: s.db.opts.Progress, Warn: s.db.opts.Warn, Notice: s.db.opts.Notice}
 	if fn, ok := ctx.Value(progressKey{}).(func(Progress)); ok {
 		h.Progress = fn
 	}

@@ -9,10 +9,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/clip"
 	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -386,4 +388,148 @@ func (f *fixture) runMany(sql string) (first string) {
 		}
 	}
 	return first
+}
+
+// slowEncoder takes its time for each picture.
+type slowEncoder struct {
+	hashEncoder
+	each time.Duration
+	most atomic.Int64 // pictures of one call
+}
+
+func (s *slowEncoder) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
+	s.most.Store(max(s.most.Load(), int64(len(images))))
+	for range images {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(s.each):
+		}
+	}
+	return s.hashEncoder.EncodeImages(ctx, images)
+}
+
+// With an encoder that is slow, every picture counts: progress comes after each,
+// and an import that is stopped keeps all but those in the works.
+func TestSlowImport(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 40 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d.png", i)), []byte(fmt.Sprint("picture ", i)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := open(t)
+	slow := &slowEncoder{each: 400 * time.Millisecond}
+	f.env.Encoder = func(context.Context, string) (encoder.Encoder, error) { return slow, nil }
+	f.run("CREATE TABLE photos (path TEXT PRIMARY KEY, clip VECTOR ENCODER 'hash')")
+	ctx, cancel := context.WithCancel(context.Background())
+	done := int64(0)
+	s := query.NewSession(f.env)
+	_, err := s.Query(ctx, "INSERT INTO photos SELECT path, image(path) FROM images('"+dir+"') ON CONFLICT DO NOTHING", query.Args{}, query.Hooks{
+		Progress: func(p query.Progress) {
+			if p.Unit != "pictures" {
+				return
+			}
+			if p.Done > done+4 {
+				t.Errorf("progress goes from %d to %d pictures", done, p.Done)
+			}
+			if done = p.Done; done >= 8 {
+				cancel()
+			}
+		}})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	var in int64
+	fmt.Sscan(f.run("SELECT count(*) FROM photos")[0], &in)
+	if in < done-4 || in == 0 || slow.most.Load() > 4 {
+		t.Errorf("%d rows are in of %d pictures done; up to %d were encoded at once", in, done, slow.most.Load())
+	}
+}
+
+// What is encoded is committed when its time is up, also while no more comes.
+func TestImportCommitsInTime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	dir := t.TempDir()
+	for i := range 3 {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.png", i)), []byte(fmt.Sprint("picture ", i)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := open(t)
+	f.run("CREATE TABLE photos (path TEXT PRIMARY KEY, clip VECTOR ENCODER 'hash')")
+	slow := &gated{f.enc, make(chan struct{})}
+	f.env.Encoder = func(context.Context, string) (encoder.Encoder, error) { return slow, nil }
+	ended := make(chan error, 1)
+	go func() {
+		_, err := query.NewSession(f.env).Query(context.Background(), "INSERT INTO photos SELECT path, image(path) FROM images('"+dir+"') ON CONFLICT DO NOTHING", query.Args{}, query.Hooks{})
+		ended <- err
+	}()
+	rows := "0"
+	for until := time.Now().Add(30 * time.Second); rows == "0" && time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+		rows = f.run("SELECT count(*) FROM photos")[0]
+	}
+	if rows != "1" {
+		t.Errorf("%s rows are in while the encoder is at the second picture, want 1", rows)
+	}
+	close(slow.gate)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	f.expect("SELECT count(*) FROM photos", "3")
+}
+
+// gated encodes the first picture, and the others when its gate is open.
+type gated struct {
+	*hashEncoder
+	gate chan struct{}
+}
+
+func (g *gated) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
+	if string(images[0].Data) != "picture 0" {
+		<-g.gate
+	}
+	return g.hashEncoder.EncodeImages(ctx, images)
+}
+
+// An import ends with counts; files of one kind that can't be read are told of
+// once.
+func TestImportCounts(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string]string{"a.png": "picture a", "b.png": "picture b", "c.png": "bad", "1.heic": "HEIC", "2.HEIC": "HEIC", "x.mov": "", ".hid": ""} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := open(t)
+	enc := &knowsNoHEIC{f.enc}
+	f.env.Encoder = func(context.Context, string) (encoder.Encoder, error) { return enc, nil }
+	f.run("CREATE TABLE photos (path TEXT PRIMARY KEY, clip VECTOR ENCODER 'hash')")
+	for i, want := range []string{
+		"2 pictures read, 4 skipped (2 HEIC, 1 .mov, 1 hidden), 1 failed",
+		"0 pictures read, 2 there already, 4 skipped (2 HEIC, 1 .mov, 1 hidden), 1 failed",
+	} {
+		var notices, warned []string
+		hooks := query.Hooks{Notice: func(m string) { notices = append(notices, m) }, Warn: func(m string) { warned = append(warned, m) }}
+		if _, err := f.s.Query(context.Background(), "INSERT INTO photos SELECT path, image(path) FROM images('"+dir+"') ON CONFLICT DO NOTHING", query.Args{}, hooks); err != nil {
+			t.Fatal(err)
+		}
+		if len(notices) != 1 || notices[0] != want || len(warned) != 2 {
+			t.Errorf("import %d: %q, want %s; warned %q", i, notices, want, warned)
+		}
+	}
+}
+
+type knowsNoHEIC struct{ *hashEncoder }
+
+func (k *knowsNoHEIC) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
+	out, err := k.hashEncoder.EncodeImages(ctx, images)
+	for i := range out {
+		if string(images[i].Data) == "HEIC" {
+			out[i] = encoder.ImageResult{Err: &clip.UnsupportedFormatError{Format: "HEIC"}}
+		}
+	}
+	return out, err
 }

@@ -53,7 +53,7 @@ func (s *Session) input(args Args, hooks Hooks) *plan.Input {
 	return &plan.Input{
 		Env: exec.Env{
 			Store: e.Store, View: s.view, Tx: s.tx, Workers: e.Workers,
-			Memory: exec.NewBudget(e.MemoryBudget), Progress: hooks.Progress, Warn: hooks.Warn,
+			Memory: exec.NewBudget(e.MemoryBudget), Progress: hooks.Progress, Warn: hooks.Warn, Notice: hooks.Notice,
 		},
 		Encoder: e.Encoder, Texts: &e.texts, Images: &e.images,
 		NoFiles: e.NoFiles, AllowURLs: e.AllowURLs,
@@ -170,6 +170,9 @@ func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag str
 	}
 	if e := end(err != nil); err == nil {
 		err = e
+	}
+	if t := in.Env.Tally; t != nil && in.Notice != nil {
+		in.Notice(t.String())
 	}
 	if err != nil {
 		return nil, err

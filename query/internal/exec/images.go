@@ -2,27 +2,37 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
+	"time"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/clip"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// imageBatch is the number of pictures given to an encoder at once.
+// imageBatch is the most pictures that are given to an encoder at once.
 const imageBatch = 32
+
+// partTime is how long a piece of EncodeImages is meant to take: what has been
+// encoded shows, and can be committed, that soon.
+const partTime = 300 * time.Millisecond
 
 // ImageJob says which column of paths (TEXT) or bytes (BLOB) becomes vectors.
 type ImageJob struct {
 	Column int
 	Open   func(context.Context) (encoder.Encoder, error)
 	Dim    int
+	Fast   bool              // large pictures may be decoded at reduced size
 	Pos    func(error) error // gives an error its place
 }
 
 // EncodeImages replaces columns of pictures by their vectors. A picture that
 // can't be read is reported through Env.Warn and its row left out. While the
-// encoder works on one batch of pictures, the next is read and decoded; no more
-// than that is held.
+// encoder works on some pictures, the next are read and decoded: as many as
+// keep all CPUs busy, in pieces that each take a fraction of a second however
+// slow the encoder is.
 type EncodeImages struct {
 	input
 	env   *Env
@@ -38,24 +48,38 @@ type EncodeImages struct {
 	done    int64
 	waiting int64 // rows in ahead
 	skipped int64
+
+	pace  float64         // seconds a row, of late; 0 at first
+	last  time.Time       // when the last piece was done
+	kinds map[string]bool // formats that no encoder reads, met so far
 }
 
 // part is an encoded piece of the input.
 type part struct {
 	batch   *value.Batch
 	rows    int
-	skipped []string
+	encoded int64
+	failed  []failure
 	err     error
+}
+
+// failure is a picture that could not be encoded.
+type failure struct {
+	name string
+	err  error
 }
 
 // NewEncodeImages returns an EncodeImages over in.
 func NewEncodeImages(in Operator, env *Env, jobs []ImageJob, read func(context.Context, string) ([]byte, error), count *Counter) *EncodeImages {
+	if env.Tally != nil {
+		env.Tally.Encodes = true
+	}
 	return &EncodeImages{input: input{in}, env: env, jobs: jobs, read: read, count: count}
 }
 
 func (e *EncodeImages) Next(ctx context.Context) (*value.Batch, error) {
 	for {
-		for !e.end && len(e.ahead) < 2 {
+		for !e.end && (len(e.ahead) < 2 || e.waiting < int64(runtime.GOMAXPROCS(0))) {
 			rows, err := e.take(ctx)
 			if err != nil {
 				return nil, err
@@ -77,15 +101,64 @@ func (e *EncodeImages) Next(ctx context.Context) (*value.Batch, error) {
 		if p.err != nil {
 			return nil, p.err
 		}
-		for _, s := range p.skipped {
-			e.env.warn(s)
-		}
-		e.skipped += int64(len(p.skipped))
+		e.adapt(p.rows)
+		e.report(&p)
+		e.skipped += int64(len(p.failed))
 		e.done += int64(p.rows)
 		e.waiting -= int64(p.rows)
 		e.env.progress(e.progress())
 		if p.batch.Len > 0 {
 			return p.batch, nil
+		}
+	}
+}
+
+// adapt takes note of how long rows take.
+func (e *EncodeImages) adapt(rows int) {
+	now := time.Now()
+	if !e.last.IsZero() { // the first piece may have waited for the model to be loaded
+		spent := now.Sub(e.last).Seconds() / float64(rows)
+		if e.pace > 0 {
+			spent = (e.pace + spent) / 2
+		}
+		e.pace = max(spent, 1e-6)
+	}
+	e.last = now
+}
+
+// size is how many rows the next piece has: few at first.
+func (e *EncodeImages) size() int {
+	most := 4
+	if e.pace > 0 {
+		most = min(imageBatch, int(partTime.Seconds()/e.pace))
+	}
+	return max(1, min(most, int(e.done+e.waiting)))
+}
+
+// report tells of pictures that could not be encoded. Of a kind that no encoder
+// reads there may be thousands in a folder: the first one is named, and all are
+// counted.
+func (e *EncodeImages) report(p *part) {
+	t := e.env.Tally
+	if t != nil {
+		t.Encoded += p.encoded
+	}
+	for _, f := range p.failed {
+		var format *clip.UnsupportedFormatError
+		if t == nil || !errors.As(f.err, &format) || format.Format == "" {
+			e.env.warn(fmt.Sprintf("%s: %v; left out", f.name, f.err))
+			if t != nil {
+				t.Failed++
+			}
+			continue
+		}
+		t.Skip(format.Format, 1)
+		if !e.kinds[format.Format] {
+			if e.kinds == nil {
+				e.kinds = map[string]bool{}
+			}
+			e.kinds[format.Format] = true
+			e.env.warn(fmt.Sprintf("%s: %v; left out, and so are all of this kind", f.name, f.err))
 		}
 	}
 }
@@ -110,7 +183,7 @@ func (e *EncodeImages) take(ctx context.Context) (*value.Batch, error) {
 		}
 		e.src, e.at = e.c.compact(b, nil), 0
 	}
-	n := min(imageBatch, e.src.Len-e.at)
+	n := min(e.size(), e.src.Len-e.at)
 	sel := make([]int32, n)
 	for i := range sel {
 		sel[i] = int32(e.at + i)
@@ -128,7 +201,8 @@ func (e *EncodeImages) take(ctx context.Context) (*value.Batch, error) {
 // encode does one piece; it runs beside another one.
 func (e *EncodeImages) encode(ctx context.Context, b *value.Batch) part {
 	n := b.Len
-	failed := map[int]string{}
+	failed := map[int]failure{}
+	var p part
 	vecs := make([]*value.Column, len(e.jobs))
 	for j, job := range e.jobs {
 		src := b.Cols[job.Column]
@@ -150,11 +224,11 @@ func (e *EncodeImages) encode(ctx context.Context, b *value.Batch) part {
 					if ctx.Err() != nil {
 						return part{err: ctx.Err()}
 					}
-					failed[i] = fmt.Sprintf("%v; left out", err)
+					failed[i] = failure{v.Str(), err}
 					continue
 				}
 			}
-			images, rows = append(images, encoder.Image{Data: data}), append(rows, i)
+			images, rows = append(images, encoder.Image{Data: data, Fast: job.Fast}), append(rows, i)
 		}
 		if len(images) == 0 {
 			continue
@@ -174,21 +248,22 @@ func (e *EncodeImages) encode(ctx context.Context, b *value.Batch) part {
 				if src.Type.Kind == value.Text {
 					name = src.Strs[i]
 				}
-				failed[i] = fmt.Sprintf("%s: %v; left out", name, err)
+				failed[i] = failure{name, err}
 				continue
 			}
+			p.encoded++
 			copy(out.Vec(i), results[k].Vector)
 		}
 	}
-	p := part{rows: n}
+	p.rows = n
 	for j, job := range e.jobs {
 		b.Cols[job.Column] = vecs[j]
 	}
 	if len(failed) > 0 {
 		var keep []int32
 		for i := range n {
-			if msg, bad := failed[i]; bad {
-				p.skipped = append(p.skipped, msg)
+			if f, bad := failed[i]; bad {
+				p.failed = append(p.failed, f)
 			} else {
 				keep = append(keep, int32(i))
 			}

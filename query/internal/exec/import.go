@@ -13,7 +13,7 @@ import (
 // An import commits when it has this many rows, or after this long.
 const (
 	portionRows = 1024
-	portionTime = 10 * time.Second
+	portionTime = 5 * time.Second
 )
 
 // Import adds the rows of its input, which has all columns of the table in
@@ -34,7 +34,7 @@ type Import struct {
 	Affected int64
 	done     bool
 	held     []*value.Batch
-	rows     int
+	rows     int // in held
 }
 
 // NewImport returns an Import over in.
@@ -47,15 +47,7 @@ func (m *Import) Next(ctx context.Context) (*value.Batch, error) {
 		return nil, nil
 	}
 	m.done = true
-	last := time.Now()
-	err := Drain(ctx, m.in, func(b *value.Batch) error {
-		m.held = append(m.held, Copy(b))
-		if m.rows += b.Count(); m.rows < portionRows && time.Since(last) < portionTime {
-			return nil
-		}
-		last = time.Now()
-		return m.keep(ctx)
-	})
+	err := m.drain(ctx)
 	// A statement that is cancelled keeps what it has, which takes no time.
 	if e := m.keep(context.WithoutCancel(ctx)); err == nil || errors.Is(err, ctx.Err()) && e != nil {
 		err = e
@@ -67,6 +59,46 @@ func (m *Import) Next(ctx context.Context) (*value.Batch, error) {
 		m.Env.warn(fmt.Sprintf("stopped: %d rows are in %s; run again, the statement goes on from there", m.Affected, m.Def.Name))
 	}
 	return nil, err
+}
+
+// drain takes the input, and commits what has come of it when it is much or when
+// the time is up, whether or not more comes.
+func (m *Import) drain(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches, ended, full := make(chan *value.Batch), make(chan error, 1), make(chan struct{})
+	go func() {
+		ended <- Drain(ctx, m.in, func(b *value.Batch) error {
+			select {
+			case batches <- Copy(b):
+				return nil
+			case <-full:
+				return errors.New("the import has failed")
+			}
+		})
+	}()
+	due := time.NewTicker(portionTime)
+	defer due.Stop()
+	for {
+		select {
+		case b := <-batches:
+			m.held = append(m.held, b)
+			if m.rows += b.Count(); m.rows < portionRows {
+				continue
+			}
+			due.Reset(portionTime)
+		case <-due.C:
+		case err := <-ended:
+			return err
+		}
+		if err := m.keep(ctx); err != nil {
+			// Nobody uses the input any more when this returns.
+			close(full)
+			cancel()
+			<-ended
+			return err
+		}
+	}
 }
 
 // train makes the codes of vectors from the rows as they are now, if most of them

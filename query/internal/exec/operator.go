@@ -31,10 +31,14 @@ type Env struct {
 	Memory   *Budget
 	Progress func(Progress) // may be nil
 	Warn     func(string)   // may be nil
+	Notice   func(string)   // may be nil
 
 	// Pictures tells how many pictures of images() have been read, and how many
 	// there are. It is nil in a statement without images().
 	Pictures func() (done, total int64)
+
+	// Tally counts pictures; nil in a statement without images().
+	Tally *Tally
 }
 
 // progress reports to whoever listens.

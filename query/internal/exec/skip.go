@@ -90,6 +90,7 @@ func (s *SkipExisting) choose(ctx context.Context, b *value.Batch) error {
 				return err
 			}
 			if ok && len(s.same) == 0 {
+				s.present()
 				continue
 			}
 			if ok {
@@ -115,6 +116,7 @@ func (s *SkipExisting) choose(ctx context.Context, b *value.Batch) error {
 			s.env.warn(fmt.Sprintf("%s has changed since it was imported; left as it is (ON CONFLICT ... DO UPDATE SET would encode it again)", c.Value(i)))
 		}
 		if !changed || s.report {
+			s.present()
 			s.sel[place] = -1
 		}
 	}
@@ -126,6 +128,13 @@ func (s *SkipExisting) choose(ctx context.Context, b *value.Batch) error {
 	}
 	s.sel = kept
 	return nil
+}
+
+// present counts a picture that is in the table.
+func (s *SkipExisting) present() {
+	if s.env.Tally != nil {
+		s.env.Tally.Present++
+	}
 }
 
 // identical compares what two columns of one type hold, vectors apart; NULL is

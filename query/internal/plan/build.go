@@ -367,7 +367,7 @@ func (b *builder) pictures(n *projectNode, items []*expr, outs []*column) (rel, 
 	for i, e := range items {
 		if e.op == opImage && e.varies() {
 			plain[i] = e.args[0]
-			jobs = append(jobs, exec.ImageJob{Column: i, Open: b.opener(e.enc), Dim: e.enc.dim, Pos: at(e.pos)})
+			jobs = append(jobs, exec.ImageJob{Column: i, Open: b.opener(e.enc), Dim: e.enc.dim, Fast: fastPictures(n.in, e.args[0]), Pos: at(e.pos)})
 		}
 	}
 	r, err := b.build(n.in, plain)

@@ -126,3 +126,10 @@ func fileColumn(n node, e *expr) string {
 	}
 	return ""
 }
+
+// fastPictures reports whether e is the path of a picture of images(..., fast => true).
+func fastPictures(n node, e *expr) bool {
+	n, _ = origin(n, e)
+	s, ok := n.(*sourceNode)
+	return ok && s.fast
+}

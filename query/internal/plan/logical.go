@@ -115,6 +115,7 @@ type sourceNode struct {
 	rows float64
 
 	images bool     // it is images()
+	fast   bool     // its pictures are decoded at reduced size
 	names  []string // what images() calls its columns
 }
 

@@ -1,11 +1,11 @@
 package plan
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 
@@ -57,16 +57,24 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := func() (source.Reader, error) { return source.Images(path, source.Options{}) }
+	var open func() (source.Reader, error)
+	var pictures *source.Pictures
+	var o source.Options
 	if name != "images" {
-		_, o, err := source.ParseOptions(format, source.TableFunc, opts)
-		if err != nil {
+		if _, o, err = source.ParseOptions(format, source.TableFunc, opts); err != nil {
 			return nil, errorAt(t.Pos, err)
 		}
 		o.Infer, o.Stop = true, b.ctx.Err
 		open = func() (source.Reader, error) { return source.Open(path, format, o) }
-	} else if len(opts) > 0 {
-		return nil, parse.Errorf(t.Options[0].Pos, "images takes no options")
+	} else {
+		if o, err = source.PicturesOptions(opts); err != nil {
+			return nil, errorAt(t.Pos, err)
+		}
+		// The files are looked for once: a statement reads those that it was planned for.
+		if pictures, err = source.FindPictures(b.ctx, path, o); err != nil {
+			return nil, errorAt(t.Args[0].Position(), err)
+		}
+		open = func() (source.Reader, error) { return pictures.Open(), nil }
 	}
 	r, err := open()
 	if err != nil {
@@ -82,10 +90,12 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	for _, c := range cols {
 		n.outs = append(n.outs, &column{table: orElse(t.Alias.Name, name), name: c.Name, typ: c.Type})
 	}
-	if n.images = name == "images"; n.images {
+	if n.images = pictures != nil; n.images {
+		n.fast = o.Fast
 		for _, c := range cols {
 			n.names = append(n.names, c.Name)
 		}
+		b.tally(path, pictures)
 	}
 	n.open = func(want []int) (exec.Operator, error) {
 		r, err := open()
@@ -113,6 +123,31 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	return rel, rename(rel.cols, t.Columns)
 }
 
+// tally counts what images() found and what it left out, and says so at once
+// where there would be no other word of it.
+func (b *binder) tally(pattern string, p *source.Pictures) {
+	env := &b.in.Env
+	if env.Tally == nil {
+		env.Tally = &exec.Tally{}
+	}
+	t := env.Tally
+	t.Found += int64(p.Len())
+	for kind, n := range p.Skipped() {
+		t.Skip(kind, n)
+	}
+	t.Failed += int64(len(p.Failed()))
+	if b.in.Describe || env.Warn == nil {
+		return
+	}
+	for _, err := range p.Failed() {
+		env.Warn(fmt.Sprintf("%v; what is in it is left out", err))
+	}
+	if p.Len() == 0 {
+		only := exec.Tally{Skipped: p.Skipped(), Failed: int64(len(p.Failed()))}
+		env.Warn(fmt.Sprintf("images(%s): no picture is there; %s", value.Quote(pattern), only.Rest()))
+	}
+}
+
 // path evaluates a file's name and checks that files may be used.
 func (b *binder) path(e parse.Expr, what string) (string, error) {
 	x, err := b.expr(&scope{inside: what}, e)
@@ -125,7 +160,11 @@ func (b *binder) path(e parse.Expr, what string) (string, error) {
 	if b.in.NoFiles {
 		return "", parse.Errorf(e.Position(), "this program does not let statements use files")
 	}
-	return x.val.Str(), nil
+	path, err := source.ExpandHome(x.val.Str())
+	if err != nil {
+		return "", errorAt(e.Position(), err)
+	}
+	return path, nil
 }
 
 // options evaluates the options of COPY and of table functions.
@@ -170,23 +209,41 @@ func (b *binder) readFile(ctx context.Context, path string) ([]byte, error) {
 		if res.StatusCode != http.StatusOK {
 			return nil, fmt.Errorf("%s: %s", path, res.Status)
 		}
-		return readAtMost(res.Body, path)
+		return readAtMost(ctx, res.Body, path, max(0, min(maxPicture, res.ContentLength)))
 	}
 	if b.in.NoFiles {
 		return nil, fmt.Errorf("this program does not let statements use files")
 	}
-	f, err := os.Open(path)
+	path, err := source.ExpandHome(path)
+	if err != nil {
+		return nil, err
+	}
+	f, st, err := source.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAtMost(f, path)
+	if st.Size() > maxPicture {
+		return nil, fmt.Errorf("%s: larger than %d MiB", path, maxPicture>>20)
+	}
+	return readAtMost(ctx, f, path, st.Size())
 }
 
-func readAtMost(r io.Reader, name string) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxPicture+1))
-	if err == nil && len(data) > maxPicture {
-		err = fmt.Errorf("%s: larger than %d MiB", name, maxPicture>>20)
+// readAtMost reads what is expected to be of the given size, as long as ctx lets it.
+func readAtMost(ctx context.Context, r io.Reader, name string, size int64) ([]byte, error) {
+	var data bytes.Buffer
+	data.Grow(int(size) + bytes.MinRead)
+	for {
+		n, err := io.CopyN(&data, r, 4<<20)
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err == io.EOF:
+			return data.Bytes(), nil
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", name, err)
+		case data.Len() > maxPicture || n == 0:
+			return nil, fmt.Errorf("%s: larger than %d MiB", name, maxPicture>>20)
+		}
 	}
-	return data, err
 }

@@ -20,20 +20,10 @@ type input struct {
 }
 
 func openInput(path string) (*input, error) {
-	f, err := os.Open(path)
+	// A statement looks at its files when it is prepared and reads them when it
+	// runs; what a pipe gave the first time would be lost.
+	f, st, err := OpenRegular(path)
 	if err != nil {
-		return nil, fileError(path, err)
-	}
-	st, err := f.Stat()
-	if err == nil && st.IsDir() {
-		err = fmt.Errorf("%s is a folder, not a file", path)
-	} else if err == nil && !st.Mode().IsRegular() {
-		// A statement looks at its files when it is prepared and reads them when
-		// it runs; what a pipe gave the first time would be lost.
-		err = fmt.Errorf("%s is not a plain file; write what it gives to a file first", path)
-	}
-	if err != nil {
-		f.Close()
 		return nil, err
 	}
 	return &input{f: f, path: path, size: st.Size()}, nil

@@ -2,26 +2,33 @@ package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/bmatcuk/doublestar/v4"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lupadb/lupa/encoder/clip"
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// imageExts are the endings of picture files.
-var imageExts = []string{".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+// imageExts are the endings of picture files: of those that can be read, and of
+// those that are pictures all the same, which images() lists with the reason why
+// they can't. The last lines are cameras' raw files.
+var imageExts = func() map[string]bool {
+	m := map[string]bool{}
+	for _, e := range strings.Fields(`
+		jpg jpeg jpe jfif jif jfi png apng webp gif bmp dib tif tiff
+		heic heif hif avif jxl jp2 j2k jpf jpx psd svg ico tga pcx ppm pgm pbm pnm qoi exr hdr xcf dds
+		dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw raw rwl x3f 3fr fff iiq erf mrw kdc dcr mos gpr`) {
+		m["."+e] = true
+	}
+	return m
+}()
 
 // Positions of the columns of images().
 const (
@@ -65,6 +72,85 @@ const ImageError = "error"
 // imageBatch is how many pictures are looked at before a batch is handed on.
 const imageBatch = 256
 
+// Pictures are the picture files that a pattern of images() stands for.
+type Pictures struct {
+	found
+	workers int
+}
+
+// FindPictures looks for the picture files a pattern matches: * within a name,
+// ** any folders, {a,b} either. A folder stands for all pictures below it. Only
+// files with a picture's ending count, and no hidden ones unless the pattern
+// says so.
+func FindPictures(ctx context.Context, pattern string, o Options) (*Pictures, error) {
+	f, err := findFiles(ctx, pattern, o.Exclude, func(name string) string {
+		ext := strings.ToLower(filepath.Ext(name))
+		switch {
+		case imageExts[ext]:
+			return ""
+		case ext == "" || ext == ".":
+			return "without an ending"
+		}
+		return ext
+	})
+	if err != nil {
+		return nil, fmt.Errorf("images: %w", err)
+	}
+	p := &Pictures{*f, o.Workers}
+	if p.workers <= 0 {
+		p.workers = runtime.GOMAXPROCS(0)
+	}
+	return p, nil
+}
+
+// PicturesOptions checks the options of images().
+func PicturesOptions(opts []Option) (Options, error) {
+	var o Options
+	known := []string{"exclude", "fast"}
+	for _, opt := range opts {
+		switch strings.ToLower(opt.Name) {
+		case "exclude": // may be given more than once
+			p, err := optText(opt)
+			if err != nil {
+				return o, err
+			}
+			o.Exclude = append(o.Exclude, p)
+		case "fast":
+			o.Fast = true
+			if opt.HasValue {
+				if opt.Value.Kind() != value.Boolean {
+					return o, fmt.Errorf("option FAST is true or false, not %v", opt.Value)
+				}
+				o.Fast = opt.Value.Bool()
+			}
+		default:
+			return o, fmt.Errorf("no option %q for images%s; there are %s", opt.Name, hint.DidYouMean(strings.ToLower(opt.Name), known), strings.Join(known, ", "))
+		}
+	}
+	return o, nil
+}
+
+// Len is the number of pictures.
+func (p *Pictures) Len() int { return len(p.paths) }
+
+// Skipped counts the files that were left out, by kind: an ending such as
+// ".mov", "hidden", "excluded", "FIFO".
+func (p *Pictures) Skipped() map[string]int64 { return p.skipped }
+
+// Failed tells of folders that could not be read.
+func (p *Pictures) Failed() []error { return p.failed }
+
+// Open returns a reader of the pictures.
+func (p *Pictures) Open() Reader {
+	r := &imagesReader{paths: p.paths, workers: p.workers}
+	all := make([]int, len(imageColumns()))
+	for i := range all {
+		all[i] = i
+	}
+	r.Project(all, nil)
+	return r
+}
+
 // imagesReader lists picture files, in the order of their paths.
 type imagesReader struct {
 	paths   []string
@@ -73,55 +159,6 @@ type imagesReader struct {
 	cols    []Column
 	pick    []int
 	batch   *value.Batch
-}
-
-// Images returns the picture files a pattern matches: * within a name, ** any
-// folders, {a,b} either. A folder stands for all pictures below it. Only files
-// with a picture's ending count, and no hidden ones unless the pattern says so.
-func Images(pattern string, o Options) (Reader, error) {
-	if !doublestar.ValidatePathPattern(pattern) {
-		return nil, fmt.Errorf("images: %s is not a valid pattern; * matches within a name, ** any folders, {jpg,png} either", value.Quote(pattern))
-	}
-	if st, err := os.Stat(pattern); err == nil && st.IsDir() {
-		pattern = filepath.Join(escapePattern(pattern), "**")
-	}
-	base, rest := doublestar.SplitPattern(filepath.ToSlash(pattern))
-	if _, err := os.Stat(filepath.FromSlash(base)); err != nil {
-		return nil, fmt.Errorf("images: %w", folderError(base, err))
-	}
-	opts := []doublestar.GlobOption{doublestar.WithFilesOnly()}
-	if !strings.HasPrefix(rest, ".") && !strings.Contains(rest, "/.") {
-		opts = append(opts, doublestar.WithNoHidden())
-	}
-	paths, err := doublestar.FilepathGlob(pattern, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("images: %w", err)
-	}
-	paths = slices.DeleteFunc(paths, func(p string) bool {
-		return !slices.Contains(imageExts, strings.ToLower(filepath.Ext(p)))
-	})
-	slices.Sort(paths)
-	r := &imagesReader{paths: slices.Compact(paths), workers: o.Workers}
-	if r.workers <= 0 {
-		r.workers = runtime.GOMAXPROCS(0)
-	}
-	return r, r.Project([]int{imagePath, imageWidth, imageHeight, imageBytes, imageTaken, imageFormat, imageModified, imageError}, nil)
-}
-
-// escapePattern takes away the meaning that characters of a real path have in a
-// pattern.
-func escapePattern(path string) string {
-	return strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `{`, `\{`).Replace(path)
-}
-
-func folderError(dir string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		if wd, e := os.Getwd(); e == nil && !filepath.IsAbs(dir) {
-			return &worded{fmt.Sprintf("no folder %s in %s", dir, wd), fs.ErrNotExist}
-		}
-		return &worded{"no folder " + dir, fs.ErrNotExist}
-	}
-	return err
 }
 
 func (r *imagesReader) Columns() []Column { return r.cols }
@@ -159,8 +196,11 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 		g.SetLimit(r.workers)
 		for i, path := range paths {
 			g.Go(func() error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				found[i] = inspect(path, headers)
-				return ctx.Err()
+				return nil
 			})
 		}
 		if err := g.Wait(); err != nil {
@@ -214,38 +254,17 @@ func timestamp(t time.Time) value.Value {
 	return value.Value{}
 }
 
-// headerBytes is enough for the header of nearly every picture.
-const headerBytes = 256 << 10
-
-// maxPicture is the largest file that is read as a whole in search of a header.
-const maxPicture = 256 << 20
-
 // inspect reads a picture's header.
 func inspect(path string, header bool) (p picture) {
-	f, err := os.Open(path)
+	f, st, err := OpenRegular(path)
 	if err != nil {
-		p.err = fileError(path, err)
+		p.err = err
 		return p
 	}
 	defer f.Close()
-	if st, err := f.Stat(); err == nil {
-		p.bytes, p.modified = st.Size(), st.ModTime()
-	}
-	if !header {
-		return p
-	}
-	head, err := io.ReadAll(io.LimitReader(f, headerBytes))
-	if err == nil {
-		if p.info, p.err = clip.Inspect(head); p.err == nil || p.bytes <= int64(len(head)) || p.bytes > maxPicture {
-			return p
-		}
-		var rest []byte
-		if rest, err = io.ReadAll(io.LimitReader(f, maxPicture)); err == nil {
-			p.info, p.err = clip.Inspect(append(head, rest...))
-		}
-	}
-	if err != nil {
-		p.err = err
+	p.bytes, p.modified = st.Size(), st.ModTime()
+	if header {
+		p.info, p.err = clip.InspectFile(f, p.bytes)
 	}
 	return p
 }

@@ -44,8 +44,10 @@ type Options struct {
 	// repeats one of them has a header.
 	Names []string
 
-	// Workers bounds how many pictures images() looks at at a time; 0 = one a CPU.
-	Workers int
+	// images().
+	Exclude []string // patterns of what is left out, by name, or with a slash by path
+	Fast    bool     // pictures are decoded at reduced size to be encoded
+	Workers int      // bounds how many pictures are looked at at a time; 0 = one a CPU
 
 	format string
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,10 +17,11 @@ const (
 
 func images(t *testing.T, pattern string) [][]value.Value {
 	t.Helper()
-	r, err := Images(pattern, Options{})
+	p, err := FindPictures(context.Background(), pattern, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := p.Open()
 	defer r.Close()
 	rows, err := readAll(r)
 	if err != nil {
@@ -98,17 +100,18 @@ func TestImagesOdd(t *testing.T) {
 		t.Errorf("%v", rows)
 	}
 	for pattern, want := range map[string]string{dir + "/none/*.jpg": "no folder", dir + "/{a": "not a valid pattern"} {
-		if _, err := Images(pattern, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := FindPictures(context.Background(), pattern, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", pattern, err, want)
 		}
 	}
 	if rows := images(t, dir+"/*.webp"); len(rows) != 0 {
 		t.Errorf("%v", rows)
 	}
-	r, err := Images(dir+"/**", Options{})
+	p, err := FindPictures(context.Background(), dir+"/**", Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	r := p.Open()
 	if err := r.Project([]int{3, 0, 0}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -121,7 +121,8 @@ func (s *Shell) open(ctx context.Context, dir string, readOnly, mustExist bool) 
 		MustExist:   mustExist,
 		AllowURLs:   s.opts.urls,
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: s.opts.models}),
-		Warn:        func(msg string) { s.message("warning: " + msg) },
+		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
+		Notice:      func(msg string) { s.message("%s", msg) },
 	}
 	d, err := db.Open(dir, opts)
 	if err != nil {
