@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lupadb/lupa/storage"
 )
@@ -22,16 +23,51 @@ func (db *DB) Check(ctx context.Context) (problems []Problem, err error) {
 	return problems, db.reason(err)
 }
 
-// Backup writes a copy of the store, as it is now, into the folder dir, which must
-// be new or empty, while readers and writers go on. The copy is a store to be opened.
-func (db *DB) Backup(ctx context.Context, dir string) error {
+// BackupOptions change what BackupWith does: see its fields.
+type BackupOptions struct {
+	// HardLinks shares table files with the store where both are on one disk, instead
+	// of copying their bytes: quick and small, and damage of a shared file damages both.
+	HardLinks bool
+}
+
+// Backup writes a copy of the store, as it is now, into the folder dir while readers
+// and writers go on. The copy shares no byte with the store, was compared with the
+// checksums of what was written, and is a store to be opened, or to be restored with
+// Restore. A damaged store gives ErrCorrupt and no copy.
+//
+// dir must not exist, or be empty, or hold an older backup of this store, of which then
+// only what is new is copied; the older one stays until the new one is complete.
+func (db *DB) Backup(ctx context.Context, dir string) error { return db.BackupWith(ctx, dir, nil) }
+
+// BackupWith is Backup with options, which may be nil.
+func (db *DB) BackupWith(ctx context.Context, dir string, opts *BackupOptions) error {
 	ctx, done, err := db.call(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return db.reason(db.store.Backup(ctx, dir))
+	o := storage.BackupOptions{}
+	if opts != nil {
+		o.HardLinks = opts.HardLinks
+	}
+	return db.reason(db.store.Backup(ctx, dir, &o))
 }
+
+// Restore makes a store in the folder dir, which must not exist or be empty, of the
+// backup in another folder. The backup is verified, and stays as it is.
+func Restore(ctx context.Context, backup, dir string) error {
+	s, err := storage.OpenContext(ctx, backup, &storage.Options{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Backup(ctx, dir, &storage.BackupOptions{New: true}), s.Close())
+}
+
+// Repair puts back files of the store in dir that can be inferred from the others,
+// such as empty ones that a copying tool has left out. It returns what it did, a line
+// each, and an error that says what the store lacks when that is not enough. No program
+// may have the store open.
+func Repair(dir string) (did []string, err error) { return storage.Repair(dir, nil) }
 
 // Vacuum rewrites blocks with many deleted rows and returns their space; of all
 // tables if table is "". It is a writer like any other.

@@ -47,6 +47,13 @@ type counts struct {
 // The errors to expect: ErrLocked when the folder is open already, ErrNotStore
 // when it holds something else, ErrFormat when a newer Lupa wrote it, ErrCorrupt.
 func Open(dir string, opts *Options) (*DB, error) {
+	return OpenContext(context.Background(), dir, opts)
+}
+
+// OpenContext is Open, which gives up when ctx ends: opening verifies the store's
+// files, and after a crash reads its log. The context has no meaning for the DB
+// afterwards.
+func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 	db := &DB{dir: dir, open: map[handle]struct{}{}, done: make(chan struct{})}
 	if opts != nil {
 		db.opts = *opts
@@ -59,7 +66,7 @@ func Open(dir string, opts *Options) (*DB, error) {
 	case o.InMemory:
 	case dir == "":
 		return nil, errors.New(`open store: no folder given; ":memory:" is a store in memory`)
-	case o.MustExist || o.ReadOnly:
+	case o.MustExist || o.ReadOnly || o.AsFound:
 		if _, err := os.Stat(dir); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
 				return nil, fmt.Errorf("open store %s: %w", dir, fs.ErrNotExist)
@@ -75,8 +82,10 @@ func Open(dir string, opts *Options) (*DB, error) {
 	if err := db.encoders.init(o); err != nil {
 		return nil, err
 	}
-	store, err := storage.Open(dir, &storage.Options{
+	o.ReadOnly = o.ReadOnly || o.AsFound
+	store, err := storage.OpenContext(ctx, dir, &storage.Options{
 		ReadOnly:  o.ReadOnly,
+		AsFound:   o.AsFound,
 		InMemory:  o.InMemory,
 		CacheSize: o.CacheSize,
 		NoSync:    o.NoSync,

@@ -88,6 +88,9 @@ type (
 	// CorruptError names the damaged part of a store: Table, Column and Where, any of
 	// which may be "", and in Err what is wrong. It is ErrCorrupt for errors.Is.
 	CorruptError = storage.CorruptError
+	// FileError names a file of a store that is missing or is not as it was written:
+	// File, and What is wrong. It is ErrCorrupt for errors.Is; nothing was changed.
+	FileError = storage.FileError
 	// EncoderMismatchError names the column, by Table and Column, and the two models,
 	// Stored and Given. It is ErrEncoderMismatch for errors.Is.
 	EncoderMismatchError = encoder.MismatchError

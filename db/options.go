@@ -19,6 +19,11 @@ type Options struct {
 	// there is no store; the default is to make one, unless ReadOnly.
 	MustExist bool
 
+	// AsFound opens a damaged store for reading only, as it is: files that are missing
+	// or differ from what was written, and commits missing at the end, do not keep it
+	// from being opened. What can't be read is an error where it is met.
+	AsFound bool
+
 	// InMemory keeps everything in memory, gone at Close; dir is not used. So
 	// does the name ":memory:".
 	InMemory bool

@@ -37,7 +37,7 @@ func TestBackupFails(t *testing.T) {
 	n := 0
 	for ; ; n++ {
 		left.Store(int64(n))
-		err := s.Backup(ctx, "copy")
+		err := s.Backup(ctx, "copy", nil)
 		insert(5000 + n)
 		if err == nil {
 			break
@@ -53,7 +53,7 @@ func TestBackupFails(t *testing.T) {
 	for i := range 20 { // one after the other into the same place
 		cctx, cancel := context.WithCancel(ctx)
 		go cancel()
-		if err := s.Backup(cctx, "again"); err == nil {
+		if err := s.Backup(cctx, "again", nil); err == nil {
 			break
 		} else if !errors.Is(err, context.Canceled) {
 			t.Errorf("cancelled: %v", err)

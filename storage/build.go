@@ -144,6 +144,11 @@ func (s *Store) ingest(sst *sstWriter) error {
 	if err := s.guard("ingest", func() error { return s.db.Ingest(context.Background(), files) }); err != nil {
 		return err
 	}
+	if s.fs.files != nil { // no log tells of these files
+		if err := s.guard("ingest", s.fs.files.renewNow); err != nil {
+			return err
+		}
+	}
 	c.made++
 	s.acknowledged(c.made)
 	return nil

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/block"
@@ -70,8 +72,11 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 		c.found("", "", "", err)
 	} else if b, err := get(v.reader, key.Format); err != nil {
 		c.found("", "", "", err)
-	} else if len(b) != 4 || int(binary.BigEndian.Uint32(b)) != m {
-		report(Problem{Where: "format version", Msg: fmt.Sprintf("the file %s says %d, the store %x", markerName, m, b)})
+	} else if len(b) != 4 || int(binary.BigEndian.Uint32(b)) != m.format {
+		report(Problem{Where: "format version", Msg: fmt.Sprintf("the file %s says %d, the store %x", markerName, m.format, b)})
+	}
+	if err := s.checkFiles(ctx, c); err != nil {
+		return err
 	}
 	if b, err := get(v.reader, key.Commits); err != nil || len(b) != 8 {
 		c.found("", "", "number of commits", firstError(err, fmt.Errorf("%d bytes, not 8", len(b))))
@@ -629,4 +634,39 @@ func (c *checker) codeStrays(t *Table, def *ColumnDef, to uint32) {
 		from = key.End(plane)
 	}
 	stray(from, key.End(key.Of(nil, t.def.ID, key.Codes, def.ID)))
+}
+
+// checkFiles compares every table file with the checksum that the list of files has of it.
+func (s *Store) checkFiles(ctx context.Context, c *checker) error {
+	var files map[string]fileEntry
+	switch {
+	case s.inMemory:
+	case s.fs.files != nil:
+		files = s.fs.files.entries()
+	default:
+		l, _, _, err := readLists(s.fs, s.dir)
+		if err != nil {
+			return err
+		}
+		if l != nil {
+			files = l.files
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		e := files[name]
+		if e.kind != kindWhole && e.kind != kindTail {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := e.verify(s.fs.FS, s.dir, name, true)
+		if errors.Is(err, os.ErrNotExist) && s.fs.files != nil && s.fs.files.entries()[name].kind == 0 {
+			continue // removed in the meantime
+		}
+		if err != nil {
+			c.found("", "", "file "+name, err)
+		}
+	}
+	return nil
 }

@@ -86,7 +86,7 @@ func TestCheckFinds(t *testing.T) {
 		{"a prompt is cut off", func(e *storage.Editor) { e.Cut(e.First(e.Prompts())) }, "its vector is not one of finite numbers"},
 		{"a prompt is not finite", func(e *storage.Editor) { e.Poison(e.First(e.Prompts())) }, "its vector is not one of finite numbers"},
 		{"the number of commits is gone", func(e *storage.Editor) { e.Delete(e.Commits()) }, "number of commits"},
-		{"the format is another than the file's", func(e *storage.Editor) { e.Set(e.FormatKey(), []byte{0, 0, 0, 1}) }, "format version: the file LUPA says 2"},
+		{"the format is another than the file's", func(e *storage.Editor) { e.Set(e.FormatKey(), []byte{0, 0, 0, 1}) }, "format version: the file LUPA says 3"},
 	})
 }
 

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func readCommits(fs vfs.FS, dir string) (note commitsNote, err error) {
 		}
 	}
 	if invalid == closedSlot {
-		return note, fmt.Errorf("%w: the file %s, which says how many commits there are, is damaged; without it the store opens, and what may be missing at its end is not noticed", ErrCorrupt, commitsName)
+		return note, fmt.Errorf("%w: the file %s, which says how many commits there are, is damaged; lupa repair makes it anew, after which what may be missing at the end is not noticed", ErrCorrupt, commitsName)
 	}
 	note.closed = closed == note.acknowledged
 	return note, nil
@@ -131,23 +132,29 @@ func madeCommits(db *pebble.DB, noted uint64) (uint64, error) {
 	}
 	if made < noted {
 		return 0, fmt.Errorf("%w: of %d commits that were acknowledged the last %d are not there: the end of the log, or the list of its files, is damaged; "+
-			"without the file %s the store opens as of commit %d", ErrCorrupt, noted, noted-made, commitsName, made)
+			"restore a backup, save what is left with lupa salvage, or open it as found (lupa --as-found), for reading only, as of commit %d", ErrCorrupt, noted, noted-made, made)
 	}
 	return made, nil
 }
 
 // previewCommits opens a store that was not closed properly for reading only, before
-// it is opened for writing: that would delete what a damaged log or list of files
-// does not lead to. It does nothing unless there is something to miss.
-func (s *Store) previewCommits() (err error) {
+// it is opened for writing: that would delete what a damaged log does not lead to.
+// files is the store's list of files, which was found to be true, or nil.
+func (s *Store) previewCommits(ctx context.Context, files *list) (err error) {
 	note, err := readCommits(s.fs, s.dir)
 	if err != nil || note.acknowledged == 0 {
 		return err
 	}
-	if note.closed {
-		if whole, err := s.listsWhole(); err != nil || whole {
+	switch {
+	case files != nil && files.closed && note.closed:
+		return nil
+	case files == nil && note.closed:
+		if whole, err := s.manifestsWhole(); err != nil || whole {
 			return err
 		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	ro := *s.opts
 	ro.ReadOnly = true
@@ -159,9 +166,9 @@ func (s *Store) previewCommits() (err error) {
 	return errors.Join(err, db.Close())
 }
 
-// listsWhole reports whether Pebble's lists of files can be read to their end. Pebble
+// manifestsWhole reports whether Pebble's lists of files can be read to their end. Pebble
 // itself takes the first damaged record for the end.
-func (s *Store) listsWhole() (bool, error) {
+func (s *Store) manifestsWhole() (bool, error) {
 	names, err := s.fs.List(s.dir)
 	if err != nil {
 		return false, err
@@ -200,7 +207,12 @@ func (s *Store) openCommits() (err error) {
 		}
 	}
 	c.noted = note.acknowledged
-	if c.made, err = madeCommits(s.db, c.noted); err != nil || s.inMemory || s.readOnly {
+	c.made, err = madeCommits(s.db, c.noted)
+	if note.closed && errors.Is(err, ErrCorrupt) && errors.Is(err, pebble.ErrCorruption) {
+		s.note(err) // it can't be read, but the file knows
+		c.made, err = c.noted, nil
+	}
+	if err != nil || s.inMemory || s.readOnly {
 		return err
 	}
 	name := s.fs.PathJoin(s.dir, commitsName)

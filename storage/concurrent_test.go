@@ -178,7 +178,7 @@ func TestCancel(t *testing.T) {
 		"commit": func() error { return busy.Commit(gone) },
 		"check":  func() error { return s.Check(gone, func(storage.Problem) {}) },
 		"vacuum": func() error { _, err := s.Vacuum(gone, "photos", nil); return err },
-		"backup": func() error { return s.Backup(gone, t.TempDir()+"/x") },
+		"backup": func() error { return s.Backup(gone, t.TempDir()+"/x", nil) },
 		"load":   func() error { _, err := s.BulkLoad(gone, "photos", storage.LoadOptions{}); return err },
 	} {
 		if name == "commit" {

@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -118,6 +119,30 @@ func (e *TypeError) Error() string {
 type DefinitionError struct{ Msg string }
 
 func (e *DefinitionError) Error() string { return e.Msg }
+
+// FileError names a file of the store that is missing, or is not as it was written.
+// Nothing was changed when Open returns one. errors.Is(err, ErrCorrupt) holds.
+type FileError struct {
+	File string // its name in the store's folder
+	What string // "is missing", "has 10 bytes of 4096"
+}
+
+func (e *FileError) Error() string {
+	way := "restore a backup, save what is left with lupa salvage, or read it as found (lupa --as-found)"
+	switch {
+	case e.What != missing:
+	case e.File == "LOCK" || e.File == markerName || e.File == commitsName || strings.HasPrefix(e.File, "marker.") || strings.HasPrefix(e.File, listName):
+		way = "lupa repair puts it back if nothing else is missing"
+	case strings.HasPrefix(e.File, "OPTIONS-"):
+		way = "lupa repair does without it"
+	}
+	return fmt.Sprintf("%v: the file %s %s; nothing was changed: %s", ErrCorrupt, e.File, e.What, way)
+}
+
+func (e *FileError) Is(target error) bool { return target == ErrCorrupt }
+
+// missing is the What of a file that is not there.
+const missing = "is missing"
 
 // CorruptError names a part of the store that can't be read or contradicts
 // another one. errors.Is(err, ErrCorrupt) holds.

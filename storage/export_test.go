@@ -179,7 +179,7 @@ func Downgrade(s *Store) error {
 		b.Set(key.Format, binary.BigEndian.AppendUint32(nil, 1), nil),
 		b.Delete(key.Commits, nil),
 		s.db.Apply(b, pebble.Sync),
-		writeMarker(s.fs, s.dir, 1),
+		writeMarker(s.fs, s.dir, marker{format: 1}),
 		s.commits.close(false),
 		s.fs.Remove(s.fs.PathJoin(s.dir, commitsName)),
 	)
@@ -188,6 +188,6 @@ func Downgrade(s *Store) error {
 // StoredFormat returns the format that the store says it has, and its file.
 func StoredFormat(s *Store) (store, file int) {
 	v, _ := get(s.db, key.Format)
-	file, _ = readMarker(s.fs, s.dir)
-	return int(binary.BigEndian.Uint32(v)), file
+	m, _ := readMarker(s.fs, s.dir)
+	return int(binary.BigEndian.Uint32(v)), m.format
 }

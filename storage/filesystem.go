@@ -20,18 +20,28 @@ import (
 type guardFS struct {
 	vfs.FS
 	dir  string
-	cut  atomic.Bool // nothing is written any more
-	gone atomic.Bool // the store is closed
-	fail func(error) // told of failures of the log
+	cut  atomic.Bool  // nothing is written any more
+	gone atomic.Bool  // the store is closed
+	fail func(error)  // told of failures of the log
+	home func() error // nil, or says whether the folder is still the one that was opened
 
 	growth *cacheGrowth // told of what is read
+	files  *fileList    // told of what is made, written and removed; nil: nobody keeps a list
 }
 
 // logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
 // a log that ends here: whoever commits asks afterwards whether the store has failed.
 func (g *guardFS) logFailed(err error) {
 	g.fail(err)
+	g.cutOff()
+}
+
+// cutOff keeps everybody from writing to the folder.
+func (g *guardFS) cutOff() {
 	g.cut.Store(true)
+	if g.files != nil {
+		g.files.wakeAll()
+	}
 }
 
 func (g *guardFS) err(op, name string) error {
@@ -63,11 +73,18 @@ func (g *guardFS) Lock(name string) (io.Closer, error) { return io.NopCloser(nil
 func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 
 // created wraps a file that was opened for writing, or replaces a log that could not be.
-func (g *guardFS) created(name string, f vfs.File, err error) (vfs.File, error) {
+// whole says that it will be written from its first byte on.
+func (g *guardFS) created(name string, f vfs.File, err error, whole bool) (vfs.File, error) {
 	log := g.isLog(name)
 	switch {
 	case err == nil:
-		return &guardFile{File: f, g: g, log: log}, nil
+		file := &guardFile{File: f, g: g, log: log}
+		if g.files != nil && whole {
+			file.state = g.files.created(name)
+		} else if g.files != nil {
+			g.files.opened(name)
+		}
+		return file, nil
 	case log:
 		g.logFailed(err)
 		return noFile{}, nil
@@ -81,31 +98,44 @@ func (g *guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 	if err != nil || g.growth == nil {
 		return f, err
 	}
-	return countedFile{f, g.growth}, nil
+	c := countedFile{File: f, growth: g.growth}
+	if strings.HasSuffix(name, ".sst") {
+		if info, err := f.Stat(); err == nil {
+			c.blocks = info.Size() - footerBytes
+		}
+	}
+	return c, nil
 }
 
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if g.home != nil && g.files != nil && g.PathDir(name) == g.dir {
+		_ = g.home() // a folder that was replaced cuts the store off
+	}
 	if err := g.err("create", name); err != nil {
-		return g.created(name, nil, err)
+		return g.created(name, nil, err, true)
 	}
 	f, err := g.FS.Create(name, c)
-	return g.created(name, f, err)
+	return g.created(name, f, err, true)
 }
 
 func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
 	if err := g.err("open", name); err != nil {
-		return g.created(name, nil, err)
+		return g.created(name, nil, err, true)
 	}
 	f, err := g.FS.OpenReadWrite(name, c, o...)
-	return g.created(name, f, err)
+	return g.created(name, f, err, false)
 }
 
 func (g *guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if err := g.err("rename", old); err != nil {
-		return g.created(name, nil, err)
+		return g.created(name, nil, err, true)
+	}
+	if g.files != nil && !g.files.release(old) {
+		f, err := g.FS.Create(name, c) // the old one stays on the list, and is left alone
+		return g.created(name, f, err, true)
 	}
 	f, err := g.FS.ReuseForWrite(old, name, c)
-	return g.created(name, f, err)
+	return g.created(name, f, err, true)
 }
 
 // OpenDir opens a folder, to sync it. For the store's own that is part of every new
@@ -115,19 +145,29 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &guardFile{File: f, g: g, log: g.PathDir(g.PathJoin(name, "x")) == g.dir}, nil
+	own := g.PathDir(g.PathJoin(name, "x")) == g.dir
+	return &guardFile{File: f, g: g, log: own, folder: own && g.files != nil}, nil
 }
 
 func (g *guardFS) Link(old, name string) error {
 	if err := g.err("link", old); err != nil {
 		return err
 	}
-	return g.FS.Link(old, name)
+	if err := g.FS.Link(old, name); err != nil {
+		return err
+	}
+	if g.files != nil {
+		g.files.moved(old, name, false)
+	}
+	return nil
 }
 
 func (g *guardFS) Remove(name string) error {
 	if err := g.err("remove", name); err != nil {
 		return err
+	}
+	if g.files != nil && !g.files.remove(name) {
+		return nil // as soon as no list names it
 	}
 	return g.FS.Remove(name)
 }
@@ -136,6 +176,9 @@ func (g *guardFS) RemoveAll(name string) error {
 	if err := g.err("remove", name); err != nil {
 		return err
 	}
+	if g.files != nil {
+		g.files.removedAll(name)
+	}
 	return g.FS.RemoveAll(name)
 }
 
@@ -143,14 +186,22 @@ func (g *guardFS) Rename(old, name string) error {
 	if err := g.err("rename", old); err != nil {
 		return err
 	}
-	return g.FS.Rename(old, name)
+	if err := g.FS.Rename(old, name); err != nil {
+		return err
+	}
+	if g.files != nil {
+		g.files.moved(old, name, true)
+	}
+	return nil
 }
 
 // guardFile is a file opened for writing, or a folder to sync.
 type guardFile struct {
 	vfs.File
-	g   *guardFS
-	log bool
+	g      *guardFS
+	log    bool       // part of the store's log: its failures are told to the store alone
+	folder bool       // the store's own
+	state  *fileState // what the list knows of it; nil: nothing
 }
 
 // do runs an operation that changes the file.
@@ -172,7 +223,12 @@ func (f *guardFile) do(op string, run func() error) error {
 }
 
 func (f *guardFile) Write(p []byte) (n int, err error) {
-	err = f.do("write", func() (err error) { n, err = f.File.Write(p); return err })
+	err = f.do("write", func() (err error) {
+		if n, err = f.File.Write(p); err == nil && f.state != nil {
+			f.g.files.wrote(f.state, p[:n])
+		}
+		return err
+	})
 	if err == nil {
 		n = len(p)
 	}
@@ -180,6 +236,9 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 }
 
 func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
+	if f.state != nil {
+		f.g.files.wroteAt(f.state)
+	}
 	err = f.do("write", func() (err error) { n, err = f.File.WriteAt(p, off); return err })
 	if err == nil {
 		n = len(p)
@@ -187,8 +246,26 @@ func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (f *guardFile) Sync() error     { return f.do("sync", f.File.Sync) }
-func (f *guardFile) SyncData() error { return f.do("sync", f.File.SyncData) }
+func (f *guardFile) Sync() error     { return f.synced(f.File.Sync) }
+func (f *guardFile) SyncData() error { return f.synced(f.File.SyncData) }
+
+func (f *guardFile) synced(sync func() error) error {
+	return f.do("sync", func() error {
+		var made []*fileState
+		if f.folder {
+			made = f.g.files.undurable()
+		}
+		err := sync()
+		switch {
+		case err != nil:
+		case f.folder:
+			f.g.files.dirSynced(made)
+		case f.state != nil:
+			f.g.files.synced(f.state)
+		}
+		return err
+	})
+}
 
 func (f *guardFile) SyncTo(n int64) (full bool, err error) {
 	err = f.do("sync", func() (err error) { full, err = f.File.SyncTo(n); return err })
@@ -215,6 +292,9 @@ func (f *guardFile) Stat() (vfs.FileInfo, error) {
 }
 
 func (f *guardFile) Close() error {
+	if f.state != nil {
+		f.g.files.closed(f.state)
+	}
 	if err := f.File.Close(); !f.log {
 		return err
 	}

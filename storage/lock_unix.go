@@ -4,6 +4,7 @@ package storage
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ var folders struct {
 
 type folderLock struct {
 	f       *os.File
+	info    os.FileInfo // identity of f
 	path    string
 	shared  bool
 	holders int
@@ -64,7 +66,12 @@ func lockFolder(name string, shared bool) (io.Closer, error) {
 		}
 		return nil, err
 	}
-	l := &folderLock{f: f, path: path, shared: shared, holders: 1}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	l := &folderLock{f: f, info: info, path: path, shared: shared, holders: 1}
 	if folders.open == nil {
 		folders.open = map[string]*folderLock{}
 	}
@@ -87,4 +94,24 @@ func (h *folderHold) Close() (err error) {
 		}
 	})
 	return err
+}
+
+// held returns an error when the folder can't be written to, or the lock is lost: the
+// lock file is not the one that was locked any more, so that another process may have
+// locked that.
+func (h *folderHold) held() (lost bool, err error) {
+	l := h.lock
+	info, err := os.Lstat(l.path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return true, fmt.Errorf("%s was removed: the folder was moved or deleted, or its lock taken away, while the store was open", l.path)
+	case err != nil:
+		return false, err
+	case !os.SameFile(info, l.info):
+		return true, fmt.Errorf("%s is another file than the one that was locked: the folder was replaced while the store was open", l.path)
+	}
+	if err := unix.Access(filepath.Dir(l.path), unix.W_OK); err != nil {
+		return false, &os.PathError{Op: "write to", Path: filepath.Dir(l.path), Err: err}
+	}
+	return false, nil
 }

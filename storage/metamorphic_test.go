@@ -631,7 +631,7 @@ func (h *history) backUp() {
 	h.backup++
 	dir := fmt.Sprintf("backup%d", h.backup)
 	h.logf("backup to %s", dir)
-	check(h.t, h.s.Backup(ctx, dir))
+	check(h.t, h.s.Backup(ctx, dir, nil))
 	s, err := storage.Open(dir, &storage.Options{FS: h.fs})
 	check(h.t, err)
 	h.compare(s, h.m, "in the backup")

@@ -1,10 +1,12 @@
 package storage_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -90,7 +92,7 @@ func TestLocks(t *testing.T) {
 	}
 	healthy(t, b)
 	backup := filepath.Join(t.TempDir(), "copy")
-	check(t, b.Backup(ctx, backup))
+	check(t, b.Backup(ctx, backup, nil))
 	check(t, b.Close())
 	if got := inChild(t, dir, false); got != "rows 1500" {
 		t.Errorf("after the readers: %s", got)
@@ -117,10 +119,12 @@ func TestInMemory(t *testing.T) {
 	s := newPhotos(t, "", &storage.Options{InMemory: true}, 2000, 3)
 	verifyPhotos(t, s, 2000, 3)
 	dir := filepath.Join(t.TempDir(), "copy")
-	check(t, s.Backup(ctx, dir))
-	if err := s.Backup(ctx, dir); err == nil {
-		t.Error("a backup went into a folder that holds one")
+	check(t, s.Backup(ctx, dir, nil))
+	other := newPhotos(t, "", &storage.Options{InMemory: true}, 20, 3)
+	if err := other.Backup(ctx, dir, nil); err == nil {
+		t.Error("a backup went into a folder that holds one of another store")
 	}
+	checked(t, other)
 	checked(t, s)
 	s = must[*storage.Store](t)(storage.Open(dir, nil))
 	verifyPhotos(t, s, 2000, 3)
@@ -190,4 +194,69 @@ func TestUpgradeOfFormat1(t *testing.T) {
 	s = must[*storage.Store](t)(storage.Open(dir, &storage.Options{ReadOnly: true}))
 	verifyPhotos(t, s, 1600, 2)
 	checked(t, s)
+}
+
+// A store whose folder is moved, replaced or taken the lock from while it is open
+// refuses to write, and what was committed is where the folder is now.
+func TestFolderTakenAway(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("an open folder can't be moved there")
+	}
+	insert := func(s *storage.Store) error {
+		tx, err := s.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Insert(ctx, "photos", photoRows(500, 501, 2), storage.InsertOptions{}); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+		return tx.Commit(ctx)
+	}
+	for name, c := range map[string]struct {
+		take  func(dir string) error
+		where string // of the folder afterwards, beside dir
+	}{
+		"moved":        {func(dir string) error { return os.Rename(dir, dir+".moved") }, ".moved"},
+		"lock removed": {func(dir string) error { return os.Remove(filepath.Join(dir, "LOCK")) }, ""},
+		"lock replaced": {func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "LOCK")), os.WriteFile(filepath.Join(dir, "LOCK"), nil, 0o644))
+		}, ""},
+		"replaced": {func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+".moved"), os.Mkdir(dir, 0o755), os.WriteFile(filepath.Join(dir, "LOCK"), nil, 0o644))
+		}, ".moved"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "db")
+			s := newPhotos(t, dir, nil, 500, 2)
+			check(t, c.take(dir))
+			if err := insert(s); err == nil {
+				t.Fatal("a commit was acknowledged")
+			}
+			verifyPhotos(t, s, 500, 2)
+			_ = s.Close()
+			where := dir + c.where
+			if name == "lock removed" {
+				if _, err := storage.Open(where, nil); !errors.Is(err, storage.ErrCorrupt) {
+					t.Fatalf("a plain open made the lock again: %v", err)
+				}
+			}
+			must[[]string](t)(storage.Repair(where, nil))
+			s = must[*storage.Store](t)(storage.Open(where, nil))
+			verifyPhotos(t, s, 500, 2)
+			check(t, insert(s))
+			checked(t, s)
+		})
+	}
+}
+
+// Opening gives up when its context ends.
+func TestOpenContext(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "db")
+	checked(t, newPhotos(t, dir, nil, 500, 2))
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := storage.OpenContext(gone, dir, nil); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	checked(t, must[*storage.Store](t)(storage.Open(dir, nil)))
 }

@@ -80,7 +80,7 @@ var operations = []struct {
 	{"drop index", inTx(func(tx *storage.Tx) error { return tx.DropIndex(ctx, "by_width") })},
 	{"drop table", inTx(func(tx *storage.Tx) error { return tx.DropTable(ctx, "photos") })},
 	{"train codes", func(s *storage.Store) error { return s.RetrainColumn(ctx, "photos", "clip", nil, nil) }},
-	{"backup", func(s *storage.Store) error { return s.Backup(ctx, "copy") }},
+	{"backup", func(s *storage.Store) error { return s.Backup(ctx, "copy", nil) }},
 }
 
 func everyThird(from, to uint64) (rows []uint64) {

@@ -14,6 +14,10 @@ type Options struct {
 	// ReadOnly opens the store for reading. Several processes may do so at once;
 	// a process that writes has it for itself.
 	ReadOnly bool
+	// AsFound opens a damaged store for reading only, without comparing it with its list
+	// of files or the number of acknowledged commits: what can't be read is an error
+	// when it is met, and commits may be missing at the end.
+	AsFound bool
 	// InMemory keeps everything in memory; dir is ignored and nothing is left
 	// after Close.
 	InMemory bool
@@ -56,8 +60,10 @@ func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 		FlushDelayDeleteRange:       time.Second, // DROP TABLE gives its space back soon
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { s.note(err) },
-			FlushEnd:        func(i pebble.FlushInfo) { s.flushed(i.Err) },
+			BackgroundError: func(err error) { s.note(plainError(err)) },
+			// Reading damage is an error for whoever reads, not for the store.
+			DataCorruption: func(i pebble.DataCorruptionInfo) { s.note(plainError(i.Details)) },
+			FlushEnd:       func(i pebble.FlushInfo) { s.flushed(i.Err) },
 		},
 	}
 	if o.memTable > 0 {

@@ -3,6 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -23,7 +24,8 @@ import (
 //
 //	1  first version
 //	2  commits are counted: see commits
-const Format = 2
+//	3  the store keeps a list of its files: see fileList
+const Format = 3
 
 // markerName is the file that makes a folder a store, and says of which format, to
 // whoever looks before opening it. It is written before anything else in a new store.
@@ -69,16 +71,22 @@ type Store struct {
 
 // Open opens the store in dir, and creates it when the folder is missing or
 // empty (unless Options.ReadOnly). Errors: ErrNotStore, ErrFormat, ErrLocked,
-// ErrCorrupt.
+// ErrCorrupt; with ErrCorrupt nothing in the folder was changed.
 func Open(dir string, opts *Options) (*Store, error) {
+	return OpenContext(context.Background(), dir, opts)
+}
+
+// OpenContext is Open, which gives up when ctx ends while the files are verified and the
+// log is read.
+func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error) {
 	o := Options{}
 	if opts != nil {
 		o = *opts
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
-	g := &guardFS{FS: o.FS, fail: s.fail}
+	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
+	g := &guardFS{FS: o.FS, fail: s.fail, home: s.home}
 	if o.InMemory {
-		if o.ReadOnly {
+		if s.readOnly {
 			return nil, errors.New("a store in memory can't be read-only: it would be empty")
 		}
 		s.dir = "memory"
@@ -88,17 +96,18 @@ func Open(dir string, opts *Options) (*Store, error) {
 	}
 	g.dir = g.PathDir(g.PathJoin(s.dir, "x")) // as Pebble will write it
 	s.fs = g
-	if err := s.open(&o); err != nil {
+	if err := s.open(ctx, &o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.dir, err)
 	}
 	return s, nil
 }
 
-func (s *Store) open(o *Options) (err error) {
-	isNew, err := s.inspect()
+func (s *Store) open(ctx context.Context, o *Options) (err error) {
+	version, err := s.inspect()
 	if err != nil {
 		return err
 	}
+	isNew := version == 0
 	if isNew {
 		if s.readOnly {
 			return fmt.Errorf("%w, and reading only does not create one", ErrNotStore)
@@ -107,17 +116,33 @@ func (s *Store) open(o *Options) (err error) {
 			return err
 		}
 	}
-	if s.lock, err = s.lockDir(); err != nil {
+	// A folder from version 3 on has its LOCK: one that was removed may be that of a
+	// process which is at work there.
+	if s.lock, err = s.lockDir(isNew || version < listFormat || o.AsFound); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			s.fs.cut.Store(true)
+			s.fs.cutOff()
+			if s.fs.files != nil {
+				err = errors.Join(err, s.fs.files.close(false))
+			}
 			s.lock.Close()
 		}
 	}()
 	if isNew {
-		if err := writeMarker(s.fs, s.dir, Format); err != nil {
+		if !s.inMemory {
+			if err := writeEmptyList(s.fs, s.dir); err != nil {
+				return err
+			}
+		}
+		if err := writeMarker(s.fs, s.dir, newMarker(Format)); err != nil {
+			return err
+		}
+	}
+	var files *list
+	if !s.inMemory && !o.AsFound {
+		if files, err = s.verifyFiles(ctx, max(version, 1), isNew); err != nil {
 			return err
 		}
 	}
@@ -129,10 +154,19 @@ func (s *Store) open(o *Options) (err error) {
 	defer cache.Unref()
 	s.fs.growth = growCache(cache, size, cmp.Or(o.cacheStart, cacheStart))
 	s.opts = s.pebbleOptions(o, cache)
+	s.opts.ReadOnly = s.readOnly
 	if !isNew && !s.readOnly {
-		if err := s.previewCommits(); err != nil {
+		if err := s.previewCommits(ctx, files); err != nil {
 			return err
 		}
+	}
+	if !s.readOnly && !s.inMemory {
+		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
 	}
 	if s.db, err = openPebble(s.dir, s.opts); err != nil {
 		return err
@@ -140,8 +174,13 @@ func (s *Store) open(o *Options) (err error) {
 	if err := s.failed(); err != nil {
 		return err
 	}
-	err = s.checkFormat()
+	if s.fs.files != nil {
+		err = s.fs.files.start()
+	}
 	if err == nil {
+		err = s.checkFormat()
+	}
+	if err == nil && !o.AsFound {
 		err = s.openCommits()
 	}
 	if err != nil {
@@ -153,9 +192,82 @@ func (s *Store) open(o *Options) (err error) {
 	return nil
 }
 
+// listFormat is the first format whose stores keep a list of their files.
+const listFormat = 3
+
+// verifyFiles compares the folder of a store with its list of files, before anything in
+// it is changed, and returns the list; nil for a store of a format that had none.
+func (s *Store) verifyFiles(ctx context.Context, version int, isNew bool) (*list, error) {
+	l, found, damaged, err := readLists(s.fs, s.dir)
+	if err != nil {
+		return nil, err
+	}
+	if found < 2 {
+		if version < listFormat {
+			return nil, s.verifyUnlisted()
+		}
+		slot := listSlot(0)
+		if _, err := s.fs.Stat(s.fs.PathJoin(s.dir, slot)); err == nil {
+			slot = listSlot(1)
+		}
+		return nil, damagedFile(slot, missing)
+	}
+	if l == nil {
+		return nil, damagedFile(listSlot(0), "and "+listSlot(1)+" are damaged: the files of the store can't be verified (lupa repair makes the list anew from what is there)")
+	}
+	err = verifyList(ctx, s.fs, s.dir, l)
+	var file *FileError
+	if errors.As(err, &file) && damaged > 0 {
+		// What looks like a missing file may be a newer list that is damaged.
+		file.What += " (or a newer list of files is damaged)"
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(l.files) == 0 && !isNew {
+		// The list a new store begins with: nothing was acknowledged yet.
+		return l, s.verifyUnlisted()
+	}
+	return l, nil
+}
+
+// verifyUnlisted looks at a store without a list, or with an empty one. What Pebble would
+// take for a new database is one only when there is nothing else.
+func (s *Store) verifyUnlisted() error {
+	names, err := s.fs.List(s.dir)
+	if err != nil {
+		return err
+	}
+	manifest, format, filled := false, false, ""
+	for _, n := range names {
+		switch {
+		case strings.HasPrefix(n, "marker.manifest."):
+			manifest = true
+		case strings.HasPrefix(n, "marker.format-version."):
+			format = true
+		case n == commitsName || strings.HasSuffix(n, ".sst"):
+			filled = n
+		}
+	}
+	if filled == "" {
+		return nil
+	}
+	if !manifest {
+		return damagedFile("marker.manifest.*", missing)
+	}
+	if !format {
+		return damagedFile("marker.format-version.*", missing)
+	}
+	return nil
+}
+
 // lockDir locks the folder, against every other user or, to read, against writers.
-func (s *Store) lockDir() (io.Closer, error) {
-	name := s.fs.PathJoin(s.dir, "LOCK")
+// create says that the lock file may be made.
+func (s *Store) lockDir(create bool) (io.Closer, error) {
+	name := s.fs.PathJoin(s.dir, lockName)
+	if _, err := s.fs.Stat(name); errors.Is(err, os.ErrNotExist) && !create {
+		return nil, damagedFile(lockName, missing)
+	}
 	if s.fs.FS == vfs.Default {
 		return lockFolder(name, s.readOnly)
 	}
@@ -165,6 +277,9 @@ func (s *Store) lockDir() (io.Closer, error) {
 	}
 	return c, nil
 }
+
+// lockName is the file whose lock says who has the store.
+const lockName = "LOCK"
 
 // openPebble opens the database. A damaged one may make Pebble panic.
 func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
@@ -179,8 +294,10 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 		return db, nil
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return nil, fmt.Errorf("%w: it was never filled", ErrNotStore)
+	case errors.Is(err, pebble.ErrDBNotPristine):
+		return nil, damagedFile("marker.format-version.*", missing)
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%w: a file is missing: %w", ErrCorrupt, err)
+		return nil, fmt.Errorf("%w: a file is missing: %w; restore a backup, or save what is left with lupa salvage", ErrCorrupt, plainError(err))
 	}
 	var path *os.PathError
 	var link *os.LinkError
@@ -188,46 +305,51 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	if errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &call) {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
+	return nil, fmt.Errorf("%w: %w; restore a backup, or save what is left with lupa salvage", ErrCorrupt, plainError(err))
 }
 
-// inspect looks at the folder without touching it. isNew means that there is
-// nothing there.
-func (s *Store) inspect() (isNew bool, err error) {
+// inspect looks at the folder without touching it. It returns the format, 0 when there
+// is nothing there.
+func (s *Store) inspect() (version int, err error) {
 	fi, err := s.fs.Stat(s.dir)
 	if errors.Is(err, os.ErrNotExist) {
-		return true, nil
+		return 0, nil
 	}
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	if !fi.IsDir() {
-		return false, fmt.Errorf("%w: it is a file, not a folder", ErrNotStore)
+		return 0, fmt.Errorf("%w: it is a file, not a folder", ErrNotStore)
 	}
 	names, err := s.fs.List(s.dir)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	marked, other := false, ""
 	for _, n := range names {
 		switch {
 		case n == markerName:
 			marked = true
-		case n != "LOCK" && !strings.HasPrefix(n, markerName+"."):
+		case n == commitsName:
+			other = n
+		case n != lockName && !strings.HasPrefix(n, markerName+".") && !strings.HasPrefix(n, listName+".") && other == "":
 			other = n
 		}
 	}
-	if !marked {
-		if other != "" {
-			return false, fmt.Errorf("%w: the folder holds other files (%s) and no file named %s", ErrNotStore, other, markerName)
-		}
-		return true, nil
+	switch {
+	case marked:
+	case other == commitsName:
+		return 0, damagedFile(markerName, missing)
+	case other != "":
+		return 0, fmt.Errorf("%w: the folder holds other files (%s) and no file named %s", ErrNotStore, other, markerName)
+	default:
+		return 0, nil
 	}
-	v, err := readMarker(s.fs, s.dir)
+	m, err := readMarker(s.fs, s.dir)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	return false, checkVersion(v)
+	return m.format, checkVersion(m.format)
 }
 
 func checkVersion(v int) error {
@@ -239,13 +361,25 @@ func checkVersion(v int) error {
 
 const markerText = "Lupa store, format "
 
-func writeMarker(fs vfs.FS, dir string, version int) error {
+// marker is what the marker file says. The id tells a store, and its backups and other
+// copies, from all others; stores that were made before format 3 and only read have none.
+type marker struct {
+	format int
+	id     string
+}
+
+func newMarker(format int) marker { return marker{format, rand.Text()} }
+
+func writeMarker(fs vfs.FS, dir string, m marker) error {
 	tmp := fs.PathJoin(dir, markerName+".new")
 	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(f, "%s%d\n", markerText, version)
+	_, err = fmt.Fprintf(f, "%s%d\n", markerText, m.format)
+	if err == nil && m.id != "" {
+		_, err = fmt.Fprintf(f, "id %s\n", m.id)
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
@@ -263,27 +397,40 @@ func syncDir(fs vfs.FS, dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func readMarker(fs vfs.FS, dir string) (int, error) {
+func readMarker(fs vfs.FS, dir string) (m marker, err error) {
 	f, err := fs.Open(fs.PathJoin(dir, markerName))
 	if err != nil {
-		return 0, err
+		return m, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 100))
+	b, err := io.ReadAll(io.LimitReader(f, 200))
 	if err != nil {
-		return 0, err
+		return m, err
 	}
-	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), markerText)
-	v, err := strconv.Atoi(text)
-	if !ok || err != nil || v < 1 {
-		return 0, fmt.Errorf("%w: the file %s says %q", ErrNotStore, markerName, b)
+	line, rest, _ := strings.Cut(string(b), "\n")
+	text, ok := strings.CutPrefix(line, markerText)
+	m.format, err = strconv.Atoi(strings.TrimSpace(text))
+	if !ok || err != nil || m.format < 1 {
+		return m, fmt.Errorf("%w: the file %s says %q", ErrNotStore, markerName, b)
 	}
-	return v, nil
+	if id, ok := strings.CutPrefix(strings.TrimSpace(rest), "id "); ok {
+		m.id = id
+	}
+	return m, nil
 }
 
 // checkFormat reads the version kept in the database and gives it to a new one.
 func (s *Store) checkFormat() error {
 	b, err := get(s.db, key.Format)
+	if errors.Is(err, ErrCorrupt) && !s.inMemory {
+		// The folder has been changed by now. What lies in the same block can't be read
+		// either, and says so; the rest can.
+		m, merr := readMarker(s.fs, s.dir)
+		if merr == nil && m.format == Format {
+			s.note(err)
+			return nil
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -417,11 +564,19 @@ func (s *Store) release() error {
 		}()
 		var err error
 		flushed := false
+		if !s.readOnly {
+			err = s.home()
+		}
 		if !s.readOnly && s.failed() == nil {
 			err = s.db.Flush() // nothing to replay at the next Open
 			flushed = err == nil && s.failed() == nil
 		}
-		closed <- errors.Join(err, s.db.Close(), s.commits.close(flushed))
+		err = errors.Join(err, s.db.Close())
+		flushed = flushed && s.failed() == nil
+		if s.fs.files != nil {
+			err = errors.Join(err, s.fs.files.close(flushed))
+		}
+		closed <- errors.Join(err, s.commits.close(flushed))
 	}()
 	var err error
 	select {
@@ -440,7 +595,7 @@ func (s *Store) release() error {
 			err = s.trouble()
 		}
 	}
-	s.fs.cut.Store(true)
+	s.fs.cutOff()
 	s.fs.gone.Store(true)
 	return errors.Join(err, s.lock.Close())
 }
@@ -455,7 +610,7 @@ func (s *Store) Dir() string { return s.dir }
 // calls fatal it expects not to survive.
 func (s *Store) failf(format string, args ...any) {
 	s.fail(fmt.Errorf(format, args...))
-	s.fs.cut.Store(true)
+	s.fs.cutOff()
 	s.fs.pause()
 }
 
@@ -515,9 +670,10 @@ func (s *Store) lockWriter(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	home := s.home()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := s.failure
+	err := firstError(s.failure, home)
 	if err == nil && s.stuck != nil {
 		err = fmt.Errorf("writes wait until this is mended: %w", s.stuck)
 	}
@@ -528,6 +684,22 @@ func (s *Store) lockWriter(ctx context.Context) error {
 }
 
 func (s *Store) unlockWriter() { <-s.writer }
+
+// home returns an error when the store's folder is not where it was any more, or can't
+// be written to. The log would go on in files that nobody finds, and new files would
+// come to lie in a folder of somebody else's: so nothing is written any more.
+func (s *Store) home() error {
+	h, ok := s.lock.(interface{ held() (lost bool, err error) })
+	if !ok {
+		return nil
+	}
+	lost, err := h.held()
+	if lost {
+		s.fail(err)
+		s.fs.cutOff()
+	}
+	return err
+}
 
 // guard runs a write of Pebble's. It panics on some disk errors, and waits for ever
 // when its memory can't be written to files: then guard gives up, and leaves it
@@ -560,10 +732,25 @@ func (s *Store) guard(what string, f func() error) error {
 			return err
 		}
 	}
+	if errors.Is(err, pebble.ErrCorruption) && s.failed() == nil {
+		return corrupt("", "", what, err) // nothing was written: what it touches can't be read
+	}
 	if err != nil {
 		err = fmt.Errorf("%s: %w", what, err)
 		s.fail(err)
 		return err
+	}
+	return s.failed()
+}
+
+// listed waits until the log that holds a commit is on the list of files. It hardly
+// ever has to: once after opening, and whenever a log is full.
+func (s *Store) listed() error {
+	if s.fs.files == nil {
+		return nil
+	}
+	if err := s.fs.files.settle(); err != nil {
+		s.fail(err)
 	}
 	return s.failed()
 }
@@ -608,13 +795,31 @@ func (s *Store) Stats() StoreStats {
 // when not known. It is called from the working goroutine, not too often.
 type Progress func(stage string, done, total uint64)
 
+// plainError is err in words for people: Pebble's errors of damage carry a second line
+// for programs.
+func plainError(err error) error {
+	text, _, found := strings.Cut(err.Error(), "\n<")
+	if !found {
+		return err
+	}
+	return &plain{text, err}
+}
+
+type plain struct {
+	text string
+	err  error
+}
+
+func (e *plain) Error() string { return e.text }
+func (e *plain) Unwrap() error { return e.err }
+
 // corrupt wraps an error met while reading. Errors of Pebble and of the codecs
 // name the damaged place; a cancelled context stays what it is.
 func corrupt(table, column, where string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	return &CorruptError{Table: table, Column: column, Where: where, Err: err}
+	return &CorruptError{Table: table, Column: column, Where: where, Err: plainError(err)}
 }
 
 // get returns a copy of the value of k, nil when there is none.

@@ -106,6 +106,9 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		if err := s.guard("commit", tx.batch.SyncWait); err != nil {
 			return err
 		}
+		if err := s.listed(); err != nil {
+			return err
+		}
 		s.acknowledged(number)
 	}
 	return tx.batch.Close()

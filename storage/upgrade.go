@@ -17,6 +17,7 @@ type upgradeStep func(r pebble.Reader, b *pebble.Batch) error
 // Format-1 of them.
 var upgrades = []upgradeStep{
 	func(_ pebble.Reader, b *pebble.Batch) error { return b.Set(key.Commits, make([]byte, 8), nil) },
+	func(pebble.Reader, *pebble.Batch) error { return nil }, // the list of files is there by then
 }
 
 // upgrade brings a store of format v to the newest that steps lead to. Each step, and
@@ -43,8 +44,14 @@ func (s *Store) upgrade(v int, steps []upgradeStep) error {
 			return err
 		}
 	}
-	if m, err := readMarker(s.fs, s.dir); err != nil || m >= newest || s.readOnly {
+	m, err := readMarker(s.fs, s.dir)
+	if err != nil || m.format >= newest || s.readOnly {
 		return err
 	}
-	return writeMarker(s.fs, s.dir, newest) // also after a crash before this line
+	if s.fs.files != nil {
+		if err := s.fs.files.renewNow(); err != nil {
+			return err
+		}
+	}
+	return writeMarker(s.fs, s.dir, newMarker(newest)) // also after a crash before this line
 }

@@ -37,7 +37,7 @@ func (b *binder) backup(s *parse.Backup) (*Plan, error) {
 		return nil, parse.Errorf(s.Dir.Position(), "BACKUP needs the name of a folder to make")
 	}
 	return &Plan{Root: &exec.Task{Text: "Backup to " + dir, Run: func(ctx context.Context) (*value.Batch, error) {
-		return nil, errorAt(s.Dir.Position(), b.in.Store.Backup(ctx, dir))
+		return nil, errorAt(s.Dir.Position(), b.in.Store.Backup(ctx, dir, nil))
 	}}}, nil
 }
 

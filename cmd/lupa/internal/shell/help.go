@@ -95,6 +95,13 @@ pull   download a model into the user's cache
 	"setup": `Fetches the library that runs the models into the user's cache, checked
 against its known checksum. Not needed where it is installed already.
 `,
+	"repair": `Some copying tools leave out empty files, of which a store has a few. Puts back
+those that can be inferred, and COMMITS and the list of files, when everything
+else is there; says what is missing otherwise, and leaves it alone.
+`,
+	"restore": `Verifies BACKUP, which BACKUP TO has made, and copies it to the new folder
+STORE.
+`,
 	"completion": `bash:  source <(lupa completion bash)
 zsh:   lupa completion zsh > "${fpath[1]}/_lupa"
 fish:  lupa completion fish > ~/.config/fish/completions/lupa.fish

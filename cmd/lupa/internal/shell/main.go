@@ -39,6 +39,8 @@ func subcommands() []subcommand {
 		{"eval", "[STORE] PROMPTS.csv", "measure how often the first hits of prompts are right", "how often are first hits right?", runEval},
 		{"model", "list|check|pull NAME", "the encoders on this machine, and how to get one", "encoders on this machine; get one", runModel},
 		{"setup", "", "fetch ONNX Runtime's library for this user", "fetch ONNX Runtime's library", runSetup},
+		{"repair", "STORE", "put back what a copying tool left out of a store", "", runRepair},
+		{"restore", "BACKUP STORE", "make a store of a backup", "", runRestore},
 		{"completion", "bash|zsh|fish", "print a completion script for your shell", "a completion script for your shell", runCompletion},
 		{"man", "", "print the manual page", "the manual page", runMan},
 		{"version", "", "print version and commit", "", runVersion},

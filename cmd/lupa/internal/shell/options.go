@@ -22,6 +22,7 @@ type options struct {
 	format, output, errorsTo string
 	models, params           []string
 	readOnly, keepGoing      bool
+	asFound                  bool
 	echo, timer              bool
 	noHeader                 bool
 	null                     string
@@ -96,6 +97,7 @@ func newFlags(o *options) *pflag.FlagSet {
 
 func storeFlags(f *pflag.FlagSet, o *options) {
 	f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; may be repeated")
+	f.BoolVar(&o.asFound, "as-found", false, "read what can be read of a damaged store")
 	f.BoolVarP(&o.readOnly, "read-only", "r", false, "open the store without the right to write")
 	f.BoolVar(&o.urls, "urls", false, "let image('https://...') and thumbnails fetch pictures")
 }

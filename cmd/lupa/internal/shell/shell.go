@@ -118,13 +118,14 @@ func newShell(std stdio, o *options) (*Shell, error) {
 func (s *Shell) open(ctx context.Context, dir string, readOnly, mustExist bool) error {
 	opts := &db.Options{
 		ReadOnly:    readOnly,
+		AsFound:     s.opts.asFound,
 		MustExist:   mustExist,
 		AllowURLs:   s.opts.urls,
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: s.opts.models}),
 		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
 		Notice:      func(msg string) { s.message("%s", msg) },
 	}
-	d, err := db.Open(dir, opts)
+	d, err := db.OpenContext(ctx, dir, opts)
 	if err != nil {
 		return err
 	}
