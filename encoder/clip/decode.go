@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"strings"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+
+	"github.com/lupadb/lupa/encoder/clip/internal/jpeg"
 )
 
 // DefaultMaxPixels is the size above which Decode refuses a picture.
@@ -49,7 +50,12 @@ func (e *UnsupportedFormatError) Error() string {
 // A *TooLargeError or *UnsupportedFormatError tells what they say; any other
 // error means damaged data or a rare kind of the format. The Picture refers to
 // data.
-func Decode(data []byte, maxPixels int) (p *Picture, err error) {
+func Decode(data []byte, maxPixels int) (*Picture, error) {
+	return decode(data, maxPixels, func(Info) jpeg.Options { return jpeg.Options{} })
+}
+
+// decode decodes a file; what a JPEG file is needed for may depend on its header.
+func decode(data []byte, maxPixels int, need func(Info) jpeg.Options) (p *Picture, err error) {
 	// The decoders are large and meet files from anywhere.
 	defer func() {
 		if r := recover(); r != nil {
@@ -71,7 +77,7 @@ func Decode(data []byte, maxPixels int) (p *Picture, err error) {
 	}
 	switch info.Format {
 	case "jpg":
-		p, err = decodeWith(jpeg.Decode(bytes.NewReader(data)))
+		p, err = decodeJPEG(data, need(info))
 	case "png":
 		p, err = decodeWith(png.Decode(bytes.NewReader(data)))
 	case "webp":

@@ -4,10 +4,9 @@
 // fixed square.
 //
 // Both give what the reference implementations give (the Hugging Face
-// tokenizer and image processor on top of Pillow): token ids are equal, pixels
-// of losslessly coded and WebP pictures are equal to the bit, and those of JPEG
-// files differ by the few levels by which JPEG decoders differ from one
-// another.
+// tokenizer and image processor on top of Pillow): token ids are equal, and so are
+// pixels, to the bit. Preprocessor.File may be asked to be fast instead: it decodes
+// large JPEG files at reduced size.
 //
 //	tok, err := clip.LoadTokenizer(dir)
 //	ids := tok.Encode("a wolf") // [49406 320 5916 49407]

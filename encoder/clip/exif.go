@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/lupadb/lupa/encoder/clip/internal/jpeg"
 )
 
 // exif is a TIFF structure with the tags of a camera. Damaged entries read as
@@ -62,30 +64,51 @@ func newEXIF(f *file) *exif {
 	return x
 }
 
-// jpegEXIF looks through the segments before the first scan.
-func jpegEXIF(f *file) []byte {
+// jpegSegments calls f for the segments of a JPEG file up to the first scan, with
+// what follows the length, until f returns false. Bytes between segments are passed
+// over, as by the decoder.
+func jpegSegments(f *file, use func(marker byte, body part) bool) {
 	for i := int64(2); ; {
-		b := f.bytes(i, 10)
-		if len(b) < 4 || b[0] != 0xff {
-			return nil
-		}
-		marker := b[1]
-		if marker == 0xff { // fill
+		b := f.bytes(i, 4)
+		switch {
+		case len(b) < 4:
+			return
+		case b[0] != 0xff || b[1] == 0xff || b[1] == 0:
 			i++
 			continue
+		case b[1] >= 0xd0 && b[1] <= 0xd8 || b[1] == 1: // without a body
+			i += 2
+			continue
 		}
-		if marker == 0xda || marker == 0xd9 {
-			return nil
-		}
-		n := int64(binary.BigEndian.Uint16(b[2:]))
-		if n < 2 || i+2+n > f.size {
-			return nil
-		}
-		if marker == 0xe1 && n > 8 && bytes.HasPrefix(b[4:], []byte("Exif\x00")) {
-			return bytes.Clone(f.bytes(i+10, n-8))
+		marker, n := b[1], int64(binary.BigEndian.Uint16(b[2:]))
+		if marker == 0xd9 || n < 2 || i+2+n > f.size || !use(marker, part{i + 4, n - 2}) || marker == 0xda {
+			return
 		}
 		i += 2 + n
 	}
+}
+
+func jpegEXIF(f *file) (t []byte) {
+	jpegSegments(f, func(marker byte, p part) bool {
+		if marker == 0xe1 && p.n > 6 && bytes.HasPrefix(f.bytes(p.off, 6), []byte("Exif\x00")) {
+			t = bytes.Clone(f.bytes(p.off+6, p.n-6))
+		}
+		return t == nil
+	})
+	return t
+}
+
+// jpegHeader reads the frame header.
+func jpegHeader(f *file) (jpeg.Header, error) {
+	head := []byte("\xff\xd8")
+	jpegSegments(f, func(marker byte, p part) bool {
+		if marker&0xf0 != 0xc0 || marker == 0xc4 || marker == 0xc8 || marker == 0xcc {
+			return true
+		}
+		head = append(head, f.bytes(p.off-4, p.n+4)...)
+		return false
+	})
+	return jpeg.ReadHeader(head)
 }
 
 // pngEXIF finds the chunk of the standard, and the text in which ImageMagick and

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"image"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"time"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+
+	"github.com/lupadb/lupa/encoder/clip/internal/jpeg"
 )
 
 // Info is what the header of a picture file tells.
@@ -41,7 +42,9 @@ func inspect(f *file) (Info, error) {
 	var cfg image.Config
 	switch r := f.reader(); format {
 	case "jpg":
-		cfg, err = jpeg.DecodeConfig(r)
+		var h jpeg.Header
+		h, err = jpegHeader(f)
+		cfg.Width, cfg.Height = h.Width, h.Height
 	case "png":
 		cfg, err = png.DecodeConfig(r)
 	case "gif":

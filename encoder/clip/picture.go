@@ -12,22 +12,38 @@ import (
 type Picture struct {
 	Width, Height int
 
-	// row writes row y to dst, 3*Width bytes of R, G, B.
-	row func(y int, dst []byte)
+	// row writes columns lo to hi of row y to dst, 3 bytes each: R, G, B.
+	row func(y, lo, hi int, dst []byte)
+}
+
+// cutRow makes a row function of one that writes whole rows of w pixels.
+func cutRow(w int, whole func(y int, dst []byte)) func(y, lo, hi int, dst []byte) {
+	var buf []byte
+	return func(y, lo, hi int, dst []byte) {
+		if lo == 0 && hi == w {
+			whole(y, dst)
+			return
+		}
+		if buf == nil {
+			buf = make([]byte, 3*w)
+		}
+		whole(y, buf)
+		copy(dst, buf[3*lo:3*hi])
+	}
 }
 
 // RGB returns all pixels, 3 bytes each, row after row.
 func (p *Picture) RGB() []byte {
 	out := make([]byte, 3*p.Width*p.Height)
 	for y := range p.Height {
-		p.row(y, out[3*p.Width*y:3*p.Width*(y+1)])
+		p.row(y, 0, p.Width, out[3*p.Width*y:3*p.Width*(y+1)])
 	}
 	return out
 }
 
 // fromRGB is a Picture of pixels in memory.
 func fromRGB(w, h int, pix []byte) *Picture {
-	return &Picture{w, h, func(y int, dst []byte) { copy(dst, pix[3*w*y:3*w*(y+1)]) }}
+	return &Picture{w, h, func(y, lo, hi int, dst []byte) { copy(dst, pix[3*(w*y+lo):3*(w*y+hi)]) }}
 }
 
 // FromImage makes a Picture of a decoded image, upright as it is. YCbCr is
@@ -39,30 +55,29 @@ func FromImage(m image.Image) *Picture {
 	switch m := m.(type) {
 	case *image.YCbCr:
 		if b.Min == (image.Point{}) { // a part of a picture may begin between two chroma samples
-			return jpegPicture(m)
+			return ycbcrPicture(w, p.Height, imagePlanes(m))
 		}
-		p.row = func(y int, dst []byte) {
-			for x := range w {
+		p.row = func(y, lo, hi int, dst []byte) {
+			for x := lo; x < hi; x++ {
 				i, c := m.YOffset(b.Min.X+x, b.Min.Y+y), m.COffset(b.Min.X+x, b.Min.Y+y)
-				r, g, b := fullRangeRGB(m.Y[i], m.Cb[c], m.Cr[c])
-				dst[3*x], dst[3*x+1], dst[3*x+2] = clamp(r), clamp(g), clamp(b)
+				toRGB(dst[3*(x-lo):], m.Y[i:i+1], m.Cb[c:c+1], m.Cr[c:c+1])
 			}
 		}
 	case *image.NRGBA:
-		p.row = func(y int, dst []byte) { dropAlpha(dst, m.Pix[y*m.Stride:], w) }
+		p.row = func(y, lo, hi int, dst []byte) { dropAlpha(dst, m.Pix[y*m.Stride+4*lo:], hi-lo) }
 	case *image.RGBA:
 		if m.Opaque() {
-			p.row = func(y int, dst []byte) { dropAlpha(dst, m.Pix[y*m.Stride:], w) }
+			p.row = func(y, lo, hi int, dst []byte) { dropAlpha(dst, m.Pix[y*m.Stride+4*lo:], hi-lo) }
 		}
 	case *image.NRGBA64:
-		p.row = func(y int, dst []byte) { dropAlpha16(dst, m.Pix[y*m.Stride:], w) }
+		p.row = func(y, lo, hi int, dst []byte) { dropAlpha16(dst, m.Pix[y*m.Stride+8*lo:], hi-lo) }
 	case *image.RGBA64:
 		if m.Opaque() {
-			p.row = func(y int, dst []byte) { dropAlpha16(dst, m.Pix[y*m.Stride:], w) }
+			p.row = func(y, lo, hi int, dst []byte) { dropAlpha16(dst, m.Pix[y*m.Stride+8*lo:], hi-lo) }
 		}
 	case *image.Gray:
-		p.row = func(y int, dst []byte) {
-			for x, v := range m.Pix[y*m.Stride:][:w] {
+		p.row = func(y, lo, hi int, dst []byte) {
+			for x, v := range m.Pix[y*m.Stride:][lo:hi] {
 				dst[3*x], dst[3*x+1], dst[3*x+2] = v, v, v
 			}
 		}
@@ -79,9 +94,9 @@ func FromImage(m image.Image) *Picture {
 		if high == 0 {
 			at = 1
 		}
-		p.row = func(y int, dst []byte) {
-			s := m.Pix[y*m.Stride:][:2*w]
-			for x := range w {
+		p.row = func(y, lo, hi int, dst []byte) {
+			s := m.Pix[y*m.Stride:][2*lo : 2*hi]
+			for x := range hi - lo {
 				v := s[2*x+at]
 				dst[3*x], dst[3*x+1], dst[3*x+2] = v, v, v
 			}
@@ -92,27 +107,25 @@ func FromImage(m image.Image) *Picture {
 			n := color.NRGBAModel.Convert(c).(color.NRGBA)
 			palette[i&255] = [3]byte{n.R, n.G, n.B}
 		}
-		p.row = func(y int, dst []byte) {
-			for x, v := range m.Pix[y*m.Stride:][:w] {
+		p.row = func(y, lo, hi int, dst []byte) {
+			for x, v := range m.Pix[y*m.Stride:][lo:hi] {
 				copy(dst[3*x:3*x+3], palette[v][:])
 			}
 		}
 	case *image.CMYK:
-		p.row = func(y int, dst []byte) {
-			s := m.Pix[y*m.Stride:][:4*w]
-			for x := range w {
-				white := 255 - int(s[4*x+3])
-				for c := range 3 {
-					dst[3*x+c] = byte(max(0, white-mulDiv255(int(s[4*x+c]), white)))
-				}
+		p.row = func(y, lo, hi int, dst []byte) {
+			s := m.Pix[y*m.Stride:][4*lo : 4*hi]
+			for x := range hi - lo {
+				inks(dst[3*x:3*x+3], s[4*x], s[4*x+1], s[4*x+2], s[4*x+3])
 			}
 		}
 	}
 	if p.row == nil {
-		p.row = func(y int, dst []byte) {
-			for x := range w {
+		p.row = func(y, lo, hi int, dst []byte) {
+			for x := lo; x < hi; x++ {
 				n := color.NRGBA64Model.Convert(m.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA64)
-				dst[3*x], dst[3*x+1], dst[3*x+2] = byte(n.R>>8), byte(n.G>>8), byte(n.B>>8)
+				d := dst[3*(x-lo):]
+				d[0], d[1], d[2] = byte(n.R>>8), byte(n.G>>8), byte(n.B>>8)
 			}
 		}
 	}
@@ -135,6 +148,14 @@ func dropAlpha16(dst, rgba []byte, w int) {
 	}
 }
 
+// inks writes the colour of four inks, as Pillow has it.
+func inks(dst []byte, c, m, y, k byte) {
+	white := 255 - int(k)
+	for i, v := range [3]byte{c, m, y} {
+		dst[i] = byte(max(0, white-mulDiv255(int(v), white)))
+	}
+}
+
 // mulDiv255 is a*b/255, rounded, as Pillow does it.
 func mulDiv255(a, b int) int {
 	t := a*b + 128
@@ -154,7 +175,7 @@ func orient(p *Picture, o int) *Picture {
 	out := make([]byte, 3*w*h)
 	row := make([]byte, 3*w)
 	for y := range h {
-		p.row(y, row)
+		p.row(y, 0, w, row)
 		// Where pixel (0, y) goes, and how far it is from there to where (1, y) goes.
 		var at, step int
 		switch o {

@@ -126,10 +126,15 @@ func halves(sum int64) (lower, upper byte) {
 	return round8(low), round8(int32((sum - int64(low)) >> 32))
 }
 
-// resample returns the w x h pixels at (left, top) of p resized to fullW x
-// fullH, 3 bytes each: horizontally, rounded to 8 bits, then vertically. Rows
-// and columns outside of that window are not computed.
-func resample(p *Picture, f Filter, fullW, fullH, left, top, w, h int) []byte {
+// window is a part of a resized picture: w x h pixels at (left, top) of fullW x
+// fullH.
+type window struct{ fullW, fullH, left, top, w, h int }
+
+// resample returns the window's pixels of p, 3 bytes each, resized horizontally,
+// rounded to 8 bits, then vertically. Rows and columns outside of the window are
+// not computed.
+func resample(p *Picture, f Filter, r window) []byte {
+	fullW, fullH, left, top, w, h := r.fullW, r.fullH, r.left, r.top, r.w, r.h
 	vert := makeKernel(f, p.Height, fullH, top, h)
 	y0, y1 := top, top+h
 	if fullH != p.Height {
@@ -138,25 +143,26 @@ func resample(p *Picture, f Filter, fullW, fullH, left, top, w, h int) []byte {
 	// Rows y0 to y1, resized horizontally.
 	narrow := make([]byte, 3*w*(y1-y0))
 	narrowRow := func(y int) []byte { return narrow[3*w*(y-y0) : 3*w*(y-y0+1)] }
-	row := make([]byte, 3*p.Width)
 	if fullW == p.Width {
 		for y := y0; y < y1; y++ {
-			p.row(y, row)
-			copy(narrowRow(y), row[3*left:])
+			p.row(y, left, left+w, narrowRow(y))
 		}
 	} else {
 		hor := makeKernel(f, p.Width, fullW, left, w)
-		second, pairs := make([]byte, len(row)), make([]int64, len(row))
 		lo, hi := hor.span()
+		for i := range hor.first {
+			hor.first[i] -= lo
+		}
+		first, second, pairs := make([]byte, 3*(hi-lo)), make([]byte, 3*(hi-lo)), make([]int64, 3*(hi-lo))
 		for y := y0; y < y1; y += 2 {
-			p.row(y, row)
+			p.row(y, lo, hi, first)
 			last := y+1 == y1
 			if !last {
-				p.row(y+1, second)
+				p.row(y+1, lo, hi, second)
 			}
-			upper := second[:len(row)]
-			for i := 3 * lo; i < 3*hi; i++ {
-				pairs[i] = int64(row[i]) | int64(upper[i])<<32
+			upper := second[:len(first)]
+			for i, v := range first {
+				pairs[i] = int64(v) | int64(upper[i])<<32
 			}
 			if last {
 				hor.across(narrowRow(y), make([]byte, 3*w), pairs)
@@ -177,12 +183,18 @@ func (k *kernel) across(a, b []byte, pairs []int64) {
 		r, g, bl := int64(pairRounding), int64(pairRounding), int64(pairRounding)
 		w := k.w[x*k.taps:][:k.n[x]]
 		src := pairs[3*first:][:3*len(w)]
-		for _, c := range w {
-			s := src[:3:len(src)]
-			r += int64(c) * s[0]
-			g += int64(c) * s[1]
-			bl += int64(c) * s[2]
-			src = src[3:]
+		for len(w) >= 2 && len(src) >= 6 {
+			c, d, s := int64(w[0]), int64(w[1]), (*[6]int64)(src)
+			r += c*s[0] + d*s[3]
+			g += c*s[1] + d*s[4]
+			bl += c*s[2] + d*s[5]
+			w, src = w[2:], src[6:]
+		}
+		if len(w) > 0 {
+			c, s := int64(w[0]), (*[3]int64)(src)
+			r += c * s[0]
+			g += c * s[1]
+			bl += c * s[2]
 		}
 		da, db := a[3*x:3*x+3], b[3*x:3*x+3]
 		da[0], db[0] = halves(r)

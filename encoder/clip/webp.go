@@ -104,13 +104,13 @@ func decodeWebP(data []byte, maxPixels int) (*Picture, error) {
 	// A frame smaller than the canvas lies on transparent black.
 	x, n := min(f.x, f.width), min(p.Width, max(0, f.width-f.x))
 	row := make([]byte, 3*p.Width)
-	return &Picture{f.width, f.height, func(y int, dst []byte) {
+	return &Picture{f.width, f.height, cutRow(f.width, func(y int, dst []byte) {
 		clear(dst)
 		if y -= f.y; y >= 0 && y < p.Height {
-			p.row(y, row)
+			p.row(y, 0, p.Width, row)
 			copy(dst[3*x:], row[:3*n])
 		}
-	}}, nil
+	})}, nil
 }
 
 // decode decodes the bitstream; an alpha plane beside it is left alone.

@@ -1,36 +1,137 @@
 package clip
 
-import "image"
+import (
+	"image"
+)
 
-// jpegPicture converts as libjpeg does: chroma that was halved is interpolated
-// between samples with weights 3/4 and 1/4 ("fancy upsampling"), and the colours
-// follow from the full-range BT.601 matrix in 16-bit fixed point.
-func jpegPicture(m *image.YCbCr) *Picture {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	up := &jpegChroma{m: m, cw: w, ch: h}
-	switch m.SubsampleRatio {
-	case image.YCbCrSubsampleRatio422:
-		up.cw = (w + 1) / 2
-	case image.YCbCrSubsampleRatio420:
-		up.cw, up.ch = (w+1)/2, (h+1)/2
-	case image.YCbCrSubsampleRatio440:
-		up.ch = (h + 1) / 2
-	}
-	up.sum = make([]int32, up.cw)
-	cb, cr := make([]byte, w+1), make([]byte, w+1)
-	return &Picture{w, h, func(y int, dst []byte) {
-		up.row(cb, m.Cb, y)
-		up.row(cr, m.Cr, y)
-		luma := m.Y[y*m.YStride:][:w]
-		dst = dst[:3*w]
-		cb, cr := cb[:w], cr[:w]
-		for x, l := range luma {
-			r, g, b := fullRangeRGB(l, cb[x], cr[x])
-			d := dst[3*x : 3*x+3 : 3*x+3]
-			d[0], d[1], d[2] = clamp(r), clamp(g), clamp(b)
+// plane is a plane of samples, each of which stands for stepX x stepY pixels.
+type plane struct {
+	pix          []byte
+	stride       int
+	w, h         int // samples that belong to the picture; there may be more
+	stepX, stepY int
+	sum          []int32 // scratch
+	out          []byte
+}
+
+// row returns the values of columns lo to hi of row y of the picture, valid until
+// the next call. They are those of libjpeg: samples of half the width or height are
+// interpolated with weights 3/4 and 1/4 ("fancy upsampling"), others repeated.
+func (p *plane) row(y, lo, hi int) []byte {
+	at := func(i int) []byte { return p.pix[min(max(i, 0), p.h-1)*p.stride:][:p.w] }
+	// libjpeg does not interpolate rows of one or two samples.
+	wide := p.w > 2
+	switch {
+	case p.stepX == 1 && p.stepY == 1:
+		return at(y)[lo:hi]
+	case p.stepX == 1 && p.stepY == 2:
+		near, far := at(y / 2)[lo:hi], at(y/2 - 1 + y&1*2)[lo:hi]
+		dst := p.room(hi - lo)
+		bias := int32(1 + y&1)
+		for i, v := range near {
+			dst[i] = byte((3*int32(v) + int32(far[i]) + bias) >> 2)
 		}
+		return dst
+	case p.stepX == 2 && p.stepY == 1 && wide:
+		from, to := lo/2, (hi+1)/2
+		dst := p.room(2 * (to - from))
+		s := at(y)
+		last := len(s) - 1
+		for i := from; i < to; i++ {
+			v := 3 * int32(s[i])
+			d := dst[2*(i-from):][:2]
+			d[0], d[1] = byte((v+int32(s[max(i-1, 0)])+1)>>2), byte((v+int32(s[min(i+1, last)])+2)>>2)
+		}
+		if from == 0 {
+			dst[0] = s[0]
+		}
+		if to == len(s) {
+			dst[len(dst)-1] = s[last]
+		}
+		return dst[lo-2*from:][:hi-lo]
+	case p.stepX == 2 && p.stepY == 2 && wide:
+		from, to := lo/2, (hi+1)/2
+		dst := p.room(2 * (to - from))
+		// The sums of two rows, with a neighbour on either side.
+		if cap(p.sum) < p.w+2 {
+			p.sum = make([]int32, p.w+2)
+		}
+		s := p.sum[:to-from+2]
+		a, b := max(from-1, 0), min(to+1, p.w)
+		near, far := at(y / 2)[a:b], at(y/2 - 1 + y&1*2)[a:b]
+		inner := s[a-from+1:][:len(near)]
+		for i, v := range near {
+			inner[i] = 3*int32(v) + int32(far[i])
+		}
+		if from == 0 {
+			s[0] = s[1]
+		}
+		if to == p.w {
+			s[len(s)-1] = s[len(s)-2]
+		}
+		before, v := s[0], s[1]
+		for i, after := range s[2:] {
+			d := dst[2*i:][:2]
+			d[0], d[1] = byte((3*v+before+8)>>4), byte((3*v+after+7)>>4)
+			before, v = v, after
+		}
+		return dst[lo-2*from:][:hi-lo]
+	}
+	dst := p.room(hi - lo)
+	s := at(y / p.stepY)
+	for i := range dst {
+		dst[i] = s[(lo+i)/p.stepX]
+	}
+	return dst
+}
+
+func (p *plane) room(n int) []byte {
+	if cap(p.out) < n {
+		p.out = make([]byte, n)
+	}
+	return p.out[:n]
+}
+
+// ycbcrPicture converts as libjpeg does.
+func ycbcrPicture(w, h int, planes *[3]plane) *Picture {
+	y, cb, cr := &planes[0], &planes[1], &planes[2]
+	return &Picture{w, h, func(at, lo, hi int, dst []byte) {
+		toRGB(dst, y.row(at, lo, hi), cb.row(at, lo, hi), cr.row(at, lo, hi))
 	}}
 }
+
+// toRGB converts by the full-range BT.601 matrix in 16-bit fixed point.
+func toRGB(dst, y, cb, cr []byte) {
+	cb, cr = cb[:len(y)], cr[:len(y)]
+	dst = dst[:3*len(y)]
+	for x, l := range y {
+		u, v := &chroma[cb[x]], &chroma[cr[x]]
+		d := dst[3*x : 3*x+3 : 3*x+3]
+		at := int32(l) + 256
+		d[0] = limited[uint32(at+v.red)&1023]
+		d[1] = limited[uint32(at+(u.greenB+v.greenR)>>16)&1023]
+		d[2] = limited[uint32(at+u.blue)&1023]
+	}
+}
+
+// chroma holds what a level of Cb or Cr adds: as Cr to red, as Cb to blue, and to
+// green times 2^16.
+var chroma = func() (t [256]struct{ red, blue, greenB, greenR int32 }) {
+	for i := range t {
+		v := int32(i) - 128
+		t[i].red, t[i].blue = (91881*v+1<<15)>>16, (116130*v+1<<15)>>16
+		t[i].greenB, t[i].greenR = -22554*v, -46802*v+1<<15
+	}
+	return t
+}()
+
+// limited is a value, to which 256 was added, kept in a byte.
+var limited = func() (t [1024]byte) {
+	for i := range t {
+		t[i] = clamp(int32(i) - 256)
+	}
+	return t
+}()
 
 // fullRangeRGB is JPEG's colour matrix: 1.402, 0.34414, 0.71414 and 1.772 times
 // 2^16. What it returns may lie outside of a byte.
@@ -46,83 +147,26 @@ func clamp(v int32) byte {
 	return byte(^(v >> 31)) // 0 below, 255 above
 }
 
-// jpegChroma brings rows of a chroma plane to full width.
-type jpegChroma struct {
-	m      *image.YCbCr
-	cw, ch int // samples that belong to the picture; the planes may be padded
-	sum    []int32
-}
-
-// row writes at least as many samples to dst as the picture is wide; dst holds
-// one more.
-func (c *jpegChroma) row(dst, plane []byte, y int) {
-	at := func(i int) []byte {
-		return plane[min(max(i, 0), c.ch-1)*c.m.CStride:][:c.cw]
-	}
-	// libjpeg does not interpolate planes of one or two samples a row.
-	wide := c.cw > 2
-	switch c.m.SubsampleRatio {
-	case image.YCbCrSubsampleRatio444:
-		copy(dst, at(y))
+// imagePlanes are the planes of a picture whose upper left corner is (0, 0).
+func imagePlanes(m *image.YCbCr) *[3]plane {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	sx, sy := 1, 1
+	switch m.SubsampleRatio {
 	case image.YCbCrSubsampleRatio422:
-		s := at(y)
-		if !wide {
-			repeat(dst, s)
-			return
-		}
-		last := len(s) - 1
-		dst[0], dst[1] = s[0], byte((3*int32(s[0])+int32(s[1])+2)>>2)
-		for i := 1; i < last; i++ {
-			v := 3 * int32(s[i])
-			dst[2*i] = byte((v + int32(s[i-1]) + 1) >> 2)
-			dst[2*i+1] = byte((v + int32(s[i+1]) + 2) >> 2)
-		}
-		set(dst, 2*last, byte((3*int32(s[last])+int32(s[last-1])+1)>>2))
-		set(dst, 2*last+1, s[last])
+		sx = 2
 	case image.YCbCrSubsampleRatio420:
-		near, far := at(y/2), at(y/2-1+y&1*2)
-		if !wide {
-			repeat(dst, near)
-			return
-		}
-		s := c.sum
-		for i := range s {
-			s[i] = 3*int32(near[i]) + int32(far[i])
-		}
-		last := len(s) - 1
-		dst[0], dst[1] = byte((4*s[0]+8)>>4), byte((3*s[0]+s[1]+7)>>4)
-		for i := 1; i < last; i++ {
-			v := 3 * s[i]
-			dst[2*i] = byte((v + s[i-1] + 8) >> 4)
-			dst[2*i+1] = byte((v + s[i+1] + 7) >> 4)
-		}
-		set(dst, 2*last, byte((3*s[last]+s[last-1]+8)>>4))
-		set(dst, 2*last+1, byte((4*s[last]+7)>>4))
+		sx, sy = 2, 2
 	case image.YCbCrSubsampleRatio440:
-		near, far := at(y/2), at(y/2-1+y&1*2)
-		bias := int32(1 + y&1)
-		for i := range near {
-			dst[i] = byte((3*int32(near[i]) + int32(far[i]) + bias) >> 2)
-		}
-	default: // 4:1:1 and 4:1:0 are replicated
-		for x := range c.m.Rect.Dx() {
-			dst[x] = plane[c.m.COffset(x, y)]
-		}
+		sy = 2
+	case image.YCbCrSubsampleRatio411:
+		sx = 4
+	case image.YCbCrSubsampleRatio410:
+		sx, sy = 4, 2
 	}
-}
-
-func repeat(dst, s []byte) {
-	for i, v := range s {
-		dst[2*i] = v
-		set(dst, 2*i+1, v)
-	}
-}
-
-// set is dst[i] = v where i may be the one place beyond an odd width.
-func set(dst []byte, i int, v byte) {
-	if i < len(dst) {
-		dst[i] = v
-	}
+	c := plane{stride: m.CStride, w: (w + sx - 1) / sx, h: (h + sy - 1) / sy, stepX: sx, stepY: sy}
+	cb, cr := c, c
+	cb.pix, cr.pix = m.Cb, m.Cr
+	return &[3]plane{{pix: m.Y, stride: m.YStride, w: w, h: h, stepX: 1, stepY: 1}, cb, cr}
 }
 
 // webpPicture converts as libwebp does: limited-range BT.601 and chroma
@@ -132,7 +176,7 @@ func webpPicture(m *image.YCbCr) *Picture {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	cw, ch := (w+1)/2, (h+1)/2
 	cb, cr := make([]byte, w+1), make([]byte, w+1)
-	return &Picture{w, h, func(y int, dst []byte) {
+	whole := func(y int, dst []byte) {
 		near := y / 2
 		far := near - 1 + y&1*2
 		if far < 0 || far >= ch {
@@ -151,7 +195,8 @@ func webpPicture(m *image.YCbCr) *Picture {
 			d[1] = clamp((l - u*6419>>8 - v*13320>>8 + 8708) >> 6)
 			d[2] = clamp((l + u*33050>>8 - 17685) >> 6)
 		}
-	}}
+	}
+	return &Picture{w, h, cutRow(w, whole)}
 }
 
 // webpChroma brings two rows of chroma samples to one row of w.

@@ -69,7 +69,7 @@ func integers(name string, dims []int, values ...int64) []byte {
 // heavyFolder is a model folder of such graphs with tiny-clip's tokenizer. Where
 // layers have weights of their own it has CLIP's vocabulary as well, so that the
 // towers are as large as those of ViT-B/32.
-func heavyFolder(b *testing.B, own bool) string {
+func heavyFolder(b testing.TB, own bool) string {
 	words := 2048
 	if own {
 		words = 49408

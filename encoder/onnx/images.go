@@ -99,27 +99,27 @@ func (e *Encoder) EncodeImages(ctx context.Context, images []encoder.Image) ([]e
 
 // prepare decodes and preprocesses one picture.
 func (e *Encoder) prepare(ctx context.Context, pre *clip.Preprocessor, im encoder.Image) prepared {
-	var p *clip.Picture
 	if im.Decoded != nil {
-		p = clip.FromImage(im.Decoded)
+		p := clip.FromImage(im.Decoded)
 		if p.Width < 1 || p.Height < 1 {
 			return prepared{err: fmt.Errorf("picture of %d x %d pixels", p.Width, p.Height)}
 		}
-	} else {
-		info, err := clip.Inspect(im.Data)
-		if err != nil {
-			return prepared{err: err}
-		}
-		weight := min(int64(info.Width)*int64(info.Height), pixelsInFlight)
-		if err := decoding.Acquire(ctx, weight); err != nil {
-			return prepared{err: err}
-		}
-		defer decoding.Release(weight)
-		if p, err = clip.Decode(im.Data, e.opts.maxPixels()); err != nil {
-			return prepared{err: err}
-		}
+		return prepared{pixels: pre.Pixels(p)}
 	}
-	return prepared{pixels: pre.Pixels(p)}
+	info, err := clip.Inspect(im.Data)
+	if err != nil {
+		return prepared{err: err}
+	}
+	weight := min(int64(info.Width)*int64(info.Height), pixelsInFlight)
+	if err := decoding.Acquire(ctx, weight); err != nil {
+		return prepared{err: err}
+	}
+	defer decoding.Release(weight)
+	pixels := make([]float32, pre.Len())
+	if err := pre.File(pixels, im.Data, e.opts.maxPixels(), im.Fast); err != nil {
+		return prepared{err: err}
+	}
+	return prepared{pixels: pixels}
 }
 
 // imageBatch gathers pictures for the tower.

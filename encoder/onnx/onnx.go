@@ -40,7 +40,7 @@ type Options struct {
 	// negative number none.
 	TextCache int
 
-	// MaxPixels refuses larger pictures before decoding them; 0 means 100
+	// MaxPixels refuses larger pictures before decoding them; 0 means 200
 	// million.
 	MaxPixels int
 }

@@ -20,7 +20,6 @@ import (
 
 	"github.com/lupadb/lupa/encoder/clip"
 	"github.com/lupadb/lupa/storage/value"
-	"golang.org/x/image/draw"
 )
 
 // Options of a page. In Image, Link and Credit every {column} is replaced by
@@ -202,12 +201,9 @@ func (g *Writer) local(c *card, path string) {
 	c.Width, c.Height = img.Bounds().Dx(), img.Bounds().Dy()
 }
 
-const (
-	maxFileSize = 64 << 20
-	maxPixels   = 100 << 20
-)
+const maxFileSize = 256 << 20
 
-func thumbnail(path string, size int) (image.Image, error) {
+func thumbnail(path string, size int) (*image.RGBA, error) {
 	st, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not there", filepath.Base(path))
@@ -219,24 +215,7 @@ func thumbnail(path string, size int) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := clip.Decode(data, maxPixels)
-	if err != nil {
-		return nil, err
-	}
-	rgb := p.RGB()
-	full := image.NewRGBA(image.Rect(0, 0, p.Width, p.Height))
-	for i := 0; i < p.Width*p.Height; i++ {
-		copy(full.Pix[4*i:4*i+3], rgb[3*i:3*i+3])
-		full.Pix[4*i+3] = 255
-	}
-	f := float64(size) / float64(max(p.Width, p.Height))
-	if f >= 1 {
-		return full, nil
-	}
-	to := image.Rect(0, 0, max(1, int(f*float64(p.Width))), max(1, int(f*float64(p.Height))))
-	out := image.NewRGBA(to)
-	draw.CatmullRom.Scale(out, to, full, full.Bounds(), draw.Src, nil)
-	return out, nil
+	return clip.Thumbnail(data, size, size)
 }
 
 // cut shortens a long text at a character.

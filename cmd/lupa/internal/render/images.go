@@ -66,7 +66,8 @@ type Thumbnails struct {
 	Columns  int    // of the terminal
 	Cell     Cell
 	Deep     bool // for blocks: 24-bit colours
-	Decode   func(data []byte) (image.Image, error)
+	// Decode decodes a file to about as many pixels as are to be shown, or more.
+	Decode func(data []byte, width, height int) (image.Image, error)
 
 	Names    []string // of the columns
 	Template string   // where rows have their picture, {column} standing for a value; "" = in a column
@@ -234,9 +235,10 @@ func (t *Thumbnails) load() {
 			if x.err != nil {
 				return
 			}
+			w, h := thumbCols*cell.Width, thumbRows*cell.Height
 			var full image.Image
-			if full, x.err = t.Decode(data); x.err == nil {
-				x.img = fitted(full, thumbCols*cell.Width, thumbRows*cell.Height)
+			if full, x.err = t.Decode(data, w, h); x.err == nil {
+				x.img = fitted(full, w, h)
 			}
 		}()
 	}

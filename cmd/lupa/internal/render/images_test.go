@@ -40,7 +40,7 @@ func tricolour(w, h int) image.Image {
 	return img
 }
 
-func decodePNG(data []byte) (image.Image, error) { return png.Decode(bytes.NewReader(data)) }
+func decodePNG(data []byte, _, _ int) (image.Image, error) { return png.Decode(bytes.NewReader(data)) }
 
 func pictureFiles(t *testing.T, n int) []string {
 	t.Helper()
@@ -197,7 +197,7 @@ func TestKittyAndITermCarryThePicture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := decodePNG(raw)
+		got, err := decodePNG(raw, 0, 0)
 		if err != nil || got.Bounds() != img.Bounds() {
 			t.Fatalf("%v %v", got, err)
 		}
@@ -249,7 +249,7 @@ func TestSixelByLibsixel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := decodePNG(out)
+	got, err := decodePNG(out, 0, 0)
 	if err != nil || got.Bounds() != img.Bounds() {
 		t.Fatalf("%v %v", got.Bounds(), err)
 	}

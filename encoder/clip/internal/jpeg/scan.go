@@ -1,0 +1,411 @@
+package jpeg
+
+import (
+	"errors"
+	"fmt"
+)
+
+var errCode = errors.New("a bad Huffman code")
+
+// scan reads a scan header and the scan.
+func (d *decoder) scan(b []byte) error {
+	if d.frame == 0 {
+		return errors.New("a scan without a frame header")
+	}
+	if len(b) < 1 || int(b[0]) < 1 || int(b[0]) > len(d.comps) || len(b) < 4+2*int(b[0]) {
+		return errors.New("a bad scan header")
+	}
+	n := int(b[0])
+	var comps []*Component
+	which := 0
+	for i := range n {
+		at := -1
+		for k := range d.comps {
+			if d.comps[k].id == b[1+2*i] {
+				at = k
+			}
+		}
+		if at < 0 || which&(1<<at) != 0 {
+			return errors.New("a scan of a component that is not there")
+		}
+		which |= 1 << at
+		c := &d.comps[at]
+		c.dcTable, c.acTab = b[2+2*i]>>4, b[2+2*i]&15
+		if c.dcTable > 3 || c.acTab > 3 {
+			return errors.New("a bad scan header")
+		}
+		c.dc = 0
+		comps = append(comps, c)
+	}
+	start, end, high, low := int(b[1+2*n]), int(b[2+2*n]), int(b[3+2*n]>>4), int(b[3+2*n]&15)
+	progressive := d.head.Progressive
+	if !progressive {
+		start, end, high, low = 0, 63, 0, 0
+	}
+	if start > end || end > 63 || start == 0 && end != 0 && progressive || start > 0 && n > 1 || low > 13 || high > 0 && high != low+1 {
+		return errors.New("a bad scan header")
+	}
+	d.layout()
+	for _, c := range comps {
+		if (start == 0 && high == 0 && d.tables[0][c.dcTable] == nil) || (end > 0 && d.tables[1][c.acTab] == nil) {
+			return errors.New("a scan without its Huffman table")
+		}
+		if !progressive && !d.hasQuant[c.quant] {
+			return errors.New("a scan without its table of quantisation")
+		}
+		if progressive && c.coef == nil {
+			c.coef = make([]int16, 64*c.across*c.down)
+		}
+	}
+	d.bits = bits{data: d.data, pos: d.pos}
+	d.eobs = 0
+	s := &scan{decoder: d, comps: comps, start: start, end: end, high: high, low: low}
+	if err := s.run(); err != nil {
+		return err
+	}
+	d.pos = d.bits.pos
+	d.seen |= which
+	for _, c := range comps {
+		for i := start; i <= end && low == 0; i++ {
+			c.exact |= 1 << i
+		}
+	}
+	return nil
+}
+
+// scan is a scan being read.
+type scan struct {
+	*decoder
+	comps                 []*Component
+	start, end, high, low int
+	block                 block
+	left                  int // MCUs until a restart marker
+	restarts              int
+}
+
+func (s *scan) run() error {
+	s.left = s.interval
+	single := len(s.comps) == 1
+	mx, my := s.mcusX, s.mcusY
+	if single { // a component alone has no blocks that only fill up an MCU
+		mx, my = s.comps[0].wide, s.comps[0].high
+	}
+	for y := range my {
+		for x := range mx {
+			if s.interval > 0 {
+				if s.left == 0 {
+					if err := s.restart(); err != nil {
+						return err
+					}
+				}
+				s.left--
+			}
+			for _, c := range s.comps {
+				if single {
+					if err := s.one(c, x, y); err != nil {
+						return err
+					}
+					continue
+				}
+				for v := range c.v {
+					for h := range c.h {
+						if err := s.one(c, x*c.h+h, y*c.v+v); err != nil {
+							return err
+						}
+					}
+				}
+			}
+			if s.bits.n < s.bits.over {
+				return errShort
+			}
+		}
+	}
+	return nil
+}
+
+// restart takes a restart marker.
+func (s *scan) restart() error {
+	b := &s.bits
+	b.rewind()
+	for b.pos < len(b.data) && b.data[b.pos] == 0xff {
+		b.pos++
+	}
+	if b.pos >= len(b.data) {
+		return errShort
+	}
+	if want := byte(0xd0 + s.restarts&7); b.data[b.pos] != want {
+		return fmt.Errorf("a marker 0x%02x where 0x%02x is expected", b.data[b.pos], want)
+	}
+	b.pos++
+	s.restarts++
+	s.left, s.eobs = s.interval, 0
+	for _, c := range s.comps {
+		c.dc = 0
+	}
+	return nil
+}
+
+// one decodes a block.
+func (s *scan) one(c *Component, x, y int) error {
+	if s.head.Progressive {
+		b := c.coef[64*(y*c.across+x):][:64]
+		switch {
+		case s.start == 0 && s.high == 0:
+			return s.dcFirst(c, b)
+		case s.start == 0:
+			if s.bits.take(1) != 0 {
+				b[0] |= 1 << s.low
+			}
+			return nil
+		case s.high == 0:
+			return s.acFirst(c, b)
+		}
+		return s.acRefine(c, b)
+	}
+	k := &s.block
+	last, err := s.baseline(c, k)
+	if err != nil {
+		return err
+	}
+	if x >= c.from && x < c.to {
+		k.put(c.Pix[(y*c.size)*c.Stride+x*c.size:], c.Stride, c.size, last)
+	}
+	if last > 0 {
+		*k = block{}
+	}
+	return nil
+}
+
+// baseline decodes a block of a sequential file, times the quantisation, into
+// k, which is all zero. It returns the place, in order of coming, of the last
+// coefficient that is not zero.
+func (s *scan) baseline(c *Component, k *block) (last int, err error) {
+	b := &s.bits
+	if b.n < 32 {
+		b.fill()
+	}
+	q := &s.quant[c.quant]
+	dcs := s.tables[0][c.dcTable]
+	if e := dcs.fast[b.acc>>(64-lookup)]; e&hasValue != 0 {
+		b.acc <<= e & 31
+		b.n -= int(e & 31)
+		c.dc += e >> 16
+	} else {
+		size := dcs.symbol(b)
+		if size < 0 || size > 15 {
+			return 0, errCode
+		}
+		c.dc += extend(b.take(size), size)
+	}
+	k[0] = c.dc * int32(q[0])
+	acs := s.tables[1][c.acTab]
+	acc, n := b.acc, b.n
+	for i := 1; i < 64; i++ {
+		if n < 32 {
+			b.acc, b.n = acc, n
+			b.fill()
+			acc, n = b.acc, b.n
+		}
+		e := acs.fast[acc>>(64-lookup)&(1<<lookup-1)]
+		if e&hasValue != 0 {
+			acc <<= e & 31
+			n -= int(e & 31)
+			i += int(e>>12) & 15
+			if i > 63 {
+				return 0, errCode
+			}
+			k[zigzag[i]&63] = e >> 16 * int32(q[i])
+			last = i
+			continue
+		}
+		b.acc, b.n = acc, n
+		sym := acs.symbol(b)
+		if sym < 0 {
+			return 0, errCode
+		}
+		size := sym & 15
+		if size == 0 {
+			acc, n = b.acc, b.n
+			if sym != 0xf0 {
+				break
+			}
+			i += 15
+			continue
+		}
+		i += sym >> 4
+		if i > 63 {
+			return 0, errCode
+		}
+		v := extend(b.take(size), size)
+		acc, n = b.acc, b.n
+		k[zigzag[i]&63] = v * int32(q[i])
+		last = i
+	}
+	b.acc, b.n = acc, n
+	return last, nil
+}
+
+func (s *scan) dcFirst(c *Component, k []int16) error {
+	b := &s.bits
+	if b.n < 32 {
+		b.fill()
+	}
+	size := s.tables[0][c.dcTable].symbol(b)
+	if size < 0 || size > 15 {
+		return errCode
+	}
+	c.dc += extend(b.take(size), size)
+	k[0] = int16(c.dc << s.low)
+	return nil
+}
+
+func (s *scan) acFirst(c *Component, k []int16) error {
+	if s.eobs > 0 {
+		s.eobs--
+		return nil
+	}
+	b := &s.bits
+	acs := s.tables[1][c.acTab]
+	for i := s.start; i <= s.end; i++ {
+		if b.n < 32 {
+			b.fill()
+		}
+		if e := acs.fast[b.acc>>(64-lookup)]; e&hasValue != 0 {
+			b.skip(int(e & 31))
+			if i += int(e>>12) & 15; i > s.end {
+				return errCode
+			}
+			k[zigzag[i&63]] = int16(e >> 16 << s.low)
+			continue
+		}
+		sym := acs.symbol(b)
+		if sym < 0 {
+			return errCode
+		}
+		run, size := sym>>4, sym&15
+		if size == 0 {
+			if run == 15 {
+				i += 15
+				continue
+			}
+			s.eobs = 1<<run - 1
+			if run > 0 {
+				s.eobs += int(b.take(run))
+			}
+			return nil
+		}
+		if i += run; i > s.end {
+			return errCode
+		}
+		k[zigzag[i&63]] = int16(extend(b.take(size), size) << s.low)
+	}
+	return nil
+}
+
+// acRefine gives coefficients one bit more.
+func (s *scan) acRefine(c *Component, k []int16) error {
+	b := &s.bits
+	delta := int16(1) << s.low
+	// refine reads a bit for a coefficient that is not zero.
+	refine := func(p *int16) {
+		if b.n < 1 {
+			b.fill()
+		}
+		bit := b.acc >> 63
+		b.skip(1)
+		if bit == 0 || *p&delta != 0 && *p > 0 || *p < 0 && -*p&delta != 0 {
+			return
+		}
+		if *p >= 0 {
+			*p += delta
+		} else {
+			*p -= delta
+		}
+	}
+	i := s.start
+	if s.eobs == 0 {
+		acs := s.tables[1][c.acTab]
+		for i <= s.end {
+			if b.n < 32 {
+				b.fill()
+			}
+			sym := acs.symbol(b)
+			if sym < 0 {
+				return errCode
+			}
+			run, size := sym>>4, sym&15
+			value := int16(0)
+			switch size {
+			case 0:
+				if run < 15 {
+					s.eobs = 1 << run
+					if run > 0 {
+						s.eobs += int(b.take(run))
+					}
+				}
+			case 1:
+				if value = -delta; b.take(1) != 0 {
+					value = delta
+				}
+			default:
+				return errCode
+			}
+			if s.eobs > 0 {
+				break
+			}
+			for ; i <= s.end; i++ {
+				p := &k[zigzag[i&63]]
+				if *p != 0 {
+					refine(p)
+					continue
+				}
+				if run == 0 {
+					if value != 0 {
+						*p = value
+					}
+					i++
+					break
+				}
+				run--
+			}
+		}
+	}
+	if s.eobs > 0 {
+		for ; i <= s.end; i++ {
+			if p := &k[zigzag[i&63]]; *p != 0 {
+				refine(p)
+			}
+		}
+		s.eobs--
+	}
+	return nil
+}
+
+// transform turns the coefficients of a component into samples.
+func (d *decoder) transform(c *Component) error {
+	if !d.hasQuant[c.quant] {
+		return errors.New("a component without its table of quantisation")
+	}
+	q := &d.quant[c.quant]
+	var natural [64]int32
+	for i, v := range q {
+		natural[zigzag[i]] = int32(v)
+	}
+	var k block
+	for y := range c.high {
+		for x := c.from; x < min(c.to, c.wide); x++ {
+			coef := c.coef[64*(y*c.across+x):][:64]
+			last := 0
+			k[0] = int32(coef[0]) * natural[0]
+			for i := 1; i < 64; i++ {
+				v := int32(coef[i])
+				if v != 0 {
+					last = 63
+				}
+				k[i] = v * natural[i]
+			}
+			k.put(c.Pix[(y*c.size)*c.Stride+x*c.size:], c.Stride, c.size, last)
+		}
+	}
+	return nil
+}
