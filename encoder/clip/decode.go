@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
 
 	"github.com/lupadb/lupa/encoder/clip/internal/jpeg"
 )
@@ -86,8 +85,8 @@ func decode(data []byte, maxPixels int, need func(Info) jpeg.Options) (p *Pictur
 		p, err = decodeGIF(data)
 	case "bmp":
 		p, err = decodeWith(bmp.Decode(bytes.NewReader(data)))
-	case "tiff":
-		p, err = decodeWith(tiff.Decode(bytes.NewReader(data)))
+	case "tiff", "dng", "raw":
+		p, err = decodeTIFF(data, maxPixels, need)
 	}
 	if err != nil {
 		return nil, explain(info.Format, err)
@@ -98,7 +97,8 @@ func decode(data []byte, maxPixels int, need func(Info) jpeg.Options) (p *Pictur
 // explain words a decoder's error for the user.
 func explain(format string, err error) error {
 	var tooLarge *TooLargeError
-	if errors.As(err, &tooLarge) {
+	var unsupported *UnsupportedFormatError
+	if errors.As(err, &tooLarge) || errors.As(err, &unsupported) {
 		return err
 	}
 	msg := err.Error()
@@ -109,7 +109,7 @@ func explain(format string, err error) error {
 	case strings.Contains(msg, "EOF"), msg == "short Huffman data", msg == "not enough pixel data", msg == "not enough image data":
 		return fmt.Errorf("damaged %s: the file ends too early", format)
 	case strings.HasPrefix(msg, "unsupported"):
-		return fmt.Errorf("%s of an unsupported kind: %s", format, strings.TrimPrefix(msg, "unsupported feature: "))
+		return fmt.Errorf("%s of an unsupported kind: %s", format, strings.TrimPrefix(strings.TrimPrefix(msg, "unsupported feature: "), "unsupported: "))
 	}
 	return fmt.Errorf("damaged %s: %s", format, msg)
 }

@@ -43,7 +43,7 @@ func findEXIF(format string, f *file) *exif {
 		if w, err := parseWebP(f); err == nil && w.exif.n <= maxEXIF {
 			t = bytes.Clone(f.bytes(w.exif.off, w.exif.n))
 		}
-	case "tiff":
+	case "tiff", "dng", "raw":
 		return newEXIF(f)
 	}
 	return newEXIF(memory(bytes.TrimPrefix(t, []byte("Exif\x00\x00"))))

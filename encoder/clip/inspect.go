@@ -9,14 +9,13 @@ import (
 	"time"
 
 	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
 
 	"github.com/lupadb/lupa/encoder/clip/internal/jpeg"
 )
 
 // Info is what the header of a picture file tells.
 type Info struct {
-	Format        string // jpg, png, webp, gif, bmp or tiff
+	Format        string // jpg, png, webp, gif, bmp, tiff, or dng or raw for the preview of a camera's raw file
 	Width, Height int    // as shown: upright
 	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright
 	Taken         time.Time
@@ -40,6 +39,7 @@ func inspect(f *file) (Info, error) {
 	}
 	info := Info{Format: format, Orientation: 1}
 	var cfg image.Config
+	bigTIFF := 0 // the orientation that it says
 	switch r := f.reader(); format {
 	case "jpg":
 		var h jpeg.Header
@@ -52,7 +52,13 @@ func inspect(f *file) (Info, error) {
 	case "bmp":
 		cfg, err = bmp.DecodeConfig(r)
 	case "tiff":
-		cfg, err = tiff.DecodeConfig(r)
+		var t *tiffPicture
+		if t, err = readTIFF(f); err == nil {
+			cfg.Width, cfg.Height, info.Format = t.width, t.height, t.format
+			if o := t.t.int(t.dir, tagOrientation, 1); t.t.big && o >= 1 && o <= 8 {
+				bigTIFF = int(o) // whose tags are not those of EXIF data
+			}
+		}
 	case "webp":
 		var w webpFile
 		if w, err = parseWebP(f); err == nil {
@@ -65,6 +71,9 @@ func inspect(f *file) (Info, error) {
 	info.Width, info.Height = cfg.Width, cfg.Height
 	if x := findEXIF(format, f); x != nil {
 		info.Orientation, info.Taken = x.orientation(), x.taken()
+	}
+	if bigTIFF > 0 {
+		info.Orientation = bigTIFF
 	}
 	if info.Orientation >= 5 {
 		info.Width, info.Height = info.Height, info.Width
@@ -86,7 +95,7 @@ func sniff(data []byte) (string, error) {
 		return "gif", nil
 	case has(0, "BM") && len(data) >= 18 && data[6] == 0 && data[7] == 0:
 		return "bmp", nil
-	case has(0, "II*\x00"), has(0, "MM\x00*"):
+	case has(0, "II*\x00"), has(0, "MM\x00*"), has(0, "II+\x00\x08"), has(0, "MM\x00+\x00\x08"):
 		return "tiff", nil
 	case len(data) == 0:
 		return "", &UnsupportedFormatError{Empty: true}
@@ -100,7 +109,7 @@ func sniff(data []byte) (string, error) {
 		{4, "ftypcrx", "CR3 (raw)"}, {4, "ftyp", "MP4 (video)"}, {4, "jP  \r\n\x87\n", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
 		{0, "\xff\x0a", "JPEG XL"}, {4, "JXL \r\n\x87\n", "JPEG XL"},
 		{0, "8BPS", "PSD"}, {0, "\x00\x00\x01\x00", "ICO"}, {0, "%PDF", "PDF"}, {0, "<svg", "SVG"}, {0, "<?xml", "XML"},
-		{0, "P4\n", "PBM"}, {0, "P5\n", "PGM"}, {0, "P6\n", "PPM"}, {0, "P5 ", "PGM"}, {0, "P6 ", "PPM"}, {0, "II+\x00", "BigTIFF"}, {0, "MM\x00+", "BigTIFF"},
+		{0, "P4\n", "PBM"}, {0, "P5\n", "PGM"}, {0, "P6\n", "PPM"}, {0, "P5 ", "PGM"}, {0, "P6 ", "PPM"}, {0, "FUJIFILMCCD-RAW", "RAF (raw)"}, {0, "IIU\x00", "RW2 (raw)"}, {0, "IIRO", "ORF (raw)"}, {0, "IIRS", "ORF (raw)"}, {0, "MMOR", "ORF (raw)"}, {0, "FOVb", "X3F (raw)"}, {0, "\x00MRM", "MRW (raw)"},
 		{0, "<!DOCTYPE", "HTML"}, {0, "<html", "HTML"}, {0, "<!doctype", "HTML"}, {0, "qoif", "QOI"}, {0, "PK\x03\x04", "ZIP"}, {0, "version https://git-lfs", "Git LFS pointer"},
 	} {
 		if has(f.at, f.magic) {

@@ -10,11 +10,7 @@ func decodeJPEG(data []byte, o jpeg.Options) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	var planes [4]plane
-	for i := range m.Planes {
-		c := &m.Planes[i]
-		planes[i] = plane{pix: c.Pix, stride: c.Stride, w: c.Width, h: c.Height, stepX: c.StepX, stepY: c.StepY}
-	}
+	planes := planesOf(m)
 	w, h := m.Width, m.Height
 	switch {
 	case len(m.Planes) == 1:
@@ -52,4 +48,12 @@ func decodeJPEG(data []byte, o jpeg.Options) (*Picture, error) {
 			inks(d, d[0], d[1], d[2], 255-k)
 		}
 	}}, nil
+}
+
+func planesOf(m *jpeg.Image) (planes [4]plane) {
+	for i := range m.Planes {
+		c := &m.Planes[i]
+		planes[i] = plane{pix: c.Pix, stride: c.Stride, w: c.Width, h: c.Height, stepX: c.StepX, stepY: c.StepY}
+	}
+	return planes
 }

@@ -425,6 +425,17 @@ func FuzzDecode(f *testing.F) {
 	for _, b := range bmpAndTIFF(f) {
 		f.Add(b)
 	}
+	files, err := filepath.Glob(filepath.Join("testdata", "oracle", "*.[tgwb]*"))
+	if err != nil || len(files) < 50 {
+		f.Fatal(files, err)
+	}
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
 	pre, err := NewPreprocessor(CLIPConfig(8))
 	if err != nil {
 		f.Fatal(err)

@@ -132,7 +132,7 @@ for f in sorted(glob.glob('*.*')):
         continue
     try:
         im = Image.open(f); im.load()
-        if f != 'pages.tif':  # where Pillow 9.4 looks for EXIF data in a file it has closed
+        if not f.endswith('.tif'):  # Pillow 9.4 has turned these when they are loaded
             im = ImageOps.exif_transpose(im)
         mode = im.mode
         if mode.startswith('I;16') or mode == 'I':
