@@ -9,12 +9,15 @@ package gallery
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"image"
 	"image/jpeg"
 	"io"
+	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -32,7 +35,7 @@ type Options struct {
 	// file. "" takes the first column whose value is either.
 	Image string
 
-	Link   string // where a click leads; "" is the picture itself if it is remote
+	Link   string // where a click leads, an address or a file; "" is the picture itself
 	Credit string // who made the picture, under it; "" leaves it out
 
 	// ThumbSize is the longest side, in pixels, of embedded pictures; 0 means 360.
@@ -47,6 +50,12 @@ type Writer struct {
 	types []value.Type
 	begun bool
 	n     int
+
+	// Cards are held back until the best score, which is what bars are measured
+	// by, is known: all of a page of a sensible size.
+	held     []*card
+	heldSize int
+	best     float64
 
 	score, caption int // columns with a place of their own, or -1
 }
@@ -98,11 +107,12 @@ type card struct {
 	Rank          int
 	Src           string // "" where there is no picture
 	Link          string
-	Width, Height int // of an embedded picture
+	Width, Height int    // of an embedded picture
+	Name          string // of the picture's file
 	Missing       string
 	Caption, Alt  string
 	Score         string
-	Bar           int // score in percent, for its bar
+	score         float64
 	Fields        []field
 	Credit        string
 }
@@ -119,13 +129,12 @@ func (g *Writer) Row(vals []value.Value) error {
 	used := g.picture(&c, vals)
 	if g.score >= 0 && !vals[g.score].IsNull() {
 		f := vals[g.score].Float()
-		c.Score = fmt.Sprintf("%.4f", f)
-		c.Bar = int(100 * min(1, max(0, f)))
+		c.Score, c.score = fmt.Sprintf("%.4f", f), f
+		g.best = max(g.best, f)
 	}
 	if g.caption >= 0 {
 		c.Caption = vals[g.caption].Str()
 	}
-	c.Alt = c.Caption
 	for i, v := range vals {
 		k := v.Kind()
 		if i == g.score || i == g.caption || i == used || v.IsNull() || k == value.Vector || k == value.Blob {
@@ -133,25 +142,83 @@ func (g *Writer) Row(vals []value.Value) error {
 		}
 		c.Fields = append(c.Fields, field{g.cols[i], cut(v.String(), 300)})
 	}
-	if c.Alt == "" && len(c.Fields) > 0 {
-		c.Alt = c.Fields[0].Text
+	for i, v := range vals {
+		if c.Name == "" && v.Kind() == value.Text && i != g.caption { // rather than a number
+			c.Alt = cut(v.Str(), 300)
+			break
+		}
 	}
+	c.Alt = cmp.Or(c.Caption, c.Name, c.Alt, fmt.Sprintf("picture %d", c.Rank))
 	if g.o.Credit != "" {
 		c.Credit = fill(g.cols, g.o.Credit, vals, func(s string) string { return s })
 	}
 	if g.o.Link != "" {
-		c.Link = fillURL(g.cols, g.o.Link, vals)
+		c.Link = g.link(vals)
 	}
-	if !IsRemote(c.Link) {
-		c.Link = ""
+	g.held = append(g.held, &c)
+	if g.heldSize += len(c.Src) + 1000; g.heldSize > maxHeld {
+		return g.writeHeld()
 	}
-	return g.writeCard(&c)
+	return nil
+}
+
+// maxHeld bounds the memory of cards that are held back. Of a larger page the bars
+// are measured by the best score so far.
+const maxHeld = 64 << 20
+
+func (g *Writer) writeHeld() error {
+	for _, c := range g.held {
+		if err := g.writeCard(c); err != nil {
+			return err
+		}
+	}
+	g.held, g.heldSize = g.held[:0], 0
+	return nil
+}
+
+// bar is a score in percent of the best one.
+func (g *Writer) bar(c *card) int {
+	if g.best <= 0 {
+		return 0
+	}
+	return int(100*min(1, max(0, c.score/g.best)) + 0.5)
+}
+
+// link is where the template leads: an address, or a file that is there.
+func (g *Writer) link(vals []value.Value) string {
+	where, _, ok := Find(g.cols, g.o.Link, vals)
+	if !ok || IsRemote(where) {
+		if !IsRemote(where) {
+			return ""
+		}
+		return where
+	}
+	if st, err := os.Stat(where); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	return fileURL(where)
+}
+
+// fileURL is the address of a file, whatever folder the page is opened from.
+func fileURL(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return ""
+	}
+	abs = filepath.ToSlash(abs)
+	if !strings.HasPrefix(abs, "/") { // C:/...
+		abs = "/" + abs
+	}
+	return (&url.URL{Scheme: "file", Path: abs}).String()
 }
 
 // Close ends the page and writes what is buffered; it does not close the
 // underlying writer.
 func (g *Writer) Close() error {
 	if err := g.begin(); err != nil {
+		return err
+	}
+	if err := g.writeHeld(); err != nil {
 		return err
 	}
 	if err := g.writeEnd(); err != nil {
@@ -179,6 +246,9 @@ func (g *Writer) picture(c *card, vals []value.Value) (used int) {
 		c.Missing = "no picture"
 	case IsRemote(where):
 		c.Src, c.Link = where, where
+		if u, err := url.Parse(where); err == nil && pictureExt(u.Path) {
+			c.Name = path.Base(u.Path)
+		}
 	default:
 		g.local(c, where)
 	}
@@ -187,6 +257,7 @@ func (g *Writer) picture(c *card, vals []value.Value) (used int) {
 
 // local embeds a picture, scaled down.
 func (g *Writer) local(c *card, path string) {
+	c.Name = filepath.Base(path)
 	img, err := thumbnail(path, g.o.ThumbSize)
 	if err != nil {
 		c.Missing = err.Error()
@@ -199,6 +270,7 @@ func (g *Writer) local(c *card, path string) {
 	}
 	c.Src = "data:image/jpeg;base64," + base64.StdEncoding.EncodeToString(b.Bytes())
 	c.Width, c.Height = img.Bounds().Dx(), img.Bounds().Dy()
+	c.Link = fileURL(path)
 }
 
 const maxFileSize = 256 << 20

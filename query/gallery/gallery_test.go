@@ -67,8 +67,10 @@ func TestLocalPicturesAreEmbedded(t *testing.T) {
 			t.Errorf("no %s in\n%.3000s", want, out)
 		}
 	}
-	if strings.Contains(out, file) {
-		t.Error("the page tells the path of an embedded picture")
+	for _, want := range []string{`<a class="frame" href="file://` + file + `"`, `<p class="name" dir="auto">big.png</p>`, `style="width: 100%"`, `style="width: 67%"`} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %s in\n%s", want, out[strings.Index(out, "<main>"):])
+		}
 	}
 }
 
@@ -114,7 +116,7 @@ func TestHostileRows(t *testing.T) {
 	cols := []string{"id", "caption", `<b>"column"`}
 	types := []value.Type{text, text, text}
 	elements := regexp.MustCompile(`<[a-z][^>]*>`)
-	allowed := regexp.MustCompile(`^<(html|head|meta|title|style|body|h1|main|figure|figcaption|div|span|b|i|p|dl|dt|dd|footer|a class="frame" href="https?://[^"<> ]*" rel="noopener noreferrer"|img src="https?://[^"<> ]*" alt="[^"<>]*" loading="lazy")( (lang|charset|name|content|http-equiv|class|style|dir)="[^"]*")*>$`)
+	allowed := regexp.MustCompile(`^<(html|head|meta|title|style|body|h1|main|figure|figcaption|div|span|b|i|p|dl|dt|dd|footer|a class="frame" href="(https?|file)://[^"<> ]*" rel="noopener noreferrer"|img src="https?://[^"<> ]*" alt="[^"<>]*" loading="lazy")( (lang|charset|name|content|http-equiv|class|style|dir)="[^"]*")*>$`)
 	for _, o := range []Options{{}, {Image: "https://e.org/{id}.png", Link: "{caption}", Credit: "{caption}"}, {Image: "pics/{id}.png", Link: "https://e.org/?q={id}"}, {Image: "{id}", Link: "{id}"}} {
 		for _, h := range hostile {
 			o.Title = h
@@ -135,5 +137,27 @@ func TestEmptyPage(t *testing.T) {
 	out := page(t, []string{"id"}, []value.Type{text}, Options{})
 	if !strings.HasPrefix(out, "<!doctype html>") || !strings.Contains(out, "0 pictures") || !strings.HasSuffix(out, "</html>\n") {
 		t.Error(out)
+	}
+}
+
+// A card says which picture it is, whether or not there is a caption, and a link may
+// lead to a file wherever the page lies.
+func TestNames(t *testing.T) {
+	file := pngFile(t, "Käfer & co.png", 30, 20)
+	cols, types := []string{"width", "path", "s_sim"}, []value.Type{{Kind: value.Integer}, text, real}
+	row := []value.Value{value.Int(30), value.Str(file), value.Float(-0.2)}
+	t.Chdir(filepath.Dir(file))
+	for _, o := range []Options{{}, {Link: "{path}"}, {Image: "{path}"}} {
+		out := page(t, cols, types, o, row)
+		for _, want := range []string{`alt="Käfer &amp; co.png"`, `>Käfer &amp; co.png</p>`, `/K%C3%A4fer%20&amp;%20co.png"`, `style="width: 0%"`, `<dt>width</dt>`} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%+v: no %s in\n%s", o, want, out[strings.Index(out, "<main>"):])
+			}
+		}
+	}
+	relative := []value.Value{value.Int(30), value.Str("gone.png"), value.Float(0.1)}
+	out := page(t, cols, types, Options{Image: "{path}", Link: "{path}"}, relative)
+	if !strings.Contains(out, "gone.png is not there") || strings.Contains(out, "href") {
+		t.Error(out[strings.Index(out, "<main>"):])
 	}
 }

@@ -45,6 +45,7 @@ p { margin: .2rem 0 .4rem; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem .6rem; margin: 0; font-size: .82rem; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+.name { color: var(--soft); font-size: .82rem; }
 .credit { margin: .5rem 0 0; color: var(--soft); font-size: .8rem; }
 footer { margin-top: 1.5rem; color: var(--soft); font-size: .8rem; }
 @media print { figure { break-inside: avoid; } }
@@ -101,9 +102,12 @@ func (g *Writer) writeCard(c *card) error {
 	}
 	p("%s\n<figcaption>\n<div class=\"head\"><span>%d</span>", end, c.Rank)
 	if c.Score != "" {
-		p("<b>%s</b></div>\n<div class=\"bar\"><i style=\"width: %d%%\"></i>", c.Score, c.Bar)
+		p("<b>%s</b></div>\n<div class=\"bar\"><i style=\"width: %d%%\"></i>", c.Score, g.bar(c))
 	}
 	p("</div>")
+	if c.Name != "" {
+		p("\n<p class=\"name\" dir=\"auto\">%s</p>", escape(c.Name))
+	}
 	if c.Caption != "" {
 		p("\n<p dir=\"auto\">%s</p>", escape(c.Caption))
 	}
