@@ -117,3 +117,11 @@ type Sampler interface {
 	// ones at every call.
 	SamplePrompts(n int) []string
 }
+
+// Capable is implemented by encoders that can tell what they can't do before
+// anything is encoded.
+type Capable interface {
+	// Can returns why texts, and why pictures, can't be encoded; nil where they
+	// can, as far as the model's files tell. It may read them.
+	Can() (texts, pictures error)
+}

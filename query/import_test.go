@@ -533,3 +533,31 @@ func (k *knowsNoHEIC) EncodeImages(ctx context.Context, images []encoder.Image) 
 	}
 	return out, err
 }
+
+// partial can't do what it has an error for.
+type partial struct {
+	*hashEncoder
+	texts, pictures error
+}
+
+func (p *partial) Can() (texts, pictures error) { return p.texts, p.pictures }
+
+// What an encoder can't do is said when it is chosen; one that can do nothing is
+// refused.
+func TestCapable(t *testing.T) {
+	f := open(t)
+	enc := &partial{hashEncoder: f.enc}
+	f.env.Encoder = func(context.Context, string) (encoder.Encoder, error) { return enc, nil }
+	f.run("CREATE TABLE a (v VECTOR ENCODER 'hash')")
+	if len(f.warn) > 0 {
+		t.Errorf("warned %q", f.warn)
+	}
+	enc.texts = errors.New("no tokenizer")
+	f.run("CREATE TABLE b (v VECTOR ENCODER 'hash')")
+	f.run("ALTER TABLE a SET ENCODER 'hash'")
+	if want := []string{"no tokenizer", "no tokenizer"}; !slices.Equal(f.warn, want) {
+		t.Errorf("warned %q, want %q", f.warn, want)
+	}
+	enc.pictures = errors.New("no vision model")
+	f.fails("CREATE TABLE c (v VECTOR ENCODER 'hash')", "no tokenizer; no vision model")
+}

@@ -29,7 +29,10 @@ type Encoder struct {
 	preprocessor func() (*clip.Preprocessor, error)
 }
 
-var _ encoder.Encoder = (*Encoder)(nil)
+var (
+	_ encoder.Encoder = (*Encoder)(nil)
+	_ encoder.Capable = (*Encoder)(nil)
+)
 
 // Open opens the model folder dir. It reads the headers of the graphs and the
 // hash of their files (see Model), not the weights; ONNX Runtime is loaded when
@@ -110,6 +113,22 @@ func (e *Encoder) Close() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Can tells whether there is what each kind of input needs: a tower, and its
+// tokenizer or preprocessor.
+func (e *Encoder) Can() (texts, pictures error) {
+	if e.text == nil {
+		texts = e.lacks("texts", "onnx/text_model.onnx")
+	} else if _, err := e.tokenizer(); err != nil {
+		texts = fmt.Errorf("encoder %s can't encode texts: %w", e.model.Name, err)
+	}
+	if e.image == nil {
+		pictures = e.lacks("pictures", "onnx/vision_model.onnx")
+	} else if _, err := e.preprocessor(); err != nil {
+		pictures = fmt.Errorf("encoder %s can't encode pictures: %w", e.model.Name, err)
+	}
+	return texts, pictures
 }
 
 // lacks words that a tower is missing. It wraps encoder.ErrUnsupported.

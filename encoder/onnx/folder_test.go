@@ -470,3 +470,48 @@ func FuzzHeader(f *testing.F) {
 		}
 	})
 }
+
+// What an encoder lacks is known before anything is encoded.
+func TestCan(t *testing.T) {
+	whole := heavyFolder(t, false)
+	for name, c := range map[string]struct {
+		file, content   string
+		texts, pictures string // parts of the errors
+	}{
+		"all":          {},
+		"tokenizer":    {"tokenizer.json", "{}", "can't encode texts", ""},
+		"preprocessor": {"preprocessor_config.json", "{", "", "can't encode pictures"},
+		"no vision":    {"onnx/vision_model.onnx", "", "", "can't encode pictures"},
+		"no texts":     {"onnx/text_model.onnx", "", "can't encode texts", ""},
+	} {
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(whole)); err != nil {
+			t.Fatal(err)
+		}
+		if c.file != "" {
+			if err := os.Remove(filepath.Join(dir, c.file)); err != nil {
+				t.Fatal(err)
+			}
+			if c.content != "" {
+				if err := os.WriteFile(filepath.Join(dir, c.file), []byte(c.content), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		e, err := Open(dir, nil)
+		if err != nil {
+			t.Logf("%s: refused when it is opened: %v", name, err)
+			continue
+		}
+		texts, pictures := e.Can()
+		for what, x := range map[string]struct {
+			err  error
+			want string
+		}{"texts": {texts, c.texts}, "pictures": {pictures, c.pictures}} {
+			if (x.err == nil) != (x.want == "") || x.err != nil && !strings.Contains(x.err.Error(), x.want) {
+				t.Errorf("%s, %s: %v, want %q", name, what, x.err, x.want)
+			}
+		}
+		e.Close()
+	}
+}

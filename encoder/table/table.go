@@ -154,8 +154,15 @@ func (e *Encoder) EncodeTexts(ctx context.Context, texts []string) ([][]float32,
 
 // EncodeImages fails with encoder.ErrUnsupported: a table knows no pictures.
 func (e *Encoder) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
-	return nil, fmt.Errorf("encoder %s is a table of prompts: pictures are %w", e.model.Name, encoder.ErrUnsupported)
+	return nil, e.noPictures()
 }
+
+func (e *Encoder) noPictures() error {
+	return fmt.Errorf("encoder %s is a table of prompts: pictures are %w", e.model.Name, encoder.ErrUnsupported)
+}
+
+// Can implements encoder.Capable.
+func (e *Encoder) Can() (texts, pictures error) { return nil, e.noPictures() }
 
 // SamplePrompts returns up to n prompts at even distances.
 func (e *Encoder) SamplePrompts(n int) []string {

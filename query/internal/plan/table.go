@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/lupadb/lupa/encoder"
@@ -65,6 +67,9 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 		if err != nil {
 			return col, encoderError(c.Encoder.Pos, err)
 		}
+		if err := b.capable(enc); err != nil {
+			return col, errorAt(c.Encoder.Pos, err)
+		}
 		col.Model = enc.Model()
 		if col.Type.Dim == 0 {
 			col.Type.Dim = col.Model.Dim
@@ -96,6 +101,23 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 		col.Default = c.Default.String()
 	}
 	return col, nil
+}
+
+// capable warns of what an encoder can't do, now and not when it is needed. One
+// that can do nothing is refused.
+func (b *binder) capable(enc encoder.Encoder) error {
+	c, ok := enc.(encoder.Capable)
+	if !ok || b.in.Describe {
+		return nil
+	}
+	texts, pictures := c.Can()
+	if texts != nil && pictures != nil {
+		return fmt.Errorf("%w; %w", texts, pictures)
+	}
+	if err := cmp.Or(texts, pictures); err != nil && b.in.Warn != nil {
+		b.in.Warn(err.Error())
+	}
+	return nil
 }
 
 func (b *binder) dropTable(s *parse.DropTable) (*Plan, error) {
@@ -218,6 +240,9 @@ func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) error {
 	enc, err := b.find(a.Encoder.Value.Str(), "")
 	if err != nil {
 		return encoderError(a.Encoder.Pos, err)
+	}
+	if err := b.capable(enc); err != nil {
+		return errorAt(a.Encoder.Pos, err)
 	}
 	m := enc.Model()
 	if m.Dim != c.Type.Dim {
