@@ -77,7 +77,8 @@ func (g *cacheGrowth) note(n int) {
 type countedFile struct {
 	vfs.File
 	growth *cacheGrowth
-	blocks int64 // of a table: where its blocks end
+	name   string // of a table
+	blocks int64  // of a table: where its blocks end
 }
 
 // footerBytes is more than the footer of a table takes.
@@ -91,7 +92,7 @@ func (f countedFile) ReadAt(p []byte, off int64) (int, error) {
 	n, err := f.File.ReadAt(p, off)
 	f.growth.note(n)
 	if err == nil && n > blockTrailer && off+int64(n) <= f.blocks {
-		err = verifyBlock(p[:n], off)
+		err = verifyBlock(f.name, p[:n], off)
 	}
 	return n, err
 }
@@ -99,11 +100,25 @@ func (f countedFile) ReadAt(p []byte, off int64) (int, error) {
 // verifyBlock compares a block with its checksum, as Pebble does afterwards. Where they
 // differ Pebble looks for a single flipped bit, by taking the checksum of the whole block
 // once for each of its bits: seconds for a page of vectors.
-func verifyBlock(b []byte, off int64) error {
+func verifyBlock(name string, b []byte, off int64) error {
 	body, sum := b[:len(b)-4], binary.LittleEndian.Uint32(b[len(b)-4:])
 	c := crc32.Checksum(body, crcTable)
 	if (c>>15|c<<17)+0xa282ead8 == sum {
 		return nil
 	}
-	return fmt.Errorf("%w: the checksum of the block at %d of %d bytes differs", pebble.ErrCorruption, off, len(b)-blockTrailer)
+	return &blockError{name, off, len(b) - blockTrailer}
 }
+
+// blockError says that a block of a table file is not what was written.
+type blockError struct {
+	file   string
+	offset int64
+	length int
+}
+
+func (e *blockError) Error() string {
+	return fmt.Sprintf("the checksum of %d bytes at %d of %s is wrong", e.length, e.offset, e.file)
+}
+
+// Is makes Pebble take it for damage too.
+func (e *blockError) Is(target error) bool { return target == pebble.ErrCorruption }

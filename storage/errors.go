@@ -149,7 +149,7 @@ const missing = "is missing"
 type CorruptError struct {
 	Table  string
 	Column string // "" when it is not about one column
-	Where  string // "block 12", "row 40", "primary key"
+	Where  string // "block 12 (rows 12288 to 13311)", "row 40", "primary key"
 	Err    error  // what is wrong
 }
 

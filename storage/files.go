@@ -110,6 +110,8 @@ type fileList struct {
 	dir string
 	cut *atomic.Bool // the store has failed: nothing is written any more
 
+	unsynced func(error) // told when the list could not be synced
+
 	mu     sync.Mutex
 	turn   sync.Cond // something of the below has changed
 	files  map[string]*fileState
@@ -407,8 +409,8 @@ func writeListOf(fs vfs.FS, dir string, known map[string]fileEntry) error {
 // newFileList begins to watch the folder of a store that is about to be opened for
 // writing. l is the list on disk, nil when there is none yet. Nothing is written, and
 // removals of listed files wait, until start.
-func newFileList(fs vfs.FS, dir string, l *list, cut *atomic.Bool) (*fileList, error) {
-	fl := &fileList{fs: fs, dir: dir, cut: cut, files: map[string]*fileState{}, listed: map[string]bool{}, held: true, done: make(chan struct{})}
+func newFileList(fs vfs.FS, dir string, l *list, cut *atomic.Bool, unsynced func(error)) (*fileList, error) {
+	fl := &fileList{fs: fs, dir: dir, cut: cut, unsynced: unsynced, files: map[string]*fileState{}, listed: map[string]bool{}, held: true, done: make(chan struct{})}
 	fl.turn.L = &fl.mu
 	names, err := fs.List(dir)
 	if err != nil {
@@ -698,7 +700,11 @@ func (fl *fileList) write(number uint64, closed bool, files map[string]fileEntry
 	if _, err := fl.slots[i].WriteAt(b, 0); err != nil {
 		return err
 	}
-	return fl.slots[i].Sync()
+	err := fl.slots[i].Sync()
+	if err != nil {
+		fl.unsynced(err)
+	}
+	return err
 }
 
 // unlistedLog reports whether there is a log that a cut could lose without a word.

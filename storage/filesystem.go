@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -33,6 +34,18 @@ type guardFS struct {
 // a log that ends here: whoever commits asks afterwards whether the store has failed.
 func (g *guardFS) logFailed(err error) {
 	g.fail(err)
+	g.cutOff()
+}
+
+// syncFailed makes the store refuse further writes after a file could not be synced. The
+// system takes what it could not write for written from then on, so that a second attempt
+// succeeds and means nothing; Pebble would try again. A lack of space is not of that
+// kind: it is reported before anything is taken for written.
+func (g *guardFS) syncFailed(err error) {
+	if g.fail == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return
+	}
+	g.fail(fmt.Errorf("the disk could not keep what was written: %w", err))
 	g.cutOff()
 }
 
@@ -78,7 +91,7 @@ func (g *guardFS) created(name string, f vfs.File, err error, whole bool) (vfs.F
 	log := g.isLog(name)
 	switch {
 	case err == nil:
-		file := &guardFile{File: f, g: g, log: log}
+		file := &guardFile{File: f, g: g, log: log, own: g.PathDir(name) == g.dir}
 		if g.files != nil && whole {
 			file.state = g.files.created(name)
 		} else if g.files != nil {
@@ -98,7 +111,7 @@ func (g *guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 	if err != nil || g.growth == nil {
 		return f, err
 	}
-	c := countedFile{File: f, growth: g.growth}
+	c := countedFile{File: f, growth: g.growth, name: g.PathBase(name)}
 	if strings.HasSuffix(name, ".sst") {
 		if info, err := f.Stat(); err == nil {
 			c.blocks = info.Size() - footerBytes
@@ -113,6 +126,13 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 	}
 	if err := g.err("create", name); err != nil {
 		return g.created(name, nil, err, true)
+	}
+	if g.files != nil && strings.HasPrefix(g.PathBase(name), "marker.") && g.PathDir(name) == g.dir {
+		// Pebble syncs the folder only afterwards: the marker could be on the disk, and the
+		// file that it names not.
+		if err := syncDir(g, g.dir); err != nil {
+			return g.created(name, nil, err, true)
+		}
 	}
 	f, err := g.FS.Create(name, c)
 	return g.created(name, f, err, true)
@@ -200,6 +220,7 @@ type guardFile struct {
 	vfs.File
 	g      *guardFS
 	log    bool       // part of the store's log: its failures are told to the store alone
+	own    bool       // it lies in the store's folder
 	folder bool       // the store's own
 	state  *fileState // what the list knows of it; nil: nothing
 }
@@ -258,6 +279,9 @@ func (f *guardFile) synced(sync func() error) error {
 		err := sync()
 		switch {
 		case err != nil:
+			if f.own && !f.log {
+				f.g.syncFailed(err)
+			}
 		case f.folder:
 			f.g.files.dirSynced(made)
 		case f.state != nil:
@@ -268,7 +292,12 @@ func (f *guardFile) synced(sync func() error) error {
 }
 
 func (f *guardFile) SyncTo(n int64) (full bool, err error) {
-	err = f.do("sync", func() (err error) { full, err = f.File.SyncTo(n); return err })
+	err = f.do("sync", func() (err error) {
+		if full, err = f.File.SyncTo(n); err != nil && f.own && !f.log {
+			f.g.syncFailed(err)
+		}
+		return err
+	})
 	return full, err
 }
 

@@ -44,7 +44,14 @@ func (t *Table) corruptNumber(family byte, column int, n uint32, err error) erro
 		return nil
 	}
 	what := map[byte]string{key.Columns: "block", key.Pages: "page", key.Codes: "codes of block"}[family]
-	return corrupt(t.def.Name, t.def.Columns[column].Name, fmt.Sprintf("%s %d", what, n), err)
+	c := &t.def.Columns[column]
+	rows := uint64(BlockRows)
+	if family == key.Pages {
+		rows = uint64(c.pageRows)
+	}
+	first := uint64(n) * rows
+	last := max(first, min(first+rows, t.counters.next)-1) // of the rows there are
+	return corrupt(t.def.Name, c.Name, fmt.Sprintf("%s %d (rows %d to %d)", what, n, first, last), err)
 }
 
 // Get returns the value of number n, nil when there is none. It is Pebble's own

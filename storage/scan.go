@@ -344,7 +344,7 @@ func (t *Table) tailRows(live *BlockSet, f func(i int, src []byte) error) error 
 		next = i + 1
 	}
 	if err := it.Error(); err != nil {
-		return corrupt(t.def.Name, "", "tail", err)
+		return corrupt(t.def.Name, "", fmt.Sprintf("tail (rows %d to %d)", first+uint64(next), first+uint64(n)-1), err)
 	}
 	return t.expectLive(live, first, next, n)
 }

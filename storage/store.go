@@ -161,7 +161,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		}
 	}
 	if !s.readOnly && !s.inMemory {
-		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut); err != nil {
+		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut, s.fs.syncFailed); err != nil {
 			return err
 		}
 	}
@@ -795,11 +795,24 @@ func (s *Store) Stats() StoreStats {
 // when not known. It is called from the working goroutine, not too often.
 type Progress func(stage string, done, total uint64)
 
-// plainError is err in words for people: Pebble's errors of damage carry a second line
-// for programs.
+// plainError is err in words for people, in one line: Pebble's errors of damage carry
+// notes for programs, and some of them stacks.
 func plainError(err error) error {
-	text, _, found := strings.Cut(err.Error(), "\n<")
-	if !found {
+	var b *blockError
+	if errors.As(err, &b) {
+		return b
+	}
+	text, _, _ := strings.Cut(err.Error(), "\ngoroutine ")
+	lines := strings.Split(text, "\n")
+	kept := lines[:0]
+	for _, l := range lines {
+		if l = strings.TrimSpace(l); l != "" && !strings.HasPrefix(l, "<") {
+			kept = append(kept, l)
+		}
+	}
+	text = strings.Join(kept, "; ")
+	text = strings.TrimPrefix(strings.ReplaceAll(text, "pebble: corruption: ", ""), "pebble: ")
+	if text == err.Error() {
 		return err
 	}
 	return &plain{text, err}
