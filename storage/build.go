@@ -44,8 +44,20 @@ func (tx *Tx) newBuild() (*build, error) {
 	return &build{dir: dir, sst: tx.store.newSSTWriter(dir)}, err
 }
 
-// set writes a key whose last four bytes are a number; it is the sink of blocks.
-func (b *build) set(k, v []byte) error { return b.sst.set(k, v) }
+// set writes a key whose last four bytes are a number, or the counters of a table; it is
+// the sink of blocks.
+func (b *build) set(k, v []byte) error {
+	if len(k) == 5 && k[4] == key.Counters {
+		return b.sst.put(k, k, v)
+	}
+	return b.sst.set(k, v)
+}
+
+// deleteKey deletes such a key; deleteRange those of [from, to), which are of one prefix.
+func (b *build) deleteKey(k []byte) error { return b.sst.remove(k[:len(k)-4], k) }
+func (b *build) deleteRange(from, to []byte) error {
+	return b.sst.deleteRange(from[:len(from)-4], from, to)
+}
 
 // abort removes the files; those that were ingested are gone already.
 func (b *build) abort() {

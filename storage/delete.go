@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -21,10 +20,87 @@ func (tx *Tx) Delete(ctx context.Context, table string, rows []uint64) (int, err
 	if err != nil {
 		return 0, err
 	}
+	if uint64(len(live))*filesShare >= tx.store.buildRows && tx.inFiles(t) {
+		return len(live), tx.deleteMany(ctx, t, live)
+	}
 	if err := tx.removeKeys(ctx, t, live); err != nil {
 		return 0, err
 	}
-	return len(live), tx.bury(ctx, t, live)
+	empty, err := tx.bury(ctx, t, live, tx)
+	if err != nil {
+		return 0, err
+	}
+	return len(live), dropBlocks(t.def, empty, tx)
+}
+
+// filesShare is the part of the rows that a table must have for building in files, from
+// which on they are deleted in files.
+const filesShare = 5
+
+// deleteMany deletes live rows, which ascend, in files.
+func (tx *Tx) deleteMany(ctx context.Context, t *Table, rows []uint64) error {
+	b, err := tx.newBuild()
+	defer func() {
+		if tx.built == nil {
+			b.abort()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := tx.deleteKeys(ctx, t, rows, b); err != nil {
+		return err
+	}
+	empty, err := tx.bury(ctx, t, rows, b)
+	if err != nil {
+		return err
+	}
+	if err := dropBlocks(t.def, empty, b); err != nil {
+		return err
+	}
+	tx.built = b
+	return nil
+}
+
+// deleteKeys takes rows out of the primary key map and the indexes, in files.
+func (tx *Tx) deleteKeys(ctx context.Context, t *Table, rows []uint64, b *build) error {
+	d := t.def
+	keys := tx.newKeyChanges(d, b)
+	if uint64(len(rows)) == t.counters.live { // all of them
+		for n := range keys.sorters {
+			prefix := d.keyPrefix(nil, n)
+			if err := b.sst.deleteRange(prefix, prefix, key.End(prefix)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	which := d.keyColumns()
+	if len(which) == 0 {
+		return nil
+	}
+	cols := make([]*value.Column, len(d.Columns))
+	var k []byte
+	for len(rows) > 0 {
+		n := min(len(rows), BlockRows)
+		got, err := t.Fetch(ctx, rows[:n], which)
+		if err != nil {
+			return err
+		}
+		for i, c := range which {
+			cols[c] = got.Cols[i]
+		}
+		for i := range n {
+			for at := range keys.sorters {
+				k, _ = keyOf(k[:0], d, d.indexAt(at), cols, i)
+				if err := keys.remove(at, k, rows[i]); err != nil {
+					return err
+				}
+			}
+		}
+		rows = rows[n:]
+	}
+	return keys.finish(ctx)
 }
 
 // liveOf returns those of the rows that are there, ascending and without repeats.
@@ -108,69 +184,100 @@ func (tx *Tx) removeKeys(ctx context.Context, t *Table, rows []uint64) error {
 	return nil
 }
 
-// bury sets the tombstones of live rows, which ascend, and drops what no longer
-// serves: tail rows, and the columns of blocks with no live row left.
-func (tx *Tx) bury(ctx context.Context, t *Table, rows []uint64) error {
+// bury sets the tombstones of live rows, which ascend, and drops tail rows. It returns the
+// sealed blocks with no live row left, which the caller drops.
+func (tx *Tx) bury(ctx context.Context, t *Table, rows []uint64, to editor) (empty []uint32, err error) {
 	d := t.def
 	if len(rows) == 0 {
-		return nil
+		return nil, nil
+	}
+	first := uint32(rows[0] / BlockRows)
+	dead, err := t.deadBlocks(first, uint32(rows[len(rows)-1]/BlockRows)+1)
+	if err != nil {
+		return nil, err
 	}
 	t.counters.live -= uint64(len(rows))
 	for len(rows) > 0 {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		b := uint32(rows[0] / BlockRows)
-		set, err := tx.readTombstones(d, b)
-		if err != nil {
-			return err
-		}
-		if set == nil {
-			set = new(BlockSet)
+		set := new(BlockSet)
+		if dead != nil && dead[b-first] != nil {
+			set = dead[b-first]
 		}
 		n := 0
 		for ; n < len(rows) && uint32(rows[n]/BlockRows) == b; n++ {
 			i := int(rows[n] % BlockRows)
 			if set.Has(i) {
-				return corrupt(d.Name, "", fmt.Sprintf("row %d", rows[n]), fmt.Errorf("%w: deleted twice", block.ErrMalformed))
+				return nil, corrupt(d.Name, "", fmt.Sprintf("row %d", rows[n]), fmt.Errorf("%w: deleted twice", block.ErrMalformed))
 			}
 			set[i>>6] |= 1 << (i & 63)
 			if b >= t.sealedBlocks() {
-				if err := tx.deleteKey(key.Row(nil, d.ID, rows[n])); err != nil {
-					return err
+				if err := to.deleteKey(key.Row(nil, d.ID, rows[n])); err != nil {
+					return nil, err
 				}
 			}
 		}
-		if err := tx.set(key.Tombstone(nil, d.ID, b), encodeTombstones(set)); err != nil {
-			return err
+		if err := to.set(key.Tombstone(nil, d.ID, b), encodeTombstones(set)); err != nil {
+			return nil, err
 		}
 		if b < t.sealedBlocks() && set.Count() == BlockRows {
-			if err := tx.dropBlock(d, b); err != nil {
-				return err
-			}
+			empty = append(empty, b)
 		}
 		rows = rows[n:]
 	}
-	return tx.setCounters(d, t.counters)
+	return empty, to.set(key.Family(nil, d.ID, key.Counters), t.counters.encode())
 }
 
-// dropBlock deletes the columns, pages and codes of a block.
-func (tx *Tx) dropBlock(d *TableDef, b uint32) error {
+// dropBlocks deletes the columns, pages and codes of blocks. A range deletion costs every
+// later read of the transaction, so blocks that follow each other share one.
+func dropBlocks(d *TableDef, blocks []uint32, to editor) error {
+	slices.Sort(blocks)
+	runs := func(f func(from, to uint32) error) error {
+		for i := 0; i < len(blocks); {
+			n := i + 1
+			for n < len(blocks) && blocks[n] == blocks[n-1]+1 {
+				n++
+			}
+			if err := f(blocks[i], blocks[n-1]+1); err != nil {
+				return err
+			}
+			i = n
+		}
+		return nil
+	}
 	for i := range d.Columns {
 		c := &d.Columns[i]
-		if err := tx.deleteKey(key.Numbered(nil, d.ID, key.Columns, c.ID, b)); err != nil {
+		err := runs(func(from, until uint32) error {
+			k := func(n uint32) []byte { return key.Numbered(nil, d.ID, key.Columns, c.ID, n) }
+			if until == from+1 {
+				return to.deleteKey(k(from))
+			}
+			return to.deleteRange(k(from), k(until))
+		})
+		if err != nil {
 			return err
 		}
 		if c.Type.Kind != value.Vector {
 			continue
 		}
 		per := c.pagesPerBlock()
-		from, to := key.Numbered(nil, d.ID, key.Pages, c.ID, b*per), key.Numbered(nil, d.ID, key.Pages, c.ID, (b+1)*per)
-		if err := tx.batch.DeleteRange(from, to, nil); err != nil {
+		err = runs(func(from, until uint32) error {
+			return to.deleteRange(key.Numbered(nil, d.ID, key.Pages, c.ID, from*per), key.Numbered(nil, d.ID, key.Pages, c.ID, until*per))
+		})
+		if err != nil {
 			return err
 		}
 		for _, plane := range codePlanes {
-			if err := tx.deleteKey(key.Code(nil, d.ID, c.ID, plane, b)); err != nil {
+			err := runs(func(from, until uint32) error {
+				k := func(n uint32) []byte { return key.Code(nil, d.ID, c.ID, plane, n) }
+				if until == from+1 {
+					return to.deleteKey(k(from))
+				}
+				return to.deleteRange(k(from), k(until))
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -180,71 +287,3 @@ func (tx *Tx) dropBlock(d *TableDef, b uint32) error {
 
 // codePlanes are the planes a block's codes may have.
 var codePlanes = []byte{1, 2}
-
-// Update replaces columns of rows: rows[i] (live, without repeats) gets the
-// values of the i-th selected row of b in the columns at positions cols. It returns
-// the new row numbers. Keys are checked after all rows have changed, so that keys
-// may be swapped. b may be longer than BatchSize.
-func (tx *Tx) Update(ctx context.Context, table string, rows []uint64, cols []int, b *value.Batch) ([]uint64, error) {
-	t, err := tx.table(table)
-	if err != nil {
-		return nil, err
-	}
-	pos := selected(b)
-	if len(pos) != len(rows) {
-		return nil, fmt.Errorf("%d new values for %d rows", len(pos), len(rows))
-	}
-	if err := checkRows(t.def, b.Cols, pos, cols, 0); err != nil {
-		return nil, err
-	}
-	live, err := t.liveOf(rows)
-	if err != nil {
-		return nil, err
-	}
-	if len(live) != len(rows) {
-		return nil, fmt.Errorf("%d of %d rows to update are deleted or repeated", len(rows)-len(live), len(rows))
-	}
-	if err := tx.removeKeys(ctx, t, live); err != nil {
-		return nil, err
-	}
-	all := make([]int, len(t.def.Columns))
-	for i := range all {
-		all[i] = i
-	}
-	var out []uint64
-	for len(rows) > 0 {
-		n := min(len(rows), BlockRows)
-		// Inserting moves the tail on, so the table is looked at anew.
-		if t, err = tx.Table(table); err != nil {
-			return nil, err
-		}
-		old, err := t.Fetch(ctx, rows[:n], all)
-		if err != nil {
-			return nil, err
-		}
-		dst := make([]int32, n)
-		for i := range dst {
-			dst[i] = int32(i)
-		}
-		for i, c := range cols {
-			fresh := &value.Column{Type: t.def.Columns[c].Type}
-			appendRows(fresh, 0, b.Cols[i], pos[:n])
-			old.Cols[c] = fresh
-		}
-		chunk := slices.Clone(rows[:n])
-		slices.Sort(chunk)
-		if err := tx.bury(ctx, t, chunk); err != nil {
-			return nil, err
-		}
-		res, err := tx.insert(ctx, t, old.Cols, dst, InsertOptions{})
-		if unique := new(UniqueError); errors.As(err, &unique) {
-			unique.Row += int64(len(out))
-		}
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, res.Rows...)
-		rows, pos = rows[n:], pos[n:]
-	}
-	return out, nil
-}

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -147,6 +148,56 @@ func (t *modelTable) insert(rows [][]value.Value, skip bool) (numbers []uint64, 
 	}
 	t.rows, t.next = append(t.rows, added...), next
 	return numbers, conflict
+}
+
+// update gives rows new values and, where they were moved, new numbers. It returns whether
+// a key would be there twice; then nothing is changed.
+func (t *modelTable) update(h *history, numbers []uint64, vals [][]value.Value, got []uint64, ok bool) (conflict bool) {
+	at := map[uint64]int{}
+	for i, n := range numbers {
+		at[n] = i
+	}
+	fresh := t.clone()
+	fresh.rows = nil
+	for _, r := range t.rows {
+		if i, hit := at[r.number]; hit {
+			r.vals = vals[i]
+		}
+		fresh.rows = append(fresh.rows, r)
+	}
+	keys := fresh.taken()
+	for n := range keys {
+		used := 0
+		for _, r := range fresh.rows {
+			if fresh.keys(r.vals)[n] != "" {
+				used++
+			}
+		}
+		conflict = conflict || used != len(keys[n])
+	}
+	if conflict || !ok {
+		return conflict
+	}
+	if len(got) != len(numbers) {
+		h.fail("%d numbers for %d updated rows", len(got), len(numbers))
+	}
+	var kept, moved []modelRow
+	for _, r := range fresh.rows {
+		if i, hit := at[r.number]; hit && got[i] != r.number {
+			moved = append(moved, modelRow{got[i], r.vals})
+		} else {
+			kept = append(kept, r)
+		}
+	}
+	slices.SortFunc(moved, func(a, b modelRow) int { return cmp.Compare(a.number, b.number) })
+	for _, r := range moved {
+		if r.number != t.next {
+			h.fail("an updated row was moved to %d, want %d", r.number, t.next)
+		}
+		t.next++
+	}
+	t.rows = append(kept, moved...)
+	return false
 }
 
 func (t *modelTable) remove(numbers []uint64) {

@@ -79,6 +79,9 @@ func (w *sstWriter) begin(st *sstStream) error {
 	}
 	f = vfs.NewSyncingFile(f, vfs.SyncingFileOptions{BytesPerSync: 4 << 20})
 	o := w.s.opts.MakeWriterOptions(6, w.s.db.TableFormat())
+	// The files are ingested above older ones. A table of the lowest level has nothing
+	// below it, and Pebble's readers skip the deletions in it.
+	o.WritingToLowestLevel = false
 	if st.codes {
 		o.BlockSize = codeBlockBytes
 	}
@@ -92,6 +95,16 @@ func (w *sstWriter) set(k, v []byte) error { return w.put(k[:len(k)-4], k, v) }
 
 // put writes a key into the stream of a prefix.
 func (w *sstWriter) put(prefix, k, v []byte) error {
+	return w.write(prefix, len(k)+len(v), func(to *sstable.Writer) error { return to.Set(k, v) })
+}
+
+// remove deletes a key that is there before the files are ingested.
+func (w *sstWriter) remove(prefix, k []byte) error {
+	return w.write(prefix, len(k), func(to *sstable.Writer) error { return to.Delete(k) })
+}
+
+// write adds an entry of some size to the stream of a prefix.
+func (w *sstWriter) write(prefix []byte, size int, f func(to *sstable.Writer) error) error {
 	st := w.stream(prefix)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -100,10 +113,10 @@ func (w *sstWriter) put(prefix, k, v []byte) error {
 			return err
 		}
 	}
-	if err := st.w.Set(k, v); err != nil {
+	if err := f(st.w); err != nil {
 		return err
 	}
-	st.n += len(k) + len(v)
+	st.n += size
 	if st.n < sstFileBytes {
 		return nil
 	}
@@ -121,8 +134,8 @@ func (w *sstWriter) put(prefix, k, v []byte) error {
 	return nil
 }
 
-// deleteRange deletes the keys of [from, to) that are there before the load; it
-// comes before the stream's keys.
+// deleteRange deletes the keys of [from, to) that are there before the files are
+// ingested; it comes before the stream's keys, and after those of an earlier range.
 func (w *sstWriter) deleteRange(prefix, from, to []byte) error {
 	st := w.stream(prefix)
 	if st.w == nil {

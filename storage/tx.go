@@ -194,6 +194,8 @@ func (tx *Tx) deleteKey(k []byte) error {
 	return tx.batch.Delete(k, nil)
 }
 
+func (tx *Tx) deleteRange(from, to []byte) error { return tx.batch.DeleteRange(from, to, nil) }
+
 func tooLarge() error {
 	return fmt.Errorf("%w: its changes take more than %d MiB of memory; use COPY, or several transactions", ErrTooLarge, maxTransaction>>20)
 }

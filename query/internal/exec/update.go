@@ -9,13 +9,16 @@ import (
 )
 
 // Update changes columns of rows. Its input has the row number, then the new
-// values of the columns at Cols. It gives the numbers of the new rows, without
-// columns.
+// values of the columns at Cols. It gives the numbers of the rows as they are
+// afterwards, without columns.
 type Update struct {
 	input
 	Env  *Env
 	Def  *storage.TableDef
 	Cols []int
+	// Stream says that the input gives every row once, in row order, and that
+	// nobody reads the rows that are given: many are written as they come.
+	Stream bool
 
 	Affected int64
 	out      *emitter
@@ -26,34 +29,84 @@ func NewUpdate(in Operator, env *Env, def *storage.TableDef, cols []int) *Update
 	return &Update{input: input{in}, Env: env, Def: def, Cols: cols}
 }
 
+// streamBytes is what the new values of an update take before they are written as
+// they come.
+const streamBytes = 4 << 20
+
 func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
-	if u.out == nil {
-		t, held, err := materialize(ctx, u.in, u.Env, "UPDATE")
-		defer u.Env.Memory.Release(held)
-		if err != nil {
-			return nil, err
-		}
-		u.out = &emitter{t: &rowsTable{}}
-		if t.n == 0 {
-			return nil, nil
-		}
-		rows := make([]uint64, t.n)
-		seen := new(storage.RowSet)
-		for i, r := range t.cols[0].Ints {
-			rows[i] = uint64(r)
-			if seen.Has(rows[i]) {
-				return nil, fmt.Errorf("a row of %s has more than one partner in FROM, so its new values are not certain; make the keys of FROM unique (GROUP BY or DISTINCT ON)", u.Def.Name)
-			}
-			seen.Add(rows[i])
-		}
-		fresh, err := u.Env.Tx.Update(ctx, u.Def.Name, rows, u.Cols, &value.Batch{Len: t.n, Cols: t.cols[1:]})
-		if err != nil {
-			return nil, err
-		}
-		u.Affected = int64(t.n)
-		u.out = &emitter{t: &rowsTable{n: len(fresh), rows: fresh}}
+	if u.out != nil {
+		return u.out.next(), nil
 	}
+	u.out = &emitter{t: &rowsTable{}}
+	t, held := &rowsTable{}, int64(0)
+	defer func() { u.Env.Memory.Release(held) }()
+	for {
+		b, err := u.in.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			break
+		}
+		size := batchBytes(b)
+		held += size
+		if err := u.Env.Memory.Reserve(size, "UPDATE"); err != nil {
+			return nil, err
+		}
+		t.add(b)
+		if u.Stream && held >= streamBytes {
+			w, err := u.Env.Tx.NewUpdater(ctx, u.Def.Name, u.Cols)
+			if err != nil {
+				return nil, err
+			}
+			if w != nil {
+				return nil, u.stream(ctx, w, t)
+			}
+			u.Stream = false
+		}
+	}
+	if t.n == 0 {
+		return nil, nil
+	}
+	rows := make([]uint64, t.n)
+	seen := new(storage.RowSet)
+	for i, r := range t.cols[0].Ints {
+		rows[i] = uint64(r)
+		if seen.Has(rows[i]) {
+			return nil, fmt.Errorf("a row of %s has more than one partner in FROM, so its new values are not certain; make the keys of FROM unique (GROUP BY or DISTINCT ON)", u.Def.Name)
+		}
+		seen.Add(rows[i])
+	}
+	fresh, err := u.Env.Tx.Update(ctx, u.Def.Name, rows, u.Cols, &value.Batch{Len: t.n, Cols: t.cols[1:]})
+	if err != nil {
+		return nil, err
+	}
+	u.Affected = int64(t.n)
+	u.out = &emitter{t: &rowsTable{n: len(fresh), rows: fresh}}
 	return u.out.next(), nil
+}
+
+// stream writes the rows read so far, then those that come.
+func (u *Update) stream(ctx context.Context, w *storage.Updater, t *rowsTable) error {
+	defer w.Close()
+	var rows []uint64
+	add := func(b *value.Batch) error {
+		rows = rows[:0]
+		for _, i := range selection(b) {
+			rows = append(rows, uint64(b.Cols[0].Ints[i]))
+		}
+		u.Affected += int64(len(rows))
+		u.Env.progress(Progress{Stage: "updating", Done: u.Affected, Unit: "rows"})
+		return w.Add(ctx, rows, &value.Batch{Len: b.Len, Sel: b.Sel, Cols: b.Cols[1:]})
+	}
+	if err := add(&value.Batch{Len: t.n, Cols: t.cols}); err != nil {
+		return err
+	}
+	*t = rowsTable{}
+	if err := Drain(ctx, u.in, add); err != nil {
+		return err
+	}
+	return w.Finish(ctx)
 }
 
 func (u *Update) String() string { return "Update " + u.Def.Name + columnList(u.Def, u.Cols) }

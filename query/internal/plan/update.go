@@ -72,6 +72,7 @@ func (b *binder) update(s *parse.Update) (*Plan, error) {
 		return nil, err
 	}
 	op := exec.NewUpdate(child, &b.in.Env, def, cols)
+	op.Stream = s.From == nil && returning == nil
 	return b.writes(op, func() int64 { return op.Affected }, table, returning)
 }
 

@@ -1,0 +1,1024 @@
+package storage
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/code"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// An update changes rows where they are: of the blocks they are in it writes the
+// columns that are set, and no other. Where few rows of a block change and the columns
+// are wide, that would cost much more than the rows are worth; such rows are deleted and
+// added again at the end.
+const (
+	// cheapBytes is what a block may always be rewritten for.
+	cheapBytes = 16 << 10
+	// movedCost is how many bytes of a block are rewritten rather than one byte of a row
+	// moved: a moved row is written twice, as a tail row and in a block, and leaves a
+	// deleted one behind.
+	movedCost = 4
+	// vectorShare is the part of a block's rows from which on new vectors are written
+	// where the rows are: all codes of the block are made anew.
+	vectorShare = 4
+)
+
+// editor takes changes of keys: a transaction's batch, or the files of a build. Those of
+// one column ascend.
+type editor interface {
+	sink
+	deleteKey(k []byte) error
+	deleteRange(from, to []byte) error
+}
+
+// Update replaces columns of rows: rows[i] (live, without repeats) gets the values of the
+// i-th selected row of b in the columns at positions cols. It returns the numbers that
+// the rows have afterwards: most keep theirs, others are moved to the end of the table.
+// Keys are checked after all rows have changed, so that keys may be swapped. b may be
+// longer than BatchSize.
+func (tx *Tx) Update(ctx context.Context, table string, rows []uint64, cols []int, b *value.Batch) ([]uint64, error) {
+	t, err := tx.table(table)
+	if err != nil {
+		return nil, err
+	}
+	pos := selected(b)
+	if len(pos) != len(rows) {
+		return nil, fmt.Errorf("%d new values for %d rows", len(pos), len(rows))
+	}
+	if err := checkRows(t.def, b.Cols, pos, cols, 0); err != nil {
+		return nil, err
+	}
+	live, err := t.liveOf(rows)
+	if err != nil {
+		return nil, err
+	}
+	if len(live) != len(rows) {
+		return nil, fmt.Errorf("%d of %d rows to update are deleted or repeated", len(rows)-len(live), len(rows))
+	}
+	u := &inPlace{tx: tx, t: t, cols: cols, vals: b.Cols, pos: pos, rows: rows}
+	moved, err := u.split()
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.removeKeys(ctx, t, ascending(rows, moved)); err != nil {
+		return nil, err
+	}
+	if err := u.run(ctx); err != nil {
+		return nil, err
+	}
+	out := slices.Clone(rows)
+	return out, tx.move(ctx, table, rows, cols, b.Cols, pos, moved, out)
+}
+
+// ascending returns the rows at positions at, in ascending order.
+func ascending(rows []uint64, at []int32) []uint64 {
+	out := make([]uint64, len(at))
+	for i, n := range at {
+		out[i] = rows[n]
+	}
+	slices.Sort(out)
+	return out
+}
+
+// move deletes the rows at positions at, whose keys are gone, and adds their successors
+// at the end; out gets the new numbers.
+func (tx *Tx) move(ctx context.Context, table string, rows []uint64, cols []int, vals []*value.Column, pos, at []int32, out []uint64) error {
+	var empty []uint32
+	var def *TableDef
+	for len(at) > 0 {
+		n := min(len(at), BlockRows)
+		// Inserting moves the tail on, so the table is looked at anew.
+		t, err := tx.Table(table)
+		if err != nil {
+			return err
+		}
+		def = t.def
+		chunk, from := make([]uint64, n), make([]int32, n)
+		for i, k := range at[:n] {
+			chunk[i], from[i] = rows[k], pos[k]
+		}
+		all := allColumns(def)
+		old, err := t.Fetch(ctx, chunk, all)
+		if err != nil {
+			return err
+		}
+		for i, c := range cols {
+			fresh := &value.Column{Type: def.Columns[c].Type}
+			appendRows(fresh, 0, vals[i], from)
+			old.Cols[c] = fresh
+		}
+		slices.Sort(chunk)
+		gone, err := tx.bury(ctx, t, chunk, tx)
+		if err != nil {
+			return err
+		}
+		empty = append(empty, gone...)
+		res, err := tx.insert(ctx, t, old.Cols, selected(&value.Batch{Len: n}), InsertOptions{})
+		if unique := new(UniqueError); errors.As(err, &unique) && unique.Row >= 0 && unique.Row < int64(n) {
+			unique.Row = int64(at[unique.Row])
+		}
+		if err != nil {
+			return err
+		}
+		for i, k := range at[:n] {
+			out[k] = res.Rows[i]
+		}
+		at = at[n:]
+	}
+	if len(empty) == 0 {
+		return nil
+	}
+	return dropBlocks(def, empty, tx)
+}
+
+func allColumns(d *TableDef) []int {
+	all := make([]int, len(d.Columns))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// inPlace is the part of an update in a transaction's batch whose rows stay where they are.
+type inPlace struct {
+	tx   *Tx
+	t    *Table
+	cols []int
+	vals []*value.Column
+	pos  []int32  // in vals, for each of rows
+	rows []uint64 // all rows of the update
+	at   []int32  // those that stay, as positions in rows, by row number
+}
+
+// split decides which rows stay, and returns the others, in the order they were given.
+func (u *inPlace) split() (moved []int32, err error) {
+	order := make([]int32, len(u.rows))
+	for i := range order {
+		order[i] = int32(i)
+	}
+	slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(u.rows[a], u.rows[b]) })
+	costs := newUpdateCosts(u.t, u.cols)
+	defer costs.close()
+	for len(order) > 0 {
+		b := uint32(u.rows[order[0]] / BlockRows)
+		n := 1
+		for n < len(order) && uint32(u.rows[order[n]]/BlockRows) == b {
+			n++
+		}
+		stay, err := costs.stay(b, n)
+		if err != nil {
+			return nil, err
+		}
+		if stay {
+			u.at = append(u.at, order[:n]...)
+		} else {
+			moved = append(moved, order[:n]...)
+		}
+		order = order[n:]
+	}
+	slices.Sort(moved)
+	return moved, nil
+}
+
+// updateCosts weighs rewriting columns of a block against moving rows.
+type updateCosts struct {
+	t       *Table
+	readers []*columnReader // of the scalar columns that are set
+	row     int             // bytes of the vectors of a row, and of its other columns about
+	vectors bool            // some are set
+}
+
+func newUpdateCosts(t *Table, cols []int) *updateCosts {
+	c := &updateCosts{t: t}
+	for i := range t.def.Columns {
+		if typ := t.def.Columns[i].Type; typ.Kind == value.Vector {
+			c.row += 4 * typ.Dim
+		} else {
+			c.row += 16
+		}
+	}
+	for _, i := range cols {
+		if t.def.Columns[i].Type.Kind == value.Vector {
+			c.vectors = true
+		} else {
+			c.readers = append(c.readers, &columnReader{t: t, pos: i, to: t.sealedBlocks()})
+		}
+	}
+	return c
+}
+
+func (c *updateCosts) close() {
+	for _, r := range c.readers {
+		r.Close()
+	}
+}
+
+// stay reports whether n rows of block b are changed where they are.
+func (c *updateCosts) stay(b uint32, n int) (bool, error) {
+	if b >= c.t.sealedBlocks() {
+		return true, nil
+	}
+	if c.vectors && n*vectorShare < BlockRows {
+		return false, nil
+	}
+	size := 0
+	for _, r := range c.readers {
+		src, err := r.raw(b)
+		if err != nil {
+			return false, err
+		}
+		size += len(src)
+	}
+	return size <= cheapBytes || size <= movedCost*n*(c.row+size/BlockRows), nil
+}
+
+// run changes the rows.
+func (u *inPlace) run(ctx context.Context) error {
+	if len(u.at) == 0 {
+		return nil
+	}
+	if err := u.rekey(ctx); err != nil {
+		return err
+	}
+	w := newRewriter(u.tx.View, u.t, u.cols, u.tx)
+	defer w.close()
+	for at := u.at; len(at) > 0; {
+		b := uint32(u.rows[at[0]] / BlockRows)
+		var slots, from []int32
+		for len(at) > 0 && uint32(u.rows[at[0]]/BlockRows) == b {
+			slots, from = append(slots, int32(u.rows[at[0]]%BlockRows)), append(from, u.pos[at[0]])
+			at = at[1:]
+		}
+		if err := w.change(ctx, b, slots, u.vals, from); err != nil {
+			return err
+		}
+	}
+	return w.finish()
+}
+
+// rekey takes the keys that change out of the primary key map and the indexes, and then
+// enters the new ones.
+func (u *inPlace) rekey(ctx context.Context) error {
+	d := u.t.def.keyed(u.cols)
+	if len(d.keyColumns()) == 0 {
+		return nil
+	}
+	w := &indexWriter{tx: u.tx, d: d}
+	each := func(f func(n int, old, fresh []byte, row uint64, at int32) error) error {
+		for at := u.at; len(at) > 0; {
+			n := min(len(at), BlockRows)
+			rows, from := make([]uint64, n), make([]int32, n)
+			for i, k := range at[:n] {
+				rows[i], from[i] = u.rows[k], u.pos[k]
+			}
+			err := u.t.changedKeys(ctx, d, rows, u.cols, u.vals, from, func(n, i int, old, fresh []byte) error {
+				return f(n, old, fresh, rows[i], at[i])
+			})
+			if err != nil {
+				return err
+			}
+			at = at[n:]
+		}
+		return nil
+	}
+	err := each(func(n int, old, _ []byte, row uint64, _ int32) error { return w.removeKey(n, old, row) })
+	if err != nil {
+		return err
+	}
+	if w, err = u.tx.newIndexWriter(d); err != nil {
+		return err
+	}
+	defer w.close()
+	return each(func(n int, _, fresh []byte, row uint64, at int32) error {
+		x := d.indexAt(n)
+		if err := checkKeySize(d, x, fresh); err != nil {
+			return err
+		}
+		_, taken, err := w.taken(n, fresh, x != nil && x.Unique && hasNull(d, x, fresh))
+		if err != nil {
+			return err
+		}
+		if taken {
+			return uniqueError(d, x, fresh, int64(at))
+		}
+		return w.addKey(n, fresh, row)
+	})
+}
+
+// keyed returns the definition with only those of its keys that hold one of the columns
+// at positions cols.
+func (d *TableDef) keyed(cols []int) *TableDef {
+	k := d.clone()
+	if !slices.Contains(cols, d.PrimaryKey) {
+		k.PrimaryKey = -1
+	}
+	k.Indexes = slices.DeleteFunc(k.Indexes, func(x IndexDef) bool {
+		return !slices.ContainsFunc(cols, func(c int) bool { return slices.Contains(x.Columns, d.Columns[c].ID) })
+	})
+	return k
+}
+
+// primaryAt stands for the primary key where keys are numbered; an index is at its
+// position in Indexes.
+const primaryAt = -1
+
+// indexAt returns the index at position n, nil for the primary key.
+func (d *TableDef) indexAt(n int) *IndexDef {
+	if n == primaryAt {
+		return nil
+	}
+	return &d.Indexes[n]
+}
+
+// keyPrefix is what the entries of key n start with.
+func (d *TableDef) keyPrefix(dst []byte, n int) []byte {
+	if n == primaryAt {
+		return key.Family(dst, d.ID, key.Primary)
+	}
+	return key.Of(dst, d.ID, key.Index, d.Indexes[n].ID)
+}
+
+// changedKeys calls f for those keys of d that are different once rows have their new
+// values, with the number of the key and the row's position in rows. The keys are
+// without prefix, and valid during the call.
+func (t *Table) changedKeys(ctx context.Context, d *TableDef, rows []uint64, cols []int, vals []*value.Column, pos []int32, f func(n, i int, old, fresh []byte) error) error {
+	which := d.keyColumns()
+	b, err := t.Fetch(ctx, rows, which)
+	if err != nil {
+		return err
+	}
+	old, fresh := make([]*value.Column, len(d.Columns)), make([]*value.Column, len(d.Columns))
+	for i, c := range which {
+		old[c], fresh[c] = b.Cols[i], b.Cols[i]
+		if at := slices.Index(cols, c); at >= 0 {
+			fresh[c] = &value.Column{Type: d.Columns[c].Type}
+			appendRows(fresh[c], 0, vals[at], pos)
+		}
+	}
+	first := 0
+	if d.PrimaryKey >= 0 {
+		first = primaryAt
+	}
+	var before, after []byte
+	for i := range rows {
+		for n := first; n < len(d.Indexes); n++ {
+			before, _ = keyOf(before[:0], d, d.indexAt(n), old, i)
+			after, _ = keyOf(after[:0], d, d.indexAt(n), fresh, i)
+			if bytes.Equal(before, after) {
+				continue
+			}
+			if err := f(n, i, before, after); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeKey takes the entry of a row out of key n.
+func (w *indexWriter) removeKey(n int, k []byte, row uint64) error {
+	w.key = append(w.d.keyPrefix(w.key[:0], n), k...)
+	if n != primaryAt {
+		w.key = binary.BigEndian.AppendUint64(w.key, row)
+	}
+	return w.tx.deleteKey(w.key)
+}
+
+// addKey enters a row into key n.
+func (w *indexWriter) addKey(n int, k []byte, row uint64) error {
+	w.key = append(w.d.keyPrefix(w.key[:0], n), k...)
+	if n == primaryAt {
+		return w.tx.set(w.key, binary.BigEndian.AppendUint64(nil, row))
+	}
+	if w.d.Indexes[n].Unique {
+		w.seen[n][string(k)] = row
+	}
+	w.key = binary.BigEndian.AppendUint64(w.key, row)
+	return w.tx.set(w.key, nil)
+}
+
+// taken looks for a row that has the key k in key n, if that is unique.
+func (w *indexWriter) taken(n int, k []byte, null bool) (row uint64, found bool, err error) {
+	w.key = append(w.d.keyPrefix(w.key[:0], n), k...)
+	if n == primaryAt {
+		return w.tx.lookupKey(w.d, w.key)
+	}
+	x := &w.d.Indexes[n]
+	if !x.Unique || null {
+		return 0, false, nil
+	}
+	if row, ok := w.seen[n][string(k)]; ok {
+		return row, true, nil
+	}
+	it := w.its[n]
+	if it.SeekGE(w.key) && bytes.HasPrefix(it.Key(), w.key) && len(it.Key()) == len(w.key)+8 {
+		return key.RowNumber(it.Key()), true, nil
+	}
+	return 0, false, corrupt(w.d.Name, "", "index "+x.Name, it.Error())
+}
+
+// rewriter writes columns of blocks anew, with some of their rows changed.
+type rewriter struct {
+	t    *Table // as it was before
+	view *View
+	cols []int
+	to   editor
+
+	columns  []rewrittenColumn
+	blocks   uint32 // sealed ones that were rewritten
+	key, buf []byte
+	planes   [2][]byte
+}
+
+type rewrittenColumn struct {
+	def     *ColumnDef
+	reader  *columnReader
+	col     value.Column
+	started bool
+	encoder *code.Encoder // nil: the vectors have no codes
+	coder   *coder        // nil: codes are made one block at a time
+
+	added stats // of the new values
+	whole stats // of all rows of the blocks
+	nulls int64 // how many more there are now
+}
+
+func newRewriter(v *View, t *Table, cols []int, to editor) *rewriter {
+	w := &rewriter{t: t, view: v, cols: cols, to: to, columns: make([]rewrittenColumn, len(cols))}
+	for i, c := range cols {
+		w.columns[i].def = &t.def.Columns[c]
+		w.columns[i].reader = &columnReader{t: t, pos: c, to: t.sealedBlocks()}
+	}
+	return w
+}
+
+func (w *rewriter) close() {
+	for i := range w.columns {
+		c := &w.columns[i]
+		c.reader.Close()
+		if c.coder != nil {
+			_ = c.coder.finish()
+			c.coder = nil
+		}
+	}
+}
+
+// change gives rows of block b, at ascending slots, the values at positions pos of vals.
+func (w *rewriter) change(ctx context.Context, b uint32, slots []int32, vals []*value.Column, pos []int32) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if b >= w.t.sealedBlocks() {
+		return w.changeTail(slots, vals, pos)
+	}
+	var touched BlockSet
+	for _, s := range slots {
+		touched[s>>6] |= 1 << (s & 63)
+	}
+	for i := range w.columns {
+		c := &w.columns[i]
+		isVector := c.def.Type.Kind == value.Vector
+		if isVector && !c.started {
+			if err := w.startCodes(c, i); err != nil {
+				return err
+			}
+		}
+		if err := c.reader.readStored(b, &c.col, &touched, c.encoder != nil || c.coder != nil); err != nil {
+			return err
+		}
+		before := countNulls(&c.col, slots)
+		assign(&c.col, slots, vals[i], pos)
+		c.nulls += int64(countNulls(&c.col, slots) - before)
+		c.added.add(&c.col, slots)
+		c.whole.add(&c.col, allRows)
+		w.key = key.Numbered(w.key[:0], w.t.def.ID, key.Columns, c.def.ID, b)
+		w.buf = block.Encode(w.buf[:0], &c.col, BlockRows)
+		if err := w.to.set(w.key, w.buf); err != nil {
+			return err
+		}
+		if !isVector {
+			continue
+		}
+		if err := w.changePages(c, b, &touched); err != nil {
+			return err
+		}
+		if err := w.changeCodes(c, b); err != nil {
+			return err
+		}
+	}
+	w.blocks++
+	return nil
+}
+
+// readStored decodes block b with its deleted rows. Of a vector column it reads the pages
+// that hold a touched row, or every one; the other vectors are undefined.
+func (r *columnReader) readStored(b uint32, col *value.Column, touched *BlockSet, every bool) error {
+	def := &r.t.def.Columns[r.pos]
+	src, err := r.raw(b)
+	if err != nil {
+		return err
+	}
+	if src == nil {
+		def.fillColumn(col, BlockRows)
+		return nil
+	}
+	n, err := block.Decode(src, def.Type, col)
+	if err == nil && n != BlockRows {
+		err = fmt.Errorf("%w: %d rows", block.ErrMalformed, n)
+	}
+	if err != nil {
+		return r.t.corruptNumber(key.Columns, r.pos, b, err)
+	}
+	if def.Type.Kind != value.Vector {
+		return nil
+	}
+	if r.pages == nil {
+		if r.pages, err = r.t.pages(r.pos, r.from, r.to); err != nil {
+			return err
+		}
+	}
+	dim, rpp := def.Type.Dim, r.pages.rowsPerPage
+	col.Vecs = slices.Grow(col.Vecs[:0], BlockRows*dim)[:BlockRows*dim]
+	if every {
+		return r.t.blockVectors(r.pages, dim, b, col.Vecs)
+	}
+	for p := range BlockRows / rpp {
+		if !anyIn(touched, p*rpp, rpp) {
+			continue
+		}
+		page, err := r.pages.Page(b*def.pagesPerBlock() + uint32(p))
+		if err != nil {
+			return err
+		}
+		if dst := col.Vecs[p*rpp*dim : (p+1)*rpp*dim]; page == nil {
+			clear(dst)
+		} else {
+			block.Floats(dst, page)
+		}
+	}
+	return nil
+}
+
+// startCodes finds out how the vectors of a column are coded.
+func (w *rewriter) startCodes(c *rewrittenColumn, i int) error {
+	c.started = true
+	tr, err := w.t.transform(w.cols[i])
+	if err != nil || tr == nil {
+		return err
+	}
+	if b, ok := w.to.(*build); ok { // on all CPUs
+		c.coder = newCoder(tr, w.t.def.ID, c.def.ID, b.set, make(chan []float32, 64))
+	} else {
+		c.encoder = tr.NewEncoder()
+	}
+	return nil
+}
+
+func (w *rewriter) changePages(c *rewrittenColumn, b uint32, touched *BlockSet) error {
+	dim, rpp := c.def.Type.Dim, c.def.pageRows
+	for p := range BlockRows / rpp {
+		if !anyIn(touched, p*rpp, rpp) {
+			continue
+		}
+		empty := true
+		for i := p * rpp; i < (p+1)*rpp && empty; i++ {
+			empty = c.col.Null(i)
+		}
+		w.key = key.Numbered(w.key[:0], w.t.def.ID, key.Pages, c.def.ID, b*c.def.pagesPerBlock()+uint32(p))
+		var err error
+		if empty {
+			err = w.to.deleteKey(w.key)
+		} else {
+			w.buf = block.AppendFloats(w.buf[:0], c.col.Vecs[p*rpp*dim:(p+1)*rpp*dim])
+			err = w.to.set(w.key, w.buf)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *rewriter) changeCodes(c *rewrittenColumn, b uint32) error {
+	switch {
+	case c.coder != nil:
+		var vecs []float32
+		select {
+		case vecs = <-c.coder.free:
+		default:
+			vecs = make([]float32, len(c.col.Vecs))
+		}
+		copy(vecs, c.col.Vecs)
+		c.coder.add(vectorBlock{b, vecs})
+	case c.encoder != nil:
+		w.planes[0], w.planes[1] = c.encoder.Block(c.col.Vecs, w.planes[0][:0], w.planes[1][:0])
+		for p, plane := range w.planes {
+			w.key = key.Code(w.key[:0], w.t.def.ID, c.def.ID, byte(p+1), b)
+			if err := w.to.set(w.key, plane); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// changeTail changes rows after the last sealed block.
+func (w *rewriter) changeTail(slots []int32, vals []*value.Column, pos []int32) error {
+	first := uint64(w.t.sealedBlocks()) * BlockRows
+	for n, s := range slots {
+		row := first + uint64(s)
+		w.key = key.Row(w.key[:0], w.t.def.ID, row)
+		w.buf = w.buf[:0]
+		ok, err := w.t.view.get(w.key, func(src []byte) error {
+			for len(src) > 0 {
+				id, field, rest, err := block.NextField(src)
+				if err != nil {
+					return err
+				}
+				src = rest
+				if !slices.ContainsFunc(w.columns, func(c rewrittenColumn) bool { return c.def.ID == id }) {
+					w.buf = append(binary.AppendUvarint(w.buf, uint64(id)), field...)
+				}
+			}
+			return nil
+		})
+		if err == nil && !ok {
+			err = fmt.Errorf("%w: it is missing", block.ErrMalformed)
+		}
+		if err != nil {
+			return w.t.corruptRow(row, err)
+		}
+		for i := range w.columns {
+			var v value.Value
+			if vals[i] != nil {
+				v = vals[i].Value(int(pos[n]))
+			}
+			if def := w.columns[i].def; !v.IsNull() || !def.fill.IsNull() {
+				w.buf = block.AppendField(w.buf, def.ID, v)
+			}
+		}
+		if err := w.to.set(w.key, w.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes the statistics, and waits for the codes.
+func (w *rewriter) finish() error {
+	slices.SortFunc(w.columns, func(a, b rewrittenColumn) int { return cmp.Compare(a.def.ID, b.def.ID) }) // keys ascend
+	for i := range w.columns {
+		c := &w.columns[i]
+		if c.coder != nil {
+			err := c.coder.finish()
+			c.coder = nil
+			if err != nil {
+				return err
+			}
+		}
+		if w.blocks == 0 {
+			continue
+		}
+		st, err := w.view.readStats(w.t.def, c.def)
+		if err != nil {
+			return err
+		}
+		if w.blocks == w.t.sealedBlocks() {
+			*st = c.whole
+		} else {
+			rows, nulls := st.rows, int64(st.nulls)+c.nulls
+			st.merge(&c.added)
+			st.rows, st.nulls = rows, uint64(max(nulls, 0))
+		}
+		if err := w.to.set(key.Of(nil, w.t.def.ID, key.Stats, c.def.ID), st.encode()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allRows are the rows of a block.
+var allRows = selected(&value.Batch{Len: BlockRows})
+
+func countNulls(c *value.Column, slots []int32) (n int) {
+	for _, s := range slots {
+		if c.Null(int(s)) {
+			n++
+		}
+	}
+	return n
+}
+
+// assign sets rows of a block's column to the values at positions pos of src; nil is NULL
+// throughout.
+func assign(c *value.Column, slots []int32, src *value.Column, pos []int32) {
+	for n, s := range slots {
+		i, p := int(s), int(pos[n])
+		null := src == nil || src.Null(p)
+		if null && len(c.Nulls)*64 < BlockRows {
+			c.Nulls = append(c.Nulls, value.NewBitmap(BlockRows-64*len(c.Nulls))...)
+		}
+		if null {
+			c.Nulls.Set(i)
+		} else if c.Nulls != nil {
+			c.Nulls.Clear(i)
+		}
+		switch c.Type.Kind {
+		case value.Boolean:
+			c.Bools[i] = !null && src.Bools[p]
+		case value.Integer, value.Timestamp:
+			if c.Ints[i] = 0; !null {
+				c.Ints[i] = src.Ints[p]
+			}
+		case value.Real:
+			if c.Reals[i] = 0; !null {
+				c.Reals[i] = src.Reals[p]
+			}
+		case value.Vector:
+			if v := c.Vec(i); null {
+				clear(v)
+			} else {
+				copy(v, src.Vec(p))
+			}
+		default:
+			if c.Strs[i] = ""; !null {
+				c.Strs[i] = src.Strs[p]
+			}
+		}
+	}
+	if c.Type.Kind != value.Vector {
+		c.Joined = ""
+	}
+}
+
+// Updater is an update of many rows of a table, in files: it needs no memory for them.
+// It belongs to one goroutine.
+type Updater struct {
+	tx   *Tx
+	t    *Table
+	cols []int
+	b    *build
+	w    *rewriter
+	keys *keyChanges
+
+	last  uint64 // row
+	n     int64
+	block uint32 // of the rows that wait
+	slots []int32
+	vals  []*value.Column
+	rows  []uint64
+	done  bool
+}
+
+// NewUpdater starts an update of the columns at positions cols, in a transaction of one
+// statement that has written nothing so far, and which sees nothing of it until it is
+// committed. It returns nil for a table that is too small to be worth it, or a transaction of
+// several statements. The caller closes it.
+func (tx *Tx) NewUpdater(ctx context.Context, table string, cols []int) (*Updater, error) {
+	t, err := tx.table(table)
+	if err != nil || !tx.inFiles(t) {
+		return nil, err
+	}
+	b, err := tx.newBuild()
+	if err != nil {
+		b.abort()
+		return nil, err
+	}
+	u := &Updater{tx: tx, t: t, cols: cols, b: b, w: newRewriter(tx.View, t, cols, b), vals: make([]*value.Column, len(cols))}
+	u.keys = tx.newKeyChanges(t.def.keyed(cols), b)
+	u.reset()
+	return u, nil
+}
+
+func (u *Updater) reset() {
+	u.slots, u.rows = u.slots[:0], u.rows[:0]
+	for i, c := range u.cols {
+		if u.vals[i] == nil {
+			u.vals[i] = new(value.Column)
+		}
+		u.vals[i].Reset(u.t.def.Columns[c].Type)
+	}
+}
+
+// Add changes rows, which ascend, also from call to call: rows[i] gets the values of the
+// i-th selected row of b. Errors as for Tx.Update, those of keys in Finish.
+func (u *Updater) Add(ctx context.Context, rows []uint64, b *value.Batch) error {
+	pos := selected(b)
+	if len(pos) != len(rows) {
+		return fmt.Errorf("%d new values for %d rows", len(pos), len(rows))
+	}
+	if err := checkRows(u.t.def, b.Cols, pos, u.cols, u.n); err != nil {
+		return err
+	}
+	for len(rows) > 0 {
+		n := 0
+		for ; n < len(rows) && rows[n]/BlockRows == rows[0]/BlockRows; n++ {
+			if u.n > 0 && rows[n] <= u.last || rows[n] >= u.t.counters.next {
+				return fmt.Errorf("rows to update don't ascend: %d after %d", rows[n], u.last)
+			}
+			u.last = rows[n]
+			u.n++
+		}
+		if blk := uint32(rows[0] / BlockRows); blk != u.block {
+			if err := u.flush(ctx); err != nil {
+				return err
+			}
+			u.block = blk
+		}
+		for i, c := range u.vals {
+			appendRows(c, len(u.rows), b.Cols[i], pos[:n])
+		}
+		for _, r := range rows[:n] {
+			u.rows, u.slots = append(u.rows, r), append(u.slots, int32(r%BlockRows))
+		}
+		rows, pos = rows[n:], pos[n:]
+	}
+	return nil
+}
+
+// flush changes the rows that wait.
+func (u *Updater) flush(ctx context.Context) error {
+	if len(u.rows) == 0 {
+		return nil
+	}
+	dead, err := u.t.dead(u.block)
+	if err != nil {
+		return err
+	}
+	for _, s := range u.slots {
+		if dead != nil && dead.Has(int(s)) {
+			return fmt.Errorf("row %d to update is deleted", uint64(u.block)*BlockRows+uint64(s))
+		}
+	}
+	pos := allRows[:len(u.rows)]
+	if len(u.keys.sorters) > 0 {
+		err := u.t.changedKeys(ctx, u.keys.d, u.rows, u.cols, u.vals, pos, func(n, i int, old, fresh []byte) error {
+			if err := u.keys.remove(n, old, u.rows[i]); err != nil {
+				return err
+			}
+			return u.keys.add(n, fresh, u.rows[i])
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if err := u.w.change(ctx, u.block, u.slots, u.vals, pos); err != nil {
+		return err
+	}
+	u.reset()
+	return nil
+}
+
+// Finish makes the changes what Commit publishes, all at once.
+func (u *Updater) Finish(ctx context.Context) error {
+	if err := u.flush(ctx); err != nil {
+		return err
+	}
+	if err := u.w.finish(); err != nil {
+		return err
+	}
+	if err := u.keys.finish(ctx); err != nil {
+		return err
+	}
+	u.tx.built, u.done = u.b, true
+	return nil
+}
+
+// Close releases what the update holds. Without Finish nothing of it stays.
+func (u *Updater) Close() {
+	u.w.close()
+	if !u.done {
+		u.b.abort()
+		u.done = true
+	}
+}
+
+// keyChanges gathers what is removed from the keys of a table and added to them, and
+// writes it in the order of the keys. Its memory is bounded.
+type keyChanges struct {
+	tx      *Tx
+	d       *TableDef
+	b       *build
+	sorters map[int]*sorter // by number of the key
+}
+
+func (tx *Tx) newKeyChanges(d *TableDef, b *build) *keyChanges {
+	c := &keyChanges{tx: tx, d: d, b: b, sorters: map[int]*sorter{}}
+	first := 0
+	if d.PrimaryKey >= 0 {
+		first = primaryAt
+	}
+	for n := first; n < len(d.Indexes); n++ {
+		fs := tx.store.fs
+		c.sorters[n] = &sorter{fs: fs, path: fs.PathJoin(b.dir, fmt.Sprintf("keys%d", n-primaryAt)), limit: tx.store.sortMemory}
+	}
+	return c
+}
+
+// A row number and whether it is added, in a sorter.
+func (c *keyChanges) remove(n int, k []byte, row uint64) error { return c.sorters[n].add(k, row<<1) }
+
+func (c *keyChanges) add(n int, k []byte, row uint64) error {
+	if err := checkKeySize(c.d, c.d.indexAt(n), k); err != nil {
+		return err
+	}
+	return c.sorters[n].add(k, row<<1|1)
+}
+
+func (c *keyChanges) finish(ctx context.Context) error {
+	for n := primaryAt; n < len(c.d.Indexes); n++ {
+		if s := c.sorters[n]; s != nil && s.total > 0 {
+			if err := c.write(ctx, n, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// write writes the changes of one key, and makes sure that what is unique stays so.
+func (c *keyChanges) write(ctx context.Context, n int, s *sorter) error {
+	d, x := c.d, c.d.indexAt(n)
+	prefix := d.keyPrefix(nil, n)
+	there, err := c.tx.prefixIter(prefix)
+	if err != nil {
+		return err
+	}
+	defer there.Close()
+	var (
+		cur            []byte // key under way
+		entry          = append([]byte(nil), prefix...)
+		removed, added int
+		row            uint64 // last one added
+	)
+	end := func() error {
+		if removed+added == 0 {
+			return nil
+		}
+		entry = append(entry[:len(prefix)], cur...)
+		if added > 0 && (x == nil || x.Unique && !hasNull(d, x, cur)) {
+			n, err := entriesOf(there, entry, x == nil)
+			if err != nil {
+				return corrupt(d.Name, "", "key", err)
+			}
+			if n-removed+added > 1 {
+				return uniqueError(d, x, cur, -1)
+			}
+		}
+		if x != nil {
+			return nil
+		}
+		if added > 0 {
+			return c.b.sst.put(prefix, entry, binary.BigEndian.AppendUint64(nil, row))
+		}
+		return c.b.sst.remove(prefix, entry)
+	}
+	err = s.each(ctx, func(k []byte, r uint64) error {
+		if !bytes.Equal(k, cur) {
+			if err := end(); err != nil {
+				return err
+			}
+			cur, removed, added = append(cur[:0], k...), 0, 0
+		}
+		isNew := r&1 == 1
+		r >>= 1
+		if isNew {
+			added, row = added+1, r
+		} else {
+			removed++
+		}
+		if x == nil {
+			return nil
+		}
+		entry = binary.BigEndian.AppendUint64(append(entry[:len(prefix)], k...), r)
+		if isNew {
+			return c.b.sst.put(prefix, entry, nil)
+		}
+		return c.b.sst.remove(prefix, entry)
+	})
+	return firstError(err, end())
+}
+
+// entriesOf counts the entries of a key in an index, at most two, or in the primary key map.
+func entriesOf(it *pebble.Iterator, k []byte, primary bool) (n int, err error) {
+	want := len(k) + 8
+	if primary {
+		want = len(k)
+	}
+	for ok := it.SeekGE(k); ok && n < 2 && bytes.HasPrefix(it.Key(), k); ok = it.Next() {
+		if len(it.Key()) == want {
+			n++
+		}
+	}
+	return n, it.Error()
+}
