@@ -11,7 +11,8 @@
 // Rows have row numbers, counted from 0 in order of insertion and never reused
 // while the table exists (VACUUM makes a fresh table and numbers its rows anew,
 // in the same order). 1,024 consecutive row numbers are a block: block b holds
-// rows b*1024 to b*1024+1023. Updating a row deletes it and inserts its
+// rows b*1024 to b*1024+1023. Updating a row changes it where it is, or, where
+// that would cost much more than the row is worth, deletes it and inserts its
 // successor with a new number.
 //
 // # Durability

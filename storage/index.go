@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
@@ -14,6 +16,13 @@ import (
 // maxKey is the largest size of a primary key or of an index's key. Beyond it a
 // key costs more than it finds.
 const maxKey = 16 << 10
+
+// seekPrefix moves an iterator to the first key that starts with prefix, and reports whether
+// there is one. It does not look beyond: where many keys were deleted, finding the next one
+// takes as long as reading them all.
+func seekPrefix(it *pebble.Iterator, prefix []byte) bool {
+	return it.SeekGEWithLimit(prefix, key.End(prefix)) == pebble.IterValid && bytes.HasPrefix(it.Key(), prefix)
+}
 
 // Lookup finds the row of a primary key, which is of the key column's kind.
 func (t *Table) Lookup(ctx context.Context, pk value.Value) (row uint64, ok bool, err error) {

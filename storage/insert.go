@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -240,7 +239,7 @@ func (w *indexWriter) conflict(cols []*value.Column, i int) (x *IndexDef, k []by
 			return x, w.key[prefix:], row, true, nil
 		}
 		it := w.its[n]
-		if it.SeekGE(w.key) && bytes.HasPrefix(it.Key(), w.key) && len(it.Key()) == len(w.key)+8 {
+		if seekPrefix(it, w.key) && len(it.Key()) == len(w.key)+8 {
 			return x, w.key[prefix:], key.RowNumber(it.Key()), true, nil
 		}
 		if err := it.Error(); err != nil {
@@ -370,9 +369,13 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 				if err := builder.addTail(tail); err != nil {
 					return err
 				}
-				first := c.next - uint64(used)
-				if err := tx.batch.DeleteRange(key.Row(nil, d.ID, first), key.Row(nil, d.ID, first+BlockRows), nil); err != nil {
-					return err
+				// Not as a range: a batch sorts its range deletions again after every write,
+				// for the next read, which would take the square of the rows' number.
+				for row := c.next - uint64(used); row < c.next; row++ {
+					k = key.Row(k[:0], d.ID, row)
+					if err := tx.deleteKey(k); err != nil {
+						return err
+					}
 				}
 			}
 			builder.add(cols, pos[:n])

@@ -327,7 +327,7 @@ func (l *Loader) finishPrimary(ctx context.Context, s *sorter) error {
 		last = append(last[:0], v...)
 		k = append(k[:len(prefix)], v...)
 		if there != nil {
-			if there.SeekGE(k) && bytes.Equal(there.Key(), k) {
+			if seekPrefix(there, k) && bytes.Equal(there.Key(), k) {
 				return uniqueError(l.d, nil, v, l.inputRow(row))
 			}
 			if err := there.Error(); err != nil {
@@ -361,7 +361,7 @@ func (l *Loader) finishIndex(ctx context.Context, s *sorter, x *IndexDef) error 
 			}
 			last = append(last[:0], v...)
 			if there != nil {
-				if there.SeekGE(k) && bytes.HasPrefix(there.Key(), k) && len(there.Key()) == len(k)+8 {
+				if seekPrefix(there, k) && len(there.Key()) == len(k)+8 {
 					return uniqueError(l.d, x, v, l.inputRow(row))
 				}
 				if err := there.Error(); err != nil {

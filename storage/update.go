@@ -421,7 +421,7 @@ func (w *indexWriter) taken(n int, k []byte, null bool) (row uint64, found bool,
 		return row, true, nil
 	}
 	it := w.its[n]
-	if it.SeekGE(w.key) && bytes.HasPrefix(it.Key(), w.key) && len(it.Key()) == len(w.key)+8 {
+	if seekPrefix(it, w.key) && len(it.Key()) == len(w.key)+8 {
 		return key.RowNumber(it.Key()), true, nil
 	}
 	return 0, false, corrupt(w.d.Name, "", "index "+x.Name, it.Error())
@@ -1015,7 +1015,8 @@ func entriesOf(it *pebble.Iterator, k []byte, primary bool) (n int, err error) {
 	if primary {
 		want = len(k)
 	}
-	for ok := it.SeekGE(k); ok && n < 2 && bytes.HasPrefix(it.Key(), k); ok = it.Next() {
+	end := key.End(k)
+	for at := it.SeekGEWithLimit(k, end); at == pebble.IterValid && n < 2 && bytes.HasPrefix(it.Key(), k); at = it.NextWithLimit(end) {
 		if len(it.Key()) == want {
 			n++
 		}

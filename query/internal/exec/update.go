@@ -31,7 +31,7 @@ func NewUpdate(in Operator, env *Env, def *storage.TableDef, cols []int) *Update
 
 // streamBytes is what the new values of an update take before they are written as
 // they come.
-const streamBytes = 4 << 20
+const streamBytes = 1 << 20
 
 func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 	if u.out != nil {
