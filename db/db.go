@@ -59,6 +59,9 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 		db.opts = *opts
 	}
 	o := &db.opts
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
 	if dir == ":memory:" {
 		o.InMemory = true
 	}

@@ -82,6 +82,9 @@ type (
 	// ExistsError: a table, column or index of the name is there already. Its fields
 	// are What ("table", "column" or "index") and Name.
 	ExistsError = storage.ExistsError
+	// OptionError: an option of Open has a value that can't be meant. Its fields are
+	// Option, Value and Want.
+	OptionError = storage.OptionError
 	// MemoryError: a statement needs more than Options.MemoryBudget. Its fields are
 	// What (the work that needs it) and Limit (bytes).
 	MemoryError = query.MemoryError

@@ -29,7 +29,8 @@ type Options struct {
 	InMemory bool
 
 	// CacheSize is the size in bytes of the block cache; 0 means a quarter of the
-	// machine's memory, at most 4 GiB.
+	// memory that the process may use (the machine's, or less where a control group
+	// of Linux or GOMEMLIMIT says so), at most 4 GiB.
 	CacheSize int64
 
 	// NoSync acknowledges commits before they have reached the disk. A crash of
@@ -52,7 +53,8 @@ type Options struct {
 	// may hold; beyond it the statement fails. 0 means 1 GiB.
 	MemoryBudget int64
 
-	// Workers is how many goroutines one search uses; 0 means GOMAXPROCS.
+	// Workers is how many goroutines one search uses, at most 4,096; 0 means
+	// GOMAXPROCS.
 	Workers int
 
 	// NoFiles forbids statements that name files (COPY, read_*, images(), image
@@ -84,6 +86,20 @@ type Options struct {
 // where that is not known) are the units done, and Unit is what they are: "rows",
 // "bytes", "pictures".
 type Progress = query.Progress
+
+// maxWorkers is more than is of use on any machine; each costs memory.
+const maxWorkers = 4096
+
+// check looks for values that can't be meant; storage checks its own.
+func (o *Options) check() error {
+	if o.Workers < 0 || o.Workers > maxWorkers {
+		return &OptionError{Option: "Workers", Value: int64(o.Workers), Want: "0 for one on each processor, or a number up to 4096"}
+	}
+	if o.MemoryBudget < 0 {
+		return &OptionError{Option: "MemoryBudget", Value: o.MemoryBudget, Want: "0 for the default, or a number of bytes"}
+	}
+	return nil
+}
 
 // A Tracer sees every statement begin and end. Its methods are called concurrently
 // for concurrent statements. They may not use the Rows, Tx or Conn of the statement

@@ -19,6 +19,9 @@ const (
 	cacheCurve = 16 << 30
 )
 
+// maxPieces is how many pieces a cache grows by at most.
+const maxPieces = 4096
+
 // cacheGrowth holds back most of a new block cache and gives it out as blocks are
 // read from files. Memory that a process touches for the first time is slow: the
 // system finds and clears every page of it, which takes several times as long as
@@ -39,7 +42,7 @@ type cacheGrowth struct {
 
 // growCache holds back what a cache of this size has beyond start.
 func growCache(c *pebble.Cache, size, start int64) *cacheGrowth {
-	g := &cacheGrowth{piece: max(start/4, 1)}
+	g := &cacheGrowth{piece: max(start/4, (size-start)/maxPieces, 1)}
 	for rest := size - start; rest > 0; rest -= g.piece {
 		g.held = append(g.held, c.Reserve(int(min(rest, g.piece))))
 	}

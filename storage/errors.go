@@ -144,6 +144,17 @@ func (e *FileError) Is(target error) bool { return target == ErrCorrupt }
 // missing is the What of a file that is not there.
 const missing = "is missing"
 
+// OptionError says that an option has a value that can't be meant.
+type OptionError struct {
+	Option string // name of the field
+	Value  int64
+	Want   string // what would be right
+}
+
+func (e *OptionError) Error() string {
+	return fmt.Sprintf("option %s is %d; give %s", e.Option, e.Value, e.Want)
+}
+
 // CorruptError names a part of the store that can't be read or contradicts
 // another one. errors.Is(err, ErrCorrupt) holds.
 type CorruptError struct {

@@ -21,9 +21,10 @@ type Options struct {
 	// InMemory keeps everything in memory; dir is ignored and nothing is left
 	// after Close.
 	InMemory bool
-	// CacheSize is the size of the block cache in bytes; 0 means 1/4 of the
-	// machine's memory, at most 4 GiB. The cache begins small and grows to this
-	// size with what is read.
+	// CacheSize is the size of the block cache in bytes; 0 means a quarter of the
+	// memory that the process may use (the machine's, or less where a control group
+	// of Linux or GOMEMLIMIT says so), at most 4 GiB. The cache begins small and
+	// grows to this size with what is read.
 	CacheSize int64
 	// NoSync lets Commit return before the data is on disk: a power cut may lose
 	// the last transactions (never part of one).
@@ -38,7 +39,18 @@ type Options struct {
 }
 
 func defaultCacheSize() int64 {
-	return min(max(physicalMemory()/4, 64<<20), 4<<30)
+	return min(max(memoryLimit()/4, cacheStart), 4<<30)
+}
+
+// maxCacheSize is more than any machine has.
+const maxCacheSize = 1 << 42
+
+// check looks for values that can't be meant.
+func (o *Options) check() error {
+	if o.CacheSize < 0 || o.CacheSize > maxCacheSize {
+		return &OptionError{"CacheSize", o.CacheSize, "0 for the default, or a number of bytes up to 4 TiB"}
+	}
+	return nil
 }
 
 // pebbleOptions are those every store is opened with. Nothing is compressed:

@@ -83,6 +83,9 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 	if opts != nil {
 		o = *opts
 	}
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
 	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
 	g := &guardFS{FS: o.FS, fail: s.fail, home: s.home}
 	if o.InMemory {
@@ -147,7 +150,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		}
 	}
 	size := o.CacheSize
-	if size <= 0 {
+	if size == 0 {
 		size = defaultCacheSize()
 	}
 	cache := pebble.NewCache(size)

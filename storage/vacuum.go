@@ -2,6 +2,8 @@ package storage
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/lupadb/lupa/storage/internal/key"
 )
@@ -17,26 +19,73 @@ type VacuumResult struct {
 // refreshes the statistics. Row order stays; row numbers change. It holds the
 // writer's place; readers go on. A table without deleted rows is left as it is.
 func (s *Store) Vacuum(ctx context.Context, table string, progress Progress) (VacuumResult, error) {
-	res, err := s.vacuum(ctx, table, progress)
+	res, ids, err := s.vacuum(ctx, table, progress)
 	if err != nil {
 		return VacuumResult{}, err
 	}
+	s.reclaim(ctx, ids)
 	return res, nil
 }
 
-func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (res VacuumResult, err error) {
+// reclaim returns the space of what was deleted or written over in tables with these ids.
+// Pebble does so by itself, but in its own time. What goes wrong, such as a full disk or
+// the end of the context, only leaves that to it.
+func (s *Store) reclaim(ctx context.Context, ids []uint32) {
+	if s.enter() != nil {
+		return
+	}
+	defer s.leave()
+	err := s.guardQuietly(func() error { return s.db.Flush() })
+	for _, id := range ids {
+		k := key.Table(nil, id)
+		if err == nil && ctx.Err() == nil {
+			err = s.guardQuietly(func() error { return s.db.Compact(ctx, k, key.End(k), false) })
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		s.note(err)
+	}
+	// Pebble deletes files that nobody reads any more in the background.
+	for range reclaimPolls {
+		m := s.db.Metrics()
+		if err != nil || m.Table.ObsoleteSize+m.Table.ZombieSize == 0 {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// reclaimPolls bounds how long VACUUM waits for files to be deleted: two seconds. Those that a
+// view still reads stay longer.
+const reclaimPolls = 100
+
+// guardQuietly runs work of Pebble's that may be left undone.
+func (s *Store) guardQuietly(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("reclaiming space: %v", r)
+		}
+	}()
+	return f()
+}
+
+func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (res VacuumResult, ids []uint32, err error) {
 	l, err := s.newLoader(ctx, LoadOptions{Progress: progress})
 	if err != nil {
-		return res, err
+		return res, nil, err
 	}
 	defer func() { err = firstError(err, l.Abort()) }()
 	t, err := l.view.Table(table)
 	if err != nil {
-		return res, err
+		return res, nil, err
 	}
 	res = VacuumResult{table, t.counters.live, t.counters.next - t.counters.live}
 	if !t.hasDead() {
-		return res, nil
+		return res, []uint32{t.def.ID}, nil
 	}
 	c := l.view.catalog.clone()
 	d := t.def.clone()
@@ -59,17 +108,17 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 	for {
 		b, err := scan.Next(ctx)
 		if err != nil {
-			return res, err
+			return res, nil, err
 		}
 		if b == nil {
 			break
 		}
 		if err := l.append(ctx, b.Cols, selected(b)); err != nil {
-			return res, err
+			return res, nil, err
 		}
 		l.progress("rewriting", l.n, res.Rows)
 	}
-	return res, l.finish(ctx, func() error {
+	return res, []uint32{t.def.ID, d.ID}, l.finish(ctx, func() error {
 		// One ingest switches the table's name to the new rows and deletes the old ones.
 		old := key.Table(nil, t.def.ID)
 		if err := l.sst.deleteRange(old, old, key.End(old)); err != nil {

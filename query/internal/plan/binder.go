@@ -59,6 +59,8 @@ type binder struct {
 	explain bool // nothing is run: constants that cost something stay open
 
 	ctes     []cte
+	cteUses  int // so far
+	shared   map[*parse.CTE]*sharedQuery
 	depth    int
 	pending  []*expr // parts whose values come when the statement is resolved
 	subs     []*subquery

@@ -1,0 +1,94 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Shared runs an operator once and keeps its rows for several uses. It belongs to
+// one goroutine, and so do its uses.
+type Shared struct {
+	in   Operator
+	env  *Env
+	what string
+	t    *rowsTable
+	err  error
+	held int64
+	uses int // not closed yet
+}
+
+// NewShared returns a Shared over in; what names it in an error.
+func NewShared(in Operator, env *Env, what string) *Shared {
+	return &Shared{in: in, env: env, what: what}
+}
+
+// Use returns an operator that gives the columns at positions want.
+func (s *Shared) Use(want []int) Operator {
+	s.uses++
+	return &sharedUse{of: s, want: want, first: s.uses == 1}
+}
+
+func (s *Shared) rows(ctx context.Context) (*rowsTable, error) {
+	if s.t == nil && s.err == nil {
+		s.t, s.held, s.err = materialize(ctx, s.in, s.env, s.what)
+		if err := s.in.Close(); s.err == nil {
+			s.err = err
+		}
+	}
+	return s.t, s.err
+}
+
+// sharedUse is one use of a Shared.
+type sharedUse struct {
+	of     *Shared
+	want   []int
+	first  bool // shows what it runs in EXPLAIN
+	out    *emitter
+	closed bool
+}
+
+func (u *sharedUse) Next(ctx context.Context) (*value.Batch, error) {
+	if u.closed {
+		return nil, nil
+	}
+	if u.out == nil {
+		t, err := u.of.rows(ctx)
+		if err != nil {
+			return nil, err
+		}
+		part := &rowsTable{n: t.n}
+		for _, c := range u.want {
+			var col *value.Column
+			if t.cols != nil {
+				col = t.cols[c]
+			}
+			part.cols = append(part.cols, col)
+		}
+		u.out = &emitter{t: part}
+	}
+	return u.out.next(), nil
+}
+
+func (u *sharedUse) Close() error {
+	if u.closed {
+		return nil
+	}
+	u.closed = true
+	s := u.of
+	if s.uses--; s.uses > 0 {
+		return nil
+	}
+	s.env.Memory.Release(s.held)
+	s.t, s.held = &rowsTable{}, 0
+	return s.in.Close()
+}
+
+func (u *sharedUse) Inputs() []Operator {
+	if u.first {
+		return []Operator{u.of.in}
+	}
+	return nil
+}
+
+func (u *sharedUse) String() string { return "Shared rows of " + u.of.what }
