@@ -97,18 +97,22 @@ type bits struct {
 	over int
 }
 
-// fill makes at least 48 bits available.
+// plain reports whether none of eight bytes is 0xff: then none is part of a marker
+// or stuffed.
+func plain(x uint64) bool {
+	y := ^x
+	return (y-0x0101010101010101)&^y&0x8080808080808080 == 0
+}
+
+// fill makes at least 48 bits available. Below them acc may have the beginning of
+// what comes next.
 func (b *bits) fill() {
 	if b.pos+8 <= len(b.data) {
-		x := binary.BigEndian.Uint64(b.data[b.pos:])
-		// No byte is 0xff: then none is a marker or stuffed.
-		if y := ^x; (y-0x0101010101010101)&^y&0x8080808080808080 == 0 {
+		if x := binary.BigEndian.Uint64(b.data[b.pos:]); plain(x) {
 			b.acc |= x >> b.n
-			k := (64 - b.n) >> 3
+			k := (63 - b.n) >> 3
 			b.pos += k
 			b.n += k << 3
-			// What was added beyond is the beginning of the bytes that come next.
-			b.acc &= ^uint64(0) << (64 - b.n)
 			return
 		}
 	}

@@ -32,6 +32,7 @@ type Component struct {
 	wide, high     int // blocks that have pixels of the picture
 	from, to       int // columns of blocks that are transformed
 	coef           []int16
+	set            []uint64 // of each block, the coefficients that are not zero, in zigzag order
 	dc             int32
 	dcTable, acTab byte
 	exact          uint64 // coefficients of a progressive file whose last bit has come
@@ -152,7 +153,7 @@ func Decode(data []byte, o Options) (*Image, error) {
 			if err := d.transform(c); err != nil {
 				return nil, err
 			}
-			c.coef = nil
+			c.coef, c.set = nil, nil
 		}
 	}
 	return &Image{d.head, d.comps}, nil

@@ -1,8 +1,10 @@
 package jpeg
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	bits64 "math/bits"
 )
 
 var errCode = errors.New("a bad Huffman code")
@@ -54,7 +56,7 @@ func (d *decoder) scan(b []byte) error {
 			return errors.New("a scan without its table of quantisation")
 		}
 		if progressive && c.coef == nil {
-			c.coef = make([]int16, 64*c.across*c.down)
+			c.coef, c.set = make([]int16, 64*c.across*c.down), make([]uint64, c.across*c.down)
 		}
 	}
 	d.bits = bits{data: d.data, pos: d.pos}
@@ -148,7 +150,8 @@ func (s *scan) restart() error {
 // one decodes a block.
 func (s *scan) one(c *Component, x, y int) error {
 	if s.head.Progressive {
-		b := c.coef[64*(y*c.across+x):][:64]
+		at := y*c.across + x
+		b := c.coef[64*at:][:64]
 		switch {
 		case s.start == 0 && s.high == 0:
 			return s.dcFirst(c, b)
@@ -158,9 +161,9 @@ func (s *scan) one(c *Component, x, y int) error {
 			}
 			return nil
 		case s.high == 0:
-			return s.acFirst(c, b)
+			return s.acFirst(c, b, &c.set[at])
 		}
-		return s.acRefine(c, b)
+		return s.acRefine(c, b, &c.set[at])
 	}
 	k := &s.block
 	last, err := s.baseline(c, k)
@@ -199,12 +202,26 @@ func (s *scan) baseline(c *Component, k *block) (last int, err error) {
 	}
 	k[0] = c.dc * int32(q[0])
 	acs := s.tables[1][c.acTab]
-	acc, n := b.acc, b.n
+	// The state of b is in variables here, which is where the time goes.
+	acc, n, pos, data := b.acc, b.n, b.pos, b.data
 	for i := 1; i < 64; i++ {
 		if n < 32 {
-			b.acc, b.n = acc, n
-			b.fill()
-			acc, n = b.acc, b.n
+			var x uint64
+			if pos+8 <= len(data) {
+				x = binary.BigEndian.Uint64(data[pos:])
+			} else {
+				x = ^uint64(0)
+			}
+			if plain(x) {
+				acc |= x >> (uint(n) & 63)
+				k := (63 - n) >> 3
+				pos += k
+				n += k << 3
+			} else {
+				b.acc, b.n, b.pos = acc, n, pos
+				b.fill()
+				acc, n, pos = b.acc, b.n, b.pos
+			}
 		}
 		e := acs.fast[acc>>(64-lookup)&(1<<lookup-1)]
 		if e&hasValue != 0 {
@@ -218,7 +235,7 @@ func (s *scan) baseline(c *Component, k *block) (last int, err error) {
 			last = i
 			continue
 		}
-		b.acc, b.n = acc, n
+		b.acc, b.n, b.pos = acc, n, pos
 		sym := acs.symbol(b)
 		if sym < 0 {
 			return 0, errCode
@@ -237,11 +254,11 @@ func (s *scan) baseline(c *Component, k *block) (last int, err error) {
 			return 0, errCode
 		}
 		v := extend(b.take(size), size)
-		acc, n = b.acc, b.n
+		acc, n, pos = b.acc, b.n, b.pos
 		k[zigzag[i]&63] = v * int32(q[i])
 		last = i
 	}
-	b.acc, b.n = acc, n
+	b.acc, b.n, b.pos = acc, n, pos
 	return last, nil
 }
 
@@ -259,7 +276,7 @@ func (s *scan) dcFirst(c *Component, k []int16) error {
 	return nil
 }
 
-func (s *scan) acFirst(c *Component, k []int16) error {
+func (s *scan) acFirst(c *Component, k []int16, set *uint64) error {
 	if s.eobs > 0 {
 		s.eobs--
 		return nil
@@ -276,6 +293,7 @@ func (s *scan) acFirst(c *Component, k []int16) error {
 				return errCode
 			}
 			k[zigzag[i&63]] = int16(e >> 16 << s.low)
+			*set |= 1 << i
 			continue
 		}
 		sym := acs.symbol(b)
@@ -298,31 +316,35 @@ func (s *scan) acFirst(c *Component, k []int16) error {
 			return errCode
 		}
 		k[zigzag[i&63]] = int16(extend(b.take(size), size) << s.low)
+		*set |= 1 << i
 	}
 	return nil
 }
 
-// acRefine gives coefficients one bit more.
-func (s *scan) acRefine(c *Component, k []int16) error {
-	b := &s.bits
-	delta := int16(1) << s.low
-	// refine reads a bit for a coefficient that is not zero.
-	refine := func(p *int16) {
-		if b.n < 1 {
-			b.fill()
-		}
-		bit := b.acc >> 63
-		b.skip(1)
-		if bit == 0 || *p&delta != 0 && *p > 0 || *p < 0 && -*p&delta != 0 {
-			return
-		}
-		if *p >= 0 {
-			*p += delta
-		} else {
-			*p -= delta
+// refine reads a bit for a coefficient that is not zero.
+func (b *bits) refine(p *int16, delta int16) {
+	if b.n < 1 {
+		b.fill()
+	}
+	bit := b.acc >> 63
+	b.acc <<= 1
+	b.n--
+	if v := *p; bit != 0 {
+		if v > 0 && v&delta == 0 {
+			*p = v + delta
+		} else if v < 0 && -v&delta == 0 {
+			*p = v - delta
 		}
 	}
+}
+
+// acRefine gives coefficients one bit more.
+func (s *scan) acRefine(c *Component, k []int16, set *uint64) error {
+	b := &s.bits
+	delta := int16(1) << s.low
 	i := s.start
+	// Coefficients of the scan's band that are not zero, as the scan found them.
+	band := *set & (^uint64(0) >> (63 - s.end))
 	if s.eobs == 0 {
 		acs := s.tables[1][c.acTab]
 		for i <= s.end {
@@ -353,28 +375,28 @@ func (s *scan) acRefine(c *Component, k []int16) error {
 			if s.eobs > 0 {
 				break
 			}
-			for ; i <= s.end; i++ {
-				p := &k[zigzag[i&63]]
-				if *p != 0 {
-					refine(p)
-					continue
-				}
-				if run == 0 {
-					if value != 0 {
-						*p = value
+			// Over run zeros to one more; what is not zero on the way is refined.
+			for i <= s.end {
+				zeros := min(bits64.TrailingZeros64(band>>i), s.end+1-i)
+				if zeros > run {
+					if i += run; value != 0 {
+						k[zigzag[i&63]] = value
+						*set |= 1 << i
 					}
 					i++
 					break
 				}
-				run--
+				run -= zeros
+				if i += zeros; i <= s.end {
+					b.refine(&k[zigzag[i&63]], delta)
+					i++
+				}
 			}
 		}
 	}
 	if s.eobs > 0 {
-		for ; i <= s.end; i++ {
-			if p := &k[zigzag[i&63]]; *p != 0 {
-				refine(p)
-			}
+		for left := band >> i << i; left != 0; left &= left - 1 {
+			b.refine(&k[zigzag[bits64.TrailingZeros64(left)]], delta)
 		}
 		s.eobs--
 	}
@@ -396,13 +418,11 @@ func (d *decoder) transform(c *Component) error {
 		for x := c.from; x < min(c.to, c.wide); x++ {
 			coef := c.coef[64*(y*c.across+x):][:64]
 			last := 0
-			k[0] = int32(coef[0]) * natural[0]
-			for i := 1; i < 64; i++ {
-				v := int32(coef[i])
-				if v != 0 {
-					last = 63
+			if k[0] = int32(coef[0]) * natural[0]; c.set[y*c.across+x] != 0 {
+				last = 63
+				for i, v := range (*[64]int16)(coef) {
+					k[i] = int32(v) * natural[i]
 				}
-				k[i] = v * natural[i]
 			}
 			k.put(c.Pix[(y*c.size)*c.Stride+x*c.size:], c.Stride, c.size, last)
 		}
