@@ -27,7 +27,12 @@ type guardFS struct {
 	home func() error // nil, or says whether the folder is still the one that was opened
 
 	growth *cacheGrowth // told of what is read
-	files  *fileList    // told of what is made, written and removed; nil: nobody keeps a list
+
+	// Merging files that met a damaged block waits, longer each time: Pebble would begin
+	// it again at once, for ever, and take a whole processor.
+	mergeAfter atomic.Int64 // Unix nanoseconds
+	mergeDelay atomic.Int64
+	files      *fileList // told of what is made, written and removed; nil: nobody keeps a list
 }
 
 // logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
@@ -47,6 +52,16 @@ func (g *guardFS) syncFailed(err error) {
 	}
 	g.fail(fmt.Errorf("the disk could not keep what was written: %w", err))
 	g.cutOff()
+}
+
+// errMergeWaits is what Pebble is told while merging waits.
+var errMergeWaits = errors.New("merging files waits, for it has met a damaged block")
+
+// mergeFailed makes merging files wait after it has met damage.
+func (g *guardFS) mergeFailed() {
+	d := min(max(4*g.mergeDelay.Load(), int64(time.Second)), int64(5*time.Minute))
+	g.mergeDelay.Store(d)
+	g.mergeAfter.Store(time.Now().UnixNano() + d)
 }
 
 // cutOff keeps everybody from writing to the folder.
@@ -126,6 +141,10 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 	}
 	if err := g.err("create", name); err != nil {
 		return g.created(name, nil, err, true)
+	}
+	if c == "pebble-compaction" && time.Now().UnixNano() < g.mergeAfter.Load() {
+		g.pause()
+		return nil, errMergeWaits
 	}
 	if g.files != nil && strings.HasPrefix(g.PathBase(name), "marker.") && g.PathDir(name) == g.dir {
 		// Pebble syncs the folder only afterwards: the marker could be on the disk, and the

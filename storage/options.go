@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"errors"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -65,14 +67,24 @@ func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 		MemTableSize:                64 << 20,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,
-		L0StopWritesThreshold:       64,
-		LBaseMaxBytes:               256 << 20,
-		MaxOpenFiles:                1000,
-		BytesPerSync:                1 << 20,
-		FlushDelayDeleteRange:       time.Second, // DROP TABLE gives its space back soon
-		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
+		// Where merging has met a damaged block level 0 grows, and writes must not wait for
+		// it: so much as this takes 64 GB of them.
+		L0StopWritesThreshold:      1000,
+		LBaseMaxBytes:              256 << 20,
+		MaxOpenFiles:               1000,
+		BytesPerSync:               1 << 20,
+		FlushDelayDeleteRange:      time.Second, // DROP TABLE gives its space back soon
+		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
 		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) { s.note(plainError(err)) },
+			BackgroundError: func(err error) {
+				if errors.Is(err, errMergeWaits) {
+					return // why was said before
+				}
+				if pebble.IsCorruptionError(err) {
+					s.fs.mergeFailed()
+				}
+				s.note(plainError(err))
+			},
 			// Reading damage is an error for whoever reads, not for the store.
 			DataCorruption: func(i pebble.DataCorruptionInfo) { s.note(plainError(i.Details)) },
 			FlushEnd:       func(i pebble.FlushInfo) { s.flushed(i.Err) },

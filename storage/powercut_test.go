@@ -94,7 +94,7 @@ func cutHistory(t *testing.T, r *rand.Rand, every int) []cutDisk {
 // all, and the store opens without a complaint, also after a second cut while it does.
 func TestPowerCuts(t *testing.T) {
 	total, none := 0, 0
-	for i := range seeds(5) {
+	for i := range seeds(8) {
 		r := rand.New(rand.NewPCG(uint64(i+firstSeed()), 41))
 		for _, c := range cutHistory(t, r, 60) {
 			total++
