@@ -172,30 +172,40 @@ func orient(p *Picture, o int) *Picture {
 	if o >= 5 {
 		dw, dh = h, w
 	}
+	// Where pixel (x, y) goes: start + x*right + y*down.
+	var start, right, down int
+	switch o {
+	case 2: // mirrored
+		start, right, down = w-1, -1, dw
+	case 3: // upside down
+		start, right, down = dw*h-1, -1, -dw
+	case 4: // mirrored and upside down
+		start, right, down = dw*(h-1), 1, -dw
+	case 5: // transposed
+		start, right, down = 0, dw, 1
+	case 6: // a quarter turn clockwise is needed
+		start, right, down = dw-1, dw, -1
+	case 7: // transposed along the other diagonal
+		start, right, down = dw*dh-1, -dw, -1
+	case 8: // a quarter turn counter-clockwise is needed
+		start, right, down = dw*(dh-1), -dw, 1
+	}
 	out := make([]byte, 3*w*h)
-	row := make([]byte, 3*w)
-	for y := range h {
-		p.row(y, 0, w, row)
-		// Where pixel (0, y) goes, and how far it is from there to where (1, y) goes.
-		var at, step int
-		switch o {
-		case 2: // mirrored
-			at, step = dw*y+w-1, -1
-		case 3: // upside down
-			at, step = dw*(h-1-y)+w-1, -1
-		case 4: // mirrored and upside down
-			at, step = dw*(h-1-y), 1
-		case 5: // transposed
-			at, step = y, dw
-		case 6: // a quarter turn clockwise is needed
-			at, step = dw-1-y, dw
-		case 7: // transposed along the other diagonal
-			at, step = dw*(dh-1)+dw-1-y, -dw
-		case 8: // a quarter turn counter-clockwise is needed
-			at, step = dw*(dh-1)+y, -dw
+	// Some rows at a time: those of a column then lie side by side where they go.
+	const band = 16
+	rows := make([]byte, band*3*w)
+	for y := 0; y < h; y += band {
+		n := min(band, h-y)
+		for i := range n {
+			p.row(y+i, 0, w, rows[3*w*i:3*w*(i+1)])
 		}
 		for x := range w {
-			copy(out[3*(at+x*step):][:3], row[3*x:3*x+3])
+			at := 3 * (start + x*right + y*down)
+			for i := 3 * x; i < 3*w*n; i += 3 * w {
+				d, s := out[at:at+3:at+3], rows[i:i+3:i+3]
+				d[0], d[1], d[2] = s[0], s[1], s[2]
+				at += 3 * down
+			}
 		}
 	}
 	return fromRGB(dw, dh, out)
