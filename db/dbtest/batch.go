@@ -146,20 +146,19 @@ func (s *batchStore) Exec(ctx context.Context, b *Block) (int64, error) {
 	return -1, err
 }
 
-var tsvUnescape = strings.NewReplacer(`\\`, "\\", `\t`, "\t", `\n`, "\n", `\r`, "\r")
-
 func (s *batchStore) Query(ctx context.Context, b *Block) ([]string, [][]string, error) {
 	lines, err := s.run(b)
 	if err != nil {
 		return nil, nil, err
 	}
 	var out [][]string
-	for i, l := range lines {
-		cells := strings.Split(l, "\t")
-		for k, c := range cells {
-			cells[k] = formatField(tsvUnescape.Replace(c), i > 0 && c == `\N`)
-		}
+	for text := strings.Join(lines, "\n"); len(lines) > 0; {
+		cells, rest, more := tsvRecord(text, len(out) > 0)
 		out = append(out, cells)
+		if !more {
+			break
+		}
+		text = rest
 	}
 	if len(out) == 0 {
 		return nil, nil, errors.New("no result")
@@ -170,4 +169,35 @@ func (s *batchStore) Query(ctx context.Context, b *Block) ([]string, [][]string,
 		}
 	}
 	return out[0], out[1:], nil
+}
+
+// tsvRecord cuts the first record off a text of tab-separated values, in quotes where
+// they need them, and formats its fields. An empty field without quotes is NULL.
+func tsvRecord(text string, nulls bool) (cells []string, rest string, more bool) {
+	for {
+		field, quoted := "", strings.HasPrefix(text, `"`)
+		if quoted {
+			text = text[1:]
+			for {
+				part, after, _ := strings.Cut(text, `"`)
+				field, text = field+part, after
+				if !strings.HasPrefix(text, `"`) {
+					break
+				}
+				field, text = field+`"`, text[1:]
+			}
+		} else if i := strings.IndexAny(text, "\t\n"); i >= 0 {
+			field, text = text[:i], text[i:]
+		} else {
+			field, text = text, ""
+		}
+		cells = append(cells, formatField(field, nulls && field == "" && !quoted))
+		switch {
+		case text == "":
+			return cells, "", false
+		case text[0] == '\n':
+			return cells, text[1:], true
+		}
+		text = text[1:]
+	}
 }

@@ -3,6 +3,8 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -159,7 +161,10 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 			readers = append(readers, r)
 			cols := r.Columns()
 			n := len(cols)
-			pickCols, ok := byName(cols, names, len(paths) == 1)
+			pickCols, ok, err := byName(cols, names, len(paths) == 1 && source.Named(r), def.Name)
+			if err != nil {
+				return fail(parse.Errorf(s.Files[i].Position(), "%s %v", p, err))
+			}
 			if !ok {
 				if at+n > len(ords) {
 					if len(paths) == 1 {
@@ -264,26 +269,37 @@ func optionsPos(s *parse.CopyFrom) parse.Pos {
 	return s.Pos
 }
 
-// byName picks the file's columns that have the names of the columns to be
-// filled, for a single file that has them all.
-func byName(cols []source.Column, names []string, single bool) ([]int, bool) {
-	if !single {
-		return nil, false
+// byName picks the file's columns that have the names of the columns to be filled. Names
+// match whatever their case. A file in which some of the names are found and others are
+// not is an error; where none is found, its columns count by their order, and ok is false.
+func byName(cols []source.Column, names []string, named bool, table string) (pick []int, ok bool, err error) {
+	if !named {
+		return nil, false, nil
 	}
-	var out []int
+	var found, missing, there []string
 	for _, n := range names {
-		found := -1
-		for i, c := range cols {
-			if c.Name == n {
-				found = i
-			}
+		at := slices.IndexFunc(cols, func(c source.Column) bool { return c.Name == n })
+		if at < 0 {
+			at = slices.IndexFunc(cols, func(c source.Column) bool { return strings.EqualFold(c.Name, n) })
 		}
-		if found < 0 {
-			return nil, false
+		if at < 0 {
+			missing = append(missing, n)
+			continue
 		}
-		out = append(out, found)
+		found = append(found, n)
+		pick = append(pick, at)
 	}
-	return out, true
+	if len(found) == 0 {
+		return nil, false, nil
+	}
+	if len(missing) > 0 {
+		for _, c := range cols {
+			there = append(there, c.Name)
+		}
+		return nil, false, fmt.Errorf("has no column %s (there are %s); name those to be filled: COPY %s (%s) FROM ...",
+			strings.Join(missing, ", "), strings.Join(there, ", "), table, strings.Join(found, ", "))
+	}
+	return pick, true, nil
 }
 
 // copyTo plans COPY t | (query) TO 'file'.

@@ -92,6 +92,13 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 				name, found[0].table, name, found[1].table, name)
 		}
 	}
+	if table != "" { // a field of a struct, as read_parquet names it
+		if found := s.find("", table+"."+name); len(found) == 1 {
+			e := columnExpr(found[0], parse.Start(ref))
+			e.text = ref.String()
+			return e, nil
+		}
+	}
 	return nil, s.missing(ref)
 }
 

@@ -19,7 +19,7 @@ import (
 // tableFuncs are the functions of FROM: the format each reads.
 var tableFuncs = map[string]string{
 	"read_npy": "npy", "read_csv": "csv", "read_tsv": "tsv", "read_jsonl": "jsonl",
-	"read_parquet": "parquet", "read_fvecs": "fvecs", "images": "",
+	"read_parquet": "parquet", "read_fvecs": "fvecs", "read_safetensors": "safetensors", "images": "",
 }
 
 // TableFunctions returns the names of the table functions, for completion.

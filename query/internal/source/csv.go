@@ -1,10 +1,8 @@
 package source
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -23,16 +21,14 @@ type csvReader struct {
 	*input
 	o      Options
 	all    []Column // in the file
+	cr     bool     // lines end with \r alone
 	header bool     // the first line holds names
 	first  bool     // which has been passed over
 	pick   []int    // field of each column yielded
 	cols   []Column
 
-	csv   *csv.Reader
-	raw   *window
+	csv   *csvScanner
 	batch *value.Batch
-	line  int   // of the last record
-	prev  int64 // offset where the record before ended
 }
 
 // maxRecord bounds one record: an unbalanced quote must not swallow memory.
@@ -46,21 +42,19 @@ const (
 )
 
 func openCSV(path string, o Options) (Reader, error) {
-	in, err := openInput(path)
+	in, err := openText(path)
 	if err != nil {
 		return nil, err
 	}
-	if o.Delimiter == 0 {
-		o.Delimiter = ','
-		if o.format == "tsv" {
-			o.Delimiter = '\t'
-		}
+	r := &csvReader{input: in, o: o}
+	if err := r.guessDialect(); err != nil {
+		in.Close()
+		return nil, err
 	}
-	if o.Delimiter == '"' {
+	if r.o.Delimiter == '"' {
 		in.Close()
 		return nil, fmt.Errorf("%s: the delimiter can't be a quote", path)
 	}
-	r := &csvReader{input: in, o: o}
 	if err := r.sniff(); err != nil {
 		in.Close()
 		return nil, err
@@ -68,43 +62,96 @@ func openCSV(path string, o Options) (Reader, error) {
 	return r, nil
 }
 
-// window passes a file on and remembers what a record was made of, for csv
-// takes away the difference between an empty field and a quoted one.
-type window struct {
-	r    io.Reader
-	buf  []byte // bytes from offset base on
-	base int64
-}
-
-var errLongRecord = errors.New("record too long")
-
-func (w *window) Read(p []byte) (int, error) {
-	if len(w.buf) > maxRecord {
-		return 0, errLongRecord
-	}
-	n, err := w.r.Read(p)
-	w.buf = append(w.buf, p[:n]...)
-	return n, err
-}
-
-// drop forgets what lies before offset.
-func (w *window) drop(offset int64) {
-	k := int(offset - w.base)
-	if k < 1<<16 && k < len(w.buf) {
-		return // not worth the move yet
-	}
-	w.buf = append(w.buf[:0], w.buf[k:]...)
-	w.base = offset
-}
-
-// start makes the reader begin at r, the start of the file's text.
+// start makes the reader begin at in, the start of the file's text.
 func (r *csvReader) start(in io.Reader) {
-	r.raw = &window{r: in}
-	r.csv = csv.NewReader(bufio.NewReaderSize(r.raw, 64<<10))
-	r.csv.Comma = r.o.Delimiter
-	r.csv.FieldsPerRecord = -1
-	r.csv.ReuseRecord = true
-	r.csv.LazyQuotes = r.o.format == "tsv"
+	r.csv = newCSVScanner(in, r.o.Delimiter, r.o.format == "tsv", r.cr)
+	r.csv.blank = len(r.all) == 1
+}
+
+// delimiters are those that are recognised where none was named.
+var delimiters = []rune{',', ';', '\t', '|'}
+
+// guessDialect finds out what ends lines and, unless that was said, what stands between
+// fields: the comma, or else the one of delimiters that cuts the first records into
+// equally many fields, more than one.
+func (r *csvReader) guessDialect() error {
+	body, err := r.body()
+	if err != nil {
+		return err
+	}
+	head := make([]byte, 256<<10)
+	n, err := io.ReadFull(body, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	head = head[:n]
+	r.cr = endsWithCR(head)
+	switch {
+	case r.o.Delimiter != 0:
+	case r.o.format == "tsv":
+		r.o.Delimiter = '\t'
+	default:
+		r.o.Delimiter = r.guessDelimiter(head, n < cap(head))
+	}
+	if err := r.rewind(); err != nil {
+		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	return nil
+}
+
+// endsWithCR reports whether the first line end outside quotes is \r alone, as old Macs
+// wrote it, and no \n follows anywhere.
+func endsWithCR(head []byte) bool {
+	quoted := false
+	for i, c := range head {
+		switch {
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '\n':
+			return false
+		case c == '\r':
+			return i+1 < len(head) && head[i+1] != '\n' && bytes.IndexByte(head, '\n') < 0
+		}
+	}
+	return false
+}
+
+// guessDelimiter looks at the first records; whole says that head is all of the file.
+func (r *csvReader) guessDelimiter(head []byte, whole bool) rune {
+	const enough = 100
+	for _, d := range delimiters {
+		s := newCSVScanner(bytes.NewReader(head), d, false, r.cr)
+		width, records := 0, 0
+		for records < enough {
+			rec, err := s.next()
+			if err != nil || !whole && s.read+int64(r.longest(rec)) >= int64(len(head)) {
+				if err != nil && err != io.EOF && records == 0 {
+					width = 0
+				}
+				break
+			}
+			if records > 0 && len(rec) != width {
+				width = 0
+				break
+			}
+			width = len(rec)
+			records++
+		}
+		if width > 1 {
+			return d
+		}
+	}
+	return ','
+}
+
+// longest is a margin at the end of a sample, which may cut a record off.
+func (r *csvReader) longest(rec []csvField) int {
+	n := 0
+	for _, f := range rec {
+		n += len(f.text)
+	}
+	return 2 * n
 }
 
 // body returns the file's bytes after a byte order mark.
@@ -138,27 +185,31 @@ func (r *csvReader) sniff() error {
 		if err := r.o.stopped(); err != nil {
 			return err
 		}
-		rec, err := r.csv.Read()
+		rec, err := r.csv.next()
+		if err == io.EOF && first == nil {
+			return r.empty()
+		}
 		if err != nil {
+			if first == nil {
+				return r.wrap(err)
+			}
 			break // reported when it is read in earnest
 		}
 		if first == nil {
-			first = append([]string{}, rec...)
+			first = texts(rec)
 			kinds = make([]kindGuess, len(first))
-			r.raw.drop(r.csv.InputOffset())
 			continue
 		}
 		if len(sample) < headerRows {
-			sample = append(sample, append([]string{}, rec...))
-		} else if !r.o.Infer || r.csv.InputOffset() > sampleBytes {
+			sample = append(sample, texts(rec))
+		} else if !r.o.Infer || r.csv.read > sampleBytes {
 			break
 		}
 		if r.o.Infer {
 			for i := range min(len(rec), len(kinds)) {
-				kinds[i].see(rec[i], r.o.Null)
+				kinds[i].see(string(rec[i].text), r.o.Null)
 			}
 		}
-		r.raw.drop(r.csv.InputOffset())
 	}
 	switch r.o.Header {
 	case HeaderYes:
@@ -202,6 +253,32 @@ func (r *csvReader) sniff() error {
 	return err
 }
 
+func texts(rec []csvField) []string {
+	out := make([]string, len(rec))
+	for i, f := range rec {
+		out[i] = string(f.text)
+	}
+	return out
+}
+
+// empty makes of a file without records a table without rows.
+func (r *csvReader) empty() error {
+	names := r.o.Names
+	if len(names) == 0 {
+		names = []string{"column1"}
+	}
+	pick := make([]int, len(names))
+	for i, n := range names {
+		pick[i] = i
+		r.all = append(r.all, Column{n, value.Type{Kind: value.Text}})
+	}
+	r.setColumns(pick, r.all)
+	return nil
+}
+
+// Named reports whether the columns have the file's own names.
+func (r *csvReader) Named() bool { return r.header }
+
 func (r *csvReader) setColumns(pick []int, cols []Column) {
 	r.pick, r.cols = pick, cols
 	r.batch = newBatch(cols)
@@ -230,23 +307,23 @@ func (r *csvReader) Next(ctx context.Context) (*value.Batch, error) {
 	}
 	reset(r.batch)
 	for r.batch.Len < value.BatchSize {
-		r.prev = r.csv.InputOffset()
-		r.raw.drop(r.prev)
-		rec, err := r.csv.Read()
+		rec, err := r.csv.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return nil, r.wrap(err)
 		}
-		line, _ := r.csv.FieldPos(0)
-		r.line = line
 		if len(rec) != len(r.all) {
 			what := "the first line has"
 			if r.header {
 				what = "the header has"
 			}
-			return nil, fmt.Errorf("%s, line %d: %s where %s %d", r.path, line, plural(len(rec), "field"), what, len(r.all))
+			hint := ""
+			if len(r.all) == 1 {
+				hint = fmt.Sprintf(" (fields are cut at %q; DELIMITER names another)", r.o.Delimiter)
+			}
+			return nil, fmt.Errorf("%s, line %d: %s where %s %d%s", r.path, r.csv.line, plural(len(rec), "field"), what, len(r.all), hint)
 		}
 		if r.header && !r.first {
 			r.first = true
@@ -269,40 +346,34 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// wrap puts errors of package csv into words.
+// wrap says where in which file an error is.
 func (r *csvReader) wrap(err error) error {
-	var p *csv.ParseError
+	var bad *csvError
 	switch {
 	case errors.Is(err, errLongRecord):
-		return fmt.Errorf("%s, after line %d: a quote is opened and not closed within %d MB", r.path, r.line, maxRecord>>20)
-	case !errors.As(err, &p):
-		return fmt.Errorf("%s: %w", r.path, err)
-	case errors.Is(p.Err, csv.ErrBareQuote):
-		return fmt.Errorf(`%s, line %d, character %d: a quote inside a field; the whole field has to be in quotes and the quote doubled ("")`, r.path, p.Line, p.Column)
-	case errors.Is(p.Err, csv.ErrQuote):
-		if rec := r.raw.buf[r.prev-r.raw.base:]; bytes.Count(rec[:min(int64(len(rec)), r.csv.InputOffset()-r.prev)], []byte(`"`))%2 == 1 {
-			return fmt.Errorf(`%s: a quote opened in line %d is not closed`, r.path, p.StartLine)
-		}
-		return fmt.Errorf(`%s, line %d, character %d: a quote that is neither doubled ("") nor followed by %q or the end of the line`, r.path, p.Line, p.Column, r.o.Delimiter)
+		return fmt.Errorf("%s, after line %d: a quote is opened and not closed within %d MB", r.path, r.csv.lines, maxRecord>>20)
+	case errors.As(err, &bad) && bad.line > 0:
+		return fmt.Errorf("%s, %w", r.path, err)
 	}
-	return fmt.Errorf("%s, line %d: %w", r.path, p.Line, p.Err)
+	return fmt.Errorf("%s: %w", r.path, err)
 }
 
 // add appends one record to the batch.
-func (r *csvReader) add(rec []string) error {
+func (r *csvReader) add(rec []csvField) error {
 	n := r.batch.Len
 	for i, field := range r.pick {
-		c, s := r.batch.Cols[i], rec[field]
+		c, f := r.batch.Cols[i], &rec[field]
 		switch {
-		case s == r.o.Null && !r.quoted(field), s == "" && c.Type.Kind != value.Text:
+		case !f.quoted && string(f.text) == r.o.Null, len(f.text) == 0 && c.Type.Kind != value.Text:
 			c.Append(n, value.Value{})
 			continue
-		case !utf8.ValidString(s):
-			return r.fieldError(field, fmt.Errorf("not valid UTF-8 (byte 0x%02x); save the file as UTF-8 (iconv -f latin1 -t utf-8)", s[invalidByte(s)]))
+		case !utf8.Valid(f.text):
+			s := string(f.text)
+			return r.fieldError(field, f, fmt.Errorf("not valid UTF-8 (byte 0x%02x); save the file as UTF-8 (iconv -f latin1 -t utf-8)", s[invalidByte(s)]))
 		}
-		v, err := value.Parse(c.Type, s)
+		v, err := value.Parse(c.Type, string(f.text))
 		if err != nil {
-			return r.fieldError(field, err)
+			return r.fieldError(field, f, err)
 		}
 		if c.Type.Kind == value.Vector && c.Type.Dim == 0 {
 			c.Type.Dim = len(v.Vec())
@@ -325,42 +396,6 @@ func invalidByte(s string) int {
 	return 0
 }
 
-func (r *csvReader) fieldError(field int, err error) error {
-	line, _ := r.csv.FieldPos(field)
-	return fmt.Errorf("%s, line %d, column %s: %w", r.path, line, r.all[field].Name, err)
-}
-
-// quoted reports whether a field of the last record began with a quote.
-func (r *csvReader) quoted(field int) bool {
-	line, col := r.csv.FieldPos(field)
-	end := r.csv.InputOffset()
-	rec := r.raw.buf[:end-r.raw.base]
-	// The record's own bytes: what is before lies before the last record's end or
-	// is blank lines, which csv skips.
-	rec = rec[len(rec)-r.recordLength(rec):]
-	first, _ := r.csv.FieldPos(0)
-	for ; line > first; line-- {
-		nl := bytes.IndexByte(rec, '\n')
-		if nl < 0 {
-			return false
-		}
-		rec = rec[nl+1:]
-	}
-	return col-1 < len(rec) && rec[col-1] == '"'
-}
-
-// recordLength returns how many bytes at the end of b make the last record.
-func (r *csvReader) recordLength(b []byte) int {
-	start := int(r.prev - r.raw.base)
-	rec := b[start:]
-	for len(rec) > 0 {
-		if rec[0] == '\n' {
-			rec = rec[1:]
-		} else if len(rec) > 1 && rec[0] == '\r' && rec[1] == '\n' {
-			rec = rec[2:]
-		} else {
-			break
-		}
-	}
-	return len(rec)
+func (r *csvReader) fieldError(field int, f *csvField, err error) error {
+	return fmt.Errorf("%s, line %d, column %s: %w", r.path, f.line, r.all[field].Name, err)
 }

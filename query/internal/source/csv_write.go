@@ -2,7 +2,6 @@ package source
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -69,10 +68,6 @@ func (w *csvWriter) Write(ctx context.Context, b *value.Batch) error {
 			}
 			switch v := c.Value(i); v.Kind() {
 			case value.Null:
-				if len(b.Cols) == 1 && w.o.Null == "" {
-					err = fmt.Errorf("%s: row %d is NULL, which a single column can't show; give NULL a text: (NULL 'null')", w.path, w.rows)
-					return false
-				}
 				w.line = append(w.line, w.o.Null...)
 			case value.Boolean, value.Integer, value.Real:
 				w.line = v.AppendText(w.line)

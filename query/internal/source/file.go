@@ -17,6 +17,9 @@ type input struct {
 	path string
 	size int64
 	done atomic.Int64
+
+	unpack func(io.Reader) (io.ReadCloser, error) // nil: the file is not compressed
+	text   io.ReadCloser                          // what is in it
 }
 
 func openInput(path string) (*input, error) {
@@ -54,18 +57,29 @@ func (e *worded) Error() string { return e.msg }
 func (e *worded) Unwrap() error { return e.err }
 
 func (in *input) Read(p []byte) (int, error) {
+	if in.text != nil {
+		return in.text.Read(p)
+	}
 	n, err := in.f.Read(p)
 	in.done.Add(int64(n))
 	return n, err
 }
 
 func (in *input) Progress() (done, total int64) { return min(in.done.Load(), max(in.size, 0)), in.size }
-func (in *input) Close() error                  { return in.f.Close() }
+func (in *input) Close() error {
+	if in.text != nil {
+		in.text.Close()
+	}
+	return in.f.Close()
+}
 
 // rewind goes back to the start of the file.
 func (in *input) rewind() error {
 	_, err := in.f.Seek(0, io.SeekStart)
 	in.done.Store(0)
+	if err == nil && in.unpack != nil {
+		err = in.begin()
+	}
 	return err
 }
 

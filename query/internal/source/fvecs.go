@@ -7,15 +7,19 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
+	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
 )
 
 // fvecsReader reads the vectors of http://corpus-texmex.irisa.fr: each is its
-// dimension (int32) and as many float32, little endian.
+// dimension (int32) and as many float32 (.fvecs), bytes (.bvecs) or int32 (.ivecs), little endian.
 type fvecsReader struct {
 	*input
 	in    *bufio.Reader
+	size  int // bytes of an element: 1 for bvecs; 4 for fvecs and ivecs
+	ints  bool
 	all   []Column
 	cols  []Column
 	rows  int64
@@ -30,7 +34,14 @@ func openFvecs(path string, _ Options) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &fvecsReader{input: in, in: bufio.NewReaderSize(in, 256<<10)}
+	r := &fvecsReader{input: in, in: bufio.NewReaderSize(in, 256<<10), size: 4}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".bvecs":
+		r.size, r.ints = 1, true
+	case ".ivecs":
+		r.ints = true
+	}
+	w := int64(r.size)
 	head, err := r.in.Peek(4)
 	if err != nil {
 		in.Close()
@@ -46,10 +57,16 @@ func openFvecs(path string, _ Options) (Reader, error) {
 	}
 	r.rows = -1
 	if in.size > 0 {
-		r.rows = in.size / (4 + 4*d)
-		if rest := in.size % (4 + 4*d); rest != 0 {
+		r.rows = in.size / (4 + w*d)
+		if rest := in.size % (4 + w*d); rest != 0 {
 			in.Close()
-			return nil, fmt.Errorf("%s: the file is truncated: %d bytes are missing in vector %d of %d dimensions", path, 4+4*d-rest, r.rows+1, d)
+			return nil, fmt.Errorf("%s: the file is truncated: %d bytes are missing in vector %d of %d dimensions", path, 4+w*d-rest, r.rows+1, d)
+		}
+	}
+	if !r.ints {
+		if first, err := r.in.Peek(int(min(4+4*d, 4096))); err == nil && looksLikeInts(first[4:]) {
+			in.Close()
+			return nil, fmt.Errorf("%s: the elements of the first vector are no numbers of float32 but look like integers; a file of those ends in .ivecs", path)
 		}
 	}
 	t := value.Type{Kind: value.Vector, Dim: int(d)}
@@ -57,7 +74,7 @@ func openFvecs(path string, _ Options) (Reader, error) {
 	r.cols = r.all
 	r.vec = &value.Column{Type: t}
 	r.batch = &value.Batch{Cols: []*value.Column{r.vec}}
-	r.buf = make([]byte, 4+4*d)
+	r.buf = make([]byte, 4+w*d)
 	return r, nil
 }
 
@@ -100,7 +117,18 @@ func (r *fvecsReader) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, fmt.Errorf("%s: vector %d has %d dimensions, the first has %d", r.path, row, have, d)
 		}
 		for k := range d {
-			x := math.Float32frombits(binary.LittleEndian.Uint32(r.buf[4+4*k:]))
+			var x float32
+			switch {
+			case r.size == 1:
+				x = float32(r.buf[4+k])
+			case r.ints:
+				n := int32(binary.LittleEndian.Uint32(r.buf[4+4*k:]))
+				if x = float32(n); int64(x) != int64(n) {
+					return nil, fmt.Errorf("%s: row %d: element %d of the vector is %d, which float32 can't hold", r.path, row, k+1, n)
+				}
+			default:
+				x = math.Float32frombits(binary.LittleEndian.Uint32(r.buf[4+4*k:]))
+			}
 			if x-x != 0 {
 				return nil, fmt.Errorf("%s: row %d: element %d of the vector is %v; only finite numbers are allowed", r.path, row, k+1, x)
 			}
@@ -113,4 +141,18 @@ func (r *fvecsReader) Next(ctx context.Context) (*value.Batch, error) {
 	r.next += int64(n)
 	r.batch.Len = n
 	return r.batch, nil
+}
+
+// looksLikeInts reports whether elements that should be float32 are small integers: as
+// float32 those are subnormal, which no measured vector is made of.
+func looksLikeInts(b []byte) bool {
+	some := false
+	for ; len(b) >= 4; b = b[4:] {
+		u := binary.LittleEndian.Uint32(b)
+		if u >= 1<<23 {
+			return false
+		}
+		some = some || u != 0
+	}
+	return some
 }

@@ -3,6 +3,7 @@ package source
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -96,10 +97,25 @@ func (g *kindGuess) typ() value.Type {
 
 // looksLikeHeader decides whether first is a line of names above the rows of
 // sample: if it repeats a name in want, if a column is of numbers (times, ...)
-// but for its first field, or if all its fields are written like names (a-z and
-// underscore) and some column's other fields hardly ever are.
+// but for its first field, or if all its fields are written like names and some
+// column's other fields hardly ever are. The first field may be empty: so do tools write
+// that number their rows.
 func looksLikeHeader(first []string, sample [][]string, want []string, null string) bool {
+	named, wanted := 0, false
 	for _, h := range first {
+		h = strings.TrimSpace(h)
+		if h != "" {
+			named++
+		}
+		wanted = wanted || h != "" && slices.ContainsFunc(want, func(n string) bool { return strings.EqualFold(n, h) })
+	}
+	if wanted {
+		return true
+	}
+	for i, h := range first {
+		if strings.TrimSpace(h) == "" && i == 0 && named > 0 && named == len(first)-1 {
+			continue // numbers of rows, as pandas writes them, have no name
+		}
 		if strings.TrimSpace(h) == "" || len(h) > 64 {
 			return false
 		}
@@ -107,12 +123,7 @@ func looksLikeHeader(first []string, sample [][]string, want []string, null stri
 			return false // no column is called 12
 		}
 	}
-	for _, h := range first {
-		if slices.ContainsFunc(want, func(n string) bool { return strings.EqualFold(n, strings.TrimSpace(h)) }) {
-			return true
-		}
-	}
-	named := len(first) > 0
+	likeNames := len(first) > 0
 	shaped := false
 	for i, h := range first {
 		var g kindGuess
@@ -121,7 +132,7 @@ func looksLikeHeader(first []string, sample [][]string, want []string, null stri
 			if i < len(rec) {
 				g.see(rec[i], null)
 				if rec[i] == h {
-					named = false // a name that comes back is data
+					likeNames = false // a name that comes back is data
 				}
 				total++
 				if nameLike(rec[i]) {
@@ -135,22 +146,33 @@ func looksLikeHeader(first []string, sample [][]string, want []string, null stri
 				return true
 			}
 		}
-		if !nameLike(h) {
-			named = false
+		if !nameLike(h) && strings.TrimSpace(h) != "" {
+			likeNames = false
 		}
 		if total > 0 && alike*50 <= total || h == "id" || strings.HasSuffix(h, "_id") {
 			shaped = true
 		}
 	}
-	return named && shaped
+	return likeNames && shaped
 }
 
-// nameLike reports whether s is made of a-z and underscores only.
+// nameLike reports whether s is written like the name of a column: a letter or
+// underscore, then letters, digits and underscores; or several such words that all begin
+// with a capital.
 func nameLike(s string) bool {
-	for i := range len(s) {
-		if (s[i] < 'a' || s[i] > 'z') && s[i] != '_' {
+	words := strings.Split(s, " ")
+	for _, w := range words {
+		for i, c := range w {
+			if c != '_' && !unicode.IsLetter(c) && (i == 0 || !unicode.IsDigit(c)) {
+				return false
+			}
+			if i == 0 && len(words) > 1 && !unicode.IsUpper(c) {
+				return false
+			}
+		}
+		if w == "" {
 			return false
 		}
 	}
-	return s != ""
+	return true
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// jsonlReader reads files of one JSON object a line. Columns are the members in
+// jsonlReader reads files of one JSON object a line, or of one JSON array of objects. Columns are the members in
 // order of first appearance. A member that an object lacks or that is null is
 // NULL, in a JSON column too, as in PostgreSQL's json_populate_record; so the
 // JSON value null comes back as NULL. If the file has no members but those the
@@ -26,13 +26,14 @@ type jsonlReader struct {
 	cols  []Column
 	field map[string][]int // member name -> columns yielded
 	in    *bufio.Reader
+	array bool // the file is one JSON array of objects
 	line  int
 	batch *value.Batch
 	seen  []int // row + 1 in which a column was last set
 }
 
 func openJSONL(path string, o Options) (Reader, error) {
-	in, err := openInput(path)
+	in, err := openText(path)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,9 @@ type memberGuess struct {
 
 // sniff looks at the start of the file for members and their types.
 func (r *jsonlReader) sniff(o *Options) error {
-	r.in = bufio.NewReaderSize(r.input, 256<<10)
+	if err := r.start(); err != nil {
+		return err
+	}
 	var guesses []*memberGuess
 	byName := map[string]*memberGuess{}
 	for read := int64(0); read < sampleBytes; {
@@ -83,6 +86,9 @@ func (r *jsonlReader) sniff(o *Options) error {
 			g.see(raw)
 			return nil
 		})
+		if err != nil && len(guesses) == 0 {
+			return r.wrap(err)
+		}
 		if err != nil {
 			break // reported, with its line, when it is read in earnest
 		}
@@ -97,17 +103,115 @@ func (r *jsonlReader) sniff(o *Options) error {
 			}
 		}
 	}
-	r.line = 0
+	if len(r.all) == 0 { // there is no object, or none has a member
+		r.all = []Column{{"column1", value.Type{Kind: value.Text}}}
+	}
 	if err := r.rewind(); err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
-	r.in.Reset(r.input)
+	if err := r.start(); err != nil {
+		return err
+	}
 	pick := make([]int, len(r.all))
 	for i := range pick {
 		pick[i] = i
 	}
 	return r.Project(pick, nil)
 }
+
+// start begins to read at the start of the file's text.
+func (r *jsonlReader) start() error {
+	r.line = 0
+	r.in = bufio.NewReaderSize(r.input, 256<<10)
+	if b, _ := r.in.Peek(3); bytes.Equal(b, []byte("\xef\xbb\xbf")) {
+		r.in.Discard(3)
+	}
+	for n := 1; n < 256<<10; n++ {
+		b, err := r.in.Peek(n)
+		if len(b) < n {
+			if err != io.EOF {
+				return fmt.Errorf("%s: %w", r.path, err)
+			}
+			return nil
+		}
+		switch b[n-1] {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '[':
+			r.array = true
+			r.in = bufio.NewReaderSize(&arrayReader{in: r.in}, 256<<10)
+		}
+		return nil
+	}
+	return nil
+}
+
+// wrap says where in the file an error is.
+func (r *jsonlReader) wrap(err error) error {
+	if r.array {
+		return fmt.Errorf("%s, element %d of the array: %w", r.path, r.line, err)
+	}
+	return fmt.Errorf("%s, line %d: %w", r.path, r.line, err)
+}
+
+// Named says that columns have the names of members.
+func (r *jsonlReader) Named() bool { return true }
+
+// arrayReader makes of a JSON array its elements, one a line.
+type arrayReader struct {
+	in     *bufio.Reader
+	depth  int
+	quoted bool // within a string
+	escape bool // after a backslash
+	ended  bool // after the array's end
+}
+
+func (a *arrayReader) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		if n > 0 && a.in.Buffered() == 0 {
+			return n, nil
+		}
+		c, err := a.in.ReadByte()
+		if err == io.EOF && !a.ended {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return n, err
+		}
+		out := c
+		switch {
+		case a.ended:
+			if !isJSONSpace(c) {
+				return n, errors.New("something follows the end of the JSON array")
+			}
+			continue
+		case a.escape:
+			a.escape = false
+		case a.quoted:
+			a.escape = c == '\\'
+			a.quoted = c != '"'
+		case c == '"':
+			a.quoted = true
+		case c == '[' || c == '{':
+			if a.depth++; a.depth == 1 {
+				continue
+			}
+		case c == ']' || c == '}':
+			if a.depth--; a.depth == 0 {
+				a.ended, out = true, '\n'
+			}
+		case c == ',' && a.depth == 1:
+			out = '\n'
+		case c == '\n' || c == '\r':
+			out = ' '
+		}
+		p[n] = out
+		n++
+	}
+	return n, nil
+}
+
+func isJSONSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 func (g *memberGuess) see(raw []byte) {
 	switch raw[0] {
@@ -197,12 +301,12 @@ func (r *jsonlReader) nextLine() ([]byte, error) {
 		if err == io.EOF {
 			return nil, err
 		}
+		if r.array && errors.Is(err, io.ErrUnexpectedEOF) {
+			err = errors.New("the JSON array has no end")
+		}
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}
 	r.line++
-	if r.line == 1 {
-		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
-	}
 	return bytes.TrimRight(line, "\r\n"), nil
 }
 
@@ -286,7 +390,7 @@ func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
 			continue
 		}
 		if err := r.add(line); err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", r.path, r.line, err)
+			return nil, r.wrap(err)
 		}
 	}
 	if r.batch.Len == 0 {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -19,12 +21,17 @@ import (
 // Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 type npyReader struct {
 	*input
+	name    string    // of the column
+	data    io.Reader // of the array, and io.ReaderAt unless it is compressed
+	at      int64     // where in data the elements begin; for Fortran order
+	fortran bool      // column by column
 	cols    []Column
 	dtype   dtype
 	rows    int64
 	width   int // elements a row
 	next    int64
 	buf     []byte
+	column  []byte // of an array in Fortran order
 	batch   *value.Batch
 	decoded *value.Column
 }
@@ -34,27 +41,38 @@ type dtype struct {
 	order  binary.ByteOrder
 	kind   byte // f i u b U S M
 	size   int  // bytes
-	unit   int64
-	nanos  bool
+	bfloat bool // bfloat16, which ml_dtypes writes as V2
 	string string
+
+	// Of times: microseconds in a unit, or units of fraction in a microsecond, or months.
+	unit     int64
+	fraction int64
+	months   int64
 }
 
 var (
 	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*(\[|\{|\(|'([^']*)')`)
 	npyFortran = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
 	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9L,\s]*)\)`)
-	npyType    = regexp.MustCompile(`^([<>|=]?)([a-zA-Z])([0-9]*)(?:\[([0-9]*)([a-z]+)\])?$`)
+	npyType    = regexp.MustCompile(`^([<>|=]?)([a-zA-Z])([0-9]*)(?:\[([0-9]*)([A-Za-z]+)\])?$`)
 )
 
 // maxNPYHeader bounds the header; numpy itself writes some hundred bytes.
 const maxNPYHeader = 1 << 20
 
-func openNPY(path string, _ Options) (Reader, error) {
+func openNPY(path string, o Options) (Reader, error) {
+	if strings.EqualFold(filepath.Ext(path), ".npz") {
+		return openNPZ(path, o.Member)
+	}
 	in, err := openInput(path)
 	if err != nil {
 		return nil, err
 	}
-	r, err := newNPY(in)
+	if o.Member != "" {
+		in.Close()
+		return nil, fmt.Errorf("%s: MEMBER names an array of a .npz file; a .npy file is one array", path)
+	}
+	r, err := newNPY(in, baseName(path), in, in.size)
 	if err != nil {
 		in.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -62,9 +80,13 @@ func openNPY(path string, _ Options) (Reader, error) {
 	return r, nil
 }
 
-func newNPY(in *input) (*npyReader, error) {
+// newNPY reads the header of an array of size bytes, 0 where that is not known.
+func newNPY(in *input, name string, data io.Reader, size int64) (*npyReader, error) {
 	var pre [12]byte
-	n, err := io.ReadFull(in, pre[:10])
+	n, err := io.ReadFull(data, pre[:10])
+	if n >= 4 && string(pre[:4]) == "PK\x03\x04" {
+		return nil, fmt.Errorf("not a npy file but a zip: an archive of arrays ends in .npz")
+	}
 	if n < 6 || string(pre[:6]) != "\x93NUMPY" {
 		return nil, fmt.Errorf("not a npy file: it begins with %q instead of %q", pre[:min(n, 6)], "\x93NUMPY")
 	}
@@ -76,7 +98,7 @@ func newNPY(in *input) (*npyReader, error) {
 	switch pre[6] {
 	case 1:
 	case 2, 3:
-		if _, err := io.ReadFull(in, pre[10:]); err != nil {
+		if _, err := io.ReadFull(data, pre[10:]); err != nil {
 			return nil, fmt.Errorf("file ends within the npy header")
 		}
 		length, offset = int(binary.LittleEndian.Uint32(pre[8:])), 12
@@ -87,17 +109,17 @@ func newNPY(in *input) (*npyReader, error) {
 		return nil, fmt.Errorf("npy header of %d bytes: the file is corrupt", length)
 	}
 	header := make([]byte, length)
-	if _, err := io.ReadFull(in, header); err != nil {
+	if _, err := io.ReadFull(data, header); err != nil {
 		return nil, fmt.Errorf("file ends within the npy header")
 	}
-	r := &npyReader{input: in}
+	r := &npyReader{input: in, name: name, data: data, at: offset + int64(length)}
 	if err := r.parseHeader(string(header)); err != nil {
 		return nil, err
 	}
 	want := offset + int64(length) + r.rows*int64(r.width)*int64(r.dtype.size)
-	if in.size > 0 && in.size < want {
+	if size > 0 && size < want {
 		return nil, fmt.Errorf("the file is truncated: %d bytes are missing (its header promises %d rows of %d x %s, %d bytes in all; there are %d)",
-			want-in.size, r.rows, r.width, r.dtype.string, want, in.size)
+			want-size, r.rows, r.width, r.dtype.string, want, size)
 	}
 	return r, nil
 }
@@ -112,10 +134,6 @@ func (r *npyReader) parseHeader(h string) error {
 	if descr[1][0] != '\'' {
 		return fmt.Errorf("structured arrays are not supported; save one plain array a file")
 	}
-	var err error
-	if r.dtype, err = parseDtype(descr[2]); err != nil {
-		return err
-	}
 	var dims []int64
 	for _, s := range strings.Split(shape[1], ",") {
 		s = strings.TrimSuffix(strings.TrimSpace(s), "L")
@@ -128,8 +146,23 @@ func (r *npyReader) parseHeader(h string) error {
 		}
 		dims = append(dims, d)
 	}
-	if order[1] == "True" && len(dims) > 1 {
-		return fmt.Errorf("the array is in Fortran order (column by column); save it with numpy.save(file, numpy.ascontiguousarray(a))")
+	return r.describe(descr[2], order[1] == "True", dims)
+}
+
+// describe sets the column that an array of this type and shape makes.
+func (r *npyReader) describe(descr string, fortran bool, dims []int64) (err error) {
+	if r.dtype, err = parseDtype(descr); err != nil {
+		return err
+	}
+	if r.fortran = fortran && len(dims) > 1; r.fortran {
+		if _, ok := r.data.(io.ReaderAt); !ok {
+			return fmt.Errorf("the array is in Fortran order (column by column) and compressed; save it with numpy.savez, or numpy.ascontiguousarray(a)")
+		}
+	}
+	for _, d := range dims {
+		if d < 0 {
+			return fmt.Errorf("shape %v: the file is corrupt", dims)
+		}
 	}
 	t := value.Type{}
 	switch len(dims) {
@@ -151,9 +184,9 @@ func (r *npyReader) parseHeader(h string) error {
 	}
 	rowBytes := int64(r.width) * int64(r.dtype.size)
 	if rowBytes == 0 || r.rows > math.MaxInt64/2/rowBytes {
-		return fmt.Errorf("npy shape (%s) of %s: the file is corrupt", shape[1], r.dtype.string)
+		return fmt.Errorf("shape %v of %s: the file is corrupt", dims, r.dtype.string)
 	}
-	r.cols = []Column{{baseName(r.path), t}}
+	r.cols = []Column{{r.name, t}}
 	r.decoded = &value.Column{Type: t}
 	r.batch = &value.Batch{Cols: []*value.Column{r.decoded}}
 	return nil
@@ -192,6 +225,11 @@ func parseDtype(s string) (dtype, error) {
 		ok = true
 	case 'U':
 		d.size, ok = 4*size, true
+	case 'V':
+		if size != 2 {
+			return d, fmt.Errorf("element type %q is not supported; of raw bytes only those of bfloat16 (V2) are", s)
+		}
+		d.kind, d.bfloat, d.string, ok = 'f', true, "bfloat16", true
 	case 'M':
 		ok = size == 8
 		count := int64(1)
@@ -199,8 +237,22 @@ func parseDtype(s string) (dtype, error) {
 			count, _ = strconv.ParseInt(m[4], 10, 32)
 		}
 		switch m[5] {
+		case "":
+			return d, fmt.Errorf("element type %q is a time without a unit; save it as datetime64[us]", s)
+		case "Y":
+			d.months, d.unit = 12, count
+		case "M":
+			d.months, d.unit = 1, count
+		case "W":
+			d.unit = count * 7 * 86400e6
+		case "ps":
+			d.fraction, d.unit = 1e6, count
+		case "fs":
+			d.fraction, d.unit = 1e9, count
+		case "as":
+			d.fraction, d.unit = 1e12, count
 		case "ns":
-			d.nanos, d.unit = true, count
+			d.fraction, d.unit = 1e3, count
 		case "us":
 			d.unit = count
 		case "ms":
@@ -255,7 +307,7 @@ func (r *npyReader) Next(ctx context.Context) (*value.Batch, error) {
 		r.buf = make([]byte, n*rowBytes)
 	}
 	b := r.buf[:n*rowBytes]
-	if got, err := io.ReadFull(r.input, b); err != nil {
+	if got, err := r.read(b, n); err != nil {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			missing := (r.rows-r.next)*int64(rowBytes) - int64(got)
 			return nil, fmt.Errorf("%s: the file is truncated: it ends in row %d of %d; %d bytes are missing", r.path, r.next+int64(got/rowBytes)+1, r.rows, missing)
@@ -268,6 +320,29 @@ func (r *npyReader) Next(ctx context.Context) (*value.Batch, error) {
 	r.next += int64(n)
 	r.batch.Len = n
 	return r.batch, nil
+}
+
+// read reads the elements of the next n rows into b, row by row.
+func (r *npyReader) read(b []byte, n int) (int, error) {
+	if !r.fortran {
+		return io.ReadFull(r.data, b)
+	}
+	size := r.dtype.size
+	if cap(r.column) < n*size {
+		r.column = make([]byte, n*size)
+	}
+	col := r.column[:n*size]
+	for k := range r.width {
+		at := r.at + (int64(k)*r.rows+r.next)*int64(size)
+		if _, err := r.data.(io.ReaderAt).ReadAt(col, at); err != nil {
+			return 0, err
+		}
+		for i := range n {
+			copy(b[(i*r.width+k)*size:], col[i*size:(i+1)*size])
+		}
+	}
+	r.done.Add(int64(len(b)))
+	return len(b), nil
 }
 
 // decode turns n rows into the column.
@@ -308,12 +383,7 @@ func (r *npyReader) decode(b []byte, n int) error {
 				c.Append(i, value.Value{})
 				continue
 			}
-			us := t
-			if d.nanos {
-				us = t * d.unit / 1000
-			} else if us = t * d.unit; us/d.unit != t {
-				us = math.MaxInt64
-			}
+			us := d.micros(t)
 			if us < value.MinTimestamp || us > value.MaxTimestamp {
 				return fmt.Errorf("row %d: the time is out of range for TIMESTAMP (years 1 to 9999)", r.next+int64(i)+1)
 			}
@@ -329,6 +399,30 @@ func (r *npyReader) decode(b []byte, n int) error {
 		}
 	}
 	return nil
+}
+
+// micros returns a time in microseconds, rounded down as numpy does; MaxInt64 when it is
+// far out of range.
+func (d *dtype) micros(t int64) int64 {
+	n := t * d.unit
+	if t != 0 && n/t != d.unit {
+		return math.MaxInt64
+	}
+	switch {
+	case d.fraction > 0:
+		us := n / d.fraction
+		if n%d.fraction < 0 {
+			us--
+		}
+		return us
+	case d.months > 0:
+		m := n * d.months
+		if m/d.months != n || m < -12*2000 || m > 12*9000 {
+			return math.MaxInt64
+		}
+		return time.Date(1970, time.Month(1+m), 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+	}
+	return n
 }
 
 func textAt(b []byte, d dtype) (string, bool) {
@@ -378,6 +472,8 @@ func floatAt(b []byte, d dtype) float64 {
 			return float64(uint64(x))
 		}
 		return float64(x)
+	case d.bfloat:
+		return float64(math.Float32frombits(uint32(d.order.Uint16(b)) << 16))
 	case d.size == 2:
 		return float64(halfToFloat(d.order.Uint16(b)))
 	case d.size == 4:
@@ -394,7 +490,7 @@ func elementText(b []byte, d dtype) string {
 // a finite float32, or -1.
 func decodeFloats(dst []float32, b []byte, d dtype) int {
 	switch {
-	case d.kind == 'f' && d.size == 2 && d.order == binary.LittleEndian:
+	case d.kind == 'f' && d.size == 2 && !d.bfloat && d.order == binary.LittleEndian:
 		halvesToFloats(dst, b)
 	case d.kind == 'f' && d.size == 4 && d.order == binary.LittleEndian:
 		b = b[:4*len(dst)]

@@ -26,6 +26,8 @@ type Options struct {
 	Quote     rune   // csv, tsv; 0 = "
 	Null      string // csv, tsv: what stands for NULL, written without quotes
 
+	Member string // npz, safetensors: which of the arrays
+
 	// Gallery.
 	Title     string // of the page
 	Image     string // template of a picture's file or URL: 'dogs/{id}.jpg'
@@ -204,6 +206,8 @@ func (o *Options) set(name string, opt Option) (err error) {
 		if o.Null, err = optText(opt); err == nil && strings.ContainsAny(o.Null, "\"\r\n") {
 			err = fmt.Errorf("option NULL can't have a quote or a line break in it")
 		}
+	case "member":
+		o.Member, err = optText(opt)
 	case "title":
 		o.Title, err = optText(opt)
 	case "image":

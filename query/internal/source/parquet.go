@@ -15,32 +15,50 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
+	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// parquetReader reads the columns of a parquet file that have a type here:
-// scalars, and lists of numbers of equal length as vectors. Other nested columns
-// are not there. Only what is projected is read.
+// parquetReader reads the columns of a parquet file: scalars; lists of numbers of equal
+// length as vectors; the fields of a struct as columns of their own, named a.b; other
+// lists and maps as JSON. Only what is projected is read.
 type parquetReader struct {
 	*input
-	file   *parquet.File
-	leaves []parquetLeaf // one for each of all
-	all    []Column
-	cols   []Column
-	scan   []*leafScan
-	rows   int64
-	next   int64
-	batch  *value.Batch
+	file  *parquet.File
+	made  []parquetColumn // one for each of all
+	all   []Column
+	cols  []Column
+	scan  []rowScan
+	rows  int64
+	next  int64
+	batch *value.Batch
 }
 
-// parquetLeaf is a leaf of the file's schema that makes a column.
+// parquetColumn is where a column comes from: a leaf, or several put together.
+type parquetColumn struct {
+	leaf   parquetLeaf
+	nested *nested
+}
+
+// convert turns a value of the file into one of a column.
+type convert = func(parquet.Value) (value.Value, error)
+
+// parquetLeaf is a leaf of the file's schema.
 type parquetLeaf struct {
 	index   int // of the leaf
-	maxDef  int
+	maxDef  int // definition level of a value that is there
 	list    bool
-	convert func(parquet.Value) (value.Value, error)
+	listDef int // of a list: level from which on there is one
+	itemDef int // and from which on it has an element
+	convert convert
+}
+
+// rowScan reads a column row by row.
+type rowScan interface {
+	row(c *value.Column, i int) error
+	close()
 }
 
 func openParquet(path string, _ Options) (r Reader, err error) {
@@ -62,6 +80,9 @@ func openParquet(path string, _ Options) (r Reader, err error) {
 		return nil, fmt.Errorf("%s: not a parquet file, or a damaged one: %w", path, err)
 	}
 	p := &parquetReader{input: in, file: f, rows: f.NumRows()}
+	if err := firstError(mendLZ4(f.Root()), p.checkPages()); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if err := p.schema(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -89,70 +110,186 @@ func (in *input) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// schema finds the columns.
-func (r *parquetReader) schema() error {
-	for _, top := range r.file.Root().Columns() {
-		leaf, list := top, false
-		if !top.Leaf() {
-			// A list is a group of one repeated group of one element.
-			for !leaf.Leaf() && len(leaf.Columns()) == 1 {
-				leaf = leaf.Columns()[0]
-			}
-			list = true
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
 		}
-		if !leaf.Leaf() || leaf.MaxRepetitionLevel() > 1 {
-			continue
-		}
-		list = list || leaf.MaxRepetitionLevel() == 1
-		if list && leaf.MaxRepetitionLevel() != 1 {
-			continue // a struct of one field
-		}
-		kind, convert := parquetType(leaf.Type())
-		if convert == nil || list && kind != value.Real && kind != value.Integer {
-			continue
-		}
-		l := parquetLeaf{leaf.Index(), leaf.MaxDefinitionLevel(), list, convert}
-		t := value.Type{Kind: kind}
-		if list {
-			dim, err := r.firstDim(l)
-			if err != nil {
-				return fmt.Errorf("column %s: %w", top.Name(), err)
-			}
-			if dim > value.MaxDim {
-				continue
-			}
-			t = value.Type{Kind: value.Vector, Dim: max(dim, 1)}
-		}
-		r.leaves = append(r.leaves, l)
-		r.all = append(r.all, Column{top.Name(), t})
 	}
 	return nil
 }
 
-// firstDim returns the length of the first list that is not NULL, 0 if there is
-// none.
-func (r *parquetReader) firstDim(l parquetLeaf) (int, error) {
+// maxPage bounds a page, which is read and decompressed as a whole.
+const maxPage = 256 << 20
+
+// checkPages refuses files with pages that would take too much memory. Pages are looked
+// at only in column chunks that are larger than one may be.
+func (r *parquetReader) checkPages() error {
+	for g, group := range r.file.Metadata().RowGroups {
+		for _, c := range group.Columns {
+			m := &c.MetaData
+			if m.TotalUncompressedSize <= maxPage {
+				continue
+			}
+			at := m.DataPageOffset
+			if d := m.DictionaryPageOffset; d > 0 && d < at {
+				at = d
+			}
+			end := at + m.TotalCompressedSize
+			for at < end {
+				var h format.PageHeader
+				head := &headerReader{r: io.NewSectionReader(r.input.f, at, min(end-at, 1<<20))}
+				if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(head)).Decode(&h); err != nil {
+					return fmt.Errorf("row group %d, column %s: a page's header can't be read: %w", g+1, strings.Join(m.PathInSchema, "."), err)
+				}
+				if size := max(h.UncompressedPageSize, h.CompressedPageSize); size > maxPage || h.CompressedPageSize < 0 {
+					return fmt.Errorf("row group %d, column %s: a page of %d MiB; pages are read as a whole, so at most %d MiB are taken; write the file with smaller pages or row groups",
+						g+1, strings.Join(m.PathInSchema, "."), size>>20, maxPage>>20)
+				}
+				at += head.n + int64(h.CompressedPageSize)
+			}
+		}
+	}
+	return nil
+}
+
+// headerReader counts the bytes of a header, which are read one by one.
+type headerReader struct {
+	r io.Reader
+	n int64
+}
+
+func (h *headerReader) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	h.n += int64(n)
+	return n, err
+}
+
+func (h *headerReader) ReadByte() (byte, error) {
+	var b [1]byte
+	_, err := io.ReadFull(h, b[:])
+	return b[0], err
+}
+
+// schema finds the columns.
+func (r *parquetReader) schema() error {
+	for _, top := range r.file.Root().Columns() {
+		if err := r.columnsOf(top, top.Name()); err != nil {
+			return fmt.Errorf("column %s: %w", top.Name(), err)
+		}
+	}
+	return nil
+}
+
+// columnsOf finds the columns that a node makes.
+func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
+	kind, conv := value.Null, convert(nil)
+	item, list := node, false // the elements of a list, and the node that repeats
+	repeated := node
+	switch inner := listOf(node); {
+	case inner != nil:
+		item, repeated, list = inner.Columns()[0], inner, true
+	case node.Repeated():
+		list = true
+	case !node.Leaf() && len(node.Columns()) == 1 && node.Columns()[0].Repeated() && node.Columns()[0].Leaf():
+		item, list = node.Columns()[0], true // a list as old writers make it
+		repeated = item
+	}
+	if item.Leaf() {
+		kind, conv = r.kindOf(item)
+	}
+	flat := repeated.MaxRepetitionLevel() == 0 || list && repeated.MaxRepetitionLevel() == 1 && item.MaxRepetitionLevel() == 1
+	switch {
+	case item.Leaf() && conv == nil:
+		return fmt.Errorf("its type %v is not known", item.Type())
+	case item.Leaf() && !list && flat:
+		r.add(name, value.Type{Kind: kind}, parquetColumn{leaf: parquetLeaf{index: item.Index(), maxDef: item.MaxDefinitionLevel(), convert: conv}})
+		return nil
+	case item.Leaf() && list && flat && (kind == value.Real || kind == value.Integer):
+		l := parquetLeaf{index: item.Index(), maxDef: item.MaxDefinitionLevel(), list: true, itemDef: repeated.MaxDefinitionLevel(), convert: conv}
+		l.listDef = l.itemDef - 1
+		dim, even, err := r.dimensions(l)
+		if err != nil {
+			return err
+		}
+		if dim <= value.MaxDim && (even || kind == value.Real) {
+			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1)}, parquetColumn{leaf: l})
+			return nil
+		}
+	case !node.Leaf() && !list && mapOf(node) == nil && len(node.Columns()) > 0 && node.MaxRepetitionLevel() == 0:
+		for _, k := range node.Columns() {
+			if err := r.columnsOf(k, name+"."+k.Name()); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	n, ok := newNested(node, r.kindOf)
+	if !ok {
+		return errors.New("it holds values of a type that is not known")
+	}
+	r.add(name, value.Type{Kind: value.JSON}, parquetColumn{nested: n})
+	return nil
+}
+
+func (r *parquetReader) add(name string, t value.Type, c parquetColumn) {
+	r.all = append(r.all, Column{name, t})
+	r.made = append(r.made, c)
+}
+
+// kindOf returns the kind of a leaf. The library forgets that bytes are FLOAT16, which
+// the file's own schema still says.
+func (r *parquetReader) kindOf(c *parquet.Column) (value.Kind, convert) {
+	n := -1
+	for _, e := range r.file.Metadata().Schema {
+		if !e.Type.Valid {
+			continue // a group
+		}
+		if n++; n != c.Index() {
+			continue
+		}
+		if _, ok := e.LogicalType.Value.(*format.Float16Type); ok {
+			return value.Real, func(v parquet.Value) (value.Value, error) {
+				b := v.ByteArray()
+				if len(b) != 2 {
+					return value.Value{}, fmt.Errorf("a FLOAT16 of %d bytes", len(b))
+				}
+				return value.Float(float64(halfToFloat(binary.LittleEndian.Uint16(b)))), nil
+			}
+		}
+	}
+	return parquetType(c.Type())
+}
+
+// dimensions returns the length of the first list that is there, 0 if there is none, and
+// whether the file may hold only lists of that length.
+func (r *parquetReader) dimensions(l parquetLeaf) (dim int, even bool, err error) {
 	s := newLeafScan(r.file, l)
 	defer s.close()
 	n := 0
 	for {
 		v, err := s.peek()
-		if err == io.EOF {
-			return n, nil
+		if err == io.EOF || err == nil && n > 0 && v.RepetitionLevel() == 0 {
+			break
 		}
 		if err != nil {
-			return 0, err
-		}
-		if n > 0 && v.RepetitionLevel() == 0 {
-			return n, nil
+			return 0, false, err
 		}
 		s.pos++
-		if v.DefinitionLevel() == l.maxDef {
-			if n++; n > value.MaxDim {
-				return n, nil
-			}
+		if v.DefinitionLevel() >= l.itemDef {
+			n++
+		}
+		if n > value.MaxDim {
+			return n, false, nil
 		}
 	}
+	values := int64(0)
+	for _, g := range r.file.RowGroups() {
+		values += g.ColumnChunks()[l.index].NumValues()
+	}
+	// A list that is NULL is one entry, or as many as others have. Integers one by one are
+	// rather lists of their own.
+	return n, n > 1 && values <= r.rows*int64(n) && (values-r.rows)%int64(max(n-1, 1)) == 0, nil
 }
 
 // converted names the annotations of files from before logical types.
@@ -335,16 +472,24 @@ func (s *leafScan) close() {
 
 func (r *parquetReader) Columns() []Column { return r.cols }
 func (r *parquetReader) Rows() int64       { return r.rows }
+func (r *parquetReader) Named() bool       { return true }
 
 func (r *parquetReader) Project(cols []int, _ []value.Type) error {
 	out, err := project(r.all, cols)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
+	for _, s := range r.scan {
+		s.close()
+	}
 	r.cols, r.batch = out, newBatch(out)
 	r.scan = nil
 	for _, c := range cols {
-		r.scan = append(r.scan, newLeafScan(r.file, r.leaves[c]))
+		if n := r.made[c].nested; n != nil {
+			r.scan = append(r.scan, n.scan(r.file))
+		} else {
+			r.scan = append(r.scan, newLeafScan(r.file, r.made[c].leaf))
+		}
 	}
 	r.done.Store(0)
 	return nil
@@ -395,12 +540,16 @@ func (s *leafScan) row(c *value.Column, i int) error {
 		return nil
 	}
 	d, count := c.Type.Dim, 0
-	empty := v.DefinitionLevel() < s.leaf.maxDef
+	null := v.DefinitionLevel() < s.leaf.listDef
 	for {
-		if !empty {
-			if v.IsNull() {
-				return fmt.Errorf("element %d of the vector is NULL", count+1)
-			}
+		switch def := v.DefinitionLevel(); {
+		case null && def < s.leaf.listDef:
+			// A NULL array is one entry or, as DuckDB writes it, one for each element.
+		case def < s.leaf.itemDef:
+			return errors.New("the vector has no elements")
+		case def < s.leaf.maxDef:
+			return fmt.Errorf("element %d of the vector is NULL", count+1)
+		default:
 			x, err := s.leaf.convert(v)
 			if err != nil {
 				return err
@@ -412,9 +561,8 @@ func (s *leafScan) row(c *value.Column, i int) error {
 			if y := float32(f); y-y != 0 {
 				return fmt.Errorf("element %d of the vector is %v; only finite numbers that float32 can hold are allowed", count+1, f)
 			}
-			c.Vecs = append(c.Vecs, float32(f))
-			if count++; count > d {
-				break
+			if count++; count <= d {
+				c.Vecs = append(c.Vecs, float32(f))
 			}
 		}
 		if v, err = s.peek(); err == io.EOF || err == nil && v.RepetitionLevel() == 0 {
@@ -423,11 +571,8 @@ func (s *leafScan) row(c *value.Column, i int) error {
 			return err
 		}
 		s.pos++
-		if v.DefinitionLevel() < s.leaf.maxDef {
-			return fmt.Errorf("element %d of the vector is NULL", count+1)
-		}
 	}
-	if empty && count == 0 {
+	if null {
 		c.Append(i, value.Value{})
 		return nil
 	}

@@ -48,6 +48,13 @@ type Reader interface {
 	Close() error
 }
 
+// Named reports whether the columns of a reader have names that the file gives them, so
+// that they can be found by name; else they are known by their order.
+func Named(r Reader) bool {
+	n, ok := r.(interface{ Named() bool })
+	return ok && n.Named()
+}
+
 // Writer writes a file of its own format. Nothing is to be seen at the file's
 // place before Close: a file that was there is replaced as a whole or not at
 // all. One of Close and Abort has to be called. It is not safe for concurrent use.
@@ -73,13 +80,15 @@ type fileFormat struct {
 // formats is the table: add a format here.
 func formats() []fileFormat {
 	csv := []string{"header", "delimiter", "null", "quote"}
+	member := []string{"member"}
 	return []fileFormat{
-		{name: "npy", exts: []string{".npy"}, open: openNPY, create: createNPY},
+		{name: "npy", exts: []string{".npy", ".npz"}, options: member, open: openNPY, create: createNPY},
 		{name: "csv", exts: []string{".csv"}, options: csv, exports: csv, open: openCSV, create: createCSV},
 		{name: "tsv", exts: []string{".tsv", ".tab"}, options: csv, exports: csv, open: openCSV, create: createCSV},
 		{name: "jsonl", exts: []string{".jsonl", ".ndjson"}, open: openJSONL, create: createJSONL},
 		{name: "parquet", exts: []string{".parquet", ".pq"}, open: openParquet, create: createParquet},
-		{name: "fvecs", exts: []string{".fvecs"}, open: openFvecs},
+		{name: "fvecs", exts: []string{".fvecs", ".bvecs", ".ivecs"}, open: openFvecs},
+		{name: "safetensors", exts: []string{".safetensors"}, options: member, open: openSafetensors},
 		{name: "html", exts: []string{".html", ".htm"}, exports: []string{"title", "image", "link", "credit", "thumbnail"}, create: createGallery},
 	}
 }
@@ -115,12 +124,26 @@ func find(name string) (fileFormat, error) {
 // FormatOf returns the format that a file's ending stands for.
 func FormatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
+	inner := strings.ToLower(filepath.Ext(uncompressed(path)))
 	for _, f := range formats() {
 		for _, e := range f.exts {
+			if inner != ext && inner == e {
+				switch f.name {
+				case "csv", "tsv", "jsonl":
+					return f.name, nil
+				}
+				return "", fmt.Errorf("%s: a compressed %s file can't be read; decompress it first (csv, tsv and jsonl may be compressed)", path, f.name)
+			}
 			if ext == e || f.name == "tsv" && strings.HasPrefix(ext, ".tsv0") { // numbered parts of an export
 				return f.name, nil
 			}
 		}
+	}
+	switch ext {
+	case ".hdf5", ".h5":
+		return "", fmt.Errorf("%s: HDF5 is not read; save its arrays as .npy (python: numpy.save('train.npy', h5py.File('x.hdf5')['train']))", path)
+	case ".json":
+		return "", fmt.Errorf("%s: the ending does not tell whether it is jsonl (one object a line) or one JSON array of objects; both are read with (FORMAT jsonl), or by read_jsonl", path)
 	}
 	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s; html to write a gallery", path, strings.Join(Formats(false), ", "))
 }
@@ -135,7 +158,14 @@ func Open(path, format string, o Options) (Reader, error) {
 		return nil, fmt.Errorf("%s: %s files can't be read, only written; readable are %s", path, f.name, strings.Join(Formats(false), ", "))
 	}
 	o.format = f.name
-	return f.open(path, o)
+	paths, err := expand(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 1 {
+		return f.open(paths[0], o)
+	}
+	return openAll(paths, func(p string) (Reader, error) { return f.open(p, o) })
 }
 
 // Create begins a file. format may be empty: the ending decides.

@@ -7,14 +7,16 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// csvWriter writes RFC 4180 rows ending in a newline. NULL is an empty field,
-// the empty text is "", as PostgreSQL's COPY writes and reads them.
+// csvWriter writes RFC 4180 rows ending in a newline, with commas or tabs. NULL is an
+// empty field, the empty text is "", as COPY writes and reads them.
 type csvWriter struct {
-	w *bufio.Writer
-	o *Options
+	w     *bufio.Writer
+	o     *Options
+	delim byte
 }
 
-func newCSV(w *bufio.Writer, o *Options) Renderer { return &csvWriter{w, o} }
+func newCSV(w *bufio.Writer, o *Options) Renderer { return &csvWriter{w, o, ','} }
+func newTSV(w *bufio.Writer, o *Options) Renderer { return &csvWriter{w, o, '\t'} }
 
 func (c *csvWriter) Begin(cols []Column) error {
 	if c.o.NoHead {
@@ -22,7 +24,7 @@ func (c *csvWriter) Begin(cols []Column) error {
 	}
 	for i, col := range cols {
 		if i > 0 {
-			c.w.WriteByte(',')
+			c.w.WriteByte(c.delim)
 		}
 		c.field(col.Name)
 	}
@@ -32,7 +34,7 @@ func (c *csvWriter) Begin(cols []Column) error {
 func (c *csvWriter) Row(vals []value.Value) error {
 	for i, v := range vals {
 		if i > 0 {
-			c.w.WriteByte(',')
+			c.w.WriteByte(c.delim)
 		}
 		if !v.IsNull() {
 			c.field(Text(v))
@@ -42,7 +44,7 @@ func (c *csvWriter) Row(vals []value.Value) error {
 }
 
 func (c *csvWriter) field(s string) {
-	if s != "" && s != `\.` && !strings.ContainsAny(s, ",\"\r\n") && s[0] != ' ' && s[len(s)-1] != ' ' {
+	if s != "" && s != `\.` && !strings.ContainsAny(s, "\t\"\r\n") && strings.IndexByte(s, c.delim) < 0 && s[0] != ' ' && s[len(s)-1] != ' ' {
 		c.w.WriteString(s)
 		return
 	}

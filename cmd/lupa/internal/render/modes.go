@@ -8,7 +8,7 @@ func Modes() []Mode {
 		{"markdown", "a Markdown table", true, newMarkdown},
 		{"line", "one value a line, a blank line between rows", true, newLine},
 		{"csv", "comma-separated, NULL empty and the empty text quoted", false, newCSV},
-		{"tsv", `tab-separated, NULL as \N, tabs and newlines as \t and \n`, false, newTSV},
+		{"tsv", `as csv, with tabs`, false, newTSV},
 		{"json", "one array of objects", false, newJSON},
 		{"jsonl", "one object a line", false, newJSONLines},
 		{"html", "an HTML table", false, newHTML},

@@ -1,0 +1,148 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// expand returns the files that a path stands for: itself, or where it is a pattern and
+// no file has that very name, all that match it, in order.
+func expand(path string) ([]string, error) {
+	if !strings.ContainsAny(path, "*?[") {
+		return []string{path}, nil
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return []string{path}, nil
+	}
+	names, err := filepath.Glob(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: not a pattern: %w", path, err)
+	}
+	names = slices.DeleteFunc(names, func(n string) bool {
+		st, err := os.Stat(n)
+		return err == nil && st.IsDir()
+	})
+	if len(names) == 0 {
+		return nil, fileError(path, os.ErrNotExist)
+	}
+	return names, nil
+}
+
+// chain reads files of one kind, one after the other. The first says which columns
+// there are; the others have them too, in any order where their names are known.
+type chain struct {
+	open   func(path string) (Reader, error)
+	paths  []string // of files that come after the one being read
+	at     Reader
+	first  []Column // of the first file
+	named  bool
+	pick   []int
+	types  []value.Type
+	cols   []Column
+	path   string
+	rows   int64
+	done   int64 // bytes of files that were read to their ends
+	total  int64
+	before int64
+}
+
+func openAll(paths []string, open func(string) (Reader, error)) (Reader, error) {
+	r, err := open(paths[0])
+	if err != nil {
+		return nil, err
+	}
+	c := &chain{open: open, paths: paths[1:], at: r, first: r.Columns(), named: Named(r), path: paths[0], rows: -1}
+	for _, p := range paths {
+		if st, err := os.Stat(p); err == nil {
+			c.total += st.Size()
+		}
+	}
+	for i := range c.first {
+		c.pick = append(c.pick, i)
+	}
+	c.cols = r.Columns()
+	return c, nil
+}
+
+func (c *chain) Columns() []Column { return c.cols }
+func (c *chain) Rows() int64       { return c.rows }
+func (c *chain) Named() bool       { return c.named }
+
+func (c *chain) Project(cols []int, types []value.Type) error {
+	if err := c.at.Project(cols, types); err != nil {
+		return err
+	}
+	c.pick, c.types, c.cols = cols, types, c.at.Columns()
+	return nil
+}
+
+func (c *chain) Progress() (done, total int64) {
+	done, _ = c.at.Progress()
+	return c.done + done, c.total
+}
+
+func (c *chain) Next(ctx context.Context) (*value.Batch, error) {
+	for {
+		b, err := c.at.Next(ctx)
+		if b != nil || err != nil || len(c.paths) == 0 {
+			return b, err
+		}
+		if err := c.advance(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// advance opens the next file.
+func (c *chain) advance() error {
+	_, size := c.at.Progress()
+	c.done += size
+	if err := c.at.Close(); err != nil {
+		return err
+	}
+	c.at = closed{}
+	path := c.paths[0]
+	r, err := c.open(path)
+	if err != nil {
+		return err
+	}
+	c.at, c.paths = r, c.paths[1:]
+	there := r.Columns()
+	cols := make([]int, len(c.pick))
+	for i, k := range c.pick {
+		cols[i] = k
+		if c.named {
+			cols[i] = slices.IndexFunc(there, func(x Column) bool { return x.Name == c.first[k].Name })
+		}
+		if cols[i] < 0 || cols[i] >= len(there) {
+			return fmt.Errorf("%s has no column %s, which %s has", path, c.first[k].Name, c.path)
+		}
+	}
+	types := make([]value.Type, len(cols))
+	for i, x := range c.cols {
+		types[i] = x.Type
+	}
+	if err := r.Project(cols, types); err != nil {
+		return err
+	}
+	for i, x := range r.Columns() {
+		if x.Type != c.cols[i].Type {
+			return fmt.Errorf("%s: column %s is %v, in %s it is %v", path, x.Name, x.Type, c.path, c.cols[i].Type)
+		}
+	}
+	return nil
+}
+
+func (c *chain) Close() error { return c.at.Close() }
+
+// closed stands for a file that was read.
+type closed struct{ Reader }
+
+func (closed) Close() error             { return nil }
+func (closed) Progress() (int64, int64) { return 0, 0 }

@@ -1,0 +1,315 @@
+//go:build !noparquet
+
+package source
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+const outside = "testdata/outside"
+
+// read opens a file and reads all of it.
+func read(t *testing.T, path string, o Options) (names []string, rows [][]value.Value) {
+	t.Helper()
+	r, err := Open(path, "", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, c := range r.Columns() {
+		names = append(names, c.Name)
+	}
+	rows, err = readAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names, rows
+}
+
+// What DuckDB wrote, in every compression and both versions of pages, is what DuckDB
+// says it wrote.
+func TestParquetOfDuckDB(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(outside, "parquet.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want [][]any
+	if err := json.Unmarshal(b, &want); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(outside, "duckdb_*.parquet"))
+	if len(files) != 12 {
+		t.Fatalf("%d files", len(files))
+	}
+	columns := []string{"i32", "i64", "u8", "f64", "f32", "b", "few", "many", "bytes", "ts", "d", "dec", "holes", "vec", "vec_holes", "texts", "image.bytes", "image.path", "m", "deep", "ragged"}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			names, rows := read(t, file, Options{})
+			if !slices.Equal(names, columns) {
+				t.Fatalf("columns %v", names)
+			}
+			if len(rows) != len(want) {
+				t.Fatalf("%d rows of %d", len(rows), len(want))
+			}
+			for i, row := range rows {
+				for k, v := range row {
+					got, w := any(nil), want[i][k]
+					switch name := columns[k]; {
+					case v.IsNull():
+					case v.Kind() == value.Integer || v.Kind() == value.Real:
+						if s, ok := w.(string); ok {
+							got, w = v.String(), s
+							break
+						}
+						f, _ := value.ParseReal(v.String())
+						got = f
+					case v.Kind() == value.Boolean:
+						got = v.Bool()
+					case v.Kind() == value.Blob:
+						got = strings.ToUpper(hex.EncodeToString([]byte(v.Str())))
+					case name == "d":
+						got = strings.TrimSuffix(v.String(), " 00:00:00")
+					case v.Kind() == value.Vector:
+						got = v.String()
+						x, err := value.ParseVector(nil, w.(string))
+						if err != nil {
+							t.Fatal(err)
+						}
+						w = value.Vec(x).String()
+					default:
+						got = v.String()
+					}
+					if got != w {
+						t.Fatalf("row %d, %s: %v, DuckDB says %v", i+1, columns[k], got, w)
+					}
+				}
+			}
+		})
+	}
+}
+
+// What Arrow Go and DuckDB wrote of types that readers get wrong.
+func TestParquetOfOthers(t *testing.T) {
+	_, rows := read(t, filepath.Join(outside, "lz4_required_arrow.parquet"), Options{})
+	ids := map[string]bool{}
+	for _, r := range rows {
+		ids[r[0].String()] = true
+	}
+	if len(rows) != 2000 || len(ids) != 2000 {
+		t.Errorf("LZ4_RAW: %d rows, %d ids", len(rows), len(ids))
+	}
+	_, rows = read(t, filepath.Join(outside, "float16_fixed_list.parquet"), Options{})
+	if got := rows[0][1].String(); got != "[0,0.25,0.5,0.75]" {
+		t.Errorf("float16 in lists: %s", got)
+	}
+	_, rows = read(t, filepath.Join(outside, "array_null_duckdb.parquet"), Options{})
+	for i, want := range []string{"[0.1,0.2,0.3]", "", "[1,2,3]", ""} {
+		if v := rows[i][1]; v.IsNull() != (want == "") || !v.IsNull() && v.String() != want {
+			t.Errorf("row %d of an ARRAY with NULLs: %v", i+1, v)
+		}
+	}
+	names, rows := read(t, filepath.Join(outside, "types_arrow.parquet"), Options{})
+	if i := slices.Index(names, "f16"); i < 0 || rows[0][i].String() != "1.5" {
+		t.Errorf("float16: %v", rows[0])
+	}
+	names, _ = read(t, filepath.Join(outside, "image_struct.parquet"), Options{})
+	if !slices.Contains(names, "image.bytes") || !slices.Contains(names, "image.path") {
+		t.Errorf("struct: %v", names)
+	}
+}
+
+// Arrays as numpy says they are.
+func TestArraysOfNumpy(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(outside, "arrays.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var arrays map[string][]any
+	if err := json.Unmarshal(b, &arrays); err != nil {
+		t.Fatal(err)
+	}
+	if len(arrays) < 20 {
+		t.Fatalf("%d arrays", len(arrays))
+	}
+	same := func(v value.Value, w any) bool {
+		switch w := w.(type) {
+		case nil:
+			return v.IsNull()
+		case float64:
+			f, err := value.ParseReal(v.String())
+			return err == nil && f == w
+		case []any:
+			for i, x := range w {
+				if float64(v.Vec()[i]) != x.(float64) {
+					return false
+				}
+			}
+			return len(w) == len(v.Vec())
+		case string:
+			if v.Kind() == value.Timestamp {
+				p, err := value.ParseTimestamp(w)
+				return err == nil && v.Int() == p
+			}
+			return v.Str() == w
+		}
+		return false
+	}
+	for name, want := range arrays {
+		_, rows := read(t, filepath.Join(outside, name), Options{})
+		if len(rows) != len(want) {
+			t.Errorf("%s: %d rows of %d", name, len(rows), len(want))
+			continue
+		}
+		for i, w := range want {
+			if !same(rows[i][0], w) {
+				t.Errorf("%s, row %d: %v, numpy has %v", name, i+1, rows[i][0], w)
+			}
+		}
+	}
+	if _, err := Open(filepath.Join(outside, "two.npz"), "", Options{}); err == nil || !strings.Contains(err.Error(), "features, ids") {
+		t.Errorf("an archive of two arrays: %v", err)
+	}
+	if names, rows := read(t, filepath.Join(outside, "two.npz"), Options{Member: "ids"}); names[0] != "ids" || rows[0][0].Int() != 3 {
+		t.Errorf("a named array: %v %v", names, rows)
+	}
+	if _, rows := read(t, filepath.Join(outside, "one.npz"), Options{}); len(rows) != 4 || rows[3][0].Vec()[2] != 1.75 {
+		t.Errorf("a compressed archive: %v", rows)
+	}
+}
+
+// Tensors of safetensors, and the vectors of texmex, bytes and integers too.
+func TestOtherArrays(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name string, b []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	header := `{"__metadata__":{"a":"b"},"emb":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},"ids":{"dtype":"I64","shape":[1],"data_offsets":[8,16]}}`
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	b = append(b, header...)
+	for _, f := range []float32{1, -2, 0.5, 3} {
+		b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(f)>>16))
+	}
+	b = binary.LittleEndian.AppendUint64(b, 42)
+	tensors := put("m.safetensors", b)
+	if _, rows := read(t, tensors, Options{Member: "emb"}); fmt.Sprint(rows[0][0].Vec(), rows[1][0].Vec()) != "[1 -2] [0.5 3]" {
+		t.Errorf("safetensors: %v", rows)
+	}
+	if _, rows := read(t, tensors, Options{Member: "ids"}); rows[0][0].Int() != 42 {
+		t.Errorf("safetensors: %v", rows)
+	}
+	for _, bad := range []struct{ member, want string }{{"", "several tensors"}, {"nothing", "emb, ids"}} {
+		if _, err := Open(tensors, "", Options{Member: bad.member}); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%q: %v", bad.member, err)
+		}
+	}
+	bvecs := append(binary.LittleEndian.AppendUint32(nil, 3), 1, 200, 255)
+	if _, rows := read(t, put("a.bvecs", bvecs), Options{}); fmt.Sprint(rows[0][0].Vec()) != "[1 200 255]" {
+		t.Errorf("bvecs: %v", rows)
+	}
+	ints := binary.LittleEndian.AppendUint32(nil, 2)
+	ints = binary.LittleEndian.AppendUint32(ints, 7)
+	ints = binary.LittleEndian.AppendUint32(ints, 99)
+	if _, rows := read(t, put("a.ivecs", ints), Options{}); fmt.Sprint(rows[0][0].Vec()) != "[7 99]" {
+		t.Errorf("ivecs: %v", rows)
+	}
+	if _, err := Open(put("a.fvecs", ints), "", Options{}); err == nil || !strings.Contains(err.Error(), ".ivecs") {
+		t.Errorf("integers called fvecs: %v", err)
+	}
+}
+
+// csv as programs write it: line ends within quotes stay, delimiters and line ends are
+// recognised, and so are compressed files, JSON arrays and patterns of several files.
+func TestTextsAsPeopleHaveThem(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var gz bytes.Buffer
+	z := gzip.NewWriter(&gz)
+	z.Write([]byte("id,s\n1,a\n2,b\n"))
+	z.Close()
+	zst, _ := zstd.NewWriter(nil)
+	put("part-2.csv", "s,id\nz,4\n")
+	put("part-1.csv", "id,s\n3,y\n")
+	for _, c := range []struct {
+		path string
+		want string
+	}{
+		{put("crlf.csv", "id,s\r\n1,\"x\r\ny\"\r\n2,\"\n\"\r\n3,\"\r\"\r\n"), `id s | 1 "x\r\ny" | 2 "\n" | 3 "\r"`},
+		{put("cr.csv", "id,s\r1,a\r2,\"b\rc\"\r"), `id s | 1 "a" | 2 "b\rc"`},
+		{put("semi.csv", "id;s\n1;2,5\n2;3,5\n"), `id s | 1 "2,5" | 2 "3,5"`},
+		{put("tab.csv", "id\ts\n1\ta b\n"), `id s | 1 "a b"`},
+		{put("pipe.csv", "id|s\n1|a\n2|b\n"), `id s | 1 "a" | 2 "b"`},
+		{put("decimal.csv", "id;price;s\n1;1,5;a\n2;2;b\n"), `id price s | 1 "1,5" "a" | 2 "2" "b"`},
+		{put("pandas.csv", ",id,s\n0,7,a\n1,8,b\n"), `column1 id s | 0 7 "a" | 1 8 "b"`},
+		{put("upper.csv", "Filename,Caption\na.jpg,A dog\nb.jpg,Two cats\n"), `Filename Caption | "a.jpg" "A dog" | "b.jpg" "Two cats"`},
+		{put("one.csv", "s\na\n\nb\n\n"), `column1 | "s" | "a" | NULL | "b" | NULL`},
+		{put("none.csv", ""), "column1"},
+		{put("z.csv.gz", gz.String()), `id s | 1 "a" | 2 "b"`},
+		{put("z.jsonl.zst", string(zst.EncodeAll([]byte(`{"id":1,"s":"a"}`+"\n"), nil))), `id s | 1 "a"`},
+		{put("array.jsonl", " [\n {\"id\": 1, \"s\": \"a,]\\\"\"},\r\n{\"id\":2,\"s\":\"b\"}\n]\n"), `id s | 1 "a,]\"" | 2 "b"`},
+		{put("noarray.jsonl", "[]"), "column1"},
+		{filepath.Join(dir, "part-*.csv"), `id s | 3 "y" | 4 "z"`},
+		{put("a[1].csv", "id,s\n5,literally\n"), `id s | 5 "literally"`},
+	} {
+		names, rows := read(t, c.path, Options{Infer: true})
+		got := strings.Join(names, " ")
+		for _, r := range rows {
+			got += " |"
+			for _, v := range r {
+				switch {
+				case v.IsNull():
+					got += " NULL"
+				case v.Kind() == value.Text:
+					got += fmt.Sprintf(" %q", v.Str())
+				default:
+					got += " " + v.String()
+				}
+			}
+		}
+		if got != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", filepath.Base(c.path), got, c.want)
+		}
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"bad.jsonl", "[1,2]", "element 1 of the array: expected"},
+		{"cut.jsonl", `[{"id":1},`, "the JSON array has no end"},
+		{"more.jsonl", `[{"id":1}] x`, "something follows"},
+		{"bad.csv", `"id", "name"` + "\n", "line 1, character 7: a quote inside a field"},
+		{"bad.csv.gz", "id\n1\n", "not a .gz file"},
+		{"x.hdf5", "", "HDF5 is not read"},
+		{"x.parquet.gz", "", "decompress it first"},
+	} {
+		r, err := Open(put(c.name, c.text), "", Options{Infer: true})
+		if err == nil {
+			_, err = readAll(r)
+			r.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.name, err, c.want)
+		}
+	}
+}
