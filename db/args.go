@@ -12,7 +12,6 @@ import (
 	"reflect"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage/value"
@@ -99,10 +98,7 @@ func ToValue(v any) (Value, error) {
 		if x == nil {
 			return Value{}, nil
 		}
-		if !json.Valid(x) {
-			return Value{}, fmt.Errorf("not valid JSON: %.40q", x)
-		}
-		return value.RawJSON(string(x)), nil
+		return checkValue(value.RawJSON(string(x)))
 	case []byte:
 		if x == nil {
 			return Value{}, nil
@@ -185,12 +181,7 @@ func valueByKind(rv reflect.Value) (Value, error) {
 	return Value{}, fmt.Errorf("a %s can't be an argument; use a bool, number, string, []byte, []float32, time.Time, json.RawMessage, picture or nil", rv.Type())
 }
 
-func textValue(s string) (Value, error) {
-	if !utf8.ValidString(s) {
-		return Value{}, fmt.Errorf("text is not valid UTF-8: %.40q; give bytes as []byte", s)
-	}
-	return value.Str(s), nil
-}
+func textValue(s string) (Value, error) { return checkValue(value.Str(s)) }
 
 func vecValue(x []float32) (Value, error) {
 	if x == nil {
@@ -199,26 +190,18 @@ func vecValue(x []float32) (Value, error) {
 	return checkValue(value.Vec(append([]float32(nil), x...)))
 }
 
+// timeValue looks at the year first: far away, its microseconds overflow.
 func timeValue(t time.Time) (Value, error) {
-	if y := t.Year(); y < -290000 || y > 290000 {
-		return Value{}, fmt.Errorf("year %d is beyond TIMESTAMP", y)
+	if y := t.UTC().Year(); y < 1 || y > 9999 {
+		return Value{}, fmt.Errorf("year %d is out of range for TIMESTAMP (years 1 to 9999)", y)
 	}
-	return value.Time(t), nil
+	return checkValue(value.Time(t))
 }
 
-// checkValue refuses vectors that could not be stored either.
+// checkValue refuses what could not be stored either.
 func checkValue(v Value) (Value, error) {
-	if v.Kind() != value.Vector {
-		return v, nil
-	}
-	vec := v.Vec()
-	if len(vec) == 0 || len(vec) > value.MaxDim {
-		return Value{}, fmt.Errorf("vector has %d dimensions; 1 to %d are possible", len(vec), value.MaxDim)
-	}
-	for i, f := range vec {
-		if f != f || math.IsInf(float64(f), 0) {
-			return Value{}, fmt.Errorf("vector holds %v at position %d; only finite numbers are possible", f, i)
-		}
+	if err := v.Check(); err != nil {
+		return Value{}, err
 	}
 	return v, nil
 }

@@ -72,6 +72,11 @@ type (
 	// NotFiniteError: a vector with NaN or an infinity. Its fields are Table, Column
 	// and Row (of the input, from 0; -1 where it is not known).
 	NotFiniteError = storage.NotFiniteError
+	// ValueError: a value that its column's type can't be: TEXT or JSON that is not
+	// UTF-8, JSON that does not parse, a TIMESTAMP beyond the years 1 to 9999. Its
+	// fields are Table, Column, Row (of the input, from 0; -1 where it is not known)
+	// and Err (the rule).
+	ValueError = storage.ValueError
 	// NoTableError: there is no table of the name. Its field is Table.
 	NoTableError = storage.NoTableError
 	// NoColumnError: the table has no column of the name. Its fields are Table and

@@ -366,10 +366,8 @@ func (c *checker) values(t *Table, def *ColumnDef, col *value.Column, live *Bloc
 			}
 			continue
 		}
-		if def.Type.Kind == value.Vector {
-			if !finite(col.Vec(i)) {
-				c.badf(t, def.Name, where(), "the vector holds NaN or infinity")
-			}
+		if err := col.CheckRow(i); err != nil {
+			c.badf(t, def.Name, where(), "%v", err)
 			continue
 		}
 		if st == nil || !key.Indexable(def.Type.Kind) {

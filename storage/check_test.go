@@ -46,6 +46,7 @@ func TestCheckFinds(t *testing.T) {
 		{"a page is too short", func(e *storage.Editor) { e.Cut(e.Page(table, clip, 0)) }, "photos.clip, page 0"},
 		{"a page after the last", func(e *storage.Editor) { e.Copy(e.Page(table, clip, 0), e.Page(table, clip, 2)) }, "it lies after the last sealed block"},
 		{"a vector is not finite", func(e *storage.Editor) { e.Poison(e.Page(table, clip, 0)) }, "photos.clip, row 0"},
+		{"a text is not UTF-8", func(e *storage.Editor) { e.SetValue(e.Block(table, id, 0), text, 9, value.Str("x\xff")) }, "photos.id, row 9: text is not valid UTF-8"},
 		{"a tail row is gone", func(e *storage.Editor) { e.Delete(e.Row(table, 2200)) }, "photos, row 2200"},
 		{"a tail row is cut off", func(e *storage.Editor) { e.Cut(e.Row(table, 2200)) }, "photos, row 2200"},
 		{"a deleted tail row is back", func(e *storage.Editor) { e.Copy(e.Row(table, 2200), e.Row(table, 2100)) }, "photos, row 2100"},

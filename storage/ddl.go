@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -47,6 +48,9 @@ func (tx *Tx) changeTable(old, def *TableDef) error {
 func checkName(what, name string) error {
 	if name == "" || len(name) > maxName {
 		return &DefinitionError{fmt.Sprintf("the name of a %s has 1 to %d bytes, not %d", what, maxName, len(name))}
+	}
+	if !utf8.ValidString(name) {
+		return &DefinitionError{fmt.Sprintf("the name of a %s is not valid UTF-8: %q", what, name)}
 	}
 	return nil
 }
@@ -208,8 +212,9 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 		return &TypeError{t.def.Name, col.Name, fill.Type(), col.Type}
 	case !fill.IsNull() && fill.Type() != col.Type:
 		return &DimensionError{t.def.Name, col.Name, fill.Type().Dim, col.Type.Dim}
-	case fill.Kind() == value.Vector && !finite(fill.Vec()):
-		return &NotFiniteError{t.def.Name, col.Name, -1}
+	}
+	if err := fill.Check(); err != nil {
+		return invalid(t.def, &col, -1, err)
 	}
 	d := t.def.clone()
 	col.ID, col.fill, col.fillBlocks = d.nextID, fill, t.sealedBlocks()

@@ -105,6 +105,24 @@ func (e *NotFiniteError) Error() string {
 	return s
 }
 
+// ValueError says that a value breaks a rule of its column's type: TEXT and JSON that
+// are not UTF-8, JSON that does not parse, a TIMESTAMP beyond the years 1 to 9999.
+type ValueError struct {
+	Table, Column string
+	Row           int64 // position in the input, from 0; -1 when not known
+	Err           error // the rule
+}
+
+func (e *ValueError) Error() string {
+	s := fmt.Sprintf("value for %s.%s", e.Table, e.Column)
+	if e.Row >= 0 {
+		s += fmt.Sprintf(" (row %d of the input)", e.Row+1)
+	}
+	return s + ": " + e.Err.Error()
+}
+
+func (e *ValueError) Unwrap() error { return e.Err }
+
 // TypeError says that a batch's column is not of the table column's type.
 type TypeError struct {
 	Table, Column string

@@ -50,7 +50,7 @@ type InsertResult struct {
 
 // Insert adds the selected rows of a batch that has all columns of the table in
 // their order (a nil column is NULL throughout). Errors: *UniqueError,
-// *NotNullError, *DimensionError, *NotFiniteError, *TypeError.
+// *NotNullError, *DimensionError, *NotFiniteError, *ValueError, *TypeError.
 func (tx *Tx) Insert(ctx context.Context, table string, b *value.Batch, opts InsertOptions) (InsertResult, error) {
 	t, err := tx.table(table)
 	if err != nil {
@@ -75,7 +75,8 @@ func selected(b *value.Batch) []int32 {
 	return pos
 }
 
-// checkRows verifies that rows pos of cols may go into the table. which are the
+// checkRows verifies that rows pos of cols may go into the table: every value that
+// enters, by whatever way, passes here. which are the
 // positions of cols in the definition; nil = all in order. first is the number in
 // the input of row pos[0].
 func checkRows(d *TableDef, cols []*value.Column, pos []int32, which []int, first int64) error {
@@ -104,12 +105,20 @@ func checkRows(d *TableDef, cols []*value.Column, pos []int32, which []int, firs
 				if def.NotNull {
 					return &NotNullError{d.Name, def.Name, first + int64(n)}
 				}
-			} else if def.Type.Kind == value.Vector && !finite(c.Vec(int(p))) {
-				return &NotFiniteError{d.Name, def.Name, first + int64(n)}
+			} else if err := c.CheckRow(int(p)); err != nil {
+				return invalid(d, def, first+int64(n), err)
 			}
 		}
 	}
 	return nil
+}
+
+// invalid is the error for a value that breaks a rule of its kind: err of value.Check.
+func invalid(d *TableDef, c *ColumnDef, row int64, err error) error {
+	if c.Type.Kind == value.Vector {
+		return &NotFiniteError{d.Name, c.Name, row}
+	}
+	return &ValueError{d.Name, c.Name, row, err}
 }
 
 // finite reports whether no number is NaN or infinite: those have all bits of the

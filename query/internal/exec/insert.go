@@ -96,6 +96,12 @@ func shiftRow(err error, before int64) error {
 			c.Row += before
 			return &c
 		}
+	case *storage.ValueError:
+		if e.Row >= 0 {
+			c := *e
+			c.Row += before
+			return &c
+		}
 	}
 	return err
 }
