@@ -44,6 +44,9 @@ func runStore(ctx context.Context, std stdio, o *options) (err error) {
 		dir = ":memory:"
 	}
 	fresh := dir != ":memory:" && !exists(dir)
+	if fresh && strings.ContainsAny(dir, " \t\n") && startsStatement(dir) {
+		return usagef("%q is a statement, not a store: lupa STORE %q, or lupa -c %q without a store", dir, dir, dir)
+	}
 	mustExist := o.readOnly || o.prompts != "" || onlyReads(o.firstStatement())
 	if err := s.open(ctx, dir, o.readOnly, mustExist); err != nil {
 		if mustExist && errors.Is(err, fs.ErrNotExist) {
@@ -77,6 +80,16 @@ func onlyReads(sql string) bool {
 		return true
 	}
 	return false
+}
+
+// startsStatement reports whether a text begins as statements do.
+func startsStatement(text string) bool {
+	word := strings.ToUpper(strings.Fields(text)[0])
+	switch word {
+	case "INSERT", "CREATE", "COPY", "WITH", "VALUES", "BEGIN":
+		return true
+	}
+	return onlyReads(word)
 }
 
 func exists(path string) bool {

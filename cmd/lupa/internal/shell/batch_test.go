@@ -383,3 +383,69 @@ func TestSharedSearches(t *testing.T) {
 		}
 	}
 }
+
+// One phrase that the encoder does not know is named with its line, and the others are
+// answered.
+func TestPromptsGoOnAfterAnUnknownPhrase(t *testing.T) {
+	dir := t.TempDir()
+	words := filepath.Join(dir, "models", "words")
+	npy := append([]byte("\x93NUMPY\x01\x00v\x00"), fmt.Sprintf("%-117s\n", "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }")...)
+	npy = append(npy, 0, 0, 0x80, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x3f)
+	if err := os.MkdirAll(words, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		filepath.Join(words, "prompts.txt"): "a wolf\ntwo fish\n", filepath.Join(words, "prompts.npy"): string(npy),
+		filepath.Join(dir, "q.txt"): "a wolf\n\na dgo\ntwo fish\n", filepath.Join(dir, "q.csv"): "query,id\na wolf,x\na dgo,y\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, models := filepath.Join(dir, "s.lupa"), filepath.Join(dir, "models")
+	if got := lupa(t, "", store, "--models", models,
+		"CREATE TABLE p (id TEXT PRIMARY KEY, v VECTOR ENCODER 'words'); INSERT INTO p VALUES ('x', [1, 0]), ('y', [0, 1])"); got.status != 0 {
+		t.Fatal(got.err)
+	}
+	got := lupa(t, "", store, "--models", models, "--format", "csv", "--limit", "1", "--prompts", filepath.Join(dir, "q.txt"))
+	if want := "prompt,rank,id,score\na wolf,1,x,1\ntwo fish,1,y,1\n"; got.out != want || got.status != 1 {
+		t.Errorf("status %d, got %q, want %q", got.status, got.out, want)
+	}
+	if want := filepath.Join(dir, "q.txt") + `:3: encoder words knows 2 fixed prompts and "a dgo" is not among them`; !strings.Contains(got.err, want) {
+		t.Errorf("%q; want %q", got.err, want)
+	}
+	got = lupa(t, "", "eval", store, "--models", models, filepath.Join(dir, "q.csv"))
+	if want := `line 3: encoder words knows 2`; !strings.Contains(got.err, want) || got.status != 1 {
+		t.Errorf("eval: %d, %q; want %q", got.status, got.err, want)
+	}
+}
+
+// Statements run without a store, as those of sqlite3 and duckdb do; none makes a
+// folder of the name of a statement.
+func TestWithoutAStore(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("x.csv", []byte("a,b\n1,é\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		in   string
+		args []string
+	}{
+		{"", []string{"--format", "csv", "-c", "SELECT * FROM read_csv('x.csv')"}},
+		{"", []string{":memory:", "--format", "csv", "SELECT * FROM read_csv('x.csv')"}},
+		{"", []string{":memory:", "--format", "csv", "CREATE TABLE t (a INTEGER, b TEXT); COPY t FROM 'x.csv'; SELECT * FROM t"}},
+		{"SELECT * FROM read_csv('x.csv')", []string{"--format", "csv"}},
+	} {
+		if got := lupa(t, c.in, c.args...); got.out != "a,b\n1,é\n" || got.status != 0 {
+			t.Errorf("%q: status %d, %q, %q", c.args, got.status, got.out, got.err)
+		}
+	}
+	for _, sql := range []string{"SELECT 1", "create table t (a integer)", "WITH x AS (SELECT 1) SELECT * FROM x"} {
+		if got := lupa(t, "", sql); got.status != 2 || !strings.Contains(got.err, "is a statement, not a store") {
+			t.Errorf("%q: status %d, %q", sql, got.status, got.err)
+		}
+	}
+	if all, _ := os.ReadDir("."); len(all) != 1 {
+		t.Errorf("left behind: %v", all)
+	}
+}

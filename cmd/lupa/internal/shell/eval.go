@@ -317,7 +317,7 @@ func (s *Shell) judge(ctx context.Context, t target, all []judged) error {
 			}
 		}
 		return rows.Err()
-	})
+	}, func(i int, err error) error { return fmt.Errorf("line %d: %w", all[i].line, plain(err)) })
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package shell
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,9 +15,10 @@ import (
 )
 
 // runPrompts is --prompts: one search for each line of a file, one result of
-// prompt, rank, key and score.
+// prompt, rank, key and score. A line that has no answer is reported, and the run goes
+// on; the exit status tells.
 func (s *Shell) runPrompts(ctx context.Context) error {
-	prompts, err := readLines(s.std.in, s.opts.prompts)
+	prompts, lines, err := readLines(s.std.in, s.opts.prompts)
 	if err != nil {
 		return err
 	}
@@ -55,6 +57,10 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 				}
 			}
 			return rows.Err()
+		}, func(i int, err error) error {
+			s.message("%s:%d: %v", nameOf(s.opts.prompts), lines[i], plain(err))
+			s.failed = true
+			return nil
 		})
 	})
 	if err != nil && context.Cause(ctx) == errInterrupted {
@@ -63,26 +69,48 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 	return err
 }
 
-// readLines returns the lines of a file ("-" is in) that aren't blank.
-func readLines(in io.Reader, name string) ([]string, error) {
+// nameOf is a file's name in messages; "-" is standard input.
+func nameOf(file string) string {
+	if file == "-" {
+		return "stdin"
+	}
+	return file
+}
+
+// plain is an error without its place in a statement that nobody has written.
+func plain(err error) error {
+	if p := new(db.ParseError); errors.As(err, &p) {
+		msg := p.Msg
+		if p.Hint != "" {
+			msg += " (" + p.Hint + ")"
+		}
+		return errors.New(msg)
+	}
+	return err
+}
+
+// readLines returns the lines of a file ("-" is in) that aren't blank, and their
+// numbers in it.
+func readLines(in io.Reader, name string) (texts []string, numbers []int, err error) {
 	if name != "-" {
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		defer f.Close()
 		in = f
 	}
-	var out []string
 	sc := bufio.NewScanner(in)
 	sc.Buffer(nil, 1<<20)
+	n := 0
 	for sc.Scan() {
+		n++
 		if line := strings.TrimSpace(strings.TrimPrefix(sc.Text(), "\ufeff")); line != "" {
-			out = append(out, line)
+			texts, numbers = append(texts, line), append(numbers, n)
 		}
 	}
 	if err := sc.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, nil, fmt.Errorf("%s:%d: %w", nameOf(name), n+1, err)
 	}
-	return out, nil
+	return texts, numbers, nil
 }

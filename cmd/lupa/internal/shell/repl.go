@@ -54,6 +54,13 @@ func (s *Shell) newEditor(h *history) *editor {
 	// statement ran: keys that arrive together with the answer are dropped.
 	rl.Config.Set("cursor-position-probe", false)
 	rl.Config.Set("enable-bracketed-paste", true)
+	// These three are for terminals of 8-bit characters; readline 1.3.0 applies them to
+	// decoded characters, and so takes ä for Escape and d.
+	rl.Config.Set("convert-meta", false)
+	rl.Config.Set("input-meta", true)
+	rl.Config.Set("output-meta", true)
+	insertWhole(rl)
+	readWhole()
 
 	rl.Prompt.Primary(s.prompt)
 	rl.Prompt.Secondary(func() string { return "...> " })
@@ -77,13 +84,40 @@ func (s *Shell) newEditor(h *history) *editor {
 	return &editor{rl, below}
 }
 
+// insertWhole makes a key insert all of its character: the editor's own command takes
+// the first code point of a letter with its marks, and moves by its width on the screen
+// instead of by one.
+func insertWhole(rl *readline.Shell) {
+	one := rl.Keymap.Commands()["self-insert"]
+	rl.Keymap.Register(map[string]func(){"self-insert": func() {
+		keys := rl.Keys.Caller()
+		if len(keys) == 0 || keys[0] < utf8.RuneSelf && len(keys) == 1 {
+			one()
+			return
+		}
+		rl.History.SkipSave()
+		rl.Cursor().InsertAt(keys...)
+	}})
+}
+
 // complete reports whether Enter should run what has been typed.
 func complete(text string) bool {
-	if strings.TrimSpace(text) == "" || isDotCommand(text) {
+	if strings.TrimSpace(text) == "" || isDotCommand(text) || plainWord(text) != "" {
 		return true
 	}
 	pieces := query.Split(text)
 	return len(pieces) == 0 || pieces[len(pieces)-1].Complete
+}
+
+// plainWord returns the command that a word stands for which people type into any
+// shell, or "": exit, quit or help, perhaps as a call, perhaps with a semicolon.
+func plainWord(text string) string {
+	word := strings.TrimSuffix(strings.TrimRight(strings.ToLower(strings.TrimSpace(text)), "; "), "()")
+	switch word {
+	case "exit", "quit", "help":
+		return "." + word
+	}
+	return ""
 }
 
 // completions hands the candidates to the editor, which knows the word being
@@ -156,6 +190,9 @@ func (s *Shell) interact(ctx context.Context, fresh bool) error {
 // runTyped runs what was entered: a dot command, or one or more statements. An
 // error ends the rest of the line.
 func (s *Shell) runTyped(ctx context.Context, text string) {
+	if c := plainWord(text); c != "" {
+		text = c
+	}
 	if isDotCommand(text) {
 		_ = s.step(place{}, text, func() error { return s.runDot(ctx, text) })
 		return

@@ -2,6 +2,7 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -78,8 +79,9 @@ func keyOf(t db.Table) string {
 }
 
 // forEach answers a prepared search for many prompts, up to maxShared in a pass,
-// and calls fn with each answer in order; fn closes nothing.
-func forEach(ctx context.Context, st *db.Stmt, prompts []string, fn func(i int, rows *db.Rows) error) error {
+// and calls fn with each answer in order; fn closes nothing. A prompt that has no
+// answer goes to bad, which returns nil to go on.
+func forEach(ctx context.Context, st *db.Stmt, prompts []string, fn func(i int, rows *db.Rows) error, bad func(i int, err error) error) error {
 	for from := 0; from < len(prompts); from += maxShared {
 		some := prompts[from:min(from+maxShared, len(prompts))]
 		args := make([][]any, len(some))
@@ -87,8 +89,22 @@ func forEach(ctx context.Context, st *db.Stmt, prompts []string, fn func(i int, 
 			args[i] = []any{p}
 		}
 		all, err := st.QueryMany(ctx, args)
-		if err != nil {
-			return err
+		if err != nil { // of one of them: which, and what the others give, is seen one by one
+			for i, a := range args {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				rows, err := st.Query(ctx, a...)
+				if err == nil {
+					err = errors.Join(fn(from+i, rows), rows.Close())
+				} else if ctx.Err() == nil {
+					err = bad(from+i, err)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			continue
 		}
 		for i, rows := range all {
 			if err == nil {

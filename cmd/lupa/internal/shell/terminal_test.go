@@ -446,3 +446,78 @@ func TestPager(t *testing.T) {
 	s.enter(".help")
 	s.see("paged:")
 }
+
+// letters are those of Latin, Greek, Cyrillic and Asian keyboards.
+func letters() string {
+	var b strings.Builder
+	for _, r := range []struct{ from, to rune }{
+		{0xa1, 0xac}, {0xae, 0x17f}, {0x386, 0x386}, {0x388, 0x38a}, {0x38e, 0x3a1}, {0x3a3, 0x3ce}, {0x400, 0x45f}, {0x490, 0x491},
+		{0x5d0, 0x5ea}, {0x621, 0x64a}, {0x1e80, 0x1e85}, {0x1ea0, 0x1ef9}, {0x3041, 0x3096}, {0x30a1, 0x30fa},
+		{0x4e00, 0x4eff}, {0xac00, 0xac7f}, {0xff01, 0xff5e}, {0x20000, 0x2002f}, {0x20ac, 0x20ac}, {0x201c, 0x201e},
+	} {
+		for c := r.from; c <= r.to; c++ {
+			b.WriteRune(c)
+		}
+	}
+	return b.String()
+}
+
+// Every letter arrives, typed or pasted, at the end of a line or within it, however
+// many come at once, with its marks.
+func TestEveryLetterArrives(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out.csv")
+	s := startScreen(t, 200, 50, nil, photoStore(t))
+	s.see("photos>")
+	s.enter(".mode csv")
+	s.enter(".output " + out)
+	s.ends("photos>")
+	n := 0
+	ask := func(typed, want string) {
+		t.Helper()
+		n++
+		s.keys(typed + fmt.Sprintf("\r.print x\rSELECT %d;\r", n))
+		end := time.Now().Add(patience)
+		for ; time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+			got, _ := os.ReadFile(out)
+			if _, found, ok := strings.Cut(string(got), "\nx\n"); ok && strings.Contains(found, fmt.Sprintf("\n%d\n", n)) {
+				if !strings.Contains(string(got), want) {
+					t.Errorf("typed %.60q; want %.60q in %.200q", typed, want, got)
+				}
+				os.Truncate(out, 0)
+				return
+			}
+		}
+		t.Fatalf("no answer to %.60q:\n%s", typed, s.text())
+	}
+	for _, group := range strings.SplitAfter(letters(), "ż") {
+		ask("SELECT '"+group+"';", group)
+	}
+	all := letters()
+	ask("\x1b[200~SELECT '"+all+"';\x1b[201~", all)
+	ask("SELECT '日本\x1b[D語é\x1b[D\x1b[D中\x05';", "日中語é本")
+	for _, cluster := range []string{"e\u0301", "\u1112\u1161\u11ab", "क्षि", "👩\u200d🚀", "🇩🇪"} {
+		ask("SELECT '"+cluster+"x';", cluster+"x")
+	}
+	for _, r := range "äßñёЖλ語한" { // bytes that come one by one
+		s.keys("SELECT '")
+		for _, b := range []byte(string(r)) {
+			s.tty.Write([]byte{b})
+			time.Sleep(2 * time.Millisecond)
+		}
+		ask("';", string(r))
+	}
+}
+
+// What people type to leave, or to learn how, is answered without a semicolon.
+func TestPlainWordsOfAShell(t *testing.T) {
+	for _, word := range []string{"exit", "quit", "EXIT;", " quit ", "exit()", "quit();"} {
+		s := startScreen(t, 100, 24, nil, photoStore(t))
+		s.see("photos>")
+		s.keys("help\r")
+		s.see(".tables")
+		s.keys(word + "\r")
+		if status := s.exit(); status != 0 {
+			t.Errorf("%q gives exit status %d", word, status)
+		}
+	}
+}
