@@ -37,6 +37,7 @@ type Appender struct {
 	opts    AppenderOptions
 	ctx     context.Context
 	cancel  context.CancelFunc
+	tx      *session // of the transaction it appends within, or nil: there is no writer then
 
 	rows  int // in pending
 	batch []*value.Batch
@@ -60,7 +61,42 @@ type group struct {
 // their order if none are named. Columns left out get their default. ctx bounds
 // the appender's whole life: when it ends, Append and Close fail.
 func (db *DB) Appender(ctx context.Context, table string, columns []string, opts *AppenderOptions) (*Appender, error) {
-	def, err := db.Table(ctx, table)
+	if err := db.mayWait(); err != nil {
+		return nil, err
+	}
+	a, err := newAppender(ctx, db, db, table, columns, opts)
+	if err != nil {
+		return nil, err
+	}
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	a.s = db.session()
+	a.work = make(chan group, 1)
+	a.ended = make(chan struct{})
+	if err := db.register(a); err != nil {
+		a.cancel()
+		return nil, err
+	}
+	go a.write()
+	return a, nil
+}
+
+// Appender returns an appender within the transaction, for use by its goroutine: rows
+// are there for its statements after Flush or Close, and for others after Commit. Its
+// Atomic makes no difference, and it keeps what it has handed over when it is aborted;
+// Rollback is for that.
+func (tx *Tx) Appender(ctx context.Context, table string, columns []string, opts *AppenderOptions) (*Appender, error) {
+	a, err := newAppender(ctx, tx.s.db, tx, table, columns, opts)
+	if err != nil {
+		return nil, err
+	}
+	a.tx = tx.s
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	return a, nil
+}
+
+// newAppender looks the columns up.
+func newAppender(ctx context.Context, db *DB, in Writer, table string, columns []string, opts *AppenderOptions) (*Appender, error) {
+	def, err := in.Table(ctx, table)
 	if err != nil {
 		return nil, err
 	}
@@ -86,15 +122,6 @@ func (db *DB) Appender(ctx context.Context, table string, columns []string, opts
 		}
 		a.types = append(a.types, t.Type)
 	}
-	a.ctx, a.cancel = context.WithCancel(ctx)
-	a.s = db.session()
-	a.work = make(chan group, 1)
-	a.ended = make(chan struct{})
-	if err := db.register(a); err != nil {
-		a.cancel()
-		return nil, err
-	}
-	go a.write()
 	return a, nil
 }
 
@@ -116,13 +143,13 @@ func (a *Appender) Append(values ...any) error {
 		return err
 	}
 	if len(values) != len(a.columns) {
-		return fmt.Errorf("append to %s: %d values for %d columns", a.table, len(values), len(a.columns))
+		return a.fail(fmt.Errorf("append to %s: %d values for %d columns", a.table, len(values), len(a.columns)))
 	}
 	row := make([]Value, len(values))
 	for i, v := range values {
 		var err error
 		if row[i], err = a.convert(i, v); err != nil {
-			return fmt.Errorf("append to %s.%s: %w", a.table, a.columns[i], err)
+			return a.fail(fmt.Errorf("append to %s.%s: %w", a.table, a.columns[i], err))
 		}
 	}
 	b := a.room(row)
@@ -135,6 +162,16 @@ func (a *Appender) Append(values ...any) error {
 		return a.send(nil)
 	}
 	return nil
+}
+
+// fail makes err the appender's end.
+func (a *Appender) fail(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.err == nil {
+		a.err = err
+	}
+	return err
 }
 
 // convert makes v of the kind of column i where that is simple; the rest, such
@@ -194,12 +231,53 @@ func (a *Appender) room(row []Value) *value.Batch {
 func (a *Appender) send(done chan struct{}) error {
 	g := group{a.batch, done}
 	a.batch, a.rows = nil, 0
+	if a.tx != nil {
+		if err := a.inTx(g.batches); err != nil {
+			return a.fail(err)
+		}
+		if done != nil {
+			close(done)
+		}
+		return nil
+	}
 	select {
 	case a.work <- g:
 		return nil
 	case <-a.ended:
 		return a.failed()
 	}
+}
+
+// inTx adds batches to the transaction.
+func (a *Appender) inTx(batches []*value.Batch) error {
+	if err := a.db.enter(); err != nil {
+		return err
+	}
+	defer a.db.leave()
+	s := a.tx
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.over(); err != nil {
+		return err
+	}
+	if err := a.ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.detachRows(); err != nil {
+		return err
+	}
+	ctx, done := s.within(a.ctx)
+	defer done()
+	for _, b := range batches {
+		n, err := s.qs.Append(ctx, a.table, a.columns, b, s.hooks(a.ctx))
+		if err != nil {
+			return s.reason(err)
+		}
+		a.mu.Lock()
+		a.written += n
+		a.mu.Unlock()
+	}
+	return nil
 }
 
 // failed returns why there is no point in going on.
@@ -341,6 +419,10 @@ func (a *Appender) Close() error {
 	if a.rows > 0 {
 		err = a.send(nil)
 	}
+	if a.tx != nil {
+		a.stop(fmt.Errorf("appender: %w", ErrClosed))
+		return err
+	}
 	close(a.work)
 	<-a.ended
 	a.mu.Lock()
@@ -367,6 +449,9 @@ func (a *Appender) stop(reason error) {
 	}
 	a.mu.Unlock()
 	a.cancel()
+	if a.tx != nil {
+		return
+	}
 	<-a.ended
 	a.release()
 }

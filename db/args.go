@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"database/sql"
 	"database/sql/driver"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,10 +62,20 @@ func insideNull(rv reflect.Value) (any, bool) {
 
 var valuer = reflect.TypeFor[driver.Valuer]()
 
+// maxDepth bounds the pointers that are followed to a value: one that points to
+// itself would never end.
+const maxDepth = 64
+
 // ToValue turns a Go value into a Value, by the table in the package comment.
 // Vectors are copied: v may be changed afterwards. A decoded picture becomes a
-// BLOB holding it as a PNG file, without loss.
-func ToValue(v any) (Value, error) {
+// BLOB holding it as a PNG file, without loss. Maps, structs and slices of other things
+// than floats and bytes become JSON, by encoding/json.
+func ToValue(v any) (Value, error) { return toValue(v, maxDepth) }
+
+func toValue(v any, depth int) (Value, error) {
+	if depth == 0 {
+		return Value{}, fmt.Errorf("a %T can't be an argument: it is more than %d pointers away from a value, or points to itself", v, maxDepth)
+	}
 	switch x := v.(type) {
 	case nil:
 		return Value{}, nil
@@ -113,7 +125,7 @@ func ToValue(v any) (Value, error) {
 		if x == nil {
 			return Value{}, nil
 		}
-		return ToValue(*x)
+		return toValue(*x, depth-1)
 	case image.Image:
 		if rv := reflect.ValueOf(x); rv.Kind() == reflect.Pointer && rv.IsNil() {
 			return Value{}, nil
@@ -126,7 +138,7 @@ func ToValue(v any) (Value, error) {
 			return Value{}, nil
 		}
 		if v, ok := insideNull(reflect.ValueOf(x)); ok {
-			return ToValue(v)
+			return toValue(v, depth-1)
 		}
 		inner, err := x.Value()
 		if err != nil {
@@ -135,19 +147,19 @@ func ToValue(v any) (Value, error) {
 		if _, again := inner.(driver.Valuer); again {
 			return Value{}, fmt.Errorf("the Value method of %T returns another driver.Valuer", v)
 		}
-		return ToValue(inner)
+		return toValue(inner, depth-1)
 	}
-	return valueByKind(reflect.ValueOf(v))
+	return valueByKind(reflect.ValueOf(v), depth)
 }
 
 // valueByKind handles named types, pointers and slices of named floats.
-func valueByKind(rv reflect.Value) (Value, error) {
+func valueByKind(rv reflect.Value, depth int) (Value, error) {
 	switch rv.Kind() {
 	case reflect.Pointer:
 		if rv.IsNil() {
 			return Value{}, nil
 		}
-		return ToValue(rv.Elem().Interface())
+		return toValue(rv.Elem().Interface(), depth-1)
 	case reflect.Bool:
 		return value.Bool(rv.Bool()), nil
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -177,8 +189,29 @@ func valueByKind(rv reflect.Value) (Value, error) {
 			}
 			return checkValue(value.Vec(f))
 		}
+		return jsonValue(rv)
+	case reflect.Map:
+		if rv.IsNil() {
+			return Value{}, nil
+		}
+		return jsonValue(rv)
+	case reflect.Struct:
+		_, marshals := rv.Interface().(json.Marshaler)
+		_, writes := rv.Interface().(encoding.TextMarshaler)
+		if marshals || writes || slices.ContainsFunc(reflect.VisibleFields(rv.Type()), func(f reflect.StructField) bool { return f.IsExported() && !f.Anonymous }) {
+			return jsonValue(rv)
+		}
 	}
-	return Value{}, fmt.Errorf("a %s can't be an argument; use a bool, number, string, []byte, []float32, time.Time, json.RawMessage, picture or nil", rv.Type())
+	return Value{}, fmt.Errorf("a %s can't be an argument; use a bool, number, string, []byte, []float32, time.Time, json.RawMessage, picture, nil, or what encoding/json takes", rv.Type())
+}
+
+// jsonValue is what Scan would read back: JSON into maps, structs and slices.
+func jsonValue(rv reflect.Value) (Value, error) {
+	b, err := json.Marshal(rv.Interface())
+	if err != nil {
+		return Value{}, fmt.Errorf("a %s can't be an argument: %w", rv.Type(), err)
+	}
+	return checkValue(value.RawJSON(string(b)))
 }
 
 func textValue(s string) (Value, error) { return checkValue(value.Str(s)) }
@@ -206,9 +239,18 @@ func checkValue(v Value) (Value, error) {
 	return v, nil
 }
 
+// maxPixels bounds a picture that is an argument.
+const maxPixels = 200_000_000
+
 func pictureValue(img image.Image) (Value, error) {
-	if b := img.Bounds(); b.Empty() {
+	// Width and height each first: of a picture without bounds, such as
+	// image.Uniform, their product overflows.
+	b := img.Bounds()
+	if b.Empty() {
 		return Value{}, fmt.Errorf("picture has no pixels")
+	}
+	if w, h := int64(b.Max.X)-int64(b.Min.X), int64(b.Max.Y)-int64(b.Min.Y); w > maxPixels || h > maxPixels || w*h > maxPixels {
+		return Value{}, fmt.Errorf("picture of %d x %d pixels is too large; %d million are possible", w, h, maxPixels/1_000_000)
 	}
 	var buf bytes.Buffer
 	enc := png.Encoder{CompressionLevel: png.NoCompression}

@@ -22,6 +22,7 @@ type DB struct {
 	env      *query.Env
 	encoders encoders
 	counts   counts
+	updating atomic.Uint64 // the goroutine that runs the function of an Update, or 0
 
 	mu     sync.Mutex
 	closed bool
@@ -87,11 +88,12 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 	}
 	o.ReadOnly = o.ReadOnly || o.AsFound
 	store, err := storage.OpenContext(ctx, dir, &storage.Options{
-		ReadOnly:  o.ReadOnly,
-		AsFound:   o.AsFound,
-		InMemory:  o.InMemory,
-		CacheSize: o.CacheSize,
-		NoSync:    o.NoSync,
+		ReadOnly:      o.ReadOnly,
+		AsFound:       o.AsFound,
+		InMemory:      o.InMemory,
+		CacheSize:     o.CacheSize,
+		NoSync:        o.NoSync,
+		WriterTimeout: o.WriterTimeout,
 	})
 	if err != nil {
 		return nil, err
@@ -222,8 +224,10 @@ func (db *DB) QueryRow(ctx context.Context, sql string, args ...any) *Row {
 
 // Exec runs a statement, or several separated by semicolons, and drops rows
 // they return. Several statements are not a transaction unless they say BEGIN
-// and COMMIT; the first that fails ends Exec. Arguments are given to every
-// statement that has parameters.
+// and COMMIT; the first that fails ends Exec, and nothing runs if one of them does
+// not parse. Of several statements, ? counts on through all of them, while $1, $2 are
+// places in the whole list of arguments (or are counted on too, where the number of
+// arguments says so). Named arguments go to every statement that has such parameters.
 func (db *DB) Exec(ctx context.Context, sql string, args ...any) (Result, error) {
 	if err := db.enter(); err != nil {
 		return Result{}, err
@@ -263,6 +267,7 @@ func (db *DB) Prepare(ctx context.Context, sql string) (*Stmt, error) {
 type Result struct {
 	RowsAffected int64  // inserted, updated or deleted
 	Tag          string // "INSERT", "CREATE TABLE", ...: the last statement's
+	LastKey      Value  // the primary key of the last row that INSERT has written, if it is an INTEGER, else NULL
 }
 
 // Ping returns ErrClosed after Close, the context's error if it has ended, and

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/png"
@@ -155,6 +156,95 @@ func TestScanRefuses(t *testing.T) {
 	}
 }
 
+// self is a pointer that may point to itself.
+type self *self
+
+func selfPointer() any {
+	var p self
+	p = &p
+	return p
+}
+
+func selfInterface() any {
+	var x any
+	x = &x
+	return x
+}
+
+// A destination that leads nowhere is an error, not a panic or a loop.
+func TestScanIntoNothing(t *testing.T) {
+	d := open(t, &db.Options{InMemory: true})
+	for _, dest := range []any{(*int)(nil), (*int64)(nil), (*float64)(nil), (*string)(nil), (*bool)(nil), (*[]float32)(nil), (*db.Floats)(nil), (*[]float64)(nil),
+		(**int)(nil), (*[]byte)(nil), (*json.RawMessage)(nil), (*any)(nil), (*db.Value)(nil), (*map[string]any)(nil), (*time.Time)(nil), (*sql.NullInt64)(nil),
+		(*sql.Null[string])(nil), (*[3]float32)(nil), 7, "x", new(self)} {
+		for _, what := range []string{"1", "NULL", "1.5", "'a'", "true", "[1, 2]", "now()", "X'00'", "'{}'::json"} {
+			if err := d.QueryRow(ctx, "SELECT "+what).Scan(dest); err == nil && (what != "NULL" || dest == nil) {
+				t.Errorf("%s into a %T was taken", what, dest)
+			}
+		}
+	}
+}
+
+// What Scan gives goes back in as an argument, and is equal.
+func TestWhatScanGivesGoesBack(t *testing.T) {
+	d := open(t, &db.Options{InMemory: true})
+	mustExec(t, d, `CREATE TABLE t (id INTEGER PRIMARY KEY, b BOOLEAN, i INTEGER, r REAL, s TEXT, ts TIMESTAMP, bl BLOB, j JSON, v VECTOR(2));
+		INSERT INTO t VALUES (1, true, 7, 0.5, 'é', '2024-02-29 12:00:00.5', X'00ff', '{"a":[1,"x"]}', [1, -2])`)
+	for col, dests := range map[string][]any{
+		"b":  {new(bool), new(any), new(*bool), new(sql.NullBool), new(sql.Null[bool]), new(db.Value)},
+		"i":  {new(int), new(uint8), new(any), new(**int64), new(sql.NullInt64), new(float64)},
+		"r":  {new(float64), new(float32), new(any), new(sql.NullFloat64)},
+		"s":  {new(string), new(any), new(sql.NullString), new(sql.Null[string])},
+		"ts": {new(time.Time), new(any), new(sql.NullTime), new(*time.Time)},
+		"bl": {new([]byte), new(any), new([2]byte), new(sql.RawBytes)},
+		"j": {new(json.RawMessage), new([]byte), new(string), new(any), new(map[string]any), new(map[string][]any), new(struct{ A []any }), new(struct {
+			A []any `json:"a"`
+		}), new(sql.NullString)},
+		"v": {new([]float32), new([]float64), new(db.Floats), new(any), new([2]float32), new([2]float64), new(sql.Null[[]float32])},
+	} {
+		for _, dest := range dests {
+			if err := d.QueryRow(ctx, "SELECT "+col+" FROM t WHERE id = 1").Scan(dest); err != nil {
+				t.Errorf("%s into %T: %v", col, dest, err)
+				continue
+			}
+			mustExec(t, d, `DELETE FROM t WHERE id = 2`)
+			if _, err := d.Exec(ctx, "INSERT INTO t (id, "+col+") VALUES (2, $1)", reflect.ValueOf(dest).Elem().Interface()); err != nil {
+				t.Errorf("%s from %T: %v", col, dest, err)
+				continue
+			}
+			var same, was, is any
+			if err := d.QueryRow(ctx, "SELECT a."+col+"::text = b."+col+"::text, a."+col+"::text, b."+col+"::text FROM t AS a, t AS b WHERE a.id = 1 AND b.id = 2").Scan(&same, &was, &is); err != nil || same != true {
+				if s, _ := is.(string); !strings.EqualFold(s, fmt.Sprint(was)) { // a struct's fields are named as Go has it
+					t.Errorf("%s through %T: %v became %v, %v", col, dest, was, is, err)
+				}
+			}
+		}
+	}
+	// The bytes of floats are a vector, those of a JSON text are JSON.
+	mustExec(t, d, `INSERT INTO t (id, v, j) VALUES (3, $1, $2)`, []byte{0, 0, 128, 63, 0, 0, 0, 192}, []byte(`{"a":[1,"x"]}`))
+	if n := count(t, d, `SELECT count(*) FROM t AS a, t AS b WHERE a.id = 1 AND b.id = 3 AND a.v = b.v AND a.j = b.j`); n != 1 {
+		t.Error("bytes came in as something else")
+	}
+	app, err := d.Appender(ctx, "t", []string{"id", "v", "j"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(app.Append(4, []byte{0, 0, 128, 63, 0, 0, 0, 192}, []byte(`{"a":[1,"x"]}`)), app.Append(5, nil, map[string]any{"a": []any{1, "x"}}), app.Close()); err != nil {
+		t.Error(err)
+	}
+	if n := count(t, d, `SELECT count(*) FROM t AS a, t AS b WHERE a.id = 1 AND b.id > 3 AND (b.v IS NULL OR a.v = b.v) AND a.j = b.j`); n != 2 {
+		t.Error("bytes came in by the appender as something else")
+	}
+	for _, c := range []struct {
+		col string
+		arg []byte
+	}{{"v", []byte{0, 0, 128, 63}}, {"v", []byte{1, 2, 3}}, {"v", []byte{}}, {"v", []byte{0, 0, 128, 127, 0, 0, 0, 0}}, {"j", []byte("{")}, {"j", []byte("\"\xff\"")}, {"j", []byte{}}} {
+		if _, err := d.Exec(ctx, "INSERT INTO t (id, "+c.col+") VALUES (9, $1)", c.arg); err == nil {
+			t.Errorf("%q went into %s", c.arg, c.col)
+		}
+	}
+}
+
 func TestArgumentsRefused(t *testing.T) {
 	for _, c := range []struct {
 		arg  any
@@ -168,8 +258,15 @@ func TestArgumentsRefused(t *testing.T) {
 		{make([]float32, 9000), "1 to 8192 are possible"},
 		{struct{}{}, "a struct {} can't be an argument"},
 		{func() {}, "can't be an argument"},
-		{map[string]int{}, "can't be an argument"},
-		{[]string{"a"}, "can't be an argument"},
+		{map[string]any{"a": func() {}}, "can't be an argument"},
+		{[]chan int{nil}, "can't be an argument"},
+		{image.NewUniform(color.White), "is too large"},
+		{selfPointer(), "points to itself"},
+		{selfInterface(), "points to itself"},
+		{time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), "years 1 to 9999"},
+		{time.Time{}.Add(-time.Hour), "years 1 to 9999"},
+		{time.Unix(1<<60, 0), "years 1 to 9999"},
+		{json.RawMessage("\"x\xff\""), "not valid UTF-8"},
 		{image.NewGray(image.Rect(0, 0, 0, 0)), "no pixels"},
 	} {
 		if v, err := db.ToValue(c.arg); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -816,6 +913,11 @@ func TestAppender(t *testing.T) {
 	if err := bad.Append(1); err == nil || !strings.Contains(err.Error(), "1 values for 4 columns") {
 		t.Errorf("too few values: %v", err)
 	}
+	bad.Abort()
+	if bad, err = d.Appender(ctx, "t", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer bad.Abort()
 	var dim *db.DimensionError
 	if err := bad.Append(1, "x", 1.0, []float32{1}); !errors.As(err, &dim) {
 		t.Errorf("a short vector: %v", err)

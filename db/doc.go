@@ -34,7 +34,8 @@
 //	all integers                            INTEGER (a uint64 beyond int64 is an error)
 //	float32, float64                        REAL
 //	string                                  TEXT; encoded where a vector is asked for
-//	[]byte                                  BLOB
+//	[]byte                                  BLOB; the text of a JSON, or the float32s
+//	                                        (lowest byte first) of a VECTOR, where those are asked for
 //	[]float32, []float64, Floats            VECTOR
 //	time.Time                               TIMESTAMP, to the microsecond
 //	json.RawMessage                         JSON
@@ -42,6 +43,7 @@
 //	Value                                   itself
 //	driver.Valuer                           what its Value method returns
 //	sql.NamedArg, Named(name, v)            the argument of :name
+//	maps, structs, other slices             JSON, by encoding/json
 //	other types                             by their kind: type ID string is TEXT
 //
 // # Ownership

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/lupadb/lupa/encoder"
 )
@@ -24,6 +26,7 @@ type encoders struct {
 type openEncoder struct {
 	ready chan struct{}
 	enc   encoder.Encoder
+	calls *atomic.Int64 // of enc, running
 	err   error
 }
 
@@ -42,7 +45,7 @@ func (e *encoders) init(o *Options) error {
 		if _, twice := e.given[name]; twice {
 			return fmt.Errorf("open store: two of Options.Encoders are named %q", name)
 		}
-		e.given[name] = enc
+		e.given[name] = guard(enc, nil)
 	}
 	return nil
 }
@@ -70,18 +73,7 @@ func (e *encoders) get(ctx context.Context, name string) (encoder.Encoder, error
 		if o == nil {
 			o = &openEncoder{ready: make(chan struct{})}
 			e.opened[name] = o
-			e.mu.Unlock()
-			o.enc, o.err = e.opener(ctx, name)
-			if o.err == nil && o.enc == nil {
-				o.err = fmt.Errorf("Options.OpenEncoder returned no encoder for %q", name)
-			}
-			if o.err != nil {
-				e.mu.Lock()
-				delete(e.opened, name)
-				e.mu.Unlock()
-			}
-			close(o.ready)
-			return o.enc, o.err
+			go e.open(ctx, name, o)
 		}
 		e.mu.Unlock()
 		select {
@@ -100,16 +92,115 @@ func (e *encoders) get(ctx context.Context, name string) (encoder.Encoder, error
 	}
 }
 
-// close closes what was opened. No call may be running.
+// open opens an encoder. Nobody waits for it longer than a context allows: an opener may
+// read a file that never answers.
+func (e *encoders) open(ctx context.Context, name string, o *openEncoder) {
+	defer close(o.ready)
+	enc, err := e.opener(ctx, name)
+	if err == nil && enc == nil {
+		err = fmt.Errorf("Options.OpenEncoder returned no encoder for %q", name)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err != nil:
+		o.err = err
+		delete(e.opened, name)
+	case e.closed: // while it was opened
+		o.err = errors.Join(ErrClosed, enc.Close())
+	default:
+		o.calls = new(atomic.Int64)
+		o.enc = guard(enc, o.calls)
+	}
+}
+
+// close closes what was opened. An encoder that is still at work on a call that was
+// given up is left alone: its memory can't be taken from under it.
 func (e *encoders) close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.closed = true
 	var errs []error
-	for _, o := range e.opened {
-		if o.enc != nil {
+	for name, o := range e.opened {
+		switch {
+		case o.enc == nil: // being opened; open closes it
+		case o.calls.Load() > 0:
+			errs = append(errs, fmt.Errorf("encoder %s did not heed its context and is not closed", name))
+		default:
 			errs = append(errs, o.enc.Close())
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// guarded is an encoder whose calls end when their context does, even if the encoder
+// goes on: a statement that waits for it could not be cancelled, nor the DB closed.
+type guarded struct {
+	encoder.Encoder
+	calls *atomic.Int64 // running; may be nil
+}
+
+// guard keeps encoder.Sampler where enc has it.
+func guard(enc encoder.Encoder, calls *atomic.Int64) encoder.Encoder {
+	if calls == nil {
+		calls = new(atomic.Int64)
+	}
+	g := guarded{enc, calls}
+	if s, ok := enc.(encoder.Sampler); ok {
+		return struct {
+			guarded
+			encoder.Sampler
+		}{g, s}
+	}
+	return g
+}
+
+func (g guarded) EncodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
+	return within(ctx, g.calls, func() ([][]float32, error) { return g.Encoder.EncodeTexts(ctx, texts) })
+}
+
+func (g guarded) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
+	return within(ctx, g.calls, func() ([]encoder.ImageResult, error) { return g.Encoder.EncodeImages(ctx, images) })
+}
+
+// graceOfEncoders is how long an encoder may take to heed a context that has ended: long
+// enough that those which do so are not left behind.
+const graceOfEncoders = time.Second
+
+// within calls f and returns soon after ctx has ended, whatever f does. A panic of f is
+// the caller's.
+func within[T any](ctx context.Context, calls *atomic.Int64, f func() (T, error)) (T, error) {
+	type outcome struct {
+		v     T
+		err   error
+		panic any
+	}
+	done := make(chan outcome, 1)
+	calls.Add(1)
+	go func() {
+		var o outcome
+		defer func() {
+			o.panic = recover()
+			calls.Add(-1)
+			done <- o
+		}()
+		o.v, o.err = f()
+	}()
+	var o outcome
+	select {
+	case o = <-done:
+	case <-ctx.Done():
+		grace := time.NewTimer(graceOfEncoders)
+		defer grace.Stop()
+		select {
+		case o = <-done:
+		case <-grace.C:
+			var none T
+			return none, ctx.Err()
+		}
+	}
+	if o.panic != nil {
+		panic(o.panic)
+	}
+	return o.v, o.err
 }

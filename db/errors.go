@@ -41,6 +41,12 @@ var (
 	// ErrTooLarge: a transaction changes more than can be kept in memory; use COPY,
 	// an Appender, or several transactions.
 	ErrTooLarge = storage.ErrTooLarge
+	// ErrInUpdate: a write of the DB within the function of DB.Update, on its goroutine:
+	// it would wait for the transaction that waits for it. Use the Tx.
+	ErrInUpdate = errors.New("a write of the DB within Update would wait for ever; use the Tx")
+	// ErrBusy: another transaction has held the writer's place for longer than
+	// Options.WriterTimeout.
+	ErrBusy = storage.ErrBusy
 	// ErrNoTransaction: COMMIT or ROLLBACK outside of a transaction.
 	ErrNoTransaction = query.ErrNoTransaction
 	// ErrInTransaction: BEGIN within a transaction.

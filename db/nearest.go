@@ -12,6 +12,9 @@ type NearestOptions struct {
 	Args     []any    // the arguments of Where
 	Columns  []string // columns to return in Match.Values
 	MinScore float64  // if not zero, only rows with a similarity of at least this
+
+	// HasMinScore makes MinScore count when it is zero too.
+	HasMinScore bool
 }
 
 // Match is a row found by Nearest.
@@ -66,11 +69,11 @@ func nearest(ctx context.Context, s *session, table, column string, what any, k 
 	for _, c := range opts.Columns {
 		b.WriteString(", " + Quote(c))
 	}
-	fmt.Fprintf(&b, " FROM %s WHERE %s IS NOT NULL", Quote(table), Quote(column))
+	fmt.Fprintf(&b, " FROM %s WHERE TRUE", Quote(table))
 	if opts.Where != "" {
 		fmt.Fprintf(&b, " AND (%s\n)", opts.Where)
 	}
-	if opts.MinScore != 0 {
+	if opts.MinScore != 0 || opts.HasMinScore {
 		fmt.Fprintf(&b, " AND similarity(%s, :%s) >= :%s", Quote(column), q, min)
 		args = append(args, Named(min, opts.MinScore))
 	}
@@ -84,7 +87,7 @@ func nearest(ctx context.Context, s *session, table, column string, what any, k 
 	for rows.Next() {
 		v := rows.Values()
 		if v[1].IsNull() {
-			break // zero vectors have no similarity, and come last
+			break // rows without a vector, or with zeros, have no similarity and come last
 		}
 		out = append(out, Match{Key: v[0], Score: v[1].Float(), Values: v[2:]})
 	}

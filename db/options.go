@@ -57,8 +57,13 @@ type Options struct {
 	// GOMAXPROCS.
 	Workers int
 
+	// WriterTimeout bounds how long a write waits for the transaction before it;
+	// beyond it the error is ErrBusy. 0 means as long as its context allows.
+	WriterTimeout time.Duration
+
 	// NoFiles forbids statements that name files (COPY, read_*, images(), image
-	// of a path, BACKUP TO): for programs that pass on statements of strangers.
+	// of a path, BACKUP TO) or, after ENCODER, folders; names of encoders remain: for
+	// programs that pass on statements of strangers.
 	NoFiles bool
 
 	// AllowURLs lets image('https://...') fetch pictures.

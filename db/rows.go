@@ -71,7 +71,7 @@ func (r *Rows) open(res *query.Result) {
 		r.columns = append(r.columns, c.Name)
 		r.types = append(r.types, c.Type)
 	}
-	r.result = Result{RowsAffected: res.RowsAffected(), Tag: res.Tag()}
+	r.result = Result{RowsAffected: res.RowsAffected(), Tag: res.Tag(), LastKey: res.LastKey()}
 	if len(r.columns) == 0 {
 		r.closeLocked(nil)
 		return

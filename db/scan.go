@@ -14,10 +14,19 @@ import (
 )
 
 // scanInto stores v in the variable dest points at: see Rows.Scan.
-func scanInto(dest any, v Value) error {
-	switch d := dest.(type) {
-	case nil:
+func scanInto(dest any, v Value) error { return scanDeep(dest, v, maxDepth) }
+
+func scanDeep(dest any, v Value, depth int) error {
+	if dest == nil {
 		return nil
+	}
+	rv := reflect.ValueOf(dest)
+	if rv.Kind() != reflect.Pointer || rv.IsNil() {
+		if _, ok := dest.(sql.Scanner); !ok || rv.Kind() == reflect.Pointer {
+			return fmt.Errorf("destination is %s, not a pointer to a variable", aNil(rv))
+		}
+	}
+	switch d := dest.(type) {
 	case *Value:
 		*d = cloneValue(v)
 		return nil
@@ -95,11 +104,18 @@ func scanInto(dest any, v Value) error {
 		}
 		return d.Scan(src)
 	}
-	rv := reflect.ValueOf(dest)
-	if rv.Kind() != reflect.Pointer || rv.IsNil() {
-		return fmt.Errorf("destination is a %T, not a pointer to a variable", dest)
+	if depth == 0 {
+		return fmt.Errorf("destination %T is more than %d pointers away from a variable", dest, maxDepth)
 	}
-	return scanByKind(rv.Elem(), v)
+	return scanByKind(rv.Elem(), v, depth)
+}
+
+// aNil names a destination that is none.
+func aNil(rv reflect.Value) string {
+	if rv.Kind() == reflect.Pointer {
+		return "a nil " + rv.Type().String()
+	}
+	return "a " + rv.Type().String()
 }
 
 func scanVec(d *[]float32, v Value) error {
@@ -115,14 +131,14 @@ func scanVec(d *[]float32, v Value) error {
 }
 
 // scanByKind handles pointers, named types and conversions between numbers.
-func scanByKind(rv reflect.Value, v Value) error {
+func scanByKind(rv reflect.Value, v Value, depth int) error {
 	if rv.Kind() == reflect.Pointer {
 		if v.IsNull() {
 			rv.SetZero()
 			return nil
 		}
 		p := reflect.New(rv.Type().Elem())
-		if err := scanInto(p.Interface(), v); err != nil {
+		if err := scanDeep(p.Interface(), v, depth-1); err != nil {
 			return err
 		}
 		rv.Set(p)
@@ -178,7 +194,7 @@ func scanByKind(rv reflect.Value, v Value) error {
 		case elem.Kind() == reflect.Uint8 && (v.Kind() == Text || v.Kind() == Blob || v.Kind() == JSON):
 			rv.SetBytes([]byte(v.Str()))
 			return nil
-		case elem.Kind() == reflect.Float32 && v.Kind() == value.Vector:
+		case (elem.Kind() == reflect.Float32 || elem.Kind() == reflect.Float64) && v.Kind() == value.Vector:
 			out := reflect.MakeSlice(rv.Type(), len(v.Vec()), len(v.Vec()))
 			for i, f := range v.Vec() {
 				out.Index(i).SetFloat(float64(f))
@@ -187,6 +203,23 @@ func scanByKind(rv reflect.Value, v Value) error {
 			return nil
 		case v.Kind() == JSON:
 			return scanJSON(rv, v)
+		}
+	case reflect.Array:
+		switch elem := rv.Type().Elem().Kind(); {
+		case (elem == reflect.Float32 || elem == reflect.Float64) && v.Kind() == value.Vector:
+			if n := len(v.Vec()); n != rv.Len() {
+				return fmt.Errorf("a vector of %d dimensions does not go into a %s", n, rv.Type())
+			}
+			for i, f := range v.Vec() {
+				rv.Index(i).SetFloat(float64(f))
+			}
+			return nil
+		case elem == reflect.Uint8 && v.Kind() == Blob:
+			if n := len(v.Str()); n != rv.Len() {
+				return fmt.Errorf("a BLOB of %d bytes does not go into a %s", n, rv.Type())
+			}
+			reflect.Copy(rv, reflect.ValueOf([]byte(v.Str())))
+			return nil
 		}
 	case reflect.Struct, reflect.Map:
 		if v.Kind() == JSON {

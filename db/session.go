@@ -2,7 +2,9 @@ package db
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -88,6 +90,11 @@ func (s *session) start(w *watch, st *query.Stmt, args query.Args) (*Rows, error
 	if err := w.ctx.Err(); err != nil {
 		return nil, err
 	}
+	if !st.ReadOnly() && !s.qs.InTransaction() && !st.BeginsReading() {
+		if err := s.db.mayWait(); err != nil {
+			return nil, err
+		}
+	}
 	if !st.ReadOnly() {
 		if err := s.detachRows(); err != nil {
 			return nil, err
@@ -157,18 +164,14 @@ func (s *session) exec(ctx context.Context, src string, args []any) (Result, err
 		}
 		return r.drain()
 	}
+	stmts, share, err := s.shares(ctx, pieces, args)
+	if err != nil {
+		return Result{}, err
+	}
 	var last Result
 	var affected int64
-	for _, p := range pieces {
-		st, err := query.Prepare(s.db.env, p.Text)
-		if err != nil {
-			return last, s.refused(ctx, p.Text, query.Move(err, p))
-		}
-		given := args
-		if st.NumParams() == 0 && len(st.ParamNames()) == 0 {
-			given = nil
-		}
-		r, err := s.run(ctx, st, given)
+	for i, p := range pieces {
+		r, err := s.run(ctx, stmts[i], share[i])
 		if err == nil {
 			last, err = r.drain()
 		}
@@ -179,6 +182,50 @@ func (s *session) exec(ctx context.Context, src string, args []any) (Result, err
 	}
 	last.RowsAffected = affected
 	return last, nil
+}
+
+// shares parses several statements and deals the arguments out to several statements: numbers ($1) are places in the
+// whole list, or each statement's parameters are counted on from those before. Named
+// arguments go to all that have parameters.
+func (s *session) shares(ctx context.Context, pieces []query.Piece, args []any) ([]*query.Stmt, [][]any, error) {
+	var pos, named []any
+	for _, a := range args {
+		if _, ok := a.(sql.NamedArg); ok {
+			named = append(named, a)
+		} else {
+			pos = append(pos, a)
+		}
+	}
+	stmts := make([]*query.Stmt, len(pieces))
+	most, sum, whole := 0, 0, true
+	for i, p := range pieces {
+		st, err := query.Prepare(s.db.env, p.Text)
+		if err != nil { // nothing has run yet
+			return nil, nil, s.refused(ctx, p.Text, query.Move(err, p))
+		}
+		stmts[i] = st
+		n := st.NumParams()
+		most, sum = max(most, n), sum+n
+		whole = whole && (n == 0 || st.Numbered() || n == len(pos))
+	}
+	out := make([][]any, len(pieces))
+	at := 0
+	for i, st := range stmts {
+		n := st.NumParams()
+		switch {
+		case whole && most == len(pos):
+			out[i] = append(out[i], pos[:n]...)
+		case sum == len(pos):
+			out[i] = append(out[i], pos[at:at+n]...)
+			at += n
+		default:
+			return nil, nil, fmt.Errorf("%d arguments for %d statements with %d parameters: give all their arguments one after the other, or number the parameters $1, $2 through all statements", len(pos), len(pieces), sum)
+		}
+		if len(st.ParamNames()) > 0 {
+			out[i] = append(out[i], named...)
+		}
+	}
+	return stmts, out, nil
 }
 
 // detachRows makes open rows independent of what the transaction writes next,

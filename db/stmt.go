@@ -15,6 +15,7 @@ type Stmt struct {
 	db     *DB
 	in     *session // nil for a statement of the DB
 	stmt   *query.Stmt
+	err    error // why it can't be run
 	closed atomic.Bool
 }
 
@@ -22,6 +23,8 @@ func (s *Stmt) session() (*session, error) {
 	switch {
 	case s.closed.Load():
 		return nil, fmt.Errorf("statement: %w", ErrClosed)
+	case s.err != nil:
+		return nil, s.err
 	case s.in != nil:
 		return s.in, nil
 	}

@@ -3,6 +3,9 @@ package db
 import (
 	"context"
 	"errors"
+	"runtime"
+	"strconv"
+	"strings"
 
 	"github.com/lupadb/lupa/query"
 )
@@ -68,6 +71,11 @@ func (s *session) begin(ctx context.Context, readOnly bool) error {
 	if !readOnly && s.db.opts.ReadOnly {
 		return ErrReadOnly
 	}
+	if !readOnly && !s.qs.InTransaction() {
+		if err := s.db.mayWait(); err != nil {
+			return err
+		}
+	}
 	return s.db.reason(s.qs.Begin(ctx, readOnly))
 }
 
@@ -82,17 +90,50 @@ func (db *DB) View(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 // Update calls fn with a writing transaction and commits it if fn returns nil,
-// else rolls it back and returns fn's error. A panic of fn rolls it back too.
+// else rolls it back and returns fn's error. A panic of fn rolls it back too. Within
+// fn, what writes goes through tx: a write of the DB gives ErrInUpdate on fn's own
+// goroutine, and waits on another one.
 func (db *DB) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	tx, err := db.Begin(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
+	db.updating.Store(goroutine())
+	defer db.updating.Store(0)
 	if err := fn(tx); err != nil {
 		return err
 	}
+	db.updating.Store(0)
 	return tx.Commit()
+}
+
+// mayWait returns ErrInUpdate on the goroutine that runs the function of an Update: to
+// wait for the writer there would be for ever.
+func (db *DB) mayWait() error {
+	if g := db.updating.Load(); g != 0 && g == goroutine() {
+		return ErrInUpdate
+	}
+	return nil
+}
+
+// goroutine returns the number of the goroutine it is called on, from the first line
+// of its stack: there is no other way to it, and the number is only compared.
+func goroutine() uint64 {
+	var buf [40]byte
+	s := strings.TrimPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
+	n, _ := strconv.ParseUint(s[:max(0, strings.IndexByte(s, ' '))], 10, 64)
+	return n
+}
+
+// Stmt returns a statement of the DB for use within the transaction, without parsing it
+// again. It is closed on its own.
+func (tx *Tx) Stmt(st *Stmt) *Stmt {
+	in := &Stmt{db: tx.s.db, in: tx.s, stmt: st.stmt}
+	if st.db != tx.s.db {
+		in.err = errors.New("the statement is of another DB than the transaction")
+	}
+	return in
 }
 
 // Query runs one statement in the transaction: see DB.Query.

@@ -85,6 +85,7 @@ type Stmt struct {
 	tree   parse.Statement
 	text   string
 	params int
+	dollar bool // a parameter has a number of its own, $1
 	names  []string
 }
 
@@ -101,6 +102,7 @@ func Prepare(env *Env, sql string) (*Stmt, error) {
 		if p, ok := n.(*parse.Param); ok {
 			if p.Name == "" {
 				s.params = max(s.params, p.Index)
+				s.dollar = s.dollar || sql[p.Offset] == '$'
 			} else if !seen[p.Name] {
 				seen[p.Name] = true
 				s.names = append(s.names, p.Name)
@@ -114,6 +116,9 @@ func Prepare(env *Env, sql string) (*Stmt, error) {
 // NumParams returns how many positional arguments the statement takes.
 func (s *Stmt) NumParams() int { return s.params }
 
+// Numbered reports whether parameters are written $1, $2, and not ?.
+func (s *Stmt) Numbered() bool { return s.dollar }
+
 // ParamNames returns the names of its :name parameters, in order of appearance.
 func (s *Stmt) ParamNames() []string { return s.names }
 
@@ -125,6 +130,12 @@ func (s *Stmt) Tag() string { return tag(s.tree) }
 
 // ReturnsRows reports whether a run of the statement gives rows to read.
 func (s *Stmt) ReturnsRows() bool { return returnsRows(s.tree) }
+
+// BeginsReading reports whether the statement is BEGIN READ ONLY.
+func (s *Stmt) BeginsReading() bool {
+	b, ok := s.tree.(*parse.Begin)
+	return ok && b.ReadOnly
+}
 
 // ReadOnly reports whether the statement leaves the store as it is.
 func (s *Stmt) ReadOnly() bool { return readOnly(s.tree) }

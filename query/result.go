@@ -19,6 +19,7 @@ type Result struct {
 	tag      string
 	columns  []Column
 	affected int64
+	lastKey  value.Value
 	next     func(context.Context) (*value.Batch, error)
 	close    func(failed bool) error
 	done     bool
@@ -33,6 +34,10 @@ func (r *Result) Columns() []Column { return r.columns }
 
 // RowsAffected returns how many rows INSERT, UPDATE, DELETE or COPY wrote.
 func (r *Result) RowsAffected() int64 { return r.affected }
+
+// LastKey returns the primary key of the last row that INSERT has written, if it is an
+// INTEGER, else NULL.
+func (r *Result) LastKey() value.Value { return r.lastKey }
 
 // Next returns the next rows, or nil after the last. The batch has no
 // selection; it is valid until the next call of Next or Close. An error ends

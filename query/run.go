@@ -165,6 +165,7 @@ func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag str
 	if p.Affected != nil {
 		r.affected = p.Affected()
 	}
+	r.lastKey = in.Env.LastKey
 	if e := p.Root.Close(); err == nil {
 		err = e
 	}

@@ -11,13 +11,14 @@ import (
 // Errors to compare with errors.Is. The errors that functions return wrap
 // them and name the folder, table or key.
 var (
-	ErrLocked   = errors.New("the store is open in another process")
+	ErrLocked   = errors.New("the store is open already")
 	ErrReadOnly = errors.New("the store is open for reading only")
 	ErrClosed   = errors.New("already closed")
 	ErrCorrupt  = errors.New("the store is damaged")
 	ErrNotStore = errors.New("not a Lupa store")
 	ErrFormat   = errors.New("the store's format is not supported")
 	ErrFailed   = errors.New("an earlier write failed; close the store and open it again")
+	ErrBusy     = errors.New("another transaction is writing")
 	ErrTooLarge = errors.New("the transaction is too large")
 )
 

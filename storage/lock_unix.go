@@ -28,6 +28,9 @@ type folderLock struct {
 	holders int
 }
 
+// lockedHere tells that it is the program itself that has the store open.
+var lockedHere = fmt.Errorf("%w, in this process: share its DB, or close it first", ErrLocked)
+
 // lockFolder locks a store's lock file: for itself alone, or shared with others
 // that only read. It fails with ErrLocked.
 func lockFolder(name string, shared bool) (io.Closer, error) {
@@ -42,7 +45,7 @@ func lockFolder(name string, shared bool) (io.Closer, error) {
 	defer folders.Unlock()
 	if l := folders.open[path]; l != nil {
 		if !shared || !l.shared {
-			return nil, ErrLocked
+			return nil, lockedHere
 		}
 		l.holders++
 		return &folderHold{lock: l}, nil
@@ -62,7 +65,7 @@ func lockFolder(name string, shared bool) (io.Closer, error) {
 	if err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &spec); err != nil {
 		f.Close()
 		if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
-			return nil, ErrLocked
+			return nil, fmt.Errorf("%w, in another process", ErrLocked)
 		}
 		return nil, err
 	}

@@ -31,6 +31,10 @@ type Options struct {
 	// NoSync lets Commit return before the data is on disk: a power cut may lose
 	// the last transactions (never part of one).
 	NoSync bool
+
+	// WriterTimeout bounds how long Begin and BulkLoad wait for the writer before them;
+	// the error is ErrBusy then. 0 = as long as the context allows.
+	WriterTimeout time.Duration
 	// FS is the file system, for tests; nil is the machine's own.
 	FS vfs.FS
 

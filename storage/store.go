@@ -33,15 +33,16 @@ const markerName = "LUPA"
 
 // Store is an open store. All methods are safe for concurrent use.
 type Store struct {
-	dir      string
-	readOnly bool
-	noSync   bool
-	inMemory bool
-	db       *pebble.DB
-	opts     *pebble.Options
-	fs       *guardFS
-	lock     io.Closer
-	writer   chan struct{} // holds a token while a Tx or Loader is at work
+	dir           string
+	readOnly      bool
+	noSync        bool
+	writerTimeout time.Duration
+	inMemory      bool
+	db            *pebble.DB
+	opts          *pebble.Options
+	fs            *guardFS
+	lock          io.Closer
+	writer        chan struct{} // holds a token while a Tx or Loader is at work
 
 	// Whoever holds the token may use these; see KeepPrompts.
 	prompts   int // how many are kept; -1 when that has to be counted
@@ -86,7 +87,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
+	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
 	g := &guardFS{FS: o.FS, fail: s.fail, home: s.home}
 	if o.InMemory {
 		if s.readOnly {
@@ -668,10 +669,18 @@ func (s *Store) lockWriter(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	var late <-chan time.Time
+	if s.writerTimeout > 0 {
+		t := time.NewTimer(s.writerTimeout)
+		defer t.Stop()
+		late = t.C
+	}
 	select {
 	case s.writer <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-late:
+		return fmt.Errorf("%w, since %v and more", ErrBusy, s.writerTimeout)
 	}
 	home := s.home()
 	s.mu.Lock()

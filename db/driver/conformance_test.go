@@ -589,12 +589,35 @@ func TestNumberOfArguments(t *testing.T) {
 	}
 }
 
+// LastInsertId is the INTEGER primary key of the last row inserted.
+func TestLastInsertId(t *testing.T) {
+	_, p := shared(t, nil)
+	mustExec(t, p, `CREATE TABLE n (id INTEGER PRIMARY KEY, s TEXT); CREATE TABLE x (id TEXT PRIMARY KEY); CREATE TABLE k (a INTEGER)`)
+	for _, c := range []struct {
+		sql  string
+		want int64 // 0: there is none
+	}{
+		{`INSERT INTO n VALUES (7, 'a'), (-5, 'b')`, -5},
+		{`INSERT INTO n SELECT id + 10, s FROM n ORDER BY id`, 17},
+		{`INSERT INTO n VALUES (7, 'c'), (8, 'd') ON CONFLICT DO NOTHING`, 8},
+		{`INSERT INTO n VALUES (8, 'e'), (7, 'e') ON CONFLICT (id) DO UPDATE SET s = excluded.s`, 7},
+		{`INSERT INTO n VALUES (7, 'c') ON CONFLICT DO NOTHING`, 0},
+		{`INSERT INTO x VALUES ('a')`, 0}, {`INSERT INTO k VALUES (1)`, 0}, {`UPDATE n SET s = 'z'`, 0}, {`DELETE FROM n`, 0},
+	} {
+		got, err := mustExec(t, p, c.sql).LastInsertId()
+		if c.want == 0 && (err == nil || !strings.Contains(err.Error(), "RETURNING")) || c.want != 0 && (err != nil || got != c.want) {
+			t.Errorf("%s: %d, %v; want %d", c.sql, got, err, c.want)
+		}
+	}
+}
+
 // TestScanTypes scans every column of all kinds of queries into a new variable of
 // the type the driver names, as generic tools do.
 func TestScanTypes(t *testing.T) {
 	_, p := shared(t, nil)
 	mustExec(t, p, `CREATE TABLE t (s TEXT, i INTEGER, r REAL, b BOOLEAN, ts TIMESTAMP, bl BLOB, j JSON, v VECTOR(2));
-		INSERT INTO t VALUES ('a', 1, 2.5, true, '2024-01-02', $1, '{"a": [1]}', [1, 2])`, []byte{1})
+		INSERT INTO t VALUES ('a', 1, 2.5, true, '2024-01-02', $1, '{"a": [1]}', [1, 2]),
+		(NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`, []byte{1})
 	for query, want := range map[string]string{
 		`SELECT * FROM t`: "TEXT INTEGER REAL BOOLEAN TIMESTAMP BLOB JSON VECTOR",
 		`SELECT count(*), avg(i), max(s), sum(r), i > 0, v <-> v FROM t GROUP BY i, v`: "INTEGER REAL TEXT REAL BOOLEAN REAL",
@@ -626,6 +649,11 @@ func TestScanTypes(t *testing.T) {
 		for rows.Next() {
 			if err := rows.Scan(dest...); err != nil {
 				t.Errorf("%s: %v", query, err)
+			}
+			for i := range dest { // and goes back as an argument
+				if err := p.QueryRow(`SELECT $1`, reflect.ValueOf(dest[i]).Elem().Interface()).Scan(new(any)); err != nil {
+					t.Errorf("%s: column %d: %v", query, i, err)
+				}
 			}
 		}
 		if rows.Err() != nil {

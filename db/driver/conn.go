@@ -152,9 +152,12 @@ func (t tx) Rollback() error { return t.session.Rollback() }
 
 type result struct{ r db.Result }
 
-// LastInsertId is not there: primary keys need not be numbers.
+// LastInsertId is the INTEGER primary key of the last row that INSERT has written.
 func (r result) LastInsertId() (int64, error) {
-	return 0, errors.New("lupa: there is no LastInsertId; use INSERT ... RETURNING")
+	if r.r.LastKey.Kind() == db.Integer {
+		return r.r.LastKey.Int(), nil
+	}
+	return 0, errors.New("lupa: there is no LastInsertId: no row was inserted, or its primary key is not an INTEGER; use INSERT ... RETURNING")
 }
 
 func (r result) RowsAffected() (int64, error) { return r.r.RowsAffected, nil }

@@ -18,7 +18,7 @@
 //
 // Options are mode (rwc, the default; rw: must exist; ro: read only; memory),
 // cache_size and memory_budget (bytes, or 64MB, 1GiB), nosync, nofiles,
-// allow_urls (true or false) and workers. A name without "?" is taken as it is.
+// allow_urls (true or false), workers and writer_timeout (5s). A name without "?" is taken as it is.
 //
 // A folder can be open once: two pools over it in one process need [ForDB].
 //
@@ -27,7 +27,8 @@
 // A VECTOR arrives as []float32 and scans into []float32, db.Floats or any; one
 // that may be NULL into db.Floats, sql.Null[[]float32] or any. JSON and BLOB
 // arrive as []byte, TEXT as string, INTEGER as int64, REAL as float64, BOOLEAN as
-// bool, TIMESTAMP as time.Time (UTC). Arguments are those of package db: vectors,
+// bool, TIMESTAMP as time.Time (UTC). ColumnType.ScanType is a type that takes NULL
+// too. Arguments are those of package db: vectors,
 // pictures and sql.Named among them.
 //
 // # Transactions
@@ -40,8 +41,8 @@
 // everything else, Commit included, gives db.ErrTxFailed.
 //
 // A query is one statement and has one set of rows; Exec takes several, separated
-// by semicolons. There is no LastInsertId: use RETURNING. Nor are there output
-// parameters.
+// by semicolons. LastInsertId is the primary key of the last row inserted, where that
+// is an INTEGER; RETURNING gives any. There are no output parameters.
 //
 // Errors are those of package db, for errors.Is and errors.As.
 package driver

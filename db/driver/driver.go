@@ -140,6 +140,9 @@ func merge(base, over *db.Options) *db.Options {
 	if over.MemoryBudget != 0 {
 		o.MemoryBudget = over.MemoryBudget
 	}
+	if over.WriterTimeout != 0 {
+		o.WriterTimeout = over.WriterTimeout
+	}
 	if over.Workers != 0 {
 		o.Workers = over.Workers
 	}

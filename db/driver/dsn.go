@@ -6,11 +6,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lupadb/lupa/db"
 )
 
-var dsnOptions = []string{"allow_urls", "cache_size", "memory_budget", "mode", "nofiles", "nosync", "workers"}
+var dsnOptions = []string{"allow_urls", "cache_size", "memory_budget", "mode", "nofiles", "nosync", "workers", "writer_timeout"}
 
 // ParseDSN takes a data source name apart: see the package comment.
 func ParseDSN(dsn string) (dir string, opts *db.Options, err error) {
@@ -42,6 +43,10 @@ func ParseDSN(dsn string) (dir string, opts *db.Options, err error) {
 			opts.CacheSize, err = parseSize(v)
 		case "memory_budget":
 			opts.MemoryBudget, err = parseSize(v)
+		case "writer_timeout":
+			if opts.WriterTimeout, err = time.ParseDuration(v); err != nil || opts.WriterTimeout < 0 {
+				err = fmt.Errorf("it is %q, not a time such as 5s", v)
+			}
 		case "nosync":
 			opts.NoSync, err = parseBool(v)
 		case "nofiles":

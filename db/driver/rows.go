@@ -1,11 +1,11 @@
 package driver
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"io"
 	"math"
 	"reflect"
-	"time"
 
 	"github.com/lupadb/lupa/db"
 )
@@ -78,23 +78,24 @@ func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool)
 	return 0, 0, false
 }
 
-// ColumnTypeScanType returns the Go type a value that is not NULL arrives as.
+// ColumnTypeScanType returns a Go type that takes every value of the column, NULL
+// too, since any expression may be NULL: sql.NullInt64 for an INTEGER, and so on.
 func (r *rows) ColumnTypeScanType(i int) reflect.Type {
 	switch r.types[i].Kind {
 	case db.Boolean:
-		return reflect.TypeFor[bool]()
+		return reflect.TypeFor[sql.NullBool]()
 	case db.Integer:
-		return reflect.TypeFor[int64]()
+		return reflect.TypeFor[sql.NullInt64]()
 	case db.Real:
-		return reflect.TypeFor[float64]()
+		return reflect.TypeFor[sql.NullFloat64]()
 	case db.Text:
-		return reflect.TypeFor[string]()
+		return reflect.TypeFor[sql.NullString]()
 	case db.Timestamp:
-		return reflect.TypeFor[time.Time]()
+		return reflect.TypeFor[sql.NullTime]()
 	case db.Blob, db.JSON:
 		return reflect.TypeFor[[]byte]()
 	case db.Vector:
-		return reflect.TypeFor[[]float32]()
+		return reflect.TypeFor[db.Floats]()
 	}
 	return reflect.TypeFor[any]()
 }

@@ -58,6 +58,13 @@ func (n *Insert) Next(ctx context.Context) (*value.Batch, error) {
 					}
 				}
 			}
+			if pk := n.Def.PrimaryKey; pk >= 0 && n.Def.Columns[pk].Type.Kind == value.Integer {
+				for k, i := range selection(b) {
+					if r.Rows[k] != storage.NoRow {
+						n.Env.LastKey = b.Cols[pk].Value(int(i))
+					}
+				}
+			}
 			for _, row := range r.Rows {
 				if row != storage.NoRow {
 					n.written = append(n.written, row)

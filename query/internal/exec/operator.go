@@ -39,6 +39,9 @@ type Env struct {
 
 	// Tally counts pictures; nil in a statement without images().
 	Tally *Tally
+
+	// LastKey is the INTEGER primary key of the last row that an INSERT has written.
+	LastKey value.Value
 }
 
 // progress reports to whoever listens.

@@ -2,6 +2,7 @@ package fn
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -55,6 +56,10 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		}
 	case t == value.JSON && f == value.Text:
 		least, c.eval = Assignment, castTextJSON
+	case t == value.JSON && f == value.Blob:
+		least, c.eval = Assignment, castBlobJSON
+	case t == value.Vector && f == value.Blob:
+		least, c.eval = Assignment, castBlobVector
 	case t == value.JSON && (f == value.Boolean || f == value.Integer || f == value.Real || f == value.Vector):
 		c.eval = castToJSON
 	case f == value.Text && t == value.Blob:
@@ -198,6 +203,47 @@ func castTextJSON(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) err
 		_, err := value.Parse(value.Type{Kind: value.JSON}, s)
 		return s, err
 	})
+}
+
+// castBlobJSON reads bytes as JSON: what programs' JSON libraries make.
+func castBlobJSON(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	return try1(args[0].Strs, args[0].step(), out.Strs, n, sel, func(s string) (string, error) {
+		return s, value.RawJSON(s).Check()
+	})
+}
+
+// castBlobVector reads bytes as float32s, the lowest byte first; without a dimension,
+// that of the first one counts.
+func castBlobVector(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	known := out.Type.Dim > 0
+	for _, i := range fullSel(n, sel) {
+		s := args[0].Strs[int(i)*args[0].step()]
+		dim := out.Type.Dim
+		if dim == 0 {
+			dim = len(s) / 4
+		}
+		if len(s) == 0 || len(s) != 4*dim {
+			return fmt.Errorf("%d bytes are not a vector%s: they are float32s, 4 bytes each, the lowest byte first", len(s), ofDim(dim, len(s)))
+		}
+		if !known && out.Type.Dim == 0 {
+			out.Type.Dim, out.Vecs = dim, grow(out.Vecs, n*dim)
+		}
+		v := out.Vecs[int(i)*dim:][:dim]
+		for k := range v {
+			v[k] = math.Float32frombits(binary.LittleEndian.Uint32([]byte(s[4*k : 4*k+4])))
+		}
+		if err := value.Vec(v).Check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ofDim(dim, bytes int) string {
+	if bytes == 0 || bytes%4 != 0 {
+		return ""
+	}
+	return fmt.Sprintf(" of %d dimensions", dim)
 }
 
 func castToJSON(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {

@@ -63,6 +63,9 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 			return col, parse.Errorf(c.Encoder.Pos, "ENCODER is for VECTOR columns; %s is %v", col.Name, col.Type)
 		}
 		col.Encoder = c.Encoder.Value.Str()
+		if err := b.encoderName(c.Encoder); err != nil {
+			return col, err
+		}
 		enc, err := b.find(col.Encoder, "")
 		if err != nil {
 			return col, encoderError(c.Encoder.Pos, err)
@@ -206,6 +209,16 @@ func (b *binder) addColumn(a *parse.AddColumn, def *storage.TableDef) error {
 	return errorAt(a.Column.Pos, b.in.Tx.AddColumn(b.ctx, def.Name, col, v.At(0)))
 }
 
+// encoderName refuses what may lead to a folder where statements may not use files: only
+// a plain name is looked up among the models alone.
+func (b *binder) encoderName(l parse.Literal) error {
+	name := l.Value.Str()
+	if b.in.NoFiles && (strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~")) {
+		return parse.Errorf(l.Pos, "this program does not let statements use files; ENCODER takes the name of an encoder, not a path")
+	}
+	return nil
+}
+
 // setEncoder binds a vector column to an encoder. Vectors of another one can't be
 // compared with its texts, so that needs FORCE unless the column is empty.
 func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) error {
@@ -236,6 +249,9 @@ func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) error {
 	c := &def.Columns[ord]
 	if c.Type.Kind != value.Vector {
 		return parse.Errorf(a.Column.Pos, "ENCODER is for VECTOR columns; %s is %v", c.Name, c.Type)
+	}
+	if err := b.encoderName(a.Encoder); err != nil {
+		return err
 	}
 	enc, err := b.find(a.Encoder.Value.Str(), "")
 	if err != nil {
