@@ -167,7 +167,7 @@ func BenchmarkText(b *testing.B) {
 					}
 				}, func() {
 					_, ids := next()
-					if _, err := bare.run([]tensor{{shape: []int64{1, int64(n)}, int64s: ids}}, 1, 512); err != nil {
+					if _, err := bare.run([]tensor{{shape: []int64{1, int64(n)}, int64s: ids}}, []int64{1, 512}); err != nil {
 						b.Fatal(err)
 					}
 				})
@@ -243,7 +243,7 @@ func BenchmarkImages(b *testing.B) {
 					}
 				}, func() {
 					for range n / maxImageBatch {
-						if _, err := bare.run([]tensor{{shape: []int64{maxImageBatch, 3, 224, 224}, floats: pixels}}, maxImageBatch, 512); err != nil {
+						if _, err := bare.run([]tensor{{shape: []int64{maxImageBatch, 3, 224, 224}, floats: pixels}}, []int64{maxImageBatch, 512}); err != nil {
 							b.Fatal(err)
 						}
 					}

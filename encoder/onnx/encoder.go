@@ -25,7 +25,7 @@ type Encoder struct {
 	cache  *textCache
 	queue  textQueue
 
-	tokenizer    func() (tokenizer, error) // loaded when first needed
+	tokenizer    func() (textTokenizer, error) // loaded when first needed
 	preprocessor func() (*clip.Preprocessor, error)
 }
 
@@ -68,7 +68,7 @@ func Open(dir string, opts *Options) (*Encoder, error) {
 	if f.Image != nil {
 		e.image = newRunner(f.Image, &e.opts)
 	}
-	e.tokenizer = sync.OnceValues(func() (tokenizer, error) { return loadTokenizer(f.Text.Config) })
+	e.tokenizer = sync.OnceValues(func() (textTokenizer, error) { return loadTokenizer(f.Text) })
 	e.preprocessor = sync.OnceValues(func() (*clip.Preprocessor, error) { return clip.LoadPreprocessor(f.Image.Config) })
 	return e, nil
 }
@@ -185,8 +185,9 @@ func (r *runner) lock(ctx context.Context) error {
 
 func (r *runner) unlock() { r.turn <- struct{}{} }
 
-// run feeds one batch; the caller has the turn. It returns rows unit vectors.
-func (r *runner) run(in []tensor, rows int) ([][]float32, error) {
+// run feeds one batch, whose output has the given shape; the caller has the turn. It
+// returns rows unit vectors, those that pool makes of the output if that is not nil.
+func (r *runner) run(in []tensor, rows int, shape []int64, pool func([]float32) []float32) ([][]float32, error) {
 	if r.closed {
 		return nil, errClosed
 	}
@@ -200,13 +201,15 @@ func (r *runner) run(in []tensor, rows int) ([][]float32, error) {
 		}
 		r.session = s
 	}
-	fed := int(in[0].shape[0])
-	flat, err := r.session.run(in, fed, r.tower.Dim)
+	flat, err := r.session.run(in, shape)
 	if r.opts.IdleUnload > 0 {
 		r.idle = time.AfterFunc(r.opts.IdleUnload, r.unloadIdle)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.tower.Path, err)
+	}
+	if pool != nil {
+		flat = pool(flat)
 	}
 	out := make([][]float32, rows)
 	for i := range out {

@@ -184,7 +184,7 @@ func TestRawOutput(t *testing.T) {
 	}
 	defer s.close()
 	for _, g := range readGolden(t, filepath.Join(models, "tiny-clip", "goldens.json")).Texts {
-		out, err := s.run([]tensor{{shape: []int64{1, int64(len(g.IDs))}, int64s: g.IDs}}, 1, e.Model().Dim)
+		out, err := s.run([]tensor{{shape: []int64{1, int64(len(g.IDs))}, int64s: g.IDs}}, []int64{1, int64(e.Model().Dim)})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/encoder/clip"
+	"github.com/lupadb/lupa/encoder/tokenizer"
 )
 
 // Folder is a model folder looked into: what is there, in which layout, and how
@@ -21,8 +22,11 @@ import (
 //     text_model_quantized.onnx.
 //   - immich's: textual/model.onnx with its tokenizer, visual/model.onnx with
 //     preprocess_cfg.json.
-//   - SigLIP's, a Hugging Face export with a tokenizer of another kind (package
-//     unigram) whose texts are always filled up to one length.
+//   - SigLIP's and SigLIP 2's, Hugging Face exports with a tokenizer of another kind
+//     (package tokenizer) whose texts are always filled up to one length.
+//   - Text models as sentence-transformers publishes them (bge, e5, gte, MiniLM): model.onnx
+//     with modules.json and 1_Pooling/config.json, which say how a text's token vectors
+//     become one.
 //   - Single towers, as Qdrant publishes them: model.onnx with its tokenizer or
 //     preprocessor. Of two folders NAME-text and NAME-vision side by side, either
 //     opens both.
@@ -51,6 +55,9 @@ type Tower struct {
 	MaxTokens int  // the two ends included
 	Pad       bool // always fill up to MaxTokens
 	PadID     int64
+	Clean     string // what is done to texts before: "", whitespace, lower or canonicalize
+	Pool      string // how token vectors become one: "" where the graph does it, mean, cls or lasttoken
+	siglip2   bool   // texts as SigLIP 2 was trained on them
 
 	width, height int // fixed size of pictures; 0 when any
 }
@@ -68,9 +75,15 @@ type modelConfig struct {
 		HiddenSize   int    `json:"hidden_size"`
 		PadToken     *int64 `json:"pad_token_id"`
 	} `json:"text_config"`
-	TextCfg struct {
-		ContextLength int `json:"context_length"` // open_clip
+	TextCfg struct { // open_clip
+		ContextLength int    `json:"context_length"`
+		Tokenizer     string `json:"hf_tokenizer_name"`
+		Kwargs        struct {
+			Clean string `json:"clean"`
+		} `json:"tokenizer_kwargs"`
 	} `json:"text_cfg"`
+	HiddenSize   int `json:"hidden_size"` // of text models
+	MaxPositions int `json:"max_position_embeddings"`
 }
 
 // candidate is a graph file that may be a tower.
@@ -329,13 +342,13 @@ func (f *Folder) textTower(t *Tower, c *candidate) error {
 		}
 	}
 	for _, dir := range c.configs {
-		if len(clip.TokenizerFiles(dir)) > 0 && !onlyConfig(clip.TokenizerFiles(dir)) {
+		if files := tokenizerFiles(dir); len(files) > 0 && !onlyConfig(files) {
 			t.Config = dir
 			break
 		}
 	}
 	if t.Config == "" {
-		return fmt.Errorf("there is no tokenizer for %s: tokenizer.json, or vocab.json and merges.txt, is missing in %s", t.Path, strings.Join(c.configs, " and "))
+		return fmt.Errorf("there is no tokenizer for %s: tokenizer.json, vocab.txt, or vocab.json and merges.txt, is missing in %s", t.Path, strings.Join(c.configs, " and "))
 	}
 	cfg := f.config(c)
 	siglip := strings.HasPrefix(cfg.ModelType, "siglip")
@@ -351,9 +364,29 @@ func (f *Folder) textTower(t *Tower, c *candidate) error {
 		t.MaxTokens = cfg.TextCfg.ContextLength
 	case siglip: // whose config.json leaves out what is the default
 		t.MaxTokens = siglipMaxTokens
+	case cfg.MaxPositions > 1:
+		t.MaxTokens = cfg.MaxPositions
+	}
+	if n, err := c.maxSequence(); err != nil {
+		return err
+	} else if n > 1 && !t.Pad {
+		t.MaxTokens = min(t.MaxTokens, n)
+	}
+	t.siglip2 = cfg.ModelType == "siglip2" || siglip && tokenizer.Type(t.Config) == "BPE"
+	switch how := cfg.TextCfg.Kwargs.Clean; how {
+	case cleanWhitespace, cleanLower, cleanCanonicalize:
+		t.Clean = how
+	case "", "none":
+	default:
+		return fmt.Errorf("config.json says that texts are cleaned by %q, which is not known (whitespace, lower and canonicalize are)", how)
 	}
 	// SigLIP was trained on texts filled up to its maximum and masks nothing.
 	t.Pad = t.Pad || siglip
+	if pool, err := c.pooling(); err != nil {
+		return err
+	} else if pool != "" {
+		return t.pickPooled(cfg, pool)
+	}
 	return t.pickOutput(cfg, "text_embeds", "embedding", "pooler_output", "text_features", "sentence_embedding")
 }
 
@@ -409,8 +442,138 @@ func (f *Folder) config(c *candidate) (cfg modelConfig) {
 		if err == nil && json.Unmarshal(b, &cfg) == nil {
 			return cfg
 		}
+		var open struct { // open_clip_config.json
+			Model modelConfig `json:"model_cfg"`
+		}
+		b, err = os.ReadFile(filepath.Join(dir, "open_clip_config.json"))
+		if err == nil && json.Unmarshal(b, &open) == nil {
+			return open.Model
+		}
 	}
 	return modelConfig{}
+}
+
+// read reads a file of sentence-transformers that lies beside a graph, or above it. It
+// returns nil where there is none.
+func (c *candidate) read(name string) ([]byte, error) {
+	for _, dir := range c.configs {
+		b, err := os.ReadFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return b, err
+		}
+	}
+	return nil, nil
+}
+
+// maxSequence returns the number of tokens that sentence-transformers takes of a text, 0
+// where nothing says it.
+func (c *candidate) maxSequence() (int, error) {
+	b, err := c.read("sentence_bert_config.json")
+	if b == nil || err != nil {
+		return 0, err
+	}
+	var s struct {
+		Max int `json:"max_seq_length"`
+	}
+	if err := json.Unmarshal(b, &s); err != nil {
+		return 0, fmt.Errorf("sentence_bert_config.json: %w", err)
+	}
+	return s.Max, nil
+}
+
+// pooling returns how a model of sentence-transformers makes one vector of those of a
+// text's tokens, "" for other models.
+func (c *candidate) pooling() (string, error) {
+	b, err := c.read("modules.json")
+	if b == nil || err != nil {
+		return "", err
+	}
+	var modules []struct {
+		Path string `json:"path"`
+		Type string `json:"type"`
+	}
+	if err := json.Unmarshal(b, &modules); err != nil {
+		return "", fmt.Errorf("modules.json: %w", err)
+	}
+	pool := ""
+	for _, m := range modules {
+		switch kind := m.Type[strings.LastIndex(m.Type, ".")+1:]; kind {
+		case "Transformer", "Normalize":
+		case "Pooling":
+			if pool, err = c.poolingMode(m.Path + "/config.json"); err != nil {
+				return "", err
+			}
+		default:
+			return "", fmt.Errorf("modules.json names a step %q after the graph, which is not supported (Pooling and Normalize are)", kind)
+		}
+	}
+	return pool, nil
+}
+
+func (c *candidate) poolingMode(name string) (string, error) {
+	b, err := c.read(name)
+	if err != nil {
+		return "", err
+	}
+	if b == nil {
+		return "", fmt.Errorf("%s is missing, which says how a text's vectors become one", name)
+	}
+	var p map[string]any
+	if err := json.Unmarshal(b, &p); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	var on []string
+	for k, v := range p {
+		if mode, ok := strings.CutPrefix(k, "pooling_mode_"); ok && v == true {
+			on = append(on, mode)
+		}
+	}
+	slices.Sort(on)
+	switch {
+	case slices.Equal(on, []string{"mean_tokens"}):
+		return poolMean, nil
+	case slices.Equal(on, []string{"cls_token"}):
+		return poolCLS, nil
+	case slices.Equal(on, []string{"lasttoken"}):
+		return poolLast, nil
+	}
+	return "", fmt.Errorf("%s wants a text's vectors pooled by %s; one of mean_tokens, cls_token and lasttoken is supported", name, strings.Join(on, " and "))
+}
+
+// pickPooled takes the output of a model of sentence-transformers: the pooled one where
+// the graph has it, or that of the tokens.
+func (t *Tower) pickPooled(cfg modelConfig, pool string) error {
+	for _, v := range t.Graph.Outputs {
+		if v.Name == "sentence_embedding" && len(v.Dims) == 2 {
+			return t.pickOutput(cfg, v.Name)
+		}
+	}
+	for _, name := range []string{"last_hidden_state", "token_embeddings"} {
+		i := slices.IndexFunc(t.Graph.Outputs, func(v Value) bool {
+			return v.Name == name && (v.Type == Float32 || v.Type == Float16) && len(v.Dims) == 3
+		})
+		if i < 0 {
+			continue
+		}
+		v := t.Graph.Outputs[i]
+		t.Output, t.Pool, t.Dim = v.Name, pool, int(v.size(2))
+		if t.Dim <= 0 {
+			t.Dim = cfg.HiddenSize
+		}
+		if t.Dim <= 0 {
+			return fmt.Errorf("neither %s nor config.json tells the length of its vectors", t.Path)
+		}
+		return nil
+	}
+	return fmt.Errorf("%s has no output of a text's tokens, last_hidden_state (its outputs: %v)", t.Path, t.Graph.Outputs)
+}
+
+// tokenizerFiles returns the files that a folder's tokenizer is read from.
+func tokenizerFiles(dir string) []string {
+	if tokenizer.Is(dir) {
+		return tokenizer.Files(dir)
+	}
+	return clip.TokenizerFiles(dir)
 }
 
 // pickOutput takes the first of the names that is a matrix, or the only matrix.

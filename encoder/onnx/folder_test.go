@@ -71,7 +71,7 @@ func TestProblems(t *testing.T) {
 		"vocab and merges":  {files: map[string][]byte{"onnx/text_model.onnx": textGraph, "vocab.json": nil, "merges.txt": nil}, text: true},
 		"empty":             {files: map[string][]byte{"config.json": nil}, want: "no ONNX graphs"},
 		"PyTorch":           {files: map[string][]byte{"config.json": nil, "pytorch_model.bin": {}}, want: "an ONNX export is needed"},
-		"no tokenizer":      {files: map[string][]byte{"onnx/text_model.onnx": textGraph, "tokenizer_config.json": nil}, want: "tokenizer.json, or vocab.json and merges.txt, is missing"},
+		"no tokenizer":      {files: map[string][]byte{"onnx/text_model.onnx": textGraph, "tokenizer_config.json": nil}, want: "tokenizer.json, vocab.txt, or vocab.json and merges.txt, is missing"},
 		"no preprocessor":   {files: map[string][]byte{"onnx/vision_model.onnx": imageGraph}, want: "preprocessor_config.json"},
 		"truncated":         {files: map[string][]byte{"onnx/text_model.onnx": textGraph[:len(textGraph)/2], "tokenizer.json": nil}, want: "cut off"},
 		"empty graph":       {files: map[string][]byte{"onnx/text_model.onnx": {}, "tokenizer.json": nil}, want: "holds no graph"},
@@ -262,7 +262,7 @@ func TestPadded(t *testing.T) {
 // output.
 func TestSigLIP(t *testing.T) {
 	needRuntime(t)
-	tokens, err := os.ReadFile("../unigram/testdata/tokenizer.json")
+	tokens, err := os.ReadFile("../tokenizer/testdata/tokenizer.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -514,4 +514,121 @@ func TestCan(t *testing.T) {
 		}
 		e.Close()
 	}
+}
+
+// Texts are cleaned as OpenCLIP's configuration says, and SigLIP 2's have small letters
+// and one token at the end, filled up to 64.
+func TestCleaning(t *testing.T) {
+	for _, c := range []struct{ how, text, want string }{
+		{"", " A  dog. ", " A  dog. "},
+		{"whitespace", " A \t dog.\n", "A dog."},
+		{"lower", "A  DOG.", "a dog."},
+		{"canonicalize", "A dog.", "a dog"},
+		{"canonicalize", " The_Big,  (red) DOG's $5 — ÉΣ ", "the big red dogs 5 — éς"},
+	} {
+		if got := clean(c.text, c.how); got != c.want {
+			t.Errorf("%s: %q gives %q, want %q", c.how, c.text, got, c.want)
+		}
+	}
+	gemma, err := os.ReadFile("../tokenizer/testdata/gemma.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := echo(64)
+	inspect := func(files map[string][]byte) *Folder {
+		files["onnx/text_model.onnx"] = texts.model()
+		f, err := Inspect(put(t, files), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	f := inspect(map[string][]byte{"tokenizer.json": gemma, "config.json": []byte(`{"model_type": "siglip"}`)})
+	if f.Text == nil {
+		t.Fatal(f)
+	}
+	tok, err := loadTokenizer(f.Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upper, lower := tok.Append(nil, "A Wolf", 64), tok.Append(nil, "a wolf", 64)
+	if !slices.Equal(upper, lower) || lower[0] == 2 || lower[len(lower)-1] != 1 {
+		t.Errorf("SigLIP 2: %v and %v", upper, lower)
+	}
+	f = inspect(map[string][]byte{"tokenizer.json": nil, "config.json": []byte(`{"text_cfg": {"tokenizer_kwargs": {"clean": "canonicalize"}}}`)})
+	if f.Text == nil || f.Text.Clean != cleanCanonicalize {
+		t.Fatal(f)
+	}
+	if tok, err = loadTokenizer(f.Text); err != nil || !slices.Equal(tok.Append(nil, "A dog.", 64), tok.Append(nil, "a dog", 64)) {
+		t.Errorf("canonicalize: %v", err)
+	}
+	f = inspect(map[string][]byte{"tokenizer.json": nil, "config.json": []byte(`{"text_cfg": {"tokenizer_kwargs": {"clean": "magic"}}}`)})
+	if f.Text != nil || !strings.Contains(f.String(), `"magic"`) {
+		t.Errorf("an unknown way: %v", f)
+	}
+}
+
+// Text models of sentence-transformers: token vectors are pooled as 1_Pooling says.
+func TestSentenceTransformers(t *testing.T) {
+	vocab := []byte("[PAD]\n[UNK]\n[CLS]\n[SEP]\na\nwolf\ndog\n")
+	// The vector of a token is its id and 1.
+	graph := graphParts{
+		nodes: [][]byte{
+			node("Cast", []string{"input_ids"}, []string{"f"}, "to", int(Float32)),
+			node("Unsqueeze", []string{"f", "axis"}, []string{"u"}),
+			node("MatMul", []string{"u", "w"}, []string{"m"}),
+			node("Add", []string{"m", "b"}, []string{"last_hidden_state"}),
+		},
+		weights: [][]byte{weights("w", Float32, []float32{1, 0}, 1, 2), weights("b", Float32, []float32{0, 1}, 2), axis("axis", 2)},
+		inputs:  [][]byte{value("input_ids", Int64, "batch", "sequence")},
+		outputs: [][]byte{value("last_hidden_state", Float32, "batch", "sequence", 2)},
+	}
+	modules := `[{"path":"","type":"sentence_transformers.models.Transformer"},{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"},{"path":"2_Normalize","type":"sentence_transformers.models.Normalize"}]`
+	openWith := func(pooling, modules string) (*Encoder, error) {
+		return Open(put(t, map[string][]byte{
+			"onnx/model.onnx": graph.model(), "vocab.txt": vocab, "modules.json": []byte(modules), "1_Pooling/config.json": []byte(pooling),
+			"config.json": []byte(`{"model_type":"bert","hidden_size":2,"max_position_embeddings":512}`),
+		}), nil)
+	}
+	for _, c := range []struct {
+		pooling string
+		want    float64 // first element over the second
+	}{
+		{`{"word_embedding_dimension": 2, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true}`, (2 + 4 + 5 + 3) / 4.0},
+		{`{"pooling_mode_cls_token": true}`, 2},
+		{`{"pooling_mode_lasttoken": true}`, 3},
+	} {
+		e, err := openWith(c.pooling, modules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vectors, err := e.EncodeTexts(t.Context(), []string{"A wolf", "dog"})
+		if errors.Is(err, ErrNoRuntime) {
+			t.Skip(err)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := float64(vectors[0][0]) / float64(vectors[0][1]); math.Abs(got-c.want) > 1e-5 {
+			t.Errorf("%s: %v, want %v", c.pooling, got, c.want)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, c := range []struct{ pooling, modules, want string }{
+		{`{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true}`, modules, "cls_token and mean_tokens"},
+		{`{"pooling_mode_cls_token": true}`, `[{"path":"2_Dense","type":"sentence_transformers.models.Dense"}]`, "Dense"},
+	} {
+		if _, err := openWith(c.pooling, c.modules); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+}
+
+// axis is a TensorProto of one int64.
+func axis(name string, n int) []byte {
+	b := append(varint(1, 1), varint(2, uint64(Int64))...)
+	b = append(b, text(8, name)...)
+	return append(b, field(9, binary.LittleEndian.AppendUint64(nil, uint64(n)))...)
 }

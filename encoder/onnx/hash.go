@@ -33,10 +33,18 @@ func (f *Folder) hash() (string, error) {
 		if err := add("text graph", t.files()...); err != nil {
 			return "", err
 		}
-		if err := add("tokenizer", clip.TokenizerFiles(t.Config)...); err != nil {
+		if err := add("tokenizer", tokenizerFiles(t.Config)...); err != nil {
 			return "", err
 		}
 		fmt.Fprintf(h, "%d tokens, padded %v\n", t.MaxTokens, t.Pad)
+		for _, how := range []string{t.Clean, t.Pool} {
+			if how != "" { // what models had no need of keeps their hash as it was
+				fmt.Fprintf(h, "%s\n", how)
+			}
+		}
+		if t.siglip2 {
+			fmt.Fprintf(h, "siglip2\n")
+		}
 	}
 	if t := f.Image; t != nil {
 		if err := add("image graph", t.files()...); err != nil {

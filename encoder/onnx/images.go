@@ -164,7 +164,7 @@ func (b *imageBatch) flush(ctx context.Context) error {
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
-	vectors, err := r.run([]tensor{{shape: []int64{int64(rows), 3, int64(t.height), int64(t.width)}, floats: b.pixels}}, len(b.at))
+	vectors, err := r.run([]tensor{{shape: []int64{int64(rows), 3, int64(t.height), int64(t.width)}, floats: b.pixels}}, len(b.at), []int64{int64(rows), int64(t.Dim)}, nil)
 	r.unlock()
 	if err != nil {
 		return err

@@ -127,8 +127,9 @@ func openSession(path string, inputs []string, output string, level ort.GraphOpt
 	return ort.NewDynamicAdvancedSession(path, inputs, []string{output}, so)
 }
 
-// run feeds the inputs in the graph's order and returns rows x dim values.
-func (s *session) run(in []tensor, rows, dim int) ([]float32, error) {
+// run feeds the inputs in the graph's order and returns the output, whose shape the
+// caller knows.
+func (s *session) run(in []tensor, dims []int64) ([]float32, error) {
 	inputs := make([]ort.Value, 0, len(in))
 	defer func() {
 		for _, v := range inputs {
@@ -144,9 +145,10 @@ func (s *session) run(in []tensor, rows, dim int) ([]float32, error) {
 	}
 	// The output is set aside here: what the binding makes of float16 that ONNX
 	// Runtime sets aside is too short.
-	shape := ort.NewShape(int64(rows), int64(dim))
+	shape := ort.NewShape(dims...)
+	size := shape.FlattenedSize()
 	if s.halfOut {
-		half := make([]byte, 2*rows*dim)
+		half := make([]byte, 2*size)
 		v, err := ort.NewCustomDataTensor(shape, half, ort.TensorElementDataTypeFloat16)
 		if err != nil {
 			return nil, err
@@ -155,13 +157,13 @@ func (s *session) run(in []tensor, rows, dim int) ([]float32, error) {
 		if err := s.s.Run(inputs, []ort.Value{v}); err != nil {
 			return nil, err
 		}
-		out := make([]float32, rows*dim)
+		out := make([]float32, size)
 		for i := range out {
 			out[i] = fromHalf(binary.LittleEndian.Uint16(half[2*i:]))
 		}
 		return out, nil
 	}
-	out := make([]float32, rows*dim)
+	out := make([]float32, size)
 	v, err := ort.NewTensor(shape, out)
 	if err != nil {
 		return nil, err

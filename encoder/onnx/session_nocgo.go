@@ -7,7 +7,7 @@ type session struct{}
 
 func newSession(t *Tower, o *Options) (*session, error) { return nil, errNoCgo }
 
-func (s *session) run(in []tensor, rows, dim int) ([]float32, error) { return nil, ErrNoRuntime }
+func (s *session) run(in []tensor, dims []int64) ([]float32, error) { return nil, ErrNoRuntime }
 
 func (s *session) close() error { return nil }
 

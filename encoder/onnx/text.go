@@ -2,11 +2,17 @@ package onnx
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
 
 	"github.com/lupadb/lupa/encoder/clip"
-	"github.com/lupadb/lupa/encoder/unigram"
+	"github.com/lupadb/lupa/encoder/tokenizer"
 )
 
 // maxTextBatch bounds the memory of one run: 32 texts of 77 tokens take some 60
@@ -25,18 +31,79 @@ func (e *Encoder) EncodeTexts(ctx context.Context, texts []string) ([][]float32,
 	return e.cache.get(ctx, texts, e.encodeTexts)
 }
 
-// tokenizer is what turns texts into token ids: CLIP's or SentencePiece's.
-type tokenizer interface {
+// textTokenizer turns texts into token ids.
+type textTokenizer interface {
 	// Append appends the ids of a text, at most n.
 	Append(dst []int64, text string, n int) []int64
 	Pad() int64
 }
 
-func loadTokenizer(dir string) (tokenizer, error) {
-	if unigram.Is(dir) {
-		return unigram.Load(dir)
+// loadTokenizer reads the tokenizer of a text tower, with what its model does to texts
+// before.
+func loadTokenizer(t *Tower) (textTokenizer, error) {
+	if !tokenizer.Is(t.Config) {
+		tok, err := clip.LoadTokenizer(t.Config)
+		if err != nil {
+			return nil, err
+		}
+		return cleaning{tok, t.Clean}, nil
 	}
-	return clip.LoadTokenizer(dir)
+	tok, err := tokenizer.Load(t.Config)
+	if err != nil {
+		return nil, err
+	}
+	if t.siglip2 {
+		// Gemma's tokenizer keeps capitals and begins a text with a token of its own; SigLIP 2
+		// was trained on small letters and a single token at the end.
+		tok.Lower()
+		if !tok.EndOnly("<eos>") {
+			return nil, fmt.Errorf("%s: the vocabulary has no <eos>, with which SigLIP 2 ends a text", t.Config)
+		}
+	}
+	return cleaning{tok, t.Clean}, nil
+}
+
+// How texts are cleaned, named as in OpenCLIP's text_cfg.tokenizer_kwargs.
+const (
+	cleanWhitespace   = "whitespace"
+	cleanLower        = "lower"
+	cleanCanonicalize = "canonicalize"
+)
+
+// cleaning is a tokenizer of texts that are cleaned first.
+type cleaning struct {
+	textTokenizer
+	how string // "": not at all
+}
+
+func (c cleaning) Append(dst []int64, text string, n int) []int64 {
+	return c.textTokenizer.Append(dst, clean(text, c.how), n)
+}
+
+var lowerCase = cases.Lower(language.Und)
+
+// clean prepares a text: spaces are folded; then capitals may become small, and ASCII's
+// punctuation may go, the underscore as a space.
+func clean(text, how string) string {
+	switch how {
+	case cleanCanonicalize:
+		text = strings.Map(func(r rune) rune {
+			switch {
+			case r == '_':
+				return ' '
+			case r < 128 && (unicode.IsPunct(r) || unicode.IsSymbol(r)):
+				return -1
+			}
+			return r
+		}, text)
+		text = lowerCase.String(text)
+	case cleanLower:
+		text = lowerCase.String(text)
+	case cleanWhitespace:
+	default:
+		return text
+	}
+	return strings.Join(strings.Fields(text), " ")
 }
 
 // textJob is a text on its way through the tower.
@@ -193,11 +260,51 @@ func (e *Encoder) runTexts(jobs []*textJob) {
 			in[i].int64s = values
 		}
 	}
-	vectors, err := e.text.run(in, len(jobs))
+	shape := []int64{int64(rows), int64(t.Dim)}
+	var pool func(flat []float32) []float32
+	if t.Pool != "" {
+		shape = []int64{int64(rows), int64(length), int64(t.Dim)}
+		pool = func(flat []float32) []float32 { return t.pooled(flat, jobs, length) }
+	}
+	vectors, err := e.text.run(in, len(jobs), shape, pool)
 	for i, j := range jobs {
 		if j.err = err; err == nil {
 			j.vector = vectors[i]
 		}
 		close(j.done)
 	}
+}
+
+// How the vectors of a text's tokens become one, named as sentence-transformers does.
+const (
+	poolMean = "mean"
+	poolCLS  = "cls"
+	poolLast = "lasttoken"
+)
+
+// pooled makes one vector of those of each text's tokens; what fills a text up does not
+// count.
+func (t *Tower) pooled(flat []float32, jobs []*textJob, length int) []float32 {
+	out := make([]float32, len(jobs)*t.Dim)
+	for i, j := range jobs {
+		tokens := flat[i*length*t.Dim:][:length*t.Dim]
+		to := out[i*t.Dim:][:t.Dim]
+		switch n := max(j.length, 1); t.Pool {
+		case poolCLS:
+			copy(to, tokens)
+		case poolLast:
+			copy(to, tokens[(n-1)*t.Dim:])
+		default: // the mean; its length does not matter, for vectors are made unit vectors
+			sums := make([]float64, t.Dim)
+			for k := range n {
+				for d, x := range tokens[k*t.Dim:][:t.Dim] {
+					sums[d] += float64(x)
+				}
+			}
+			for d, x := range sums {
+				to[d] = float32(x / float64(n))
+			}
+		}
+	}
+	return out
 }

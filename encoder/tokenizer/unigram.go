@@ -1,7 +1,6 @@
-package unigram
+package tokenizer
 
 import (
-	"fmt"
 	"math"
 	"sort"
 	"unicode/utf8"
@@ -23,8 +22,8 @@ type pieces struct {
 const unknownPenalty = 10
 
 // newPieces makes a vocabulary: piece i has id i. Of equal pieces the last counts.
-func newPieces(texts []string, scores []float64, unk int) pieces {
-	p := pieces{unk: int64(unk), worst: math.Inf(1)}
+func newPieces(texts []string, scores []float64, unk int) *pieces {
+	p := &pieces{unk: int64(unk), worst: math.Inf(1)}
 	last := make(map[string]int, len(texts))
 	for i, s := range texts {
 		p.worst = min(p.worst, scores[i])
@@ -54,20 +53,6 @@ func (p *pieces) find(s string) (int64, bool) {
 		return 0, false
 	}
 	return p.ids[i], true
-}
-
-// spell makes unknown characters be written by their bytes: <0x00> to <0xFF>.
-func (p *pieces) spell() error {
-	p.bytes = new([256]int64)
-	for b := range p.bytes {
-		name := fmt.Sprintf("<0x%02X>", b)
-		id, ok := p.find(name)
-		if !ok {
-			return fmt.Errorf("byte_fallback is on but the vocabulary has no %s", name)
-		}
-		p.bytes[b] = id
-	}
-	return nil
 }
 
 // end is the best way to the end of a piece.

@@ -1,11 +1,12 @@
-// Package unigram reads the tokenizer.json of models whose vocabulary was made
-// by SentencePiece, such as SigLIP's: pieces with scores, of which the sequence of
-// the highest total is taken. Ids are those of the reference implementation,
-// Hugging Face's tokenizers.
+// Package tokenizer turns texts into token ids as the tokenizer.json of a model says,
+// or the vocab.txt of a BERT: SentencePiece's Unigram (SigLIP, multilingual E5) and BPE
+// with byte fallback (Gemma's, of SigLIP 2 and EmbeddingGemma), byte-level BPE (RoBERTa's)
+// and WordPiece (BERT's, of bge, e5, gte, MiniLM). Ids are those of the reference
+// implementation, Hugging Face's tokenizers. CLIP's own tokenizer is in package clip.
 //
-//	tok, err := unigram.Load(dir)
+//	tok, err := tokenizer.Load(dir)
 //	ids := tok.Append(nil, "a wolf", 64)
-package unigram
+package tokenizer
 
 import (
 	"strings"
@@ -18,7 +19,7 @@ type Tokenizer struct {
 	added     []addedToken
 	normalize []step
 	cut       []cutter
-	pieces    pieces
+	model     model
 	before    []int64 // ids around every text
 	after     []int64
 	pad       int64
@@ -27,11 +28,18 @@ type Tokenizer struct {
 
 // addedToken is matched verbatim, before the text is cut into words.
 type addedToken struct {
-	content    string
+	name       string // as the file writes it
+	content    string // as it is looked for
 	id         int64
 	normalized bool // looked for after normalising, not in the raw text
 	left       bool // takes white space before it along
 	right      bool // and after it
+}
+
+// model turns the words that a text was cut into into ids.
+type model interface {
+	append(dst []int64, word string) []int64
+	find(token string) (int64, bool)
 }
 
 // step is a normalizer.
@@ -40,6 +48,29 @@ type step func(string) string
 // cutter is a pre-tokenizer: it cuts a part of a text into smaller ones. first
 // is set for a part at the text's beginning.
 type cutter func(part string, first bool) []string
+
+// Lower makes texts small letters before anything else is done to them.
+func (t *Tokenizer) Lower() { t.normalize = append([]step{lower}, t.normalize...) }
+
+// EndOnly makes name the only token around a text, at its end. It reports whether the
+// vocabulary has it.
+func (t *Tokenizer) EndOnly(name string) bool {
+	id, ok := t.id(name)
+	if ok {
+		t.before, t.after = nil, []int64{id}
+	}
+	return ok
+}
+
+// id returns the id of an added token or of one of the vocabulary.
+func (t *Tokenizer) id(name string) (int64, bool) {
+	for _, a := range t.added {
+		if a.name == name {
+			return a.id, true
+		}
+	}
+	return t.model.find(name)
+}
 
 // MaxLength returns the number of tokens that the model's files allow, those
 // around the text included, or 0 where they say nothing.
@@ -91,7 +122,7 @@ func (t *Tokenizer) words(dst []int64, part string, first bool) []int64 {
 		parts = next
 	}
 	for _, p := range parts {
-		dst = t.pieces.append(dst, p)
+		dst = t.model.append(dst, p)
 	}
 	return dst
 }

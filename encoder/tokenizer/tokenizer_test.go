@@ -1,8 +1,10 @@
-package unigram
+package tokenizer
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -110,7 +112,7 @@ func TestUnsupported(t *testing.T) {
 	for part, cases := range map[string]map[string]string{
 		"normalizer": {
 			`{"type": "Nmt"}`: `normalizer "Nmt"`,
-			`{"type": "Sequence", "normalizers": [{"type": "BertNormalizer"}]}`:   `normalizer "BertNormalizer"`,
+			`{"type": "Sequence", "normalizers": [{"type": "ByteLevel"}]}`:        `normalizer "ByteLevel"`,
 			`{"type": "Replace", "pattern": {"Regex": "(?<=a)b"}, "content": ""}`: `(?<=a)b`,
 			`{"type": "Replace", "pattern": {"Regex": "[a[bc]]"}, "content": ""}`: `[ within [ ]`,
 			`{"type": "Replace", "pattern": {}, "content": ""}`:                   "no pattern",
@@ -119,13 +121,16 @@ func TestUnsupported(t *testing.T) {
 			`{"type": "Precompiled", "precompiled_charsmap": "not base64"}`:       "precompiled_charsmap",
 		},
 		"pre_tokenizer": {
-			`{"type": "ByteLevel"}`: `pre_tokenizer "ByteLevel"`,
-			`{"type": "Sequence", "pretokenizers": [{"type": "Digits"}]}`:              `pre_tokenizer "Digits"`,
-			`{"type": "Metaspace", "replacement": "__"}`:                               "one character",
-			`{"type": "Metaspace", "replacement": "_", "prepend_scheme": "sometimes"}`: "sometimes",
+			`{"type": "UnicodeScripts"}`: `pre_tokenizer "UnicodeScripts"`,
+			`{"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "a(?=b)"}, "behavior": "Isolated"}]}`: `a(?=b)`,
+			`{"type": "Split", "pattern": {"String": "a"}, "behavior": "Sometimes"}`:                                             "Sometimes",
+			`{"type": "Split", "pattern": {}, "behavior": "Isolated"}`:                                                           "no pattern",
+			`{"type": "Metaspace", "replacement": "__"}`:                                                                         "one character",
+			`{"type": "Metaspace", "replacement": "_", "prepend_scheme": "sometimes"}`:                                           "sometimes",
 		},
 		"post_processor": {
-			`{"type": "BertProcessing"}`: `post_processor "BertProcessing"`,
+			`{"type": "BertProcessing"}`: "lacks cls or sep",
+			`{"type": "Other"}`:          `post_processor "Other"`,
 			`{"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "[X]"}}]}`: "[X]",
 			`{"type": "TemplateProcessing", "single": []}`:                                "no place for the text",
 		},
@@ -134,7 +139,16 @@ func TestUnsupported(t *testing.T) {
 			`[{"id": 1, "content": "x", "single_word": true}]`: "single_word",
 		},
 		"model": {
-			`{"type": "WordPiece"}`:                                                        "WordPiece",
+			`{"type": "WordLevel"}`: "WordLevel",
+			`{"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"a": 0}}`:               "[UNK]",
+			`{"type": "WordPiece", "vocab": {"a": 0}}`:                                     "unk_token",
+			`{"type": "WordPiece", "vocab": {}}`:                                           "empty",
+			`{"type": "WordPiece", "vocab": [1]}`:                                          "the vocabulary",
+			`{"type": "BPE", "vocab": {"a": -1}}`:                                          "number -1",
+			`{"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}`:                        "merge 1",
+			`{"type": "BPE", "vocab": {"a": 0}, "merges": ["ab"]}`:                         "not two tokens",
+			`{"type": "BPE", "vocab": {"a": 0}, "byte_fallback": true}`:                    "<0x00>",
+			`{"type": "BPE", "vocab": {"a": 0}, "dropout": 0.1}`:                           "dropout",
 			`{"type": "Unigram", "unk_id": 0, "vocab": []}`:                                "empty",
 			`{"type": "Unigram", "unk_id": 3, "vocab": [["a", 0]]}`:                        "unk_id",
 			`{"type": "Unigram", "vocab": [["a", 0]]}`:                                     "unk_id",
@@ -217,5 +231,64 @@ func BenchmarkAppend(b *testing.B) {
 	var ids []int64
 	for b.Loop() {
 		ids = tok.Append(ids[:0], "a photo of two grey wolves playing in the snow", 64)
+	}
+}
+
+// WordPiece, BPE with byte fallback and byte-level BPE give the ids of the reference
+// implementation; testdata/make_more.py tells how they were made.
+func TestMoreGoldens(t *testing.T) {
+	b, err := os.ReadFile("testdata/more_goldens.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var g struct {
+		Texts    []string
+		Variants []struct {
+			File    string
+			Changes map[string]json.RawMessage
+			IDs     [][]int64
+		}
+	}
+	if err := json.Unmarshal(b, &g); err != nil {
+		t.Fatal(err)
+	}
+	if len(g.Variants) != 15 {
+		t.Fatalf("%d variants", len(g.Variants))
+	}
+	for n, v := range g.Variants {
+		b, err := os.ReadFile("testdata/" + v.File + ".json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var spec map[string]json.RawMessage
+		if err := json.Unmarshal(b, &spec); err != nil {
+			t.Fatal(err)
+		}
+		for k, change := range v.Changes {
+			if k == "model" { // all but vocabulary and merges
+				var model, fresh map[string]json.RawMessage
+				if err := errors.Join(json.Unmarshal(spec[k], &model), json.Unmarshal(change, &fresh)); err != nil {
+					t.Fatal(err)
+				}
+				maps.Copy(model, fresh)
+				if change, err = json.Marshal(model); err != nil {
+					t.Fatal(err)
+				}
+			}
+			spec[k] = change
+		}
+		if b, err = json.Marshal(spec); err != nil {
+			t.Fatal(err)
+		}
+		tok, err := parse(b)
+		if err != nil {
+			t.Errorf("%s %d: %v", v.File, n, err)
+			continue
+		}
+		for i, text := range g.Texts {
+			if got := tok.Append(nil, text, 1<<20); !slices.Equal(got, v.IDs[i]) {
+				t.Errorf("%s %d: %q gives %v, want %v", v.File, n, text, got, v.IDs[i])
+			}
+		}
 	}
 }

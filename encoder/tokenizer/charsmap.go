@@ -1,4 +1,4 @@
-package unigram
+package tokenizer
 
 import (
 	"encoding/base64"

@@ -1,0 +1,670 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Is reports whether the model folder dir has a tokenizer of one of the kinds that
+// Load reads. CLIP's, which package clip reads, is none of them.
+func Is(dir string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+	if err != nil {
+		_, err := os.Stat(filepath.Join(dir, vocabFile))
+		return err == nil
+	}
+	var f struct {
+		Model struct {
+			Type   string  `json:"type"`
+			Suffix *string `json:"end_of_word_suffix"`
+		} `json:"model"`
+	}
+	if json.Unmarshal(b, &f) != nil {
+		return false
+	}
+	switch f.Model.Type {
+	case "Unigram", "WordPiece":
+		return true
+	case "BPE":
+		return f.Model.Suffix == nil || *f.Model.Suffix != clipSuffix
+	}
+	return false
+}
+
+// Type returns the type of the model in the tokenizer.json of a folder: Unigram, BPE,
+// WordPiece; "" where that can't be read.
+func Type(dir string) string {
+	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+	if err != nil {
+		return ""
+	}
+	var f struct {
+		Model struct {
+			Type string `json:"type"`
+		} `json:"model"`
+	}
+	if json.Unmarshal(b, &f) != nil {
+		return ""
+	}
+	return f.Model.Type
+}
+
+// clipSuffix ends the words of CLIP's vocabulary.
+const clipSuffix = "</w>"
+
+// vocabFile is BERT's vocabulary in folders without tokenizer.json.
+const vocabFile = "vocab.txt"
+
+// Files returns the paths of the files in dir that Load would read, in a fixed
+// order: all that the token ids depend on.
+func Files(dir string) []string {
+	var out []string
+	for _, name := range []string{"tokenizer.json", vocabFile, "tokenizer_config.json"} {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil && (name != vocabFile || len(out) == 0) {
+			out = append(out, path)
+		}
+	}
+	return out
+}
+
+// Load reads tokenizer.json of a model folder, or else vocab.txt, and the maximum
+// length and the token to pad with from tokenizer_config.json if that is there. An
+// error names the part of the file that is not supported.
+func Load(dir string) (*Tokenizer, error) {
+	cfg := filepath.Join(dir, "tokenizer_config.json")
+	c, err := os.ReadFile(cfg)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	path := filepath.Join(dir, "tokenizer.json")
+	b, err := os.ReadFile(path)
+	var t *Tokenizer
+	if errors.Is(err, fs.ErrNotExist) {
+		vocab := filepath.Join(dir, vocabFile)
+		if b, verr := os.ReadFile(vocab); verr == nil {
+			path = vocab
+			t, err = parseVocab(b, c)
+		}
+	} else if err == nil {
+		t, err = parse(b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if c != nil {
+		if err := t.configure(c); err != nil {
+			return nil, fmt.Errorf("%s: %w", cfg, err)
+		}
+	}
+	return t, nil
+}
+
+// spec is the part of tokenizer.json that matters.
+type spec struct {
+	AddedTokens []struct {
+		ID         int64  `json:"id"`
+		Content    string `json:"content"`
+		SingleWord bool   `json:"single_word"`
+		Left       bool   `json:"lstrip"`
+		Right      bool   `json:"rstrip"`
+		Normalized bool   `json:"normalized"`
+	} `json:"added_tokens"`
+	Normalizer    *stage `json:"normalizer"`
+	PreTokenizer  *stage `json:"pre_tokenizer"`
+	PostProcessor *post  `json:"post_processor"`
+	Padding       *struct {
+		ID int64 `json:"pad_id"`
+	} `json:"padding"`
+	Model modelSpec `json:"model"`
+}
+
+// modelSpec is the vocabulary, whose fields depend on the type.
+type modelSpec struct {
+	Type         string          `json:"type"`
+	Vocab        json.RawMessage `json:"vocab"`
+	UnkID        *int            `json:"unk_id"`    // Unigram
+	Unk          *string         `json:"unk_token"` // BPE, WordPiece
+	ByteFallback bool            `json:"byte_fallback"`
+	Merges       []mergePair     `json:"merges"`
+	Dropout      *float64        `json:"dropout"`
+	FuseUnk      bool            `json:"fuse_unk"`
+	IgnoreMerges bool            `json:"ignore_merges"`
+	Prefix       *string         `json:"continuing_subword_prefix"`
+	Suffix       *string         `json:"end_of_word_suffix"`
+	MaxChars     *int            `json:"max_input_chars_per_word"`
+}
+
+// mergePair is a merge, written "left right" or ["left", "right"].
+type mergePair [2]string
+
+func (m *mergePair) UnmarshalJSON(b []byte) error {
+	if len(b) > 0 && b[0] == '[' {
+		return json.Unmarshal(b, (*[2]string)(m))
+	}
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return err
+	}
+	var ok bool
+	if m[0], m[1], ok = strings.Cut(s, " "); !ok {
+		return fmt.Errorf("the merge %q is not two tokens", s)
+	}
+	return nil
+}
+
+// entry is a piece with its score, written [piece, score].
+type entry struct {
+	piece string
+	score float64
+}
+
+func (e *entry) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, &[2]any{&e.piece, &e.score})
+}
+
+// stage is a normalizer or pre-tokenizer, or a sequence of them.
+type stage struct {
+	Type          string  `json:"type"`
+	Normalizers   []stage `json:"normalizers"`
+	Pretokenizers []stage `json:"pretokenizers"`
+
+	Pattern struct {
+		String string `json:"String"`
+		Regex  string `json:"Regex"`
+	} `json:"pattern"`
+	Content  string  `json:"content"`
+	Prepend  string  `json:"prepend"`
+	Left     bool    `json:"strip_left"`
+	Right    bool    `json:"strip_right"`
+	Charsmap *string `json:"precompiled_charsmap"`
+
+	Clean     *bool `json:"clean_text"` // of BertNormalizer
+	Chinese   *bool `json:"handle_chinese_chars"`
+	Accents   *bool `json:"strip_accents"`
+	LowerCase *bool `json:"lowercase"`
+
+	Behaviour  string `json:"behavior"` // of Split and Punctuation
+	Invert     bool   `json:"invert"`
+	Individual bool   `json:"individual_digits"`
+	UseRegex   *bool  `json:"use_regex"` // of ByteLevel
+
+	Replacement string `json:"replacement"`
+	Scheme      string `json:"prepend_scheme"`
+	PrefixSpace *bool  `json:"add_prefix_space"`
+	Split       *bool  `json:"split"`
+}
+
+// post is what is put around a text.
+type post struct {
+	Type   string `json:"type"`
+	Single []struct {
+		Special *struct {
+			ID string `json:"id"`
+		} `json:"SpecialToken"`
+		Sequence *struct{} `json:"Sequence"`
+	} `json:"single"`
+	Specials map[string]struct {
+		IDs []int64 `json:"ids"`
+	} `json:"special_tokens"`
+	Processors []post    `json:"processors"`
+	Cls        *namedEnd `json:"cls"` // of BertProcessing and RobertaProcessing
+	Sep        *namedEnd `json:"sep"`
+}
+
+// namedEnd is a token with its id, written [token, id].
+type namedEnd struct{ id int64 }
+
+func (e *namedEnd) UnmarshalJSON(b []byte) error {
+	var name string
+	return json.Unmarshal(b, &[2]any{&name, &e.id})
+}
+
+func parse(b []byte) (*Tokenizer, error) {
+	var s spec
+	if err := json.Unmarshal(b, &s); err != nil {
+		return nil, err
+	}
+	m, err := s.Model.read()
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokenizer{model: m, normalize: []step{valid}}
+	for _, a := range s.AddedTokens {
+		switch {
+		case a.Content == "":
+			return nil, errors.New("an added token is empty")
+		case a.SingleWord:
+			return nil, fmt.Errorf("the added token %q is one of single_word, which is not supported", a.Content)
+		}
+		t.added = append(t.added, addedToken{a.Content, a.Content, a.ID, a.Normalized, a.Left, a.Right})
+	}
+	if err := t.normalizer(s.Normalizer); err != nil {
+		return nil, err
+	}
+	// Added tokens that are normalised are looked for in their normalised form.
+	for i := range t.added {
+		if a := &t.added[i]; a.normalized {
+			for _, f := range t.normalize {
+				a.content = f(a.content)
+			}
+			if a.content == "" { // nothing can equal it
+				a.content = "\xff"
+			}
+		}
+	}
+	if err := t.preTokenizer(s.PreTokenizer); err != nil {
+		return nil, err
+	}
+	if s.Padding != nil {
+		t.pad = s.Padding.ID
+	}
+	return t, t.around(s.PostProcessor)
+}
+
+// read makes the vocabulary.
+func (m *modelSpec) read() (model, error) {
+	switch m.Type {
+	case "Unigram":
+		return m.unigram()
+	case "BPE", "WordPiece":
+	case "":
+		return nil, errors.New("the model has no type")
+	default:
+		return nil, fmt.Errorf("the model is of type %q (Unigram, BPE and WordPiece are read)", m.Type)
+	}
+	var ids map[string]int64
+	if err := json.Unmarshal(m.Vocab, &ids); err != nil {
+		return nil, fmt.Errorf("the vocabulary: %w", err)
+	}
+	if len(ids) == 0 {
+		return nil, errors.New("the vocabulary is empty")
+	}
+	for token, id := range ids {
+		if id < 0 {
+			return nil, fmt.Errorf("the token %q has the number %d", token, id)
+		}
+	}
+	unk, known := int64(-1), false
+	if m.Unk != nil {
+		if unk, known = ids[*m.Unk]; !known {
+			return nil, fmt.Errorf("unk_token %q is not in the vocabulary", *m.Unk)
+		}
+	}
+	if m.Type == "WordPiece" {
+		if !known {
+			return nil, errors.New("the vocabulary has no unk_token")
+		}
+		prefix, limit := wordPiecePrefix, wordPieceMax
+		if m.Prefix != nil {
+			prefix = *m.Prefix
+		}
+		if m.MaxChars != nil {
+			limit = *m.MaxChars
+		}
+		return newWordPiece(ids, unk, prefix, limit), nil
+	}
+	if m.Dropout != nil && *m.Dropout > 0 {
+		return nil, errDropout
+	}
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	merges := make([][2]string, len(m.Merges))
+	for i, p := range m.Merges {
+		merges[i] = p
+	}
+	b, err := newBPE(ids, merges, text(m.Prefix), text(m.Suffix))
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		b.unk = unk
+	}
+	b.fuse, b.whole = m.FuseUnk, m.IgnoreMerges
+	if m.ByteFallback {
+		if b.bytes, err = spelling(b.find); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
+func (m *modelSpec) unigram() (model, error) {
+	var vocab []entry
+	if err := json.Unmarshal(m.Vocab, &vocab); err != nil {
+		return nil, fmt.Errorf("the vocabulary: %w", err)
+	}
+	if len(vocab) == 0 {
+		return nil, errors.New("the vocabulary is empty")
+	}
+	if m.UnkID == nil || *m.UnkID < 0 || *m.UnkID >= len(vocab) {
+		return nil, errors.New("unk_id is not the number of a piece")
+	}
+	texts, scores := make([]string, len(vocab)), make([]float64, len(vocab))
+	for i, e := range vocab {
+		texts[i], scores[i] = e.piece, e.score
+	}
+	p := newPieces(texts, scores, *m.UnkID)
+	if m.ByteFallback {
+		var err error
+		if p.bytes, err = spelling(p.find); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// normalizer adds the steps of a normalizer.
+func (t *Tokenizer) normalizer(s *stage) error {
+	if s == nil {
+		return nil
+	}
+	add := func(f step) error {
+		t.normalize = append(t.normalize, f)
+		return nil
+	}
+	switch s.Type {
+	case "Sequence":
+		for i := range s.Normalizers {
+			if err := t.normalizer(&s.Normalizers[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "Lowercase":
+		return add(lower)
+	case "NFC":
+		return add(norm.NFC.String)
+	case "NFD":
+		return add(norm.NFD.String)
+	case "NFKC":
+		return add(norm.NFKC.String)
+	case "NFKD":
+		return add(norm.NFKD.String)
+	case "StripAccents":
+		return add(func(s string) string {
+			return strings.Map(func(r rune) rune {
+				if unicode.Is(unicode.M, r) {
+					return -1
+				}
+				return r
+			}, s)
+		})
+	case "Strip":
+		return add(func(text string) string {
+			if s.Left {
+				text = strings.TrimLeftFunc(text, unicode.IsSpace)
+			}
+			if s.Right {
+				text = strings.TrimRightFunc(text, unicode.IsSpace)
+			}
+			return text
+		})
+	case "Prepend":
+		return add(func(text string) string {
+			if text == "" {
+				return ""
+			}
+			return s.Prepend + text
+		})
+	case "Replace":
+		if s.Pattern.Regex == "" {
+			if s.Pattern.String == "" {
+				return errors.New("normalizer Replace has no pattern")
+			}
+			return add(strings.NewReplacer(s.Pattern.String, s.Content).Replace)
+		}
+		re, err := compile(s.Pattern.Regex)
+		if err != nil {
+			return fmt.Errorf("normalizer Replace: %w", err)
+		}
+		return add(func(text string) string { return re.ReplaceAllLiteralString(text, s.Content) })
+	case "BertNormalizer":
+		on := func(b *bool) bool { return b == nil || *b }
+		accents := on(s.LowerCase)
+		if s.Accents != nil {
+			accents = *s.Accents
+		}
+		return add(bertNormalizer(on(s.Clean), on(s.Chinese), accents, on(s.LowerCase)))
+	case "Precompiled":
+		if s.Charsmap == nil || *s.Charsmap == "" {
+			return nil
+		}
+		m, err := newCharsmap(*s.Charsmap)
+		if err != nil {
+			return err
+		}
+		return add(m.normalize)
+	}
+	return fmt.Errorf("normalizer %q is not supported (Sequence, Lowercase, NFC, NFD, NFKC, NFKD, StripAccents, Strip, Prepend, Replace, Precompiled and BertNormalizer are)", s.Type)
+}
+
+// preTokenizer adds the cutters of a pre-tokenizer.
+func (t *Tokenizer) preTokenizer(s *stage) error {
+	if s == nil {
+		return nil
+	}
+	switch s.Type {
+	case "Sequence":
+		for i := range s.Pretokenizers {
+			if err := t.preTokenizer(&s.Pretokenizers[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	case "WhitespaceSplit":
+		t.cut = append(t.cut, whitespaceSplit)
+		return nil
+	case "BertPreTokenizer":
+		t.cut = append(t.cut, bertCut)
+		return nil
+	case "Whitespace":
+		match, err := pattern(`\w+|[^\w\s]+`)
+		if err != nil {
+			return err
+		}
+		return t.splitAt(match, removed, true)
+	case "Punctuation":
+		behaviour := s.Behaviour
+		if behaviour == "" {
+			behaviour = isolated
+		}
+		return t.splitAt(each(isPunctuation), behaviour, false)
+	case "Digits":
+		behaviour := contiguous
+		if s.Individual {
+			behaviour = isolated
+		}
+		return t.splitAt(each(unicode.IsNumber), behaviour, false)
+	case "Split":
+		match := literal(s.Pattern.String)
+		if s.Pattern.Regex != "" {
+			var err error
+			if match, err = pattern(s.Pattern.Regex); err != nil {
+				return fmt.Errorf("pre_tokenizer Split: %w", err)
+			}
+		} else if s.Pattern.String == "" {
+			return errors.New("pre_tokenizer Split has no pattern")
+		}
+		return t.splitAt(match, s.Behaviour, s.Invert)
+	case "ByteLevel":
+		var cut cutter
+		if s.UseRegex == nil || *s.UseRegex {
+			match, err := pattern(gpt2)
+			if err == nil {
+				cut, err = splitter(match, isolated, false)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		t.cut = append(t.cut, byteLevel(s.PrefixSpace == nil || *s.PrefixSpace, cut))
+		return nil
+	case "Metaspace":
+		mark, n := utf8.DecodeRuneInString(s.Replacement)
+		if n == 0 || n != len(s.Replacement) {
+			return fmt.Errorf("pre_tokenizer Metaspace: the replacement %q is not one character", s.Replacement)
+		}
+		scheme := s.Scheme
+		switch {
+		case s.PrefixSpace != nil && !*s.PrefixSpace: // older files have only this
+			scheme = "never"
+		case scheme == "":
+			scheme = "always"
+		case scheme != "always" && scheme != "first" && scheme != "never":
+			return fmt.Errorf("pre_tokenizer Metaspace: prepend_scheme %q is not supported", scheme)
+		}
+		t.cut = append(t.cut, metaspace(mark, scheme, s.Split == nil || *s.Split))
+		return nil
+	}
+	return fmt.Errorf("pre_tokenizer %q is not supported (Sequence, WhitespaceSplit, Whitespace, Metaspace, BertPreTokenizer, Punctuation, Digits, Split and ByteLevel are)", s.Type)
+}
+
+func (t *Tokenizer) splitAt(match matcher, behaviour string, invert bool) error {
+	cut, err := splitter(match, behaviour, invert)
+	if err == nil {
+		t.cut = append(t.cut, cut)
+	}
+	return err
+}
+
+// around reads the tokens before and after a text.
+func (t *Tokenizer) around(p *post) error {
+	if p == nil {
+		return nil
+	}
+	switch p.Type {
+	case "TemplateProcessing":
+	case "ByteLevel": // changes what is said of places, not ids
+		return nil
+	case "BertProcessing", "RobertaProcessing":
+		if p.Cls == nil || p.Sep == nil {
+			return fmt.Errorf("post_processor %s lacks cls or sep", p.Type)
+		}
+		t.before, t.after = append([]int64{p.Cls.id}, t.before...), append(t.after, p.Sep.id)
+		return nil
+	case "Sequence":
+		for i := range p.Processors {
+			if err := t.around(&p.Processors[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	default:
+		return fmt.Errorf("post_processor %q is not supported (Sequence, TemplateProcessing, BertProcessing, RobertaProcessing and ByteLevel are)", p.Type)
+	}
+	found := false
+	for _, part := range p.Single {
+		switch {
+		case part.Sequence != nil && !found:
+			found = true
+		case part.Special != nil:
+			s, ok := p.Specials[part.Special.ID]
+			if !ok {
+				return fmt.Errorf("post_processor: %q is not among its special_tokens", part.Special.ID)
+			}
+			if found {
+				t.after = append(t.after, s.IDs...)
+			} else {
+				t.before = append(t.before, s.IDs...)
+			}
+		default:
+			return errors.New("post_processor: a template for one text is expected")
+		}
+	}
+	if !found {
+		return errors.New("post_processor: the template has no place for the text")
+	}
+	return nil
+}
+
+// configure reads tokenizer_config.json.
+func (t *Tokenizer) configure(b []byte) error {
+	var c struct {
+		MaxLength json.Number     `json:"model_max_length"` // 1e30 where unknown
+		Pad       json.RawMessage `json:"pad_token"`        // a string, or an object that has it as content
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return err
+	}
+	if n, err := c.MaxLength.Int64(); err == nil && n >= 1 && n <= 1<<16 {
+		t.max = int(n)
+	}
+	var name string
+	if json.Unmarshal(c.Pad, &name) != nil {
+		var o struct {
+			Content string `json:"content"`
+		}
+		if json.Unmarshal(c.Pad, &o) == nil {
+			name = o.Content
+		}
+	}
+	if name != "" {
+		if id, ok := t.id(name); ok {
+			t.pad = id
+		}
+	}
+	return nil
+}
+
+// Classes of characters that \s, \d and \w stand for: they mean all of Unicode
+// where these patterns come from, and ASCII in Go.
+var classes = map[byte]string{
+	's': `\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}`,
+	'd': `\p{Nd}`,
+	'w': `\p{L}\p{M}\p{N}\p{Pc}`,
+}
+
+// compile translates a pattern of tokenizer.json.
+func compile(pattern string) (*regexp.Regexp, error) {
+	var b strings.Builder
+	within := false
+	for i := 0; i < len(pattern); i++ {
+		c := pattern[i]
+		switch {
+		case c == '\\' && i+1 < len(pattern):
+			i++
+			class, ok := classes[pattern[i]|0x20]
+			upper := pattern[i] < 'a'
+			switch {
+			case ok && within && upper:
+				return nil, fmt.Errorf(`the pattern %q is not supported: \%c within [ ]`, pattern, pattern[i])
+			case ok && within:
+				b.WriteString(class)
+			case ok && upper:
+				b.WriteString("[^" + class + "]")
+			case ok:
+				b.WriteString("[" + class + "]")
+			default:
+				b.WriteString(pattern[i-1 : i+1])
+			}
+			continue
+		case c == '[' && within:
+			return nil, fmt.Errorf("the pattern %q is not supported: [ within [ ]", pattern)
+		case c == '[':
+			within = true
+		case c == ']' && within:
+			within = false
+		}
+		b.WriteByte(c)
+	}
+	re, err := regexp.Compile(b.String())
+	if err != nil {
+		return nil, fmt.Errorf("the pattern %q is not supported: %w", pattern, err)
+	}
+	return re, nil
+}
