@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -73,64 +70,5 @@ func TestManyUsesOfWith(t *testing.T) {
 	var memory *db.MemoryError
 	if _, err := s.Exec(context.Background(), chain(40)); !errors.As(err, &memory) {
 		t.Errorf("40 levels: %v", err)
-	}
-}
-
-// Closing a store gives up the memory of its cache.
-func TestMemoryAfterClose(t *testing.T) {
-	if os.Getenv("LUPA_CLOSE_CHILD") == "" {
-		c := exec.Command(os.Args[0], "-test.run=^TestMemoryAfterClose$", "-test.v")
-		c.Env = append(os.Environ(), "LUPA_CLOSE_CHILD=1")
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
-		return
-	}
-	const dim, rows = 384, 100_000
-	dir := t.TempDir() + "/s"
-	ctx := context.Background()
-	v := make([]float32, dim)
-	for i := range v {
-		v[i] = float32(i%7) - 3
-	}
-	s, err := db.Open(dir, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Exec(ctx, fmt.Sprintf("CREATE TABLE t (id INTEGER PRIMARY KEY, emb VECTOR(%d))", dim)); err != nil {
-		t.Fatal(err)
-	}
-	a, err := s.Appender(ctx, "t", nil, &db.AppenderOptions{Atomic: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range rows {
-		v[i%dim] = float32(i%13) - 6
-		if err := a.Append(i, v); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := errors.Join(a.Close(), s.Close()); err != nil {
-		t.Fatal(err)
-	}
-	{
-		if s, err = db.Open(dir, nil); err != nil {
-			t.Fatal(err)
-		}
-		for range 15 { // the cache grows with what is read
-			if _, err := db.Get[int](ctx, s, "SELECT count(*) FROM t WHERE l2_norm(emb) > 1"); err != nil {
-				t.Fatal(err)
-			}
-		}
-		open := residentBytes()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		debug.FreeOSMemory()
-		closed := residentBytes()
-		t.Logf("%d MB open, %d MB closed", open>>20, closed>>20)
-		if closed > 100<<20 {
-			t.Errorf("%d MB are in use after Close", closed>>20)
-		}
 	}
 }
