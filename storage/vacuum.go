@@ -23,7 +23,9 @@ func (s *Store) Vacuum(ctx context.Context, table string, progress Progress) (Va
 	if err != nil {
 		return VacuumResult{}, err
 	}
-	s.reclaim(ctx, ids)
+	if len(ids) > 0 {
+		s.reclaim(ctx, ids)
+	}
 	return res, nil
 }
 
@@ -85,7 +87,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 	}
 	res = VacuumResult{table, t.counters.live, t.counters.next - t.counters.live}
 	if !t.hasDead() {
-		return res, []uint32{t.def.ID}, nil
+		return res, nil, nil
 	}
 	c := l.view.catalog.clone()
 	d := t.def.clone()
