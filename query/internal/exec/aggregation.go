@@ -31,13 +31,15 @@ type aggregation struct {
 	rows     int          // rows seen
 
 	vals       []fn.Arg
+	guarded    []bool // see guardedArgs
 	ids        []int32
 	sel, fresh []int32
 }
 
 func (a *Aggregation) start() (*aggregation, error) {
 	s := &aggregation{Aggregation: a, groups: fn.NewGroups(a.Keys), distinct: make([]*fn.Groups, len(a.Specs)),
-		vals: make([]fn.Arg, len(a.Exprs)), ids: make([]int32, value.BatchSize)}
+		vals: make([]fn.Arg, len(a.Exprs)), ids: make([]int32, value.BatchSize),
+		guarded: guardedArgs(len(a.Exprs), len(a.Keys), a.Specs)}
 	for i, spec := range a.Specs {
 		g, err := spec.Call.New()
 		if err != nil {
@@ -52,6 +54,26 @@ func (a *Aggregation) start() (*aggregation, error) {
 		}
 	}
 	return s, nil
+}
+
+// guardedArgs are the expressions that are nothing but arguments of aggregates with a
+// FILTER: they are computed for the rows that pass it, and may fail for others.
+func guardedArgs(exprs, keys int, specs []Aggregate) []bool {
+	guarded := make([]bool, exprs)
+	for _, s := range specs {
+		if s.Arg >= keys && s.Filter >= 0 {
+			guarded[s.Arg] = true
+		}
+	}
+	for _, s := range specs {
+		if s.Arg >= 0 && s.Filter < 0 {
+			guarded[s.Arg] = false
+		}
+		if s.Filter >= 0 {
+			guarded[s.Filter] = false
+		}
+	}
+	return guarded
 }
 
 // len returns the number of groups; without keys there is one, be there no row.
@@ -78,6 +100,9 @@ func (s *aggregation) bytes() int64 {
 func (s *aggregation) add(b *value.Batch) error {
 	s.rows += b.Count()
 	for i, e := range s.Exprs {
+		if s.guarded[i] {
+			continue
+		}
 		var err error
 		if s.vals[i], err = e.Eval(s.Ctx, b, b.Sel); err != nil {
 			return err
@@ -104,7 +129,15 @@ func (s *aggregation) add(b *value.Batch) error {
 			rows = s.sel
 		}
 		var arg fn.Arg
-		if spec.Arg >= 0 {
+		if spec.Arg >= 0 && s.guarded[spec.Arg] {
+			if rows != nil && len(rows) == 0 {
+				continue
+			}
+			var err error
+			if arg, err = s.Exprs[spec.Arg].Eval(s.Ctx, b, rows); err != nil {
+				return err
+			}
+		} else if spec.Arg >= 0 {
 			arg = s.vals[spec.Arg]
 		}
 		if s.distinct[i] != nil {

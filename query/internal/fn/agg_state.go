@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -216,14 +217,27 @@ type sumRealAgg struct {
 }
 
 // realSum is a sum with its rounding errors carried along (Neumaier's variant of
-// Kahan summation).
+// Kahan summation). Finite numbers whose sum is none go on in a smaller unit.
 type realSum struct {
 	n       int64
 	sum, lo float64
+	scaled  bool // sum and lo are in units of 1/small
 }
 
+// small is what numbers are multiplied with once their sum is too large: 2^64 of the
+// largest ones fit into a float64 then.
+const small = 0x1p-64
+
 func (s *realSum) add(x float64) {
+	if s.scaled {
+		x *= small
+	}
 	t := s.sum + x
+	if t-t != 0 && x-x == 0 && s.sum-s.sum == 0 { // infinite, of finite numbers
+		s.sum, s.lo, s.scaled = s.sum*small, s.lo*small, true
+		x *= small
+		t = s.sum + x
+	}
 	if math.Abs(s.sum) >= math.Abs(x) {
 		s.lo += (s.sum - t) + x
 	} else {
@@ -233,6 +247,7 @@ func (s *realSum) add(x float64) {
 	s.n++
 }
 
+// total returns the sum in units of 1/small if it is scaled.
 func (s *realSum) total() float64 {
 	if t := s.sum + s.lo; t == t {
 		return t
@@ -240,9 +255,31 @@ func (s *realSum) total() float64 {
 	return s.sum // infinities leave NaN in lo
 }
 
+// merge adds what another sum has.
+func (s *realSum) merge(o realSum) {
+	n := s.n + o.n
+	if o.scaled != s.scaled {
+		if o.scaled {
+			s.sum, s.lo, s.scaled = s.sum*small, s.lo*small, true
+		} else {
+			o.sum, o.lo = o.sum*small, o.lo*small
+		}
+	}
+	if s.scaled { // what add is given is multiplied
+		s.add(o.sum / small)
+	} else {
+		s.add(o.sum)
+		if s.scaled {
+			o.lo *= small
+		}
+	}
+	s.lo += o.lo
+	s.n = n
+}
+
 func (a *sumRealAgg) Type() value.Type { return value.Type{Kind: value.Real} }
 func (a *sumRealAgg) Resize(n int)     { a.sums = extend(a.sums, n) }
-func (a *sumRealAgg) Bytes() int64     { return int64(24 * cap(a.sums)) }
+func (a *sumRealAgg) Bytes() int64     { return int64(32 * cap(a.sums)) }
 
 func (a *sumRealAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 	if sel == nil && groups != nil && arg.Nulls == nil && arg.Type.Kind == value.Real && !arg.Const {
@@ -269,11 +306,7 @@ func (a *sumRealAgg) Merge(other Aggregator, to []int32) error {
 		if o.n == 0 {
 			continue
 		}
-		s := &a.sums[target(to, g)]
-		n := s.n + o.n
-		s.add(o.sum)
-		s.lo += o.lo
-		s.n = n
+		a.sums[target(to, g)].merge(o)
 	}
 	return nil
 }
@@ -286,8 +319,15 @@ func (a *sumRealAgg) Result(from, upto int, out *value.Column) error {
 		out.Reals[i] = s.total()
 		if s.n == 0 {
 			setNull(out, i, n)
-		} else if a.avg {
-			out.Reals[i] /= float64(s.n)
+		} else {
+			if a.avg {
+				out.Reals[i] /= float64(s.n)
+			}
+			if s.scaled {
+				if out.Reals[i] /= small; math.IsInf(out.Reals[i], 0) {
+					return errors.New("the sum is out of range for REAL (64 bit)")
+				}
+			}
 		}
 	}
 	return nil

@@ -157,7 +157,10 @@ func inferConcat(args []ArgType) ([]value.Type, value.Type, kernel, error) {
 	text := value.Type{Kind: value.Text}
 	blob := value.Type{Kind: value.Blob}
 	isText := func(t value.Type) bool { return t.Kind == value.Text }
+	vec := func(x ArgType) bool { return x.Type.Kind == value.Vector || x.Type.Kind == value.Text && x.Literal }
 	switch {
+	case (a.Kind == value.Vector || b.Kind == value.Vector) && vec(args[0]) && vec(args[1]):
+		return inferConcatVectors(args)
 	case a.Kind == value.Blob && b.Kind == value.Blob,
 		a.Kind == value.Blob && b.Kind == value.Null, a.Kind == value.Null && b.Kind == value.Blob:
 		return []value.Type{blob, blob}, blob, text2(func(a, b string) string { return a + b }), nil
@@ -167,6 +170,39 @@ func inferConcat(args []ArgType) ([]value.Type, value.Type, kernel, error) {
 		return []value.Type{a, b}, text, concatKernel, nil
 	}
 	return nil, text, nil, fmt.Errorf("|| joins texts, not %v and %v; CAST(... AS TEXT) makes a text", a, b)
+}
+
+// inferConcatVectors is || of two vectors; one that is written as a text has the
+// dimension that it turns out to have.
+func inferConcatVectors(args []ArgType) ([]value.Type, value.Type, kernel, error) {
+	params := []value.Type{{Kind: value.Vector, Dim: args[0].Type.Dim}, {Kind: value.Vector, Dim: args[1].Type.Dim}}
+	t := value.Type{Kind: value.Vector}
+	if params[0].Dim > 0 && params[1].Dim > 0 {
+		t.Dim = params[0].Dim + params[1].Dim
+	}
+	if t.Dim > value.MaxDim {
+		return nil, t, nil, fmt.Errorf("|| would make a vector of %d dimensions; %d are possible", t.Dim, value.MaxDim)
+	}
+	return params, t, concatVectors, nil
+}
+
+func concatVectors(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	x, y := args[0], args[1]
+	dim := x.Type.Dim + y.Type.Dim
+	if dim > value.MaxDim {
+		return fmt.Errorf("|| would make a vector of %d dimensions; %d are possible", dim, value.MaxDim)
+	}
+	if out.Type.Dim != dim {
+		out.Type.Dim, out.Vecs = dim, grow(out.Vecs, n*dim)
+	}
+	each(n, sel, func(i int) {
+		if x.IsNull(i) || y.IsNull(i) {
+			return
+		}
+		at := out.Vecs[i*dim : (i+1)*dim]
+		copy(at[copy(at, x.At(i).Vec()):], y.At(i).Vec())
+	})
+	return nil
 }
 
 // inferConcatCall is concat(...), which takes anything and skips NULL.

@@ -182,7 +182,7 @@ func operators() []*Func {
 			sigs: []sig{{both(integer), integer, divKernel(true), false}, {both(realKind), realKind, real2(modReals), false}}},
 		{Name: "neg", Category: Operator, Syntax: "- x", Doc: "negative", Example: "-(1 + 2)", Gives: "-3", partial: true,
 			sigs: []sig{{kinds{integer}, integer, int1(negInt), false}, {kinds{realKind}, realKind, real1(negReal), false}, {kinds{vec}, vec, negVecKernel, false}}},
-		{Name: "||", Category: Operator, Syntax: "a || b", Doc: "texts or blobs joined", Example: "'wolf' || 'hound'", Gives: "wolfhound", infer: inferConcat},
+		{Name: "||", Category: Operator, Syntax: "a || b", Doc: "texts, blobs or vectors joined", Example: "'wolf' || 'hound'", Gives: "wolfhound", infer: inferConcat},
 		{Name: "->", Category: Operator, Syntax: "json -> key", Doc: "member of an object, or element of an array from 0, as JSON", Example: `JSON '{"a": [1, 2]}' -> 'a' -> 1`, Gives: "2", partial: true,
 			sigs: []sig{{kinds{jsonKind, text}, jsonKind, jsonKernel(true, false), false}, {kinds{jsonKind, integer}, jsonKind, jsonKernel(false, false), false}}},
 		{Name: "->>", Category: Operator, Syntax: "json ->> key", Doc: "member of an object, or element of an array from 0, as text", Example: `JSON '{"a": "wolf"}' ->> 'a'`, Gives: "wolf", partial: true,
