@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -62,6 +63,25 @@ func (g *guardFS) mergeFailed() {
 	d := min(max(4*g.mergeDelay.Load(), int64(time.Second)), int64(5*time.Minute))
 	g.mergeDelay.Store(d)
 	g.mergeAfter.Store(time.Now().UnixNano() + d)
+}
+
+// untilMergeWaits returns a context that ends when ctx does, or when merging files waits:
+// a merge that somebody asked for would not get its turn as long as that lasts.
+func (g *guardFS) untilMergeWaits(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		for ctx.Err() == nil {
+			if time.Now().UnixNano() < g.mergeAfter.Load() {
+				cancel()
+				return
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	return ctx, cancel
 }
 
 // cutOff keeps everybody from writing to the folder.

@@ -658,7 +658,7 @@ func (s *Store) flushed(err error) {
 func (s *Store) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.noted = err
+	s.noted = plainError(err)
 }
 
 // lockWriter waits for the writer's place.

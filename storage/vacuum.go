@@ -37,14 +37,16 @@ func (s *Store) reclaim(ctx context.Context, ids []uint32) {
 		return
 	}
 	defer s.leave()
+	merging, stop := s.fs.untilMergeWaits(ctx)
+	defer stop()
 	err := s.guardQuietly(func() error { return s.db.Flush() })
 	for _, id := range ids {
 		k := key.Table(nil, id)
-		if err == nil && ctx.Err() == nil {
-			err = s.guardQuietly(func() error { return s.db.Compact(ctx, k, key.End(k), false) })
+		if err == nil && merging.Err() == nil {
+			err = s.guardQuietly(func() error { return s.db.Compact(merging, k, key.End(k), false) })
 		}
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && merging.Err() == nil {
 		s.note(err)
 	}
 	// Pebble deletes files that nobody reads any more in the background.
