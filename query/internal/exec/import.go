@@ -56,9 +56,20 @@ func (m *Import) Next(ctx context.Context) (*value.Batch, error) {
 		err = m.train(ctx)
 	}
 	if err != nil && m.Affected > 0 {
-		m.Env.warn(fmt.Sprintf("stopped: %d rows are in %s; run again, the statement goes on from there", m.Affected, m.Def.Name))
+		m.Env.warn("stopped: " + m.stopped() + "; run again, the statement goes on from there")
 	}
 	return nil, err
+}
+
+// stopped says how many rows are in the table: of this run, and of those before it.
+func (m *Import) stopped() string {
+	if v, err := m.Env.Store.Snapshot(); err == nil {
+		defer v.Close()
+		if t, err := v.Table(m.Def.Name); err == nil && int64(t.Rows()) != m.Affected {
+			return fmt.Sprintf("%d rows are in %s, %d of them from this run", t.Rows(), m.Def.Name, m.Affected)
+		}
+	}
+	return fmt.Sprintf("%d rows are in %s", m.Affected, m.Def.Name)
 }
 
 // drain takes the input, and commits what has come of it when it is much or when

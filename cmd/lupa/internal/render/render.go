@@ -66,7 +66,7 @@ func New(mode string, w io.Writer, o Options) (Renderer, error) {
 		o.Null = "NULL"
 	}
 	if o.Escape && !m.People {
-		w = escapeWriter{w}
+		w = VisibleWriter(w)
 	}
 	b := bufio.NewWriterSize(w, 64<<10)
 	return &flusher{m.open(b, &o), b}, nil

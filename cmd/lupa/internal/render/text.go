@@ -167,12 +167,29 @@ func escapeRune(r rune) string {
 	}
 }
 
-// escapeWriter makes visible the control characters of a format that is made of
-// text lines, when it is written to a terminal. Newlines and tabs stay.
-type escapeWriter struct{ w io.Writer }
+// VisibleWriter makes control characters visible in text lines that are written to a
+// terminal. Newlines and tabs stay.
+func VisibleWriter(w io.Writer) io.Writer { return &escapeWriter{w: w} }
 
-func (e escapeWriter) Write(p []byte) (int, error) {
-	s := string(p)
+// escapeWriter is the writer of VisibleWriter.
+type escapeWriter struct {
+	w    io.Writer
+	part []byte // the beginning of a character whose end comes with the next Write
+}
+
+func (e *escapeWriter) Write(p []byte) (int, error) {
+	s := string(append(e.part, p...))
+	cut := len(s)
+	for n := 1; n < utf8.UTFMax && n <= len(s); n++ {
+		if c := s[len(s)-n]; utf8.RuneStart(c) {
+			if c >= utf8.RuneSelf && !utf8.FullRuneInString(s[len(s)-n:]) {
+				cut = len(s) - n
+			}
+			break
+		}
+	}
+	e.part = []byte(s[cut:])
+	s = s[:cut]
 	var b strings.Builder
 	for len(s) > 0 {
 		i := strings.IndexAny(s, "\n\t")

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/query"
 )
@@ -40,11 +41,17 @@ func (s *Shell) cmdDump(ctx context.Context, args []string) (err error) {
 	defer stop()
 	to, done := s.sink()
 	defer func() { err = errors.Join(err, done()) }()
-	w := bufio.NewWriterSize(to.w, 64<<10)
+	text := query.QuoteText
+	out := to.w
+	if isTerminal(to.file) { // the same texts, in letters that do nothing to it
+		text = visibleText
+		out = render.VisibleWriter(out)
+	}
+	w := bufio.NewWriterSize(out, 64<<10)
 	fmt.Fprintln(w, "BEGIN;")
 	for _, t := range tables {
-		w.WriteString(visibleOn(to.file, t.SQL()))
-		if err := s.dumpRows(ctx, w, t); err != nil {
+		w.WriteString(t.SQL())
+		if err := s.dumpRows(ctx, w, t, text); err != nil {
 			if context.Cause(ctx) == errInterrupted {
 				err = errInterrupted
 			}
@@ -55,7 +62,8 @@ func (s *Shell) cmdDump(ctx context.Context, args []string) (err error) {
 	return w.Flush()
 }
 
-func (s *Shell) dumpRows(ctx context.Context, w *bufio.Writer, t db.Table) error {
+// text quotes a text.
+func (s *Shell) dumpRows(ctx context.Context, w *bufio.Writer, t db.Table, text func(string) string) error {
 	rows, err := s.conn.Query(ctx, "SELECT * FROM "+db.Quote(t.Name))
 	if err != nil {
 		return err
@@ -83,7 +91,7 @@ func (s *Shell) dumpRows(ctx context.Context, w *bufio.Writer, t db.Table) error
 			if i > 0 {
 				buf = append(buf, ", "...)
 			}
-			buf = appendLiteral(buf, v)
+			buf = appendLiteral(buf, v, text)
 		}
 		buf = append(buf, ')')
 		if _, err := w.Write(buf); err != nil {
@@ -97,8 +105,35 @@ func (s *Shell) dumpRows(ctx context.Context, w *bufio.Writer, t db.Table) error
 	return rows.Err()
 }
 
-// appendLiteral appends v as the language writes it.
-func appendLiteral(b []byte, v db.Value) []byte {
+// visibleText quotes a text without a character that acts on a terminal. Read back it
+// is the same text.
+func visibleText(s string) string {
+	if render.Visible(s) == s {
+		return query.QuoteText(s)
+	}
+	var b strings.Builder
+	b.WriteString("E'")
+	for _, r := range s {
+		switch {
+		case r == '\\' || r == '\'':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case render.Visible(string(r)) == string(r):
+			b.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+	}
+	b.WriteByte('\'')
+	return b.String()
+}
+
+// appendLiteral appends v as the language writes it; text quotes a text.
+func appendLiteral(b []byte, v db.Value, text func(string) string) []byte {
 	switch v.Kind() {
 	case db.Null:
 		return append(b, "NULL"...)
@@ -123,8 +158,8 @@ func appendLiteral(b []byte, v db.Value) []byte {
 		b = append(b, "CAST('"...)
 		return append(v.AppendText(b), "' AS TIMESTAMP)"...)
 	case db.JSON:
-		return append(b, "CAST("+query.QuoteText(v.Str())+" AS JSON)"...)
+		return append(b, "CAST("+text(v.Str())+" AS JSON)"...)
 	default:
-		return append(b, query.QuoteText(v.String())...)
+		return append(b, text(v.String())...)
 	}
 }

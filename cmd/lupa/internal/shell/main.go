@@ -81,7 +81,7 @@ func run(args []string, std stdio) int {
 	case errors.Is(err, syscall.EPIPE):
 		return exitOK
 	case errors.As(err, &usage):
-		fmt.Fprintf(std.err, "lupa: %v\nlupa --help tells what there is.\n", err)
+		fmt.Fprintf(std.err, "lupa: %s\nlupa --help tells what there is.\n", visibleOn(std.errFile, err.Error()))
 		return exitUsage
 	default:
 		fmt.Fprintf(std.err, "lupa: %s\n", visibleOn(std.errFile, err.Error()))

@@ -95,14 +95,14 @@ func (s *Shell) modelCheck(ctx context.Context, name string) error {
 			return err
 		}
 		defer e.Close()
-		_, err = fmt.Fprintf(s.std.out, "%s\na table of prompts in %s\n", e.Model(), m.Dir)
+		_, err = fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, fmt.Sprintf("%s\na table of prompts in %s", e.Model(), m.Dir)))
 		return err
 	}
 	f, err := onnx.Inspect(m.Dir, "")
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(s.std.out, strings.TrimRight(f.String(), "\n"))
+	fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, strings.TrimRight(f.String(), "\n")))
 	if f.Text == nil && f.Image == nil {
 		return errFailed
 	}
@@ -110,7 +110,7 @@ func (s *Shell) modelCheck(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.std.out, "runs on ONNX Runtime %s, %s\n", version, path)
+	fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, fmt.Sprintf("runs on ONNX Runtime %s, %s", version, path)))
 	return s.tryModel(ctx, m.Dir)
 }
 
@@ -152,7 +152,7 @@ func (s *Shell) modelPull(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.std.out, dir)
+	_, err = fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, dir))
 	return err
 }
 
@@ -167,7 +167,7 @@ func (s *Shell) setup(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(s.std.out, path)
+	_, err = fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, path))
 	return err
 }
 
