@@ -69,6 +69,19 @@ func Restore(ctx context.Context, backup, dir string) error {
 // may have the store open.
 func Repair(dir string) (did []string, err error) { return storage.Repair(dir, nil) }
 
+// SalvageReport says what Salvage has saved of each table, and what is lost where.
+type SalvageReport = storage.SalvageReport
+
+// SalvageOptions change what Salvage does; nil means the defaults.
+type SalvageOptions = storage.SalvageOptions
+
+// Salvage reads what can be read of a damaged store, whatever is missing or can't be
+// read there, and writes it into a new store in dir, which must not exist or be empty.
+// Nothing in damaged is changed.
+func Salvage(ctx context.Context, damaged, dir string, opts *SalvageOptions) (*SalvageReport, error) {
+	return storage.Salvage(ctx, damaged, dir, opts)
+}
+
 // Vacuum rewrites blocks with many deleted rows and returns their space; of all
 // tables if table is "". It is a writer like any other.
 func (db *DB) Vacuum(ctx context.Context, table string) error {

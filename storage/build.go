@@ -163,5 +163,8 @@ func (s *Store) ingest(sst *sstWriter) error {
 	}
 	c.made++
 	s.acknowledged(c.made)
+	if catalog, err := s.loadCatalog(s.db); err == nil {
+		s.keepSchemas(catalog)
+	}
 	return nil
 }

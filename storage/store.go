@@ -66,6 +66,11 @@ type Store struct {
 	isBroken bool
 	catalog  *catalog
 
+	schemas struct {
+		sync.Mutex
+		kept uint64 // generation of the catalog that has a second copy
+	}
+
 	transforms transforms
 	commits    commits
 }
@@ -192,6 +197,9 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	}
 	if !s.readOnly {
 		s.removeLeftovers()
+		if c, err := s.loadCatalog(s.db); err == nil {
+			s.keepSchemas(c)
+		}
 	}
 	return nil
 }

@@ -111,6 +111,9 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		}
 		s.acknowledged(number)
 	}
+	if tx.catalog.generation != tx.baseGeneration {
+		s.keepSchemas(tx.catalog)
+	}
 	return tx.batch.Close()
 }
 

@@ -40,6 +40,7 @@ func subcommands() []subcommand {
 		{"model", "list|check|pull NAME", "the encoders on this machine, and how to get one", "encoders on this machine; get one", runModel},
 		{"setup", "", "fetch ONNX Runtime's library for this user", "fetch ONNX Runtime's library", runSetup},
 		{"repair", "STORE", "put back what a copying tool left out of a store", "", runRepair},
+		{"salvage", "DAMAGED NEW", "save what can be read of a damaged store in a new one", "", runSalvage},
 		{"restore", "BACKUP STORE", "make a store of a backup", "", runRestore},
 		{"completion", "bash|zsh|fish", "print a completion script for your shell", "a completion script for your shell", runCompletion},
 		{"man", "", "print the manual page", "the manual page", runMan},

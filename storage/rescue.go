@@ -1,0 +1,774 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/bits"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/record"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// SalvageOptions change what Salvage does. The zero value, and nil, mean the defaults.
+type SalvageOptions struct {
+	// Progress is told of rows saved.
+	Progress Progress
+	// FS is the file system, for tests; nil is the machine's own.
+	FS vfs.FS
+}
+
+// SalvagedTable is what Salvage has saved of a table.
+type SalvagedTable struct {
+	Table string
+	Rows  uint64
+	Lost  []Problem // what could not be read, and where
+}
+
+// SalvageReport says what Salvage has saved and lost.
+type SalvageReport struct {
+	Tables []SalvagedTable
+	Notes  []string // what is wrong with the store as a whole, and how its rows were found
+}
+
+// Salvage reads what can be read of a damaged store and writes it into a new one in dir,
+// which must not exist or be empty. Nothing is changed in damaged. When the list of
+// tables, a table file, the catalog or other files are missing or can't be read, the rows
+// are found from the blocks that can. A value that is lost is NULL; a row that has lost
+// its key or a value that may not be NULL is left out, which the report says, too.
+func Salvage(ctx context.Context, damaged, dir string, opts *SalvageOptions) (*SalvageReport, error) {
+	o := SalvageOptions{}
+	if opts != nil {
+		o = *opts
+	}
+	r := &rescuer{ctx: ctx, opts: o, base: o.FS, from: damaged, to: dir, report: &SalvageReport{}}
+	if r.base == nil {
+		r.base = vfs.Default
+	}
+	if err := r.run(); err != nil {
+		return r.report, fmt.Errorf("salvage %s: %w", damaged, err)
+	}
+	return r.report, nil
+}
+
+type rescuer struct {
+	ctx    context.Context
+	opts   SalvageOptions
+	base   vfs.FS
+	from   string
+	to     string
+	report *SalvageReport
+	done   uint64
+}
+
+func (r *rescuer) note(format string, args ...any) {
+	r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
+}
+
+func (r *rescuer) run() (err error) {
+	names, err := r.base.List(r.from)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".sst") || strings.HasSuffix(n, ".log") }) {
+		return fmt.Errorf("%w: the folder has neither tables nor logs", ErrNotStore)
+	}
+	if there, err := r.base.List(r.to); err == nil && len(there) > 0 {
+		return fmt.Errorf("the folder %s is not empty; name a new one", r.to)
+	}
+	if r.base == vfs.Default && slices.Contains(names, lockName) {
+		lock, err := lockFolder(r.base.PathJoin(r.from, lockName), true)
+		if err != nil {
+			return err
+		}
+		defer lock.Close()
+	}
+	work := r.to + ".work"
+	defer func() { err = errors.Join(err, r.base.RemoveAll(work)) }()
+	src, err := r.asFound(names)
+	if err != nil {
+		r.note("%s; its rows are looked for in every file", plainError(err))
+		if src, err = r.fromBlocks(names, work); err != nil {
+			return err
+		}
+	}
+	defer src.Close()
+	if err := r.copyRows(src); err != nil {
+		return errors.Join(err, r.base.RemoveAll(r.to))
+	}
+	return nil
+}
+
+// asFound opens the store for reading, with what can be put back put back in memory.
+func (r *rescuer) asFound(names []string) (*Store, error) {
+	fs := newScratchFS(r.base)
+	if l, _, _, err := readLists(r.base, r.from); err == nil && l != nil {
+		for name, e := range l.files {
+			if e.kind != kindWhole && e.kind != kindTail || !strings.HasSuffix(name, ".sst") {
+				continue
+			}
+			info, err := r.base.Stat(r.base.PathJoin(r.from, name))
+			if err == nil && info.Size() == e.size {
+				continue
+			}
+			if err == nil {
+				r.note("%s has %d bytes of %d: it is read block by block, with all other files", name, info.Size(), e.size)
+				return nil, damagedFile(name, "is not what was written")
+			}
+			if err := emptyTable(fs, fs.PathJoin(r.from, name), e.size); err != nil {
+				return nil, err
+			}
+			r.note("%s is missing, and what was in it is lost", name)
+		}
+	}
+	did, err := Repair(r.from, &RepairOptions{FS: fs})
+	for _, d := range did {
+		r.note("without it (%s)", d)
+	}
+	if err != nil {
+		r.note("%v", plainError(err))
+	}
+	s, err := OpenContext(r.ctx, r.from, &Options{AsFound: true, FS: fs, CacheSize: 64 << 20})
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.Snapshot()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	// A catalog that can be read is compared with its second copy.
+	kept, _, kerr := readSchemas(r.base, r.from)
+	missing := ""
+	for name := range kept {
+		if kerr == nil && v.catalog.byName[name] == nil {
+			missing = name
+		}
+	}
+	if err := v.Close(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if missing != "" {
+		return nil, errors.Join(fmt.Errorf("%w: the catalog lacks table %s", ErrCorrupt, missing), s.Close())
+	}
+	if len(kept) == 0 && len(v.catalog.byName) == 0 {
+		return nil, errors.Join(fmt.Errorf("%w: there are no tables in the catalog", ErrCorrupt), s.Close())
+	}
+	return s, nil
+}
+
+// emptyTable makes a table file of a certain size that holds nothing.
+func emptyTable(fs vfs.FS, path string, size int64) error {
+	mem := vfs.NewMem()
+	f, err := mem.Create("t", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{TableFormat: sstable.TableFormatPebblev4})
+	if err := w.Close(); err != nil {
+		return err
+	}
+	b, err := readAll(mem, "t")
+	if err != nil {
+		return err
+	}
+	if int64(len(b)) > size {
+		return damagedFile(fs.PathBase(path), missing)
+	}
+	const foot = 53
+	out := append(append(bytes.Clone(b[:len(b)-foot]), make([]byte, size-int64(len(b)))...), b[len(b)-foot:]...)
+	return writeFile(fs, path, out)
+}
+
+// copyRows writes what can be read of all tables into the new store.
+func (r *rescuer) copyRows(src *Store) error {
+	dst, err := Open(r.to, &Options{NoSync: true, FS: r.opts.FS})
+	if err != nil {
+		return err
+	}
+	v, err := src.Snapshot()
+	if err != nil {
+		return errors.Join(err, dst.Close())
+	}
+	tables := v.Tables()
+	if err := v.Close(); err != nil {
+		return err
+	}
+	for _, d := range tables {
+		if err := r.copyTable(src, dst, d); err != nil {
+			return errors.Join(fmt.Errorf("table %s: %w", d.Name, err), dst.Close())
+		}
+	}
+	return dst.Close()
+}
+
+func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
+	out := &SalvagedTable{Table: d.Name}
+	defer func() { r.report.Tables = append(r.report.Tables, *out) }()
+	def := d.clone()
+	for i := range def.Indexes { // columns of a new index are given by position
+		for j, id := range def.Indexes[i].Columns {
+			def.Indexes[i].Columns[j] = uint32(d.ColumnID(id))
+		}
+	}
+	var tx *Tx
+	begin := func() (err error) { tx, err = dst.Begin(r.ctx); return err }
+	if err := begin(); err != nil {
+		return err
+	}
+	if _, err := tx.CreateTable(r.ctx, *def); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	lose := func(format string, args ...any) {
+		out.Lost = append(out.Lost, Problem{Table: d.Name, Msg: fmt.Sprintf(format, args...)})
+	}
+	insert := func(b *value.Batch) error {
+		sel := b.Sel
+		b.Sel = make([]int32, 0, len(sel))
+		for _, p := range sel {
+			whole := true
+			for i := range d.Columns {
+				if (d.Columns[i].NotNull || i == d.PrimaryKey) && b.Cols[i].Null(int(p)) {
+					lose("a row without its %s is left out", d.Columns[i].Name)
+					whole = false
+					break
+				}
+			}
+			if whole {
+				b.Sel = append(b.Sel, p)
+			}
+		}
+		if len(b.Sel) == 0 {
+			return nil
+		}
+		res, err := tx.Insert(r.ctx, d.Name, b, InsertOptions{OnConflict: ConflictSkip})
+		if err != nil {
+			return err
+		}
+		for range res.Conflicts {
+			lose("a row whose key is there twice is left out")
+		}
+		n := uint64(len(b.Sel) - len(res.Conflicts))
+		out.Rows += n
+		r.done += n
+		if r.opts.Progress != nil {
+			r.opts.Progress("saving "+d.Name, r.done, 0)
+		}
+		if tx.batch.Len() > 32<<20 {
+			if err := tx.Commit(r.ctx); err != nil {
+				return err
+			}
+			return begin()
+		}
+		return nil
+	}
+	err := src.Salvage(r.ctx, d.Name, insert, func(p Problem) { out.Lost = append(out.Lost, p) })
+	if err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit(r.ctx)
+}
+
+// ---- Finding rows without the list of tables ----
+
+// fromBlocks makes a store in work of all keys that can be read in any file. Newer
+// versions of a key go before older ones; of a table's definition, the newest.
+func (r *rescuer) fromBlocks(names []string, work string) (*Store, error) {
+	if err := r.base.RemoveAll(work); err != nil {
+		return nil, err
+	}
+	s, err := Open(work, &Options{NoSync: true, FS: r.opts.FS})
+	if err != nil {
+		return nil, err
+	}
+	c := &collector{s: s, seqs: map[string]uint64{}, schemas: map[string]*schemaSeen{}, counters: map[string]counters{}, dead: map[string][]byte{}}
+	slices.Sort(names)
+	for _, n := range names {
+		if err := r.ctx.Err(); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		path := r.base.PathJoin(r.from, n)
+		var err error
+		switch {
+		case strings.HasSuffix(n, ".sst"):
+			err = c.table(r.base, path)
+		case strings.HasSuffix(n, ".log"):
+			err = c.log(r.base, path)
+		}
+		if err != nil {
+			r.note("%s: %s", n, plainError(err))
+		}
+	}
+	if kept, gen, err := readSchemas(r.base, r.from); err == nil {
+		for name, d := range c.schemas {
+			if k := kept[name]; k == nil && d.def.ID < gen { // dropped, or renamed
+				delete(c.schemas, name)
+			}
+		}
+		for name, d := range kept {
+			if was := c.schemas[name]; was == nil || was.def.ID <= d.ID {
+				c.schemas[name] = &schemaSeen{def: d}
+			}
+		}
+	}
+	if len(c.schemas) == 0 {
+		return nil, errors.Join(fmt.Errorf("%w: no definition of a table can be read", ErrCorrupt), s.Close())
+	}
+	if err := c.finish(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+type schemaSeen struct {
+	def  *TableDef
+	seq  uint64
+	gone uint64 // sequence number of a deletion
+}
+
+type collector struct {
+	s        *Store
+	batch    *pebble.Batch
+	seqs     map[string]uint64
+	schemas  map[string]*schemaSeen
+	counters map[string]counters
+	dead     map[string][]byte
+}
+
+// add takes a key.
+func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
+	if len(k) < 5 {
+		return nil
+	}
+	if binary.BigEndian.Uint32(k) == 0 {
+		if bytes.HasPrefix(k, key.Schemas()) {
+			c.schema(string(k[len(key.Schemas()):]), seq, deleted, v)
+		}
+		return nil
+	}
+	if deleted {
+		return nil // rows are deleted by tombstones
+	}
+	switch k[4] {
+	case key.Counters:
+		if len(v) == 16 {
+			n := counters{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}
+			if n.live <= n.next && n.next < 1<<41 && n.next >= c.counters[string(k)].next {
+				c.counters[string(k)] = n
+			}
+		}
+	case key.Tombstones:
+		if old := c.dead[string(k)]; ones(v) >= ones(old) {
+			c.dead[string(k)] = bytes.Clone(v)
+		}
+	case key.Columns, key.Pages, key.Tail:
+		if was, ok := c.seqs[string(k)]; ok && was > seq {
+			return nil
+		}
+		c.seqs[string(k)] = seq
+		return c.set(k, v)
+	}
+	return nil
+}
+
+func ones(b []byte) (n int) {
+	for _, x := range b {
+		n += bits.OnesCount8(x)
+	}
+	return n
+}
+
+func (c *collector) schema(name string, seq uint64, deleted bool, v []byte) {
+	was := c.schemas[name]
+	if was == nil {
+		was = &schemaSeen{}
+	}
+	if deleted {
+		was.gone = max(was.gone, seq)
+	} else if d, err := decodeSchema(v); err == nil && d.Name == name && d.ID != 0 {
+		if was.def == nil || d.ID > was.def.ID || d.ID == was.def.ID && seq >= was.seq {
+			was.def, was.seq = d, seq
+		}
+	}
+	c.schemas[name] = was
+}
+
+func (c *collector) set(k, v []byte) error {
+	if c.batch == nil {
+		c.batch = c.s.db.NewBatch()
+	}
+	if err := c.batch.Set(k, v, nil); err != nil {
+		return err
+	}
+	if c.batch.Len() < 8<<20 {
+		return nil
+	}
+	return c.flush()
+}
+
+func (c *collector) flush() error {
+	if c.batch == nil {
+		return nil
+	}
+	b := c.batch
+	c.batch = nil
+	return errors.Join(c.s.db.Apply(b, pebble.NoSync), b.Close())
+}
+
+// finish writes the catalog of what was found.
+func (c *collector) finish() error {
+	cat := &catalog{generation: 1, nextID: 1}
+	for name, seen := range c.schemas {
+		if seen.def == nil || seen.gone > seen.seq {
+			continue
+		}
+		d := seen.def
+		cat.nextID = max(cat.nextID, d.ID+1)
+		if err := c.set(key.Schema(name), encodeSchema(d)); err != nil {
+			return err
+		}
+	}
+	for k, n := range c.counters {
+		if err := c.set([]byte(k), n.encode()); err != nil {
+			return err
+		}
+	}
+	for k, v := range c.dead {
+		if err := c.set([]byte(k), v); err != nil {
+			return err
+		}
+	}
+	if err := c.set(key.Generation, encodeGeneration(cat)); err != nil {
+		return err
+	}
+	if err := c.flush(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// table takes the keys of a table file: from both ends up to what can't be read.
+func (c *collector) table(fs vfs.FS, path string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
+		}
+	}()
+	f, err := fs.Open(path)
+	if err != nil {
+		return err
+	}
+	readable, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	r, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{})
+	if err != nil {
+		return errors.Join(err, readable.Close())
+	}
+	defer r.Close()
+	it, err := r.NewIter(sstable.NoTransforms, nil, nil, sstable.AssertNoBlobHandles)
+	if err != nil {
+		return err
+	}
+	for kv := it.First(); kv != nil; kv = it.Next() {
+		v, _, err := kv.Value(nil)
+		if err != nil {
+			break
+		}
+		if err := c.add(kv.K.UserKey, uint64(kv.SeqNum()), kv.Kind() == pebble.InternalKeyKindDelete, v); err != nil {
+			return err
+		}
+	}
+	damage := it.Close()
+	if damage == nil {
+		return nil
+	}
+	if it, err = r.NewIter(sstable.NoTransforms, nil, nil, sstable.AssertNoBlobHandles); err != nil {
+		return errors.Join(damage, err)
+	}
+	for kv := it.Last(); kv != nil; kv = it.Prev() {
+		v, _, err := kv.Value(nil)
+		if err != nil {
+			break
+		}
+		if err := c.add(kv.K.UserKey, uint64(kv.SeqNum()), kv.Kind() == pebble.InternalKeyKindDelete, v); err != nil {
+			return err
+		}
+	}
+	_ = it.Close()
+	return damage
+}
+
+// log takes the keys of a log, up to its end or what can't be read.
+func (c *collector) log(fs vfs.FS, path string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
+		}
+	}()
+	num, ok := logNumber(fs.PathBase(path))
+	if !ok {
+		return nil
+	}
+	f, err := fs.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := newRecordReader(record.NewReader, f, num)
+	for {
+		rec, err := r.Next()
+		var b []byte
+		if err == nil {
+			b, err = io.ReadAll(rec)
+		}
+		if err == io.EOF || record.IsInvalidRecord(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(b) < batchrepr.HeaderLen {
+			continue
+		}
+		seq := binary.LittleEndian.Uint64(b)
+		for it := batchrepr.Read(b); ; seq++ {
+			kind, k, v, ok, err := it.Next()
+			if !ok || err != nil {
+				break
+			}
+			if kind == pebble.InternalKeyKindSet || kind == pebble.InternalKeyKindDelete {
+				if err := c.add(k, seq, kind == pebble.InternalKeyKindDelete, v); err != nil {
+					return err
+				}
+			}
+		}
+	}
+}
+
+// logNumber returns the number of a log file.
+func logNumber(name string) (uint64, bool) {
+	text, ok := strings.CutSuffix(name, ".log")
+	n, err := strconv.ParseUint(text, 10, 64)
+	return n, ok && err == nil
+}
+
+// newRecordReader calls Pebble's constructor, the type of whose number has no public name.
+func newRecordReader[N ~uint64](construct func(io.Reader, N) *record.Reader, r io.Reader, number uint64) *record.Reader {
+	return construct(r, N(number))
+}
+
+// ---- The second copy of the catalog ----
+
+// schemasName is the file with a second copy of all tables' definitions: one damaged
+// block of the catalog would else take every table's rows along. It is written after
+// each change of a definition, and read by Salvage only.
+const schemasName = "SCHEMA"
+
+type schemasJSON struct {
+	NextID uint32            `json:"next_id"`
+	Tables []json.RawMessage `json:"tables"`
+}
+
+// keepSchemas writes the second copy. A failure only makes it lag behind.
+func (s *Store) keepSchemas(c *catalog) {
+	if s.inMemory {
+		return
+	}
+	s.schemas.Lock()
+	defer s.schemas.Unlock()
+	if c.generation <= s.schemas.kept {
+		return
+	}
+	s.schemas.kept = c.generation
+	j := schemasJSON{NextID: c.nextID, Tables: []json.RawMessage{}}
+	for _, d := range c.sorted() {
+		j.Tables = append(j.Tables, encodeSchema(d))
+	}
+	body, err := json.Marshal(j)
+	if err != nil {
+		s.note(err)
+		return
+	}
+	text := fmt.Appendf(nil, "%08x\n%s\n", crc32.Checksum(body, crcTable), body)
+	name := s.fs.PathJoin(s.dir, schemasName)
+	if old, err := readAll(s.fs, name); err == nil && bytes.Equal(old, text) {
+		return
+	}
+	if err := writeFile(s.fs, name+".new", text); err != nil {
+		s.note(err)
+		return
+	}
+	if err := s.fs.Rename(name+".new", name); err != nil {
+		s.note(err)
+	}
+}
+
+// readSchemas reads the second copy: the tables by name, and the number that the next
+// table would have got.
+func readSchemas(fs vfs.FS, dir string) (map[string]*TableDef, uint32, error) {
+	b, err := readAll(fs, fs.PathJoin(dir, schemasName))
+	if err != nil {
+		return nil, 0, err
+	}
+	sum, body, ok := strings.Cut(strings.TrimSuffix(string(b), "\n"), "\n")
+	if !ok || sum != fmt.Sprintf("%08x", crc32.Checksum([]byte(body), crcTable)) {
+		return nil, 0, damagedFile(schemasName, "its checksum differs")
+	}
+	var j schemasJSON
+	if err := json.Unmarshal([]byte(body), &j); err != nil {
+		return nil, 0, err
+	}
+	out := map[string]*TableDef{}
+	for _, t := range j.Tables {
+		d, err := decodeSchema(t)
+		if err != nil {
+			return nil, 0, err
+		}
+		out[d.Name] = d
+	}
+	return out, j.NextID, nil
+}
+
+// ---- A file system whose changes stay in memory ----
+
+// scratchFS reads from another file system and keeps what is written in memory.
+type scratchFS struct {
+	vfs.FS
+	mem  *vfs.MemFS
+	gone map[string]bool
+}
+
+func newScratchFS(base vfs.FS) *scratchFS {
+	return &scratchFS{base, vfs.NewMem(), map[string]bool{}}
+}
+
+func (f *scratchFS) written(name string) bool {
+	_, err := f.mem.Stat(name)
+	return err == nil
+}
+
+func (f *scratchFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.mem.MkdirAll(f.PathDir(name), 0o755); err != nil {
+		return nil, err
+	}
+	delete(f.gone, name)
+	return f.mem.Create(name, c)
+}
+
+func (f *scratchFS) lift(name string) error {
+	if f.written(name) || f.gone[name] {
+		return nil
+	}
+	b, err := readAll(f.FS, name)
+	if err != nil {
+		return err
+	}
+	return writeFile(f, name, b)
+}
+
+func (f *scratchFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	if err := f.lift(name); errors.Is(err, os.ErrNotExist) || f.gone[name] {
+		return f.Create(name, c)
+	} else if err != nil {
+		return nil, err
+	}
+	return f.mem.OpenReadWrite(name, c, o...)
+}
+
+func (f *scratchFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	_ = f.Remove(old)
+	return f.Create(name, c)
+}
+
+func (f *scratchFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
+	if f.written(name) {
+		return f.mem.Open(name, o...)
+	}
+	if f.gone[name] {
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
+	}
+	return f.FS.Open(name, o...)
+}
+
+func (f *scratchFS) OpenDir(name string) (vfs.File, error) {
+	if err := f.mem.MkdirAll(name, 0o755); err != nil {
+		return nil, err
+	}
+	return f.mem.OpenDir(name)
+}
+
+func (f *scratchFS) Link(old, name string) error {
+	if err := f.lift(old); err != nil {
+		return err
+	}
+	b, err := readAll(f.mem, old)
+	if err != nil {
+		return err
+	}
+	return writeFile(f, name, b)
+}
+
+func (f *scratchFS) Remove(name string) error {
+	f.gone[name] = true
+	if f.written(name) {
+		return f.mem.Remove(name)
+	}
+	return nil
+}
+
+func (f *scratchFS) RemoveAll(name string) error { return f.Remove(name) }
+
+func (f *scratchFS) Rename(old, name string) error {
+	if err := f.Link(old, name); err != nil {
+		return err
+	}
+	return f.Remove(old)
+}
+
+func (f *scratchFS) MkdirAll(name string, perm os.FileMode) error { return f.mem.MkdirAll(name, perm) }
+
+func (f *scratchFS) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+func (f *scratchFS) List(name string) ([]string, error) {
+	names, err := f.FS.List(name)
+	if err != nil {
+		return nil, err
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return f.gone[f.PathJoin(name, n)] })
+	more, _ := f.mem.List(name)
+	for _, n := range more {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+func (f *scratchFS) Stat(name string) (vfs.FileInfo, error) {
+	if info, err := f.mem.Stat(name); err == nil && !info.IsDir() {
+		return info, nil
+	}
+	if f.gone[name] {
+		return nil, &os.PathError{Op: "stat", Path: name, Err: os.ErrNotExist}
+	}
+	return f.FS.Stat(name)
+}
+
+func (f *scratchFS) Unwrap() vfs.FS { return f.FS }
