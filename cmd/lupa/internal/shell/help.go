@@ -99,8 +99,8 @@ against its known checksum. Not needed where it is installed already.
 those that can be inferred, and COMMITS and the list of files, when everything
 else is there; says what is missing otherwise, and leaves it alone.
 `,
-	"salvage": `Reads what can be read of the store DAMAGED, in which nothing is changed, into the
-new store NEW, and says how many rows of each table were saved and what is lost.
+	"salvage": `Reads what can be read of the store DAMAGED, which is not changed, into the new
+store NEW, and says how many rows of each table were saved and what is lost.
 `,
 	"restore": `Verifies BACKUP, which BACKUP TO has made, and copies it to the new folder
 STORE.
