@@ -382,10 +382,11 @@ type Describe struct {
 	Table Ident
 }
 
-// Backup is BACKUP TO 'dir'.
+// Backup is BACKUP TO 'dir' [(options)].
 type Backup struct {
 	Pos
-	Dir Expr // text literal or parameter
+	Dir     Expr // text literal or parameter
+	Options []Option
 }
 
 // Check is CHECK.

@@ -9,6 +9,12 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
+// gBackup is what follows BACKUP TO.
+type gBackup struct {
+	To      *gFile     `parser:"@@"`
+	Options []*gOption `parser:"('WITH'? '(' @@ (',' @@)* ')')?"`
+}
+
 // gCopy is the rule of COPY, after its first word.
 type gCopy struct {
 	Query   *gSelect   `parser:"( '(' @@ ')'"`

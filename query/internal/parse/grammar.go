@@ -30,7 +30,7 @@ type gStatement struct {
 	Rollback bool      `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
 	Show     bool      `parser:"| @'SHOW' 'TABLES'"`
 	Describe *gName    `parser:"| ('DESCRIBE' | 'DESC') @@"`
-	Backup   *gFile    `parser:"| 'BACKUP' 'TO' @@"`
+	Backup   *gBackup  `parser:"| 'BACKUP' 'TO' @@"`
 	Check    bool      `parser:"| @'CHECK'"`
 	Vacuum   *gVacuum  `parser:"| 'VACUUM' @@"`
 }
@@ -105,7 +105,7 @@ func (c *converter) statement(g *gStatement) Statement {
 	case g.Describe != nil:
 		return &Describe{at, ident(g.Describe)}
 	case g.Backup != nil:
-		return &Backup{at, g.Backup.expr}
+		return &Backup{at, g.Backup.To.expr, c.options(g.Backup.Options)}
 	case g.Check:
 		return &Check{at}
 	}

@@ -167,6 +167,7 @@ func (p *printer) statement(s Statement) {
 		p.print("DESCRIBE ", s.Table)
 	case *Backup:
 		p.print("BACKUP TO ", s.Dir)
+		p.options(s.Options)
 	case *Check:
 		p.print("CHECK")
 	case *Vacuum:

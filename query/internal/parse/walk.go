@@ -96,6 +96,7 @@ func Walk(n Node, f func(Node) bool) {
 		Walk(n.Statement, f)
 	case *Backup:
 		w.expr(n.Dir)
+		w.options(n.Options)
 
 	case *Unary:
 		w.expr(n.X)

@@ -36,8 +36,26 @@ func (b *binder) backup(s *parse.Backup) (*Plan, error) {
 	if dir == "" {
 		return nil, parse.Errorf(s.Dir.Position(), "BACKUP needs the name of a folder to make")
 	}
+	opts, err := b.options(s.Options)
+	if err != nil {
+		return nil, err
+	}
+	how := &storage.BackupOptions{}
+	for i, o := range opts {
+		pos := s.Options[i].Pos
+		switch {
+		case o.Name != "hard_links":
+			return nil, parse.Errorf(pos, "BACKUP has no option %s, only hard_links", o.Name)
+		case !o.HasValue:
+			how.HardLinks = true
+		case o.Value.Kind() != value.Boolean:
+			return nil, parse.Errorf(pos, "hard_links is true or false")
+		default:
+			how.HardLinks = o.Value.Bool()
+		}
+	}
 	return &Plan{Root: &exec.Task{Text: "Backup to " + dir, Run: func(ctx context.Context) (*value.Batch, error) {
-		return nil, errorAt(s.Dir.Position(), b.in.Store.Backup(ctx, dir, nil))
+		return nil, errorAt(s.Dir.Position(), b.in.Store.Backup(ctx, dir, how))
 	}}}, nil
 }
 
