@@ -197,8 +197,10 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	}
 	if !s.readOnly {
 		s.removeLeftovers()
-		if c, err := s.loadCatalog(s.db); err == nil {
-			s.keepSchemas(c)
+		if _, err := s.fs.Stat(s.fs.PathJoin(s.dir, schemasName)); errors.Is(err, os.ErrNotExist) && !s.inMemory {
+			if c, err := s.loadCatalog(s.db); err == nil { // a store from before there was a second copy
+				s.keepSchemas(c)
+			}
 		}
 	}
 	return nil

@@ -33,17 +33,19 @@ func (s *Store) Vacuum(ctx context.Context, table string, progress Progress) (Va
 // Pebble does so by itself, but in its own time. What goes wrong, such as a full disk or
 // the end of the context, only leaves that to it.
 func (s *Store) reclaim(ctx context.Context, ids []uint32) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends what was left behind
 	if s.enter() != nil {
 		return
 	}
 	defer s.leave()
 	merging, stop := s.fs.untilMergeWaits(ctx)
 	defer stop()
-	err := s.guardQuietly(func() error { return s.db.Flush() })
+	err := s.guardQuietly(ctx, func() error { return s.db.Flush() })
 	for _, id := range ids {
 		k := key.Table(nil, id)
 		if err == nil && merging.Err() == nil {
-			err = s.guardQuietly(func() error { return s.db.Compact(merging, k, key.End(k), false) })
+			err = s.guardQuietly(ctx, func() error { return s.db.Compact(merging, k, key.End(k), false) })
 		}
 	}
 	if err != nil && merging.Err() == nil {
@@ -67,14 +69,38 @@ func (s *Store) reclaim(ctx context.Context, ids []uint32) {
 // view still reads stay longer.
 const reclaimPolls = 100
 
-// guardQuietly runs work of Pebble's that may be left undone.
-func (s *Store) guardQuietly(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("reclaiming space: %v", r)
-		}
+// guardQuietly runs work of Pebble's that may be left undone, and leaves it behind when
+// the disk fails, where it may wait for ever.
+func (s *Store) guardQuietly(ctx context.Context, f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- fmt.Errorf("reclaiming space: %v", r)
+			}
+		}()
+		done <- f()
 	}()
-	return f()
+	before := s.background()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+			if err := firstError(s.failed(), s.background()); err != nil && err != before {
+				return err
+			}
+		}
+	}
+}
+
+// background returns the last error of background work.
+func (s *Store) background() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return firstError(s.stuck, s.noted)
 }
 
 func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (res VacuumResult, ids []uint32, err error) {
