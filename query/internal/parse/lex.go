@@ -16,6 +16,7 @@ const (
 	lexBlob    = lexer.TokenType(-2 - tokBlob)
 	lexNumber  = lexer.TokenType(-2 - tokNumber)
 	lexVector  = lexer.TokenType(-2 - tokVector)
+	lexTexts   = lexer.TokenType(-2 - tokTexts)
 	lexParam   = lexer.TokenType(-2 - tokParam)
 	lexOp      = lexer.TokenType(-2 - tokOp)
 )
@@ -26,7 +27,7 @@ type definition struct{}
 func (definition) Symbols() map[string]lexer.TokenType {
 	return map[string]lexer.TokenType{
 		"EOF": lexer.EOF, "Word": lexWord, "Keyword": lexKeyword, "Quoted": lexQuoted, "String": lexString,
-		"Blob": lexBlob, "Number": lexNumber, "Vector": lexVector, "Param": lexParam, "Op": lexOp,
+		"Blob": lexBlob, "Number": lexNumber, "Vector": lexVector, "Texts": lexTexts, "Param": lexParam, "Op": lexOp,
 	}
 }
 

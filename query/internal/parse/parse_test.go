@@ -43,6 +43,7 @@ var statements = []string{
 	"SELECT x.a FROM (SELECT a FROM t) AS x (a)", "SELECT * FROM (VALUES (1, 'a'), (2, 'b')) AS v (n, s)", "SELECT * FROM (SELECT 1)",
 	"SELECT * FROM ((SELECT 1) UNION ALL (SELECT 2)) AS u", "SELECT * FROM ((SELECT 1)) AS u",
 	"SELECT * FROM read_csv('a.csv', header => true, delimiter = ';') AS r", "SELECT * FROM images('dir/**/*.{jpg,png,webp}')", "SELECT * FROM f() g",
+	"SELECT * FROM read_csv('a.csv', 'it''s.csv', header => true)",
 	"SELECT a, count(*) FROM t WHERE a > 1 GROUP BY a, b + 1 HAVING count(*) > 2 ORDER BY 2 DESC NULLS LAST, a ASC NULLS FIRST LIMIT 10 OFFSET 5",
 	"SELECT a FROM t OFFSET 5 ROWS LIMIT 3", "SELECT a FROM t LIMIT ALL", "SELECT a FROM t LIMIT $1 OFFSET $2",
 	"SELECT 1 UNION ALL SELECT 2 UNION SELECT 3 ORDER BY 1 LIMIT 2", "SELECT 1 UNION ALL (SELECT 2 ORDER BY 1 LIMIT 1)",

@@ -19,6 +19,7 @@ const (
 	tokBlob                // X'00ff'
 	tokNumber
 	tokVector // [1, 2]
+	tokTexts  // ['a', 'b']: several files
 	tokParam  // ?, $1, :name
 	tokOp     // an operator or a mark such as ( , .
 )
@@ -255,9 +256,12 @@ func (s *scanner) vector(at Pos) (kind, int, *Error) {
 	in := *s // a scanner of its own, so that line counting stays with s
 	in.off++
 	number := true // a number may come next
-	for {
+	for first := true; ; first = false {
 		if err := in.skip(); err != nil {
 			return tokVector, in.off, err
+		}
+		if first && in.off < len(in.src) && in.src[in.off] == '\'' {
+			return in.texts(at)
 		}
 		if in.off == len(in.src) {
 			return tokVector, in.off, Errorf(at, "vector is not closed: a ] is missing")
@@ -282,6 +286,37 @@ func (s *scanner) vector(at Pos) (kind, int, *Error) {
 		default:
 			return tokVector, in.off, Errorf(in.pos(), "a vector literal holds numbers and commas only").
 				WithHint("a whole vector can be a parameter")
+		}
+	}
+}
+
+// texts finds the end of a list of texts, whose first one is next.
+func (s *scanner) texts(at Pos) (kind, int, *Error) {
+	for {
+		if s.off == len(s.src) || s.src[s.off] != '\'' {
+			return tokTexts, s.off, Errorf(s.pos(), "a list of files holds texts and commas only")
+		}
+		end, closed := quoteEnd(s.src, s.off, '\'', false)
+		if !closed {
+			return tokTexts, end, Errorf(s.pos(), "text is not closed: a ' is missing")
+		}
+		s.advance(end)
+		if err := s.skip(); err != nil {
+			return tokTexts, s.off, err
+		}
+		if s.off == len(s.src) {
+			return tokTexts, s.off, Errorf(at, "list is not closed: a ] is missing")
+		}
+		switch s.src[s.off] {
+		case ']':
+			return tokTexts, s.off + 1, nil
+		case ',':
+			s.off++
+			if err := s.skip(); err != nil {
+				return tokTexts, s.off, err
+			}
+		default:
+			return tokTexts, s.off, Errorf(s.pos(), "a list of files holds texts and commas only")
 		}
 	}
 }

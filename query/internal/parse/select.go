@@ -2,6 +2,7 @@ package parse
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
@@ -182,6 +183,7 @@ type gArgument struct {
 	Ahead  *gOptionAhead `parser:"  @@"`
 	Option *gName        `parser:"  @@ ('=>' | ':=' | '=')"`
 	Expr   Expr          `parser:"  @@"`
+	Texts  string        `parser:"| @Texts"`
 	Plain  Expr          `parser:"| @@"`
 }
 
@@ -326,6 +328,30 @@ func (c *converter) join(left TableExpr, g *gJoin) TableExpr {
 	return j
 }
 
+// texts returns the elements of a list of texts that begins at pos.
+func (c *converter) texts(pos Pos, list string) []Expr {
+	var out []Expr
+	s := newScanner(list)
+	for s.off = 1; ; s.off++ { // past the bracket, then past a comma
+		s.skip()
+		end, _ := quoteEnd(list, s.off, '\'', false)
+		v, err := textValue(list[s.off:end])
+		if err != nil {
+			c.fail(Errorf(pos, "%v", err))
+			return nil
+		}
+		at := pos
+		if !strings.Contains(list[:s.off], "\n") {
+			at.Offset, at.Column = pos.Offset+s.off, pos.Column+utf8.RuneCountInString(list[:s.off])
+		}
+		out = append(out, &Literal{Pos: at, Value: v})
+		s.off = end
+		if s.skip(); list[s.off] == ']' {
+			return out
+		}
+	}
+}
+
 func (c *converter) table(g *gTable) TableExpr {
 	at := posOf(g.Pos)
 	alias, columns := ident(g.Alias), idents(g.Columns)
@@ -347,6 +373,8 @@ func (c *converter) table(g *gTable) TableExpr {
 			t.Options = append(t.Options, Option{posOf(a.Pos), strings.ToLower(a.Option.id.Name), a.Expr})
 		case t.Options != nil:
 			c.fail(Errorf(posOf(a.Pos), "options (name => value) come last"))
+		case a.Texts != "": // ['a', 'b']: one argument each
+			t.Args = append(t.Args, c.texts(posOf(a.Pos), a.Texts)...)
 		default:
 			t.Args = append(t.Args, a.Plain)
 		}

@@ -192,7 +192,11 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 			at += len(pickCols)
 		}
 		if at < len(ords) {
-			return fail(parse.Errorf(s.Files[0].Position(), "the files have %s, but %d are to be filled: %s has nothing", count(at, "column"), len(ords), names[at]))
+			hint := ""
+			if format, err := source.FormatOf(paths[0]); len(paths) == 1 && at == 1 && (err != nil || format == "csv" || format == "tsv") {
+				hint = "if something else than the usual delimiters stands between fields, name it: (DELIMITER ':')"
+			}
+			return fail(parse.Errorf(s.Files[0].Position(), "the files have %s, but %d are to be filled: %s has nothing", count(at, "column"), len(ords), names[at]).WithHint("%s", hint))
 		}
 		z, err := source.Zip(readers, paths)
 		if err != nil {

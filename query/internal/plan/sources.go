@@ -42,16 +42,20 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		}
 		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", didYouMean(name, TableFunctions()))
 	}
-	if len(t.Args) != 1 {
-		what := "the path of a file"
+	if len(t.Args) == 0 || name == "images" && len(t.Args) > 1 {
+		what := "the path of a file, or several"
 		if name == "images" {
 			what = "a pattern of paths"
 		}
 		return nil, parse.Errorf(t.Pos, "%s takes %s; got %d arguments", name, what, len(t.Args))
 	}
-	path, err := b.path(t.Args[0], name)
-	if err != nil {
-		return nil, err
+	var paths []string
+	for _, a := range t.Args {
+		path, err := b.path(a, name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
 	}
 	opts, err := b.options(t.Options)
 	if err != nil {
@@ -65,13 +69,13 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 			return nil, errorAt(t.Pos, err)
 		}
 		o.Infer, o.Stop = true, b.ctx.Err
-		open = func() (source.Reader, error) { return source.Open(path, format, o) }
+		open = func() (source.Reader, error) { return source.OpenAll(paths, format, o) }
 	} else {
 		if o, err = source.PicturesOptions(opts); err != nil {
 			return nil, errorAt(t.Pos, err)
 		}
 		// The files are looked for once: a statement reads those that it was planned for.
-		if pictures, err = source.FindPictures(b.ctx, path, o); err != nil {
+		if pictures, err = source.FindPictures(b.ctx, paths[0], o); err != nil {
 			return nil, errorAt(t.Args[0].Position(), err)
 		}
 		open = func() (source.Reader, error) { return pictures.Open(), nil }
@@ -95,7 +99,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		for _, c := range cols {
 			n.names = append(n.names, c.Name)
 		}
-		b.tally(path, pictures)
+		b.tally(paths[0], pictures)
 	}
 	n.open = func(want []int) (exec.Operator, error) {
 		r, err := open()

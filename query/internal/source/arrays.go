@@ -29,6 +29,7 @@ func newNPZ(in *input, member string) (*npyReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("not a npz file, or a damaged one: %w", err)
 	}
+	member = strings.TrimSuffix(member, ".npy")
 	var names []string
 	var found *zip.File
 	for _, f := range z.File {

@@ -22,6 +22,7 @@ type csvReader struct {
 	o      Options
 	all    []Column // in the file
 	cr     bool     // lines end with \r alone
+	skip   int      // bytes of a first line that names the delimiter
 	header bool     // the first line holds names
 	first  bool     // which has been passed over
 	pick   []int    // field of each column yielded
@@ -64,12 +65,30 @@ func openCSV(path string, o Options) (Reader, error) {
 
 // start makes the reader begin at in, the start of the file's text.
 func (r *csvReader) start(in io.Reader) {
+	if r.skip > 0 {
+		io.CopyN(io.Discard, in, int64(r.skip)) // an error comes again
+	}
 	r.csv = newCSVScanner(in, r.o.Delimiter, r.o.format == "tsv", r.cr)
 	r.csv.blank = len(r.all) == 1
+	if r.skip > 0 {
+		r.csv.lines = 1
+	}
 }
 
-// delimiters are those that are recognised where none was named.
-var delimiters = []rune{',', ';', '\t', '|'}
+// delimiters are those that are recognised where none was named. The last ones are
+// those of database exports, which stand in few texts.
+var delimiters = []rune{',', ';', '\t', '|', '^', '~', '\x01', '\x1f'}
+
+// sepLine is a first line that tells the delimiter, as Excel reads and writes it.
+func sepLine(head []byte) (d rune, length int) {
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	text := strings.TrimRight(string(line), "\r")
+	s, ok := strings.CutPrefix(strings.Trim(text, `"`), "sep=")
+	if d, n := utf8.DecodeRuneInString(s); ok && n > 0 && n == len(s) && d != utf8.RuneError && len(line) < len(head) {
+		return d, len(line) + 1
+	}
+	return 0, 0
+}
 
 // guessDialect finds out what ends lines and, unless that was said, what stands between
 // fields: the comma, or else the one of delimiters that cuts the first records into
@@ -84,14 +103,19 @@ func (r *csvReader) guessDialect() error {
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
+	whole := n < cap(head)
 	head = head[:n]
+	d, length := sepLine(head)
+	r.skip, head = length, head[length:]
 	r.cr = endsWithCR(head)
 	switch {
 	case r.o.Delimiter != 0:
+	case d != 0:
+		r.o.Delimiter = d
 	case r.o.format == "tsv":
 		r.o.Delimiter = '\t'
 	default:
-		r.o.Delimiter = r.guessDelimiter(head, n < cap(head))
+		r.o.Delimiter = r.guessDelimiter(head, whole)
 	}
 	if err := r.rewind(); err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
@@ -119,30 +143,63 @@ func endsWithCR(head []byte) bool {
 
 // guessDelimiter looks at the first records; whole says that head is all of the file.
 func (r *csvReader) guessDelimiter(head []byte, whole bool) rune {
-	const enough = 100
+	first := rune(0)
 	for _, d := range delimiters {
-		s := newCSVScanner(bytes.NewReader(head), d, false, r.cr)
-		width, records := 0, 0
-		for records < enough {
-			rec, err := s.next()
-			if err != nil || !whole && s.read+int64(r.longest(rec)) >= int64(len(head)) {
-				if err != nil && err != io.EOF && records == 0 {
-					width = 0
-				}
-				break
-			}
-			if records > 0 && len(rec) != width {
-				width = 0
-				break
-			}
-			width = len(rec)
-			records++
+		cuts, brackets, digits := r.cuts(head, whole, d)
+		switch {
+		case !cuts:
+			continue
+		case first == 0:
+			first = d
 		}
-		if width > 1 {
+		if d == ',' && digits { // 1;1,5: decimal commas, if there is something else between fields
+			if other, _, _ := r.cuts(head, whole, ';'); other {
+				return ';'
+			}
+		}
+		if !brackets {
 			return d
 		}
 	}
-	return ','
+	if first == 0 {
+		return ','
+	}
+	return first
+}
+
+// cuts reports whether a delimiter cuts the first records into equally many fields, more
+// than one; whether it cuts lists such as [1,2] in two; and whether it only ever stands
+// between digits.
+func (r *csvReader) cuts(head []byte, whole bool, d rune) (ok, brackets, digits bool) {
+	const enough = 100
+	s := newCSVScanner(bytes.NewReader(head), d, false, r.cr)
+	width, records := 0, 0
+	digits = true
+	digit := func(b []byte, i int) bool { return i >= 0 && i < len(b) && b[i] >= '0' && b[i] <= '9' }
+	for records < enough {
+		rec, err := s.next()
+		if err != nil || !whole && s.read+int64(r.longest(rec)) >= int64(len(head)) {
+			if err != nil && err != io.EOF && records == 0 {
+				width = 0
+			}
+			break
+		}
+		if records > 0 && len(rec) != width {
+			width = 0
+			break
+		}
+		width = len(rec)
+		records++
+		for i, f := range rec {
+			if !f.quoted && bytes.Count(f.text, []byte("[")) != bytes.Count(f.text, []byte("]")) {
+				brackets = true
+			}
+			if i > 0 && !(digit(rec[i-1].text, len(rec[i-1].text)-1) && digit(f.text, 0)) {
+				digits = false
+			}
+		}
+	}
+	return width > 1, brackets, digits
 }
 
 // longest is a margin at the end of a sample, which may cut a record off.

@@ -63,6 +63,12 @@ func openFvecs(path string, _ Options) (Reader, error) {
 			return nil, fmt.Errorf("%s: the file is truncated: %d bytes are missing in vector %d of %d dimensions", path, 4+w*d-rest, r.rows+1, d)
 		}
 	}
+	if r.ints && r.size == 4 {
+		if first, err := r.in.Peek(int(min(4+4*d, 4096))); err == nil && looksLikeFloats(first[4:]) {
+			in.Close()
+			return nil, fmt.Errorf("%s: the elements of the first vector are no likely integers but look like float32; a file of those ends in .fvecs", path)
+		}
+	}
 	if !r.ints {
 		if first, err := r.in.Peek(int(min(4+4*d, 4096))); err == nil && looksLikeInts(first[4:]) {
 			in.Close()
@@ -153,6 +159,20 @@ func looksLikeInts(b []byte) bool {
 			return false
 		}
 		some = some || u != 0
+	}
+	return some
+}
+
+// looksLikeFloats reports whether elements that should be int32 are rather float32: all
+// are 0 or of a size between a millionth and a million, as integers beyond 800 million.
+func looksLikeFloats(b []byte) bool {
+	some := false
+	for ; len(b) >= 4; b = b[4:] {
+		u := binary.LittleEndian.Uint32(b)
+		if f := math.Abs(float64(math.Float32frombits(u))); f != 0 && !(f > 1e-6 && f < 1e6) {
+			return false
+		}
+		some = some || u&0x7fffffff != 0
 	}
 	return some
 }

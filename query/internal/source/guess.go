@@ -95,11 +95,27 @@ func (g *kindGuess) typ() value.Type {
 	return value.Type{Kind: value.Text}
 }
 
+// usualNames are names of columns that no row of data is likely to hold in their place.
+var usualNames = func() map[string]bool {
+	m := map[string]bool{}
+	for _, n := range strings.Fields(`id key index name title path file filename file_name filepath file_path image image_path image_url
+		img photo picture url uri href link text caption captions label labels description desc category categories class tag tags
+		keyword keywords date time datetime timestamp created_at updated_at year month day width height size author user username
+		email city country language lang query prompt question answer score value vector embedding`) {
+		m[n] = true
+	}
+	return m
+}()
+
+// missingWords stand for a value that is missing, in files of statistics.
+var missingWords = []string{"na", "n/a", "nan", "null", "none", "nil", "missing", "inf", "-inf"}
+
 // looksLikeHeader decides whether first is a line of names above the rows of
 // sample: if it repeats a name in want, if a column is of numbers (times, ...)
-// but for its first field, or if all its fields are written like names and some
-// column's other fields hardly ever are. The first field may be empty: so do tools write
-// that number their rows.
+// but for its first field, or if all its fields are written like names and one is a
+// usual name or some column's other fields hardly ever are. Numbers may be among
+// the names, as years are. The first field may be empty: so do tools write
+// that number their rows; and so may be the last of lines that all end in a delimiter.
 func looksLikeHeader(first []string, sample [][]string, want []string, null string) bool {
 	named, wanted := 0, false
 	for _, h := range first {
@@ -112,20 +128,30 @@ func looksLikeHeader(first []string, sample [][]string, want []string, null stri
 	if wanted {
 		return true
 	}
+	empty := func(i int) bool { // no row has anything in this column
+		return !slices.ContainsFunc(sample, func(rec []string) bool { return i < len(rec) && rec[i] != "" && rec[i] != null })
+	}
+	numbers := 0
 	for i, h := range first {
-		if strings.TrimSpace(h) == "" && i == 0 && named > 0 && named == len(first)-1 {
+		h = strings.TrimSpace(h)
+		switch {
+		case h == "" && i == 0 && named > 0 && named == len(first)-1:
 			continue // numbers of rows, as pandas writes them, have no name
-		}
-		if strings.TrimSpace(h) == "" || len(h) > 64 {
+		case h == "" && i == len(first)-1 && named > 0 && empty(i):
+			continue
+		case h == "" || len(h) > 64 || slices.Contains(missingWords, strings.ToLower(h)):
 			return false
 		}
 		if _, err := value.ParseReal(h); err == nil {
-			return false // no column is called 12
+			numbers++
 		}
 	}
-	likeNames := len(first) > 0
-	shaped := false
+	likeNames, shaped, typed := numbers < named, false, false
 	for i, h := range first {
+		h = strings.TrimSpace(h)
+		if _, err := value.ParseReal(h); err == nil || h == "" {
+			continue
+		}
 		var g kindGuess
 		alike, total := 0, 0
 		for _, rec := range sample {
@@ -142,18 +168,20 @@ func looksLikeHeader(first []string, sample [][]string, want []string, null stri
 		}
 		if k := g.typ().Kind; k != value.Text && g.seen > 0 {
 			g.see(h, null)
-			if g.typ().Kind == value.Text {
-				return true
-			}
+			typed = typed || g.typ().Kind == value.Text
 		}
-		if !nameLike(h) && strings.TrimSpace(h) != "" {
+		if !nameLike(h) {
 			likeNames = false
 		}
-		if total > 0 && alike*50 <= total || h == "id" || strings.HasSuffix(h, "_id") {
+		lower := strings.ToLower(h)
+		if usualNames[lower] || strings.HasSuffix(lower, "_id") {
+			shaped = true
+		}
+		if total > 0 && alike*50 <= total && numbers == 0 {
 			shaped = true
 		}
 	}
-	return likeNames && shaped
+	return typed && (numbers == 0 || likeNames) || likeNames && shaped
 }
 
 // nameLike reports whether s is written like the name of a column: a letter or

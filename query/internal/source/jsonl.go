@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -52,6 +53,7 @@ type memberGuess struct {
 	kinds [value.Vector + 1]bool
 	dim   int
 	words bool // NaN, Infinity or -Infinity as texts
+	large bool // an integer that INTEGER can't hold
 }
 
 // sniff looks at the start of the file for members and their types.
@@ -123,8 +125,11 @@ func (r *jsonlReader) sniff(o *Options) error {
 func (r *jsonlReader) start() error {
 	r.line = 0
 	r.in = bufio.NewReaderSize(r.input, 256<<10)
-	if b, _ := r.in.Peek(3); bytes.Equal(b, []byte("\xef\xbb\xbf")) {
+	switch b, _ := r.in.Peek(3); {
+	case bytes.Equal(b, []byte("\xef\xbb\xbf")):
 		r.in.Discard(3)
+	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
+		return fmt.Errorf("%s: the file is UTF-16; save it as UTF-8 (iconv -f utf-16 -t utf-8)", r.path)
 	}
 	for n := 1; n < 256<<10; n++ {
 		b, err := r.in.Peek(n)
@@ -244,14 +249,20 @@ func (g *memberGuess) see(raw []byte) {
 	default:
 		if plainInteger(string(raw)) {
 			g.kinds[value.Integer] = true
+		} else if !bytes.ContainsAny(raw, ".eE") && string(raw) != "-0" {
+			g.large = true
 		} else {
 			g.kinds[value.Real] = true
 		}
 	}
 }
 
-// typ is the one type seen; INTEGER and REAL make REAL, any other mix is JSON.
+// typ is the one type seen; INTEGER and REAL make REAL, any other mix is JSON, and so
+// are integers with more digits than INTEGER and REAL keep.
 func (g *memberGuess) typ() value.Type {
+	if g.large {
+		return value.Type{Kind: value.JSON}
+	}
 	if g.words {
 		if g.kinds[value.Real] || g.kinds[value.Integer] {
 			g.kinds[value.Real] = true
@@ -445,6 +456,11 @@ func fromJSON(raw []byte, t value.Type) (value.Value, error) {
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return value.Value{}, jsonError(err)
 		}
+		if strings.Contains(s, "\ufffd") {
+			if half := loneSurrogate(raw); half != "" {
+				return value.Value{}, fmt.Errorf("%s is half a character without its other half, which no text can hold", half)
+			}
+		}
 		return value.Parse(t, s)
 	}
 	number := raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'
@@ -455,4 +471,33 @@ func fromJSON(raw []byte, t value.Type) (value.Value, error) {
 		return value.Value{}, fmt.Errorf("%s is not %v", value.Quote(string(raw)), t)
 	}
 	return value.Parse(t, string(raw))
+}
+
+// loneSurrogate returns the first escape of a JSON string that is one of a pair of
+// surrogates without the other, "" if there is none: the standard library reads U+FFFD.
+func loneSurrogate(raw []byte) string {
+	unit := func(i int) int64 {
+		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
+			return 0
+		}
+		n, _ := strconv.ParseInt(string(raw[i+2:i+6]), 16, 32)
+		return n
+	}
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		switch u := unit(i); {
+		case u >= 0xd800 && u < 0xdc00:
+			if low := unit(i + 6); low < 0xdc00 || low > 0xdfff {
+				return string(raw[i : i+6])
+			}
+			i += 11
+		case u >= 0xdc00 && u <= 0xdfff:
+			return string(raw[i : i+6])
+		default:
+			i++
+		}
+	}
+	return ""
 }

@@ -6,22 +6,24 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"path/filepath"
 	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
 )
 
 // jsonlWriter writes one object a line, NULL as null, times and blobs as the
-// texts they are cast to.
+// texts they are cast to. A file whose name ends in .json is one array of them.
 type jsonlWriter struct {
 	*output
-	keys [][]byte
-	line []byte
-	rows int64
+	array bool
+	keys  [][]byte
+	line  []byte
+	rows  int64
 }
 
 func createJSONL(path string, cols []Column, _ Options) (Writer, error) {
-	w := &jsonlWriter{}
+	w := &jsonlWriter{array: strings.EqualFold(filepath.Ext(path), ".json")}
 	seen := map[string]bool{}
 	for _, c := range cols {
 		if seen[c.Name] {
@@ -32,6 +34,9 @@ func createJSONL(path string, cols []Column, _ Options) (Writer, error) {
 	}
 	out, err := createOutput(path)
 	w.output = out
+	if err == nil && w.array {
+		_, err = out.WriteString("[")
+	}
 	return w, err
 }
 
@@ -50,8 +55,15 @@ func (w *jsonlWriter) Write(ctx context.Context, b *value.Batch) error {
 	}
 	var err error
 	eachRow(b, func(i int) bool {
+		w.line = w.line[:0]
+		if w.array && w.rows > 0 {
+			w.line = append(w.line, ',')
+		}
+		if w.array {
+			w.line = append(w.line, '\n')
+		}
 		w.rows++
-		w.line = append(w.line[:0], '{')
+		w.line = append(w.line, '{')
 		for k, c := range b.Cols {
 			if k > 0 {
 				w.line = append(w.line, ',')
@@ -59,7 +71,10 @@ func (w *jsonlWriter) Write(ctx context.Context, b *value.Batch) error {
 			w.line = append(w.line, w.keys[k]...)
 			w.line = appendJSON(w.line, c.Value(i))
 		}
-		w.line = append(w.line, '}', '\n')
+		w.line = append(w.line, '}')
+		if !w.array {
+			w.line = append(w.line, '\n')
+		}
 		_, err = w.output.Write(w.line)
 		return err == nil
 	})
@@ -92,4 +107,9 @@ func appendJSON(b []byte, v value.Value) []byte {
 	return appendJSONText(b, v.String())
 }
 
-func (w *jsonlWriter) Close() error { return w.finish() }
+func (w *jsonlWriter) Close() error {
+	if w.array && !w.done {
+		w.output.WriteString("\n]\n") // an error shows when it is flushed
+	}
+	return w.finish()
+}

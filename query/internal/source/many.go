@@ -2,9 +2,9 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,24 +14,21 @@ import (
 // expand returns the files that a path stands for: itself, or where it is a pattern and
 // no file has that very name, all that match it, in order.
 func expand(path string) ([]string, error) {
-	if !strings.ContainsAny(path, "*?[") {
+	if !strings.ContainsAny(path, "*?[{") || exists(path) {
 		return []string{path}, nil
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return []string{path}, nil
-	}
-	names, err := filepath.Glob(path)
-	if err != nil {
-		return nil, fmt.Errorf("%s: not a pattern: %w", path, err)
-	}
-	names = slices.DeleteFunc(names, func(n string) bool {
-		st, err := os.Stat(n)
-		return err == nil && st.IsDir()
-	})
-	if len(names) == 0 {
+	found, err := findFiles(context.Background(), path, nil, func(string) string { return "" })
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fileError(path, os.ErrNotExist)
+	case err != nil:
+		return nil, err
+	case len(found.failed) > 0:
+		return nil, found.failed[0]
+	case len(found.paths) == 0:
+		return nil, &worded{fileError(path, os.ErrNotExist).Error() + found.hint(), os.ErrNotExist}
 	}
-	return names, nil
+	return found.paths, nil
 }
 
 // chain reads files of one kind, one after the other. The first says which columns

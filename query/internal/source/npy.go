@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -25,6 +26,8 @@ type npyReader struct {
 	data    io.Reader // of the array, and io.ReaderAt unless it is compressed
 	at      int64     // where in data the elements begin; for Fortran order
 	fortran bool      // column by column
+	whole   io.ReaderAt
+	spooled *os.File // of a compressed array in Fortran order
 	cols    []Column
 	dtype   dtype
 	rows    int64
@@ -51,9 +54,9 @@ type dtype struct {
 }
 
 var (
-	npyDescr   = regexp.MustCompile(`'descr'\s*:\s*(\[|\{|\(|'([^']*)')`)
-	npyFortran = regexp.MustCompile(`'fortran_order'\s*:\s*(True|False)`)
-	npyShape   = regexp.MustCompile(`'shape'\s*:\s*\(([0-9L,\s]*)\)`)
+	npyDescr   = regexp.MustCompile(`["']descr["']\s*:\s*(\[|\{|\(|["']([^"']*)["'])`)
+	npyFortran = regexp.MustCompile(`["']fortran_order["']\s*:\s*(True|False)`)
+	npyShape   = regexp.MustCompile(`["']shape["']\s*:\s*\(([0-9L,\s]*)\)`)
 	npyType    = regexp.MustCompile(`^([<>|=]?)([a-zA-Z])([0-9]*)(?:\[([0-9]*)([A-Za-z]+)\])?$`)
 )
 
@@ -121,6 +124,17 @@ func newNPY(in *input, name string, data io.Reader, size int64) (*npyReader, err
 		return nil, fmt.Errorf("the file is truncated: %d bytes are missing (its header promises %d rows of %d x %s, %d bytes in all; there are %d)",
 			want-size, r.rows, r.width, r.dtype.string, want, size)
 	}
+	if size > want {
+		var next [6]byte
+		if d, ok := data.(io.ReaderAt); ok {
+			d.ReadAt(next[:], want)
+		}
+		if string(next[:]) == "\x93NUMPY" {
+			return nil, fmt.Errorf("the file holds another array after the first one; save each in a file of its own, or with numpy.savez")
+		}
+		return nil, fmt.Errorf("the file is %d bytes longer than its header says (%d rows of %d x %s): the header is wrong, or the file damaged",
+			size-want, r.rows, r.width, r.dtype.string)
+	}
 	return r, nil
 }
 
@@ -131,7 +145,7 @@ func (r *npyReader) parseHeader(h string) error {
 	if descr == nil || order == nil || shape == nil {
 		return fmt.Errorf("npy header not understood: %s", value.Quote(strings.TrimSpace(h)))
 	}
-	if descr[1][0] != '\'' {
+	if strings.ContainsRune("[{(", rune(descr[1][0])) {
 		return fmt.Errorf("structured arrays are not supported; save one plain array a file")
 	}
 	var dims []int64
@@ -154,11 +168,7 @@ func (r *npyReader) describe(descr string, fortran bool, dims []int64) (err erro
 	if r.dtype, err = parseDtype(descr); err != nil {
 		return err
 	}
-	if r.fortran = fortran && len(dims) > 1; r.fortran {
-		if _, ok := r.data.(io.ReaderAt); !ok {
-			return fmt.Errorf("the array is in Fortran order (column by column) and compressed; save it with numpy.savez, or numpy.ascontiguousarray(a)")
-		}
-	}
+	r.fortran = fortran && len(dims) > 1
 	for _, d := range dims {
 		if d < 0 {
 			return fmt.Errorf("shape %v: the file is corrupt", dims)
@@ -322,10 +332,46 @@ func (r *npyReader) Next(ctx context.Context) (*value.Batch, error) {
 	return r.batch, nil
 }
 
+// spool decompresses an array that has to be read column by column to a file of its own.
+func (r *npyReader) spool() error {
+	f, err := os.CreateTemp("", "lupa-*.npy")
+	if err != nil {
+		return err
+	}
+	os.Remove(f.Name()) // it goes when it is closed; where open files can't be removed, Close does it
+	r.spooled = f
+	if _, err := io.CopyN(f, r.data, r.rows*int64(r.width)*int64(r.dtype.size)); err != nil {
+		r.closeSpooled()
+		return err
+	}
+	r.whole, r.at = f, 0
+	return nil
+}
+
+func (r *npyReader) closeSpooled() {
+	if r.spooled != nil {
+		r.spooled.Close()
+		os.Remove(r.spooled.Name())
+		r.spooled = nil
+	}
+}
+
+func (r *npyReader) Close() error {
+	r.closeSpooled()
+	return r.input.Close()
+}
+
 // read reads the elements of the next n rows into b, row by row.
 func (r *npyReader) read(b []byte, n int) (int, error) {
 	if !r.fortran {
 		return io.ReadFull(r.data, b)
+	}
+	if r.whole == nil {
+		if d, ok := r.data.(io.ReaderAt); ok {
+			r.whole = d
+		} else if err := r.spool(); err != nil {
+			return 0, err
+		}
 	}
 	size := r.dtype.size
 	if cap(r.column) < n*size {
@@ -334,7 +380,7 @@ func (r *npyReader) read(b []byte, n int) (int, error) {
 	col := r.column[:n*size]
 	for k := range r.width {
 		at := r.at + (int64(k)*r.rows+r.next)*int64(size)
-		if _, err := r.data.(io.ReaderAt).ReadAt(col, at); err != nil {
+		if _, err := r.whole.ReadAt(col, at); err != nil {
 			return 0, err
 		}
 		for i := range n {

@@ -187,6 +187,15 @@ func TestArraysOfNumpy(t *testing.T) {
 	if names, rows := read(t, filepath.Join(outside, "two.npz"), Options{Member: "ids"}); names[0] != "ids" || rows[0][0].Int() != 3 {
 		t.Errorf("a named array: %v %v", names, rows)
 	}
+	for _, name := range []string{"fortran", "fortran.npy"} {
+		_, rows := read(t, filepath.Join(outside, "packed.npz"), Options{Member: name})
+		if len(rows) != 4 || fmt.Sprint(rows[1][0].Vec(), rows[3][0].Vec()) != "[-0.25 0 0.25] [1.25 1.5 1.75]" {
+			t.Errorf("Fortran order, compressed: %v", rows)
+		}
+	}
+	if _, rows := read(t, filepath.Join(outside, "packed.npz"), Options{Member: "days"}); rows[0][0].String() != "1969-12-31 00:00:00" {
+		t.Errorf("days, compressed: %v", rows)
+	}
 	if _, rows := read(t, filepath.Join(outside, "one.npz"), Options{}); len(rows) != 4 || rows[3][0].Vec()[2] != 1.75 {
 		t.Errorf("a compressed archive: %v", rows)
 	}
@@ -231,6 +240,12 @@ func TestOtherArrays(t *testing.T) {
 	if _, rows := read(t, put("a.ivecs", ints), Options{}); fmt.Sprint(rows[0][0].Vec()) != "[7 99]" {
 		t.Errorf("ivecs: %v", rows)
 	}
+	floats := binary.LittleEndian.AppendUint32(nil, 2)
+	floats = binary.LittleEndian.AppendUint32(floats, math.Float32bits(0.5))
+	floats = binary.LittleEndian.AppendUint32(floats, 0)
+	if _, err := Open(put("f.ivecs", floats), "", Options{}); err == nil || !strings.Contains(err.Error(), ".fvecs") {
+		t.Errorf("floats called ivecs: %v", err)
+	}
 	if _, err := Open(put("a.fvecs", ints), "", Options{}); err == nil || !strings.Contains(err.Error(), ".ivecs") {
 		t.Errorf("integers called fvecs: %v", err)
 	}
@@ -272,7 +287,17 @@ func TestTextsAsPeopleHaveThem(t *testing.T) {
 		{put("z.jsonl.zst", string(zst.EncodeAll([]byte(`{"id":1,"s":"a"}`+"\n"), nil))), `id s | 1 "a"`},
 		{put("array.jsonl", " [\n {\"id\": 1, \"s\": \"a,]\\\"\"},\r\n{\"id\":2,\"s\":\"b\"}\n]\n"), `id s | 1 "a,]\"" | 2 "b"`},
 		{put("noarray.jsonl", "[]"), "column1"},
+		{put("excel.csv", "sep=;\r\nid;s\r\n1;a\r\n"), `id s | 1 "a"`},
+		{put("caret.csv", "id^s\n1^a\n"), `id s | 1 "a"`},
+		{put("unit.csv", "id\x1fs\n1\x1fa\n"), `id s | 1 "a"`},
+		{put("headless.csv", "1;1,5\n2;2,25\n"), `column1 column2 | 1 "1,5" | 2 "2,25"`},
+		{put("lists.csv", "1;[1,2]\n2;[3,4]\n"), `column1 column2 | 1 [1,2] | 2 [3,4]`},
+		{put("x.json", `{"id":1}`+"\n"+`{"id":2}`), `id | 1 | 2`},
+		{put("y.json", `[{"id":1},{"id":2}]`), `id | 1 | 2`},
+		{put("large.jsonl", `{"n":9223372036854775808}`+"\n"+`{"n":1}`), `n | 9223372036854775808 | 1`},
+		{put("half.jsonl", `{"s":"\ud83d\udc3a \ufffd \\ud83d"}`), "s | \"🐺 \ufffd \\\\ud83d\""},
 		{filepath.Join(dir, "part-*.csv"), `id s | 3 "y" | 4 "z"`},
+		{filepath.Join(dir, "**", "part-{2,1}.csv"), `id s | 3 "y" | 4 "z"`},
 		{put("a[1].csv", "id,s\n5,literally\n"), `id s | 5 "literally"`},
 	} {
 		names, rows := read(t, c.path, Options{Infer: true})
@@ -300,6 +325,9 @@ func TestTextsAsPeopleHaveThem(t *testing.T) {
 		{"more.jsonl", `[{"id":1}] x`, "something follows"},
 		{"bad.csv", `"id", "name"` + "\n", "line 1, character 7: a quote inside a field"},
 		{"bad.csv.gz", "id\n1\n", "not a .gz file"},
+		{"half.jsonl", `{"s":"a"}` + "\n" + `{"s":"x\ud83d"}`, `line 2: s: \ud83d is half a character`},
+		{"low.jsonl", `{"s":"\udc00\ud83d"}`, `\udc00 is half a character`},
+		{"wide.jsonl", "\xff\xfe{\x00", "UTF-16"},
 		{"x.hdf5", "", "HDF5 is not read"},
 		{"x.parquet.gz", "", "decompress it first"},
 	} {

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -233,6 +235,9 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 }
 
 func (r *parquetReader) add(name string, t value.Type, c parquetColumn) {
+	for k, base := 2, name; slices.ContainsFunc(r.all, func(c Column) bool { return c.Name == name }); k++ {
+		name = fmt.Sprintf("%s_%d", base, k) // a column a.b beside the field b of a
+	}
 	r.all = append(r.all, Column{name, t})
 	r.made = append(r.made, c)
 }
@@ -297,6 +302,7 @@ var converted = map[deprecated.ConvertedType]string{
 	deprecated.UTF8: "STRING", deprecated.Enum: "ENUM", deprecated.Json: "JSON", deprecated.Date: "DATE",
 	deprecated.TimestampMillis: "TIMESTAMP(MILLIS)", deprecated.TimestampMicros: "TIMESTAMP(MICROS)",
 	deprecated.Uint32: "UINT_32", deprecated.Uint64: "UINT_64", deprecated.Decimal: "DECIMAL",
+	deprecated.TimeMillis: "TIME(MILLIS)", deprecated.TimeMicros: "TIME(MICROS)", deprecated.Interval: "INTERVAL",
 }
 
 // parquetType returns the kind of a leaf and how its values are turned into it;
@@ -323,9 +329,44 @@ func parquetType(t parquet.Type) (k value.Kind, convert func(parquet.Value) (val
 		} else {
 			return value.Null, nil
 		}
+		if scale == 0 { // a whole number
+			return value.Integer, func(v parquet.Value) (value.Value, error) {
+				n := unscaled(v)
+				if !n.IsInt64() {
+					return value.Value{}, fmt.Errorf("%v is out of range for INTEGER (64 bit)", n)
+				}
+				return value.Int(n.Int64()), nil
+			}
+		}
 		return value.Real, ok(func(v parquet.Value) value.Value { return value.Float(decimal(v, scale)) })
 	case logical == "DATE":
 		return value.Timestamp, func(v parquet.Value) (value.Value, error) { return timestampIn(int64(v.Int32()), 86400e6) }
+	case strings.HasPrefix(logical, "TIME(") && (kind == parquet.Int32 || kind == parquet.Int64):
+		unit := time.Microsecond
+		switch {
+		case strings.Contains(logical, "MILLIS"):
+			unit = time.Millisecond
+		case strings.Contains(logical, "NANOS"):
+			unit = time.Nanosecond
+		}
+		return value.Text, func(v parquet.Value) (value.Value, error) {
+			n := v.Int64()
+			if kind == parquet.Int32 {
+				n = int64(v.Int32())
+			}
+			if n < 0 || n > int64(24*time.Hour/unit) {
+				return value.Value{}, fmt.Errorf("%d is no time of a day", n)
+			}
+			return value.Str(timeOfDay(time.Duration(n) * unit)), nil
+		}
+	case logical == "INTERVAL":
+		return value.Text, func(v parquet.Value) (value.Value, error) {
+			b := v.ByteArray()
+			if len(b) != 12 {
+				return value.Value{}, fmt.Errorf("an INTERVAL of %d bytes", len(b))
+			}
+			return value.Str(interval(binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]))), nil
+		}
 	case strings.HasPrefix(logical, "TIMESTAMP") && kind == parquet.Int64:
 		switch {
 		case strings.Contains(logical, "MILLIS"):
@@ -390,22 +431,49 @@ func timestampIn(n, unit int64) (value.Value, error) {
 	return value.Micros(us), nil
 }
 
-func decimal(v parquet.Value, scale int32) float64 {
-	var n *big.Int
+// timeOfDay writes a time without a day, 24:00:00 included.
+func timeOfDay(d time.Duration) string {
+	s := fmt.Sprintf("%02d:%02d:%02d", d/time.Hour, d/time.Minute%60, d/time.Second%60)
+	if f := d % time.Second; f != 0 {
+		s += strings.TrimRight(fmt.Sprintf(".%09d", int64(f)), "0")
+	}
+	return s
+}
+
+// interval writes a span of time as ISO 8601 does: P1M2DT0.5S.
+func interval(months, days, millis uint32) string {
+	s := "P"
+	if months != 0 {
+		s += fmt.Sprintf("%dM", months)
+	}
+	if days != 0 {
+		s += fmt.Sprintf("%dD", days)
+	}
+	if millis != 0 || s == "P" {
+		s += "T" + strconv.FormatFloat(float64(millis)/1000, 'f', -1, 64) + "S"
+	}
+	return s
+}
+
+// unscaled returns the digits of a DECIMAL.
+func unscaled(v parquet.Value) *big.Int {
 	switch v.Kind() {
 	case parquet.Int32:
-		n = big.NewInt(int64(v.Int32()))
+		return big.NewInt(int64(v.Int32()))
 	case parquet.Int64:
-		n = big.NewInt(v.Int64())
-	default:
-		b := v.ByteArray()
-		n = new(big.Int).SetBytes(b)
-		if len(b) > 0 && b[0]&0x80 != 0 {
-			n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
-		}
+		return big.NewInt(v.Int64())
 	}
+	b := v.ByteArray()
+	n := new(big.Int).SetBytes(b)
+	if len(b) > 0 && b[0]&0x80 != 0 {
+		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
+	}
+	return n
+}
+
+func decimal(v parquet.Value, scale int32) float64 {
 	d := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(scale, 0))), nil)
-	f, _ := new(big.Rat).SetFrac(n, d).Float64()
+	f, _ := new(big.Rat).SetFrac(unscaled(v), d).Float64()
 	return f
 }
 

@@ -85,7 +85,7 @@ func formats() []fileFormat {
 		{name: "npy", exts: []string{".npy", ".npz"}, options: member, open: openNPY, create: createNPY},
 		{name: "csv", exts: []string{".csv"}, options: csv, exports: csv, open: openCSV, create: createCSV},
 		{name: "tsv", exts: []string{".tsv", ".tab"}, options: csv, exports: csv, open: openCSV, create: createCSV},
-		{name: "jsonl", exts: []string{".jsonl", ".ndjson"}, open: openJSONL, create: createJSONL},
+		{name: "jsonl", exts: []string{".jsonl", ".ndjson", ".json"}, open: openJSONL, create: createJSONL},
 		{name: "parquet", exts: []string{".parquet", ".pq"}, open: openParquet, create: createParquet},
 		{name: "fvecs", exts: []string{".fvecs", ".bvecs", ".ivecs"}, open: openFvecs},
 		{name: "safetensors", exts: []string{".safetensors"}, options: member, open: openSafetensors},
@@ -142,14 +142,19 @@ func FormatOf(path string) (string, error) {
 	switch ext {
 	case ".hdf5", ".h5":
 		return "", fmt.Errorf("%s: HDF5 is not read; save its arrays as .npy (python: numpy.save('train.npy', h5py.File('x.hdf5')['train']))", path)
-	case ".json":
-		return "", fmt.Errorf("%s: the ending does not tell whether it is jsonl (one object a line) or one JSON array of objects; both are read with (FORMAT jsonl), or by read_jsonl", path)
 	}
 	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s; html to write a gallery", path, strings.Join(Formats(false), ", "))
 }
 
-// Open opens a file for reading. format may be empty: the ending decides.
+// Open opens a file for reading, or all that a pattern stands for, one after the other.
+// format may be empty: the ending decides.
 func Open(path, format string, o Options) (Reader, error) {
+	return OpenAll([]string{path}, format, o)
+}
+
+// OpenAll opens several files or patterns, which are read one after the other.
+func OpenAll(list []string, format string, o Options) (Reader, error) {
+	path := list[0]
 	f, err := pick(path, format)
 	if err != nil {
 		return nil, err
@@ -158,9 +163,13 @@ func Open(path, format string, o Options) (Reader, error) {
 		return nil, fmt.Errorf("%s: %s files can't be read, only written; readable are %s", path, f.name, strings.Join(Formats(false), ", "))
 	}
 	o.format = f.name
-	paths, err := expand(path)
-	if err != nil {
-		return nil, err
+	var paths []string
+	for _, p := range list {
+		some, err := expand(p)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, some...)
 	}
 	if len(paths) == 1 {
 		return f.open(paths[0], o)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +105,18 @@ type found struct {
 	paths   []string
 	skipped map[string]int64 // what was left out, by kind: ".mov", "hidden", "FIFO", ...
 	failed  []error          // folders that can't be read
+}
+
+// hint says what a pattern passed over, where it found nothing else.
+func (f *found) hint() string {
+	kinds := slices.Sorted(maps.Keys(f.skipped))
+	for i, k := range kinds {
+		kinds[i] = fmt.Sprintf("%d %s", f.skipped[k], k)
+	}
+	if len(kinds) == 0 {
+		return ""
+	}
+	return " (passed over: " + strings.Join(kinds, ", ") + ")"
 }
 
 // literalPart splits off the part of a pattern that is a path: names without

@@ -38,5 +38,6 @@ keep("bfloat16.npy", (b.view("<u4") >> 16).astype("<u2").view("V2"), [float(x) f
 keep("text_u.npy", np.array(["K\u00e4fer", "", "\U0001f43a"]), ["K\u00e4fer", "", "\U0001f43a"])
 np.savez("two.npz", features=m, ids=np.array([3, 1, 2, 0]))
 np.savez_compressed("one.npz", m)
+np.savez_compressed("packed.npz", fortran=np.asfortranarray(m), days=np.array(["1969-12-31"], dtype="datetime64[D]"))
 with open("arrays.json", "w") as f:
     json.dump(out, f, indent=0)
