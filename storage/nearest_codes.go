@@ -100,7 +100,7 @@ func (c *coded) threshold(g, low, high float64) float64 {
 		if g > 0 {
 			low = high
 		}
-		return g/(c.norm*low)*(1-math.Copysign(scoreSlack, g)) - scoreSlack
+		return float64(g/(c.norm*low)*(1-math.Copysign(scoreSlack, g))) - scoreSlack
 	}
 	// L2: d^2 = Q^2 + n^2 -+ 2Qns, and goodness is -d, or d for the worst.
 	if c.worst && g <= 0 || math.IsInf(g, -1) {
@@ -116,14 +116,14 @@ func (c *coded) threshold(g, low, high float64) float64 {
 		return math.Inf(1)
 	}
 	at := func(n float64) float64 {
-		sum := c.norm*c.norm + n*n
-		d := sum - g*g
+		sum := float64(c.norm*c.norm) + float64(n*n)
+		d := sum - float64(g*g)
 		if c.worst {
 			d = -d
 		}
-		return (d - scoreSlack*(sum+g*g)) / (2 * c.norm * n)
+		return (d - float64(scoreSlack*(sum+float64(g*g)))) / (2 * c.norm * n)
 	}
-	turn := math.Sqrt(math.Abs(c.norm*c.norm - g*g))
+	turn := math.Sqrt(math.Abs(float64(c.norm*c.norm) - float64(g*g)))
 	return min(at(low), at(high), at(max(low, min(high, turn))))
 }
 
@@ -144,13 +144,13 @@ func (c *coded) goodness(upper, low, high float64) float64 {
 	case vector.Cosine:
 		return upper + scoreSlack
 	case vector.InnerProduct:
-		return c.norm * (max(low*upper, high*upper) + scoreSlack*high)
+		return float64(c.norm * (max(low*upper, high*upper) + float64(scoreSlack*high)))
 	}
 	square := func(n float64) float64 { // of the distance
 		if c.worst {
-			return (c.norm*c.norm + n*n + 2*c.norm*n*upper) + scoreSlack*(c.norm*c.norm+n*n)
+			return (float64(c.norm*c.norm) + float64(n*n) + float64(2*c.norm*n*upper)) + float64(scoreSlack*(float64(c.norm*c.norm)+float64(n*n)))
 		}
-		return (c.norm*c.norm + n*n - 2*c.norm*n*upper) - scoreSlack*(c.norm*c.norm+n*n)
+		return (float64(c.norm*c.norm) + float64(n*n) - float64(2*c.norm*n*upper)) - float64(scoreSlack*(float64(c.norm*c.norm)+float64(n*n)))
 	}
 	if c.worst {
 		return math.Sqrt(max(0, square(low), square(high)))

@@ -72,7 +72,7 @@ func (r *ranking) within(score float64) bool {
 
 // before reports whether a comes before b in the answer.
 func (r *ranking) before(a, b Neighbor) bool {
-	if x, y := a.Score*r.sign, b.Score*r.sign; x != y {
+	if x, y := float64(a.Score*r.sign), float64(b.Score*r.sign); x != y {
 		return x > y
 	}
 	return a.Row < b.Row
@@ -100,7 +100,7 @@ func (r *ranking) offer(rows []Neighbor) {
 			continue
 		}
 		if len(r.rows) == r.limit {
-			r.raise(r.rows[0].Score * r.sign)
+			r.raise(float64(r.rows[0].Score * r.sign))
 		}
 	}
 }

@@ -158,7 +158,7 @@ func (s *stats) distinct() uint64 {
 	}
 	e := 0.7213 / (1 + 1.079/m) * m * m / sum
 	if e <= 2.5*m && zero > 0 {
-		e = m * math.Log(m/float64(zero)) // few values: linear counting
+		e = float64(m * math.Log(m/float64(zero))) // few values: linear counting
 	}
 	return min(uint64(e+0.5), s.rows-s.nulls)
 }

@@ -157,7 +157,7 @@ func (p *Preprocessor) File(dst []float32, data []byte, maxPixels int, fast bool
 func Thumbnail(data []byte, width, height int) (*image.RGBA, error) {
 	fit := func(w, h int) window {
 		f := min(1, float64(width)/float64(w), float64(height)/float64(h))
-		w, h = max(1, int(f*float64(w)+0.5)), max(1, int(f*float64(h)+0.5))
+		w, h = max(1, int(float64(f*float64(w))+0.5)), max(1, int(float64(f*float64(h))+0.5))
 		return window{w, h, 0, 0, w, h}
 	}
 	var r window

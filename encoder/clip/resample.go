@@ -50,7 +50,7 @@ func sinc(x float64) float64 {
 	if x == 0 {
 		return 1
 	}
-	x *= math.Pi
+	x = float64(x * math.Pi)
 	return math.Sin(x) / x
 }
 

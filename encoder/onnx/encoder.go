@@ -256,7 +256,7 @@ func (r *runner) shut() error {
 func normalize(v []float32) error {
 	var sum float64
 	for _, x := range v {
-		sum += float64(x) * float64(x)
+		sum += float64(float64(x) * float64(x))
 	}
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return errors.New("the model gave NaN or infinity; a damaged file, or float16 that overflows (another variant may work)")

@@ -116,6 +116,6 @@ func float16(h uint16) float32 {
 	case exp != 0:
 		return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 	}
-	f := float32(frac) * (1.0 / (1 << 24)) // subnormal
+	f := float32(float32(frac) * (1.0 / (1 << 24))) // subnormal
 	return math.Float32frombits(math.Float32bits(f) | sign)
 }

@@ -120,7 +120,7 @@ func normalize(v []float32) error {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return fmt.Errorf("has %v at component %d", x, i+1)
 		}
-		sum += float64(x) * float64(x)
+		sum += float64(float64(x) * float64(x))
 	}
 	if sum == 0 {
 		return fmt.Errorf("is zero and has no direction")

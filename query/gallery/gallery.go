@@ -181,7 +181,7 @@ func (g *Writer) bar(c *card) int {
 	if g.best <= 0 {
 		return 0
 	}
-	return int(100*min(1, max(0, c.score/g.best)) + 0.5)
+	return int(float64(100*min(1, max(0, c.score/g.best))) + 0.5)
 }
 
 // link is where the template leads: an address, or a file that is there.

@@ -1,25 +1,23 @@
 package vector
 
-import "github.com/viterin/vek/vek32"
-
 // The arithmetic of vector expressions, in float32 and element by element, so
 // that it is the same to the last bit on every machine. All slices of a call
 // have the same length, and dst does not overlap the others.
 
 // Add sets dst to a + b.
-func Add(dst, a, b []float32) { vek32.Add_Into(dst, a, b) }
+func Add(dst, a, b []float32) { add(dst, a, b) }
 
 // Sub sets dst to a - b.
-func Sub(dst, a, b []float32) { vek32.Sub_Into(dst, a, b) }
+func Sub(dst, a, b []float32) { sub(dst, a, b) }
 
 // AddScaled adds weight * x to sum. scratch is overwritten.
 func AddScaled(sum, x []float32, weight float32, scratch []float32) {
 	if weight == 1 {
-		vek32.Add_Inplace(sum, x)
+		addTo(sum, x)
 		return
 	}
-	vek32.MulNumber_Into(scratch, x, weight)
-	vek32.Add_Inplace(sum, scratch)
+	scale(scratch, x, weight)
+	addTo(sum, scratch)
 }
 
 // Normalize sets dst to v scaled to unit length; a zero vector stays zero. dst may

@@ -21,7 +21,7 @@ func TestArithmetic(t *testing.T) {
 		vector.AddScaled(scaled, b, w, make([]float32, dim))
 		vector.Normalize(unit, a)
 		for i := range a {
-			product := w * b[i]
+			product := float32(w * b[i])
 			if sum[i] != a[i]+b[i] || diff[i] != a[i]-b[i] || scaled[i] != a[i]+product {
 				t.Fatalf("element %d of %d: %v and %v give %v, %v, %v", i, dim, a[i], b[i], sum[i], diff[i], scaled[i])
 			}

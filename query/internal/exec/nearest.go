@@ -50,7 +50,7 @@ func (n *Nearest) Bound(v float64) {
 		v = -v
 	case n.FromOne:
 		v = 1 - v
-		v -= 1e-15 * (1 + math.Abs(v))
+		v -= float64(1e-15 * (1 + math.Abs(v)))
 	}
 	n.bound, n.upper = &storage.ScoreBound{Score: v}, !higher
 }

@@ -230,12 +230,12 @@ const small = 0x1p-64
 
 func (s *realSum) add(x float64) {
 	if s.scaled {
-		x *= small
+		x = float64(x * small)
 	}
 	t := s.sum + x
 	if t-t != 0 && x-x == 0 && s.sum-s.sum == 0 { // infinite, of finite numbers
-		s.sum, s.lo, s.scaled = s.sum*small, s.lo*small, true
-		x *= small
+		s.sum, s.lo, s.scaled = float64(s.sum*small), float64(s.lo*small), true
+		x = float64(x * small)
 		t = s.sum + x
 	}
 	if math.Abs(s.sum) >= math.Abs(x) {
@@ -260,9 +260,9 @@ func (s *realSum) merge(o realSum) {
 	n := s.n + o.n
 	if o.scaled != s.scaled {
 		if o.scaled {
-			s.sum, s.lo, s.scaled = s.sum*small, s.lo*small, true
+			s.sum, s.lo, s.scaled = float64(s.sum*small), float64(s.lo*small), true
 		} else {
-			o.sum, o.lo = o.sum*small, o.lo*small
+			o.sum, o.lo = float64(o.sum*small), float64(o.lo*small)
 		}
 	}
 	if s.scaled { // what add is given is multiplied
@@ -270,7 +270,7 @@ func (s *realSum) merge(o realSum) {
 	} else {
 		s.add(o.sum)
 		if s.scaled {
-			o.lo *= small
+			o.lo = float64(o.lo * small)
 		}
 	}
 	s.lo += o.lo

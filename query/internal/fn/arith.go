@@ -209,7 +209,7 @@ var errRealRange = errors.New("the result is out of range for REAL (64 bit)")
 
 func addReals(x, y float64) (float64, error) { return x + y, nil }
 func subReals(x, y float64) (float64, error) { return x - y, nil }
-func mulReals(x, y float64) (float64, error) { return x * y, nil }
+func mulReals(x, y float64) (float64, error) { return float64(x * y), nil }
 
 func divReals(x, y float64) (float64, error) {
 	if y == 0 {
@@ -315,7 +315,7 @@ func roundTo(x float64, digits int64) float64 {
 	}
 	if digits < 0 {
 		p := math.Pow10(int(-digits))
-		return math.Round(x/p) * p
+		return float64(math.Round(x/p) * p)
 	}
 	p := math.Pow10(int(digits))
 	r := math.Round(x * p)

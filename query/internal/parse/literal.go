@@ -26,7 +26,7 @@ func numberValue(text string, negative bool) (value.Value, error) {
 		n, err := strconv.ParseInt(text, base, 64)
 		if err != nil {
 			return value.Value{}, fmt.Errorf("%s is out of the range of INTEGER, %d to %d; as a REAL write %s.0",
-				abbreviate(text), math.MinInt64, math.MaxInt64, abbreviate(text))
+				abbreviate(text), int64(math.MinInt64), int64(math.MaxInt64), abbreviate(text))
 		}
 		return value.Int(n), nil
 	}

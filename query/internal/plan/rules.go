@@ -442,7 +442,7 @@ func estimate(n node) float64 {
 		rows := n.rows
 		if n.lookup == nil {
 			for range n.filters {
-				rows *= 0.3
+				rows = float64(rows * 0.3)
 			}
 		}
 		if n.search != nil && n.search.count >= 0 {
@@ -450,14 +450,14 @@ func estimate(n node) float64 {
 		}
 		return rows
 	case *filterNode:
-		return 0.3 * estimate(n.in)
+		return float64(0.3 * estimate(n.in))
 	case *joinNode:
 		return max(estimate(n.l), estimate(n.r))
 	case *aggNode:
 		if len(n.keys) == 0 {
 			return 1
 		}
-		return 0.1 * estimate(n.in)
+		return float64(0.1 * estimate(n.in))
 	case *sortNode:
 		if n.count >= 0 {
 			return min(float64(n.count), estimate(n.in))
@@ -803,7 +803,7 @@ func lookups(b *binder, n node) (node, error) {
 					if err != nil {
 						return nil, err
 					}
-					rows *= max(1, total/max(1, float64(st.Distinct)))
+					rows = float64(rows * max(1, total/max(1, float64(st.Distinct))))
 				}
 				l := &exec.Lookup{Index: index, Text: strings.Join(texts, " AND ")}
 				if index == nil {
@@ -821,7 +821,7 @@ func lookups(b *binder, n node) (node, error) {
 				if err != nil {
 					return nil, err
 				}
-				rows = total * fraction(r, st)
+				rows = float64(total * fraction(r, st))
 				if rows <= max(64, total*0.05) {
 					offer(&exec.Lookup{Index: index, Ranges: []storage.Range{r}, Text: strings.Join(texts, " AND ")}, rows)
 				}
@@ -937,10 +937,10 @@ func fraction(r storage.Range, st storage.ColumnStats) float64 {
 	if !ok {
 		f := 1.0
 		if !r.Low.IsNull() {
-			f *= 0.3
+			f = float64(f * 0.3)
 		}
 		if !r.High.IsNull() {
-			f *= 0.3
+			f = float64(f * 0.3)
 		}
 		return f
 	}

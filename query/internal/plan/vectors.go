@@ -250,13 +250,13 @@ func (b *binder) addTerms(s *scope, e parse.Expr, weight float32, t target, out 
 					}
 					w = 1 / w
 				}
-				return b.addTerms(s, x.X, weight*float32(w), t, out)
+				return b.addTerms(s, x.X, float32(weight*float32(w)), t, out)
 			}
 			if w, ok, err := b.weight(s, x.X); err != nil {
 				return err
 			} else if ok && x.Op == parse.OpMul {
 				out.arithmetic = true
-				return b.addTerms(s, x.Y, weight*float32(w), t, out)
+				return b.addTerms(s, x.Y, float32(weight*float32(w)), t, out)
 			}
 			return parse.Errorf(x.Pos, "a vector can be multiplied with, or divided by, a constant number only")
 		}
@@ -303,7 +303,7 @@ func (b *binder) weight(s *scope, e parse.Expr) (w float64, ok bool, err error) 
 		case parse.OpSub:
 			return l - r, true, nil
 		case parse.OpMul:
-			return l * r, true, nil
+			return float64(l * r), true, nil
 		case parse.OpDiv:
 			if r != 0 {
 				return l / r, true, nil

@@ -575,7 +575,7 @@ func halvesToFloats(dst []float32, b []byte) {
 func halfToFloat(h uint16) float32 {
 	const infinity = 0x7c00
 	abs := uint32(h & 0x7fff)
-	f := math.Float32frombits(abs<<13) * 0x1p112
+	f := float32(math.Float32frombits(abs<<13) * 0x1p112)
 	if abs >= infinity {
 		f = math.Float32frombits(abs<<13 | 0x7f800000)
 	}

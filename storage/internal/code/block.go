@@ -86,13 +86,13 @@ func (t *Transform) Parse(b []byte, number int, p *Plane) (ok bool, err error) {
 // NormRange returns an interval that holds the norms of all rows but zero vectors,
 // and whether there are any of these (or NULLs).
 func (p *Plane) NormRange() (low, high float64, zeros bool) {
-	return p.MinNorm * (1 - 0x1p-40), p.MaxNorm * (1 + 0x1p-40), p.zeros
+	return float64(p.MinNorm * (1 - 0x1p-40)), float64(p.MaxNorm * (1 + 0x1p-40)), p.zeros
 }
 
 // Norms returns an interval that holds the norm of row i.
 func (p *Plane) Norms(i int) (low, high float64) {
 	if p.norms == nil {
-		return p.MinNorm * (1 - 0x1p-40), p.MaxNorm * (1 + 0x1p-40)
+		return float64(p.MinNorm * (1 - 0x1p-40)), float64(p.MaxNorm * (1 + 0x1p-40))
 	}
 	// Rounded to the nearest float32: within 2^-24, or 2^-150 of a denormal.
 	n := float64(math.Float32frombits(binary.LittleEndian.Uint32(p.norms[4*i:])))
@@ -100,9 +100,9 @@ func (p *Plane) Norms(i int) (low, high float64) {
 		return 0, 0
 	}
 	if math.IsInf(n, 0) { // a norm can exceed all float32
-		return math.MaxFloat32 / 2, p.MaxNorm * (1 + 0x1p-40)
+		return math.MaxFloat32 / 2, float64(p.MaxNorm * (1 + 0x1p-40))
 	}
-	return max(0, n*(1-0x1p-23)-0x1p-149), n*(1+0x1p-23) + 0x1p-149
+	return max(0, float64(n*(1-0x1p-23))-0x1p-149), float64(n*(1+0x1p-23)) + 0x1p-149
 }
 
 // Bytes is the number of bytes of a row in plane number (1 or 2).
@@ -178,7 +178,7 @@ func residualCodes(r []float64, skip func(int) bool, out []byte) (low, step floa
 			step = math.Nextafter32(0, 1)
 		}
 		c := math.Ceil((x - float64(low)) / float64(step))
-		for float64(low)+float64(step)*c < x {
+		for float64(low)+float64(float64(step)*c) < x {
 			c++
 		}
 		out[i] = byte(min(c, 255))

@@ -118,9 +118,9 @@ func (e *Encoder) center(x []float32, row, i int) float64 {
 	for j, f := range x {
 		v := float32(float64(f)*inv) - t.mean[j]
 		dst[j*simd.TileRows] = v
-		sum += float64(v) * float64(v)
+		sum += float64(float64(v) * float64(v))
 	}
-	return sum * slack
+	return float64(sum * slack)
 }
 
 // sizes is what is known of the rows of a tile before they are quantized.
@@ -141,23 +141,23 @@ func (e *Encoder) measure(tile int, y []float32, v2 []float64) (m sizes) {
 			continue
 		}
 		m.v[r] = math.Sqrt(v2[r])
-		m.rounding[r] = simd.MultiplyError(t.Dim)*t.normA*m.v[r] + underflow
-		m.y[r] = math.Sqrt(float64(sums[r])*(1+2*single)) + m.rounding[r]
+		m.rounding[r] = float64(simd.MultiplyError(t.Dim)*t.normA*m.v[r]) + underflow
+		m.y[r] = math.Sqrt(float64(sums[r])*(1+float64(2*single))) + m.rounding[r]
 		if !t.full() {
 			// |v - A'y|^2 = |v|^2 - 2|y|^2 + |A'y|^2.
-			low := max(0, math.Sqrt(float64(sums[r])*(1-2*single))-m.rounding[r])
-			m.outside[r] = max(0, v2[r]-(1-t.eta)*low*low)
+			low := max(0, math.Sqrt(float64(sums[r])*(1-float64(2*single)))-m.rounding[r])
+			m.outside[r] = max(0, v2[r]-float64((1-t.eta)*low*low))
 		}
 	}
 	return m
 }
 
 // single is the relative error of simd.SumSquares.
-func (e *Encoder) single() float64 { return float64(e.t.Rank+2) * 0x1p-24 }
+func (e *Encoder) single() float64 { return float64(float64(e.t.Rank+2) * 0x1p-24) }
 
 // slotError bounds the rounding errors of quantizing a row with |y|, times the stretch.
 func (t *Transform) slotError(normY, stretch float64) float64 {
-	return 0x1p-22*normY + t.quantError*(normY*(1+0x1p-22)+stretch*t.quantSize)
+	return float64(0x1p-22*normY) + float64(t.quantError*(float64(normY*(1+0x1p-22))+float64(stretch*t.quantSize)))
 }
 
 // tile codes 16 rows, of which y has the transform and v2 the squares of |v|.
@@ -177,7 +177,7 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 		e.stretch[row] = simd.StretchCode(math.Sqrt(float64(tail[r])) / float64(t.unit))
 		s := simd.Stretch(e.stretch[row])
 		stretch[r], shrink[r] = float64(s), 1/s
-		err[r] = (m.rounding[r] + t.slotError(m.y[r], stretch[r])) * slack
+		err[r] = float64((m.rounding[r] + t.slotError(m.y[r], stretch[r])) * slack)
 	}
 	simd.ScaleRows(y, &shrink)
 	for p := range t.slots {
@@ -193,11 +193,11 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 			simd.SumSquares(y[from*simd.TileRows:to*simd.TileRows], &sums)
 			from = to
 			for r := range err {
-				a := stretch[r]*math.Sqrt(float64(sums[r])*(1+2*e.single())) + err[r]
+				a := float64(stretch[r]*math.Sqrt(float64(sums[r])*(1+float64(2*e.single())))) + err[r]
 				if g == len(t.split[p])-1 {
-					a = math.Sqrt(a*a + m.outside[r])
+					a = math.Sqrt(float64(a*a) + m.outside[r])
 				}
-				e.res[p][g][tile*simd.TileRows+r] = a * slack
+				e.res[p][g][tile*simd.TileRows+r] = float64(a * slack)
 			}
 		}
 	}

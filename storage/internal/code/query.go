@@ -48,20 +48,20 @@ func (t *Transform) NewQuery(q []float64) *Query {
 	if r := t.rest(q, better); norm(r) <= norm(rho) {
 		p, rho = better, r
 	}
-	n := &Query{t: t, base: inputSlack, rho: (norm(rho) + 1e-14*(1+norm(p)*t.normA)) * slack}
+	n := &Query{t: t, base: inputSlack, rho: float64((norm(rho) + float64(1e-14*(1+float64(norm(p)*t.normA)))) * slack)}
 	for j, m := range t.mean {
-		n.base += q[j] * float64(m)
+		n.base += float64(q[j] * float64(m))
 	}
 	outside := 0.0
 	if !t.full() {
 		copy(wide, rho)
 		ar := make([]float64, t.Rank)
 		multiply(ar, t.a, wide, t.Dim)
-		n.arho = (norm(ar) + 1e-14*t.normA) * slack
+		n.arho = float64((norm(ar) + float64(1e-14*t.normA)) * slack)
 		outside = n.rho
 		n.rho = 0
 	}
-	n.base += 1e-13 * norm(p) * t.normA // the rounding of the sums below, times the largest stretch
+	n.base += float64(1e-13 * norm(p) * t.normA) // the rounding of the sums below, times the largest stretch
 	for k := range n.plane {
 		n.plane[k] = t.planeQuery(k, p[:t.Rank], outside)
 	}
@@ -81,9 +81,9 @@ func (t *Transform) rest(q, p []float64) []float64 {
 func norm(v []float64) float64 {
 	sum := 0.0
 	for _, x := range v {
-		sum += x * x
+		sum += float64(x * x)
 	}
-	return math.Sqrt(sum) * slack
+	return float64(math.Sqrt(sum) * slack)
 }
 
 func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
@@ -94,13 +94,13 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 		from = to
 	}
 	last := &n.size[len(t.split[k])-1]
-	*last = math.Hypot(*last, outside) * slack
+	*last = float64(math.Sqrt(float64(*last**last)+float64(outside*outside)) * slack)
 	slots := t.slots[k]
-	weight := func(i int) float64 { return p[slots[i].Dim] * float64(slots[i].Step) }
+	weight := func(i int) float64 { return float64(p[slots[i].Dim] * float64(slots[i].Step)) }
 	nibble := func(i int) bool { return k == 0 && t.layout.Nibble(i) }
 	own := func(i int) bool { return !nibble(i) || i%2 == 1 } // the weight of a nibble is that of its second slot
 	for i, s := range slots {
-		n.shift += p[s.Dim] * float64(s.Low)
+		n.shift += float64(p[s.Dim] * float64(s.Low))
 		if own(i) {
 			n.scale = max(n.scale, math.Abs(weight(i))/simd.MaxWeight)
 		}
@@ -108,9 +108,9 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	weights := make([]int32, len(slots))
 	// use takes slot i, whose weight is g * times, into account.
 	use := func(i int, g, times int32) {
-		d := weight(i) - n.scale*float64(g*times)
-		n.shift += 1.5 * (d + math.Abs(d)) * slack
-		n.most += 3 * n.scale * math.Abs(float64(g*times))
+		d := weight(i) - float64(n.scale*float64(g*times))
+		n.shift += float64(1.5 * (d + math.Abs(d)) * slack)
+		n.most += float64(3 * n.scale * math.Abs(float64(g*times)))
 	}
 	unit := int32(1)
 	for i := range slots {
@@ -159,10 +159,10 @@ type Scratch struct {
 // returns the coefficients of the residuals' codes.
 func (q *Query) bound(p *Plane, k int) (base float64, step [groups2]float64) {
 	n := &q.plane[k]
-	base = q.base + q.rho*p.maxV + q.arho*p.maxY
+	base = q.base + float64(q.rho*p.maxV) + float64(q.arho*p.maxY)
 	for g, size := range n.size {
-		base += size * p.low[g]
-		step[g] = size * p.step[g]
+		base += float64(size * p.low[g])
+		step[g] = float64(size * p.step[g])
 	}
 	return base, step
 }
@@ -177,8 +177,8 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 	// The kernel works in float32. On its way a term meets at most ten roundings, with
 	// that of its parameter, which err by 2^-24 each, relative to the sum of magnitudes.
 	largest := float64(simd.Stretch(p.largest))
-	size := math.Abs(base) + largest*(n.most+math.Abs(n.shift)) + 255*(a+b)
-	low := cut - size*0x1p-20
+	size := math.Abs(base) + float64(largest*(n.most+math.Abs(n.shift))) + float64(255*(a+b))
+	low := cut - float64(size*0x1p-20)
 	bound := simd.Bound{
 		Base: float32(base), Scale: float32(n.scale), Offset: float32(n.shift), A: float32(a), B: float32(b), Cut: roundDown(low),
 	}
@@ -214,12 +214,12 @@ func (q *Query) Scan2(p1, p *Plane, s *Scratch) {
 	base, step := q.bound(p, 1)
 	s1, s2 := q.plane[0].scale, q.plane[1].scale
 	shift := q.plane[0].shift + q.plane[1].shift
-	base += 1e-12 * (math.Abs(base) + float64(simd.Stretch(p1.largest))*(q.plane[0].most+q.plane[1].most+math.Abs(shift)) +
-		255*(step[0]+step[1]+step[2]+step[3]))
+	base += float64(1e-12 * (math.Abs(base) + float64(float64(simd.Stretch(p1.largest))*(q.plane[0].most+q.plane[1].most+math.Abs(shift))) +
+		float64(255*(step[0]+step[1]+step[2]+step[3]))))
 	for i, r := range s.Rows {
-		coded := shift + s1*float64(s.Dots[r]) + s2*float64(s.dots2[i])
-		s.Upper2[i] = base + coded*float64(simd.Stretch(p1.stretch[r])) + step[0]*float64(p.residuals[0][r]) + step[1]*float64(p.residuals[1][r]) +
-			step[2]*float64(p.residuals[2][r]) + step[3]*float64(p.residuals[3][r])
+		coded := shift + float64(s1*float64(s.Dots[r])) + float64(s2*float64(s.dots2[i]))
+		s.Upper2[i] = base + float64(coded*float64(simd.Stretch(p1.stretch[r]))) + float64(step[0]*float64(p.residuals[0][r])) + float64(step[1]*float64(p.residuals[1][r])) +
+			float64(step[2]*float64(p.residuals[2][r])) + float64(step[3]*float64(p.residuals[3][r]))
 	}
 }
 
@@ -228,7 +228,7 @@ func (q *Query) Scan2(p1, p *Plane, s *Scratch) {
 func (q *Query) Spread(p *Plane, k, row int) float64 {
 	sum := 0.0
 	for g := range q.t.split[k] {
-		sum += q.plane[k].size[g] * (p.low[g] + p.step[g]*float64(p.residuals[g][row]))
+		sum += float64(q.plane[k].size[g] * (p.low[g] + float64(p.step[g]*float64(p.residuals[g][row]))))
 	}
 	return sum
 }
@@ -238,7 +238,7 @@ func (q *Query) Spread(p *Plane, k, row int) float64 {
 func (q *Query) TypicalSpread() float64 {
 	sum := 0.0
 	for g, r := range q.t.typical {
-		sum += q.plane[0].size[g] * float64(r)
+		sum += float64(q.plane[0].size[g] * float64(r))
 	}
 	return sum
 }

@@ -175,7 +175,7 @@ func (t *Transform) sphere(rows, centred, asked []float32) {
 	m, mx, cov := moment(asked, d), moment(rows, d), moment(centred, d)
 	for i := range d {
 		for j := i; j < d; j++ {
-			v := 0.95*m.At(i, j) + 0.05*mx.At(i, j)
+			v := float64(0.95*m.At(i, j)) + float64(0.05*mx.At(i, j))
 			if i == j {
 				v += 0.5 / float64(d) // queries may point anywhere, a little
 			}
@@ -257,23 +257,23 @@ func (t *Transform) span(centred, asked []float32) {
 			for _, b := range basis {
 				dot := 0.0
 				for j, x := range b {
-					dot += x * v[j]
+					dot += float64(x * v[j])
 				}
 				for j, x := range b {
-					v[j] -= dot * x
+					v[j] -= float64(dot * x)
 				}
 			}
 		}
 		sum := 0.0
 		for _, x := range v {
-			sum += x * x
+			sum += float64(x * x)
 		}
 		if sum < 1e-8 {
 			return
 		}
 		inv := 1 / math.Sqrt(sum)
 		for j := range v {
-			v[j] *= inv
+			v[j] = float64(v[j] * inv)
 		}
 		basis = append(basis, v)
 	}
@@ -282,7 +282,7 @@ func (t *Transform) span(centred, asked []float32) {
 		for i := range n {
 			c := u.At(i, k) / math.Sqrt(values[k])
 			for j, x := range z[i*d : (i+1)*d] {
-				v[j] += c * float64(x)
+				v[j] += float64(c * float64(x))
 			}
 		}
 		add(v)
@@ -315,7 +315,7 @@ func (t *Transform) span(centred, asked []float32) {
 				c = 1
 			}
 			for j, x := range basis[k] {
-				sum[j] += c * x
+				sum[j] += float64(c * x)
 			}
 		}
 		for j, x := range sum {
@@ -380,14 +380,14 @@ func allot(variances []float64, n int) []int {
 	have := make([]int, len(variances))
 	h := make(demand, len(variances))
 	for i, v := range variances {
-		h[i] = want{v * (left[0] - left[1]), i}
+		h[i] = want{float64(v * (left[0] - left[1])), i}
 	}
 	heap.Init(&h)
 	for range min(n, maxSlots*len(variances)) {
 		w := &h[0]
 		have[w.dim]++
 		if k := have[w.dim]; k < maxSlots {
-			w.gain = variances[w.dim] * (left[k] - left[k+1])
+			w.gain = float64(variances[w.dim] * (left[k] - left[k+1]))
 		} else {
 			w.gain = -1
 		}
@@ -412,7 +412,7 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 	sum := 0.0
 	for r := range norms {
 		for _, v := range y[r*t.Rank+t.head : (r+1)*t.Rank] {
-			norms[r] += float64(v) * float64(v)
+			norms[r] += float64(float64(v) * float64(v))
 		}
 		sum += norms[r]
 	}
@@ -437,7 +437,7 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 	for p := range t.slots {
 		for i, c := range columns {
 			_, dev := spread(c)
-			variances[i] = dev * dev
+			variances[i] = float64(dev * dev)
 		}
 		perDim := make([][]simd.Slot, t.Rank)
 		counts := allot(variances, 4*t.Width[p])
@@ -458,7 +458,7 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 		for i, c := range columns {
 			residuals[i] = 0
 			for r, v := range c {
-				residuals[i] += float64(v) * float64(v) * float64(stretch[r]) * float64(stretch[r])
+				residuals[i] += float64(float64(v) * float64(v) * float64(stretch[r]) * float64(stretch[r]))
 			}
 		}
 		t.split[p] = bestSplits(residuals, queries, []int{groups1, groups2}[p])
@@ -489,7 +489,7 @@ func typical(columns [][]float32, stretch []float32, split []int) (mean [groups1
 		for g, to := range split {
 			sum := 0.0
 			for _, c := range columns[from:to] {
-				sum += float64(c[r]) * float64(c[r])
+				sum += float64(float64(c[r]) * float64(c[r]))
 			}
 			from = to
 			mean[g] += float32(float64(f) * math.Sqrt(sum) / float64(len(stretch)))
@@ -528,7 +528,7 @@ func spread(values []float32) (mean, dev float64) {
 	}
 	mean = sum / float64(len(values))
 	for _, v := range values {
-		sq += (float64(v) - mean) * (float64(v) - mean)
+		sq += float64((float64(v) - mean) * (float64(v) - mean))
 	}
 	return mean, math.Sqrt(sq / float64(len(values)))
 }
@@ -552,17 +552,17 @@ func fit(values []float32, n int) []simd.Slot {
 			}
 		}
 		for _, f := range []float64{0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.45, 1.7, 2} {
-			try(f * dev * (4 + 1.35*float64(n-1))) // 1 is the best for a normal distribution
+			try(float64(f * dev * (4 + float64(1.35*float64(n-1))))) // 1 is the best for a normal distribution
 		}
 		for _, f := range []float64{0.96, 1.04} {
-			try(f * width)
+			try(float64(f * width))
 		}
 		for k := range slots {
 			width /= 4
 			s := &slots[k]
 			s.Step = float32(width)
 			s.Inv = 1 / s.Step
-			s.Low += -1.5 * s.Step
+			s.Low += float32(-1.5 * s.Step)
 		}
 	}
 	for k := range slots {
@@ -578,8 +578,8 @@ func distortion(values []float32, mean, step, levels float64) (sum float64) {
 	low, inv := mean-step*(levels-1)/2, 1/step
 	for _, v := range values {
 		x := float64(v) - low
-		r := x - step*min(max(math.RoundToEven(x*inv), 0), levels-1)
-		sum += r * r
+		r := x - float64(step*min(max(math.RoundToEven(x*inv), 0), levels-1))
+		sum += float64(r * r)
 	}
 	return sum
 }
@@ -587,7 +587,7 @@ func distortion(values []float32, mean, step, levels float64) (sum float64) {
 func residual(s *simd.Slot, v float32) float32 {
 	d := v - s.Low
 	c := min(max(float32(math.RoundToEven(float64(d*s.Inv))), 0), 3)
-	return d - c*s.Step
+	return d - float32(c*s.Step)
 }
 
 // querySizes returns the squares of the elements of p for some queries.
@@ -602,7 +602,7 @@ func (t *Transform) querySizes(asked []float32) [][]float64 {
 		p := make([]float64, t.Rank)
 		multiply(p, t.inv, wide, t.Dim)
 		for k := range p {
-			p[k] *= p[k]
+			p[k] = float64(p[k] * p[k])
 		}
 		out = append(out, p)
 	}

@@ -222,7 +222,7 @@ func (t *Transform) derive() {
 	for _, c := range cols {
 		col = max(col, c)
 	}
-	t.normA = math.Sqrt(rows*col) * slack
+	t.normA = float64(math.Sqrt(rows*col) * slack)
 	if !t.full() {
 		t.eta = t.orthogonality()
 	}
@@ -232,14 +232,14 @@ func (t *Transform) derive() {
 		for _, s := range slots {
 			n[s.Dim]++
 			most = max(most, n[s.Dim])
-			size[s.Dim] += math.Abs(float64(s.Low)) + 3*math.Abs(float64(s.Step))
+			size[s.Dim] += math.Abs(float64(s.Low)) + float64(3*math.Abs(float64(s.Step)))
 		}
 	}
 	for _, s := range size {
-		sum += s * s
+		sum += float64(s * s)
 	}
-	t.quantSize = 2 * math.Sqrt(sum) * slack
-	t.quantError = float64(3*most+3) * 0x1p-24 * slack
+	t.quantSize = float64(2 * math.Sqrt(sum) * slack)
+	t.quantError = float64(float64(3*most+3) * 0x1p-24 * slack)
 }
 
 // orthogonality bounds the norm of AA' - I by its largest row of absolute values.
@@ -260,7 +260,7 @@ func (t *Transform) orthogonality() float64 {
 		}
 		worst = max(worst, sum)
 	}
-	return worst*slack + 1e-12
+	return float64(worst*slack) + 1e-12
 }
 
 // slack is a factor that makes up for the rounding of any float64 computation here:

@@ -57,7 +57,7 @@ func (e *Encoder) verifyRow(row int, y []float32, m *sizes, planes *[2]Plane) er
 	}
 	stretch := float64(simd.Stretch(code))
 	// y is known up to its rounding error, as it was when it was coded.
-	err := 2*m.rounding[r] + t.slotError(m.y[r], stretch)
+	err := float64(2*m.rounding[r]) + t.slotError(m.y[r], stretch)
 	left := make([]float64, t.Rank)
 	for i := range left {
 		left[i] = float64(y[i*simd.TileRows+r])
@@ -69,16 +69,16 @@ func (e *Encoder) verifyRow(row int, y []float32, m *sizes, planes *[2]Plane) er
 		}
 		for i, s := range t.slots[p] {
 			c := n.code(row, t.position(p, i), t.Width[p], p == 0)
-			left[s.Dim] -= stretch * (float64(s.Low) + float64(s.Step)*float64(c))
+			left[s.Dim] -= float64(stretch * (float64(s.Low) + float64(float64(s.Step)*float64(c))))
 		}
 		from := 0
 		for g, to := range t.split[p] {
 			size := norm(left[from:to]) - err
 			if size > 0 && g == len(t.split[p])-1 {
-				size = math.Sqrt(size*size + max(0, m.outside[r]-4*err*m.y[r]))
+				size = math.Sqrt(float64(size*size) + max(0, m.outside[r]-float64(4*err*m.y[r])))
 			}
 			from = to
-			if bound := n.low[g] + n.step[g]*float64(n.residuals[g][row]); size > bound*tolerance {
+			if bound := n.low[g] + float64(n.step[g]*float64(n.residuals[g][row])); size > bound*tolerance {
 				return fmt.Errorf("row %d: plane %d leaves %v, more than the bound %v", row, p+1, size, bound)
 			}
 		}

@@ -411,7 +411,7 @@ func ScaleRows(y []float32, f *[TileRows]float32) {
 		return
 	}
 	for i := range y {
-		y[i] *= f[i%TileRows]
+		y[i] = float32(y[i] * f[i%TileRows])
 	}
 }
 
@@ -424,7 +424,7 @@ func SumSquares(y []float32, out *[TileRows]float32) {
 	}
 	*out = [TileRows]float32{}
 	for i, v := range y {
-		out[i%TileRows] += v * v
+		out[i%TileRows] += float32(v * v)
 	}
 }
 
@@ -460,7 +460,7 @@ const MultiplyChunk = 128
 // sum of a chunk has at most MultiplyChunk+1 roundings, the sum of chunks one each.
 func MultiplyError(cols int) float64 {
 	n := float64(MultiplyChunk + 2 + (cols+MultiplyChunk-1)/MultiplyChunk)
-	return n * 0x1p-24 * (1 + n*0x1p-23)
+	return float64(n * 0x1p-24 * (1 + float64(n*0x1p-23)))
 }
 
 // Multiply computes the product of the matrix with TileRows vectors at a time:
@@ -495,7 +495,7 @@ func multiplyGo(a, x []float32, n int, y []float32) {
 			w := a[k*MatrixRows+i]
 			row := &acc[i]
 			for r, v := range x0 {
-				row[r] += w * v
+				row[r] += float32(w * v)
 			}
 		}
 	}

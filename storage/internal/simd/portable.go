@@ -41,12 +41,12 @@ func (a *lanes) dot(q []float64, x []float32) {
 	for len(x) >= Lanes {
 		q0, x0 := q[:Lanes:Lanes], x[:Lanes:Lanes]
 		for j := range a {
-			a[j] += q0[j] * float64(x0[j])
+			a[j] += float64(q0[j] * float64(x0[j]))
 		}
 		q, x = q[Lanes:], x[Lanes:]
 	}
 	for j, v := range x {
-		a[j] += q[j] * float64(v)
+		a[j] += float64(q[j] * float64(v))
 	}
 }
 
@@ -54,12 +54,12 @@ func (a *lanes) norm(x []float32) {
 	for len(x) >= Lanes {
 		x0 := x[:Lanes:Lanes]
 		for j := range a {
-			a[j] += float64(x0[j]) * float64(x0[j])
+			a[j] += float64(float64(x0[j]) * float64(x0[j]))
 		}
 		x = x[Lanes:]
 	}
 	for j, v := range x {
-		a[j] += float64(v) * float64(v)
+		a[j] += float64(float64(v) * float64(v))
 	}
 }
 
