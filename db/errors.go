@@ -24,9 +24,12 @@ var (
 	ErrNotStore = storage.ErrNotStore
 	// ErrFormat: the store was written by a newer Lupa.
 	ErrFormat = storage.ErrFormat
-	// ErrFailed: a write failed, for example because the disk is full; what was
-	// committed before is safe, and the store has to be opened again.
+	// ErrFailed: a write failed; what was committed before is safe, and the store has
+	// to be opened again.
 	ErrFailed = storage.ErrFailed
+	// ErrFull: the disk is full. Nothing of the write is there, now or later; reading,
+	// deleting and VACUUM go on, and writing does as soon as there is space.
+	ErrFull = storage.ErrFull
 	// ErrEncoderMismatch: a column was filled with another model than the one
 	// given. EncoderMismatchError says which.
 	ErrEncoderMismatch = encoder.ErrMismatch

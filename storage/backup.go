@@ -62,7 +62,9 @@ func (s *Store) Backup(ctx context.Context, dir string, opts *BackupOptions) err
 		defer s.backups.Unlock()
 		err := ctx.Err()
 		if err == nil {
-			b := &backup{s: s, ctx: ctx, opts: o, src: s.fs, dst: s.fs, dir: dir}
+			g := s.enterGeneration()
+			defer g.leave()
+			b := &backup{s: s, db: g.db, ctx: ctx, opts: o, src: s.fs, dst: s.fs, dir: dir}
 			if s.inMemory { // the copy is on disk
 				b.dst = vfs.Default
 			}
@@ -84,6 +86,7 @@ func (s *Store) Backup(ctx context.Context, dir string, opts *BackupOptions) err
 // backup is one that is being made.
 type backup struct {
 	s        *Store
+	db       *pebble.DB
 	ctx      context.Context
 	opts     BackupOptions
 	src, dst vfs.FS
@@ -211,7 +214,7 @@ func (b *backup) place() error {
 	if err != nil {
 		return err
 	}
-	number, err := get(b.s.db, key.Commits)
+	number, err := get(b.db, key.Commits)
 	if err != nil {
 		return err
 	}
@@ -281,12 +284,12 @@ func (b *backup) freeze() (release func(), err error) {
 	}
 	b.from = s.fs.PathJoin(dir, "backup")
 	// Tables are linked, which keeps them from being removed; the rest is copied.
-	return release, s.db.Checkpoint(b.from, pebble.WithFlushedWAL())
+	return release, b.db.Checkpoint(b.from, pebble.WithFlushedWAL())
 }
 
 // copyAll copies the frozen files, and makes of them a store that was closed.
 func (b *backup) copyAll(to string) error {
-	number, err := get(b.s.db, key.Commits)
+	number, err := get(b.db, key.Commits)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -143,9 +145,9 @@ func (t *Table) indexKeys(ctx context.Context, d *TableDef, x *IndexDef, progres
 }
 
 // ingest publishes table files, and counts that as a commit. The caller has the
-// writer's place.
-func (s *Store) ingest(sst *sstWriter) error {
-	c := &s.commits
+// writer's place. One that gives space back may use the reserve.
+func (s *Store) ingest(sst *sstWriter, frees bool) error {
+	c, g := &s.commits, s.gen
 	if err := sst.put(key.Commits, key.Commits, c.countedCommit()); err != nil {
 		return err
 	}
@@ -153,18 +155,54 @@ func (s *Store) ingest(sst *sstWriter) error {
 	if err != nil {
 		return err
 	}
-	if err := s.guard("ingest", func() error { return s.db.Ingest(context.Background(), files) }); err != nil {
+	if err := s.makeRoom(0, frees); err != nil {
 		return err
 	}
+	defer s.room.done()
+	// The files would be on the disk before the commits that still wait for it.
+	if err := g.guard("commit", func() error { return g.awaitCommits(c.made) }); err != nil {
+		return err
+	}
+	err = g.try(func() error { return g.db.Ingest(context.Background(), files) })
+	if failed := g.failed(); failed != nil {
+		g.settle()
+		return fmt.Errorf("ingest: %w", failed)
+	}
+	if isFull(err) {
+		err = fullError(err)
+	}
+	if errors.Is(err, pebble.ErrCorruption) {
+		return corrupt("", "", "ingest", err) // nothing was written: what it touches can't be read
+	}
+	if err != nil {
+		return fmt.Errorf("ingest: %w", err)
+	}
 	if s.fs.files != nil { // no log tells of these files
-		if err := s.guard("ingest", s.fs.files.renewNow); err != nil {
-			return err
+		if s.fs.files.renewNow() != nil {
+			if err := s.fs.files.renewNow(); err != nil {
+				s.note(err) // the files are there and stay: it is too late to say that they are not
+			}
 		}
 	}
 	c.made++
+	if err := g.acknowledge(c.made, g.db.NewSnapshot(), g.ingested.Load()); err != nil {
+		g.settle()
+		return fmt.Errorf("ingest: %w", err)
+	}
 	s.acknowledged(c.made)
-	if catalog, err := s.loadCatalog(s.db); err == nil {
+	if catalog, err := s.loadCatalog(g.db); err == nil {
 		s.keepSchemas(catalog)
 	}
 	return nil
+}
+
+// awaitCommits waits until the first n commits are on the disk.
+func (g *generation) awaitCommits(n uint64) error {
+	g.s.mu.Lock()
+	wait := g.acked < n
+	g.s.mu.Unlock()
+	if !wait {
+		return nil
+	}
+	return g.db.LogData(nil, pebble.Sync)
 }

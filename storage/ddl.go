@@ -161,6 +161,7 @@ func (tx *Tx) addIndex(d *TableDef, x IndexDef) error {
 
 // DropTable removes a table and everything in it.
 func (tx *Tx) DropTable(ctx context.Context, table string) error {
+	defer tx.frees()()
 	t, err := tx.table(table)
 	if err != nil {
 		return err
@@ -285,6 +286,7 @@ func (tx *Tx) fillVectors(ctx context.Context, t *Table, col *ColumnDef, to sink
 // DropColumn removes a column and the space it takes. The primary key and
 // columns of an index can't be dropped.
 func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
+	defer tx.frees()()
 	t, err := tx.table(table)
 	if err != nil {
 		return err
@@ -435,6 +437,7 @@ func hasNull(d *TableDef, x *IndexDef, k []byte) bool {
 
 // DropIndex removes the index of this name.
 func (tx *Tx) DropIndex(ctx context.Context, index string) error {
+	defer tx.frees()()
 	if err := tx.writable(); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 // Delete removes rows and returns how many of them were there.
 func (tx *Tx) Delete(ctx context.Context, table string, rows []uint64) (int, error) {
+	defer tx.frees()()
 	t, err := tx.table(table)
 	if err != nil {
 		return 0, err

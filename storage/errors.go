@@ -19,6 +19,7 @@ var (
 	ErrFormat   = errors.New("the store's format is not supported")
 	ErrFailed   = errors.New("an earlier write failed; close the store and open it again")
 	ErrBusy     = errors.New("another transaction is writing")
+	ErrFull     = errors.New("the disk is full")
 	ErrTooLarge = errors.New("the transaction is too large")
 )
 

@@ -43,6 +43,7 @@ type Editor struct {
 func Edit(s *Store, f func(e *Editor)) error {
 	e := &Editor{db: s.db}
 	f(e)
+	s.refresh()
 	return e.err
 }
 

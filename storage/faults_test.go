@@ -22,6 +22,7 @@ type faults struct {
 	forever bool
 	hit     atomicInt
 	counts  func(op errorfs.Op) bool // which operations count; nil: changes
+	err     error                    // nil: errDisk
 }
 
 func (f *faults) MaybeError(op errorfs.Op) error {
@@ -35,6 +36,9 @@ func (f *faults) MaybeError(op errorfs.Op) error {
 	n := f.left.n.Add(-1)
 	if n == 0 || n < 0 && f.forever && f.hit.n.Load() > 0 {
 		f.hit.n.Add(1)
+		if f.err != nil {
+			return f.err
+		}
 		return errDisk
 	}
 	return nil
@@ -45,6 +49,17 @@ func (f *faults) String() string { return "faults" }
 // work is every kind of write, up to a number of steps. It returns how many
 // succeeded.
 func work(s *storage.Store, upTo int) (acknowledged int, err error) {
+	steps := workSteps(s)
+	for i, step := range steps[:min(upTo, len(steps))] {
+		if err := step(); err != nil {
+			return i, fmt.Errorf("step %d: %w", i, err)
+		}
+	}
+	return min(upTo, len(steps)), nil
+}
+
+// workSteps are the steps of work.
+func workSteps(s *storage.Store) []func() error {
 	rows := func(from, n int) *value.Batch { return photoRows(from, from+n, 3) }
 	tx := func(f func(tx *storage.Tx) error) error {
 		tx, err := s.Begin(ctx)
@@ -62,7 +77,7 @@ func work(s *storage.Store, upTo int) (acknowledged int, err error) {
 			return err
 		}
 	}
-	steps := []func() error{
+	return []func() error{
 		func() error {
 			return tx(func(tx *storage.Tx) error {
 				_, err := tx.CreateTable(ctx, photos(3))
@@ -101,12 +116,6 @@ func work(s *storage.Store, upTo int) (acknowledged int, err error) {
 		},
 		func() error { return tx(func(tx *storage.Tx) error { return tx.DropTable(ctx, "photos") }) },
 	}
-	for i, step := range steps[:min(upTo, len(steps))] {
-		if err := step(); err != nil {
-			return i, fmt.Errorf("step %d: %w", i, err)
-		}
-	}
-	return min(upTo, len(steps)), nil
 }
 
 // state summarises what is stored.
@@ -121,24 +130,22 @@ func state(t *testing.T, s *storage.Store) string {
 	return fmt.Sprint(tab.Rows(), " rows, next ", tab.NextRow(), ", columns ", len(tab.Def().Columns))
 }
 
+// workStates are the states before the first step of work and after each.
+func workStates(t *testing.T) []string {
+	states := []string{"none"}
+	s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: vfs.NewMem()}))
+	for _, step := range workSteps(s) {
+		check(t, step())
+		states = append(states, state(t, s))
+	}
+	check(t, s.Close())
+	return states
+}
+
 // A failing disk gives an error and no panic, and what the store holds afterwards
 // is what was acknowledged, or that and the step that failed.
 func TestDiskErrors(t *testing.T) {
-	states := []string{"none"} // after each step
-	{
-		for n := 1; ; n++ {
-			s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: vfs.NewMem()}))
-			done, err := work(s, n)
-			check(t, err)
-			if done == n {
-				states = append(states, state(t, s))
-			}
-			check(t, s.Close())
-			if done < n {
-				break
-			}
-		}
-	}
+	states := workStates(t)
 	hits := 0
 	run := func(n int, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 3))

@@ -539,6 +539,15 @@ func (fl *fileList) removedAll(path string) {
 	maps.DeleteFunc(fl.files, func(k string, _ *fileState) bool { return strings.HasPrefix(k, prefix) })
 }
 
+// unsure notes that a file is about to get shorter than it was written.
+func (fl *fileList) unsure(path string) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if st := fl.files[fl.key(path)]; st != nil {
+		st.known = fileEntry{kind: kindExists}
+	}
+}
+
 // undurable returns the files that were made since the folder was last synced.
 func (fl *fileList) undurable() (made []*fileState) {
 	fl.mu.Lock()
@@ -750,6 +759,9 @@ func (fl *fileList) renewNow() error {
 			return fl.failed
 		}
 		fl.turn.Wait()
+	}
+	if fl.number < want {
+		return ErrFailed // nothing is written any more
 	}
 	return nil
 }

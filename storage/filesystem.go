@@ -6,9 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -21,26 +22,60 @@ import (
 // off from its folder, which somebody may have opened again by then.
 type guardFS struct {
 	vfs.FS
-	dir  string
-	cut  atomic.Bool  // nothing is written any more
-	gone atomic.Bool  // the store is closed
-	fail func(error)  // told of failures of the log
-	home func() error // nil, or says whether the folder is still the one that was opened
+	dir       string
+	cut       atomic.Bool  // nothing is written any more
+	gone      atomic.Bool  // the store is closed
+	fail      func(error)  // told of failures of the log
+	failStore func(error)  // told of failed syncs where there is no log
+	home      func() error // nil, or says whether the folder is still the one that was opened
 
-	growth *cacheGrowth // told of what is read
+	growth *cacheGrowth           // told of what is read
+	files  *fileList              // told of what is made, written and removed; nil: nobody keeps a list
+	room   *room                  // told of logs; may be nil
+	keep   func(name string) bool // asked before a table file is removed
 
-	// Merging files that met a damaged block waits, longer each time: Pebble would begin
-	// it again at once, for ever, and take a whole processor.
+	spareRoom atomic.Pointer[room] // asked for space when there is none
+
+	ops   sync.RWMutex // held for reading during every change
+	mu    sync.Mutex
+	logs  []string    // that were begun, in their order
+	lists []*listFile // of the files of the database
+
+	// Merging files that met a damaged block, or a full disk, waits, longer each time:
+	// Pebble would begin it again at once, for ever, and take a whole processor.
 	mergeAfter atomic.Int64 // Unix nanoseconds
 	mergeDelay atomic.Int64
-	files      *fileList // told of what is made, written and removed; nil: nobody keeps a list
+}
+
+// listFile is a list of files (MANIFEST), and how much of it is surely on the disk.
+type listFile struct {
+	name            string
+	written, synced atomic.Int64
 }
 
 // logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
 // a log that ends here: whoever commits asks afterwards whether the store has failed.
 func (g *guardFS) logFailed(err error) {
+	g.cut.Store(true)
 	g.fail(err)
-	g.cutOff()
+}
+
+// spare reports whether an operation that failed should be tried again, because there
+// is space now that had been set aside for it. Merging files has to wait.
+func (g *guardFS) spare(err error, merge bool) bool {
+	r := g.spareRoom.Load()
+	return r != nil && !merge && isFull(err) && !g.cut.Load() && r.giveBack()
+}
+
+// mergeFull makes compactions wait on a full disk: over and over they would fill what
+// space there is, and fail the commits that need little of it.
+func (g *guardFS) mergeFull(err error) {
+	if !isFull(err) {
+		return
+	}
+	d := min(max(2*g.mergeDelay.Load(), int64(500*time.Millisecond)), int64(20*time.Second))
+	g.mergeDelay.Store(d)
+	g.mergeAfter.Store(time.Now().UnixNano() + d)
 }
 
 // syncFailed makes the store refuse further writes after a file could not be synced. The
@@ -48,15 +83,19 @@ func (g *guardFS) logFailed(err error) {
 // succeeds and means nothing; Pebble would try again. A lack of space is not of that
 // kind: it is reported before anything is taken for written.
 func (g *guardFS) syncFailed(err error) {
-	if g.fail == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	fail := g.fail
+	if fail == nil {
+		fail = g.failStore
+	}
+	if fail == nil || isFull(err) {
 		return
 	}
-	g.fail(fmt.Errorf("the disk could not keep what was written: %w", err))
+	fail(fmt.Errorf("the disk could not keep what was written: %w", err))
 	g.cutOff()
 }
 
 // errMergeWaits is what Pebble is told while merging waits.
-var errMergeWaits = errors.New("merging files waits, for it has met a damaged block")
+var errMergeWaits = errors.New("merging files waits, for it has met a damaged block or a full disk")
 
 // mergeFailed makes merging files wait after it has met damage.
 func (g *guardFS) mergeFailed() {
@@ -65,13 +104,13 @@ func (g *guardFS) mergeFailed() {
 	g.mergeAfter.Store(time.Now().UnixNano() + d)
 }
 
-// untilMergeWaits returns a context that ends when ctx does, or when merging files waits:
-// a merge that somebody asked for would not get its turn as long as that lasts.
+// untilMergeWaits returns a context that ends when ctx does, or when merging files waits or
+// has been cut off: a merge that somebody asked for would not get its turn, then.
 func (g *guardFS) untilMergeWaits(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		for ctx.Err() == nil {
-			if time.Now().UnixNano() < g.mergeAfter.Load() {
+			if g.cut.Load() || time.Now().UnixNano() < g.mergeAfter.Load() {
 				cancel()
 				return
 			}
@@ -110,35 +149,82 @@ func (g *guardFS) pause() {
 	time.Sleep(20 * time.Millisecond)
 }
 
+// isMerge reports whether Pebble creates a file to merge others into.
+func isMerge(c vfs.DiskWriteCategory) bool {
+	return c == "pebble-compaction" || c == "pebble-blob-file-rewrite"
+}
+
 // isLog reports whether a file is part of the store's own log; that of a copy may
 // fail without harm to the store.
 func (g *guardFS) isLog(name string) bool {
-	return strings.HasSuffix(name, ".log") && g.PathDir(name) == g.dir
+	return g.fail != nil && strings.HasSuffix(name, ".log") && g.PathDir(name) == g.dir
 }
 
 func (g *guardFS) Lock(name string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 func (g *guardFS) Unwrap() vfs.FS { return g.FS }
 
-// created wraps a file that was opened for writing, or replaces a log that could not be.
+// create runs an operation that opens a file for writing, and wraps the file, or
+// replaces a log that could not be opened.
 // whole says that it will be written from its first byte on.
-func (g *guardFS) created(name string, f vfs.File, err error, whole bool) (vfs.File, error) {
+func (g *guardFS) create(op, name string, c vfs.DiskWriteCategory, whole bool, run func() (vfs.File, error)) (vfs.File, error) {
+	merge := isMerge(c)
+	err := g.err(op, name)
+	if err == nil && merge && time.Now().UnixNano() < g.mergeAfter.Load() {
+		g.pause()
+		return nil, errMergeWaits
+	}
+	var f vfs.File
+	if err == nil {
+		g.ops.RLock()
+		if f, err = run(); g.spare(err, merge) {
+			f, err = run()
+		}
+		g.ops.RUnlock()
+	}
 	log := g.isLog(name)
 	switch {
 	case err == nil:
-		file := &guardFile{File: f, g: g, log: log, own: g.PathDir(name) == g.dir}
+		out := &guardFile{File: f, g: g, log: log, merge: merge, own: g.PathDir(name) == g.dir}
 		if g.files != nil && whole {
-			file.state = g.files.created(name)
+			out.state = g.files.created(name)
 		} else if g.files != nil {
 			g.files.opened(name)
 		}
-		return file, nil
+		switch {
+		case log && g.room != nil:
+			g.mu.Lock()
+			g.logs = append(g.logs, name)
+			g.mu.Unlock()
+			space := int64(0)
+			if fi, err := f.Stat(); err == nil {
+				space = fi.Size()
+			}
+			g.room.logCreated(name, f, space)
+		case g.room != nil && strings.HasPrefix(g.PathBase(name), "MANIFEST-") && g.PathDir(name) == g.dir:
+			out.list = &listFile{name: name}
+			g.mu.Lock()
+			g.lists = append(g.lists, out.list)
+			g.mu.Unlock()
+		}
+		return out, nil
 	case log:
 		g.logFailed(err)
 		return noFile{}, nil
 	}
+	if merge {
+		g.mergeFull(err)
+	}
 	g.pause()
-	return nil, err
+	return nil, g.told(err)
+}
+
+// told is the error that a caller other than Pebble gets: of a full disk in plain words.
+func (g *guardFS) told(err error) error {
+	if g.room == nil && isFull(err) {
+		return fullError(err)
+	}
+	return err
 }
 
 func (g *guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
@@ -159,42 +245,34 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 	if g.home != nil && g.files != nil && g.PathDir(name) == g.dir {
 		_ = g.home() // a folder that was replaced cuts the store off
 	}
-	if err := g.err("create", name); err != nil {
-		return g.created(name, nil, err, true)
-	}
-	if c == "pebble-compaction" && time.Now().UnixNano() < g.mergeAfter.Load() {
-		g.pause()
-		return nil, errMergeWaits
-	}
 	if g.files != nil && strings.HasPrefix(g.PathBase(name), "marker.") && g.PathDir(name) == g.dir {
 		// Pebble syncs the folder only afterwards: the marker could be on the disk, and the
 		// file that it names not.
 		if err := syncDir(g, g.dir); err != nil {
-			return g.created(name, nil, err, true)
+			return nil, err
 		}
 	}
-	f, err := g.FS.Create(name, c)
-	return g.created(name, f, err, true)
+	return g.create("create", name, c, true, func() (vfs.File, error) { return g.FS.Create(name, c) })
 }
 
 func (g *guardFS) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
-	if err := g.err("open", name); err != nil {
-		return g.created(name, nil, err, true)
-	}
-	f, err := g.FS.OpenReadWrite(name, c, o...)
-	return g.created(name, f, err, false)
+	return g.create("open", name, c, false, func() (vfs.File, error) { return g.FS.OpenReadWrite(name, c, o...) })
 }
 
 func (g *guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := g.err("rename", old); err != nil {
-		return g.created(name, nil, err, true)
-	}
-	if g.files != nil && !g.files.release(old) {
-		f, err := g.FS.Create(name, c) // the old one stays on the list, and is left alone
-		return g.created(name, f, err, true)
-	}
-	f, err := g.FS.ReuseForWrite(old, name, c)
-	return g.created(name, f, err, true)
+	return g.create("rename", name, c, true, func() (vfs.File, error) {
+		if g.room != nil {
+			g.room.logReused(old)
+		}
+		if g.files != nil && !g.files.release(old) {
+			return g.FS.Create(name, c) // the old one stays on the list, and is left alone
+		}
+		f, err := g.FS.ReuseForWrite(old, name, c)
+		if errors.Is(err, os.ErrNotExist) { // its space was needed
+			return g.FS.Create(name, c)
+		}
+		return f, err
+	})
 }
 
 // OpenDir opens a folder, to sync it. For the store's own that is part of every new
@@ -205,53 +283,62 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 		return nil, err
 	}
 	own := g.PathDir(g.PathJoin(name, "x")) == g.dir
-	return &guardFile{File: f, g: g, log: own, folder: own && g.files != nil}, nil
+	return &guardFile{File: f, g: g, log: own && g.fail != nil, folder: own && g.files != nil}, nil
+}
+
+// change runs an operation that changes a folder.
+func (g *guardFS) change(op, name string, run func() error) error {
+	if err := g.err(op, name); err != nil {
+		return err
+	}
+	g.ops.RLock()
+	defer g.ops.RUnlock()
+	err := run()
+	if g.spare(err, false) {
+		err = run()
+	}
+	return g.told(err)
 }
 
 func (g *guardFS) Link(old, name string) error {
-	if err := g.err("link", old); err != nil {
-		return err
-	}
-	if err := g.FS.Link(old, name); err != nil {
-		return err
-	}
-	if g.files != nil {
+	err := g.change("link", old, func() error { return g.FS.Link(old, name) })
+	if err == nil && g.files != nil {
 		g.files.moved(old, name, false)
 	}
-	return nil
+	return err
 }
 
 func (g *guardFS) Remove(name string) error {
-	if err := g.err("remove", name); err != nil {
-		return err
+	if g.keep != nil && strings.HasSuffix(name, ".sst") && g.PathDir(name) == g.dir && g.keep(name) {
+		return nil
 	}
-	if g.files != nil && !g.files.remove(name) {
-		return nil // as soon as no list names it
-	}
-	return g.FS.Remove(name)
+	return g.change("remove", name, func() error {
+		if g.files != nil && !g.files.remove(name) {
+			return nil // as soon as no list names it
+		}
+		return g.FS.Remove(name)
+	})
 }
 
 func (g *guardFS) RemoveAll(name string) error {
-	if err := g.err("remove", name); err != nil {
-		return err
-	}
-	if g.files != nil {
-		g.files.removedAll(name)
-	}
-	return g.FS.RemoveAll(name)
+	return g.change("remove", name, func() error {
+		if g.files != nil {
+			g.files.removedAll(name)
+		}
+		return g.FS.RemoveAll(name)
+	})
 }
 
 func (g *guardFS) Rename(old, name string) error {
-	if err := g.err("rename", old); err != nil {
-		return err
-	}
-	if err := g.FS.Rename(old, name); err != nil {
-		return err
-	}
-	if g.files != nil {
+	err := g.change("rename", old, func() error { return g.FS.Rename(old, name) })
+	if err == nil && g.files != nil {
 		g.files.moved(old, name, true)
 	}
-	return nil
+	return err
+}
+
+func (g *guardFS) MkdirAll(name string, perm os.FileMode) error {
+	return g.change("make folder", name, func() error { return g.FS.MkdirAll(name, perm) })
 }
 
 // guardFile is a file opened for writing, or a folder to sync.
@@ -262,13 +349,24 @@ type guardFile struct {
 	own    bool       // it lies in the store's folder
 	folder bool       // the store's own
 	state  *fileState // what the list knows of it; nil: nothing
+	merge  bool       // of other files
+	list   *listFile  // not nil: it is the list of files of Pebble's
 }
 
 // do runs an operation that changes the file.
 func (f *guardFile) do(op string, run func() error) error {
 	err := f.g.err(op, "")
 	if err == nil {
-		if err = run(); err != nil {
+		f.g.ops.RLock()
+		// What a failed sync has lost is not there when it is tried again.
+		if err = run(); op == "write" && f.g.spare(err, f.merge) {
+			err = run()
+		}
+		f.g.ops.RUnlock()
+		if err != nil {
+			if f.merge {
+				f.g.mergeFull(err)
+			}
 			if f.log {
 				f.g.logFailed(err)
 			} else {
@@ -279,18 +377,23 @@ func (f *guardFile) do(op string, run func() error) error {
 	if f.log {
 		return nil
 	}
-	return err
+	return f.g.told(err)
 }
 
 func (f *guardFile) Write(p []byte) (n int, err error) {
-	err = f.do("write", func() (err error) {
-		if n, err = f.File.Write(p); err == nil && f.state != nil {
-			f.g.files.wrote(f.state, p[:n])
+	err = f.do("write", func() error {
+		m, err := f.File.Write(p[n:])
+		n += m
+		if err == nil && f.state != nil {
+			f.g.files.wrote(f.state, p)
 		}
 		return err
 	})
 	if err == nil {
 		n = len(p)
+	}
+	if f.list != nil {
+		f.list.written.Add(int64(n))
 	}
 	return n, err
 }
@@ -306,29 +409,37 @@ func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (f *guardFile) Sync() error     { return f.synced(f.File.Sync) }
-func (f *guardFile) SyncData() error { return f.synced(f.File.SyncData) }
-
-func (f *guardFile) synced(sync func() error) error {
+func (f *guardFile) sync(run func() error) error {
+	written := int64(0)
+	if f.list != nil {
+		written = f.list.written.Load()
+	}
 	return f.do("sync", func() error {
 		var made []*fileState
 		if f.folder {
 			made = f.g.files.undurable()
 		}
-		err := sync()
+		err := run()
 		switch {
 		case err != nil:
 			if f.own && !f.log {
 				f.g.syncFailed(err)
 			}
+			return err
 		case f.folder:
 			f.g.files.dirSynced(made)
 		case f.state != nil:
 			f.g.files.synced(f.state)
 		}
-		return err
+		if f.list != nil {
+			f.list.synced.Store(written)
+		}
+		return nil
 	})
 }
+
+func (f *guardFile) Sync() error     { return f.sync(f.File.Sync) }
+func (f *guardFile) SyncData() error { return f.sync(f.File.SyncData) }
 
 func (f *guardFile) SyncTo(n int64) (full bool, err error) {
 	err = f.do("sync", func() (err error) {
@@ -340,14 +451,13 @@ func (f *guardFile) SyncTo(n int64) (full bool, err error) {
 	return full, err
 }
 
+// Preallocate leaves the log to the store's room, which makes it grow by what is
+// written; Pebble would give it the size of its memory, 70 MB, at once.
 func (f *guardFile) Preallocate(off, n int64) error {
-	if f.g.cut.Load() {
+	if f.log || f.g.cut.Load() {
 		return nil
 	}
-	if err := f.File.Preallocate(off, n); !f.log {
-		return err
-	}
-	return nil
+	return f.File.Preallocate(off, n)
 }
 
 func (f *guardFile) Stat() (vfs.FileInfo, error) {

@@ -49,6 +49,7 @@ type Loader struct {
 	key       []byte
 	behind    sync.WaitGroup // what goes on although a context has ended
 	published bool
+	frees     bool // it takes less space than what it replaces: see makeRoom
 	err       error
 	done      bool
 }
@@ -82,7 +83,7 @@ func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error
 	}
 	l := &Loader{s: s, opts: opts}
 	var err error
-	if l.view, err = s.Snapshot(); err != nil {
+	if l.view, err = s.writerView(); err != nil {
 		return nil, firstError(err, l.Abort())
 	}
 	if l.dir, err = s.newLoadDir(); err != nil {
@@ -262,7 +263,7 @@ func (l *Loader) publish(ctx context.Context) error {
 		return err
 	}
 	l.published = true
-	return l.s.ingest(l.sst)
+	return l.s.ingest(l.sst, l.frees)
 }
 
 // await waits for f, but no longer than ctx allows; f goes on, then, until Abort has

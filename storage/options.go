@@ -1,8 +1,6 @@
 package storage
 
 import (
-	"errors"
-
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -59,14 +57,14 @@ func (o *Options) check() error {
 	return nil
 }
 
-// pebbleOptions are those every store is opened with. Nothing is compressed:
+// pebbleOptions are those every generation is opened with, which adds what is its own. Nothing is compressed:
 // vectors don't shrink, and an uncompressed block is read without a copy.
 func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 	po := &pebble.Options{
 		FS:                          s.fs,
+		Logger:                      quiet{},
 		ReadOnly:                    o.ReadOnly,
 		Cache:                       cache,
-		Logger:                      quiet{s},
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                64 << 20,
 		MemTableStopWritesThreshold: 4,
@@ -79,20 +77,6 @@ func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 		BytesPerSync:               1 << 20,
 		FlushDelayDeleteRange:      time.Second, // DROP TABLE gives its space back soon
 		CompactionConcurrencyRange: func() (int, int) { return 1, 2 },
-		EventListener: &pebble.EventListener{
-			BackgroundError: func(err error) {
-				if errors.Is(err, errMergeWaits) {
-					return // why was said before
-				}
-				if pebble.IsCorruptionError(err) {
-					s.fs.mergeFailed()
-				}
-				s.note(plainError(err))
-			},
-			// Reading damage is an error for whoever reads, not for the store.
-			DataCorruption: func(i pebble.DataCorruptionInfo) { s.note(plainError(i.Details)) },
-			FlushEnd:       func(i pebble.FlushInfo) { s.flushed(i.Err) },
-		},
 	}
 	if o.memTable > 0 {
 		po.MemTableSize = o.memTable
@@ -116,9 +100,13 @@ func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 
 // quiet keeps Pebble's log off the host program's output. What Pebble calls
 // fatal makes the store refuse all further writes; readers go on.
-type quiet struct{ s *Store }
+type quiet struct{ g *generation } // nil: it was opened for a look
 
 func (quiet) Infof(string, ...any)  {}
 func (quiet) Errorf(string, ...any) {}
 
-func (q quiet) Fatalf(format string, args ...any) { q.s.failf(format, args...) }
+func (q quiet) Fatalf(format string, args ...any) {
+	if q.g != nil {
+		q.g.fatal(format, args...)
+	}
+}

@@ -21,7 +21,9 @@ func (s *Store) Prompt(model, text string, dim int) []float32 {
 		return nil
 	}
 	defer s.leave()
-	b, err := get(s.db, promptKey(model, text))
+	g := s.enterGeneration()
+	defer g.leave()
+	b, err := get(g.db, promptKey(model, text))
 	if err != nil || dim == 0 || len(b) != 4*dim {
 		return nil
 	}
@@ -64,6 +66,11 @@ func (s *Store) KeepPrompts(model string, texts []string, vectors [][]float32) {
 		}
 		s.prompts = -1 // counted anew
 	}
+	if s.makeRoom(b.Len(), false) != nil {
+		_ = b.Close()
+		return
+	}
+	defer s.room.done()
 	// After an error Pebble may still hold the batch: it is left to the collector.
 	if s.guard("keep a prompt's vector", func() error { return s.db.Apply(b, pebble.NoSync) }) == nil {
 		_ = b.Close()
@@ -105,7 +112,7 @@ func (s *Store) tryLockWriter() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.failure != nil || s.stuck != nil {
+	if s.gen.failure != nil || s.gen.stuck != nil {
 		<-s.writer
 		return false
 	}

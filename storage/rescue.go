@@ -12,7 +12,6 @@ import (
 	"math/bits"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -459,6 +458,7 @@ func (c *collector) finish() error {
 	if err := c.flush(); err != nil {
 		return err
 	}
+	c.s.refresh()
 	return nil
 }
 
@@ -562,16 +562,15 @@ func (c *collector) log(fs vfs.FS, path string) (err error) {
 	}
 }
 
-// logNumber returns the number of a log file.
-func logNumber(name string) (uint64, bool) {
-	text, ok := strings.CutSuffix(name, ".log")
-	n, err := strconv.ParseUint(text, 10, 64)
-	return n, ok && err == nil
-}
-
-// newRecordReader calls Pebble's constructor, the type of whose number has no public name.
-func newRecordReader[N ~uint64](construct func(io.Reader, N) *record.Reader, r io.Reader, number uint64) *record.Reader {
-	return construct(r, N(number))
+// refresh shows views what was written past the transactions.
+func (s *Store) refresh() {
+	g := s.gen
+	snap := g.db.NewSnapshot()
+	s.mu.Lock()
+	old := g.latest
+	g.latest = &picture{snap: snap, refs: 1}
+	s.mu.Unlock()
+	_ = g.release(old)
 }
 
 // ---- The second copy of the catalog ----

@@ -38,9 +38,10 @@ type Store struct {
 	noSync        bool
 	writerTimeout time.Duration
 	inMemory      bool
-	db            *pebble.DB
+	db            *pebble.DB // of the current generation; for whoever has the writer's place
 	opts          *pebble.Options
-	fs            *guardFS
+	cache         *pebble.Cache
+	fs            *guardFS // for all but Pebble, which has one of its generation
 	lock          io.Closer
 	writer        chan struct{} // holds a token while a Tx or Loader is at work
 
@@ -52,19 +53,20 @@ type Store struct {
 	buildRows  uint64        // see defaultBuildRows
 	patience   time.Duration // how long a write may hang after the disk has failed
 
-	mu       sync.Mutex
-	users    int           // views, transactions and calls that need db
-	backups  sync.Mutex    // one at a time
-	behind   int           // of the users, those that only clean up: see cleanUp
-	quiet    chan struct{} // closed when there are none left
-	closing  bool
-	done     chan struct{}
-	failure  error         // why no more writes are accepted
-	noted    error         // last error of a background job
-	stuck    error         // why memory could not be written to files last time
-	broken   chan struct{} // closed when writes have failed, or got stuck for the first time
-	isBroken bool
-	catalog  *catalog
+	mu      sync.Mutex
+	users   int           // views, transactions and calls that need the database
+	backups sync.Mutex    // one at a time
+	behind  int           // of the users, those that only clean up: see cleanUp
+	quiet   chan struct{} // closed when there are none left
+	closing bool
+	done    chan struct{}
+	noted   error // last error of a background job
+	catalog *catalog
+	gen     *generation // the database as it is open now
+	retired int         // generations that views still read
+	later   []string    // files to be removed when there are none
+
+	room *room
 
 	schemas struct {
 		sync.Mutex
@@ -92,8 +94,8 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, broken: make(chan struct{}), done: make(chan struct{})}
-	g := &guardFS{FS: o.FS, fail: s.fail, home: s.home}
+	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, done: make(chan struct{})}
+	g := &guardFS{FS: o.FS, home: s.home, failStore: s.fail}
 	if o.InMemory {
 		if s.readOnly {
 			return nil, errors.New("a store in memory can't be read-only: it would be empty")
@@ -105,6 +107,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 	}
 	g.dir = g.PathDir(g.PathJoin(s.dir, "x")) // as Pebble will write it
 	s.fs = g
+	s.room = &room{s: s, fs: g.FS, name: g.PathJoin(s.dir, reserveName), off: o.InMemory || s.readOnly, least: reserveLeast}
 	if err := s.open(ctx, &o); err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.dir, err)
 	}
@@ -159,10 +162,14 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	if size == 0 {
 		size = defaultCacheSize()
 	}
-	cache := pebble.NewCache(size)
-	defer cache.Unref()
-	s.fs.growth = growCache(cache, size, cmp.Or(o.cacheStart, cacheStart))
-	s.opts = s.pebbleOptions(o, cache)
+	s.cache = pebble.NewCache(size)
+	defer func() {
+		if err != nil {
+			s.cache.Unref()
+		}
+	}()
+	s.fs.growth = growCache(s.cache, size, cmp.Or(o.cacheStart, cacheStart))
+	s.opts = s.pebbleOptions(o, s.cache)
 	s.opts.ReadOnly = s.readOnly
 	if !isNew && !s.readOnly {
 		if err := s.previewCommits(ctx, files); err != nil {
@@ -177,11 +184,41 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.db, err = openPebble(s.dir, s.opts); err != nil {
+	if err := s.openDatabase(isNew, o.AsFound); err != nil {
 		return err
 	}
-	if err := s.failed(); err != nil {
+	if s.writes() {
+		s.removeLeftovers()
+		s.room.opened()
+		if _, err := s.fs.Stat(s.fs.PathJoin(s.dir, schemasName)); err != nil && !s.inMemory { // of an older version
+			if c, err := s.loadCatalog(s.db); err == nil && c.generation > 0 {
+				s.keepSchemas(c)
+			}
+			s.catalog = nil
+		}
+	}
+	return nil
+}
+
+// openDatabase begins the first generation. On a full disk it is one for reading only,
+// as long as there is something to read; the first write after there is space again
+// begins one for writing.
+func (s *Store) openDatabase(isNew, asFound bool) error {
+	var full error
+	if !s.readOnly && !isNew {
+		full = s.roomToOpen()
+	}
+	g, err := s.beginGeneration(s.readOnly || isFull(full))
+	if err != nil && !s.readOnly && !isNew && full == nil && isFull(err) {
+		full = err
+		g, err = s.beginGeneration(true)
+	}
+	if err != nil {
 		return err
+	}
+	s.gen, s.db = g, g.db
+	if full != nil {
+		g.fail(full)
 	}
 	if s.fs.files != nil {
 		err = s.fs.files.start()
@@ -189,20 +226,14 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	if err == nil {
 		err = s.checkFormat()
 	}
-	if err == nil && !o.AsFound {
+	if err == nil && !asFound {
 		err = s.openCommits()
 	}
 	if err != nil {
 		return errors.Join(err, s.db.Close())
 	}
-	if !s.readOnly {
-		s.removeLeftovers()
-		if _, err := s.fs.Stat(s.fs.PathJoin(s.dir, schemasName)); errors.Is(err, os.ErrNotExist) && !s.inMemory {
-			if c, err := s.loadCatalog(s.db); err == nil { // a store from before there was a second copy
-				s.keepSchemas(c)
-			}
-		}
-	}
+	s.gen = nil
+	s.current(g, s.commits.made)
 	return nil
 }
 
@@ -275,6 +306,9 @@ func (s *Store) verifyUnlisted() error {
 	return nil
 }
 
+// writes reports whether the current generation can write.
+func (s *Store) writes() bool { return !s.readOnly && !s.gen.readOnly }
+
 // lockDir locks the folder, against every other user or, to read, against writers.
 // create says that the lock file may be made.
 func (s *Store) lockDir(create bool) (io.Closer, error) {
@@ -306,6 +340,8 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	switch {
 	case err == nil:
 		return db, nil
+	case isFull(err):
+		return nil, fullError(err)
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
 		return nil, fmt.Errorf("%w: it was never filled", ErrNotStore)
 	case errors.Is(err, pebble.ErrDBNotPristine):
@@ -449,7 +485,7 @@ func (s *Store) checkFormat() error {
 		return err
 	}
 	if b == nil {
-		if s.readOnly {
+		if !s.writes() {
 			return fmt.Errorf("%w: it was never filled", ErrNotStore)
 		}
 		it, err := s.db.NewIter(nil)
@@ -468,7 +504,10 @@ func (s *Store) checkFormat() error {
 			b.Set(key.Format, binary.BigEndian.AppendUint32(nil, Format), nil),
 			b.Set(key.Commits, make([]byte, 8), nil),
 		)
-		return firstError(err, s.db.Apply(b, pebble.Sync))
+		if err != nil {
+			return err
+		}
+		return s.guard("new store", func() error { return s.db.Apply(b, pebble.Sync) })
 	}
 	if len(b) != 4 {
 		return corrupt("", "", "format version", fmt.Errorf("%d bytes", len(b)))
@@ -569,6 +608,7 @@ func (s *Store) cleanUp(f func()) {
 // release closes the database and gives the folder up.
 func (s *Store) release() error {
 	defer close(s.done)
+	g := s.gen
 	closed := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -581,34 +621,42 @@ func (s *Store) release() error {
 		if !s.readOnly {
 			err = s.home()
 		}
-		if !s.readOnly && s.failed() == nil {
-			err = s.db.Flush() // nothing to replay at the next Open
-			flushed = err == nil && s.failed() == nil
+		if !s.readOnly && g.failed() == nil {
+			err = g.db.Flush() // nothing to replay at the next Open
+			flushed = err == nil && g.failed() == nil
 		}
-		err = errors.Join(err, s.db.Close())
-		flushed = flushed && s.failed() == nil
+		if g.failed() != nil {
+			g.settle()
+		}
+		err = errors.Join(err, g.latest.snap.Close(), g.db.Close())
+		flushed = flushed && g.failed() == nil
+		s.room.closed(flushed)
 		if s.fs.files != nil {
 			err = errors.Join(err, s.fs.files.close(flushed))
 		}
-		closed <- errors.Join(err, s.commits.close(flushed))
+		err = errors.Join(err, s.commits.close(flushed))
+		s.cache.Unref()
+		closed <- err
 	}()
 	var err error
 	select {
 	case err = <-closed:
-	case <-s.broken:
+	case <-g.broken:
 		// After a failed write Pebble may hold its locks for ever, and a full disk
 		// keeps it from finishing. Whatever it still tries is cut off from the folder.
-		wait := s.patience
-		if s.failed() != nil {
+		wait := g.wait()
+		if g.failed() != nil {
 			wait = min(wait, time.Second)
 		}
 		select {
 		case err = <-closed:
-			err = errors.Join(s.failed(), err)
+			err = errors.Join(g.failed(), err)
 		case <-time.After(wait):
-			err = s.trouble()
+			err = g.trouble()
 		}
 	}
+	g.fs.cut.Store(true)
+	g.fs.gone.Store(true)
 	s.fs.cutOff()
 	s.fs.gone.Store(true)
 	return errors.Join(err, s.lock.Close())
@@ -619,51 +667,6 @@ func (s *Store) ReadOnly() bool { return s.readOnly }
 
 // Dir returns the store's folder.
 func (s *Store) Dir() string { return s.dir }
-
-// failf makes the store refuse further writes, and stops those of Pebble: what it
-// calls fatal it expects not to survive.
-func (s *Store) failf(format string, args ...any) {
-	s.fail(fmt.Errorf(format, args...))
-	s.fs.cutOff()
-	s.fs.pause()
-}
-
-func (s *Store) fail(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.failure == nil {
-		s.failure = fmt.Errorf("%w: %w", ErrFailed, err)
-	}
-	s.breakLocked()
-}
-
-// breakLocked wakes writes that wait for Pebble.
-func (s *Store) breakLocked() {
-	if !s.isBroken {
-		s.isBroken = true
-		close(s.broken)
-	}
-}
-
-func (s *Store) failed() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.failure
-}
-
-// flushed notes the outcome of writing memory to files. While that fails no new
-// writes are accepted: they would pile up in memory, and then wait for ever.
-func (s *Store) flushed(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil && err.Error() == "pebble: empty table" {
-		err = nil // nothing to write is no failure
-	}
-	s.stuck = err
-	if err != nil {
-		s.breakLocked()
-	}
-}
 
 func (s *Store) note(err error) {
 	s.mu.Lock()
@@ -692,13 +695,7 @@ func (s *Store) lockWriter(ctx context.Context) error {
 	case <-late:
 		return fmt.Errorf("%w, since %v and more", ErrBusy, s.writerTimeout)
 	}
-	home := s.home()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := firstError(s.failure, home)
-	if err == nil && s.stuck != nil {
-		err = fmt.Errorf("writes wait until this is mended: %w", s.stuck)
-	}
+	err := firstError(s.home(), s.writable())
 	if err != nil {
 		<-s.writer
 	}
@@ -717,71 +714,49 @@ func (s *Store) home() error {
 	}
 	lost, err := h.held()
 	if lost {
-		s.fail(err)
+		s.mu.Lock()
+		g := s.gen
+		s.mu.Unlock()
+		if g != nil {
+			g.fail(err)
+		}
 		s.fs.cutOff()
 	}
 	return err
 }
 
-// guard runs a write of Pebble's. It panics on some disk errors, and waits for ever
-// when its memory can't be written to files: then guard gives up, and leaves it
-// behind. When a write fails the store refuses further writes.
-func (s *Store) guard(what string, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		var err error
-		defer func() {
-			if r := recover(); r != nil {
-				e, ok := r.(error)
-				if !ok {
-					e = fmt.Errorf("%v", r)
-				}
-				err = e
-			}
-			done <- err
-		}()
-		err = f()
-	}()
-	var err error
-	select {
-	case err = <-done:
-	case <-s.broken:
-		select {
-		case err = <-done:
-		case <-time.After(s.patience):
-			err = fmt.Errorf("%s: %w", what, s.trouble())
-			s.fail(err)
-			return err
-		}
+// fail makes the current generation refuse further writes.
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	g := s.gen
+	s.mu.Unlock()
+	if g != nil {
+		g.fail(err)
 	}
-	if errors.Is(err, pebble.ErrCorruption) && s.failed() == nil {
-		return corrupt("", "", what, err) // nothing was written: what it touches can't be read
+}
+
+// writable reports why nothing can be written, if so. After a full disk it begins anew.
+func (s *Store) writable() error {
+	s.mu.Lock()
+	err, full := s.gen.failure, s.gen.full
+	s.mu.Unlock()
+	if err != nil && full {
+		return s.renew()
 	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", what, err)
-		s.fail(err)
-		return err
-	}
-	return s.failed()
+	return err
 }
 
 // listed waits until the log that holds a commit is on the list of files. It hardly
 // ever has to: once after opening, and whenever a log is full.
-func (s *Store) listed() error {
+func (g *generation) listed() error {
+	s := g.s
 	if s.fs.files == nil {
 		return nil
 	}
 	if err := s.fs.files.settle(); err != nil {
-		s.fail(err)
+		g.fail(err)
 	}
-	return s.failed()
-}
-
-// trouble returns why writes fail or don't go on.
-func (s *Store) trouble() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return firstError(s.failure, s.stuck, ErrFailed)
+	return g.failed()
 }
 
 // StoreStats are figures about a store.
@@ -799,7 +774,9 @@ func (s *Store) Stats() StoreStats {
 		return StoreStats{}
 	}
 	defer s.leave()
-	m := s.db.Metrics()
+	g := s.enterGeneration()
+	defer g.leave()
+	m := g.db.Metrics()
 	st := StoreStats{
 		DiskBytes:  m.DiskSpaceUsage(),
 		CacheBytes: m.BlockCache.Size,

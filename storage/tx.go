@@ -27,6 +27,9 @@ type Tx struct {
 	single         bool   // see OneStatement
 	built          *build // nil, or all that the transaction has written
 	done           bool
+	gen            *generation
+	freeing        int  // more than 0 while something is deleted
+	grows          bool // it has written something else than what deleting takes
 }
 
 // Begin starts the one read-write transaction, waiting until the one before has
@@ -39,7 +42,7 @@ func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 		s.leave()
 		return nil, err
 	}
-	tx := &Tx{batch: s.db.NewIndexedBatch()}
+	tx := &Tx{batch: s.db.NewIndexedBatch(), gen: s.enterGeneration()}
 	tx.View = &View{store: s, reader: tx.batch, mu: new(sync.Mutex), close: func() error { return nil }}
 	var err error
 	if tx.catalog, err = s.loadCatalog(s.db); err != nil {
@@ -71,46 +74,58 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	tx.closed.Store(true)
 	s := tx.store
 	defer s.leave()
+	g := tx.gen
+	defer g.leave()
 	if tx.built != nil {
-		err := s.ingest(tx.built.sst)
+		err := s.ingest(tx.built.sst, false)
 		tx.built.abort()
 		s.unlockWriter()
 		return firstError(err, tx.batch.Close())
 	}
 	if tx.batch.Empty() {
 		s.unlockWriter()
-		return tx.batch.Close()
+		return firstError(tx.batch.Close(), g.failed())
 	}
 	c := &s.commits
-	if err := tx.batch.Set(key.Commits, c.countedCommit(), nil); err != nil {
+	err := tx.batch.Set(key.Commits, c.countedCommit(), nil)
+	if err == nil {
+		err = s.makeRoom(tx.batch.Len(), !tx.grows)
+	}
+	if err != nil {
 		s.unlockWriter()
-		return err
+		return firstError(err, tx.batch.Close())
 	}
 	// The next writer may start as soon as the batch has its place in the log; many
 	// that wait for the disk share one sync.
-	err := s.guard("commit", func() error {
+	err = g.guard("commit", func() error {
 		if s.noSync {
-			return s.db.Apply(tx.batch, pebble.NoSync)
+			return g.db.Apply(tx.batch, pebble.NoSync)
 		}
-		return s.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
+		return g.db.ApplyNoSyncWait(tx.batch, pebble.Sync)
 	})
-	if err == nil {
-		c.made++
-	}
-	number := c.made
-	s.unlockWriter()
+	s.room.done()
 	if err != nil {
+		s.unlockWriter()
 		return err // the batch is left to the collector: Pebble may still hold it
 	}
+	c.made++
+	number := c.made
+	snap := g.db.NewSnapshot() // of what views see when the commit is on the disk
+	s.unlockWriter()
 	if !s.noSync {
-		if err := s.guard("commit", tx.batch.SyncWait); err != nil {
-			return err
+		if err := g.try(tx.batch.SyncWait); err != nil {
+			g.fail(err)
 		}
-		if err := s.listed(); err != nil {
-			return err
+		if err := g.listed(); err != nil {
+			g.settle()
+			return errors.Join(err, snap.Close())
 		}
-		s.acknowledged(number)
 	}
+	if err := g.acknowledge(number, snap, 0); err != nil {
+		g.settle()
+		return fmt.Errorf("commit: %w", err)
+	}
+	s.acknowledged(number)
 	if tx.catalog.generation != tx.baseGeneration {
 		s.keepSchemas(tx.catalog)
 	}
@@ -126,8 +141,10 @@ func (tx *Tx) Rollback() error {
 	tx.closed.Store(true)
 	tx.dropBuild()
 	tx.store.unlockWriter()
+	err := tx.batch.Close()
+	tx.gen.leave()
 	tx.store.leave()
-	return tx.batch.Close()
+	return err
 }
 
 func (tx *Tx) dropBuild() {
@@ -187,6 +204,7 @@ func (tx *Tx) set(k, v []byte) error {
 	if tx.batch.Len()+len(k)+len(v) > maxTransaction {
 		return tooLarge()
 	}
+	tx.grows = tx.grows || tx.freeing == 0
 	return tx.batch.Set(k, v, nil)
 }
 
@@ -201,6 +219,13 @@ func (tx *Tx) deleteRange(from, to []byte) error { return tx.batch.DeleteRange(f
 
 func tooLarge() error {
 	return fmt.Errorf("%w: its changes take more than %d MiB of memory; use COPY, or several transactions", ErrTooLarge, maxTransaction>>20)
+}
+
+// frees notes that what is written until the function it returns is called serves to
+// delete: that is possible on a full disk.
+func (tx *Tx) frees() (done func()) {
+	tx.freeing++
+	return func() { tx.freeing-- }
 }
 
 // deletePrefix deletes all keys that start with prefix.

@@ -39,13 +39,15 @@ func (s *Store) reclaim(ctx context.Context, ids []uint32) {
 		return
 	}
 	defer s.leave()
-	merging, stop := s.fs.untilMergeWaits(ctx)
+	g := s.enterGeneration()
+	defer g.leave()
+	merging, stop := g.fs.untilMergeWaits(ctx)
 	defer stop()
-	err := s.guardQuietly(ctx, func() error { return s.db.Flush() })
+	err := g.tryQuietly(func() error { return g.db.Flush() })
 	for _, id := range ids {
 		k := key.Table(nil, id)
 		if err == nil && merging.Err() == nil {
-			err = s.guardQuietly(ctx, func() error { return s.db.Compact(merging, k, key.End(k), false) })
+			err = g.tryQuietly(func() error { return g.db.Compact(merging, k, key.End(k), false) })
 		}
 	}
 	if err != nil && merging.Err() == nil {
@@ -53,7 +55,7 @@ func (s *Store) reclaim(ctx context.Context, ids []uint32) {
 	}
 	// Pebble deletes files that nobody reads any more in the background.
 	for range reclaimPolls {
-		m := s.db.Metrics()
+		m := g.db.Metrics()
 		if err != nil || m.Table.ObsoleteSize+m.Table.ZombieSize == 0 {
 			return
 		}
@@ -69,38 +71,31 @@ func (s *Store) reclaim(ctx context.Context, ids []uint32) {
 // view still reads stay longer.
 const reclaimPolls = 100
 
-// guardQuietly runs work of Pebble's that may be left undone, and leaves it behind when
-// the disk fails, where it may wait for ever.
-func (s *Store) guardQuietly(ctx context.Context, f func() error) error {
+// tryQuietly runs work of Pebble's that may be left undone: it waits for ever where the
+// disk fails.
+func (g *generation) tryQuietly(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
+		var err error
 		defer func() {
 			if r := recover(); r != nil {
-				done <- fmt.Errorf("reclaiming space: %v", r)
+				err = fmt.Errorf("reclaiming space: %v", r)
 			}
+			done <- err
 		}()
-		done <- f()
+		err = f()
 	}()
-	before := s.background()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-			if err := firstError(s.failed(), s.background()); err != nil && err != before {
-				return err
-			}
-		}
+	select {
+	case err := <-done:
+		return err
+	case <-g.broken:
 	}
-}
-
-// background returns the last error of background work.
-func (s *Store) background() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return firstError(s.stuck, s.noted)
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(g.wait()):
+		return g.trouble()
+	}
 }
 
 func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (res VacuumResult, ids []uint32, err error) {
@@ -128,6 +123,9 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 	c.generation++
 	l.d = d
 	l.inherit = t
+	l.frees = true
+	s.fs.spareRoom.Store(s.room)
+	defer s.fs.spareRoom.Store(nil)
 	l.start()
 	all := make([]int, len(d.Columns))
 	for i := range all {

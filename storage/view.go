@@ -44,12 +44,33 @@ func (s *Store) Snapshot() (*View, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
 	}
-	snap := s.db.NewSnapshot()
-	v := &View{store: s, reader: snap, close: func() error {
-		err := snap.Close()
+	g, p := s.enterLatest()
+	return s.newView(p.snap, func() error {
+		err := g.release(p)
+		g.leave()
 		s.leave()
 		return err
-	}}
+	})
+}
+
+// writerView is a view of everything that is in the database, also of commits that
+// still wait for the disk. The caller has the writer's place.
+func (s *Store) writerView() (*View, error) {
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	g := s.enterGeneration()
+	snap := g.db.NewSnapshot()
+	return s.newView(snap, func() error {
+		err := snap.Close()
+		g.leave()
+		s.leave()
+		return err
+	})
+}
+
+func (s *Store) newView(snap *pebble.Snapshot, close func() error) (*View, error) {
+	v := &View{store: s, reader: snap, close: close}
 	var err error
 	if v.catalog, err = s.loadCatalog(snap); err != nil {
 		v.Close()
