@@ -27,9 +27,11 @@ const reserveName = "RESERVE"
 
 const (
 	reserveLeast = 384 << 10 // for opening a store, and some deleting
-	reserveMost  = 16 << 20  // of a large store, for more deleting
 	logStep      = 64 << 10  // by which a log grows, at least
 	logStepMost  = 16 << 20
+
+	openingTakes = 64 << 10 // a log, the options and some list of files
+	entryTakes   = 256      // each table file on that list
 )
 
 // room sets space on the disk aside, ahead of the writes that need it: a commit that
@@ -98,6 +100,10 @@ func (r *room) make(n int64, frees bool) error {
 	}
 	r.commit = n
 	r.dropOld(oldLogs)
+	// First the reserve, or logs for commits that are refused would take its place.
+	if err := r.fill(n); err != nil && !frees {
+		return err
+	}
 	l := r.logs[len(r.logs)-1]
 	if short := l.promised + n - l.space; short > 0 {
 		step := min(max(l.promised/2, logStep), logStepMost)
@@ -109,9 +115,6 @@ func (r *room) make(n int64, frees bool) error {
 		if err != nil {
 			return err
 		}
-	}
-	if err := r.fill(n); err != nil && !frees {
-		return err
 	}
 	l.promised += n
 	return nil
@@ -172,7 +175,11 @@ func (r *room) fill(n int64) error {
 	if r.size > 0 {
 		step = min(max(want/2, 256<<10), logStepMost)
 	}
-	return r.extend(r.file, &r.size, short+step, short)
+	err := r.extend(r.file, &r.size, short+step, short)
+	for n := short / 2; isFull(err) && n >= 4096 && !r.off; n /= 2 {
+		_ = r.extend(r.file, &r.size, n, n) // a part may be enough for opening and deleting
+	}
+	return err
 }
 
 // giveBack gives the reserve back, and reports whether there was one.
@@ -229,6 +236,9 @@ func (r *room) flushEnds(err error) {
 			r.old = append(r.old, l.name)
 		}
 		r.logs = r.logs[n:]
+		if n > 0 && r.file == nil && !r.off {
+			_ = r.fill(0) // it was given back for this
+		}
 	}
 	r.flushing = 0
 	r.mu.Unlock()
@@ -275,24 +285,31 @@ func (r *room) opened() {
 	_ = r.fill(0)
 }
 
-// closed leaves the reserve that the next opening may need.
-func (r *room) closed(flushed bool) {
+// closing removes what logs are left when all is in table files.
+func (r *room) closing() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if flushed && !r.off {
-		for i, l := range r.logs {
-			if i < len(r.logs)-1 {
-				r.old = append(r.old, l.name)
-			}
+	for i, l := range r.logs {
+		if i < len(r.logs)-1 {
+			r.old = append(r.old, l.name)
 		}
-		r.dropOld(0)
-		r.logs = nil
-		if !r.off && r.size > r.target()+256<<10 {
-			r.giveBackLocked()
+	}
+	r.dropOld(0)
+	r.logs = nil
+}
+
+// closed leaves the reserve that the next opening may need. By then the files are gone
+// that nobody needs. write is false when the folder may belong to somebody else.
+func (r *room) closed(write bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if write && !r.off {
+		if r.file != nil && r.size > r.target()+256<<10 {
+			_ = r.file.Close()
+			_ = r.fs.Remove(r.name)
+			r.file, r.size = nil, 0
 		}
-		if !r.off {
-			_ = r.fill(0)
-		}
+		_ = r.fill(0)
 	}
 	if r.file != nil {
 		_ = r.file.Close()
@@ -308,20 +325,25 @@ func (s *Store) roomToOpen() error {
 	if s.inMemory {
 		return nil
 	}
-	need, there := uint64(128<<10), false
+	need, there := uint64(openingTakes), false
 	names, err := s.fs.List(s.dir)
 	if err != nil {
 		return err
 	}
+	logs := uint64(0)
 	for _, n := range names {
 		there = there || n == reserveName
+		if strings.HasSuffix(n, ".sst") {
+			need += entryTakes
+		}
 		if strings.HasSuffix(n, ".log") {
 			if fi, err := s.fs.Stat(s.fs.PathJoin(s.dir, n)); err == nil {
-				need += uint64(fi.Size())
+				logs += uint64(fi.Size())
 			}
 		}
 	}
-	s.room.asClosed = there && need < 192<<10
+	need += logs
+	s.room.asClosed = there && logs < 64<<10
 	enough := func() bool {
 		u, err := s.fs.GetDiskUsage(s.dir)
 		return err != nil || u.AvailBytes >= need // not every file system tells
@@ -374,7 +396,10 @@ func (g *guardFS) trim(acked, kept uint64) error {
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
-		if err == nil && !whole {
+		switch {
+		case err == nil && whole:
+			errs = append(errs, freeBehind(g.FS, name, at))
+		case err == nil:
 			last, end = name, at
 		}
 		errs = append(errs, err)
@@ -451,10 +476,8 @@ func cutFile(fs vfs.FS, name string, at int64) error {
 	if err != nil || fi.Size() <= at {
 		return err
 	}
-	if fs == vfs.Default {
-		if err := os.Truncate(name, at); err != nil {
-			return err
-		}
+	if err := freeBehind(fs, name, at); err != nil {
+		return err
 	}
 	f, err := fs.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -469,4 +492,16 @@ func cutFile(fs vfs.FS, name string, at int64) error {
 		}
 	}
 	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// freeBehind gives back the space that a file has behind at, also where it has no
+// contents yet, if the file system can.
+func freeBehind(fs vfs.FS, name string, at int64) error {
+	if fs == vfs.Default {
+		return os.Truncate(name, at)
+	}
+	if t, ok := fs.(interface{ Truncate(string, int64) error }); ok {
+		return t.Truncate(name, at)
+	}
+	return nil
 }

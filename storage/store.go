@@ -630,11 +630,15 @@ func (s *Store) release() error {
 		}
 		err = errors.Join(err, g.latest.snap.Close(), g.db.Close())
 		flushed = flushed && g.failed() == nil
-		s.room.closed(flushed)
+		if flushed {
+			s.room.closing()
+		}
 		if s.fs.files != nil {
 			err = errors.Join(err, s.fs.files.close(flushed))
 		}
 		err = errors.Join(err, s.commits.close(flushed))
+		failed := g.failed()
+		s.room.closed(!s.fs.gone.Load() && (failed == nil || isFull(failed)))
 		s.cache.Unref()
 		closed <- err
 	}()
