@@ -119,6 +119,13 @@ func (r *rescuer) asFound(names []string) (*Store, error) {
 	fs := newScratchFS(r.base)
 	if l, _, _, err := readLists(r.base, r.from); err == nil && l != nil {
 		for name, e := range l.files {
+			if strings.HasPrefix(name, "MANIFEST-") {
+				// Pebble takes one that was cut off for a shorter one.
+				if err := e.verify(r.base, r.from, name, true); err != nil {
+					return nil, err
+				}
+				continue
+			}
 			if e.kind != kindWhole && e.kind != kindTail || !strings.HasSuffix(name, ".sst") {
 				continue
 			}
