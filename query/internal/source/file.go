@@ -73,6 +73,13 @@ func (in *input) Close() error {
 	return in.f.Close()
 }
 
+// ReadAt counts what is read, for Progress.
+func (in *input) ReadAt(p []byte, off int64) (int, error) {
+	n, err := in.f.ReadAt(p, off)
+	in.done.Add(int64(n))
+	return n, err
+}
+
 // rewind goes back to the start of the file.
 func (in *input) rewind() error {
 	_, err := in.f.Seek(0, io.SeekStart)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -49,8 +50,10 @@ func fuzz(f *testing.F, format string, o Options) {
 		}
 		defer r.Close()
 		rows := int64(0)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second) // some bytes may stand for very many rows
+		defer cancel()
 		for {
-			b, err := r.Next(context.Background())
+			b, err := r.Next(ctx)
 			if err != nil {
 				return
 			}
@@ -82,12 +85,11 @@ func fuzz(f *testing.F, format string, o Options) {
 	})
 }
 
-func FuzzNPY(f *testing.F)     { fuzz(f, "npy", Options{}) }
-func FuzzCSV(f *testing.F)     { fuzz(f, "csv", Options{Infer: true}) }
-func FuzzTSV(f *testing.F)     { fuzz(f, "tsv", Options{}) }
-func FuzzJSONL(f *testing.F)   { fuzz(f, "jsonl", Options{}) }
-func FuzzFvecs(f *testing.F)   { fuzz(f, "fvecs", Options{}) }
-func FuzzParquet(f *testing.F) { fuzz(f, "parquet", Options{}) }
+func FuzzNPY(f *testing.F)   { fuzz(f, "npy", Options{}) }
+func FuzzCSV(f *testing.F)   { fuzz(f, "csv", Options{Infer: true}) }
+func FuzzTSV(f *testing.F)   { fuzz(f, "tsv", Options{}) }
+func FuzzJSONL(f *testing.F) { fuzz(f, "jsonl", Options{}) }
+func FuzzFvecs(f *testing.F) { fuzz(f, "fvecs", Options{}) }
 
 // Any csv that can be read is the same after being written and read again.
 func FuzzCSVRoundTrip(f *testing.F) {

@@ -341,3 +341,95 @@ func TestTextsAsPeopleHaveThem(t *testing.T) {
 		}
 	}
 }
+
+// What Arrow wrote of every type, in every encoding and compression, with and without
+// NULLs, pages of a few values and lists over several pages, is what it was given.
+func TestParquetOfArrow(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(outside, "arrow.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string][]any
+	if err := json.Unmarshal(b, &want); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(outside, "arrow_*.parquet"))
+	if len(files) != 8 || len(want) < 120 {
+		t.Fatalf("%d files, %d columns", len(files), len(want))
+	}
+	same := func(v value.Value, w any) bool {
+		switch w := w.(type) {
+		case nil:
+			return v.IsNull()
+		case bool:
+			return v.Kind() == value.Boolean && v.Bool() == w
+		case float64:
+			if v.Kind() == value.Integer {
+				return float64(v.Int()) == w
+			}
+			return v.Kind() == value.Real && (v.Float() == w || float32(v.Float()) == float32(w))
+		case string:
+			return v.String() == w
+		case []any:
+			if v.Kind() == value.JSON {
+				b, err := json.Marshal(w)
+				return err == nil && v.Str() == string(b)
+			}
+			for i, x := range v.Vec() {
+				if x != float32(w[i].(float64)) {
+					return false
+				}
+			}
+			return v.Kind() == value.Vector && len(w) == len(v.Vec())
+		}
+		return false
+	}
+	for _, file := range files {
+		names, rows := read(t, file, Options{})
+		if len(names) != len(want) {
+			t.Errorf("%s: %d columns of %d", file, len(names), len(want))
+		}
+		for k, name := range names {
+			if len(rows) != len(want[name]) {
+				t.Fatalf("%s: %d rows of %d", file, len(rows), len(want[name]))
+			}
+			for i, w := range want[name] {
+				if v := rows[i][k]; !same(v, w) {
+					t.Errorf("%s, %s, row %d: %v %q, Arrow wrote %v", filepath.Base(file), name, i+1, v.Kind(), v, w)
+					break
+				}
+			}
+		}
+	}
+}
+
+func FuzzParquet(f *testing.F) { fuzz(f, "parquet", Options{}) }
+
+// The rest of the file format is as strict as its readers: the bytes of every page count.
+func FuzzParquetPages(f *testing.F) {
+	files, _ := filepath.Glob(filepath.Join(outside, "*.parquet"))
+	var whole [][]byte
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		whole = append(whole, b)
+	}
+	f.Add(uint8(0), uint32(100), []byte{255})
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, which uint8, at uint32, bytes []byte) {
+		b := slices.Clone(whole[int(which)%len(whole)])
+		copy(b[int(at)%len(b):], bytes)
+		path := filepath.Join(dir, "x.parquet")
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(path, "", Options{})
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		readAll(r)
+	})
+}

@@ -3,6 +3,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -44,17 +44,20 @@ type parquetColumn struct {
 	nested *nested
 }
 
-// convert turns a value of the file into one of a column.
-type convert = func(parquet.Value) (value.Value, error)
+// convert turns the i-th of some values of the file into one of a column.
+type convert = func(v *values, i int) (value.Value, error)
 
 // parquetLeaf is a leaf of the file's schema.
 type parquetLeaf struct {
-	index   int // of the leaf
-	maxDef  int // definition level of a value that is there
-	list    bool
-	listDef int // of a list: level from which on there is one
-	itemDef int // and from which on it has an element
-	convert convert
+	index    int // of the leaf
+	physical format.Type
+	length   int // of FIXED_LEN_BYTE_ARRAY
+	maxRep   int
+	maxDef   int // definition level of a value that is there
+	list     bool
+	listDef  int // of a list: level from which on there is one
+	itemDef  int // and from which on it has an element
+	convert  convert
 }
 
 // rowScan reads a column row by row.
@@ -82,9 +85,6 @@ func openParquet(path string, _ Options) (r Reader, err error) {
 		return nil, fmt.Errorf("%s: not a parquet file, or a damaged one: %w", path, err)
 	}
 	p := &parquetReader{input: in, file: f, rows: f.NumRows()}
-	if err := firstError(mendLZ4(f.Root()), p.checkPages()); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
 	if err := p.schema(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -105,74 +105,6 @@ func corrupt(path string, err *error) {
 	}
 }
 
-// ReadAt counts what is read, for Progress.
-func (in *input) ReadAt(p []byte, off int64) (int, error) {
-	n, err := in.f.ReadAt(p, off)
-	in.done.Add(int64(n))
-	return n, err
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxPage bounds a page, which is read and decompressed as a whole.
-const maxPage = 256 << 20
-
-// checkPages refuses files with pages that would take too much memory. Pages are looked
-// at only in column chunks that are larger than one may be.
-func (r *parquetReader) checkPages() error {
-	for g, group := range r.file.Metadata().RowGroups {
-		for _, c := range group.Columns {
-			m := &c.MetaData
-			if m.TotalUncompressedSize <= maxPage {
-				continue
-			}
-			at := m.DataPageOffset
-			if d := m.DictionaryPageOffset; d > 0 && d < at {
-				at = d
-			}
-			end := at + m.TotalCompressedSize
-			for at < end {
-				var h format.PageHeader
-				head := &headerReader{r: io.NewSectionReader(r.input.f, at, min(end-at, 1<<20))}
-				if err := thrift.NewDecoder(new(thrift.CompactProtocol).NewReader(head)).Decode(&h); err != nil {
-					return fmt.Errorf("row group %d, column %s: a page's header can't be read: %w", g+1, strings.Join(m.PathInSchema, "."), err)
-				}
-				if size := max(h.UncompressedPageSize, h.CompressedPageSize); size > maxPage || h.CompressedPageSize < 0 {
-					return fmt.Errorf("row group %d, column %s: a page of %d MiB; pages are read as a whole, so at most %d MiB are taken; write the file with smaller pages or row groups",
-						g+1, strings.Join(m.PathInSchema, "."), size>>20, maxPage>>20)
-				}
-				at += head.n + int64(h.CompressedPageSize)
-			}
-		}
-	}
-	return nil
-}
-
-// headerReader counts the bytes of a header, which are read one by one.
-type headerReader struct {
-	r io.Reader
-	n int64
-}
-
-func (h *headerReader) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	h.n += int64(n)
-	return n, err
-}
-
-func (h *headerReader) ReadByte() (byte, error) {
-	var b [1]byte
-	_, err := io.ReadFull(h, b[:])
-	return b[0], err
-}
-
 // schema finds the columns.
 func (r *parquetReader) schema() error {
 	for _, top := range r.file.Root().Columns() {
@@ -186,6 +118,9 @@ func (r *parquetReader) schema() error {
 // columnsOf finds the columns that a node makes.
 func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 	kind, conv := value.Null, convert(nil)
+	if node.MaxDefinitionLevel() > 255 {
+		return errors.New("it is nested too deeply")
+	}
 	item, list := node, false // the elements of a list, and the node that repeats
 	repeated := node
 	switch inner := listOf(node); {
@@ -205,10 +140,11 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 	case item.Leaf() && conv == nil:
 		return fmt.Errorf("its type %v is not known", item.Type())
 	case item.Leaf() && !list && flat:
-		r.add(name, value.Type{Kind: kind}, parquetColumn{leaf: parquetLeaf{index: item.Index(), maxDef: item.MaxDefinitionLevel(), convert: conv}})
+		r.add(name, value.Type{Kind: kind}, parquetColumn{leaf: r.leaf(item, conv)})
 		return nil
 	case item.Leaf() && list && flat && (kind == value.Real || kind == value.Integer):
-		l := parquetLeaf{index: item.Index(), maxDef: item.MaxDefinitionLevel(), list: true, itemDef: repeated.MaxDefinitionLevel(), convert: conv}
+		l := r.leaf(item, conv)
+		l.list, l.itemDef = true, repeated.MaxDefinitionLevel()
 		l.listDef = l.itemDef - 1
 		dim, even, err := r.dimensions(l)
 		if err != nil {
@@ -226,7 +162,7 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 		}
 		return nil
 	}
-	n, ok := newNested(node, r.kindOf)
+	n, ok := newNested(node, r)
 	if !ok {
 		return errors.New("it holds values of a type that is not known")
 	}
@@ -242,46 +178,48 @@ func (r *parquetReader) add(name string, t value.Type, c parquetColumn) {
 	r.made = append(r.made, c)
 }
 
-// kindOf returns the kind of a leaf. The library forgets that bytes are FLOAT16, which
-// the file's own schema still says.
-func (r *parquetReader) kindOf(c *parquet.Column) (value.Kind, convert) {
+// element returns what the file's own schema says of a leaf, of which the library forgets some.
+func (r *parquetReader) element(c *parquet.Column) *format.SchemaElement {
 	n := -1
-	for _, e := range r.file.Metadata().Schema {
-		if !e.Type.Valid {
+	schema := r.file.Metadata().Schema
+	for i := range schema {
+		if !schema[i].Type.Valid {
 			continue // a group
 		}
-		if n++; n != c.Index() {
-			continue
-		}
-		if _, ok := e.LogicalType.Value.(*format.Float16Type); ok {
-			return value.Real, func(v parquet.Value) (value.Value, error) {
-				b := v.ByteArray()
-				if len(b) != 2 {
-					return value.Value{}, fmt.Errorf("a FLOAT16 of %d bytes", len(b))
-				}
-				return value.Float(float64(halfToFloat(binary.LittleEndian.Uint16(b)))), nil
-			}
+		if n++; n == c.Index() {
+			return &schema[i]
 		}
 	}
-	return parquetType(c.Type())
+	return &format.SchemaElement{}
+}
+
+func (r *parquetReader) leaf(c *parquet.Column, conv convert) parquetLeaf {
+	e := r.element(c)
+	return parquetLeaf{index: c.Index(), physical: e.Type.V, length: int(max(0, e.TypeLength.V)),
+		maxRep: c.MaxRepetitionLevel(), maxDef: c.MaxDefinitionLevel(), convert: conv}
+}
+
+// kindOf returns the kind of a leaf.
+func (r *parquetReader) kindOf(c *parquet.Column) (value.Kind, convert) {
+	return parquetType(c.Type(), r.element(c))
 }
 
 // dimensions returns the length of the first list that is there, 0 if there is none, and
 // whether the file may hold only lists of that length.
 func (r *parquetReader) dimensions(l parquetLeaf) (dim int, even bool, err error) {
-	s := newLeafScan(r.file, l)
+	s := r.newScan(l)
 	defer s.close()
 	n := 0
 	for {
-		v, err := s.peek()
-		if err == io.EOF || err == nil && n > 0 && v.RepetitionLevel() == 0 {
+		def, rep, err := s.peek()
+		if err == io.EOF || err == nil && n > 0 && rep == 0 {
 			break
 		}
 		if err != nil {
 			return 0, false, err
 		}
-		s.pos++
-		if v.DefinitionLevel() >= l.itemDef {
+		s.advance()
+		if def >= l.itemDef {
 			n++
 		}
 		if n > value.MaxDim {
@@ -289,8 +227,8 @@ func (r *parquetReader) dimensions(l parquetLeaf) (dim int, even bool, err error
 		}
 	}
 	values := int64(0)
-	for _, g := range r.file.RowGroups() {
-		values += g.ColumnChunks()[l.index].NumValues()
+	for _, g := range r.file.Metadata().RowGroups {
+		values += g.Columns[l.index].MetaData.NumValues
 	}
 	// A list that is NULL is one entry, or as many as others have. Integers one by one are
 	// rather lists of their own.
@@ -307,41 +245,56 @@ var converted = map[deprecated.ConvertedType]string{
 
 // parquetType returns the kind of a leaf and how its values are turned into it;
 // convert is nil for what has no type here.
-func parquetType(t parquet.Type) (k value.Kind, convert func(parquet.Value) (value.Value, error)) {
+func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ convert) {
 	logical := ""
-	if lt := t.LogicalType(); lt != nil {
-		logical = lt.String()
-	} else if ct := t.ConvertedType(); ct != nil {
-		logical = converted[*ct]
+	if e.LogicalType.Value != nil {
+		logical = e.LogicalType.String()
+	} else if e.ConvertedType.Valid {
+		logical = converted[e.ConvertedType.V]
 	}
-	ok := func(f func(parquet.Value) value.Value) func(parquet.Value) (value.Value, error) {
-		return func(v parquet.Value) (value.Value, error) { return f(v), nil }
+	ints := func(f func(n int64) value.Value) convert {
+		return func(v *values, i int) (value.Value, error) { return f(v.ints[i]), nil }
 	}
-	switch kind := t.Kind(); {
-	case kind == parquet.Boolean:
-		return value.Boolean, ok(func(v parquet.Value) value.Value { return value.Bool(v.Boolean()) })
+	tried := func(f func(n int64) (value.Value, error)) convert {
+		return func(v *values, i int) (value.Value, error) { return f(v.ints[i]) }
+	}
+	bytes := func(f func(b []byte) (value.Value, error)) convert {
+		return func(v *values, i int) (value.Value, error) { return f(v.bins[i]) }
+	}
+	switch kind := e.Type.V; {
+	case kind == format.Boolean:
+		return value.Boolean, ints(func(n int64) value.Value { return value.Bool(n != 0) })
 	case strings.HasPrefix(logical, "DECIMAL"):
-		scale := int32(0)
-		if lt := t.LogicalType(); lt != nil {
-			if d, is := lt.Value.(*format.DecimalType); is {
-				scale = d.Scale
+		scale := e.Scale.V
+		if d, is := e.LogicalType.Value.(*format.DecimalType); is {
+			scale = d.Scale
+		}
+		number := func(v *values, i int) *big.Int {
+			if kind == format.Int32 || kind == format.Int64 {
+				return big.NewInt(v.ints[i])
 			}
-		} else {
+			return bigEndian(v.bins[i])
+		}
+		if kind == format.Float || kind == format.Double || kind == format.Int96 {
 			return value.Null, nil
 		}
 		if scale == 0 { // a whole number
-			return value.Integer, func(v parquet.Value) (value.Value, error) {
-				n := unscaled(v)
+			return value.Integer, func(v *values, i int) (value.Value, error) {
+				n := number(v, i)
 				if !n.IsInt64() {
 					return value.Value{}, fmt.Errorf("%v is out of range for INTEGER (64 bit)", n)
 				}
 				return value.Int(n.Int64()), nil
 			}
 		}
-		return value.Real, ok(func(v parquet.Value) value.Value { return value.Float(decimal(v, scale)) })
-	case logical == "DATE":
-		return value.Timestamp, func(v parquet.Value) (value.Value, error) { return timestampIn(int64(v.Int32()), 86400e6) }
-	case strings.HasPrefix(logical, "TIME(") && (kind == parquet.Int32 || kind == parquet.Int64):
+		unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(min(max(scale, 0), 1000))), nil)
+		return value.Real, func(v *values, i int) (value.Value, error) {
+			f, _ := new(big.Rat).SetFrac(number(v, i), unit).Float64()
+			return value.Float(f), nil
+		}
+	case logical == "DATE" && kind == format.Int32:
+		return value.Timestamp, tried(func(n int64) (value.Value, error) { return timestampIn(n, 86400e6) })
+	case strings.HasPrefix(logical, "TIME(") && (kind == format.Int32 || kind == format.Int64):
 		unit := time.Microsecond
 		switch {
 		case strings.Contains(logical, "MILLIS"):
@@ -349,78 +302,68 @@ func parquetType(t parquet.Type) (k value.Kind, convert func(parquet.Value) (val
 		case strings.Contains(logical, "NANOS"):
 			unit = time.Nanosecond
 		}
-		return value.Text, func(v parquet.Value) (value.Value, error) {
-			n := v.Int64()
-			if kind == parquet.Int32 {
-				n = int64(v.Int32())
-			}
+		return value.Text, tried(func(n int64) (value.Value, error) {
 			if n < 0 || n > int64(24*time.Hour/unit) {
 				return value.Value{}, fmt.Errorf("%d is no time of a day", n)
 			}
 			return value.Str(timeOfDay(time.Duration(n) * unit)), nil
-		}
-	case logical == "INTERVAL":
-		return value.Text, func(v parquet.Value) (value.Value, error) {
-			b := v.ByteArray()
-			if len(b) != 12 {
-				return value.Value{}, fmt.Errorf("an INTERVAL of %d bytes", len(b))
-			}
+		})
+	case logical == "INTERVAL" && kind == format.FixedLenByteArray && e.TypeLength.V == 12:
+		return value.Text, bytes(func(b []byte) (value.Value, error) {
 			return value.Str(interval(binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]))), nil
-		}
-	case strings.HasPrefix(logical, "TIMESTAMP") && kind == parquet.Int64:
+		})
+	case strings.HasPrefix(logical, "TIMESTAMP") && kind == format.Int64:
 		switch {
 		case strings.Contains(logical, "MILLIS"):
-			return value.Timestamp, func(v parquet.Value) (value.Value, error) { return timestampIn(v.Int64(), 1000) }
+			return value.Timestamp, tried(func(n int64) (value.Value, error) { return timestampIn(n, 1000) })
 		case strings.Contains(logical, "NANOS"):
-			return value.Timestamp, ok(func(v parquet.Value) value.Value { return value.Time(time.Unix(0, v.Int64())) })
+			return value.Timestamp, ints(func(n int64) value.Value { return value.Time(time.Unix(0, n)) })
 		}
-		return value.Timestamp, func(v parquet.Value) (value.Value, error) { return timestampIn(v.Int64(), 1) }
-	case kind == parquet.Int32 && (logical == "INT(32,false)" || logical == "UINT_32"):
-		return value.Integer, ok(func(v parquet.Value) value.Value { return value.Int(int64(v.Uint32())) })
-	case kind == parquet.Int32:
-		return value.Integer, ok(func(v parquet.Value) value.Value { return value.Int(int64(v.Int32())) })
-	case kind == parquet.Int64 && (logical == "INT(64,false)" || logical == "UINT_64"):
-		return value.Integer, func(v parquet.Value) (value.Value, error) {
-			if v.Int64() < 0 {
-				return value.Value{}, fmt.Errorf("%d is out of range for INTEGER (64 bit)", v.Uint64())
+		return value.Timestamp, tried(func(n int64) (value.Value, error) { return timestampIn(n, 1) })
+	case kind == format.Int32 && (logical == "INT(32,false)" || logical == "UINT_32"):
+		return value.Integer, ints(func(n int64) value.Value { return value.Int(int64(uint32(n))) })
+	case kind == format.Int64 && (logical == "INT(64,false)" || logical == "UINT_64"):
+		return value.Integer, tried(func(n int64) (value.Value, error) {
+			if n < 0 {
+				return value.Value{}, fmt.Errorf("%d is out of range for INTEGER (64 bit)", uint64(n))
 			}
-			return value.Int(v.Int64()), nil
-		}
-	case kind == parquet.Int64:
-		return value.Integer, ok(func(v parquet.Value) value.Value { return value.Int(v.Int64()) })
-	case kind == parquet.Int96:
-		return value.Timestamp, func(v parquet.Value) (value.Value, error) {
-			w := v.Int96() // nanoseconds of the day, then the Julian day
-			nanos := int64(w[0]) | int64(w[1])<<32
-			return timestampIn((int64(w[2])-2440588)*86400e6+nanos/1000, 1)
-		}
-	case kind == parquet.Float:
-		return value.Real, ok(func(v parquet.Value) value.Value { return value.Float(float64(v.Float())) })
-	case kind == parquet.Double:
-		return value.Real, ok(func(v parquet.Value) value.Value { return value.Float(v.Double()) })
-	case logical == "FLOAT16":
-		return value.Real, ok(func(v parquet.Value) value.Value {
-			return value.Float(float64(halfToFloat(binary.LittleEndian.Uint16(v.ByteArray()))))
+			return value.Int(n), nil
+		})
+	case kind == format.Int32, kind == format.Int64:
+		return value.Integer, ints(value.Int)
+	case kind == format.Int96:
+		return value.Timestamp, bytes(func(b []byte) (value.Value, error) { // nanoseconds of the day, then the Julian day
+			nanos, day := int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint32(b[8:]))
+			return timestampIn((day-2440588)*86400e6+nanos/1000, 1)
+		})
+	case kind == format.Float:
+		return value.Real, func(v *values, i int) (value.Value, error) { return value.Float(float64(v.f32[i])), nil }
+	case kind == format.Double:
+		return value.Real, func(v *values, i int) (value.Value, error) { return value.Float(v.f64[i]), nil }
+	case kind != format.ByteArray && kind != format.FixedLenByteArray:
+		return value.Null, nil
+	case logical == "FLOAT16" && e.TypeLength.V == 2:
+		return value.Real, bytes(func(b []byte) (value.Value, error) {
+			return value.Float(float64(halfToFloat(binary.LittleEndian.Uint16(b)))), nil
 		})
 	case logical == "STRING" || logical == "UTF8" || logical == "ENUM":
-		return value.Text, func(v parquet.Value) (value.Value, error) {
-			s := string(v.ByteArray())
+		return value.Text, bytes(func(b []byte) (value.Value, error) {
+			s := string(b)
 			if !utf8.ValidString(s) {
 				return value.Value{}, errors.New("not valid UTF-8")
 			}
 			return value.Str(s), nil
-		}
+		})
 	case logical == "JSON":
-		return value.JSON, func(v parquet.Value) (value.Value, error) {
-			return value.Parse(value.Type{Kind: value.JSON}, string(v.ByteArray()))
-		}
-	case logical == "UUID":
-		return value.Text, ok(func(v parquet.Value) value.Value {
-			b := v.ByteArray()
-			return value.Str(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]))
+		return value.JSON, bytes(func(b []byte) (value.Value, error) {
+			return value.Parse(value.Type{Kind: value.JSON}, string(b))
+		})
+	case logical == "UUID" && e.TypeLength.V == 16:
+		return value.Text, bytes(func(b []byte) (value.Value, error) {
+			return value.Str(fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])), nil
 		})
 	}
-	return value.Blob, ok(func(v parquet.Value) value.Value { return value.Bytes(v.ByteArray()) })
+	return value.Blob, bytes(func(b []byte) (value.Value, error) { return value.Bytes(b), nil })
 }
 
 func timestampIn(n, unit int64) (value.Value, error) {
@@ -455,15 +398,8 @@ func interval(months, days, millis uint32) string {
 	return s
 }
 
-// unscaled returns the digits of a DECIMAL.
-func unscaled(v parquet.Value) *big.Int {
-	switch v.Kind() {
-	case parquet.Int32:
-		return big.NewInt(int64(v.Int32()))
-	case parquet.Int64:
-		return big.NewInt(v.Int64())
-	}
-	b := v.ByteArray()
+// bigEndian returns the digits of a DECIMAL.
+func bigEndian(b []byte) *big.Int {
 	n := new(big.Int).SetBytes(b)
 	if len(b) > 0 && b[0]&0x80 != 0 {
 		n.Sub(n, new(big.Int).Lsh(big.NewInt(1), uint(8*len(b))))
@@ -471,72 +407,76 @@ func unscaled(v parquet.Value) *big.Int {
 	return n
 }
 
-func decimal(v parquet.Value, scale int32) float64 {
-	d := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(scale, 0))), nil)
-	f, _ := new(big.Rat).SetFrac(unscaled(v), d).Float64()
-	return f
-}
-
-// leafScan runs over the values of one leaf column, row group after row group.
+// leafScan runs over the entries of one leaf column, row group after row group.
 type leafScan struct {
-	groups []parquet.RowGroup
-	leaf   parquetLeaf
-	pages  parquet.Pages
-	page   parquet.Page
-	values parquet.ValueReader
-	buf    []parquet.Value
-	pos, n int
+	r     *parquetReader
+	leaf  parquetLeaf
+	group int // the row group that comes next
+	pages pageReader
+	page  page
+	pos   int // in the page: of the entry,
+	val   int // and of the value that is there or comes next
 }
 
-func newLeafScan(f *parquet.File, leaf parquetLeaf) *leafScan {
-	return &leafScan{groups: f.RowGroups(), leaf: leaf, buf: make([]parquet.Value, 1024)}
+func (r *parquetReader) newScan(leaf parquetLeaf) *leafScan {
+	s := &leafScan{r: r, leaf: leaf}
+	s.pages.leaf = &s.leaf
+	return s
 }
 
-// peek returns the value at pos, reading on if needed; io.EOF at the end. Byte
-// arrays are valid until the next page is read.
-func (s *leafScan) peek() (parquet.Value, error) {
-	for s.pos == s.n {
-		if s.values == nil {
-			if s.pages == nil {
-				if len(s.groups) == 0 {
-					return parquet.Value{}, io.EOF
-				}
-				s.pages = s.groups[0].ColumnChunks()[s.leaf.index].Pages()
-				s.groups = s.groups[1:]
+// peek returns the levels of the entry at pos, reading on if needed; io.EOF at the end.
+// Bytes are valid until the next page is read.
+func (s *leafScan) peek() (def, rep int, err error) {
+	for s.pos == s.page.n {
+		s.pos, s.val, s.page.n = 0, 0, 0
+		err := s.pages.next(&s.page)
+		if err == io.EOF {
+			groups := s.r.file.Metadata().RowGroups
+			if s.group == len(groups) {
+				return 0, 0, io.EOF
 			}
-			page, err := s.pages.ReadPage()
-			if err == io.EOF {
-				s.pages.Close()
-				s.pages = nil
-				continue
+			c := &groups[s.group].Columns[s.leaf.index]
+			m := &c.MetaData
+			at := m.DataPageOffset
+			if d := m.DictionaryPageOffset; d > 0 && d < at {
+				at = d
 			}
-			if err != nil {
-				return parquet.Value{}, err
+			if c.FilePath != "" || at < 0 {
+				return 0, 0, errors.New("its values are in another file")
 			}
-			s.page, s.values = page, page.Values()
+			if m.Type != s.leaf.physical {
+				return 0, 0, fmt.Errorf("values of type %v where the schema says %v", m.Type, s.leaf.physical)
+			}
+			s.pages.open(m, io.NewSectionReader(s.r.input, at, s.r.size-at))
+			s.group++
+			continue
 		}
-		n, err := s.values.ReadValues(s.buf)
-		s.pos, s.n = 0, n
-		if err == io.EOF && n == 0 {
-			parquet.Release(s.page)
-			s.page, s.values = nil, nil
-		} else if err != nil && err != io.EOF {
-			return parquet.Value{}, err
-		} else if n == 0 {
-			return parquet.Value{}, io.ErrNoProgress
+		if err != nil {
+			s.page.n = 0
+			return 0, 0, ended(err)
 		}
 	}
-	return s.buf[s.pos], nil
+	if s.page.def != nil {
+		def = int(s.page.def[s.pos])
+	}
+	if s.page.rep != nil {
+		rep = int(s.page.rep[s.pos])
+	}
+	return def, rep, nil
 }
 
-func (s *leafScan) close() {
-	if s.page != nil {
-		parquet.Release(s.page)
+// advance goes to the next entry.
+func (s *leafScan) advance() {
+	if s.page.def == nil || int(s.page.def[s.pos]) == s.leaf.maxDef {
+		s.val++
 	}
-	if s.pages != nil {
-		s.pages.Close()
-	}
+	s.pos++
 }
+
+// get converts the value of the entry at pos.
+func (s *leafScan) get() (value.Value, error) { return s.leaf.convert(&s.page.vals, s.val) }
+
+func (s *leafScan) close() {}
 
 func (r *parquetReader) Columns() []Column { return r.cols }
 func (r *parquetReader) Rows() int64       { return r.rows }
@@ -554,9 +494,9 @@ func (r *parquetReader) Project(cols []int, _ []value.Type) error {
 	r.scan = nil
 	for _, c := range cols {
 		if n := r.made[c].nested; n != nil {
-			r.scan = append(r.scan, n.scan(r.file))
+			r.scan = append(r.scan, n.scan(r))
 		} else {
-			r.scan = append(r.scan, newLeafScan(r.file, r.made[c].leaf))
+			r.scan = append(r.scan, r.newScan(r.made[c].leaf))
 		}
 	}
 	r.done.Store(0)
@@ -590,27 +530,34 @@ func (r *parquetReader) Next(ctx context.Context) (_ *value.Batch, err error) {
 
 // row appends the next row's value as row i of c.
 func (s *leafScan) row(c *value.Column, i int) error {
-	v, err := s.peek()
+	def, rep, err := s.peek()
 	if err != nil {
 		return err
 	}
-	s.pos++
 	if !s.leaf.list {
-		if v.IsNull() {
+		if def < s.leaf.maxDef {
+			s.advance()
 			c.Append(i, value.Value{})
 			return nil
 		}
-		x, err := s.leaf.convert(v)
+		x, err := s.get()
 		if err != nil {
 			return err
 		}
+		s.advance()
 		c.Append(i, x)
 		return nil
 	}
+	if s.whole(c) {
+		if c.Nulls != nil && len(c.Nulls)*64 <= i {
+			c.Nulls = append(c.Nulls, 0)
+		}
+		return nil
+	}
 	d, count := c.Type.Dim, 0
-	null := v.DefinitionLevel() < s.leaf.listDef
+	null := def < s.leaf.listDef
 	for {
-		switch def := v.DefinitionLevel(); {
+		switch {
 		case null && def < s.leaf.listDef:
 			// A NULL array is one entry or, as DuckDB writes it, one for each element.
 		case def < s.leaf.itemDef:
@@ -618,7 +565,7 @@ func (s *leafScan) row(c *value.Column, i int) error {
 		case def < s.leaf.maxDef:
 			return fmt.Errorf("element %d of the vector is NULL", count+1)
 		default:
-			x, err := s.leaf.convert(v)
+			x, err := s.get()
 			if err != nil {
 				return err
 			}
@@ -627,18 +574,18 @@ func (s *leafScan) row(c *value.Column, i int) error {
 				f = float64(x.Int())
 			}
 			if y := float32(f); y-y != 0 {
-				return fmt.Errorf("element %d of the vector is %v; only finite numbers that float32 can hold are allowed", count+1, f)
+				return notFinite(count, f)
 			}
 			if count++; count <= d {
 				c.Vecs = append(c.Vecs, float32(f))
 			}
 		}
-		if v, err = s.peek(); err == io.EOF || err == nil && v.RepetitionLevel() == 0 {
+		s.advance()
+		if def, rep, err = s.peek(); err == io.EOF || err == nil && rep == 0 {
 			break
 		} else if err != nil {
 			return err
 		}
-		s.pos++
 	}
 	if null {
 		c.Append(i, value.Value{})
@@ -651,6 +598,57 @@ func (s *leafScan) row(c *value.Column, i int) error {
 		c.Nulls = append(c.Nulls, 0)
 	}
 	return nil
+}
+
+func notFinite(element int, f float64) error {
+	return fmt.Errorf("element %d of the vector is %v; only finite numbers that float32 can hold are allowed", element+1, f)
+}
+
+// whole appends the vector at pos to c if it lies in the page as it should: as many
+// elements as c has dimensions, each there and finite. Otherwise it leaves all as it was.
+func (s *leafScan) whole(c *value.Column) bool {
+	d := c.Type.Dim
+	from, to := s.pos, s.pos+d
+	if to >= s.page.n { // whether it goes on the next page tells
+		return false
+	}
+	rep := s.page.rep[from : to+1]
+	if rep[0] != 0 || rep[d] != 0 || bytes.IndexByte(rep[1:d], 0) >= 0 || s.leaf.maxRep != 1 {
+		return false
+	}
+	if s.page.def != nil && !allAre(s.page.def[from:to], uint8(s.leaf.maxDef)) {
+		return false
+	}
+	at := len(c.Vecs)
+	switch {
+	case s.leaf.physical == format.Float:
+		c.Vecs = append(c.Vecs, s.page.vals.f32[s.val:s.val+d]...)
+	case s.leaf.physical == format.Double:
+		for _, f := range s.page.vals.f64[s.val : s.val+d] {
+			c.Vecs = append(c.Vecs, float32(f))
+		}
+	case s.leaf.physical == format.FixedLenByteArray && s.leaf.length == 2:
+		for _, b := range s.page.vals.bins[s.val : s.val+d] {
+			c.Vecs = append(c.Vecs, halfToFloat(binary.LittleEndian.Uint16(b)))
+		}
+	default:
+		return false
+	}
+	if firstInfinite(c.Vecs[at:]) >= 0 {
+		c.Vecs = c.Vecs[:at]
+		return false
+	}
+	s.pos, s.val = to, s.val+d
+	return true
+}
+
+func allAre(b []uint8, x uint8) bool {
+	for _, y := range b {
+		if y != x {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *parquetReader) Close() error {

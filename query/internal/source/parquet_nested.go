@@ -22,16 +22,16 @@ type nested struct {
 }
 
 // newNested prepares a node; false when a leaf below has no type here.
-func newNested(node *parquet.Column, kinds func(*parquet.Column) (value.Kind, convert)) (*nested, bool) {
+func newNested(node *parquet.Column, r *parquetReader) (*nested, bool) {
 	n := &nested{node: node, first: map[*parquet.Column]int{}, count: map[*parquet.Column]int{}}
 	ok := true
 	var walk func(c *parquet.Column)
 	walk = func(c *parquet.Column) {
 		n.first[c] = len(n.leaves)
 		if c.Leaf() {
-			_, conv := kinds(c)
+			_, conv := r.kindOf(c)
 			ok = ok && conv != nil
-			n.leaves = append(n.leaves, parquetLeaf{index: c.Index(), maxDef: c.MaxDefinitionLevel(), convert: conv})
+			n.leaves = append(n.leaves, r.leaf(c, conv))
 		}
 		for _, k := range c.Columns() {
 			walk(k)
@@ -49,10 +49,10 @@ type nestedScan struct {
 	out   []byte
 }
 
-func (n *nested) scan(f *parquet.File) *nestedScan {
+func (n *nested) scan(r *parquetReader) *nestedScan {
 	s := &nestedScan{nested: n}
 	for _, l := range n.leaves {
-		s.scans = append(s.scans, newLeafScan(f, l))
+		s.scans = append(s.scans, r.newScan(l))
 	}
 	return s
 }
@@ -82,10 +82,10 @@ func (s *nestedScan) row(c *value.Column, i int) error {
 func (s *nestedScan) skip(c *parquet.Column) error {
 	for k := range s.count[c] {
 		l := s.scans[s.first[c]+k]
-		if _, err := l.peek(); err != nil {
+		if _, _, err := l.peek(); err != nil {
 			return err
 		}
-		l.pos++
+		l.advance()
 	}
 	return nil
 }
@@ -93,11 +93,11 @@ func (s *nestedScan) skip(c *parquet.Column) error {
 // field writes what a field of a struct holds.
 func (s *nestedScan) field(c *parquet.Column) error {
 	lead := s.scans[s.first[c]]
-	v, err := lead.peek()
+	def, _, err := lead.peek()
 	if err != nil {
 		return err
 	}
-	null := v.DefinitionLevel() < c.MaxDefinitionLevel()
+	null := def < c.MaxDefinitionLevel()
 	switch {
 	case c.Repeated() && null:
 		s.out = append(s.out, "[]"...)
@@ -122,8 +122,8 @@ func (s *nestedScan) list(c *parquet.Column, element func(*parquet.Column) error
 		if err := element(c); err != nil {
 			return err
 		}
-		v, err := lead.peek()
-		if err == io.EOF || err == nil && v.RepetitionLevel() < c.MaxRepetitionLevel() {
+		_, rep, err := lead.peek()
+		if err == io.EOF || err == nil && rep < c.MaxRepetitionLevel() {
 			break
 		} else if err != nil {
 			return err
@@ -137,19 +137,20 @@ func (s *nestedScan) list(c *parquet.Column, element func(*parquet.Column) error
 func (s *nestedScan) content(c *parquet.Column) error {
 	if c.Leaf() {
 		l := s.scans[s.first[c]]
-		v, err := l.peek()
+		def, _, err := l.peek()
 		if err != nil {
 			return err
 		}
-		l.pos++
-		if v.IsNull() {
+		if def < l.leaf.maxDef {
+			l.advance()
 			s.out = append(s.out, "null"...)
 			return nil
 		}
-		x, err := l.leaf.convert(v)
+		x, err := l.get()
 		if err != nil {
 			return err
 		}
+		l.advance()
 		s.out = appendJSON(s.out, x)
 		return nil
 	}
@@ -176,11 +177,11 @@ func (s *nestedScan) content(c *parquet.Column) error {
 
 // wrapped writes the list that a repeated node within a LIST or MAP makes.
 func (s *nestedScan) wrapped(c *parquet.Column, element func() error) error {
-	v, err := s.scans[s.first[c]].peek()
+	def, _, err := s.scans[s.first[c]].peek()
 	if err != nil {
 		return err
 	}
-	if v.DefinitionLevel() < c.MaxDefinitionLevel() {
+	if def < c.MaxDefinitionLevel() {
 		s.out = append(s.out, "[]"...)
 		return s.skip(c)
 	}
