@@ -74,12 +74,12 @@ func (l *Load) Append(ctx context.Context, b *value.Batch) error {
 	}
 	in := l.s.input(Args{}, l.hooks)
 	in.View = l.view
-	rows, err := plan.CompleteRows(ctx, in, l.table, l.columns, types, &exec.Values{Batches: []*value.Batch{b}})
+	run, err := startNew(ctx, in)(plan.CompleteRows(ctx, in, l.table, l.columns, types, &exec.Values{Batches: []*value.Batch{b}}))
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
-	return exec.Drain(ctx, rows, func(b *value.Batch) error { return l.loader.Append(ctx, b) })
+	defer run.Close()
+	return exec.Drain(ctx, run.Root, func(b *value.Batch) error { return l.loader.Append(ctx, b) })
 }
 
 // Finish publishes the rows and returns how many they are. A repeated key may

@@ -9,7 +9,6 @@
 package query
 
 import (
-	"context"
 	"fmt"
 	"sync"
 
@@ -51,6 +50,7 @@ type Env struct {
 	// negative none.
 	PromptCache int64
 
+	stmts  statements
 	texts  exec.TextCache
 	images exec.Counter
 	once   sync.Once
@@ -78,8 +78,9 @@ type Args struct {
 	Named map[string]value.Value
 }
 
-// Stmt is one parsed statement. It is immutable and safe for concurrent use,
-// by several sessions too: names are looked up when it runs.
+// Stmt is one parsed statement. It is safe for concurrent use, by several sessions too:
+// names are looked up when it runs, and again after the tables have changed. It keeps its
+// plans from run to run.
 type Stmt struct {
 	env    *Env
 	tree   parse.Statement
@@ -87,16 +88,22 @@ type Stmt struct {
 	params int
 	dollar bool // a parameter has a number of its own, $1
 	names  []string
+	tag    string
+	how    how
+	plans  plans
 }
 
 // Prepare parses one statement; a ';' after it is fine. Errors of syntax are
 // *Error values. Tables and columns are checked when the statement runs.
 func Prepare(env *Env, sql string) (*Stmt, error) {
+	if s := env.stmts.get(sql); s != nil {
+		return s, nil
+	}
 	tree, err := parse.Parse(sql)
 	if err != nil {
 		return nil, err
 	}
-	s := &Stmt{env: env, tree: tree, text: sql}
+	s := &Stmt{env: env, tree: tree, text: sql, tag: tag(tree), how: howTo(tree)}
 	seen := map[string]bool{}
 	parse.Walk(tree, func(n parse.Node) bool {
 		if p, ok := n.(*parse.Param); ok {
@@ -110,6 +117,7 @@ func Prepare(env *Env, sql string) (*Stmt, error) {
 		}
 		return true
 	})
+	env.stmts.put(s)
 	return s, nil
 }
 
@@ -126,7 +134,7 @@ func (s *Stmt) ParamNames() []string { return s.names }
 func (s *Stmt) Text() string { return s.text }
 
 // Tag returns the statement's first words: "SELECT", "INSERT", "CREATE TABLE".
-func (s *Stmt) Tag() string { return tag(s.tree) }
+func (s *Stmt) Tag() string { return s.tag }
 
 // ReturnsRows reports whether a run of the statement gives rows to read.
 func (s *Stmt) ReturnsRows() bool { return returnsRows(s.tree) }
@@ -159,15 +167,4 @@ func (s *Stmt) check(args Args) error {
 		}
 	}
 	return nil
-}
-
-// Run prepares and runs one statement outside of any transaction begun by
-// BEGIN: reads see a snapshot of this moment, writes are committed when it
-// returns. The caller closes the Result.
-func Run(ctx context.Context, env *Env, sql string, args Args) (*Result, error) {
-	st, err := Prepare(env, sql)
-	if err != nil {
-		return nil, err
-	}
-	return NewSession(env).Run(ctx, st, args, Hooks{})
 }

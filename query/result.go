@@ -4,14 +4,12 @@ import (
 	"context"
 
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/plan"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 // Column is a column of a result.
-type Column struct {
-	Name string
-	Type value.Type
-}
+type Column = plan.Column
 
 // Result is the outcome of one statement. A statement without rows has done
 // its work when Run returns it; rows are computed as Next asks for them.

@@ -72,7 +72,7 @@ func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnl
 // run runs a statement other than BEGIN, COMMIT and ROLLBACK.
 func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {
 	in := s.input(args, hooks)
-	kind := howTo(stmt.tree)
+	kind := stmt.how
 	if ins, ok := stmt.tree.(*parse.Insert); ok && !s.InTransaction() && !plan.Few(ins) {
 		view, err := s.env.Store.Snapshot()
 		if err != nil {
@@ -83,13 +83,11 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (
 		}
 		view.Close()
 	}
-	return s.runPlan(ctx, in, kind, stmt.Tag(), func() (*plan.Plan, error) {
-		return plan.Statement(ctx, in, stmt.tree)
-	})
+	return s.runPlan(ctx, in, kind, stmt.tag, func() (*plan.Run, error) { return stmt.start(ctx, in, args) })
 }
 
 // runPlan makes a plan and runs it in the session's transaction, or on its own.
-func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag string, make func() (*plan.Plan, error)) (*Result, error) {
+func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag string, start func() (*plan.Run, error)) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -134,19 +132,16 @@ func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag str
 		}
 		return nil
 	}
-	p, err := make()
+	p, err := start()
 	if err != nil {
 		end(true)
 		return nil, err
 	}
-	r := &Result{tag: tag}
-	for _, c := range p.Columns {
-		r.columns = append(r.columns, Column(c))
-	}
+	r := &Result{tag: tag, columns: p.Columns}
 	if kind == reads && p.Affected == nil {
 		r.next = p.Root.Next
 		r.close = func(failed bool) error {
-			err := p.Root.Close()
+			err := p.Close()
 			if e := end(failed); err == nil {
 				err = e
 			}
@@ -165,15 +160,16 @@ func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag str
 	if p.Affected != nil {
 		r.affected = p.Affected()
 	}
-	r.lastKey = in.Env.LastKey
-	if e := p.Root.Close(); err == nil {
+	r.lastKey = p.LastKey()
+	tally := p.Tally()
+	if e := p.Close(); err == nil {
 		err = e
 	}
 	if e := end(err != nil); err == nil {
 		err = e
 	}
-	if t := in.Env.Tally; t != nil && in.Notice != nil {
-		in.Notice(t.String())
+	if tally != nil && in.Notice != nil {
+		in.Notice(tally.String())
 	}
 	if err != nil {
 		return nil, err
@@ -237,21 +233,18 @@ func (s *Session) runMany(ctx context.Context, stmt *Stmt, args []Args, hooks Ho
 			ins[i].View = view
 		}
 	}
-	plans, err := plan.Many(ctx, ins, stmt.tree)
+	runs, err := stmt.startMany(ctx, ins, args)
 	if err != nil || len(args) == 0 {
 		left = 0
 		release()
 		return nil, err
 	}
 	out := make([]*Result, len(args))
-	for i, p := range plans {
-		r := &Result{tag: stmt.Tag()}
-		for _, c := range p.Columns {
-			r.columns = append(r.columns, Column(c))
-		}
+	for i, p := range runs {
+		r := &Result{tag: stmt.tag, columns: p.Columns}
 		r.next = p.Root.Next
 		r.close = func(failed bool) error {
-			err := p.Root.Close()
+			err := p.Close()
 			if failed && s.tx != nil {
 				s.failed = true
 			}
@@ -281,18 +274,11 @@ func (s *Session) Columns(ctx context.Context, stmt *Stmt) ([]Column, error) {
 		defer view.Close()
 		in.View = view
 	}
-	p, err := plan.Statement(ctx, in, stmt.tree)
+	p, err := plan.Make(ctx, in, stmt.tree)
 	if err != nil {
 		return nil, err
 	}
-	if p.Root != nil {
-		defer p.Root.Close()
-	}
-	var out []Column
-	for _, c := range p.Columns {
-		out = append(out, Column(c))
-	}
-	return out, nil
+	return p.Columns, nil
 }
 
 // Batches is a source of rows made by a program.
@@ -308,8 +294,8 @@ func (s *Session) CopyFrom(ctx context.Context, table string, columns []string, 
 		return 0, ErrAborted
 	}
 	in := s.input(Args{}, hooks)
-	r, err := s.runPlan(ctx, in, loads, "COPY", func() (*plan.Plan, error) {
-		return plan.CopyRows(ctx, in, table, columns, types, src)
+	r, err := s.runPlan(ctx, in, loads, "COPY", func() (*plan.Run, error) {
+		return startNew(ctx, in)(plan.CopyRows(ctx, in, table, columns, types, src))
 	})
 	if err != nil {
 		return 0, s.fail(err)
@@ -329,11 +315,22 @@ func (s *Session) Append(ctx context.Context, table string, columns []string, b 
 	}
 	in := s.input(Args{}, hooks)
 	src := &exec.Values{Batches: []*value.Batch{b}}
-	r, err := s.runPlan(ctx, in, writes, "INSERT", func() (*plan.Plan, error) {
-		return plan.CopyRows(ctx, in, table, columns, types, src)
+	r, err := s.runPlan(ctx, in, writes, "INSERT", func() (*plan.Run, error) {
+		return startNew(ctx, in)(plan.CopyRows(ctx, in, table, columns, types, src))
 	})
 	if err != nil {
 		return 0, s.fail(err)
 	}
 	return r.affected, r.Close()
+}
+
+// startNew starts a run of a plan that is for one run.
+func startNew(ctx context.Context, in *plan.Input) func(*plan.Plan, error) (*plan.Run, error) {
+	return func(p *plan.Plan, err error) (*plan.Run, error) {
+		if err != nil {
+			return nil, err
+		}
+		r, _, err := p.Start(ctx, in)
+		return r, err
+	}
 }

@@ -113,6 +113,24 @@ func (v *View) Table(name string) (*Table, error) {
 	return t, err
 }
 
+// Refresh makes t, a Table of any view, the table as v sees it. It reports false, and
+// leaves t as it is, where its definition is another one by now: compare is by identity,
+// so that of a table made anew, or in a changed catalog, counts as another.
+func (v *View) Refresh(t *Table) (bool, error) {
+	if v.closed.Load() {
+		return false, ErrClosed
+	}
+	if v.catalog.byName[t.def.Name] != t.def {
+		return false, nil
+	}
+	c, err := v.readCounters(t.def)
+	if err != nil {
+		return false, err
+	}
+	t.view, t.counters = v, c
+	return true, nil
+}
+
 func (v *View) get(k []byte, f func([]byte) error) (bool, error) {
 	if v.closed.Load() {
 		return false, ErrClosed

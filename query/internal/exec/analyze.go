@@ -6,9 +6,11 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Analyze runs a plan, drops its rows, and gives the lines that tell how it went.
+// Analyze gives the lines that tell of a plan, with Run after it was run; its rows are
+// dropped.
 type Analyze struct {
 	Root  Operator
+	Run   bool
 	Lines func() ([]string, error)
 	done  bool
 }
@@ -18,8 +20,10 @@ func (a *Analyze) Next(ctx context.Context) (*value.Batch, error) {
 		return nil, nil
 	}
 	a.done = true
-	if err := Drain(ctx, a.Root, func(*value.Batch) error { return nil }); err != nil {
-		return nil, err
+	if a.Run {
+		if err := Drain(ctx, a.Root, func(*value.Batch) error { return nil }); err != nil {
+			return nil, err
+		}
 	}
 	lines, err := a.Lines()
 	if err != nil {

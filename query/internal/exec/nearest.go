@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
@@ -19,20 +20,26 @@ type Nearest struct {
 	Env     *Env
 	Table   *storage.Table
 	Column  int
-	Query   *vector.Query
-	Count   int64    // rows wanted; -1 = all within the bound
-	Worst   bool     // the worst scores first
-	Ranked  bool     // rows in the order of their scores, else in row order
-	Nulls   bool     // rows without a score follow where Count asks for more
-	Ties    bool     // all rows as good as the last one come too, and all without a score if one does
-	Filter  Operator // gives the rows to search among; nil = all
-	Negate  bool     // the score is the metric's value negated,
-	FromOne bool     // or taken from one
+	Ctx     *fn.Ctx
+	Metric  vector.Metric
+	To      fn.Expr           // the vector that rows are compared with
+	Within  []fn.Expr         // bounds: rows whose score, in the terms of the language, is worse are left out
+	At      func(error) error // gives an error its place
+	Count   int64             // rows wanted; -1 = all within the bound
+	Worst   bool              // the worst scores first
+	Ranked  bool              // rows in the order of their scores, else in row order
+	Nulls   bool              // rows without a score follow where Count asks for more
+	Ties    bool              // all rows as good as the last one come too, and all without a score if one does
+	Filter  Operator          // gives the rows to search among; nil = all
+	Negate  bool              // the score is the metric's value negated,
+	FromOne bool              // or taken from one
 	Text    string
-	Among   string // equal where Filter gives the same rows
+	Among   string // equal where Filter gives the same rows, with
+	Depends []int  // these slots
 	Shared  int    // searches that are done in one pass with this one, itself included
 	Measure bool   // also look how far the next row is, for Details
 
+	query  *vector.Query
 	bound  *storage.ScoreBound
 	upper  bool
 	stats  *storage.NearestStats
@@ -41,10 +48,51 @@ type Nearest struct {
 	out    *emitter
 }
 
-// Bound leaves out rows whose score, in the terms of the language, is worse than
+// prepare finds the vector and the bound. Where the vector is NULL all scores are, and
+// there is no query.
+func (n *Nearest) prepare() error {
+	n.query, n.bound = nil, nil
+	a, err := n.To.Eval(n.Ctx, oneRow, nil)
+	if err != nil {
+		return n.At(err)
+	}
+	if a.Type.Kind == value.Null || a.IsNull(0) {
+		return nil
+	}
+	if n.query, err = vector.NewQuery(n.Metric, a.Vec(0)); err != nil {
+		return n.At(err)
+	}
+	if dim := n.Table.Def().Columns[n.Column].Type.Dim; n.query.Dim() != dim {
+		return n.At(fmt.Errorf("vectors have %d and %d dimensions", dim, n.query.Dim()))
+	}
+	higher := n.Metric.HigherIsBetter() && !n.Negate && !n.FromOne
+	best, found := 0.0, false
+	for _, x := range n.Within {
+		v, ok := valueOf(n.Ctx, x)
+		if !ok || v.IsNull() {
+			continue // the condition itself is checked after
+		}
+		b := 0.0
+		switch v.Kind() {
+		case value.Integer:
+			b = float64(v.Int())
+		case value.Real:
+			b = v.Float()
+		}
+		if !found || (b > best) == higher {
+			best, found = b, true
+		}
+	}
+	if found {
+		n.limit(best)
+	}
+	return nil
+}
+
+// limit leaves out rows whose score, in the terms of the language, is worse than
 // v. Rounding is on the side of more rows: the exact condition is checked after.
-func (n *Nearest) Bound(v float64) {
-	higher := n.Query == nil || n.Query.Metric().HigherIsBetter()
+func (n *Nearest) limit(v float64) {
+	higher := n.Metric.HigherIsBetter()
 	switch {
 	case n.Negate:
 		v = -v
@@ -56,7 +104,7 @@ func (n *Nearest) Bound(v float64) {
 }
 
 func (n *Nearest) options() storage.NearestOptions {
-	opts := storage.NearestOptions{Column: n.Column, Query: n.Query, K: -1, Worst: n.Worst, Workers: n.Env.Workers, Margin: n.Measure}
+	opts := storage.NearestOptions{Column: n.Column, Query: n.query, K: -1, Worst: n.Worst, Workers: n.Env.Workers, Margin: n.Measure}
 	if n.Count >= 0 {
 		opts.K = int(min(n.Count, int64(n.Table.Rows())))
 	}
@@ -74,8 +122,14 @@ func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := n.prepare(); err != nil {
+			return nil, err
+		}
 		opts := n.options()
 		opts.Filter = set
+		if n.query == nil {
+			opts.K = 0
+		}
 		var found []storage.Neighbor
 		if n.Ties && opts.K > 0 {
 			opts.K++ // whether there are ties is seen from the next row
@@ -87,7 +141,7 @@ func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
 		}
 		if k := int(n.Count); n.Ties && k > 0 && len(found) > k {
 			if last := n.score(found[k-1]); n.score(found[k]) == last {
-				n.Bound(last)
+				n.limit(last)
 				opts = n.options()
 				opts.Filter, opts.K = set, -1
 				if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
@@ -264,10 +318,22 @@ func (n *Nearest) Details() []string {
 }
 
 // NearestMany runs several searches that differ only in their queries in one
-// pass. They have the same table, column and conditions.
+// pass. They have the same table, column and conditions. Where one of them compares
+// with NULL it does nothing: they are run one by one then.
 func NearestMany(ctx context.Context, ns []*Nearest) error {
+	for _, n := range ns {
+		if err := n.prepare(); err != nil {
+			return err
+		}
+		if n.query == nil {
+			return nil
+		}
+	}
 	if len(ns) == 0 {
 		return nil
+	}
+	for _, n := range ns {
+		n.Shared = len(ns)
 	}
 	set, err := ns[0].rows(ctx)
 	if err != nil {

@@ -16,22 +16,25 @@ var realType = value.Type{Kind: value.Real}
 
 // score is the measure between a vector expression and a constant vector.
 type score struct {
-	x               fn.Expr
-	q               *vector.Query
+	x, to           fn.Expr
+	metric          vector.Metric
 	negate, fromOne bool
+	at              func(error) error
+	q               *vector.Query // nil where the vector is NULL
+	run             uint64        // of which q is
 	out             value.Column
 }
 
-// NewScore returns the measure between x and the query's vector, negated or
-// taken from one if so said. It is NULL where the vector is, and where a zero
-// vector has no cosine.
-func NewScore(x fn.Expr, q *vector.Query, negate, fromOne bool) fn.Expr {
-	return &score{x: x, q: q, negate: negate, fromOne: fromOne}
+// NewScore returns the measure between x and the vector to, which is the same for all
+// rows, negated or taken from one if so said. It is NULL where a vector is, and where a
+// zero vector has no cosine.
+func NewScore(x, to fn.Expr, m vector.Metric, negate, fromOne bool, at func(error) error) fn.Expr {
+	return &score{x: x, to: to, metric: m, negate: negate, fromOne: fromOne, at: at}
 }
 
 func (s *score) Type() value.Type { return realType }
 func (s *score) Clone() fn.Expr {
-	return &score{x: s.x.Clone(), q: s.q, negate: s.negate, fromOne: s.fromOne}
+	return &score{x: s.x.Clone(), to: s.to.Clone(), metric: s.metric, negate: s.negate, fromOne: s.fromOne, at: s.at}
 }
 
 func (s *score) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
@@ -44,11 +47,22 @@ func (s *score) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
 		n, sel = 1, nil
 	}
 	prepareReal(&s.out, n)
-	if x.Type.Kind == value.Null {
+	if s.q == nil || s.run != c.Run {
+		to, err := s.to.Eval(c, b, sel)
+		if err != nil {
+			return fn.Arg{}, err
+		}
+		if s.q, s.run = nil, c.Run; to.Type.Kind != value.Null && !to.IsNull(0) {
+			if s.q, err = vector.NewQuery(s.metric, to.Vec(0)); err != nil {
+				return fn.Arg{}, s.at(err)
+			}
+		}
+	}
+	if x.Type.Kind == value.Null || s.q == nil {
 		return fn.Arg{Column: nullReal(), Const: true}, nil
 	}
 	if x.Type.Dim != s.q.Dim() && n > 0 {
-		return fn.Arg{}, fmt.Errorf("vectors have %d and %d dimensions", x.Type.Dim, s.q.Dim())
+		return fn.Arg{}, s.at(fmt.Errorf("vectors have %d and %d dimensions", x.Type.Dim, s.q.Dim()))
 	}
 	each(n, sel, func(i int) {
 		if x.Null(i) {

@@ -176,11 +176,11 @@ func selectCompare(ctx *Ctx, call *callExpr, b *value.Batch, sel, dst []int32) (
 		return dst, false, nil
 	}
 	left, right := call.args[0], call.args[1]
-	if _, ok := left.(*constExpr); ok {
+	if _, ok := constantOf(ctx, left); ok {
 		left, right, op = right, left, op.flip()
 	}
-	c, ok := right.(*constExpr)
-	if !ok || op == opNe || c.arg.IsNull(0) {
+	c, ok := constantOf(ctx, right)
+	if !ok || op == opNe || c.IsNull(0) {
 		return dst, false, nil
 	}
 	kind := call.call.Params[0].Kind
@@ -195,13 +195,13 @@ func selectCompare(ctx *Ctx, call *callExpr, b *value.Batch, sel, dst []int32) (
 		return dst, false, nil
 	}
 	if kind == value.Real {
-		lo, hi, ok := realRange(op, c.arg.Reals[0])
+		lo, hi, ok := realRange(op, c.Reals[0])
 		if !ok {
 			return dst, false, nil
 		}
 		return selectReals(x.Column, lo, hi, b.Len, sel, dst), true, nil
 	}
-	lo, hi, some := intRange(op, c.arg.Ints[0])
+	lo, hi, some := intRange(op, c.Ints[0])
 	if !some {
 		return dst, true, nil
 	}

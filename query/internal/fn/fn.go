@@ -26,6 +26,11 @@ import (
 type Ctx struct {
 	context.Context
 	Now time.Time // the statement's time: now() is the same in every row
+
+	// Slots are the values that are the same in every row of this run. Run is a number
+	// of its own for each set of them, so that what is made of a slot can be kept.
+	Slots []Slot
+	Run   uint64
 }
 
 // Arg is an argument: a column of n slots, or with Const a column whose slot 0

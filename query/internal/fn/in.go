@@ -39,21 +39,32 @@ func (s *Set) Bytes() int64 { return s.groups.Bytes() }
 func In(x Expr, set *Set, not bool) Expr { return &inExpr{x: x, set: set, not: not} }
 
 type inExpr struct {
-	x     Expr
-	set   *Set
-	not   bool
-	probe *Probe
-	ids   []int32
-	out   value.Column
+	x       Expr
+	set     *Set
+	slot    int // with slotted, the slot that has the set
+	slotted bool
+	not     bool
+	probe   *Probe
+	ids     []int32
+	out     value.Column
 }
 
 func (e *inExpr) Type() value.Type { return value.Type{Kind: value.Boolean} }
-func (e *inExpr) Clone() Expr      { return &inExpr{x: e.x.Clone(), set: e.set, not: e.not} }
+func (e *inExpr) Clone() Expr {
+	return &inExpr{x: e.x.Clone(), set: e.set, slot: e.slot, slotted: e.slotted, not: e.not}
+}
 
 func (e *inExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	x, err := e.x.Eval(ctx, b, sel)
 	if err != nil {
 		return Arg{}, err
+	}
+	if e.slotted {
+		if s := &ctx.Slots[e.slot]; s.Err != nil {
+			return Arg{}, s.Err
+		} else if s.Set != e.set {
+			e.set, e.probe = s.Set, nil
+		}
 	}
 	resize(&e.out, e.Type(), b.Len)
 	if e.probe == nil {

@@ -29,6 +29,10 @@ func field(who, s string, known []string) (string, error) {
 	return "", fmt.Errorf("%s: no field %q%s; there are %s", who, s, hint.DidYouMean(s, known), strings.Join(known, ", "))
 }
 
+// TakesField reports whether the first argument of a function is the name of a field of
+// a timestamp.
+func TakesField(function string) bool { return function == "extract" || function == "date_trunc" }
+
 // CheckField returns an error if a function does not know a field of a timestamp
 // by that name; it is nil for functions that take none.
 func CheckField(function, name string) error {

@@ -10,9 +10,10 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-func (b *binder) progress(stage string, n, total uint64) {
-	if b.in.Progress != nil {
-		b.in.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
+// progress tells how far a statement has come.
+func (r *Run) progress(stage string, n, total uint64) {
+	if r.env.Progress != nil {
+		r.env.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
 	}
 }
 
@@ -54,17 +55,17 @@ func (b *binder) backup(s *parse.Backup) (*Plan, error) {
 			how.HardLinks = o.Value.Bool()
 		}
 	}
-	return &Plan{Root: &exec.Task{Text: "Backup to " + dir, Run: func(ctx context.Context) (*value.Batch, error) {
-		return nil, errorAt(s.Dir.Position(), b.in.Store.Backup(ctx, dir, how))
-	}}}, nil
+	return b.task(nil, nil, "Backup to "+dir, func(ctx context.Context, r *Run) (*value.Batch, error) {
+		return nil, errorAt(s.Dir.Position(), r.env.Store.Backup(ctx, dir, how))
+	}), nil
 }
 
 // check plans CHECK: its rows are the problems found.
 func (b *binder) check() (*Plan, error) {
 	cols := []Column{{"table", textType}, {"place", textType}, {"problem", textType}}
-	return &Plan{Columns: cols, Root: &exec.Task{Text: "Check", Run: func(ctx context.Context) (*value.Batch, error) {
+	return b.task(cols, nil, "Check", func(ctx context.Context, r *Run) (*value.Batch, error) {
 		out := &value.Batch{Cols: []*value.Column{{Type: textType}, {Type: textType}, {Type: textType}}}
-		err := b.in.Store.Check(ctx, func(p storage.Problem) {
+		err := r.env.Store.Check(ctx, func(p storage.Problem) {
 			table := p.Table
 			if p.Column != "" {
 				table += "." + p.Column
@@ -75,7 +76,15 @@ func (b *binder) check() (*Plan, error) {
 			out.Len++
 		})
 		return out, err
-	}}}, nil
+	}), nil
+}
+
+// task is the plan of a statement that is one piece of work, at the time it runs.
+func (b *binder) task(cols []Column, affected func() int64, text string, run func(context.Context, *Run) (*value.Batch, error)) *Plan {
+	b.once = true
+	return b.planned(cols, func(bl *builder) (exec.Operator, func() int64, error) {
+		return &exec.Task{Text: text, Run: func(ctx context.Context) (*value.Batch, error) { return run(ctx, bl.run) }}, affected, nil
+	})
 }
 
 // vacuum plans VACUUM [t].
@@ -95,21 +104,18 @@ func (b *binder) vacuum(s *parse.Vacuum) (*Plan, error) {
 		}
 	}
 	freed := int64(0)
-	return &Plan{
-		Affected: func() int64 { return freed },
-		Root: &exec.Task{Text: "Vacuum", Run: func(ctx context.Context) (*value.Batch, error) {
-			for _, n := range names {
-				r, err := b.in.Store.Vacuum(ctx, n, b.progress)
-				var gone *storage.NoTableError
-				if errors.As(err, &gone) && s.Table.Name == "" {
-					continue
-				}
-				if err != nil {
-					return nil, err
-				}
-				freed += int64(r.DeadRows)
+	return b.task(nil, func() int64 { return freed }, "Vacuum", func(ctx context.Context, r *Run) (*value.Batch, error) {
+		for _, n := range names {
+			done, err := r.env.Store.Vacuum(ctx, n, r.progress)
+			var gone *storage.NoTableError
+			if errors.As(err, &gone) && s.Table.Name == "" {
+				continue
 			}
-			return nil, nil
-		}},
-	}, nil
+			if err != nil {
+				return nil, err
+			}
+			freed += int64(done.DeadRows)
+		}
+		return nil, nil
+	}), nil
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -15,28 +16,12 @@ func (b *binder) expr(s *scope, e parse.Expr) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case out.op == opColumn:
-		return out, nil
-	case out.waits():
-		out.text = e.String()
+	if out.op == opColumn {
 		return out, nil
 	}
 	c := *out
 	c.text = e.String()
 	return &c, nil
-}
-
-// waits reports whether e gets its value when the statement is resolved, under
-// this address.
-func (e *expr) waits() bool {
-	switch e.op {
-	case opText, opImage, opSum:
-		return true
-	case opSubquery, opInQuery, opExists:
-		return !e.correlated()
-	}
-	return false
 }
 
 func (b *binder) exprs(s *scope, es []parse.Expr) ([]*expr, error) {
@@ -71,11 +56,7 @@ func (b *binder) bind(s *scope, e parse.Expr) (*expr, error) {
 	case *parse.Literal:
 		return constant(e.Value, e.Pos, e.String()), nil
 	case *parse.Param:
-		v, err := b.param(e)
-		if err != nil {
-			return nil, err
-		}
-		return constant(v, e.Pos, e.String()), nil
+		return b.argument(e)
 	case *parse.ColumnRef:
 		return b.name(s, e, false)
 	case *parse.Unary:
@@ -128,7 +109,7 @@ func pick(cond bool, yes, no string) string {
 
 // argType is what fn wants to know of an argument.
 func argType(e *expr) fn.ArgType {
-	return fn.ArgType{Type: e.typ, Literal: e.op == opConst && e.typ.Kind == value.Text && !e.computed}
+	return fn.ArgType{Type: e.typ, Literal: e.typ.Kind == value.Text && e.literal()}
 }
 
 // apply calls a function or operator of package fn. Constant arguments take the
@@ -143,25 +124,47 @@ func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error)
 		return nil, errorAt(pos, err)
 	}
 	e := &expr{op: opCall, typ: c.Result, pos: pos, call: c, args: append([]*expr(nil), args...)}
-	folds := !c.Func.Stable
+	folds, slots := !c.Func.Stable, false
 	for i, a := range e.args {
-		if !isConst(a) {
+		if !fixed(a) {
 			folds = false
 			continue
 		}
 		if e.args[i], err = b.castConst(a, c.Params[i], fn.Implicit); err != nil {
 			return nil, err
 		}
+		slots = slots || !isConst(e.args[i])
 	}
-	if len(e.args) > 0 && isConst(e.args[0]) && e.args[0].val.Kind() == value.Text {
-		if err := fn.CheckField(name, e.args[0].val.Str()); err != nil {
-			return nil, errorAt(e.args[0].pos, err)
+	if len(e.args) > 0 && e.args[0].typ.Kind == value.Text && fn.TakesField(name) {
+		field, ok, err := b.constOf(e.args[0])
+		if err != nil {
+			return nil, err
+		}
+		if ok && !field.val.IsNull() {
+			if err := fn.CheckField(name, field.val.Str()); err != nil {
+				return nil, errorAt(e.args[0].pos, err)
+			}
 		}
 	}
-	if folds {
+	switch {
+	case folds && slots:
+		return b.newSlot(slotValue, e, e.typ, e.pos, ""), nil
+	case folds:
 		return b.fold(e)
 	}
 	return e, nil
+}
+
+// literal reports whether e is written in the statement, or an argument: a text then
+// takes the type it is used as.
+func (e *expr) literal() bool {
+	switch e.op {
+	case opConst:
+		return !e.computed
+	case opSlot:
+		return !e.computed && e.slot.what != slotQuery
+	}
+	return false
 }
 
 // fold computes an expression of constants, if it can be computed: 1/0 is left
@@ -182,10 +185,32 @@ func typedConst(v value.Value, t value.Type) (fn.Expr, error) {
 	return fn.CastTo(fn.Const(v), t, fn.Explicit, nil)
 }
 
-// castConst converts a constant.
+// castConst converts a fixed expression: a constant now, a slot when its value is known.
 func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
 	if t.Kind == value.Null || e.typ == t || e.typ.Kind == t.Kind && t.Dim == 0 {
 		return e, nil
+	}
+	if e.op == opSlot {
+		if e.typ.Kind == value.Text && t.Kind == value.Vector && t.Dim == 0 {
+			c, ok, err := b.constOf(e) // its dimension is a part of the type
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				return b.castConst(c, t, mode)
+			}
+		}
+		if e.typ.Kind == value.Text && e.literal() {
+			mode = fn.Explicit
+		}
+		if e.typ.Kind != value.Null {
+			if _, err := fn.Cast(e.typ, t, mode); err != nil {
+				return nil, errorAt(e.pos, err)
+			}
+		}
+		c := b.newSlot(slotCast, &expr{op: opCast, typ: t, pos: e.pos, args: []*expr{e}, text: e.text}, t, e.pos, e.text)
+		c.enc = e.enc
+		return c, nil
 	}
 	if e.val.IsNull() {
 		c := *e
@@ -213,7 +238,7 @@ func (b *binder) castTo(e *expr, t value.Type, mode fn.CastMode) (*expr, error) 
 	if e.typ == t || e.typ.Kind == t.Kind && (t.Dim == 0 || e.typ.Dim == t.Dim) {
 		return e, nil
 	}
-	if isConst(e) {
+	if fixed(e) {
 		return b.castConst(e, t, mode)
 	}
 	if e.typ.Kind != value.Null && !(e.typ.Kind == value.Vector && t.Kind == value.Vector) {
@@ -262,10 +287,7 @@ func (b *binder) binary(s *scope, e *parse.Binary) (*expr, error) {
 			kind = opOr
 		}
 		out := &expr{op: kind, typ: boolType, pos: e.Pos, args: []*expr{x, y}}
-		if isConst(x) && isConst(y) {
-			return b.fold(out)
-		}
-		return out, nil
+		return b.folded(out)
 	}
 	return b.apply(strings.ToLower(string(e.Op)), e.Pos, x, y)
 }
@@ -340,10 +362,8 @@ func (b *binder) between(s *scope, e *parse.Between) (*expr, error) {
 	ge.text = fmt.Sprintf("%s >= %s", e.X, e.Low)
 	le.text = fmt.Sprintf("%s <= %s", e.X, e.High)
 	and := &expr{op: opAnd, typ: boolType, pos: e.Pos, args: []*expr{ge, le}, text: e.String()}
-	if isConst(ge) && isConst(le) {
-		if and, err = b.fold(and); err != nil {
-			return nil, err
-		}
+	if and, err = b.folded(and); err != nil {
+		return nil, err
 	}
 	if e.Not {
 		return b.apply("not", e.Pos, and)
@@ -360,10 +380,11 @@ func (b *binder) inList(s *scope, e *parse.InList) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := true
+	all, slots := true, false
 	types := []fn.ArgType{argType(x)}
 	for _, l := range list {
-		all = all && isConst(l)
+		all = all && fixed(l)
+		slots = slots || !isConst(l)
 		types = append(types, argType(l))
 	}
 	if !all {
@@ -393,20 +414,34 @@ func (b *binder) inList(s *scope, e *parse.InList) (*expr, error) {
 	if x, err = b.castTo(x, t, fn.Implicit); err != nil {
 		return nil, err
 	}
-	set := fn.NewSet(t)
 	for i, l := range list {
 		if list[i], err = b.castConst(l, t, fn.Implicit); err != nil {
 			return nil, err
 		}
-		if err := set.Add(fn.ConstArg(list[i].val, t), 1, nil); err != nil {
-			return nil, err
+	}
+	out := &expr{op: opIn, typ: boolType, pos: e.Pos, args: append([]*expr{x}, list...), not: e.Not}
+	if slots {
+		out.slot = b.setSlot(list, t, e.Pos)
+	} else {
+		out.set = fn.NewSet(t)
+		for _, l := range list {
+			if err := out.set.Add(fn.ConstArg(l.val, t), 1, nil); err != nil {
+				return nil, err
+			}
 		}
 	}
-	out := &expr{op: opIn, typ: boolType, pos: e.Pos, args: append([]*expr{x}, list...), set: set, not: e.Not}
-	if isConst(x) {
-		return b.fold(out)
+	return b.folded(out)
+}
+
+// folded is fold where all parts are constant, a slot where they are fixed, or e itself.
+func (b *binder) folded(e *expr) (*expr, error) {
+	switch {
+	case !allFixed(e.args):
+		return e, nil
+	case e.slot == nil && !slices.ContainsFunc(e.args, func(a *expr) bool { return !isConst(a) }):
+		return b.fold(e)
 	}
-	return out, nil
+	return b.newSlot(slotValue, e, e.typ, e.pos, e.text), nil
 }
 
 func (b *binder) bindCase(s *scope, e *parse.Case) (*expr, error) {
@@ -466,7 +501,7 @@ func (b *binder) cast(s *scope, e *parse.Cast) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if isConst(x) {
+	if fixed(x) {
 		return b.castConst(x, e.Type.Type, fn.Explicit)
 	}
 	return b.castTo(x, e.Type.Type, fn.Explicit)
@@ -537,15 +572,9 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 	return b.apply(name, e.Pos, args...)
 }
 
-// ofOuter reports whether all columns of e are of queries around the one of s.
-func ofOuter(s *scope, e *expr) bool {
-	used := columnsOf(e)
-	for c := range used {
-		if contains(s.columns, c) {
-			return false
-		}
-	}
-	return len(used) > 0
+// ofOuter reports whether e uses columns of queries around the one being bound only.
+func (b *binder) ofOuter(e *expr) bool {
+	return len(columnsOf(e)) == 0 && e.usesOuter(b.block)
 }
 
 // aggregate binds the call of an aggregate function.
@@ -574,7 +603,7 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		}
 		for _, x := range args {
 			types = append(types, argType(x))
-			if ofOuter(s, x) {
+			if b.ofOuter(x) {
 				return nil, parse.Errorf(e.Pos, "%s uses nothing of this subquery, only columns of the query around it, whose aggregate it would be", e).WithHint("compute it there, in a subquery in FROM, and use its column here")
 			}
 		}

@@ -31,6 +31,8 @@ type Input struct {
 	Pos       []value.Value
 	Named     map[string]value.Value
 	Now       time.Time
+	// Spell has EXPLAIN show the values of parameters.
+	Spell bool
 	// Describe plans without arguments and runs nothing: parameters are NULL.
 	Describe bool
 }
@@ -41,37 +43,24 @@ type Column struct {
 	Type value.Type
 }
 
-// Plan is a statement ready to run.
-type Plan struct {
-	Columns []Column      // of the rows; none for a statement without rows
-	Root    exec.Operator // to be read to the end, then closed
-	// Affected counts the rows written, once Root is at its end; nil for
-	// statements that write none.
-	Affected func() int64
-}
-
 // binder gives names their meaning, for one statement.
 type binder struct {
-	ctx     context.Context
-	in      *Input
-	view    *storage.View
-	fnctx   *fn.Ctx
-	explain bool // nothing is run: constants that cost something stay open
+	ctx   context.Context
+	in    *Input
+	view  *storage.View
+	fnctx *fn.Ctx
+	how
 
 	ctes     []cte
 	cteUses  int // so far
 	shared   map[*parse.CTE]*sharedQuery
 	depth    int
-	pending  []*expr // parts whose values come when the statement is resolved
+	slots    []*slot
+	block    *block         // being bound
+	looked   []*parse.Param // whose values the plan depends on
+	once     bool           // the plan is for one run: it depends on files, or has changed something
 	subs     []*subquery
-	free     []*column            // of queries around the one being bound, as used by it
-	bound    map[*column]*expr    // values of such columns, when a subquery is bound for one row
-	known    map[parse.Expr]*expr // subqueries that use none of them
 	encoders map[string]encoder.Encoder
-	texts    int           // constant texts encoded so far
-	encoding time.Duration // in this time
-	measure  bool          // EXPLAIN ANALYZE: operators count
-	spell    bool          // EXPLAIN shows the values of parameters
 	tables   map[string]*storage.Table
 }
 
@@ -82,14 +71,10 @@ type cte struct {
 }
 
 func newBinder(ctx context.Context, in *Input) *binder {
-	view := in.View
-	if in.Tx != nil {
-		view = in.Tx.View
-	}
 	return &binder{
-		ctx: ctx, in: in, view: view, explain: in.Describe,
+		ctx: ctx, in: in, view: in.view(), how: how{describe: in.Describe},
 		fnctx:    &fn.Ctx{Context: ctx, Now: in.Now},
-		encoders: map[string]encoder.Encoder{}, tables: map[string]*storage.Table{}, known: map[parse.Expr]*expr{},
+		encoders: map[string]encoder.Encoder{}, tables: map[string]*storage.Table{}, block: &block{},
 	}
 }
 
@@ -165,14 +150,21 @@ func encodingOf(def *storage.TableDef, i int) *encoding {
 	return &encoding{name: c.Encoder, model: c.Model, table: def.Name, col: c.Name, dim: c.Type.Dim}
 }
 
-// open opens the encoder of a column and checks that it is the one the column
-// was filled with.
-func (b *binder) open(e *encoding, pos parse.Pos) (encoder.Encoder, error) {
+// open opens the encoder of a column, once for a statement.
+func (b *binder) open(e *encoding, pos parse.Pos) error {
 	key := e.name + "\x00" + e.table + "\x00" + e.col
-	if enc := b.encoders[key]; enc != nil {
-		return enc, nil
+	if b.encoders[key] != nil {
+		return nil
 	}
-	enc, err := b.find(e.name, e.model.Location)
+	enc, err := b.openEncoder(b.ctx, e, pos)
+	b.encoders[key] = enc
+	return err
+}
+
+// openEncoder opens the encoder of a column and checks that it is the one the column
+// was filled with.
+func (b *binder) openEncoder(ctx context.Context, e *encoding, pos parse.Pos) (encoder.Encoder, error) {
+	enc, err := b.find(ctx, e.name, e.model.Location)
 	if err != nil {
 		return nil, encoderError(pos, err)
 	}
@@ -183,19 +175,18 @@ func (b *binder) open(e *encoding, pos parse.Pos) (encoder.Encoder, error) {
 	if e.model.Hash != "" && m.Hash != e.model.Hash {
 		return nil, &PlacedError{pos, &encoder.MismatchError{Table: e.table, Column: e.col, Stored: e.model, Given: m}}
 	}
-	b.encoders[key] = enc
 	return enc, nil
 }
 
 // find opens an encoder by name, or failing that from where it was once found.
-func (b *binder) find(name, location string) (encoder.Encoder, error) {
+func (b *binder) find(ctx context.Context, name, location string) (encoder.Encoder, error) {
 	if b.in.Encoder == nil {
 		return nil, &encoder.NotFoundError{Name: name}
 	}
-	enc, err := b.in.Encoder(b.ctx, name)
+	enc, err := b.in.Encoder(ctx, name)
 	var missing *encoder.NotFoundError
 	if errors.As(err, &missing) && location != "" {
-		if other, err2 := b.in.Encoder(b.ctx, location); err2 == nil {
+		if other, err2 := b.in.Encoder(ctx, location); err2 == nil {
 			return other, nil
 		}
 	}
@@ -225,20 +216,22 @@ type hintedError struct {
 func (e *hintedError) Error() string   { return e.placed.Error() }
 func (e *hintedError) Unwrap() []error { return []error{e.placed, e.cause} }
 
+func (b *binder) param(p *parse.Param) (value.Value, error) { return b.in.param(p) }
+
 // param returns the value of a parameter.
-func (b *binder) param(p *parse.Param) (value.Value, error) {
-	if b.in.Describe {
+func (in *Input) param(p *parse.Param) (value.Value, error) {
+	if in.Describe {
 		return value.Value{}, nil
 	}
 	if p.Name != "" {
-		v, ok := b.in.Named[p.Name]
+		v, ok := in.Named[p.Name]
 		if !ok {
 			return v, parse.Errorf(p.Pos, "no argument for the parameter :%s", p.Name)
 		}
 		return v, nil
 	}
-	if p.Index < 1 || p.Index > len(b.in.Pos) {
+	if p.Index < 1 || p.Index > len(in.Pos) {
 		return value.Value{}, parse.Errorf(p.Pos, "no argument for the parameter $%d", p.Index)
 	}
-	return b.in.Pos[p.Index-1], nil
+	return in.Pos[p.Index-1], nil
 }

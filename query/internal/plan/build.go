@@ -14,14 +14,16 @@ import (
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
-	"github.com/lupadb/lupa/storage/vector"
 )
 
 // builder makes operators of a logical plan.
 type builder struct {
-	*binder
-	leaf  *exec.Scan // the last scan built
-	alone bool       // builds a worker's pipeline
+	*binder            // of this run: for what encoders and files there are
+	run     *Run       // nil: to compile constants only
+	leaf    *exec.Scan // the last scan built
+	alone   bool       // builds a worker's pipeline
+	measure bool       // EXPLAIN ANALYZE: operators count
+	single  bool       // something of what was built can't be used again
 }
 
 // rel is an operator with what its batches hold.
@@ -38,7 +40,7 @@ const fetchFirst = 20000
 // measured wraps an operator for EXPLAIN ANALYZE.
 func (b *builder) measured(op exec.Operator) exec.Operator {
 	if b.measure {
-		return exec.Measure(op, b.view)
+		return exec.Measure(op, b.run.in.view())
 	}
 	return op
 }
@@ -120,7 +122,7 @@ func (b *builder) build(n node, want []*expr) (rel, error) {
 		if err != nil {
 			return rel{}, err
 		}
-		d, err := exec.NewDistinct(op, &b.in.Env, typesOf(cols))
+		d, err := exec.NewDistinct(op, &b.run.env, typesOf(cols))
 		if err != nil {
 			return rel{}, err
 		}
@@ -136,9 +138,9 @@ func (b *builder) build(n node, want []*expr) (rel, error) {
 		}
 		return rel{op: b.measured(u), lay: newLayout(n.outs)}, nil
 	case *valuesNode:
-		return b.values(n, "")
+		return b.values(n)
 	case *metadataNode:
-		return b.values(&n.valuesNode, "Metadata "+n.table)
+		return rel{op: b.measured(&exec.Metadata{Table: b.run.table(n.table), Items: n.items}), lay: newLayout(n.outs)}, nil
 	case *sourceNode:
 		return b.source(n, want)
 	}
@@ -176,7 +178,13 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 		need = wanted
 	}
 	cols := tableColumns(n, need)
-	s := &exec.Scan{Env: &b.in.Env, Table: n.table, Columns: ordsOf(cols), Within: n.lookup}
+	s := &exec.Scan{Env: &b.run.env, Ctx: &b.run.fnctx, Table: b.run.table(n.table), Columns: ordsOf(cols)}
+	if n.lookup != nil {
+		var err error
+		if s.Within, err = b.lookupOf(n.lookup); err != nil {
+			return rel{}, err
+		}
+	}
 	b.leaf = s
 	r := rel{op: b.measured(s), lay: newLayout(cols), scan: n}
 	if len(n.filters) > 0 {
@@ -196,7 +204,7 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	if n.lookup != nil || n.table.Blocks() < 16 || b.alone {
+	if n.lookup != nil || b.run.table(n.table).Blocks() < 16 || b.alone {
 		return r, false, nil
 	}
 	// The scores, and what else is asked for once they are there.
@@ -205,11 +213,11 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	var outs []*column
 	for _, e := range want {
 		e.walk(func(x *expr) bool {
-			if !searchable(n, x) || !isConst(x.args[1]) {
+			if !searchable(n, x) || !fixed(x.args[1]) {
 				return true
 			}
 			if k := x.key(); lay.computed[k] == nil {
-				c := &column{name: x.text, typ: realType, rank: rankOf(x)}
+				c := &column{name: x.text, typ: realType}
 				lay.computed[k] = c
 				items, outs = append(items, x), append(outs, c)
 			}
@@ -234,14 +242,11 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	}
 	var pipes []exec.Pipe
 	for range workers {
-		w := &builder{binder: b.binder, alone: true}
-		measure := b.binder.measure
-		b.binder.measure = false // figures are those of the whole
+		w := &builder{binder: b.binder, run: b.run, alone: true} // figures are those of the whole
 		in, err := w.scan(n, items)
 		if err == nil {
 			in, err = w.project(in, items, outs)
 		}
-		b.binder.measure = measure
 		if err != nil {
 			return r, true, err
 		}
@@ -249,7 +254,7 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	}
 	out := newLayout(outs)
 	out.computed = lay.computed
-	return rel{op: b.measured(exec.NewParallel(&b.in.Env, pipes)), lay: out, scan: n}, true, nil
+	return rel{op: b.measured(exec.NewParallel(&b.run.env, pipes)), lay: out, scan: n}, true, nil
 }
 
 // tableColumns returns those columns of a scan that are in set, in table order.
@@ -289,7 +294,7 @@ func (b *builder) fetch(r rel, want []*expr) (rel, error) {
 	if len(cols) == 0 {
 		return r, nil
 	}
-	return rel{op: b.measured(exec.NewFetch(r.op, r.scan.table, ordsOf(cols))), lay: r.lay.with(cols...), scan: r.scan}, nil
+	return rel{op: b.measured(exec.NewFetch(r.op, b.run.table(r.scan.table), ordsOf(cols))), lay: r.lay.with(cols...), scan: r.scan}, nil
 }
 
 func (b *builder) filter(r rel, conds []*expr) (rel, error) {
@@ -305,7 +310,7 @@ func (b *builder) filter(r rel, conds []*expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	r.op = b.measured(exec.NewFilter(r.op, b.fnctx, cs, texts(conds, " AND ")))
+	r.op = b.measured(exec.NewFilter(r.op, &b.run.fnctx, cs, texts(conds, " AND ")))
 	return r, nil
 }
 
@@ -322,7 +327,7 @@ func (b *builder) project(r rel, items []*expr, outs []*column) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	return rel{op: b.measured(exec.NewProject(r.op, b.fnctx, es, false, projectText(items, outs))), lay: newLayout(outs)}, nil
+	return rel{op: b.measured(exec.NewProject(r.op, &b.run.fnctx, es, false, projectText(items, outs))), lay: newLayout(outs)}, nil
 }
 
 func projectText(items []*expr, outs []*column) string {
@@ -378,9 +383,9 @@ func (b *builder) pictures(n *projectNode, items []*expr, outs []*column) (rel, 
 		return r, err
 	}
 	if n.skip != nil {
-		r.op = b.measured(exec.NewSkipExisting(r.op, &b.in.Env, n.skip.table, n.skip.key).Changed(n.skip.same, n.skip.report))
+		r.op = b.measured(exec.NewSkipExisting(r.op, &b.run.env, b.run.table(n.skip.table), n.skip.key).Changed(n.skip.same, n.skip.report))
 	}
-	r.op = b.measured(exec.NewEncodeImages(r.op, &b.in.Env, jobs, b.readFile, b.in.Images))
+	r.op = b.measured(exec.NewEncodeImages(r.op, &b.run.env, jobs, b.readFile, b.in.Images))
 	return r, nil
 }
 
@@ -421,9 +426,9 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 		if err != nil {
 			return r, err
 		}
-		c := &column{name: k.text, typ: k.typ, rank: rankOf(k), enc: k.enc}
+		c := &column{name: k.text, typ: k.typ, enc: k.enc}
 		lay = lay.with(c)
-		if !isConst(k) {
+		if !fixed(k) {
 			lay.computed[k.key()] = c
 		}
 		at[i] = lay.at[c]
@@ -431,7 +436,7 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 		computedTexts = append(computedTexts, k.text)
 	}
 	if len(compute) > 0 {
-		r.op = b.measured(exec.NewProject(r.op, b.fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
+		r.op = b.measured(exec.NewProject(r.op, &b.run.fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
 		r.lay = lay
 	}
 	var orders []exec.Order
@@ -445,7 +450,7 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 		for i, e := range n.on {
 			types[i] = e.typ
 		}
-		d, err := exec.NewDistinctOn(r.op, &b.in.Env, at[:len(n.on)], types, at[len(n.on):], orders,
+		d, err := exec.NewDistinctOn(r.op, &b.run.env, at[:len(n.on)], types, at[len(n.on):], orders,
 			texts(n.on, ", "), text)
 		if err != nil {
 			return r, err
@@ -455,9 +460,9 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 			r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
 		}
 	case n.count >= 0:
-		r.op = b.measured(exec.NewTopN(r.op, &b.in.Env, at, orders, n.count, n.offset, text))
+		r.op = b.measured(exec.NewTopN(r.op, &b.run.env, at, orders, n.count, n.offset, text))
 	default:
-		r.op = b.measured(exec.NewSort(r.op, &b.in.Env, at, orders, text))
+		r.op = b.measured(exec.NewSort(r.op, &b.run.env, at, orders, text))
 		if n.offset > 0 {
 			r.op = b.measured(exec.NewLimit(r.op, -1, n.offset))
 		}
@@ -481,23 +486,22 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 			before = append(before, f)
 		}
 	}
-	m := s.score.measure
+	m, to := s.score.measure, s.score.args[1]
 	op := &exec.Nearest{
 		Measure: b.measure,
-		Env:     &b.in.Env, Table: n.table, Column: s.score.args[0].col.ord,
+		Env:     &b.run.env, Ctx: &b.run.fnctx, Table: b.run.table(n.table), Column: s.score.args[0].col.ord,
+		Metric: m.metric, At: at(to.pos),
 		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
 		Ties: s.ties, Negate: m.negate, FromOne: m.fromOne, Text: s.text,
 	}
-	if isConst(s.score.args[1]) {
-		q, err := vector.NewQuery(m.metric, s.score.args[1].val.Vec())
-		if err != nil {
-			return rel{}, errorAt(s.score.args[1].pos, err)
-		}
-		op.Query = q
+	var err error
+	if op.To, err = b.compile(newLayout(nil), to); err != nil {
+		return rel{}, err
 	}
-	if s.min != nil {
-		bound, _, _ := number(s.min.val)
-		op.Bound(bound)
+	if len(s.within) > 0 {
+		if op.Within, err = b.compileAll(newLayout(nil), s.within); err != nil {
+			return rel{}, err
+		}
 		for _, f := range after {
 			if f.text != op.Text {
 				op.Text += " [" + f.text + "]"
@@ -516,33 +520,35 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 			return rel{}, err
 		}
 		op.Filter = r.op
-		op.Among = amongKey(before)
+		op.Among, op.Depends = amongKey(before)
 	}
-	sc := &column{name: s.score.text, typ: realType, rank: rankOf(s.score)}
+	sc := &column{name: s.score.text, typ: realType}
 	r := rel{op: b.measured(op), lay: newLayout([]*column{sc}), scan: n}
 	r.lay.computed[key] = sc
-	r, err := b.filter(r, after)
-	if err != nil {
+	if r, err = b.filter(r, after); err != nil {
 		return r, err
 	}
 	return b.fetch(r, want)
 }
 
-// amongKey is equal for conditions on a table that keep the same rows, of
-// whatever statements; "" if that is not certain.
-func amongKey(conds []*expr) string {
+// amongKey is equal for conditions on a table that keep the same rows, in runs of one
+// plan whose slots of these numbers have equal values; "" if that is not certain.
+func amongKey(conds []*expr) (_ string, slots []int) {
 	var key strings.Builder
 	for _, e := range conds {
 		if e.unstable() || e.costly() {
-			return ""
+			return "", nil
 		}
 		sets := false
 		e.walk(func(x *expr) bool {
 			sets = sets || x.op == opIn && len(x.args) == 1 // of a subquery
+			if x.op == opSlot {
+				slots = append(slots, x.slot.n)
+			}
 			return true
 		})
 		if sets {
-			return ""
+			return "", nil
 		}
 		named := e.rewrite(func(x *expr) *expr {
 			if x.op == opColumn {
@@ -552,7 +558,7 @@ func amongKey(conds []*expr) string {
 		})
 		key.WriteString(named.key() + "\n")
 	}
-	return key.String()
+	return key.String(), slots
 }
 
 func (b *builder) aggregate(n *aggNode) (rel, error) {
@@ -588,7 +594,7 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		for i, k := range n.keys {
 			keys[i] = k.typ
 		}
-		return r.op, &exec.Aggregation{Ctx: b.fnctx, Exprs: es, Keys: keys, Specs: specs}, err
+		return r.op, &exec.Aggregation{Ctx: &b.run.fnctx, Exprs: es, Keys: keys, Specs: specs}, err
 	}
 	text, by := strings.Join(calls, ", "), strings.Join(names, ", ")
 	var op exec.Operator
@@ -603,13 +609,13 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		if err != nil {
 			return rel{}, err
 		}
-		op = exec.NewParallelAggregate(&b.in.Env, pipes, text, by)
+		op = exec.NewParallelAggregate(&b.run.env, pipes, text, by)
 	} else {
 		in, a, err := what(b)
 		if err != nil {
 			return rel{}, err
 		}
-		op = exec.NewHashAggregate(in, &b.in.Env, a, text, by)
+		op = exec.NewHashAggregate(in, &b.run.env, a, text, by)
 	}
 	return rel{op: b.measured(op), lay: newLayout(n.columns())}, nil
 }
@@ -629,7 +635,7 @@ func (b *builder) inParts(n *aggNode, items []*expr) bool {
 		in = f.in
 	}
 	scan, ok := in.(*scanNode)
-	if !ok || b.alone || scan.search != nil || scan.lookup != nil || scan.table.Blocks() < exec.ParallelFrom {
+	if !ok || b.alone || scan.search != nil || scan.lookup != nil || b.run.table(scan.table).Blocks() < exec.ParallelFrom {
 		return false
 	}
 	for _, a := range n.aggs {
@@ -652,12 +658,9 @@ func (b *builder) copies(build func(w *builder) (exec.AggregatePipe, error)) ([]
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	measure := b.binder.measure
-	b.binder.measure = false // figures are those of the whole
-	defer func() { b.binder.measure = measure }()
 	var out []exec.AggregatePipe
 	for range workers {
-		p, err := build(&builder{binder: b.binder, alone: true})
+		p, err := build(&builder{binder: b.binder, run: b.run, alone: true}) // figures are those of the whole
 		if err != nil {
 			return nil, err
 		}
@@ -733,7 +736,7 @@ func (b *builder) join(n *joinNode, want []*expr) (rel, error) {
 	for _, e := range n.rest {
 		conds = append(conds, e.text)
 	}
-	op, err := exec.NewHashJoin(l.op, r.op, &b.in.Env, b.fnctx, lk, rk, keyTypes, rest, n.kind == parse.LeftJoin, l.lay.n, types, strings.Join(conds, " AND "))
+	op, err := exec.NewHashJoin(l.op, r.op, &b.run.env, &b.run.fnctx, lk, rk, keyTypes, rest, n.kind == parse.LeftJoin, l.lay.n, types, strings.Join(conds, " AND "))
 	if err != nil {
 		return l, err
 	}
@@ -749,47 +752,53 @@ func index(cols []*column, c *column) int {
 	return -1
 }
 
-// values builds rows that are written down in the statement.
-func (b *builder) values(n *valuesNode, what string) (rel, error) {
-	v := &exec.Values{What: what}
-	one := &value.Batch{Len: 1}
-	if len(n.outs) == 0 {
-		v = exec.OneRow()
-		return rel{op: b.measured(v), lay: newLayout(nil)}, nil
+// lookupOf compiles what a look-up compares.
+func (b *builder) lookupOf(l *lookup) (*exec.Lookup, error) {
+	out := &exec.Lookup{Index: l.index, Column: l.ord, First: l.first, Last: l.last, Most: l.most, Text: l.text}
+	var err error
+	if l.keys != nil {
+		out.Keys, err = b.compileAll(newLayout(nil), l.keys)
+		return out, err
 	}
-	var cur *value.Batch
-	for _, row := range n.rows {
-		if cur == nil || cur.Len == value.BatchSize {
-			cur = &value.Batch{}
-			for i, c := range n.outs {
-				t := c.typ
-				if t.Kind == value.Vector && t.Dim == 0 {
-					t.Dim = row[i].typ.Dim
-				}
-				cur.Cols = append(cur.Cols, &value.Column{Type: t})
-			}
-			v.Batches = append(v.Batches, cur)
+	for _, x := range l.bounds {
+		c, err := b.compile(newLayout(nil), x.x)
+		if err != nil {
+			return nil, err
 		}
+		out.Bounds = append(out.Bounds, exec.Bound{Op: x.op, X: c})
+	}
+	return out, nil
+}
+
+// values builds rows that are written down in the statement.
+func (b *builder) values(n *valuesNode) (rel, error) {
+	if len(n.outs) == 0 {
+		return rel{op: b.measured(exec.OneRow()), lay: newLayout(nil)}, nil
+	}
+	v := &exec.Rows{Ctx: &b.run.fnctx, Count: len(n.rows)}
+	for i, c := range n.outs {
+		t := c.typ
+		for _, row := range n.rows {
+			if t.Kind == value.Vector && t.Dim == 0 {
+				t.Dim = row[i].typ.Dim
+			}
+		}
+		v.Types = append(v.Types, t)
+	}
+	for _, row := range n.rows {
 		for i, e := range row {
-			x := e.val
+			item := exec.RowItem{Const: e.val}
+			if t := v.Types[i]; !isConst(e) || t.Kind == value.Vector && e.typ.Dim != t.Dim {
+				item.At = at(e.pos)
+			}
 			if !isConst(e) {
-				c, err := b.compile(newLayout(nil), e)
-				if err != nil {
+				var err error
+				if item.X, err = b.compile(newLayout(nil), e); err != nil {
 					return rel{}, err
 				}
-				a, err := c.Eval(b.fnctx, one, nil)
-				if err != nil {
-					return rel{}, errorAt(e.pos, err)
-				}
-				x = a.At(0)
 			}
-			col := cur.Cols[i]
-			if x.Kind() == value.Vector && len(x.Vec()) != col.Type.Dim {
-				return rel{}, parse.Errorf(e.pos, "vector has %d dimensions, the row before has %d", len(x.Vec()), col.Type.Dim)
-			}
-			col.Append(cur.Len, x)
+			v.Items = append(v.Items, item)
 		}
-		cur.Len++
 	}
 	return rel{op: b.measured(v), lay: newLayout(n.outs)}, nil
 }
@@ -803,7 +812,8 @@ func (b *builder) source(n *sourceNode, want []*expr) (rel, error) {
 			cols, ords = append(cols, c), append(ords, i)
 		}
 	}
-	op, err := n.open(ords)
+	b.run.b.single = true
+	op, err := n.open(b, ords)
 	if err != nil {
 		return rel{}, err
 	}
@@ -812,5 +822,5 @@ func (b *builder) source(n *sourceNode, want []*expr) (rel, error) {
 
 // opener opens an encoder when the plan runs.
 func (b *binder) opener(e *encoding) func(context.Context) (encoder.Encoder, error) {
-	return func(context.Context) (encoder.Encoder, error) { return b.open(e, parse.Pos{}) }
+	return func(ctx context.Context) (encoder.Encoder, error) { return b.openEncoder(ctx, e, parse.Pos{}) }
 }

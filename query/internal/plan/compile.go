@@ -52,7 +52,7 @@ func (l layout) reduce(e *expr) *expr {
 		return e
 	}
 	return e.rewrite(func(x *expr) *expr {
-		if x.op == opColumn || x.op == opConst {
+		if x.op == opColumn || fixed(x) {
 			return x
 		}
 		if c := l.computed[x.key()]; c != nil {
@@ -118,6 +118,8 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 		return fn.Column(i, e.col.typ), nil
 	case opConst:
 		return typedConst(e.val, e.typ)
+	case opSlot:
+		return fn.SlotValue(e.slot.n, e.typ), nil
 	case opCall:
 		return fn.Apply(e.call, args, at(e.pos))
 	case opAnd:
@@ -135,17 +137,21 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 	case opCast:
 		return fn.CastTo(args[0], e.typ, fn.Explicit, at(e.pos))
 	case opIn:
+		if e.slot != nil {
+			return fn.InSlot(args[0], e.slot.n, e.not), nil
+		}
 		return fn.In(args[0], e.set, e.not), nil
 	case opScore:
-		if isConst(e.args[1]) {
-			if e.args[1].val.IsNull() {
-				return typedConst(value.Value{}, realType)
+		if to := e.args[1]; fixed(to) {
+			if isConst(to) {
+				if to.val.IsNull() {
+					return typedConst(value.Value{}, realType)
+				}
+				if _, err := vector.NewQuery(e.measure.metric, to.val.Vec()); err != nil {
+					return nil, err
+				}
 			}
-			q, err := vector.NewQuery(e.measure.metric, e.args[1].val.Vec())
-			if err != nil {
-				return nil, err
-			}
-			return exec.NewScore(args[0], q, e.measure.negate, e.measure.fromOne), nil
+			return exec.NewScore(args[0], args[1], e.measure.metric, e.measure.negate, e.measure.fromOne, at(e.pos)), nil
 		}
 		return exec.NewPairScore(args[0], args[1], e.measure.metric, e.measure.negate, e.measure.fromOne, at(e.pos)), nil
 	case opText:
@@ -155,11 +161,7 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 	case opSum:
 		return exec.NewVectorSum(args, e.weights, e.unit, e.typ.Dim, at(e.pos)), nil
 	case opSubquery, opExists, opInQuery:
-		if e.correlated() && !b.explain {
-			return b.compileCorrelated(l, e, args)
-		}
-		// Only EXPLAIN, which runs nothing, gets here.
-		return typedConst(value.Value{}, e.typ)
+		return b.compileCorrelated(l, e, args)
 	}
 	return nil, parse.Errorf(e.pos, "internal error: expression %d can't be computed here", e.op)
 }

@@ -70,38 +70,43 @@ func (b *binder) programRows(name string, columns []string, types []value.Type, 
 	for i, t := range types {
 		n.outs = append(n.outs, &column{name: table.Def().Columns[ords[i]].Name, typ: t})
 	}
-	n.open = func(want []int) (exec.Operator, error) { return &exec.FromProgram{Source: src, Columns: want}, nil }
+	n.open = func(_ *builder, want []int) (exec.Operator, error) {
+		return &exec.FromProgram{Source: src, Columns: want}, nil
+	}
 	return table, ords, &relation{n, n.outs}, nil
 }
 
-// completeRows plans the rows of src as the table stores them: all columns in their
+// completeRows binds the rows of src as the table stores them: all columns in their
 // order, converted, encoded, defaults filled in.
-func (b *binder) completeRows(table *storage.Table, ords []int, src *relation) (exec.Operator, error) {
+func (b *binder) completeRows(table *storage.Table, ords []int, src *relation) (*relation, error) {
 	full, err := b.fullRows(src, table.Def(), ords, fn.Explicit)
 	if err != nil {
 		return nil, err
 	}
-	if err := b.resolve(); err != nil {
-		return nil, err
-	}
-	return b.physical(full, full.outs)
+	b.once = true
+	return b.improved(&relation{full, full.outs})
 }
 
 // load plans the adding of rows to a table.
 func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
 	def := table.Def()
-	child, err := b.completeRows(table, ords, src)
+	rel, err := b.completeRows(table, ords, src)
 	if err != nil {
 		return nil, err
 	}
-	bl := &builder{binder: b}
-	if b.in.Tx != nil {
-		op := exec.NewInsert(child, &b.in.Env, def, storage.InsertOptions{}, nil)
-		return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
-	}
-	op := exec.NewLoad(child, &b.in.Env, def)
-	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
-	return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
+	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
+		child, err := b.root(rel.node, rel.cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		if b.run.env.Tx != nil {
+			op := exec.NewInsert(child, &b.run.env, def, storage.InsertOptions{}, nil)
+			return b.measured(op), func() int64 { return op.Affected }, nil
+		}
+		op := exec.NewLoad(child, &b.run.env, def)
+		op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
+		return b.measured(op), func() int64 { return op.Affected }, nil
+	}), nil
 }
 
 // files binds the files of a COPY: their columns in order, zipped by position.
@@ -224,12 +229,13 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 	rows := r.Rows()
 	n.rows = float64(rows)
 	r.Close()
-	n.open = func(want []int) (exec.Operator, error) {
+	b.once = true
+	n.open = func(b *builder, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
 			return nil, err
 		}
-		return &exec.ReadSource{Env: &b.in.Env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want}, nil
+		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want}, nil
 	}
 	return &relation{n, n.outs}, nil
 }
@@ -350,11 +356,7 @@ func (b *binder) copyTo(s *parse.CopyTo) (*Plan, error) {
 	if err != nil {
 		return nil, errorAt(pos, err)
 	}
-	if err := b.resolve(); err != nil {
-		return nil, err
-	}
-	child, err := b.physical(rel.node, rel.cols)
-	if err != nil {
+	if rel, err = b.improved(rel); err != nil {
 		return nil, err
 	}
 	var cols []source.Column
@@ -365,11 +367,18 @@ func (b *binder) copyTo(s *parse.CopyTo) (*Plan, error) {
 		}
 		cols = append(cols, source.Column{Name: c.name, Type: t})
 	}
-	op := exec.NewExport(child, &b.in.Env, path, func() (source.Writer, error) {
-		w, err := source.Create(path, format, cols, o)
-		return w, errorAt(s.File.Position(), err)
-	})
-	return &Plan{Root: (&builder{binder: b}).measured(op), Affected: func() int64 { return op.Affected }}, nil
+	b.once = true
+	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
+		child, err := b.root(rel.node, rel.cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		op := exec.NewExport(child, &b.run.env, path, func() (source.Writer, error) {
+			w, err := source.Create(path, format, cols, o)
+			return w, errorAt(s.File.Position(), err)
+		})
+		return b.measured(op), func() int64 { return op.Affected }, nil
+	}), nil
 }
 
 // querySamples encodes typical prompts for the columns that have an encoder, to
@@ -382,7 +391,7 @@ func (b *binder) querySamples(ctx context.Context, def *storage.TableDef) (map[i
 		if e == nil {
 			continue
 		}
-		enc, err := b.open(e, parse.Pos{})
+		enc, err := b.openEncoder(ctx, e, parse.Pos{})
 		if err != nil {
 			continue
 		}

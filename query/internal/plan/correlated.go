@@ -3,8 +3,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -14,68 +12,60 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// correlation is what a subquery that uses columns of a query around it keeps to
-// be bound again, with the values these columns have in a row.
+// correlation is what makes a subquery depend on the row around it: its block has the
+// slots of the outer columns, which get their values before it is run.
 type correlation struct {
-	def   *parse.Select
-	scope *scope
-	ctes  []cte
+	block *block
 	outer []*column // arguments of the expression, in this order
-	in    *Input
-	bound map[*column]*expr
-	subs  map[parse.Expr]*expr // subqueries within that have their value
-	types []value.Type         // of the columns it gives
+	slots []*slot   // of those
 
-	keyed *keyed         // how its rows are found by key, if they can be
-	table *exec.KeyTable // those rows
-	runs  atomic.Int64   // how often it was run on its own
+	keyed *keyed // how its rows are found by key, if they can be
+	none  node   // what an aggregate without groups gives where no row passes its conditions
 }
 
 // inner binds a query within an expression of scope s. corr is nil if it uses
 // nothing of the queries around it.
 func (b *binder) inner(q *parse.Select, s *scope) (r *relation, corr *correlation, err error) {
-	mark := len(b.free)
+	k := &block{up: b.block}
+	b.block = k
+	defer func() { b.block = k.up }()
 	if r, err = b.query(q, s, nil); err != nil {
 		return nil, nil, err
 	}
-	var outer []*column
-	for _, c := range b.free[mark:] {
-		if !contains(outer, c) {
-			outer = append(outer, c)
+	// What does not depend on the row is found once.
+	own := k.steps
+	k.steps = nil
+	for _, x := range own {
+		if x.of.usesOuter(k) {
+			k.steps = append(k.steps, x)
+		} else {
+			k.up.steps = append(k.up.steps, x)
 		}
 	}
-	b.free = b.free[:mark]
-	if outer == nil {
+	if k.outer == nil {
 		return r, nil, nil
 	}
-	for _, c := range outer {
-		if !contains(s.columns, c) { // of a query further out
-			b.free = append(b.free, c)
-		}
+	corr = &correlation{block: k, slots: k.outer}
+	for _, x := range k.outer {
+		corr.outer = append(corr.outer, x.col)
 	}
-	return r, &correlation{
-		def: q, scope: s, ctes: slices.Clone(b.ctes), outer: outer, in: b.in,
-		bound: b.bound, subs: b.known, types: typesOf(r.cols),
-	}, nil
+	return r, corr, nil
 }
 
 // outerColumn binds a reference to a column of a query around this one.
 func (b *binder) outerColumn(c *column, ref *parse.ColumnRef) *expr {
-	if v := b.bound[c]; v != nil {
-		e := *v
-		e.pos, e.text = parse.Start(ref), ref.String()
-		return &e
-	}
-	b.free = append(b.free, c)
-	e := columnExpr(c, parse.Start(ref))
-	e.text = ref.String()
-	return e
+	return b.outerSlot(c, parse.Start(ref), ref.String())
 }
 
-// depend makes e, whose subquery is q, an expression over the outer columns of q.
-func (b *binder) depend(e *expr) *expr {
+// depend makes e, whose subquery is q, an expression over the outer columns of q. Those
+// of a query further out are slots here, too.
+func (b *binder) depend(e *expr, s *scope) *expr {
 	for _, c := range e.query.corr.outer {
-		e.args = append(e.args, columnExpr(c, e.pos))
+		if contains(s.columns, c) {
+			e.args = append(e.args, columnExpr(c, e.pos))
+		} else {
+			e.args = append(e.args, b.outerSlot(c, e.pos, c.name))
+		}
 	}
 	return e
 }
@@ -93,86 +83,66 @@ func (e *expr) costly() bool {
 	return found
 }
 
-// bind binds and builds the subquery with values for its outer columns.
-func (c *correlation) bind(ctx context.Context, vals []value.Value, explain bool) (*builder, *relation, error) {
-	b := newBinder(ctx, c.in)
-	b.explain = explain
-	b.ctes = slices.Clone(c.ctes)
-	b.known = c.subs
-	b.bound = maps.Clone(c.bound)
-	if b.bound == nil {
-		b.bound = map[*column]*expr{}
+// open returns an operator with the subquery's rows for values of its outer columns: the
+// plan is run again with other slots.
+func (r *Run) open(q *subquery, n node, vals []value.Value) (exec.Operator, error) {
+	for i, s := range q.corr.slots {
+		var v value.Value
+		if vals != nil {
+			v = vals[i]
+		}
+		r.slots[s.n].Put(v, s.typ)
 	}
-	for i, col := range c.outer {
-		b.bound[col] = &expr{op: opConst, typ: col.typ, val: vals[i], enc: col.enc, computed: true}
+	if err := r.outer(q.corr.block); err != nil {
+		return nil, err
 	}
-	r, err := b.query(c.def, c.scope, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &builder{binder: b}, r, b.resolve()
+	return r.b.root(n, q.rel.cols)
 }
 
-// open returns an operator with the subquery's rows for values of its outer
-// columns.
-func (c *correlation) open(ctx context.Context, vals []value.Value, first bool, types []value.Type) (exec.Operator, error) {
-	c.runs.Add(1)
-	b, r, err := c.bind(ctx, vals, false)
-	if err != nil {
-		return nil, err
+// times counts how often a subquery was run on its own.
+func (r *Run) times(c *correlation) *atomic.Int64 {
+	if r.runs == nil {
+		r.runs = map[*correlation]*atomic.Int64{}
 	}
-	if types != nil && r.cols[0].typ.Kind != types[0].Kind {
-		n, err := b.converted(r, []*column{{name: r.cols[0].name, typ: types[0]}})
-		if err != nil {
-			return nil, err
-		}
-		r = &relation{n, n.columns()}
+	if r.runs[c] == nil {
+		r.runs[c] = new(atomic.Int64)
 	}
-	if first {
-		r = &relation{&limitNode{r.node, 1, 0}, nil}
-	}
-	n, err := b.optimize(r.node)
-	if err != nil {
-		return nil, err
-	}
-	return b.root(n, r.cols)
+	return r.runs[c]
 }
 
 // compileCorrelated makes a subquery executable that depends on the row: args
 // are the values of its outer columns, for IN after the one that is looked for.
 func (b *builder) compileCorrelated(l layout, e *expr, args []fn.Expr) (fn.Expr, error) {
-	c := e.query.corr
-	x := &exec.Correlated{Args: args, Result: e.typ, Memory: b.in.Memory}
+	q, r := e.query, b.run
+	c := q.corr
+	b.run.b.single = true
+	times := r.times(c)
+	x := &exec.Correlated{Args: args, Result: e.typ, Memory: r.env.Memory}
+	run := func(vals []value.Value, f func(op exec.Operator) (value.Value, error)) (value.Value, error) {
+		times.Add(1)
+		op, err := r.open(q, q.rel.node, vals)
+		if err != nil {
+			return value.Value{}, err
+		}
+		defer op.Close()
+		return f(op)
+	}
 	switch e.op {
 	case opExists:
 		x.Run = func(ctx context.Context, vals []value.Value) (value.Value, error) {
-			op, err := c.open(ctx, vals, true, nil)
-			if err != nil {
-				return value.Value{}, err
-			}
-			defer op.Close()
-			batch, err := op.Next(ctx)
-			return value.Bool(batch != nil), err
+			return run(vals, func(op exec.Operator) (value.Value, error) {
+				batch, err := op.Next(ctx)
+				return value.Bool(batch != nil), err
+			})
 		}
 	case opInQuery:
 		x.Not = e.not
 		x.Run = func(ctx context.Context, vals []value.Value) (value.Value, error) {
-			t := e.args[0].typ
-			op, err := c.open(ctx, vals[1:], false, []value.Type{t})
-			if err != nil {
-				return value.Value{}, err
-			}
-			defer op.Close()
-			return exec.InRows(ctx, op, vals[0])
+			return run(vals[1:], func(op exec.Operator) (value.Value, error) { return exec.InRows(ctx, op, vals[0]) })
 		}
 	case opSubquery:
 		x.Run = func(ctx context.Context, vals []value.Value) (value.Value, error) {
-			op, err := c.open(ctx, vals, false, c.types)
-			if err != nil {
-				return value.Value{}, err
-			}
-			defer op.Close()
-			return oneValue(ctx, op, e.pos)
+			return run(vals, func(op exec.Operator) (value.Value, error) { return oneValue(ctx, op, e.pos) })
 		}
 	}
 	if c.keyed == nil {
@@ -211,105 +181,46 @@ func severalRows(pos parse.Pos) error {
 	return parse.Errorf(pos, "the subquery used as a value gave more than one row; LIMIT 1 takes the first")
 }
 
-// openNone returns the row that the subquery, an aggregate without groups, gives
-// where no row passes its conditions.
-func (c *correlation) openNone(ctx context.Context) (exec.Operator, error) {
-	b, r, err := c.bind(ctx, make([]value.Value, len(c.outer)), false)
-	if err != nil {
-		return nil, err
-	}
-	if p, ok := r.node.(*projectNode); ok {
+// noneOf returns the plan of a subquery, an aggregate without groups, where no row
+// passes its conditions.
+func noneOf(n node) node {
+	n = copyNode(n)
+	if p, ok := n.(*projectNode); ok {
 		if a, ok := p.in.(*aggNode); ok {
 			a.in = &filterNode{a.in, []*expr{constant(value.Bool(false), parse.Pos{}, "FALSE")}}
 		}
 	}
-	n, err := b.optimize(r.node)
-	if err != nil {
-		return nil, err
-	}
-	return b.root(n, r.cols)
+	return n
 }
 
-// explain returns what EXPLAIN shows of a correlated subquery: how its rows are
-// found, with ran how often it was run for that, and the plan.
-func (c *correlation) explain(ctx context.Context, what string, ran bool) (title string, plan []string, err error) {
+// explainCorrelated returns what EXPLAIN shows of a correlated subquery: how its rows are
+// found, how often it was run for that, and the plan.
+func (r *Run) explainCorrelated(q *subquery) (title string, op exec.Operator, err error) {
+	c := q.corr
 	ending := ")"
-	if ran && (c.keyed == nil || c.runs.Load() > 0) {
-		ending = fmt.Sprintf("; run %d times)", c.runs.Load())
+	if ran := r.times(c).Load(); r.plan.how.measure && (c.keyed == nil || ran > 0) {
+		ending = fmt.Sprintf("; run %d times)", ran)
 	}
+	b := &builder{binder: r.b.binder, run: r}
 	if k := c.keyed; k != nil && k.alone == 1 {
-		b := &builder{binder: newBinder(ctx, c.in)}
-		b.explain = true
-		n, err := b.optimize(k.node)
-		if err != nil {
-			return "", nil, err
-		}
-		op, err := b.root(n, k.cols)
-		if err != nil {
-			return "", nil, err
-		}
-		defer op.Close()
-		title := fmt.Sprintf("(%s, found by hash of %s", what, strings.Join(k.texts, " AND "))
+		title := fmt.Sprintf("(%s, found by hash of %s", q.what, strings.Join(k.texts, " AND "))
 		if len(k.rest) > 0 {
 			title += ", then " + texts(k.rest, " AND ")
 		}
-		return title + ending, exec.Explain(op), nil
+		op, err := b.root(k.node, k.cols)
+		return title + ending, op, err
 	}
 	names := make([]string, len(c.outer))
-	vals := make([]value.Value, len(c.outer))
 	for i, o := range c.outer {
 		names[i] = o.name
 		if o.table != "" {
 			names[i] = o.table + "." + o.name
 		}
-		vals[i] = sample(o.typ)
 	}
-	b, r, err := c.bind(ctx, vals, true)
-	if err != nil {
-		return "", nil, err
-	}
-	if what == "EXISTS" {
-		r = &relation{&limitNode{r.node, 1, 0}, nil}
-	}
-	n, err := b.optimize(r.node)
-	if err != nil {
-		return "", nil, err
-	}
-	op, err := b.root(n, r.cols)
-	if err != nil {
-		return "", nil, err
-	}
-	defer op.Close()
-	title = fmt.Sprintf("(%s, run for each %s", what, strings.Join(names, ", "))
+	title = fmt.Sprintf("(%s, run for each %s", q.what, strings.Join(names, ", "))
 	if c.keyed != nil {
 		title += fmt.Sprintf("; after %d, found by hash", c.keyed.alone)
 	}
-	return title + ending, exec.Explain(op), nil
-}
-
-// sample returns some value of a type, to plan with where none is known yet.
-func sample(t value.Type) value.Value {
-	switch t.Kind {
-	case value.Boolean:
-		return value.Bool(true)
-	case value.Integer:
-		return value.Int(1)
-	case value.Real:
-		return value.Float(1)
-	case value.Timestamp:
-		return value.Micros(0)
-	case value.Text:
-		return value.Str("a")
-	case value.Blob:
-		return value.BlobOf("a")
-	case value.JSON:
-		return value.RawJSON("0")
-	case value.Vector:
-		if t.Dim > 0 {
-			v := make([]float32, t.Dim)
-			v[0] = 1
-			return value.Vec(v)
-		}
-	}
-	return value.Value{}
+	op, err = b.root(q.rel.node, q.rel.cols)
+	return title + ending, op, err
 }

@@ -30,19 +30,12 @@ type keyed struct {
 // decorrelate finds out how the rows of e's subquery are found by key. Without
 // an equality between a column of its own and the outer row there is no way.
 func (b *binder) decorrelate(e *expr) error {
-	c, r := e.query.corr, e.query.rel
+	c, r := e.query.corr, &relation{copyNode(e.query.rel.node), e.query.rel.cols}
 	free := map[*column]bool{}
 	for _, o := range c.outer {
 		free[o] = true
 	}
-	dependent := func(x *expr) bool {
-		for col := range columnsOf(x) {
-			if free[col] {
-				return true
-			}
-		}
-		return false
-	}
+	dependent := func(x *expr) bool { return x.usesOuter(c.block) }
 	k := &keyed{}
 	p, ok := r.node.(*projectNode)
 	if !ok && e.op == opExists {
@@ -97,12 +90,14 @@ func (b *binder) decorrelate(e *expr) error {
 			own = append(own, cond)
 			continue
 		}
+		// The outer columns instead of their slots.
+		cond = cond.expand(c.block)
 		if cond.op == opCall && cond.call.Func.Name == "=" {
 			x, y := cond.args[0], cond.args[1]
-			if dependent(x) {
+			if usesAny(x, free) {
 				x, y = y, x
 			}
-			if onlyOf(y, free) && !dependent(x) && len(columnsOf(x)) > 0 && x.typ.Kind != value.Vector && !y.costly() {
+			if onlyOf(y, free) && !usesAny(x, free) && len(columnsOf(x)) > 0 && x.typ.Kind != value.Vector && !y.costly() {
 				var err error
 				if x, err = b.castTo(x, cond.call.Params[0], fn.Implicit); err != nil {
 					return nil
@@ -125,7 +120,7 @@ func (b *binder) decorrelate(e *expr) error {
 	if len(own) > 0 {
 		below = &filterNode{f.in, own}
 	}
-	if usesColumns(f.in, free) || sorted != nil && slices.ContainsFunc(sorted.keys, func(s sortKey) bool { return dependent(s.expr) }) {
+	if usesOuter(f.in, c.block) || sorted != nil && slices.ContainsFunc(sorted.keys, func(s sortKey) bool { return dependent(s.expr) }) {
 		return nil
 	}
 	if e.op != opExists && dependent(item) {
@@ -186,16 +181,8 @@ func (b *binder) decorrelate(e *expr) error {
 	}
 	k.node, k.cols = out, out.outs
 	c.keyed = k
-	c.table = &exec.KeyTable{
-		Types: typesOf(k.cols[:len(k.inner)]), Columns: typesOf(k.cols), Memory: b.in.Memory,
-		Open: func(ctx context.Context) (exec.Operator, error) {
-			bl := &builder{binder: newBinder(ctx, c.in)}
-			n, err := bl.optimize(k.node)
-			if err != nil {
-				return nil, err
-			}
-			return bl.root(n, k.cols)
-		},
+	if k.aggregated {
+		c.none = noneOf(e.query.rel.node)
 	}
 	return nil
 }
@@ -235,51 +222,21 @@ func indexed(n node, keys []*expr) bool {
 	return false
 }
 
-// usesColumns reports whether an expression of n, or below, uses a column of the set.
-func usesColumns(n node, set map[*column]bool) bool {
-	for _, e := range expressions(n) {
-		for c := range columnsOf(e) {
-			if set[c] {
-				return true
-			}
+// usesAny reports whether e uses a column of the set.
+func usesAny(e *expr, set map[*column]bool) bool {
+	for c := range columnsOf(e) {
+		if set[c] {
+			return true
 		}
 	}
-	return slices.ContainsFunc(n.inputs(), func(in node) bool { return usesColumns(in, set) })
+	return false
 }
 
-// expressions returns those of one node.
-func expressions(n node) []*expr {
-	var out []*expr
-	switch n := n.(type) {
-	case *scanNode:
-		out = n.filters
-	case *filterNode:
-		out = n.conds
-	case *projectNode:
-		out = n.items
-	case *joinNode:
-		out = n.on
-	case *aggNode:
-		out = slices.Clone(n.keys)
-		for _, a := range n.aggs {
-			if a.arg != nil {
-				out = append(out, a.arg)
-			}
-			if a.filter != nil {
-				out = append(out, a.filter)
-			}
-		}
-	case *sortNode:
-		out = slices.Clone(n.on)
-		for _, k := range n.keys {
-			out = append(out, k.expr)
-		}
-	case *valuesNode:
-		for _, row := range n.rows {
-			out = append(out, row...)
-		}
-	}
-	return out
+// usesOuter reports whether an expression of n, or below, depends on a column of a query
+// around the block.
+func usesOuter(n node, k *block) bool {
+	return slices.ContainsFunc(expressions(n), func(e *expr) bool { return e.usesOuter(k) }) ||
+		slices.ContainsFunc(n.inputs(), func(in node) bool { return usesOuter(in, k) })
 }
 
 // keyTable compiles how e finds rows by key.
@@ -287,7 +244,7 @@ func (b *builder) keyTable(l layout, e *expr) (*exec.Keyed, error) {
 	c := e.query.corr
 	k := c.keyed
 	args := e.args
-	out := &exec.Keyed{Table: c.table, Kind: k.kind, Value: k.value, Wrap: at(e.pos)}
+	out := &exec.Keyed{Kind: k.kind, Value: k.value, Wrap: at(e.pos), Table: b.run.keyTable(c)}
 	if e.op == opInQuery {
 		args = args[1:]
 	}
@@ -335,7 +292,7 @@ func (b *builder) keyTable(l layout, e *expr) (*exec.Keyed, error) {
 	}
 	if k.aggregated {
 		out.None = func(ctx context.Context) (value.Value, error) {
-			op, err := c.openNone(ctx)
+			op, err := b.run.open(e.query, c.none, nil)
 			if err != nil {
 				return value.Value{}, err
 			}
@@ -344,4 +301,21 @@ func (b *builder) keyTable(l layout, e *expr) (*exec.Keyed, error) {
 		}
 	}
 	return out, nil
+}
+
+// keyTable returns the rows of a subquery by their keys, which are read once in a run.
+func (r *Run) keyTable(c *correlation) *exec.KeyTable {
+	if t := r.keys[c]; t != nil {
+		return t
+	}
+	k := c.keyed
+	t := &exec.KeyTable{
+		Types: typesOf(k.cols[:len(k.inner)]), Columns: typesOf(k.cols), Memory: r.env.Memory,
+		Open: func(context.Context) (exec.Operator, error) { return r.b.root(k.node, k.cols) },
+	}
+	if r.keys == nil {
+		r.keys = map[*correlation]*exec.KeyTable{}
+	}
+	r.keys[c] = t
+	return t
 }

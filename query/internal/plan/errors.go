@@ -64,6 +64,11 @@ func stops(err error) bool {
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// cancelled reports whether a statement was stopped, whatever it did.
+func cancelled(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // counted returns "1 column", "2 columns".
 func counted(n int, what string) string {
 	if n == 1 {

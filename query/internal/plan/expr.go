@@ -48,6 +48,7 @@ type op uint8
 const (
 	opColumn   op = iota
 	opConst       // val
+	opSlot        // slot: one value in each run
 	opCall        // call, over args
 	opAnd         // args[0] AND args[1]
 	opOr          // args[0] OR args[1]
@@ -66,7 +67,7 @@ const (
 )
 
 // expr is a bound expression: names are columns, types are known. Nodes are
-// changed in place only while parts that are constant get their values.
+// not changed once they are made.
 type expr struct {
 	op      op
 	typ     value.Type
@@ -82,9 +83,10 @@ type expr struct {
 	vectors bool        // opText: a text that is a vector's text form is that vector
 	set     *fn.Set     // opIn
 	not     bool        // opIn, opInQuery
+	slot    *slot       // opSlot; opIn: the set of a list that is not constant, or of a query
 	query   *subquery   // opSubquery, opInQuery, opExists
 	agg     *aggregate  // opAgg
-	// computed: opConst, the value of a column: a text of it is no literal
+	// computed: opSlot, the value of a column: a text of it is no literal
 	computed bool
 	text     string // as in the source, for EXPLAIN and names of columns
 }
@@ -229,6 +231,9 @@ func (e *expr) writeKey(b *strings.Builder) {
 			fmt.Fprintf(b, ":%d:%d:%q", e.typ.Kind, e.val.Kind(), e.val.String())
 		}
 		return
+	case opSlot:
+		fmt.Fprintf(b, ":s%d", e.slot.n)
+		return
 	case opCall:
 		fmt.Fprintf(b, ":%s", e.call.Func.Name)
 	case opCast:
@@ -241,8 +246,11 @@ func (e *expr) writeKey(b *strings.Builder) {
 		fmt.Fprintf(b, ":%v,%v", e.weights, e.unit)
 	case opSubquery, opInQuery, opExists:
 		fmt.Fprintf(b, ":%p,%v", e.query, e.not)
-	case opIn: // the set is that of the arguments
+	case opIn: // the set is that of the arguments, or of a subquery
 		fmt.Fprintf(b, ":%v", e.not)
+		if e.slot != nil {
+			fmt.Fprintf(b, ":s%d", e.slot.n)
+		}
 	case opAgg:
 		fmt.Fprintf(b, ":%s,%v", e.agg.call.Func.Name, e.agg.distinct)
 		if e.agg.arg != nil {

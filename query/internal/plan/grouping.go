@@ -6,14 +6,15 @@ import (
 
 // grouping turns expressions over rows into expressions over groups.
 type grouping struct {
+	b     *binder
 	node  *aggNode
 	keys  map[string]*column
 	aggs  map[string]*column
 	scope *scope
 }
 
-func newGrouping(in node, groups []*expr, s *scope) *grouping {
-	g := &grouping{node: &aggNode{in: in}, keys: map[string]*column{}, aggs: map[string]*column{}, scope: s}
+func (b *binder) newGrouping(in node, groups []*expr, s *scope) *grouping {
+	g := &grouping{b: b, node: &aggNode{in: in}, keys: map[string]*column{}, aggs: map[string]*column{}, scope: s}
 	for _, e := range groups {
 		g.key(e)
 	}
@@ -26,7 +27,7 @@ func (g *grouping) key(e *expr) *column {
 	if c := g.keys[k]; c != nil {
 		return c
 	}
-	c := &column{name: e.text, typ: e.typ, enc: e.enc, rank: rankOf(e)}
+	c := &column{name: e.text, typ: e.typ, enc: e.enc, rank: g.b.rankOf(e)}
 	if e.op == opColumn {
 		c.name, c.table = e.col.name, e.col.table
 	}
@@ -40,7 +41,7 @@ func (g *grouping) key(e *expr) *column {
 func (g *grouping) replace(e *expr) (*expr, error) {
 	var err error
 	out := e.rewrite(func(x *expr) *expr {
-		if x.op == opConst {
+		if fixed(x) {
 			return x
 		}
 		if c := g.keys[x.key()]; c != nil {
@@ -54,9 +55,6 @@ func (g *grouping) replace(e *expr) (*expr, error) {
 			r.text = x.text
 			return r
 		case opColumn:
-			if !contains(g.scope.columns, x.col) {
-				return x // of a query around this one: the same in every row
-			}
 			if g.determined(x.col) {
 				r := columnExpr(g.key(x), x.pos)
 				r.text = x.text
@@ -111,7 +109,7 @@ func (g *grouping) aggregate(e *expr) *column {
 	if c := g.aggs[k]; c != nil {
 		return c
 	}
-	c := &column{name: e.text, typ: e.typ, enc: e.enc, rank: rankOf(e)}
+	c := &column{name: e.text, typ: e.typ, enc: e.enc, rank: g.b.rankOf(e)}
 	g.aggs[k] = c
 	g.node.aggs = append(g.node.aggs, e.agg)
 	g.node.aggCols = append(g.node.aggCols, c)

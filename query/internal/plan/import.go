@@ -1,11 +1,9 @@
 package plan
 
 import (
-	"context"
 	"slices"
 	"strings"
 
-	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage"
@@ -27,13 +25,6 @@ func Import(s *parse.Insert) bool {
 		return !found
 	})
 	return found
-}
-
-// importPictures plans such an INSERT.
-func (b *binder) importPictures(child exec.Operator, def *storage.TableDef, opts storage.InsertOptions, update *exec.ConflictUpdate) (*Plan, error) {
-	op := exec.NewImport(child, &b.in.Env, def, opts, update)
-	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
-	return &Plan{Root: (&builder{binder: b}).measured(op), Affected: func() int64 { return op.Affected }}, nil
 }
 
 // present says which rows of an import of pictures are in the table already, so

@@ -39,36 +39,45 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.resolve(); err != nil {
-		return nil, err
-	}
-	child, err := b.physical(full, full.outs)
+	// How it is done follows from what it reads and says, and from where it runs.
+	inTx, again := b.in.Tx != nil, reads(full, def.Name)
+	out, err := b.improved(&relation{full, full.outs})
 	if err != nil {
 		return nil, err
 	}
-	if b.in.Tx == nil && Import(s) {
-		return b.importPictures(child, def, opts, update)
-	}
-	if b.in.Tx == nil {
-		return b.bulkInsert(s, child, table)
-	}
-	if reads(full, def.Name) {
-		child = (&builder{binder: b}).measured(exec.NewBuffer(child, &b.in.Env))
-	}
-	op := exec.NewInsert(child, &b.in.Env, def, opts, update)
-	return b.writes(op, func() int64 { return op.Affected }, table, returning)
+	b.once = b.once || !inTx
+	return b.planned(returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
+		child, err := b.root(out.node, out.cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		u, err := update.build(b)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !inTx && Import(s):
+			op := exec.NewImport(child, &b.run.env, def, opts, u)
+			op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
+			return b.measured(op), func() int64 { return op.Affected }, nil
+		case !inTx:
+			return b.bulkInsert(s, child, table)
+		case again:
+			child = b.measured(exec.NewBuffer(child, &b.run.env))
+		}
+		op := exec.NewInsert(child, &b.run.env, def, opts, u)
+		return b.writes(op, func() int64 { return op.Affected }, table, returning)
+	}), nil
 }
 
-// bulkInsert plans an INSERT of many rows on its own: see Bulk.
-func (b *binder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage.Table) (*Plan, error) {
+// bulkInsert builds an INSERT of many rows on its own: see Bulk.
+func (b *builder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage.Table) (exec.Operator, func() int64, error) {
 	def := table.Def()
-	bl := &builder{binder: b}
 	if s.OnConflict != nil {
-		child = bl.measured(exec.NewSkipExisting(child, &b.in.Env, table, def.PrimaryKey).Once())
+		child = b.measured(exec.NewSkipExisting(child, &b.run.env, b.run.table(table), def.PrimaryKey).Once())
 	}
-	op := exec.NewLoad(child, &b.in.Env, def)
+	op := exec.NewLoad(child, &b.run.env, def)
 	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
-	return &Plan{Root: bl.measured(op), Affected: func() int64 { return op.Affected }}, nil
+	return b.measured(op), func() int64 { return op.Affected }, nil
 }
 
 // bulkRows is the number of rows from which on an INSERT is a bulk load.
@@ -345,7 +354,7 @@ func (b *binder) fullRows(rel *relation, def *storage.TableDef, ords []int, mode
 }
 
 // conflict reads ON CONFLICT.
-func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.InsertOptions, *exec.ConflictUpdate, error) {
+func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.InsertOptions, *conflictUpdate, error) {
 	var opts storage.InsertOptions
 	c := s.OnConflict
 	if c == nil {
@@ -376,30 +385,37 @@ func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	sc := &scope{columns: append(append([]*column(nil), scan.cols...), excluded.cols...), inside: "ON CONFLICT"}
 	// A bare name is the row that is there.
 	bare := *sc
-	lay := newLayout(sc.columns)
-	u := &exec.ConflictUpdate{Ctx: b.fnctx}
-	cols, items, err := b.assignments(&bare, c.Set, def, scan.cols)
-	if err != nil {
+	u := &conflictUpdate{from: sc.columns}
+	var err error
+	if u.cols, u.items, err = b.assignments(&bare, c.Set, def, scan.cols); err != nil {
 		return opts, nil, err
 	}
-	u.Cols = cols
-	where, err := b.condition(&bare, c.Where, "WHERE")
-	if err != nil {
-		return opts, nil, err
+	u.where, err = b.condition(&bare, c.Where, "WHERE")
+	return opts, u, err
+}
+
+// conflictUpdate is a bound ON CONFLICT DO UPDATE.
+type conflictUpdate struct {
+	from  []*column // the row that is there, then the one that could not be inserted
+	cols  []int
+	items []*expr
+	where *expr // or nil
+}
+
+func (u *conflictUpdate) build(b *builder) (*exec.ConflictUpdate, error) {
+	if u == nil {
+		return nil, nil
 	}
-	if err := b.resolve(); err != nil {
-		return opts, nil, err
+	lay := newLayout(u.from)
+	out := &exec.ConflictUpdate{Ctx: &b.run.fnctx, Cols: u.cols}
+	var err error
+	if out.Exprs, err = b.compileAll(lay, u.items); err != nil {
+		return nil, err
 	}
-	bl := &builder{binder: b}
-	if u.Exprs, err = bl.compileAll(lay, items); err != nil {
-		return opts, nil, err
+	if u.where != nil {
+		out.Where, err = b.compile(lay, u.where)
 	}
-	if where != nil {
-		if u.Where, err = bl.compile(lay, where); err != nil {
-			return opts, nil, err
-		}
-	}
-	return opts, u, nil
+	return out, err
 }
 
 func keyName(def *storage.TableDef) string {
@@ -492,26 +508,26 @@ func (b *binder) returnedItems(r *returned, s *scope, items []parse.SelectItem) 
 	return nil
 }
 
-// writes makes the plan of a statement that writes: op gives the numbers of the
-// rows written, which RETURNING reads.
-func (b *binder) writes(op exec.Operator, affected func() int64, table *storage.Table, r *returned) (*Plan, error) {
-	bl := &builder{binder: b}
-	p := &Plan{Affected: affected}
-	op = bl.measured(op)
+// columns are those of the statement's rows.
+func (r *returned) columns() []Column {
 	if r == nil {
-		p.Root = op
-		return p, nil
+		return nil
+	}
+	return columnsOfPlan(r.outs)
+}
+
+// writes builds the root of a statement that writes: op gives the numbers of the
+// rows written, which RETURNING reads.
+func (b *builder) writes(op exec.Operator, affected func() int64, table *storage.Table, r *returned) (exec.Operator, func() int64, error) {
+	op = b.measured(op)
+	if r == nil {
+		return op, affected, nil
 	}
 	need := tableColumns(r.rel.node.(*scanNode), columnsOf(r.items...))
-	f := exec.NewFetch(op, table, ordsOf(need))
-	f.Written = &b.in.Env
-	out, err := bl.project(rel{op: bl.measured(f), lay: newLayout(need)}, r.items, r.outs)
-	if err != nil {
-		return nil, err
-	}
-	p.Root = out.op
-	p.Columns = columnsOfPlan(r.outs)
-	return p, nil
+	f := exec.NewFetch(op, b.run.table(table), ordsOf(need))
+	f.Written = &b.run.env
+	out, err := b.project(rel{op: b.measured(f), lay: newLayout(need)}, r.items, r.outs)
+	return out.op, affected, err
 }
 
 func columnsOfPlan(cols []*column) []Column {
@@ -522,11 +538,11 @@ func columnsOfPlan(cols []*column) []Column {
 	return out
 }
 
-// physical optimizes and builds a plan.
-func (b *binder) physical(n node, cols []*column) (exec.Operator, error) {
-	n, err := b.optimize(n)
-	if err != nil {
+// improved optimizes the plan of a query, and those of the subqueries in it.
+func (b *binder) improved(r *relation) (*relation, error) {
+	if err := b.optimized(); err != nil {
 		return nil, err
 	}
-	return (&builder{binder: b}).root(n, cols)
+	n, err := b.optimize(r.node)
+	return &relation{n, r.cols}, err
 }

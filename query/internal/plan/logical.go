@@ -19,21 +19,39 @@ type scanNode struct {
 	table   *storage.Table
 	cols    []*column // all columns of the table
 	filters []*expr
-	lookup  *exec.Lookup
+	lookup  *lookup
 	search  *search
 	rows    float64 // estimated after lookup and filters
 }
 
 // search is an order or threshold of a scan that the vector search serves.
 type search struct {
-	score  *expr // the opScore
-	count  int64 // rows wanted, offset included; -1 = all
-	worst  bool  // the last rows in the metric's order first
-	min    *expr // constant bound of the score, inclusive; nil = none
-	ranked bool  // rows come in the order of the score, else in row order
-	nulls  bool  // rows without a score follow
-	ties   bool  // rows as good as the last one come too: another key decides among them
+	score  *expr   // the opScore
+	count  int64   // rows wanted, offset included; -1 = all
+	worst  bool    // the last rows in the metric's order first
+	within []*expr // fixed bounds of the score, inclusive
+	ranked bool    // rows come in the order of the score, else in row order
+	nulls  bool    // rows without a score follow
+	ties   bool    // rows as good as the last one come too: another key decides among them
 	text   string
+}
+
+// lookup finds the rows of a scan by the primary key or an index: see exec.Lookup.
+type lookup struct {
+	index  *storage.IndexDef
+	ord    int
+	keys   []*expr // fixed; nil: bounds
+	bounds []bound
+	first  int
+	last   bool
+	most   float64
+	text   string
+}
+
+// bound is one end of a range.
+type bound struct {
+	op string
+	x  *expr // fixed
 }
 
 // filterNode keeps the rows for which all conditions hold.
@@ -109,7 +127,7 @@ type valuesNode struct {
 
 // sourceNode reads a table function.
 type sourceNode struct {
-	open func(want []int) (exec.Operator, error)
+	open func(b *builder, want []int) (exec.Operator, error)
 	outs []*column
 	text string
 	rows float64

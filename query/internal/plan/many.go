@@ -4,77 +4,67 @@ import (
 	"context"
 
 	"github.com/lupadb/lupa/query/internal/exec"
-	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
 )
 
-// Many plans a query, or EXPLAIN of one, once for each input. The texts of all
-// are encoded in one batch, and where all are the same search with other vectors,
-// it is done for all in one pass.
-func Many(ctx context.Context, ins []*Input, s parse.Statement) ([]*Plan, error) {
-	ex, _ := s.(*parse.Explain)
-	if ex != nil {
-		s = ex.Statement
+// StartMany starts runs of a query, or of EXPLAIN of one: plans[i] is run with ins[i]. The
+// texts of all are encoded in one batch, and where all are the same search with other
+// vectors, it is done for all in one pass. ok is false where a plan no longer fits the
+// tables.
+func StartMany(ctx context.Context, plans []*Plan, ins []*Input) (runs []*Run, ok bool, err error) {
+	defer func() {
+		if err != nil || !ok {
+			for _, r := range runs {
+				r.Close()
+			}
+			runs = nil
+		}
+	}()
+	for i, p := range plans {
+		ins[i].Now = ins[0].Now
+		r, err := p.open(ctx, ins[i])
+		if r == nil || err != nil {
+			return runs, err != nil, err
+		}
+		runs = append(runs, r)
 	}
-	sel := s.(*parse.Select)
-	binders := make([]*binder, len(ins))
-	rels := make([]*relation, len(ins))
-	var pending []*expr
-	for i, in := range ins {
-		in.Now = ins[0].Now
-		b := newBinder(ctx, in)
-		binders[i] = b
-		if ex != nil {
-			b.explain, b.measure, b.spell = b.explain || !ex.Analyze, ex.Analyze, true
-		}
-		if i > 0 {
-			b.encoders = binders[0].encoders
-		}
-		var err error
-		if rels[i], err = b.query(sel, nil, nil); err != nil {
-			return nil, err
-		}
-		pending = append(pending, b.pending...)
+	if err := findSlots(ctx, runs); err != nil {
+		return runs, true, err
 	}
-	if len(ins) > 0 && !binders[0].explain {
-		if err := binders[0].encodeTexts(pending); err != nil {
-			return nil, err
-		}
+	return runs, true, shareSearch(ctx, runs)
+}
+
+// shareSearch does the searches of runs in one pass, if each is one and they differ in
+// their vectors, and bounds, only.
+func shareSearch(ctx context.Context, runs []*Run) error {
+	if len(runs) < 2 {
+		return nil
 	}
-	plans := make([]*Plan, len(ins))
 	var searches []*exec.Nearest
-	for i, b := range binders {
-		if err := b.resolve(); err != nil {
-			return nil, err
+	for _, r := range runs {
+		n := onlySearch(r.body)
+		if n == nil || n.Ties || r.plan != runs[0].plan || n.Filter != nil && n.Among == "" {
+			return nil
 		}
-		op, err := b.physical(rels[i].node, rels[i].cols)
-		if err != nil {
-			return nil, err
+		for _, s := range n.Depends {
+			a, err := r.slots[s].Value()
+			b, err2 := runs[0].slots[s].Value()
+			if err != nil || err2 != nil || !r.found(r.plan.slots[s]) || !same(a, b) {
+				return nil
+			}
 		}
-		plans[i] = &Plan{Columns: columnsOfPlan(rels[i].cols), Root: op}
-		if n := onlySearch(op); n != nil {
-			searches = append(searches, n)
-		}
+		searches = append(searches, n)
 	}
-	if len(searches) == len(plans) && len(plans) > 1 && sameSearch(searches, binders[0].explain) {
+	if runs[0].plan.how.explain {
 		for _, n := range searches {
 			n.Shared = len(searches)
 		}
-		if !binders[0].explain {
-			if err := exec.NearestMany(ctx, searches); err != nil {
-				return nil, err
-			}
-		}
+		return nil
 	}
-	if ex != nil {
-		for i, b := range binders {
-			var err error
-			if plans[i], err = b.explained(ex, plans[i]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return plans, nil
+	return exec.NearestMany(ctx, searches)
 }
+
+func same(a, b value.Value) bool { return a.Kind() == b.Kind() && value.Compare(a, b) == 0 }
 
 // onlySearch returns the search at the bottom of a plan of single inputs.
 func onlySearch(op exec.Operator) *exec.Nearest {
@@ -91,18 +81,4 @@ func onlySearch(op exec.Operator) *exec.Nearest {
 		}
 		op = ins[0]
 	}
-}
-
-// sameSearch reports whether searches differ in their vectors, and bounds, only.
-// Only EXPLAIN has searches without a vector.
-func sameSearch(ns []*exec.Nearest, explain bool) bool {
-	for _, n := range ns {
-		if n.Ties || n.Column != ns[0].Column || n.Table.Def().ID != ns[0].Table.Def().ID || n.Query == nil && !explain {
-			return false
-		}
-		if n.Filter != nil && n.Among == "" || n.Among != ns[0].Among {
-			return false
-		}
-	}
-	return true
 }

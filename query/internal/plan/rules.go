@@ -53,43 +53,7 @@ func (b *binder) optimize(n node) (node, error) {
 }
 
 func (b *binder) applyRule(r rule, n node) (node, error) {
-	var err error
-	with := func(in node) node {
-		if err != nil {
-			return in
-		}
-		var out node
-		out, err = b.applyRule(r, in)
-		if err != nil {
-			return in
-		}
-		return out
-	}
-	switch n := n.(type) {
-	case *filterNode:
-		n.in = with(n.in)
-	case *rowNumberNode:
-		n.in = with(n.in)
-	case *projectNode:
-		n.in = with(n.in)
-	case *joinNode:
-		n.l, n.r = with(n.l), with(n.r)
-	case *aggNode:
-		n.in = with(n.in)
-	case *sortNode:
-		n.in = with(n.in)
-	case *limitNode:
-		n.in = with(n.in)
-	case *distinctNode:
-		n.in = with(n.in)
-	case *aliasNode:
-		n.in = with(n.in)
-	case *unionNode:
-		for i := range n.ins {
-			n.ins[i] = with(n.ins[i])
-		}
-	}
-	if err != nil {
+	if err := mapInputs(n, func(in node) (node, error) { return b.applyRule(r, in) }); err != nil {
 		return nil, err
 	}
 	return r.apply(b, n)
@@ -103,9 +67,6 @@ func substitute(e *expr, m map[*column]*expr) *expr {
 	return e.rewrite(func(x *expr) *expr {
 		if x.op == opColumn {
 			if r := m[x.col]; r != nil {
-				if r.waits() {
-					return r
-				}
 				c := *r
 				c.text = x.text
 				return &c
@@ -476,6 +437,8 @@ func estimate(n node) float64 {
 		return sum
 	case *valuesNode:
 		return float64(len(n.rows))
+	case *metadataNode:
+		return 1
 	case *sourceNode:
 		return n.rows
 	}
@@ -493,7 +456,7 @@ func orderByIndex(b *binder, n node) (node, error) {
 		return n, nil
 	}
 	scan, ok := s.in.(*scanNode)
-	if !ok || scan.search != nil || scan.lookup != nil && scan.lookup.Keys != nil {
+	if !ok || scan.search != nil || scan.lookup != nil && scan.lookup.keys != nil {
 		return n, nil
 	}
 	key := s.keys[0]
@@ -505,19 +468,17 @@ func orderByIndex(b *binder, n node) (node, error) {
 	if key.order.Desc != key.order.NullsFirst && !scan.table.Def().Columns[key.expr.col.ord].NotNull && len(scan.filters) == 0 {
 		return n, nil // the index has its NULLs at the other end
 	}
-	r := storage.Range{Reverse: key.order.Desc}
+	l := &lookup{index: index, ord: key.expr.col.ord, last: key.order.Desc, first: int(want)}
 	what := fmt.Sprintf("first %d by %s", want, key.text)
 	for _, f := range scan.filters {
 		c, ok := restrictionOf(f, key.expr.col)
-		if !ok || c.narrow == nil {
+		if !ok || c.keys != nil || c.bound.op == "like" { // LIKE may ask for more than how a text begins
 			return n, nil
 		}
-		if c.narrow(&r); r.Prefix != "" {
-			return n, nil // LIKE may ask for more than how a text begins
-		}
+		l.bounds = append(l.bounds, c.bound)
 		what = c.text + ", " + what
 	}
-	scan.lookup = &exec.Lookup{Index: index, Ranges: []storage.Range{r}, First: int(want), Text: what}
+	l.text, scan.lookup = what, l
 	scan.rows = float64(want)
 	return n, nil
 }
@@ -556,7 +517,7 @@ func topKSearch(b *binder, n node) (node, error) {
 }
 
 // searchable reports whether e compares a vector column of the scan with one
-// constant vector.
+// vector.
 func searchable(scan *scanNode, e *expr) bool {
 	if e.op != opScore || e.args[0].op != opColumn || !contains(scan.cols, e.args[0].col) || e.args[1].varies() {
 		return false
@@ -565,22 +526,22 @@ func searchable(scan *scanNode, e *expr) bool {
 	return !isConst(q) || !q.val.IsNull()
 }
 
-// threshold returns the constant bound that a condition sets to the score of the
+// threshold returns the fixed bound that a condition sets to the score of the
 // given key, on the side of the better scores.
 func threshold(c *expr, key string) (bound *expr, ok bool) {
 	if c.op != opCall || len(c.args) != 2 {
 		return nil, false
 	}
 	x, y, name := c.args[0], c.args[1], c.call.Func.Name
-	if isConst(x) {
+	if fixed(x) {
 		x, y = y, x
 		name = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}[name]
 	}
-	if x.op != opScore || !isConst(y) || y.val.IsNull() || key != "" && x.key() != key {
+	if x.op != opScore || !fixed(y) || isConst(y) && y.val.IsNull() || key != "" && x.key() != key {
 		return nil, false
 	}
 	if better := x.measure.higherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {
-		if _, isNumber, _ := number(y.val); isNumber {
+		if y.typ.Kind == value.Integer || y.typ.Kind == value.Real {
 			return y, true
 		}
 	}
@@ -597,7 +558,7 @@ func rangeSearch(b *binder, n node) (node, error) {
 	if scan.search != nil {
 		for _, f := range scan.filters {
 			if bound, ok := threshold(f, scan.search.score.key()); ok {
-				scan.search.min = tighter(scan.search, bound)
+				scan.search.within = append(scan.search.within, bound)
 			}
 		}
 		return scan, nil
@@ -606,8 +567,7 @@ func rangeSearch(b *binder, n node) (node, error) {
 		return scan, nil
 	}
 	for _, f := range scan.filters {
-		bound, ok := threshold(f, "")
-		if !ok {
+		if _, ok := threshold(f, ""); !ok {
 			continue
 		}
 		e := f.args[0]
@@ -615,29 +575,16 @@ func rangeSearch(b *binder, n node) (node, error) {
 			e = f.args[1]
 		}
 		if searchable(scan, e) {
-			scan.search = &search{score: e, count: -1, min: bound, text: f.text}
+			scan.search = &search{score: e, count: -1, text: f.text}
 			for _, g := range scan.filters {
 				if bound, ok := threshold(g, e.key()); ok {
-					scan.search.min = tighter(scan.search, bound)
+					scan.search.within = append(scan.search.within, bound)
 				}
 			}
 			break
 		}
 	}
 	return scan, nil
-}
-
-// tighter returns the tighter one of a search's bound and another.
-func tighter(s *search, bound *expr) *expr {
-	if s.min == nil {
-		return bound
-	}
-	have, _, _ := number(s.min.val)
-	other, _, _ := number(bound.val)
-	if (other > have) == s.score.measure.higherIsBetter() {
-		return bound
-	}
-	return s.min
 }
 
 // countFromMetadata answers count(*), and min and max of an indexed column,
@@ -651,71 +598,38 @@ func countFromMetadata(b *binder, n node) (node, error) {
 	if !ok || len(scan.filters) > 0 || scan.lookup != nil || scan.search != nil {
 		return n, nil
 	}
-	row := make([]*expr, len(a.aggs))
-	for i, g := range a.aggs {
+	node := &metadataNode{table: scan.table, outs: a.aggCols}
+	for _, g := range a.aggs {
 		if g.filter != nil {
 			return n, nil
 		}
+		item := exec.MetadataItem{Type: g.call.Result}
 		switch name := g.call.Func.Name; {
 		case name == "count" && (g.arg == nil || !g.distinct && g.arg.op == opColumn && scan.table.Def().Columns[g.arg.col.ord].NotNull):
-			row[i] = constant(value.Int(int64(scan.table.Rows())), parse.Pos{}, "")
+			item.Count = true
 		case (name == "min" || name == "max") && g.arg != nil && g.arg.op == opColumn:
 			index, ok := indexOn(scan.table.Def(), g.arg.col.ord)
-			if !ok {
+			if !ok || name == "max" && exec.Least(g.arg.typ.Kind).IsNull() {
 				return n, nil
 			}
-			r := storage.Range{Limit: 1}
-			if name == "max" { // NULLs are last in an index; a bound leaves them out
-				r.Reverse, r.Low = true, least(g.arg.typ.Kind)
-				if r.Low.IsNull() {
-					return n, nil
-				}
-			}
-			rows, err := scan.table.IndexScan(b.ctx, index, r)
-			if err != nil {
-				return nil, err
-			}
-			v := value.Value{}
-			if len(rows) > 0 {
-				got, err := scan.table.Fetch(b.ctx, rows, []int{g.arg.col.ord})
-				if err != nil {
-					return nil, err
-				}
-				v = got.Cols[0].Value(0)
-			}
-			row[i] = constant(v, parse.Pos{}, "")
-			row[i].typ = g.call.Result
+			item.Index, item.Column, item.Last = index, g.arg.col.ord, name == "max"
 		default:
 			return n, nil
 		}
+		node.items = append(node.items, item)
 	}
-	return &metadataNode{valuesNode{rows: [][]*expr{row}, outs: a.aggCols}, scan.table.Def().Name}, nil
-}
-
-// least returns the least value of a kind, or NULL if it has none.
-func least(k value.Kind) value.Value {
-	switch k {
-	case value.Boolean:
-		return value.Bool(false)
-	case value.Integer:
-		return value.Int(math.MinInt64)
-	case value.Real:
-		return value.Float(math.Inf(-1))
-	case value.Timestamp:
-		return value.Micros(math.MinInt64)
-	case value.Text:
-		return value.Str("")
-	case value.Blob:
-		return value.BlobOf("")
-	}
-	return value.Value{}
+	return node, nil
 }
 
 // metadataNode is a row that is known without a scan.
 type metadataNode struct {
-	valuesNode
-	table string
+	table *storage.Table
+	items []exec.MetadataItem
+	outs  []*column
 }
+
+func (n *metadataNode) columns() []*column { return n.outs }
+func (n *metadataNode) inputs() []node     { return nil }
 
 // indexOn finds an index whose first and only column is at ord; nil stands for
 // the primary key.
@@ -740,13 +654,12 @@ func lookups(b *binder, n node) (node, error) {
 		return n, nil
 	}
 	def := scan.table.Def()
-	total := float64(scan.table.Rows())
 	type candidate struct {
-		lookup *exec.Lookup
+		lookup *lookup
 		rows   float64
 	}
 	var best *candidate
-	offer := func(l *exec.Lookup, rows float64) {
+	offer := func(l *lookup, rows float64) {
 		if best == nil || rows < best.rows {
 			best = &candidate{l, rows}
 		}
@@ -761,70 +674,26 @@ func lookups(b *binder, n node) (node, error) {
 		if len(conds) == 0 {
 			continue
 		}
-		rows := -1.0
 		for k := -1; k < len(def.Indexes); k++ {
-			var index *storage.IndexDef
-			unique := false
+			l, unique := &lookup{ord: ord}, false
 			if k < 0 {
 				if def.PrimaryKey != ord {
 					continue
 				}
 				unique = true
 			} else {
-				index = &def.Indexes[k]
-				if def.ColumnID(index.Columns[0]) != ord {
+				l.index = &def.Indexes[k]
+				if def.ColumnID(l.index.Columns[0]) != ord {
 					continue
 				}
-				unique = index.Unique && len(index.Columns) == 1
+				unique = l.index.Unique && len(l.index.Columns) == 1
 			}
-			var texts []string
-			var keys []value.Value
-			isKeys := false
-			var r storage.Range
-			ranged := false
-			for _, c := range conds {
-				if c.keys != nil {
-					if !isKeys || len(c.keys) < len(keys) {
-						keys, isKeys = c.keys, true
-						texts = []string{c.text}
-					}
-					continue
-				}
-				ranged = true
-				c.narrow(&r)
-				if !isKeys {
-					texts = append(texts, c.text)
-				}
+			rows, err := b.lookup(scan, l, conds, unique)
+			if err != nil {
+				return nil, err
 			}
-			switch {
-			case isKeys:
-				if rows = float64(len(keys)); !unique {
-					st, err := scan.table.Stats(b.ctx, ord)
-					if err != nil {
-						return nil, err
-					}
-					rows = float64(rows * max(1, total/max(1, float64(st.Distinct))))
-				}
-				l := &exec.Lookup{Index: index, Text: strings.Join(texts, " AND ")}
-				if index == nil {
-					l.Keys = keys
-				} else {
-					for _, v := range keys {
-						l.Ranges = append(l.Ranges, storage.Range{Eq: []value.Value{v}})
-					}
-				}
-				if rows <= max(64, total*0.1) {
-					offer(l, rows)
-				}
-			case ranged:
-				st, err := scan.table.Stats(b.ctx, ord)
-				if err != nil {
-					return nil, err
-				}
-				rows = float64(total * fraction(r, st))
-				if rows <= max(64, total*0.05) {
-					offer(&exec.Lookup{Index: index, Ranges: []storage.Range{r}, Text: strings.Join(texts, " AND ")}, rows)
-				}
+			if rows >= 0 {
+				offer(l, rows)
 			}
 		}
 	}
@@ -834,20 +703,91 @@ func lookups(b *binder, n node) (node, error) {
 	return scan, nil
 }
 
-// restriction is what a condition says about one column: it is one of keys, or
-// between bounds.
-type restriction struct {
-	keys   []value.Value
-	narrow func(*storage.Range)
-	text   string
+// lookup fills in what a look-up by the conditions on its column compares, and returns
+// about how many rows it finds; -1 where it is not worth it.
+func (b *binder) lookup(scan *scanNode, l *lookup, conds []restriction, unique bool) (rows float64, err error) {
+	total := float64(scan.table.Rows())
+	var texts []string
+	for _, c := range conds {
+		if c.keys != nil {
+			if l.keys == nil || len(c.keys) < len(l.keys) {
+				l.keys, texts = c.keys, []string{c.text}
+			}
+		} else if l.bounds = append(l.bounds, c.bound); l.keys == nil {
+			texts = append(texts, c.text)
+		}
+	}
+	l.text = strings.Join(texts, " AND ")
+	if l.keys != nil && unique {
+		l.bounds = nil
+		if rows = float64(len(l.keys)); rows > max(64, total*0.1) {
+			return -1, nil
+		}
+		return rows, nil
+	}
+	st, err := scan.table.Stats(b.ctx, l.ord)
+	if err != nil {
+		return 0, err
+	}
+	if l.keys != nil {
+		l.bounds = nil
+		if rows = float64(float64(len(l.keys)) * max(1, total/max(1, float64(st.Distinct)))); rows > max(64, total*0.1) {
+			return -1, nil
+		}
+		return rows, nil
+	}
+	// How many rows a range has is seen from its bounds. Those that differ from run to run
+	// are looked at by the run.
+	most := max(64, total*0.05)
+	var r storage.Range
+	for _, x := range l.bounds {
+		c, ok, err := b.peek(x.x)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			l.most, rows = most, most
+			continue
+		}
+		if x.x.op == opSlot {
+			l.most = most
+		}
+		if !c.val.IsNull() {
+			exec.Narrow(&r, x.op, c.val)
+		}
+	}
+	switch est := float64(total * exec.Fraction(r, st)); {
+	case l.most == 0 || b.explain:
+		rows = est
+	case rows == 0:
+		rows = min(est, most)
+	}
+	if rows > most {
+		return -1, nil
+	}
+	return rows, nil
 }
 
-// restrictionOf reads a condition that compares column c with constants of its
-// own type.
+// peek is constOf for estimates: it does not tie the plan to the values of arguments.
+func (b *binder) peek(e *expr) (*expr, bool, error) {
+	defer func(n int) { b.looked = b.looked[:n] }(len(b.looked))
+	return b.constOf(e)
+}
+
+// restriction is what a condition says about one column: it is one of keys, or within
+// a bound.
+type restriction struct {
+	keys  []*expr
+	bound bound
+	text  string
+}
+
+// restrictionOf reads a condition that compares column c with fixed values of its own
+// type.
 func restrictionOf(f *expr, c *column) (restriction, bool) {
 	is := func(e *expr) bool { return e.op == opColumn && e.col == c }
 	fits := func(e *expr) bool {
-		return isConst(e) && !e.val.IsNull() && e.val.Kind() == c.typ.Kind && e.val.Kind() != value.Vector
+		return fixed(e) && !(isConst(e) && e.val.IsNull()) && e.typ.Kind == c.typ.Kind && e.typ.Kind != value.Vector
 	}
 	r := restriction{text: f.text}
 	switch f.op {
@@ -855,6 +795,7 @@ func restrictionOf(f *expr, c *column) (restriction, bool) {
 		if f.not || !is(f.args[0]) || len(f.args) < 2 {
 			return r, false
 		}
+		r.keys = []*expr{}
 		for _, a := range f.args[1:] {
 			if isConst(a) && a.val.IsNull() {
 				continue
@@ -862,10 +803,7 @@ func restrictionOf(f *expr, c *column) (restriction, bool) {
 			if !fits(a) {
 				return r, false
 			}
-			r.keys = append(r.keys, a.val)
-		}
-		if r.keys == nil {
-			r.keys = []value.Value{}
+			r.keys = append(r.keys, a)
 		}
 		return r, true
 	case opCall:
@@ -875,92 +813,27 @@ func restrictionOf(f *expr, c *column) (restriction, bool) {
 		x, y, name := f.args[0], f.args[1], f.call.Func.Name
 		if is(y) {
 			x, y = y, x
-			swapped := map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
-			name = swapped[name]
+			name = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}[name]
 		}
 		if !is(x) || !fits(y) {
 			return r, false
 		}
-		if c.typ.Kind == value.Real && math.IsNaN(y.val.Float()) {
+		if isConst(y) && c.typ.Kind == value.Real && math.IsNaN(y.val.Float()) {
 			return r, false
 		}
 		switch name {
 		case "=":
-			r.keys = []value.Value{y.val}
+			r.keys = []*expr{y}
 			return r, true
-		case "<", "<=":
-			r.narrow = func(g *storage.Range) {
-				if g.High.IsNull() || value.Compare(y.val, g.High) < 0 || value.Compare(y.val, g.High) == 0 && name == "<" {
-					g.High, g.HighOpen = y.val, name == "<"
-				}
-			}
-			return r, true
-		case ">", ">=":
-			r.narrow = func(g *storage.Range) {
-				if g.Low.IsNull() || value.Compare(y.val, g.Low) > 0 || value.Compare(y.val, g.Low) == 0 && name == ">" {
-					g.Low, g.LowOpen = y.val, name == ">"
-				}
-			}
+		case "<", "<=", ">", ">=":
+			r.bound = bound{name, y}
 			return r, true
 		case "like":
-			if p := likePrefix(y.val.Str()); p != "" && c.typ.Kind == value.Text {
-				r.narrow = func(g *storage.Range) {
-					if len(p) > len(g.Prefix) {
-						g.Prefix = p
-					}
-				}
+			if c.typ.Kind == value.Text && (!isConst(y) || exec.LikePrefix(y.val.Str()) != "") {
+				r.bound = bound{name, y}
 				return r, true
 			}
 		}
 	}
 	return r, false
-}
-
-// likePrefix returns what every text that matches a LIKE pattern starts with.
-func likePrefix(pattern string) string {
-	i := strings.IndexAny(pattern, `%_\`)
-	if i < 0 {
-		return pattern
-	}
-	return pattern[:i]
-}
-
-// fraction estimates which part of a column's values lies in a range.
-func fraction(r storage.Range, st storage.ColumnStats) float64 {
-	if r.Prefix != "" {
-		return math.Pow(0.25, float64(min(len(r.Prefix), 10)))
-	}
-	lo, hi, ok := numeric(st.Min), numeric(st.Max), true
-	if math.IsNaN(lo) || math.IsNaN(hi) || hi <= lo {
-		ok = false
-	}
-	if !ok {
-		f := 1.0
-		if !r.Low.IsNull() {
-			f = float64(f * 0.3)
-		}
-		if !r.High.IsNull() {
-			f = float64(f * 0.3)
-		}
-		return f
-	}
-	from, to := lo, hi
-	if !r.Low.IsNull() {
-		from = max(from, numeric(r.Low))
-	}
-	if !r.High.IsNull() {
-		to = min(to, numeric(r.High))
-	}
-	return max(0, (to-from)/(hi-lo))
-}
-
-// numeric returns a number for values that have one, else NaN.
-func numeric(v value.Value) float64 {
-	switch v.Kind() {
-	case value.Integer, value.Timestamp:
-		return float64(v.Int())
-	case value.Real:
-		return v.Float()
-	}
-	return math.NaN()
 }

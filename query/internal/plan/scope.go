@@ -121,9 +121,6 @@ func (b *binder) resolveAlias(s *scope, ref *parse.ColumnRef) (*expr, error) {
 		}
 		return nil, parse.Errorf(ref.Pos, "%s is an aggregate, which can't be used in %s; use HAVING", ref.Name.Name, where)
 	}
-	if a.expr.waits() {
-		return a.expr, nil
-	}
 	e := *a.expr
 	e.text = ref.String()
 	return &e, nil

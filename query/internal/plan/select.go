@@ -63,7 +63,7 @@ func (b *binder) query(q *parse.Select, outer *scope, want []target) (*relation,
 		if err != nil {
 			return nil, err
 		}
-		k, err := sortKeyOf(&q.OrderBy[i], e)
+		k, err := b.sortKeyOf(&q.OrderBy[i], e)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +82,11 @@ func (b *binder) limits(q *parse.Select) (count, offset int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if !isConst(x) {
+		x, ok, err := b.constOf(x)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
 			return 0, parse.Errorf(parse.Start(e), "%s needs a constant number", clause)
 		}
 		if x.val.IsNull() {
@@ -277,7 +281,7 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		if err != nil {
 			return nil, err
 		}
-		k, err := sortKeyOf(&order[i], e)
+		k, err := b.sortKeyOf(&order[i], e)
 		if err != nil {
 			return nil, err
 		}
@@ -301,7 +305,7 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		grouped = grouped || k.expr.uses(opAgg)
 	}
 	if grouped {
-		g := newGrouping(in, groups, s)
+		g := b.newGrouping(in, groups, s)
 		for i := range items {
 			if items[i], err = g.replace(items[i]); err != nil {
 				return nil, err
@@ -330,7 +334,7 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 
 	outs := make([]*column, len(items))
 	for i, e := range items {
-		outs[i] = &column{name: names[i], typ: e.typ, enc: e.enc, rank: rankOf(e)}
+		outs[i] = &column{name: names[i], typ: e.typ, enc: e.enc, rank: b.rankOf(e)}
 	}
 	switch {
 	case c.Distinct:
@@ -497,9 +501,9 @@ func (b *binder) orderExpr(s *scope, e parse.Expr, item func(int) (*expr, error)
 
 // sortKeyOf gives an ORDER BY item its direction: a score with none is best
 // first, anything else ascending, and a mixture has to say.
-func sortKeyOf(it *parse.OrderItem, e *expr) (sortKey, error) {
+func (b *binder) sortKeyOf(it *parse.OrderItem, e *expr) (sortKey, error) {
 	k := sortKey{expr: e}
-	r := rankOf(e)
+	r := b.rankOf(e)
 	what := ""
 	switch it.Direction {
 	case parse.Asc:
@@ -606,10 +610,7 @@ func (b *binder) cteQuery(c cte) (*relation, error) {
 }
 
 // sharedQuery is a query named by WITH that is run once for many uses.
-type sharedQuery struct {
-	rel  *relation
-	rows *exec.Shared
-}
+type sharedQuery struct{ rel *relation }
 
 // sharedRef binds the use of a query whose rows are kept.
 func (b *binder) sharedRef(i int, t *parse.TableName) (*relation, error) {
@@ -632,15 +633,20 @@ func (b *binder) sharedRef(i int, t *parse.TableName) (*relation, error) {
 		x.table = orElse(t.Alias.Name, t.Table.Name)
 		n.outs = append(n.outs, &x)
 	}
-	n.open = func(want []int) (exec.Operator, error) {
-		if q.rows == nil {
-			op, err := b.physical(q.rel.node, q.rel.cols)
+	n.open = func(b *builder, want []int) (exec.Operator, error) {
+		rows := b.run.shared[q]
+		if rows == nil {
+			op, err := b.root(q.rel.node, q.rel.cols)
 			if err != nil {
 				return nil, err
 			}
-			q.rows = exec.NewShared(op, &b.in.Env, "WITH "+c.def.Name.Name)
+			if b.run.shared == nil {
+				b.run.shared = map[*sharedQuery]*exec.Shared{}
+			}
+			rows = exec.NewShared(op, &b.run.env, "WITH "+c.def.Name.Name)
+			b.run.shared[q] = rows
 		}
-		return q.rows.Use(want), nil
+		return rows.Use(want), nil
 	}
 	if err := rename(n.outs, c.def.Columns); err != nil {
 		return nil, err

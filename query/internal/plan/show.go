@@ -11,7 +11,7 @@ import (
 )
 
 // report makes a plan of rows that are known.
-func report(cols []Column, rows [][]value.Value) *Plan {
+func (p *binder) report(cols []Column, rows [][]value.Value) *Plan {
 	b := &value.Batch{Len: len(rows)}
 	for i, c := range cols {
 		x := &value.Column{Type: c.Type}
@@ -28,7 +28,10 @@ func report(cols []Column, rows [][]value.Value) *Plan {
 		}
 		batches = append(batches, &value.Batch{Len: b.Len, Cols: b.Cols, Sel: sel})
 	}
-	return &Plan{Columns: cols, Root: &exec.Values{Batches: batches}}
+	p.once = true
+	return p.planned(cols, func(*builder) (exec.Operator, func() int64, error) {
+		return &exec.Values{Batches: batches}, nil, nil
+	})
 }
 
 // showTables plans SHOW TABLES.
@@ -46,7 +49,7 @@ func (b *binder) showTables() (*Plan, error) {
 		}
 		rows = append(rows, []value.Value{value.Str(d.Name), value.Int(int64(t.Rows())), value.Str(strings.Join(names, ", "))})
 	}
-	return report(cols, rows), nil
+	return b.report(cols, rows), nil
 }
 
 // describe plans DESCRIBE t.
@@ -72,7 +75,7 @@ func (b *binder) describe(s *parse.Describe) (*Plan, error) {
 		}
 		rows = append(rows, row)
 	}
-	return report(cols, rows), nil
+	return b.report(cols, rows), nil
 }
 
 // keyText says what keys and indexes a column is part of.

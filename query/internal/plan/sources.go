@@ -101,7 +101,8 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		}
 		b.tally(paths[0], pictures)
 	}
-	n.open = func(want []int) (exec.Operator, error) {
+	b.once = true
+	n.open = func(b *builder, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
 			return nil, errorAt(t.Args[0].Position(), err)
@@ -111,9 +112,9 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 			return nil, errorAt(t.Pos, err)
 		}
 		if n.images {
-			b.in.Env.Pictures = r.Progress
+			b.run.env.Pictures = r.Progress
 		}
-		return &exec.ReadSource{Env: &b.in.Env, Reader: r, Text: n.text}, nil
+		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text}, nil
 	}
 	rel := &relation{n, n.outs}
 	if n.images {
@@ -158,7 +159,11 @@ func (b *binder) path(e parse.Expr, what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !isConst(x) || x.val.Kind() != value.Text {
+	x, ok, err := b.constOf(x)
+	if err != nil {
+		return "", err
+	}
+	if !ok || x.val.Kind() != value.Text {
 		return "", parse.Errorf(e.Position(), "%s needs a text: the path of a file", what)
 	}
 	if b.in.NoFiles {
@@ -181,7 +186,11 @@ func (b *binder) options(opts []parse.Option) ([]source.Option, error) {
 			if err != nil {
 				return nil, err
 			}
-			if !isConst(x) {
+			x, ok, err := b.constOf(x)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
 				return nil, parse.Errorf(o.Value.Position(), "an option needs a constant value")
 			}
 			s.Value, s.HasValue = x.val, true

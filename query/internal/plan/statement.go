@@ -10,11 +10,10 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Statement plans any statement but BEGIN, COMMIT and ROLLBACK. What can't fail
-// by reading rows, and the definition of tables, is done here already.
-func Statement(ctx context.Context, in *Input, s parse.Statement) (*Plan, error) {
-	b := newBinder(ctx, in)
-	return b.statement(s)
+// Make plans any statement but BEGIN, COMMIT and ROLLBACK. It reads the catalog,
+// statistics, and of files what their columns are.
+func Make(ctx context.Context, in *Input, s parse.Statement) (*Plan, error) {
+	return newBinder(ctx, in).statement(s)
 }
 
 // CopyRows plans the insertion of rows made by a program into the named columns
@@ -25,13 +24,19 @@ func CopyRows(ctx context.Context, in *Input, table string, columns []string, ty
 
 // CompleteRows plans rows made by a program as the table stores them: all its
 // columns in their order, converted, encoded, defaults filled in.
-func CompleteRows(ctx context.Context, in *Input, table string, columns []string, types []value.Type, src Batches) (exec.Operator, error) {
+func CompleteRows(ctx context.Context, in *Input, table string, columns []string, types []value.Type, src Batches) (*Plan, error) {
 	b := newBinder(ctx, in)
 	t, ords, rel, err := b.programRows(table, columns, types, src)
 	if err != nil {
 		return nil, err
 	}
-	return b.completeRows(t, ords, rel)
+	if rel, err = b.completeRows(t, ords, rel); err != nil {
+		return nil, err
+	}
+	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
+		op, err := b.root(rel.node, rel.cols)
+		return op, nil, err
+	}), nil
 }
 
 // QuerySamples encodes typical prompts for the columns of a table that have an
@@ -91,14 +96,13 @@ func (b *binder) selects(s *parse.Select) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.resolve(); err != nil {
+	if rel, err = b.improved(rel); err != nil {
 		return nil, err
 	}
-	op, err := b.physical(rel.node, rel.cols)
-	if err != nil {
-		return nil, err
-	}
-	return &Plan{Columns: columnsOfPlan(rel.cols), Root: op}, nil
+	return b.planned(columnsOfPlan(rel.cols), func(b *builder) (exec.Operator, func() int64, error) {
+		op, err := b.root(rel.node, rel.cols)
+		return op, nil, err
+	}), nil
 }
 
 // explains plans EXPLAIN, which shows a plan, or with ANALYZE runs it first.
@@ -111,48 +115,41 @@ func (b *binder) explains(s *parse.Explain) (*Plan, error) {
 	default:
 		return nil, parse.Errorf(s.Statement.Position(), "EXPLAIN shows the plan of SELECT, INSERT, UPDATE, DELETE and COPY")
 	}
-	b.explain = b.explain || !s.Analyze
-	b.measure = s.Analyze
+	b.explain, b.measure, b.spell = !s.Analyze, s.Analyze, b.in.Spell
 	p, err := b.statement(s.Statement)
 	if err != nil {
 		return nil, err
 	}
-	return b.explained(s, p)
+	inner := p.make
+	p.cached = false
+	p.Columns = []Column{{"plan", textType}}
+	p.make = func(b *builder) (exec.Operator, func() int64, error) {
+		root, affected, err := inner(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		b.run.body = root
+		return &exec.Analyze{Root: root, Run: s.Analyze, Lines: b.run.lines}, affected, nil
+	}
+	return p, nil
 }
 
-// explained turns the plan of a statement into one that shows it.
-func (b *binder) explained(s *parse.Explain, p *Plan) (*Plan, error) {
-	out := &Plan{Columns: []Column{{"plan", textType}}}
-	if b.in.Describe {
-		return out, p.Root.Close()
+// lines are what EXPLAIN shows of a run.
+func (r *Run) lines() ([]string, error) {
+	lines := exec.Explain(r.body)
+	subs, err := r.explainSubqueries()
+	lines = append(lines, subs...)
+	if r.plan.how.measure && r.texts > 0 {
+		lines = append(lines, fmt.Sprintf("Encode texts  [%d encoded, %.3g ms]", r.texts, r.encoding.Seconds()*1e3))
 	}
-	finish := func() ([]string, error) {
-		lines := exec.Explain(p.Root)
-		subs, err := b.explainSubqueries()
-		lines = append(lines, subs...)
-		if b.measure && b.texts > 0 {
-			lines = append(lines, fmt.Sprintf("Encode texts  [%d encoded, %.3g ms]", b.texts, b.encoding.Seconds()*1e3))
-		}
-		if b.spell {
-			for i := len(b.in.Pos); i > 0; i-- { // $10 before $1
-				for k := range lines {
-					lines[k] = strings.ReplaceAll(lines[k], fmt.Sprintf("$%d", i), literalText(b.in.Pos[i-1]))
-				}
+	if r.plan.how.spell {
+		for i := len(r.in.Pos); i > 0; i-- { // $10 before $1
+			for k := range lines {
+				lines[k] = strings.ReplaceAll(lines[k], fmt.Sprintf("$%d", i), literalText(r.in.Pos[i-1]))
 			}
 		}
-		return lines, err
 	}
-	if !s.Analyze {
-		lines, err := finish()
-		if err == nil {
-			err = p.Root.Close()
-		}
-		out.Root = linesOf(lines)
-		return out, err
-	}
-	out.Root = &exec.Analyze{Root: p.Root, Lines: finish}
-	out.Affected = p.Affected
-	return out, nil
+	return lines, err
 }
 
 // literalText is a parameter's value as one would write it; long ones stay short.
@@ -164,10 +161,4 @@ func literalText(v value.Value) string {
 		return fmt.Sprintf("[%d numbers]", len(v.Vec()))
 	}
 	return v.String()
-}
-
-// linesOf gives lines as rows.
-func linesOf(lines []string) exec.Operator {
-	c := &value.Column{Type: textType, Strs: lines}
-	return &exec.Values{Batches: []*value.Batch{{Len: len(lines), Cols: []*value.Column{c}}}}
 }

@@ -8,21 +8,27 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/encoder"
-	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// done is the plan of a statement that has done its work while it was planned.
-func done() *Plan { return &Plan{Root: &exec.Values{What: "Done"}} }
+// done is the plan of a statement that has nothing to do.
+func (b *binder) done() *Plan {
+	return b.change("Done", func(context.Context, *Run) error { return nil })
+}
+
+// change is the plan of a statement that changes definitions.
+func (b *binder) change(text string, run func(ctx context.Context, r *Run) error) *Plan {
+	return b.task(nil, nil, text, func(ctx context.Context, r *Run) (*value.Batch, error) { return nil, run(ctx, r) })
+}
 
 // createTable runs CREATE TABLE.
 func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
 	if _, err := b.view.Table(s.Table.Name); err == nil {
 		if s.IfNotExists {
-			return done(), nil
+			return b.done(), nil
 		}
 		return nil, parse.Errorf(s.Table.Pos, "table %q exists already", s.Table.Name).WithHint("CREATE TABLE IF NOT EXISTS leaves it as it is").Because(&storage.ExistsError{What: "table", Name: s.Table.Name})
 	}
@@ -48,11 +54,10 @@ func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
 		}
 		def.Columns = append(def.Columns, col)
 	}
-	if b.in.Describe {
-		return done(), nil
-	}
-	_, err := b.in.Tx.CreateTable(b.ctx, def)
-	return done(), errorAt(s.Table.Pos, err)
+	return b.change("Create table "+def.Name, func(ctx context.Context, r *Run) error {
+		_, err := r.env.Tx.CreateTable(ctx, def)
+		return errorAt(s.Table.Pos, err)
+	}), nil
 }
 
 // columnDef checks the definition of a column.
@@ -66,7 +71,7 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 		if err := b.encoderName(c.Encoder); err != nil {
 			return col, err
 		}
-		enc, err := b.find(col.Encoder, "")
+		enc, err := b.find(b.ctx, col.Encoder, "")
 		if err != nil {
 			return col, encoderError(c.Encoder.Pos, err)
 		}
@@ -94,7 +99,7 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 		if err != nil {
 			return col, err
 		}
-		if x.waits() || x.uses(opSubquery) || x.uses(opExists) || x.uses(opInQuery) {
+		if x.uses(opText) || x.uses(opImage) || x.uses(opSubquery) || x.uses(opExists) || x.uses(opInQuery) || x.deferred(slotText, slotCostly, slotQuery) {
 			return col, parse.Errorf(c.Default.Position(), "DEFAULT can't have a subquery")
 		}
 		def := &storage.TableDef{Name: table, Columns: []storage.ColumnDef{col}}
@@ -126,14 +131,13 @@ func (b *binder) capable(enc encoder.Encoder) error {
 func (b *binder) dropTable(s *parse.DropTable) (*Plan, error) {
 	if _, err := b.table(s.Table); err != nil {
 		if _, ok := err.(*parse.Error); ok && s.IfExists {
-			return done(), nil
+			return b.done(), nil
 		}
 		return nil, err
 	}
-	if b.in.Describe {
-		return done(), nil
-	}
-	return done(), errorAt(s.Table.Pos, b.in.Tx.DropTable(b.ctx, s.Table.Name))
+	return b.change("Drop table "+s.Table.Name, func(ctx context.Context, r *Run) error {
+		return errorAt(s.Table.Pos, r.env.Tx.DropTable(ctx, s.Table.Name))
+	}), nil
 }
 
 // alterTable runs ALTER TABLE.
@@ -142,71 +146,73 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b.in.Describe {
-		return done(), nil
-	}
-	if r, ok := s.Action.(*parse.Retrain); ok {
-		return b.retrain(r, table.Def())
-	}
-	def, tx := table.Def(), b.in.Tx
+	def := table.Def()
+	text := "Alter table " + def.Name
 	switch a := s.Action.(type) {
+	case *parse.Retrain:
+		return b.retrain(a, def)
 	case *parse.RenameTable:
-		err = errorAt(a.To.Pos, tx.RenameTable(b.ctx, def.Name, a.To.Name))
+		return b.change(text, func(ctx context.Context, r *Run) error {
+			return errorAt(a.To.Pos, r.env.Tx.RenameTable(ctx, def.Name, a.To.Name))
+		}), nil
 	case *parse.RenameColumn:
 		if _, err = tableColumn(def, a.From); err != nil {
 			return nil, err
 		}
-		err = errorAt(a.To.Pos, tx.RenameColumn(b.ctx, def.Name, a.From.Name, a.To.Name))
+		return b.change(text, func(ctx context.Context, r *Run) error {
+			return errorAt(a.To.Pos, r.env.Tx.RenameColumn(ctx, def.Name, a.From.Name, a.To.Name))
+		}), nil
 	case *parse.DropColumn:
 		if _, err = tableColumn(def, a.Column); err != nil {
 			if a.IfExists {
-				return done(), nil
+				return b.done(), nil
 			}
 			return nil, err
 		}
-		err = errorAt(a.Column.Pos, tx.DropColumn(b.ctx, def.Name, a.Column.Name))
+		return b.change(text, func(ctx context.Context, r *Run) error {
+			return errorAt(a.Column.Pos, r.env.Tx.DropColumn(ctx, def.Name, a.Column.Name))
+		}), nil
 	case *parse.AddColumn:
-		err = b.addColumn(a, def)
+		return b.addColumn(a, table)
 	case *parse.SetEncoder:
-		err = b.setEncoder(a, table)
-	default:
-		err = parse.Errorf(s.Pos, "internal error: unknown action %T", a)
+		return b.setEncoder(a, table)
 	}
-	return done(), err
+	return nil, parse.Errorf(s.Pos, "internal error: unknown action %T", s.Action)
 }
 
-func (b *binder) addColumn(a *parse.AddColumn, def *storage.TableDef) error {
+func (b *binder) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, error) {
+	def := table.Def()
 	if def.Column(a.Column.Name.Name) >= 0 {
 		if a.IfNotExists {
-			return nil
+			return b.done(), nil
 		}
-		return parse.Errorf(a.Column.Pos, "column %q exists already in %s", a.Column.Name.Name, def.Name).Because(&storage.ExistsError{What: "column", Name: a.Column.Name.Name})
+		return nil, parse.Errorf(a.Column.Pos, "column %q exists already in %s", a.Column.Name.Name, def.Name).Because(&storage.ExistsError{What: "column", Name: a.Column.Name.Name})
 	}
 	if a.Column.PrimaryKey {
-		return parse.Errorf(a.Column.Pos, "a column that is added can't be the primary key")
+		return nil, parse.Errorf(a.Column.Pos, "a column that is added can't be the primary key")
 	}
 	col, err := b.columnDef(&a.Column, def.Name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	x, err := b.defaultOf(&storage.TableDef{Name: def.Name, Columns: []storage.ColumnDef{col}}, 0, a.Column.Pos)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c, err := (&builder{binder: b}).compile(newLayout(nil), x)
-	if err != nil {
-		return err
-	}
-	v, err := c.Eval(b.fnctx, &value.Batch{Len: 1}, nil)
-	if err != nil {
-		return err
-	}
-	if v.At(0).IsNull() && col.NotNull {
-		if t, err := b.in.Tx.Table(def.Name); err == nil && t.Rows() > 0 {
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Run) error {
+		c, err := r.b.compile(newLayout(nil), x)
+		if err != nil {
+			return err
+		}
+		v, err := c.Eval(&r.fnctx, oneRow, nil)
+		if err != nil {
+			return err
+		}
+		if v.At(0).IsNull() && col.NotNull && table.Rows() > 0 {
 			return parse.Errorf(a.Column.Pos, "column %s is NOT NULL, but the rows of %s have no value for it", col.Name, def.Name).WithHint("add DEFAULT value")
 		}
-	}
-	return errorAt(a.Column.Pos, b.in.Tx.AddColumn(b.ctx, def.Name, col, v.At(0)))
+		return errorAt(a.Column.Pos, r.env.Tx.AddColumn(ctx, def.Name, col, v.At(0)))
+	}), nil
 }
 
 // encoderName refuses what may lead to a folder where statements may not use files: only
@@ -221,13 +227,13 @@ func (b *binder) encoderName(l parse.Literal) error {
 
 // setEncoder binds a vector column to an encoder. Vectors of another one can't be
 // compared with its texts, so that needs FORCE unless the column is empty.
-func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) error {
+func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, error) {
 	def := table.Def()
 	ord := -1
 	if a.Column.Name != "" {
 		var err error
 		if ord, err = tableColumn(def, a.Column); err != nil {
-			return err
+			return nil, err
 		}
 	} else {
 		for pass := 0; pass < 2 && ord < 0; pass++ {
@@ -239,35 +245,37 @@ func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) error {
 				}
 			}
 			if n > 1 {
-				return parse.Errorf(a.Pos, "%s has several vector columns; write ALTER COLUMN name SET ENCODER ...", def.Name)
+				return nil, parse.Errorf(a.Pos, "%s has several vector columns; write ALTER COLUMN name SET ENCODER ...", def.Name)
 			}
 		}
 		if ord < 0 {
-			return parse.Errorf(a.Pos, "%s has no vector column", def.Name)
+			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
 		}
 	}
 	c := &def.Columns[ord]
 	if c.Type.Kind != value.Vector {
-		return parse.Errorf(a.Column.Pos, "ENCODER is for VECTOR columns; %s is %v", c.Name, c.Type)
+		return nil, parse.Errorf(a.Column.Pos, "ENCODER is for VECTOR columns; %s is %v", c.Name, c.Type)
 	}
 	if err := b.encoderName(a.Encoder); err != nil {
-		return err
+		return nil, err
 	}
-	enc, err := b.find(a.Encoder.Value.Str(), "")
+	enc, err := b.find(b.ctx, a.Encoder.Value.Str(), "")
 	if err != nil {
-		return encoderError(a.Encoder.Pos, err)
+		return nil, encoderError(a.Encoder.Pos, err)
 	}
 	if err := b.capable(enc); err != nil {
-		return errorAt(a.Encoder.Pos, err)
+		return nil, errorAt(a.Encoder.Pos, err)
 	}
 	m := enc.Model()
 	if m.Dim != c.Type.Dim {
-		return parse.Errorf(a.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s has %d", m.Name, m.Dim, c.Name, c.Type.Dim)
+		return nil, parse.Errorf(a.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s has %d", m.Name, m.Dim, c.Name, c.Type.Dim)
 	}
 	if c.Model.Hash != "" && c.Model.Hash != m.Hash && !a.Force && table.Rows() > 0 {
-		return &PlacedError{a.Encoder.Pos, &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
+		return nil, &PlacedError{a.Encoder.Pos, &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
 	}
-	return errorAt(a.Encoder.Pos, b.in.Tx.SetColumnModel(b.ctx, def.Name, c.Name, a.Encoder.Value.Str(), m))
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Run) error {
+		return errorAt(a.Encoder.Pos, r.env.Tx.SetColumnModel(ctx, def.Name, c.Name, a.Encoder.Value.Str(), m))
+	}), nil
 }
 
 func (b *binder) createIndex(s *parse.CreateIndex) (*Plan, error) {
@@ -296,19 +304,13 @@ func (b *binder) createIndex(s *parse.CreateIndex) (*Plan, error) {
 	if s.IfNotExists {
 		for _, d := range b.view.Tables() {
 			if d.Index(index.Name) != nil {
-				return done(), nil
+				return b.done(), nil
 			}
 		}
 	}
-	if b.in.Describe {
-		return done(), nil
-	}
-	err = b.in.Tx.CreateIndex(b.ctx, def.Name, index, func(stage string, n, total uint64) {
-		if b.in.Progress != nil {
-			b.in.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
-		}
-	})
-	return done(), errorAt(s.Index.Pos, err)
+	return b.change("Create index "+index.Name, func(ctx context.Context, r *Run) error {
+		return errorAt(s.Index.Pos, r.env.Tx.CreateIndex(ctx, def.Name, index, r.progress))
+	}), nil
 }
 
 func (b *binder) dropIndex(s *parse.DropIndex) (*Plan, error) {
@@ -324,19 +326,18 @@ func (b *binder) dropIndex(s *parse.DropIndex) (*Plan, error) {
 	}
 	if !found {
 		if s.IfExists {
-			return done(), nil
+			return b.done(), nil
 		}
 		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", didYouMean(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
 	}
-	if b.in.Describe {
-		return done(), nil
-	}
-	err := b.in.Tx.DropIndex(b.ctx, s.Index.Name)
-	var missing *storage.NoIndexError
-	if errors.As(err, &missing) && s.IfExists {
-		err = nil
-	}
-	return done(), errorAt(s.Index.Pos, err)
+	return b.change("Drop index "+s.Index.Name, func(ctx context.Context, r *Run) error {
+		err := r.env.Tx.DropIndex(ctx, s.Index.Name)
+		var missing *storage.NoIndexError
+		if errors.As(err, &missing) && s.IfExists {
+			err = nil
+		}
+		return errorAt(s.Index.Pos, err)
+	}), nil
 }
 
 // retrain plans ALTER TABLE t RETRAIN [c]: the codes of vector columns are made
@@ -365,16 +366,16 @@ func (b *binder) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error)
 			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
 		}
 	}
-	return &Plan{Root: &exec.Task{Text: "Retrain " + def.Name, Run: func(ctx context.Context) (*value.Batch, error) {
-		samples, err := b.querySamples(ctx, def)
+	return b.change("Retrain "+def.Name, func(ctx context.Context, r *Run) error {
+		samples, err := r.b.querySamples(ctx, def)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, c := range cols {
-			if err := b.in.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], b.progress); err != nil {
-				return nil, err
+			if err := r.env.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], r.progress); err != nil {
+				return err
 			}
 		}
-		return nil, nil
-	}}}, nil
+		return nil
+	}), nil
 }

@@ -58,22 +58,25 @@ func (b *binder) update(s *parse.Update) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.resolve(); err != nil {
-		return nil, err
-	}
 	p := &projectNode{in: in, items: []*expr{columnExpr(num.num, parse.Pos{})}, outs: []*column{num.num}}
 	for i, e := range items {
 		p.items = append(p.items, e)
 		p.outs = append(p.outs, &column{name: def.Columns[cols[i]].Name, typ: def.Columns[cols[i]].Type})
 	}
 	p.outs[0] = &column{name: "row number", typ: intType}
-	child, err := b.physical(p, p.outs)
+	out, err := b.improved(&relation{p, p.outs})
 	if err != nil {
 		return nil, err
 	}
-	op := exec.NewUpdate(child, &b.in.Env, def, cols)
-	op.Stream = s.From == nil && returning == nil
-	return b.writes(op, func() int64 { return op.Affected }, table, returning)
+	return b.planned(returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
+		child, err := b.root(out.node, out.cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		op := exec.NewUpdate(child, &b.run.env, def, cols)
+		op.Stream = s.From == nil && returning == nil
+		return b.writes(op, func() int64 { return op.Affected }, table, returning)
+	}), nil
 }
 
 func (b *binder) where(in node, s *scope, e parse.Expr) (node, error) {
@@ -104,19 +107,22 @@ func (b *binder) delete(s *parse.Delete) (*Plan, error) {
 			return nil, err
 		}
 	}
-	if err := b.resolve(); err != nil {
-		return nil, err
-	}
 	p := &projectNode{in: in, items: []*expr{columnExpr(num.num, parse.Pos{})}, outs: []*column{{name: "row number", typ: intType}}}
 	p.items, p.outs = append(p.items, r.items...), append(p.outs, r.outs...)
-	child, err := b.physical(p, p.outs)
+	out, err := b.improved(&relation{p, p.outs})
 	if err != nil {
 		return nil, err
 	}
-	op := exec.NewDelete(child, &b.in.Env, table.Def())
-	out := &Plan{Root: (&builder{binder: b}).measured(op), Affected: func() int64 { return op.Affected }}
+	var cols []Column
 	if len(s.Returning) > 0 {
-		out.Columns = columnsOfPlan(r.outs)
+		cols = r.columns()
 	}
-	return out, nil
+	return b.planned(cols, func(b *builder) (exec.Operator, func() int64, error) {
+		child, err := b.root(out.node, out.cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		op := exec.NewDelete(child, &b.run.env, table.Def())
+		return b.measured(op), func() int64 { return op.Affected }, nil
+	}), nil
 }

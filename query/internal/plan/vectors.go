@@ -171,8 +171,8 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 		// Every encoded operand is of unit length before the arithmetic, and so
 		// is the outcome. Texts and pictures come so from the encoder.
 		for i, a := range terms.args {
-			if a.enc != nil && a.op != opText && a.op != opImage {
-				terms.args[i] = b.later(&expr{op: opSum, typ: a.typ, pos: a.pos, args: []*expr{a}, weights: []float32{1}, unit: true, enc: a.enc, text: a.text})
+			if a.enc != nil && !a.encodes() {
+				terms.args[i] = b.later(slotCostly, &expr{op: opSum, typ: a.typ, pos: a.pos, args: []*expr{a}, weights: []float32{1}, unit: true, enc: a.enc, text: a.text})
 			}
 		}
 		dim := t.dim
@@ -189,12 +189,14 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 				unit, enc = true, a.enc
 			}
 		}
-		out = b.later(&expr{op: opSum, typ: value.Type{Kind: value.Vector, Dim: dim}, pos: parse.Start(e), args: terms.args, weights: terms.weights, unit: unit, enc: enc})
+		out = b.later(slotCostly, &expr{op: opSum, typ: value.Type{Kind: value.Vector, Dim: dim}, pos: parse.Start(e), args: terms.args, weights: terms.weights, unit: unit, enc: enc})
 	}
 	if out.typ.Dim > 0 && t.dim > 0 && out.typ.Dim != t.dim {
 		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, orElse(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.typ.Dim, Want: t.dim})
 	}
-	if out.text == "" || out.op != opColumn {
+	if out.op != opColumn && out.text != e.String() {
+		c := *out
+		out = &c
 		out.text = e.String()
 	}
 	return out, nil
@@ -205,13 +207,6 @@ func orElse(s, other string) string {
 		return other
 	}
 	return s
-}
-
-// later notes a part that becomes a constant when the statement is resolved, if
-// its own parts do.
-func (b *binder) later(e *expr) *expr {
-	b.pending = append(b.pending, e)
-	return e
 }
 
 // sum collects the operands of a vector expression with their weights.
@@ -280,7 +275,11 @@ func (b *binder) weight(s *scope, e parse.Expr) (w float64, ok bool, err error) 
 		if err != nil {
 			return 0, false, err
 		}
-		return number(v)
+		w, ok, err := number(v)
+		if ok {
+			b.look(x)
+		}
+		return w, ok, err
 	case *parse.Call:
 		if _, isFn := measures[strings.ToLower(x.Func.Name)]; isFn || strings.EqualFold(x.Func.Name, "image") {
 			return 0, false, nil
@@ -352,16 +351,17 @@ func (b *binder) operand(s *scope, e parse.Expr, t target) (*expr, error) {
 func (b *binder) asVector(x *expr, t target) (*expr, error) {
 	switch x.typ.Kind {
 	case value.Vector:
-		if x.op == opConst && len(x.val.Vec()) > 0 {
-			if err := vector.Check(x.val.Vec()); err != nil {
-				return nil, errorAt(x.pos, err)
-			}
-		}
-		return x, nil
+		return b.checked(x)
 	case value.Text:
 		// Where no text can be meant, '[1, 2]' is a vector, as in pgvector.
-		if t.enc == nil && isConst(x) && strings.HasPrefix(strings.TrimSpace(x.val.Str()), "[") {
-			return b.castConst(x, value.Type{Kind: value.Vector, Dim: t.dim}, fn.Explicit)
+		if t.enc == nil {
+			c, ok, err := b.constOf(x)
+			if err != nil {
+				return nil, err
+			}
+			if ok && looksLikeVector(c.val.Str()) {
+				return b.castConst(c, value.Type{Kind: value.Vector, Dim: t.dim}, fn.Explicit)
+			}
 		}
 		return b.encoded(opText, x, t, x.pos, x.text)
 	case value.Blob:
@@ -386,14 +386,18 @@ func (b *binder) encoded(kind op, x *expr, t target, pos parse.Pos, text string)
 		}
 		return nil, parse.Errorf(pos, "%s has no encoder, so %s can't be compared with it; give a vector, or bind one: CREATE TABLE ... (%s VECTOR ENCODER 'name')", t.name, what, t.name)
 	}
-	if _, err := b.open(t.enc, pos); err != nil {
+	if err := b.open(t.enc, pos); err != nil {
 		return nil, err
 	}
-	return b.later(&expr{op: kind, typ: value.Type{Kind: value.Vector, Dim: t.enc.dim}, pos: pos, args: []*expr{x}, enc: t.enc, text: text}), nil
+	when := slotText
+	if kind == opImage {
+		when = slotCostly
+	}
+	return b.later(when, &expr{op: kind, typ: value.Type{Kind: value.Vector, Dim: t.enc.dim}, pos: pos, args: []*expr{x}, enc: t.enc, text: text}), nil
 }
 
 // rankOf tells how ORDER BY takes an expression without a direction.
-func rankOf(e *expr) rank {
+func (b *binder) rankOf(e *expr) rank {
 	switch e.op {
 	case opColumn:
 		return e.col.rank
@@ -402,27 +406,32 @@ func rankOf(e *expr) rank {
 			return score
 		}
 		return plain
+	case opSlot:
+		if e.slot.what == slotOuter {
+			return e.slot.col.rank
+		}
+		return plain
 	case opSubquery, opExists, opConst:
 		return plain
 	case opCall:
 		switch e.call.Func.Name {
 		case "+":
-			if rankOf(e.args[0]) == score && rankOf(e.args[1]) == score {
+			if b.rankOf(e.args[0]) == score && b.rankOf(e.args[1]) == score {
 				return score
 			}
 		case "*":
-			if positive(e.args[0]) && rankOf(e.args[1]) == score || positive(e.args[1]) && rankOf(e.args[0]) == score {
+			if b.rankOf(e.args[1]) == score && b.positive(e.args[0]) || b.rankOf(e.args[0]) == score && b.positive(e.args[1]) {
 				return score
 			}
 		case "/":
-			if positive(e.args[1]) && rankOf(e.args[0]) == score {
+			if b.rankOf(e.args[0]) == score && b.positive(e.args[1]) {
 				return score
 			}
 		}
 	}
 	out := plain
 	e.children(func(c *expr) {
-		if rankOf(c) != plain {
+		if b.rankOf(c) != plain {
 			out = mixed
 		}
 	})
@@ -430,10 +439,11 @@ func rankOf(e *expr) rank {
 }
 
 // positive reports whether e is a constant above zero.
-func positive(e *expr) bool {
-	if !isConst(e) {
+func (b *binder) positive(e *expr) bool {
+	c, ok, err := b.constOf(e)
+	if err != nil || !ok {
 		return false
 	}
-	w, ok, _ := number(e.val)
+	w, ok, _ := number(c.val)
 	return ok && w > 0
 }

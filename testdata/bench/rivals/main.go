@@ -15,6 +15,7 @@ type comparison struct {
 
 var comparisons = []comparison{
 	{"storage", "durable inserts, bulk load, look-ups and scans beside SQLite and bbolt", storageBench},
+	{"points", "rows looked up and inserted one by one, through database/sql, beside SQLite and bbolt", pointsBench},
 	{"weight", "size and dependencies of a small program, beside chromem-go, sqlite-vec and DuckDB", weightTable},
 	{"expressions", "filters and groups over two million rows beside DuckDB and SQLite", expressionsBench},
 }

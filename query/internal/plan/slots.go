@@ -1,0 +1,254 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// A slot is a part of a statement that has one value in every row of a run, but not
+// in every run: an argument, a column of the query around a subquery, and what is
+// computed of those alone. A plan names slots by their numbers; their values are found
+// when it runs, by the steps of the block they belong to.
+type slot struct {
+	n     int
+	what  slotKind
+	typ   value.Type
+	pos   parse.Pos
+	of    *expr   // what the value is computed from: constants and earlier slots
+	col   *column // slotOuter
+	block *block  // slotOuter
+	param *parse.Param
+}
+
+type slotKind uint8
+
+const (
+	slotArg    slotKind = iota // the value of param
+	slotOuter                  // a column of the query around
+	slotCast                   // of, converted: where that fails the statement does
+	slotValue                  // of, where that fails whoever uses it does
+	slotText                   // the vector of a text: those of a statement are encoded together
+	slotCostly                 // a picture, a sum of vectors: computed after texts and subqueries
+	slotQuery                  // the outcome of a subquery
+	slotSet                    // the set of the list of an IN
+)
+
+// A block is the part of a statement whose slots are found together: the statement, or
+// a subquery that is run for many values of the columns around it.
+type block struct {
+	up    *block
+	outer []*slot // columns of the queries around that it uses
+	steps []*slot // in the order in which they are found
+}
+
+// newSlot adds a slot to the block being bound.
+func (b *binder) newSlot(what slotKind, of *expr, typ value.Type, pos parse.Pos, text string) *expr {
+	s := &slot{n: len(b.slots), what: what, typ: typ, pos: pos, of: of}
+	b.slots = append(b.slots, s)
+	if what != slotArg && what != slotOuter {
+		b.block.steps = append(b.block.steps, s)
+	}
+	computed := false // a text made of a column is no literal
+	if of != nil {
+		of.walk(func(x *expr) bool {
+			computed = computed || x.op == opSlot && x.computed
+			return !computed
+		})
+	}
+	return &expr{op: opSlot, typ: typ, pos: pos, slot: s, text: text, computed: computed}
+}
+
+// fixed reports whether e has one value in a run: a constant, or a slot.
+func fixed(e *expr) bool { return e.op == opConst || e.op == opSlot }
+
+func allFixed(es []*expr) bool {
+	return !slices.ContainsFunc(es, func(e *expr) bool { return !fixed(e) })
+}
+
+// argument returns the slot of a parameter.
+func (b *binder) argument(p *parse.Param) (*expr, error) {
+	v, err := b.param(p)
+	if err != nil {
+		return nil, err
+	}
+	if v.IsNull() { // which every plan for this kind of argument has
+		return constant(v, p.Pos, p.String()), nil
+	}
+	for _, s := range b.slots {
+		if s.what == slotArg && s.param.Name == p.Name && s.param.Index == p.Index {
+			return &expr{op: opSlot, typ: s.typ, pos: p.Pos, slot: s, text: p.String()}, nil
+		}
+	}
+	e := b.newSlot(slotArg, nil, v.Type(), p.Pos, p.String())
+	e.slot.param = p
+	return e, nil
+}
+
+// later returns a slot for e, if its parts are fixed, or else e itself.
+func (b *binder) later(what slotKind, e *expr) *expr {
+	if !allFixed(e.args) {
+		return e
+	}
+	s := b.newSlot(what, e, e.typ, e.pos, e.text)
+	s.enc = e.enc
+	return s
+}
+
+// outerSlot returns the slot of a column of a query around the block being bound.
+func (b *binder) outerSlot(c *column, pos parse.Pos, text string) *expr {
+	for _, s := range b.block.outer {
+		if s.col == c {
+			return &expr{op: opSlot, typ: c.typ, pos: pos, slot: s, enc: c.enc, computed: true, text: text}
+		}
+	}
+	e := b.newSlot(slotOuter, nil, c.typ, pos, text)
+	e.slot.col, e.slot.block = c, b.block
+	e.enc, e.computed = c.enc, true
+	b.block.outer = append(b.block.outer, e.slot)
+	return e
+}
+
+// within reports whether a slot depends on a column of a query around block.
+func (s *slot) within(k *block) bool {
+	if s.what == slotOuter {
+		return s.block == k
+	}
+	return s.of != nil && s.of.usesOuter(k)
+}
+
+// usesOuter reports whether e depends on a column of a query around the block.
+func (e *expr) usesOuter(k *block) bool {
+	found := false
+	e.walk(func(x *expr) bool {
+		found = found || x.op == opSlot && x.slot.within(k)
+		return !found
+	})
+	return found
+}
+
+// expand returns e with slots that depend on columns around the block replaced by
+// what they are computed from, and those columns themselves.
+func (e *expr) expand(k *block) *expr {
+	return e.rewrite(func(x *expr) *expr {
+		if x.op != opSlot || !x.slot.within(k) {
+			return nil
+		}
+		var out *expr
+		switch s := x.slot; {
+		case s.what == slotOuter:
+			out = columnExpr(s.col, x.pos)
+		default:
+			out = s.of.expand(k)
+			if out == s.of {
+				c := *out
+				out = &c
+			}
+		}
+		out.text = x.text
+		return out
+	})
+}
+
+// constOf returns a fixed expression as a constant, looking at the values of
+// arguments: the plan is then one for these values only. ok is false where there is
+// none before the statement runs.
+func (b *binder) constOf(e *expr) (_ *expr, ok bool, err error) {
+	if e.op == opConst {
+		return e, true, nil
+	}
+	if e.op != opSlot {
+		return e, false, nil
+	}
+	s := e.slot
+	switch s.what {
+	case slotArg:
+		v, err := b.param(s.param)
+		if err != nil {
+			return nil, false, err
+		}
+		b.look(s.param)
+		c := constant(v, e.pos, e.text)
+		return c, true, nil
+	case slotCast, slotValue:
+		known := true
+		of := s.of.rewrite(func(x *expr) *expr {
+			if x.op != opSlot {
+				return nil
+			}
+			c, ok, err2 := b.constOf(x)
+			if err2 != nil {
+				err = err2
+			}
+			known = known && ok
+			return c
+		})
+		if err != nil || !known {
+			return e, false, err
+		}
+		c, err := b.fold(of)
+		if err != nil || !isConst(c) {
+			return e, false, err
+		}
+		out := *c
+		out.pos, out.text, out.enc = e.pos, e.text, e.enc
+		return &out, true, nil
+	}
+	return e, false, nil
+}
+
+// look notes that the plan depends on the value of a parameter.
+func (b *binder) look(p *parse.Param) {
+	for _, have := range b.looked {
+		if have.Name == p.Name && have.Index == p.Index {
+			return
+		}
+	}
+	b.looked = append(b.looked, p)
+}
+
+// checked returns a vector whose numbers are checked when they are known.
+func (b *binder) checked(x *expr) (*expr, error) {
+	switch {
+	case x.op == opConst && len(x.val.Vec()) > 0:
+		if err := vector.Check(x.val.Vec()); err != nil {
+			return nil, errorAt(x.pos, err)
+		}
+	}
+	return x, nil
+}
+
+// encodes reports whether e is, or stands for, a text or picture that is encoded.
+func (e *expr) encodes() bool {
+	if e.op == opSlot && e.slot.of != nil {
+		e = e.slot.of
+	}
+	return e.op == opText || e.op == opImage
+}
+
+// deferred reports whether a part of e is a slot of this kind.
+func (e *expr) deferred(kinds ...slotKind) bool {
+	found := false
+	e.walk(func(x *expr) bool {
+		if x.op == opSlot {
+			found = found || slices.Contains(kinds, x.slot.what) || x.slot.of != nil && x.slot.of.deferred(kinds...)
+		}
+		return !found
+	})
+	return found
+}
+
+// setSlot is the set of the fixed items of an IN.
+func (b *binder) setSlot(items []*expr, t value.Type, pos parse.Pos) *slot {
+	e := b.newSlot(slotSet, &expr{op: opIn, typ: t, pos: pos, args: items}, t, pos, "")
+	return e.slot
+}
+
+// looksLikeVector reports whether a text is one that is written as a vector.
+func looksLikeVector(s string) bool { return strings.HasPrefix(strings.TrimSpace(s), "[") }
+
+// kindOf is what a plan depends on of an argument.
+func kindOf(v value.Value) value.Type { return v.Type() }
