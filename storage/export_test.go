@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/record"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -191,4 +193,10 @@ func StoredFormat(s *Store) (store, file int) {
 	v, _ := get(s.db, key.Format)
 	m, _ := readMarker(s.fs, s.dir)
 	return int(binary.BigEndian.Uint32(v)), m.format
+}
+
+// NewLogReader reads the records of a log with Pebble's reader.
+func NewLogReader(r io.Reader, name string) *record.Reader {
+	num, _ := logNumber(name)
+	return newRecordReader(record.NewReader, r, num)
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -21,6 +22,7 @@ type numbered struct {
 	at     uint32 // number under the iterator
 	valid  bool
 	key    []byte // prefix of the keys, then room for the number
+	copied []byte // a value that was read alone
 }
 
 // numbers opens a reader over numbers [from, to) of a family of a column's keys.
@@ -67,7 +69,10 @@ func (r *numbered) Get(n uint32) ([]byte, error) {
 		r.key = k[:len(k)-4]
 	}
 	if !r.valid {
-		return nil, r.t.corruptNumber(r.family, r.column, n, r.it.Error())
+		if err := r.it.Error(); err != nil {
+			return r.alone(n, err)
+		}
+		return nil, nil
 	}
 	r.at = key.Number(r.it.Key())
 	if r.at != n {
@@ -77,6 +82,33 @@ func (r *numbered) Get(n uint32) ([]byte, error) {
 	if err != nil {
 		return nil, r.t.corruptNumber(r.family, r.column, n, err)
 	}
+	r.count(v)
+	return v, nil
+}
+
+// alone reads a number after an iterator has failed with err: to find a key it reads in
+// every level the block where it would be, and one of those may be damaged which does not
+// hold it.
+func (r *numbered) alone(n uint32, err error) ([]byte, error) {
+	if !errors.Is(err, pebble.ErrCorruption) {
+		return nil, r.t.corruptNumber(r.family, r.column, n, err)
+	}
+	k := binary.BigEndian.AppendUint32(slices.Clone(r.key), n)
+	var v []byte
+	ok, err := r.t.view.get(k, func(b []byte) error {
+		v = append(r.copied[:0], b...)
+		r.copied = v
+		return nil
+	})
+	if err != nil || !ok {
+		return nil, r.t.corruptNumber(r.family, r.column, n, err)
+	}
+	r.count(v)
+	return v, nil
+}
+
+// count notes that a value was read.
+func (r *numbered) count(v []byte) {
 	reads := &r.t.view.Reads
 	switch r.family {
 	case key.Pages:
@@ -87,7 +119,6 @@ func (r *numbered) Get(n uint32) ([]byte, error) {
 	default:
 		reads.ScalarBytes.Add(int64(len(v)))
 	}
-	return v, nil
 }
 
 // Close releases the reader; nil is fine.

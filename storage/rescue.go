@@ -74,6 +74,10 @@ type rescuer struct {
 	to     string
 	report *SalvageReport
 	done   uint64
+
+	fs     *scratchFS // the damaged store with what can be mended mended
+	mended string     // folder of table files made anew
+	unsure error      // why the list of tables may not be complete
 }
 
 func (r *rescuer) note(format string, args ...any) {
@@ -99,8 +103,13 @@ func (r *rescuer) run() (err error) {
 		defer lock.Close()
 	}
 	work := r.to + ".work"
-	defer func() { err = errors.Join(err, r.base.RemoveAll(work)) }()
-	src, err := r.asFound(names)
+	r.mended = r.to + ".mended"
+	defer func() { err = errors.Join(err, r.base.RemoveAll(work), r.base.RemoveAll(r.mended)) }()
+	r.fs = newScratchFS(r.base)
+	if err := r.mend(names); err != nil {
+		return err
+	}
+	src, err := r.asFound()
 	if err != nil {
 		r.note("%s; its rows are looked for in every file", plainError(err))
 		if src, err = r.fromBlocks(names, work); err != nil {
@@ -114,45 +123,144 @@ func (r *rescuer) run() (err error) {
 	return nil
 }
 
-// asFound opens the store for reading, with what can be put back put back in memory.
-func (r *rescuer) asFound(names []string) (*Store, error) {
-	fs := newScratchFS(r.base)
+// mend makes the files anew that Pebble could read less of than there is to be read. They
+// are seen through r.fs.
+func (r *rescuer) mend(names []string) error {
+	known := map[string]fileEntry{}
 	if l, _, _, err := readLists(r.base, r.from); err == nil && l != nil {
-		for name, e := range l.files {
-			if strings.HasPrefix(name, "MANIFEST-") {
-				// Pebble takes one that was cut off for a shorter one.
-				if err := e.verify(r.base, r.from, name, true); err != nil {
-					return nil, err
-				}
-				continue
-			}
-			if e.kind != kindWhole && e.kind != kindTail || !strings.HasSuffix(name, ".sst") {
-				continue
-			}
-			info, err := r.base.Stat(r.base.PathJoin(r.from, name))
-			if err == nil && info.Size() == e.size {
-				continue
-			}
-			if err == nil {
-				r.note("%s has %d bytes of %d: it is read block by block, with all other files", name, info.Size(), e.size)
-				return nil, damagedFile(name, "is not what was written")
-			}
-			if err := emptyTable(fs, fs.PathJoin(r.from, name), e.size); err != nil {
-				return nil, err
-			}
-			r.note("%s is missing, and what was in it is lost", name)
+		known = l.files
+	}
+	all := slices.Clone(names)
+	for n := range known {
+		if strings.HasSuffix(n, ".sst") && !slices.Contains(all, n) {
+			all = append(all, n)
 		}
 	}
+	slices.Sort(all)
+	for _, n := range all {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		switch {
+		case strings.HasSuffix(n, ".sst"):
+			err = r.mendTable(n, known[n])
+		case strings.HasSuffix(n, ".log"):
+			err = r.mendLog(n)
+		case strings.HasPrefix(n, "MANIFEST-"):
+			err = r.mendList(n, known[n])
+		}
+		if err != nil {
+			r.note("%s: %s", n, plainError(err))
+		}
+	}
+	return nil
+}
+
+// mendTable makes a table anew whose blocks can't be found in the ordinary way. e is what
+// the list of files says of it.
+func (r *rescuer) mendTable(name string, e fileEntry) error {
+	path := r.base.PathJoin(r.from, name)
+	b, err := readAll(r.base, path)
+	if errors.Is(err, os.ErrNotExist) {
+		r.note("%s is missing, and what was in it is lost", name)
+		if err := emptyTable(r.fs, path); err != nil {
+			return err
+		}
+		r.fs.sizes[path] = e.size
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	size := int64(len(b))
+	known := e.kind == kindWhole || e.kind == kindTail
+	if known && size > e.size { // the copy of a longer file
+		b = b[:e.size]
+	}
+	if e.kind == kindWhole && size >= e.size && crc32.Checksum(b, crcTable) == e.sum {
+		if size > e.size {
+			r.note("%s is longer than it was written", name)
+			return writeFile(r.fs, path, b)
+		}
+		return nil
+	}
+	t := readTable(b)
+	defer t.close()
+	if t.sound && (!known || size == e.size) {
+		return nil // Pebble finds the blocks, and says of each whether it can be read
+	}
+	if err := r.base.MkdirAll(r.mended, 0o755); err != nil {
+		return err
+	}
+	made := r.base.PathJoin(r.mended, name)
+	if err := t.rewrite(r.base, made); err != nil {
+		return err
+	}
+	r.fs.moved[path] = made
+	if known {
+		r.fs.sizes[path] = e.size
+	}
+	r.note("%s is damaged where the places of its blocks are kept: %d blocks were found and read", name, len(t.blocks)-t.lost)
+	return nil
+}
+
+// mendLog makes a log anew that has valid records beyond a damaged one.
+func (r *rescuer) mendLog(name string) error {
+	num, ok := logNumber(name)
+	if !ok {
+		return nil
+	}
+	path := r.base.PathJoin(r.from, name)
+	b, err := readAll(r.base, path)
+	if err != nil {
+		return err
+	}
+	b, err = mendLog(b, num)
+	if err != nil || b == nil {
+		return err
+	}
+	r.note("%s is damaged: what can be read of its records is taken", name)
+	return writeFile(r.fs, path, b)
+}
+
+// mendList makes the list of tables anew, when it is damaged. e is what the list of files
+// says of it.
+func (r *rescuer) mendList(name string, e fileEntry) error {
+	err := e.verify(r.base, r.from, name, true)
+	if e.kind == 0 || err == nil {
+		return nil
+	}
+	r.unsure = plainError(err)
+	path := r.base.PathJoin(r.from, name)
+	b, err := readAll(r.base, path)
+	if err != nil {
+		return err
+	}
+	if b, err = mendList(b); err != nil {
+		return err
+	}
+	return writeFile(r.fs, path, b)
+}
+
+// asFound opens the store for reading, with what can be put back put back in memory.
+func (r *rescuer) asFound() (*Store, error) {
+	fs := r.fs
 	did, err := Repair(r.from, &RepairOptions{FS: fs})
 	for _, d := range did {
 		r.note("without it (%s)", d)
 	}
-	if err != nil {
+	if err != nil && len(r.report.Notes) == len(did) { // else it complains of what was said before
 		r.note("%v", plainError(err))
 	}
 	s, err := OpenContext(r.ctx, r.from, &Options{AsFound: true, FS: fs, CacheSize: 64 << 20})
 	if err != nil {
 		return nil, err
+	}
+	if r.unsure != nil {
+		if err := r.sameTables(s); err != nil {
+			return nil, errors.Join(r.unsure, err, s.Close())
+		}
 	}
 	v, err := s.Snapshot()
 	if err != nil {
@@ -178,27 +286,42 @@ func (r *rescuer) asFound(names []string) (*Store, error) {
 	return s, nil
 }
 
-// emptyTable makes a table file of a certain size that holds nothing.
-func emptyTable(fs vfs.FS, path string, size int64) error {
-	mem := vfs.NewMem()
-	f, err := mem.Create("t", vfs.WriteCategoryUnspecified)
+// sameTables returns an error unless the list of tables that a store was opened with
+// names the files that are there.
+func (r *rescuer) sameTables(s *Store) error {
+	levels, err := s.db.SSTables()
 	if err != nil {
 		return err
 	}
-	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{TableFormat: sstable.TableFormatPebblev4})
-	if err := w.Close(); err != nil {
-		return err
-	}
-	b, err := readAll(mem, "t")
+	names, err := r.fs.List(r.from)
 	if err != nil {
 		return err
 	}
-	if int64(len(b)) > size {
-		return damagedFile(fs.PathBase(path), missing)
+	there := map[string]bool{}
+	for _, n := range names {
+		if strings.HasSuffix(n, ".sst") {
+			there[n] = true
+		}
 	}
-	const foot = 53
-	out := append(append(bytes.Clone(b[:len(b)-foot]), make([]byte, size-int64(len(b)))...), b[len(b)-foot:]...)
-	return writeFile(fs, path, out)
+	for _, level := range levels {
+		for _, t := range level {
+			delete(there, fmt.Sprintf("%s.sst", t.FileNum))
+		}
+	}
+	if len(there) > 0 {
+		return fmt.Errorf("%w: %d table files are on no list", ErrCorrupt, len(there))
+	}
+	return nil
+}
+
+// emptyTable makes a table file that holds nothing.
+func emptyTable(fs vfs.FS, path string) error {
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), sstable.WriterOptions{TableFormat: sstable.TableFormatPebblev5})
+	return w.Close()
 }
 
 // copyRows writes what can be read of all tables into the new store.
@@ -312,9 +435,9 @@ func (r *rescuer) fromBlocks(names []string, work string) (*Store, error) {
 		var err error
 		switch {
 		case strings.HasSuffix(n, ".sst"):
-			err = c.table(r.base, path)
+			err = c.table(r.fs, path)
 		case strings.HasSuffix(n, ".log"):
-			err = c.log(r.base, path)
+			err = c.log(r.fs, path)
 		}
 		if err != nil {
 			r.note("%s: %s", n, plainError(err))
@@ -469,57 +592,21 @@ func (c *collector) finish() error {
 	return nil
 }
 
-// table takes the keys of a table file: from both ends up to what can't be read.
-func (c *collector) table(fs vfs.FS, path string) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", ErrCorrupt, p)
-		}
-	}()
-	f, err := fs.Open(path)
+// table takes the keys of a table file that can be read.
+func (c *collector) table(fs vfs.FS, path string) error {
+	b, err := readAll(fs, path)
 	if err != nil {
 		return err
 	}
-	readable, err := sstable.NewSimpleReadable(f)
-	if err != nil {
-		return errors.Join(err, f.Close())
+	t := readTable(b)
+	defer t.close()
+	err = t.all(func(k pebble.InternalKey, v []byte) error {
+		return c.add(k.UserKey, uint64(k.SeqNum()), k.Kind() == pebble.InternalKeyKindDelete, v)
+	})
+	if err == nil && t.lost > 0 {
+		err = fmt.Errorf("%w: %d of its %d blocks can't be read", ErrCorrupt, t.lost, len(t.blocks))
 	}
-	r, err := sstable.NewReader(context.Background(), readable, sstable.ReaderOptions{})
-	if err != nil {
-		return errors.Join(err, readable.Close())
-	}
-	defer r.Close()
-	it, err := r.NewIter(sstable.NoTransforms, nil, nil, sstable.AssertNoBlobHandles)
-	if err != nil {
-		return err
-	}
-	for kv := it.First(); kv != nil; kv = it.Next() {
-		v, _, err := kv.Value(nil)
-		if err != nil {
-			break
-		}
-		if err := c.add(kv.K.UserKey, uint64(kv.SeqNum()), kv.Kind() == pebble.InternalKeyKindDelete, v); err != nil {
-			return err
-		}
-	}
-	damage := it.Close()
-	if damage == nil {
-		return nil
-	}
-	if it, err = r.NewIter(sstable.NoTransforms, nil, nil, sstable.AssertNoBlobHandles); err != nil {
-		return errors.Join(damage, err)
-	}
-	for kv := it.Last(); kv != nil; kv = it.Prev() {
-		v, _, err := kv.Value(nil)
-		if err != nil {
-			break
-		}
-		if err := c.add(kv.K.UserKey, uint64(kv.SeqNum()), kv.Kind() == pebble.InternalKeyKindDelete, v); err != nil {
-			return err
-		}
-	}
-	_ = it.Close()
-	return damage
+	return err
 }
 
 // log takes the keys of a log, up to its end or what can't be read.
@@ -657,12 +744,14 @@ func readSchemas(fs vfs.FS, dir string) (map[string]*TableDef, uint32, error) {
 // scratchFS reads from another file system and keeps what is written in memory.
 type scratchFS struct {
 	vfs.FS
-	mem  *vfs.MemFS
-	gone map[string]bool
+	mem   *vfs.MemFS
+	gone  map[string]bool
+	moved map[string]string // files that are read from elsewhere
+	sizes map[string]int64  // what is said of the sizes of files, whatever they are
 }
 
 func newScratchFS(base vfs.FS) *scratchFS {
-	return &scratchFS{base, vfs.NewMem(), map[string]bool{}}
+	return &scratchFS{base, vfs.NewMem(), map[string]bool{}, map[string]string{}, map[string]int64{}}
 }
 
 func (f *scratchFS) written(name string) bool {
@@ -709,6 +798,9 @@ func (f *scratchFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 	}
 	if f.gone[name] {
 		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
+	}
+	if to := f.moved[name]; to != "" {
+		name = to
 	}
 	return f.FS.Open(name, o...)
 }
@@ -768,13 +860,25 @@ func (f *scratchFS) List(name string) ([]string, error) {
 }
 
 func (f *scratchFS) Stat(name string) (vfs.FileInfo, error) {
-	if info, err := f.mem.Stat(name); err == nil && !info.IsDir() {
-		return info, nil
+	info, err := f.mem.Stat(name)
+	if err != nil || info.IsDir() {
+		if f.gone[name] {
+			return nil, &os.PathError{Op: "stat", Path: name, Err: os.ErrNotExist}
+		}
+		info, err = f.FS.Stat(name)
 	}
-	if f.gone[name] {
-		return nil, &os.PathError{Op: "stat", Path: name, Err: os.ErrNotExist}
+	if n, ok := f.sizes[name]; ok && err == nil {
+		return sizedInfo{info, n}, nil
 	}
-	return f.FS.Stat(name)
+	return info, err
 }
+
+// sizedInfo says that a file has another size.
+type sizedInfo struct {
+	vfs.FileInfo
+	size int64
+}
+
+func (i sizedInfo) Size() int64 { return i.size }
 
 func (f *scratchFS) Unwrap() vfs.FS { return f.FS }

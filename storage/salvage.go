@@ -25,9 +25,13 @@ func (s *Store) Salvage(ctx context.Context, table string, emit func(*value.Batc
 	t := &Table{view: v, def: d}
 	if t.counters, err = v.readCounters(d); err != nil {
 		report(problemOf(table, err))
-		if t.counters, err = v.guessCounters(d); err != nil {
-			return err
-		}
+		t.counters = counters{}
+	}
+	// Of a commit that was saved in part the counters are not there.
+	if guess, err := v.guessCounters(d); err == nil {
+		t.counters.next = max(t.counters.next, guess.next)
+	} else if t.counters.next == 0 {
+		return err
 	}
 	sv := &salvager{ctx: ctx, t: t, report: report}
 	for i := range d.Columns {
@@ -43,10 +47,8 @@ func (s *Store) Salvage(ctx context.Context, table string, emit func(*value.Batc
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if sv.block(b) {
-			if err := emit(&sv.batch); err != nil {
-				return err
-			}
+		if err := sv.block(b, emit); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -90,8 +92,8 @@ func (s *salvager) found(err error) {
 	}
 }
 
-// block reads what it can of a block and reports whether there are rows.
-func (s *salvager) block(b uint32) bool {
+// block emits what it can read of a block.
+func (s *salvager) block(b uint32, emit func(*value.Batch) error) error {
 	t := s.t
 	n := t.rowsIn(b)
 	live := firstRows(n)
@@ -105,30 +107,56 @@ func (s *salvager) block(b uint32) bool {
 		}
 	}
 	if live.Count() == 0 {
-		return false
+		return nil
 	}
-	if b < t.sealedBlocks() {
-		lost := 0
-		for i, r := range s.readers {
-			if !s.column(r, b, s.batch.Cols[i], &live) {
-				lost++
-			}
+	if b >= t.sealedBlocks() {
+		got := s.tail(b, &live, n, true)
+		return s.emit(b, n, &got, emit)
+	}
+	lost := 0
+	for i, r := range s.readers {
+		if !s.column(r, b, s.batch.Cols[i], &live) {
+			lost++
 		}
-		if lost == len(s.readers) {
-			return false
-		}
-	} else if live = s.tail(&live, n); live.Count() == 0 {
-		return false
+	}
+	if lost == 0 {
+		return s.emit(b, n, &live, emit)
+	}
+	// The rows may be there as they were before the block was sealed: when the commit that
+	// sealed it was saved in part.
+	cols := s.batch.Cols
+	s.batch.Cols = nil
+	for range cols {
+		s.batch.Cols = append(s.batch.Cols, new(value.Column))
+	}
+	got := s.tail(b, &live, n, false)
+	if err := s.emit(b, n, &got, emit); err != nil {
+		return err
+	}
+	s.batch.Cols = cols
+	if lost == len(s.readers) {
+		return nil
+	}
+	for i := range live {
+		live[i] &^= got[i]
+	}
+	return s.emit(b, n, &live, emit)
+}
+
+// emit hands out rows of a block.
+func (s *salvager) emit(b uint32, n int, rows *BlockSet, emit func(*value.Batch) error) error {
+	if rows.Count() == 0 {
+		return nil
 	}
 	s.batch.Len = n
 	s.batch.Sel, s.batch.Rows = s.batch.Sel[:0], s.batch.Rows[:0]
 	for i := range n {
 		s.batch.Rows = append(s.batch.Rows, uint64(b)*BlockRows+uint64(i))
-		if live.Has(i) {
+		if rows.Has(i) {
 			s.batch.Sel = append(s.batch.Sel, int32(i))
 		}
 	}
-	return true
+	return emit(&s.batch)
 }
 
 // column reads a column of a sealed block; of a vector column page by page. It
@@ -188,38 +216,45 @@ func allNull(n int) value.Bitmap {
 	return b
 }
 
-// tail reads the tail row by row and returns those that could be read.
-func (s *salvager) tail(live *BlockSet, n int) (got BlockSet) {
+// tail reads the rows of a block that are kept one by one and returns those that could be
+// read; all says that all should be there.
+func (s *salvager) tail(b uint32, live *BlockSet, n int, all bool) (got BlockSet) {
 	t := s.t
-	all := make([]int, len(t.def.Columns))
+	every := make([]int, len(t.def.Columns))
 	for i, c := range s.batch.Cols {
-		all[i] = i
+		every[i] = i
 		c.Reset(t.def.Columns[i].Type)
 	}
-	one := make([]*value.Column, len(all))
+	one := make([]*value.Column, len(every))
 	for i := range one {
 		one[i] = new(value.Column)
 	}
-	skip, skipTo := 1, 0
+	bad, first, why := 0, uint64(0), error(nil) // rows in sequence that can't be read
 	for i := range n {
-		row := uint64(t.sealedBlocks())*BlockRows + uint64(i)
+		row := uint64(b)*BlockRows + uint64(i)
 		for j, c := range one {
 			c.Reset(t.def.Columns[j].Type)
 		}
 		ok := false
-		if live.Has(i) && i >= skipTo {
+		if live.Has(i) {
 			var err error
-			ok, err = t.view.get(key.Row(nil, t.def.ID, row), func(src []byte) error { return t.decodeRow(src, all, one, 0) })
-			if err != nil {
-				// Rows that follow are likely to lie in the same damaged block, and each
-				// attempt takes long: so leap.
-				s.found(t.corruptRow(row, fmt.Errorf("%w (and up to %d rows after it)", err, skip-1)))
-				ok, skipTo, skip = false, i+skip, 2*skip
-			} else if !ok {
-				s.found(t.corruptRow(row, fmt.Errorf("%w: it is missing", block.ErrMalformed)))
-			} else {
-				skip = 1
+			ok, err = t.view.get(key.Row(nil, t.def.ID, row), func(src []byte) error { return t.decodeRow(src, every, one, 0) })
+			if err == nil && !ok && all {
+				err = fmt.Errorf("%w: it is missing", block.ErrMalformed)
 			}
+			if err != nil {
+				if bad++; bad == 1 {
+					first, why = row, err
+				}
+				ok = false
+			}
+		}
+		if bad > 0 && (ok || i == n-1) {
+			if bad > 1 {
+				why = fmt.Errorf("%w (and %d rows after it)", why, bad-1)
+			}
+			s.found(t.corruptRow(first, why))
+			bad = 0
 		}
 		for j, c := range s.batch.Cols {
 			if ok {
