@@ -99,6 +99,8 @@ type Stats struct {
 	CacheBytes   int64 // block cache in use
 	CacheHits    int64
 	CacheMisses  int64
+	MergedBlocks int64 // blocks filled by merging, since the DB was opened: see Options.NoMerging
+	FreedBlocks  int64 // blocks that ran empty thereby
 	Statements   int64 // statements begun
 	Failed       int64 // of those, failed
 	Running      int64 // of those, not yet ended: their rows are being read
@@ -123,5 +125,6 @@ func (db *DB) Stats() Stats {
 	st := db.store.Stats()
 	s.DiskBytes, s.CacheBytes = int64(st.DiskBytes), st.CacheBytes
 	s.CacheHits, s.CacheMisses = st.CacheHits, st.CacheMiss
+	s.MergedBlocks, s.FreedBlocks = st.MergedBlocks, st.FreedBlocks
 	return s
 }

@@ -93,6 +93,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 		InMemory:      o.InMemory,
 		CacheSize:     o.CacheSize,
 		NoSync:        o.NoSync,
+		NoMerging:     o.NoMerging,
 		WriterTimeout: o.WriterTimeout,
 	})
 	if err != nil {

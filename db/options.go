@@ -57,6 +57,11 @@ type Options struct {
 	// GOMAXPROCS.
 	Workers int
 
+	// NoMerging leaves the space of deleted rows to VACUUM. Otherwise it is given back in
+	// the background, in small steps after commits: blocks of which much is deleted are
+	// merged. Rows keep their order.
+	NoMerging bool
+
 	// WriterTimeout bounds how long a write waits for the transaction before it;
 	// beyond it the error is ErrBusy. 0 means as long as its context allows.
 	WriterTimeout time.Duration

@@ -198,6 +198,10 @@ func (tx *Tx) bury(ctx context.Context, t *Table, rows []uint64, to editor) (emp
 		return nil, err
 	}
 	t.counters.live -= uint64(len(rows))
+	if tx.buried == nil {
+		tx.buried = map[uint32]uint64{}
+	}
+	tx.buried[d.ID] += uint64(len(rows))
 	for len(rows) > 0 {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -200,3 +200,38 @@ func NewLogReader(r io.Reader, name string) *record.Reader {
 	num, _ := logNumber(name)
 	return newRecordReader(record.NewReader, r, num)
 }
+
+// MergeWindow is mergeWindow.
+const MergeWindow = mergeWindow
+
+// AwaitHousekeeping waits until housekeeping has nothing to do.
+func AwaitHousekeeping(s *Store) {
+	s.keeper.mu.Lock()
+	done := s.keeper.done
+	s.keeper.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+}
+
+// SealedBlocks returns how many sealed blocks of a table have a live row, and how many rows
+// those have.
+func SealedBlocks(s *Store, table string) (blocks, live int) {
+	v, err := s.Snapshot()
+	if err != nil {
+		return 0, 0
+	}
+	defer v.Close()
+	t, err := v.Table(table)
+	if err != nil {
+		return 0, 0
+	}
+	it := &liveBlocks{t: t}
+	for {
+		b, ok, err := it.next()
+		if err != nil || !ok {
+			return blocks, live
+		}
+		blocks, live = blocks+1, live+b.live
+	}
+}

@@ -30,6 +30,10 @@ type Options struct {
 	// the last transactions (never part of one).
 	NoSync bool
 
+	// NoMerging leaves the space of deleted rows to VACUUM. Otherwise blocks of which much
+	// is deleted are merged in small steps, in the background, after commits.
+	NoMerging bool
+
 	// WriterTimeout bounds how long Begin and BulkLoad wait for the writer before them;
 	// the error is ErrBusy then. 0 = as long as the context allows.
 	WriterTimeout time.Duration

@@ -58,7 +58,8 @@ type Store struct {
 	backups sync.Mutex    // one at a time
 	behind  int           // of the users, those that only clean up: see cleanUp
 	quiet   chan struct{} // closed when there are none left
-	closing bool
+	ending  bool          // Close was called
+	closing bool          // and nobody may begin anything any more
 	done    chan struct{}
 	noted   error // last error of a background job
 	catalog *catalog
@@ -66,7 +67,8 @@ type Store struct {
 	retired int         // generations that views still read
 	later   []string    // files to be removed when there are none
 
-	room *room
+	room   *room
+	keeper keeper
 
 	schemas struct {
 		sync.Mutex
@@ -95,6 +97,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, done: make(chan struct{})}
+	s.keeper = keeper{s: s, off: o.NoMerging}
 	g := &guardFS{FS: o.FS, home: s.home, failStore: s.fail}
 	if o.InMemory {
 		if s.readOnly {
@@ -533,10 +536,14 @@ func (s *Store) removeLeftovers() {
 // new work, returns an error, and releases the store when the last of them ends.
 func (s *Store) Close() error {
 	s.mu.Lock()
-	if s.closing {
+	if s.ending {
 		s.mu.Unlock()
 		return ErrClosed
 	}
+	s.ending = true
+	s.mu.Unlock()
+	s.keeper.stop() // which uses the store
+	s.mu.Lock()
 	s.closing = true
 	if s.behind > 0 {
 		quiet := make(chan struct{})
@@ -769,6 +776,9 @@ type StoreStats struct {
 	CacheBytes      int64  // filled part of the block cache
 	CacheHits       int64
 	CacheMiss       int64
+	MergedBlocks    int64  // blocks that housekeeping has filled, since the store was opened
+	MovedRows       int64  // rows that got another number thereby
+	FreedBlocks     int64  // blocks that ran empty and were dropped
 	BackgroundError string // last failed flush or compaction, "" when all is well
 }
 
@@ -785,6 +795,7 @@ func (s *Store) Stats() StoreStats {
 		DiskBytes:  m.DiskSpaceUsage(),
 		CacheBytes: m.BlockCache.Size,
 		CacheHits:  m.BlockCache.Hits, CacheMiss: m.BlockCache.Misses,
+		MergedBlocks: s.keeper.merged.Load(), MovedRows: s.keeper.moved.Load(), FreedBlocks: s.keeper.freed.Load(),
 	}
 	s.mu.Lock()
 	if s.noted != nil {

@@ -28,8 +28,9 @@ type Tx struct {
 	built          *build // nil, or all that the transaction has written
 	done           bool
 	gen            *generation
-	freeing        int  // more than 0 while something is deleted
-	grows          bool // it has written something else than what deleting takes
+	freeing        int               // more than 0 while something is deleted
+	buried         map[uint32]uint64 // rows deleted, by the table's ID
+	grows          bool              // it has written something else than what deleting takes
 }
 
 // Begin starts the one read-write transaction, waiting until the one before has
@@ -80,6 +81,9 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		err := s.ingest(tx.built.sst, false)
 		tx.built.abort()
 		s.unlockWriter()
+		if err == nil {
+			s.keeper.note(tx.buried)
+		}
 		return firstError(err, tx.batch.Close())
 	}
 	if tx.batch.Empty() {
@@ -126,6 +130,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.acknowledged(number)
+	s.keeper.note(tx.buried)
 	if tx.catalog.generation != tx.baseGeneration {
 		s.keepSchemas(tx.catalog)
 	}

@@ -481,6 +481,7 @@ func (w *rewriter) change(ctx context.Context, b uint32, slots []int32, vals []*
 	if b >= w.t.sealedBlocks() {
 		return w.changeTail(slots, vals, pos)
 	}
+	w.view.store.keeper.touch(w.t.def.ID, b, w.cols)
 	var touched BlockSet
 	for _, s := range slots {
 		touched[s>>6] |= 1 << (s & 63)

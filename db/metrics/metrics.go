@@ -40,6 +40,8 @@ func NewCollector(d *db.DB, labels prometheus.Labels) *Collector {
 	add("block_cache_hits_total", "Blocks found in the block cache.", counter, func(s *db.Stats) int64 { return s.CacheHits })
 	add("block_cache_misses_total", "Blocks read from disk.", counter, func(s *db.Stats) int64 { return s.CacheMisses })
 	add("block_cache_bytes", "Size of the block cache in use.", gauge, func(s *db.Stats) int64 { return s.CacheBytes })
+	add("blocks_merged_total", "Blocks filled with the rows of blocks of which much is deleted.", counter, func(s *db.Stats) int64 { return s.MergedBlocks })
+	add("blocks_freed_total", "Blocks that ran empty by merging.", counter, func(s *db.Stats) int64 { return s.FreedBlocks })
 	add("disk_bytes", "Size of the store on disk.", gauge, func(s *db.Stats) int64 { return s.DiskBytes })
 	return c
 }

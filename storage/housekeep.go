@@ -1,0 +1,656 @@
+package storage
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/code"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Deleted rows leave holes in sealed blocks, which take space and are read by every
+// search. Housekeeping closes them in the background: it fills a block with the rows that
+// follow in the next ones, so that rows keep their order, and drops the blocks that run
+// empty. One step writes one block. All that takes time is done beside the writers, on a
+// snapshot; the writer's place is taken for the commit alone, which adds what was deleted
+// since, and the new values of scalar columns. Where vectors or keys were updated in these
+// blocks meanwhile, the step is done again.
+const (
+	// mergeWindow is how many blocks in a row have to have a block's worth of holes among
+	// them to be merged: afterwards any so many of them are four fifths full.
+	mergeWindow = 5
+	// mergeFull is from which number of live rows on a block is left as it is.
+	mergeFull = BlockRows - BlockRows/16
+	// mergeSources bounds the blocks that one step empties.
+	mergeSources = 64
+	// restShare is how many times as long as it has worked housekeeping rests.
+	restShare = 3
+	// keeperRetry is how long it rests after an error.
+	keeperRetry = 10 * time.Second
+)
+
+// keeper does the housekeeping of a store. It has a goroutine only while there is
+// something to do.
+type keeper struct {
+	s   *Store
+	off bool
+
+	merged, moved, freed atomic.Int64 // see StoreStats
+
+	mu      sync.Mutex
+	deleted map[uint32]uint64 // rows deleted since the table was looked at, by the table's ID
+	ended   bool              // the store is closed, or about to be
+	cancel  context.CancelFunc
+	done    chan struct{} // of the goroutine; nil: there is none
+
+	armed   bool
+	table   uint32                      // that touched tells of
+	touched map[uint32]map[int]struct{} // columns updated in place, by block
+}
+
+// note tells of rows that were deleted from a table, after the commit.
+func (k *keeper) note(deleted map[uint32]uint64) {
+	if k.off || len(deleted) == 0 {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.deleted == nil {
+		k.deleted = map[uint32]uint64{}
+	}
+	work := false
+	for id, n := range deleted {
+		if _, seen := k.deleted[id]; !seen {
+			n += BlockRows // there may be holes from before the store was opened
+		}
+		k.deleted[id] += n
+		work = work || k.deleted[id] >= BlockRows
+	}
+	if !work || k.done != nil || k.ended {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	k.cancel, k.done = cancel, make(chan struct{})
+	go k.run(ctx, k.done)
+}
+
+// stop ends the work, and waits for the step that is under way.
+func (k *keeper) stop() {
+	k.mu.Lock()
+	k.ended = true
+	done := k.done
+	if k.cancel != nil {
+		k.cancel()
+	}
+	k.mu.Unlock()
+	if done != nil {
+		select {
+		case <-done:
+		case <-time.After(cleanUpTime): // the disk hangs
+		}
+	}
+}
+
+// touch tells that columns of a block are being updated in place.
+func (k *keeper) touch(table, b uint32, cols []int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.armed || k.table != table {
+		return
+	}
+	if k.touched[b] == nil {
+		k.touched[b] = map[int]struct{}{}
+	}
+	for _, c := range cols {
+		k.touched[b][c] = struct{}{}
+	}
+}
+
+// updated returns the columns that were updated in place in one of the blocks since the
+// snapshot.
+func (k *keeper) updated(blocks []uint32) (cols []int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, b := range blocks {
+		for c := range k.touched[b] {
+			if !slices.Contains(cols, c) {
+				cols = append(cols, c)
+			}
+		}
+	}
+	return cols
+}
+
+// next returns a table that has work, or ends the goroutine.
+func (k *keeper) next() (id uint32, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, n := range k.deleted {
+		if n >= BlockRows && !k.ended {
+			k.deleted[id] = 0
+			return id, true
+		}
+	}
+	k.cancel()
+	k.cancel, k.done = nil, nil
+	return 0, false
+}
+
+func (k *keeper) run(ctx context.Context, done chan struct{}) {
+	defer close(done)
+	for {
+		id, ok := k.next()
+		if !ok {
+			return
+		}
+		if err := k.mergeTable(ctx, id); err != nil && ctx.Err() == nil {
+			if !errors.Is(err, ErrFull) && !errors.Is(err, ErrBusy) {
+				k.s.note(err)
+			}
+			rest(ctx, keeperRetry)
+		}
+	}
+}
+
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// mergeTable goes through a table's blocks once.
+func (k *keeper) mergeTable(ctx context.Context, id uint32) error {
+	changed := 0
+	for at := uint32(0); ; {
+		begun := time.Now()
+		m, err := k.plan(ctx, id, at)
+		if err != nil || m == nil {
+			return err
+		}
+		at = m.target
+		ok, err := m.run(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case ok:
+			at, changed = at+1, 0
+		case changed == 2: // others keep changing it
+			at, changed = at+1, 0
+		default:
+			changed++
+		}
+		rest(ctx, restShare*time.Since(begun))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+}
+
+// merge is one step: block target gets the rows that follow.
+type merge struct {
+	k      *keeper
+	view   *View
+	t      *Table
+	target uint32
+	blocks []uint32   // that it reads: target, and those whose rows it takes
+	rows   []uint64   // that target will hold
+	taken  []BlockSet // of each block
+	cols   []*value.Column
+	moved  int // rows that get another number
+	batch  *pebble.Batch
+	gen    *generation
+}
+
+// plan looks for the next step in blocks from on, nil if there is none.
+func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error) {
+	v, err := k.arm(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if m == nil {
+			err = firstError(err, v.Close())
+		}
+	}()
+	var name string
+	for _, d := range v.Tables() {
+		if d.ID == id {
+			name = d.Name
+		}
+	}
+	if name == "" {
+		return nil, nil
+	}
+	t, err := v.Table(name)
+	if err != nil {
+		return nil, err
+	}
+	it := &liveBlocks{t: t, at: from}
+	var window []liveBlock
+	for {
+		for len(window) < mergeWindow {
+			b, ok, err := it.next()
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				break
+			}
+			window = append(window, b)
+		}
+		if len(window) < 2 {
+			return nil, nil
+		}
+		if window[0].live <= mergeFull && holes(window) >= BlockRows {
+			break
+		}
+		window = window[1:]
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	m = &merge{k: k, view: v, t: t, target: window[0].n, gen: k.s.enterGeneration()}
+	for len(m.rows) < BlockRows && len(m.blocks) < mergeSources {
+		if len(window) == 0 {
+			b, ok, err := it.next()
+			if err != nil {
+				m.close()
+				return nil, err
+			}
+			if !ok {
+				break
+			}
+			window = append(window, b)
+		}
+		m.take(window[0])
+		window = window[1:]
+	}
+	return m, nil
+}
+
+// holes counts the deleted rows of blocks.
+func holes(blocks []liveBlock) (n int) {
+	for _, b := range blocks {
+		n += BlockRows - b.live
+	}
+	return n
+}
+
+// take adds rows of a block to the target, as many as there is room for.
+func (m *merge) take(b liveBlock) {
+	var taken BlockSet
+	for i := 0; i < BlockRows && len(m.rows) < BlockRows; i++ {
+		if b.dead == nil || !b.dead.Has(i) {
+			m.rows = append(m.rows, uint64(b.n)*BlockRows+uint64(i))
+			taken[i>>6] |= 1 << (i & 63)
+		}
+	}
+	m.blocks, m.taken = append(m.blocks, b.n), append(m.taken, taken)
+}
+
+// arm takes a snapshot of everything that was committed, and notes from then on which
+// blocks of the table are changed.
+func (k *keeper) arm(ctx context.Context, id uint32) (*View, error) {
+	if err := k.s.lockWriter(ctx); err != nil {
+		return nil, err
+	}
+	defer k.s.unlockWriter()
+	k.mu.Lock()
+	k.armed, k.table, k.touched = true, id, map[uint32]map[int]struct{}{}
+	k.mu.Unlock()
+	return k.s.writerView()
+}
+
+func (m *merge) close() {
+	m.k.mu.Lock()
+	m.k.armed = false
+	m.k.mu.Unlock()
+	if m.batch != nil {
+		_ = m.batch.Close()
+	}
+	_ = m.view.Close()
+	m.gen.leave()
+}
+
+// run does the step. When it can't be done because of what was written meanwhile, it
+// returns false, and nothing has changed.
+func (m *merge) run(ctx context.Context) (ok bool, err error) {
+	defer m.close()
+	m.batch = m.gen.db.NewBatch()
+	if err := m.prepare(ctx); err != nil {
+		return false, err
+	}
+	tx, err := m.k.s.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	empty, ok, err := m.adjust(ctx, tx)
+	if !ok || err != nil {
+		return false, firstError(err, tx.Rollback())
+	}
+	if err := tx.batch.Close(); err != nil {
+		return false, firstError(err, tx.Rollback())
+	}
+	tx.batch, m.batch, tx.grows = m.batch, nil, true
+	if err := tx.Commit(ctx); err != nil {
+		return false, err
+	}
+	m.k.merged.Add(1)
+	m.k.moved.Add(int64(m.moved))
+	m.k.freed.Add(int64(empty))
+	return true, nil
+}
+
+// adjust completes the batch with what was written since the snapshot, and the tombstones.
+// It returns how many blocks run empty; ok is false when the step has to be done again.
+func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err error) {
+	d, to := m.t.def, batchEditor{m.batch}
+	if tx.gen != m.gen || tx.catalog.generation != m.view.catalog.generation {
+		return 0, false, nil
+	}
+	now, err := tx.Table(d.Name)
+	if err != nil {
+		return 0, false, err
+	}
+	for i := range d.Columns {
+		if d.Columns[i].Type.Kind != value.Vector {
+			continue
+		}
+		was, err := m.t.transform(i)
+		if err != nil {
+			return 0, false, err
+		}
+		if is, err := now.transform(i); err != nil || is != was {
+			return 0, false, err // the codes were trained anew
+		}
+	}
+	var gone BlockSet // of the target
+	var emptied []uint32
+	at := 0
+	for i, b := range m.blocks {
+		dead, err := now.dead(b)
+		if err != nil {
+			return 0, false, err
+		}
+		if dead == nil {
+			dead = new(BlockSet)
+		}
+		for w := range m.taken[i] {
+			for s := m.taken[i][w]; s != 0; s &= s - 1 {
+				if dead[w]&(s&-s) != 0 {
+					gone[at>>6] |= 1 << (at & 63)
+				}
+				at++
+			}
+			dead[w] |= m.taken[i][w]
+		}
+		if b == m.target {
+			continue
+		}
+		if dead.Count() == BlockRows {
+			emptied = append(emptied, b)
+		}
+		if err := to.set(key.Tombstone(nil, d.ID, b), encodeTombstones(dead)); err != nil {
+			return 0, false, err
+		}
+	}
+	if gone.Count() > BlockRows/2 {
+		return 0, false, nil
+	}
+	if err := dropBlocks(d, emptied, to); err != nil {
+		return 0, false, err
+	}
+	if ok, err := m.refresh(ctx, now, &gone, to); !ok || err != nil {
+		return 0, false, err
+	}
+	if err := m.forget(tx, &gone, to); err != nil {
+		return 0, false, err
+	}
+	rest := firstRows(len(m.rows))
+	for w := range gone {
+		gone[w] |= ^rest[w]
+	}
+	k := key.Tombstone(nil, d.ID, m.target)
+	if gone.Count() == 0 {
+		return len(emptied), true, to.deleteKey(k)
+	}
+	return len(emptied), true, to.set(k, encodeTombstones(&gone))
+}
+
+// refresh writes the columns that were updated in place meanwhile. It can't do so, and
+// returns false, for vectors, and for columns that are part of a key.
+func (m *merge) refresh(ctx context.Context, now *Table, gone *BlockSet, to editor) (ok bool, err error) {
+	d := m.t.def
+	cols := m.k.updated(m.blocks)
+	if len(cols) == 0 {
+		return true, nil
+	}
+	var rows []uint64
+	var slots []int32
+	for i, r := range m.rows {
+		if !gone.Has(i) {
+			rows, slots = append(rows, r), append(slots, int32(i))
+		}
+	}
+	keys := d.keyColumns()
+	for _, c := range cols {
+		if d.Columns[c].Type.Kind == value.Vector || slices.Contains(keys, c) {
+			return false, nil
+		}
+	}
+	fresh, err := now.Fetch(ctx, rows, cols)
+	if err != nil {
+		return false, err
+	}
+	for i, c := range cols {
+		col := &value.Column{Type: d.Columns[c].Type}
+		appendRows(col, 0, m.cols[c], allRows[:len(m.rows)])
+		appendRows(col, len(m.rows), nil, allRows[len(m.rows):])
+		assign(col, slots, fresh.Cols[i], allRows[:len(rows)])
+		k := key.Numbered(nil, d.ID, key.Columns, d.Columns[c].ID, m.target)
+		if err := to.set(k, block.Encode(nil, col, BlockRows)); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// forget takes back the keys of rows that were deleted meanwhile: they are gone, or belong
+// to other rows.
+func (m *merge) forget(tx *Tx, gone *BlockSet, to editor) error {
+	d := m.t.def
+	for i := range m.rows {
+		is := uint64(m.target)*BlockRows + uint64(i)
+		if !gone.Has(i) || is == m.rows[i] {
+			continue
+		}
+		err := d.eachKey(m.cols, i, func(n int, k []byte) error {
+			if n != primaryAt {
+				return to.deleteKey(binary.BigEndian.AppendUint64(k, is))
+			}
+			row, found, err := tx.lookupKey(d, k)
+			if err != nil || !found {
+				return firstError(err, to.deleteKey(k))
+			}
+			return to.set(k, binary.BigEndian.AppendUint64(nil, row))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare writes the changes of the step to its batch.
+func (m *merge) prepare(ctx context.Context) error {
+	d := m.t.def
+	to := batchEditor{m.batch}
+	cols, err := m.t.Fetch(ctx, m.rows, allColumns(d))
+	if err != nil {
+		return err
+	}
+	b := newBlockBuilder(d)
+	b.codes = &editorCodes{t: m.t, to: to, encoders: map[int]*code.Encoder{}}
+	b.add(cols.Cols, allRows[:len(m.rows)])
+	b.add(make([]*value.Column, len(d.Columns)), allRows[len(m.rows):]) // deleted rows, to its end
+	if err := b.seal(ctx, to, m.target); err != nil {
+		return err
+	}
+	m.cols = cols.Cols
+	return firstError(b.dropEmptyPages(to, m.target), m.renumber(to))
+}
+
+// renumber gives the keys of rows their new row numbers.
+func (m *merge) renumber(to editor) error {
+	for i, was := range m.rows {
+		is := uint64(m.target)*BlockRows + uint64(i)
+		if is == was {
+			continue
+		}
+		m.moved++
+		err := m.t.def.eachKey(m.cols, i, func(n int, k []byte) error {
+			if n == primaryAt {
+				return to.set(k, binary.BigEndian.AppendUint64(nil, is))
+			}
+			k = binary.BigEndian.AppendUint64(k, was)
+			if err := to.deleteKey(k); err != nil {
+				return err
+			}
+			return to.set(binary.BigEndian.AppendUint64(k[:len(k)-8], is), nil)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachKey calls f with the number of each key, and the key of row i of cols in it, with its
+// prefix and, of an index, without the row.
+func (d *TableDef) eachKey(cols []*value.Column, i int, f func(n int, k []byte) error) error {
+	first := 0
+	if d.PrimaryKey >= 0 {
+		first = primaryAt
+	}
+	var k []byte
+	for n := first; n < len(d.Indexes); n++ {
+		k, _ = keyOf(d.keyPrefix(k[:0], n), d, d.indexAt(n), cols, i)
+		if err := f(n, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batchEditor edits a batch that nobody reads.
+type batchEditor struct{ b *pebble.Batch }
+
+func (e batchEditor) set(k, v []byte) error             { return e.b.Set(k, v, nil) }
+func (e batchEditor) deleteKey(k []byte) error          { return e.b.Delete(k, nil) }
+func (e batchEditor) deleteRange(from, to []byte) error { return e.b.DeleteRange(from, to, nil) }
+
+// editorCodes writes the codes of blocks with the transforms that the table has.
+type editorCodes struct {
+	t        *Table
+	to       editor
+	encoders map[int]*code.Encoder
+	buf      [2][]byte
+}
+
+func (c *editorCodes) sealed(_ context.Context, column int, b uint32, vecs []float32) error {
+	e, ok := c.encoders[column]
+	if !ok {
+		tr, err := c.t.transform(column)
+		if err != nil {
+			return err
+		}
+		if tr != nil {
+			e = tr.NewEncoder()
+		}
+		c.encoders[column] = e
+	}
+	if e == nil {
+		return nil
+	}
+	c.buf[0], c.buf[1] = e.Block(vecs, c.buf[0][:0], c.buf[1][:0])
+	for p, plane := range c.buf {
+		if err := c.to.set(key.Code(nil, c.t.def.ID, c.t.def.Columns[column].ID, byte(p+1), b), plane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropEmptyPages deletes the pages of block n that seal has left out.
+func (b *blockBuilder) dropEmptyPages(to editor, n uint32) error {
+	for i, c := range b.cols {
+		def := &b.def.Columns[i]
+		if c.Type.Kind != value.Vector {
+			continue
+		}
+		for p := range int(def.pagesPerBlock()) {
+			empty := true
+			for row := p * def.pageRows; row < (p+1)*def.pageRows && empty; row++ {
+				empty = c.Null(row)
+			}
+			if !empty {
+				continue
+			}
+			if err := to.deleteKey(key.Numbered(nil, b.def.ID, key.Pages, def.ID, n*def.pagesPerBlock()+uint32(p))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// liveBlock is a sealed block with a live row.
+type liveBlock struct {
+	n    uint32
+	live int
+	dead *BlockSet // nil: none
+}
+
+// liveBlocks goes through the sealed blocks of a table that have a live row.
+type liveBlocks struct {
+	t    *Table
+	at   uint32
+	dead []*BlockSet // of the blocks from first on
+	from uint32
+	to   uint32
+}
+
+// tombstonesAtOnce is of how many blocks they are read at once.
+const tombstonesAtOnce = 512
+
+func (l *liveBlocks) next() (b liveBlock, ok bool, err error) {
+	for ; l.at < l.t.sealedBlocks(); l.at++ {
+		if l.at >= l.to {
+			l.from, l.to = l.at, min(l.at+tombstonesAtOnce, l.t.sealedBlocks())
+			if l.dead, err = l.t.deadBlocks(l.from, l.to); err != nil {
+				return b, false, err
+			}
+		}
+		b = liveBlock{n: l.at, live: BlockRows}
+		if l.dead != nil && l.dead[l.at-l.from] != nil {
+			b.dead = l.dead[l.at-l.from]
+			b.live -= b.dead.Count()
+		}
+		if b.live > 0 {
+			l.at++
+			return b, true, nil
+		}
+	}
+	return b, false, nil
+}
