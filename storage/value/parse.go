@@ -156,6 +156,9 @@ func ParseBlob(s string) (string, error) {
 
 // ParseVector reads [1, 2.5, -3e-2], appending the elements to dst.
 func ParseVector(dst []float32, s string) ([]float32, error) {
+	if v, ok := parseVectorFast(dst, s); ok {
+		return v, nil
+	}
 	t := strings.TrimSpace(s)
 	if len(t) < 2 || t[0] != '[' || t[len(t)-1] != ']' {
 		return dst, fmt.Errorf("%s is not a vector ([0.1, 0.2, ...])", Quote(s))

@@ -120,7 +120,7 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 	for i, o := range ords {
 		c := &def.Columns[o]
 		types[i] = c.Type
-		if c.Type.Kind == value.Vector {
+		if c.Type.Kind == value.Vector && encodingOf(def, o) != nil {
 			types[i] = value.Type{} // a text may stand for a vector
 		}
 		names = append(names, c.Name)
@@ -226,9 +226,8 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 		}
 		n.outs = append(n.outs, col)
 	}
-	rows := r.Rows()
-	n.rows = float64(rows)
-	r.Close()
+	n.rows = float64(r.Rows())
+	open = b.again(r, open)
 	b.once = true
 	n.open = func(b *builder, want []int) (exec.Operator, error) {
 		r, err := open()

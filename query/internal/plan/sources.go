@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -89,7 +90,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	if rows < 0 {
 		rows = 10000
 	}
-	r.Close()
+	open = b.again(r, open)
 	n := &sourceNode{text: t.String(), rows: rows}
 	for _, c := range cols {
 		n.outs = append(n.outs, &column{table: orElse(t.Alias.Name, name), name: c.Name, typ: c.Type})
@@ -126,6 +127,23 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		}
 	}
 	return rel, rename(rel.cols, t.Columns)
+}
+
+// again returns what gives r, which was opened to know its columns, when it is called
+// first, and then opens another one each time: finding columns may take as long as reading.
+func (b *binder) again(r source.Reader, open func() (source.Reader, error)) func() (source.Reader, error) {
+	if b.how.describe { // there will be no run
+		r.Close()
+		return open
+	}
+	var first atomic.Pointer[source.Reader] // what is never used, its file's finalizer closes
+	first.Store(&r)
+	return func() (source.Reader, error) {
+		if r := first.Swap(nil); r != nil {
+			return *r, nil
+		}
+		return open()
+	}
 }
 
 // tally counts what images() found and what it left out, and says so at once

@@ -428,13 +428,15 @@ func (r *csvReader) add(rec []csvField) error {
 			s := string(f.text)
 			return r.fieldError(field, f, fmt.Errorf("not valid UTF-8 (byte 0x%02x); save the file as UTF-8 (iconv -f latin1 -t utf-8)", s[invalidByte(s)]))
 		}
+		if c.Type.Kind == value.Vector {
+			if err := appendVector(c, n, f.text); err != nil {
+				return r.fieldError(field, f, err)
+			}
+			continue
+		}
 		v, err := value.Parse(c.Type, string(f.text))
 		if err != nil {
 			return r.fieldError(field, f, err)
-		}
-		if c.Type.Kind == value.Vector && c.Type.Dim == 0 {
-			c.Type.Dim = len(v.Vec())
-			c.Vecs = append(c.Vecs, make([]float32, n*c.Type.Dim)...)
 		}
 		c.Append(n, v)
 	}

@@ -3,11 +3,13 @@ package source
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"math/rand"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -129,5 +131,48 @@ func FuzzCSVRoundTrip(f *testing.F) {
 			t.Fatalf("%q can't be read again", content)
 		}
 		equalTables(t, again, data)
+	})
+}
+
+// What is taken for a JSON object is one, and every one is unless it is deeply nested; its
+// members are those that encoding/json finds.
+func FuzzScanObject(f *testing.F) {
+	for _, s := range []string{`{}`, `{"a":1}`, ` {"a" : [1,-2.5e+3, {"b":"\u00e4\n"}], "c":null , "d" :true}`, `{"a":01}`, `{"a":"\x"}`, `{"a":[1,]}`, `{"a":1,}`, `{"a":-}`, `{"a":"	"}`, "{\"a\":\"\xff\"}"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = bytes.TrimSpace(b)
+		found, ok := scanObject(b, nil)
+		var want map[string]json.RawMessage
+		err := json.Unmarshal(b, &want)
+		valid := err == nil && want != nil && utf8.Valid(b)
+		if ok != valid && (ok || bytes.Count(b, []byte("["))+bytes.Count(b, []byte("{")) < 200) {
+			t.Fatalf("%q: %v, %v", b, ok, err)
+		}
+		if !ok {
+			return
+		}
+		got := map[string]json.RawMessage{}
+		for _, m := range found {
+			var name string
+			if err := json.Unmarshal(m.key, &name); err != nil {
+				t.Fatal(err)
+			}
+			got[name] = m.raw
+			if m.raw[0] == '[' {
+				v, err := value.ParseVector(nil, string(m.raw))
+				if n := countNumbers(m.raw); n != len(v) && (n > 0 || err == nil) {
+					t.Fatalf("%s: %d numbers, %v %v", m.raw, n, v, err)
+				}
+			}
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%q: %v, want %v", b, got, want)
+		}
+		for k, v := range want {
+			if string(got[k]) != string(v) {
+				t.Fatalf("%q: %s is %s, want %s", b, k, got[k], v)
+			}
+		}
 	})
 }

@@ -31,6 +31,9 @@ type jsonlReader struct {
 	line  int
 	batch *value.Batch
 	seen  []int // row + 1 in which a column was last set
+
+	names map[string]string // of members, as they are written
+	found []jsonMember      // of one object
 }
 
 func openJSONL(path string, o Options) (Reader, error) {
@@ -38,7 +41,7 @@ func openJSONL(path string, o Options) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &jsonlReader{input: in}
+	r := &jsonlReader{input: in, names: map[string]string{}}
 	if err := r.sniff(&o); err != nil {
 		in.Close()
 		return nil, err
@@ -63,9 +66,13 @@ func (r *jsonlReader) sniff(o *Options) error {
 	}
 	var guesses []*memberGuess
 	byName := map[string]*memberGuess{}
-	for read := int64(0); read < sampleBytes; {
+	enough := int64(sampleBytes)
+	for read := int64(0); read < enough; {
 		if err := o.stopped(); err != nil {
 			return err
+		}
+		if len(o.Names) > 0 && !slices.ContainsFunc(o.Names, func(n string) bool { return byName[n] == nil }) {
+			enough = 4 << 20 // no other members are looked for, and their types are given
 		}
 		line, err := r.nextLine()
 		if err == io.EOF {
@@ -78,7 +85,7 @@ func (r *jsonlReader) sniff(o *Options) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		err = members(line, func(name string, raw []byte) error {
+		err = r.members(line, func(name string, raw []byte) error {
 			g := byName[name]
 			if g == nil {
 				g = &memberGuess{name: name}
@@ -240,12 +247,12 @@ func (g *memberGuess) see(raw []byte) {
 	case '{':
 		g.kinds[value.JSON] = true
 	case '[':
-		v, err := value.ParseVector(nil, string(raw))
-		if err != nil || len(v) > value.MaxDim || g.kinds[value.Vector] && len(v) != g.dim {
+		n := countNumbers(raw)
+		if n == 0 || n > value.MaxDim || g.kinds[value.Vector] && n != g.dim {
 			g.kinds[value.JSON] = true
 			return
 		}
-		g.kinds[value.Vector], g.dim = true, len(v)
+		g.kinds[value.Vector], g.dim = true, n
 	default:
 		if plainInteger(string(raw)) {
 			g.kinds[value.Integer] = true
@@ -324,8 +331,31 @@ func (r *jsonlReader) nextLine() ([]byte, error) {
 var errNotObject = errors.New("expected one JSON object a line")
 
 // members calls f for every member of the JSON object in line.
-func members(line []byte, f func(name string, raw []byte) error) error {
+func (r *jsonlReader) members(line []byte, f func(name string, raw []byte) error) error {
 	line = bytes.TrimSpace(line)
+	var ok bool
+	if r.found, ok = scanObject(line, r.found[:0]); !ok {
+		return slowMembers(line, f)
+	}
+	for _, m := range r.found {
+		name, known := r.names[string(m.key)]
+		if !known {
+			if json.Unmarshal(m.key, &name) != nil {
+				return slowMembers(line, f)
+			}
+			if len(r.names) < 1000 {
+				r.names[string(m.key)] = name
+			}
+		}
+		if err := f(name, m.raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// slowMembers does the same by encoding/json, which says what is wrong.
+func slowMembers(line []byte, f func(name string, raw []byte) error) error {
 	if len(line) == 0 || line[0] != '{' {
 		return errNotObject
 	}
@@ -412,13 +442,19 @@ func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
 
 func (r *jsonlReader) add(line []byte) error {
 	n := r.batch.Len
-	err := members(line, func(name string, raw []byte) error {
+	err := r.members(line, func(name string, raw []byte) error {
 		for _, i := range r.field[name] {
 			if r.seen[i] == n+1 {
 				return fmt.Errorf("%q comes twice", name)
 			}
 			r.seen[i] = n + 1
 			c := r.batch.Cols[i]
+			if c.Type.Kind == value.Vector && raw[0] == '[' {
+				if err := appendVector(c, n, raw); err != nil {
+					return fmt.Errorf("%s: %w", name, err)
+				}
+				continue
+			}
 			v, err := fromJSON(raw, c.Type)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
@@ -452,9 +488,11 @@ func fromJSON(raw []byte, t value.Type) (value.Value, error) {
 		return value.RawJSON(string(raw)), nil
 	}
 	if raw[0] == '"' {
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return value.Value{}, jsonError(err)
+		s := string(raw[1 : len(raw)-1])
+		if strings.IndexByte(s, '\\') >= 0 {
+			if err := json.Unmarshal(raw, &s); err != nil {
+				return value.Value{}, jsonError(err)
+			}
 		}
 		if strings.Contains(s, "\ufffd") {
 			if half := loneSurrogate(raw); half != "" {

@@ -28,14 +28,15 @@ import (
 // lists and maps as JSON. Only what is projected is read.
 type parquetReader struct {
 	*input
-	file  *parquet.File
-	made  []parquetColumn // one for each of all
-	all   []Column
-	cols  []Column
-	scan  []rowScan
-	rows  int64
-	next  int64
-	batch *value.Batch
+	file   *parquet.File
+	made   []parquetColumn // one for each of all
+	all    []Column
+	cols   []Column
+	scan   []rowScan
+	probed map[int]*leafScan // of leaves, at their starts, before anything was read
+	rows   int64
+	next   int64
+	batch  *value.Batch
 }
 
 // parquetColumn is where a column comes from: a leaf, or several put together.
@@ -84,7 +85,7 @@ func openParquet(path string, _ Options) (r Reader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a parquet file, or a damaged one: %w", path, err)
 	}
-	p := &parquetReader{input: in, file: f, rows: f.NumRows()}
+	p := &parquetReader{input: in, file: f, rows: f.NumRows(), probed: map[int]*leafScan{}}
 	if err := p.schema(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -208,7 +209,6 @@ func (r *parquetReader) kindOf(c *parquet.Column) (value.Kind, convert) {
 // whether the file may hold only lists of that length.
 func (r *parquetReader) dimensions(l parquetLeaf) (dim int, even bool, err error) {
 	s := r.newScan(l)
-	defer s.close()
 	n := 0
 	for {
 		def, rep, err := s.peek()
@@ -225,6 +225,10 @@ func (r *parquetReader) dimensions(l parquetLeaf) (dim int, even bool, err error
 		if n > value.MaxDim {
 			return n, false, nil
 		}
+	}
+	if s.read == 1 && s.page.n > 0 { // reading goes on with the page that is there
+		s.pos, s.val = 0, 0
+		r.probed[l.index] = s
 	}
 	values := int64(0)
 	for _, g := range r.file.Metadata().RowGroups {
@@ -414,13 +418,14 @@ type leafScan struct {
 	group int // the row group that comes next
 	pages pageReader
 	page  page
+	read  int // pages so far
 	pos   int // in the page: of the entry,
 	val   int // and of the value that is there or comes next
 }
 
 func (r *parquetReader) newScan(leaf parquetLeaf) *leafScan {
 	s := &leafScan{r: r, leaf: leaf}
-	s.pages.leaf = &s.leaf
+	s.pages.leaf, s.pages.size = &s.leaf, r.size
 	return s
 }
 
@@ -455,6 +460,7 @@ func (s *leafScan) peek() (def, rep int, err error) {
 			s.page.n = 0
 			return 0, 0, ended(err)
 		}
+		s.read++
 	}
 	if s.page.def != nil {
 		def = int(s.page.def[s.pos])
@@ -492,9 +498,12 @@ func (r *parquetReader) Project(cols []int, _ []value.Type) error {
 	}
 	r.cols, r.batch = out, newBatch(out)
 	r.scan = nil
-	for _, c := range cols {
+	for i, c := range cols {
+		leaf := r.made[c].leaf
 		if n := r.made[c].nested; n != nil {
 			r.scan = append(r.scan, n.scan(r))
+		} else if s := r.probed[leaf.index]; s != nil && s.leaf.list == leaf.list && !slices.Contains(cols[:i], c) {
+			r.scan = append(r.scan, s)
 		} else {
 			r.scan = append(r.scan, r.newScan(r.made[c].leaf))
 		}
@@ -508,6 +517,7 @@ func (r *parquetReader) Next(ctx context.Context) (_ *value.Batch, err error) {
 		return nil, err
 	}
 	defer corrupt(r.path, &err)
+	r.probed = nil
 	n := int(min(r.rows-r.next, value.BatchSize))
 	if n <= 0 {
 		return nil, nil

@@ -250,6 +250,7 @@ type pageReader struct {
 	leaf  *parquetLeaf
 	codec format.CompressionCodec
 	in    *bufio.Reader
+	size  int64 // of the file
 	left  int64 // entries that are yet to come
 	dict  *values
 
@@ -286,7 +287,11 @@ func (p *pageReader) next(to *page) error {
 			}
 			continue
 		}
-		if p.raw, err = readBytes(p.in, p.raw, int(h.compressed)); err != nil {
+		if h.compressed > p.size {
+			return io.ErrUnexpectedEOF
+		}
+		p.raw = grow(p.raw, int(h.compressed))
+		if _, err := io.ReadFull(p.in, p.raw); err != nil {
 			return ended(err)
 		}
 		if h.hasCRC && crc32.ChecksumIEEE(p.raw) != h.crc {
@@ -323,20 +328,6 @@ func ended(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	return err
-}
-
-// readBytes reads n bytes in steps: a damaged header must not take memory.
-func readBytes(r io.Reader, b []byte, n int) ([]byte, error) {
-	const step = 1 << 20
-	b = b[:0]
-	for len(b) < n {
-		k := min(n-len(b), max(step, cap(b)-len(b)))
-		b = append(b, make([]byte, k)...)
-		if _, err := io.ReadFull(r, b[len(b)-k:]); err != nil {
-			return b, err
-		}
-	}
-	return b, nil
 }
 
 // data decodes the data page whose bytes are in p.raw.
