@@ -84,8 +84,8 @@ type Options struct {
 	// It may be called concurrently. WithWarn overrides it for one call.
 	Warn func(message string)
 
-	// Notice is told how an import of pictures ended: how many were read, skipped,
-	// of which kind, and failed. It may be called concurrently.
+	// Notice is told how an import ended, of files or of pictures: how many were read,
+	// skipped, of which kind, and failed. It may be called concurrently.
 	Notice func(message string)
 
 	// Trace is told of every statement: see Tracer.

@@ -522,6 +522,32 @@ func TestImportCounts(t *testing.T) {
 	}
 }
 
+// So does an import of files.
+func TestImportCountsRows(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id,x\n1,a\n2,b\n3,c\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	f := open(t)
+	f.run("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)")
+	for _, c := range []struct{ sql, want string }{
+		{"COPY t FROM '" + dir + "/a.csv'", "3 rows read, 0 skipped, 0 failed"},
+		{"INSERT INTO t SELECT * FROM read_csv('" + dir + "/*.csv') ON CONFLICT DO NOTHING", "3 rows read, 3 there already, 0 skipped, 0 failed"},
+		{"INSERT INTO t SELECT id + 10, x FROM read_csv('" + dir + "/a.csv') WHERE id < 3", "3 rows read, 0 skipped, 0 failed"},
+		{"COPY t FROM '" + dir + "/a.csv'", ""},
+		{"SELECT count(*) FROM read_csv('" + dir + "/a.csv')", ""},
+	} {
+		got := ""
+		hooks := query.Hooks{Notice: func(m string) { got += m }}
+		if rows, err := f.s.Query(context.Background(), c.sql, query.Args{}, hooks); err == nil {
+			rows.Close()
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.sql, got, c.want)
+		}
+	}
+}
+
 type knowsNoHEIC struct{ *hashEncoder }
 
 func (k *knowsNoHEIC) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {

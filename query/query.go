@@ -68,7 +68,7 @@ func (e *Env) PromptCounts() (hits, encoded int64) { return e.texts.Counts() }
 type Hooks struct {
 	Progress func(Progress)
 	Warn     func(string) // a picture that could not be read, and the like
-	Notice   func(string) // how an import of pictures ended: counts
+	Notice   func(string) // how an import ended: counts
 }
 
 // Args are a statement's arguments: Pos[0] is for $1 or the first ?, Named for

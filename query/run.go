@@ -168,7 +168,7 @@ func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag str
 	if e := end(err != nil); err == nil {
 		err = e
 	}
-	if tally != nil && in.Notice != nil {
+	if tally != nil && in.Notice != nil && (tally.Pictures || err == nil) {
 		in.Notice(tally.String())
 	}
 	if err != nil {

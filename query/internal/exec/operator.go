@@ -37,7 +37,7 @@ type Env struct {
 	// there are. It is nil in a statement without images().
 	Pictures func() (done, total int64)
 
-	// Tally counts pictures; nil in a statement without images().
+	// Tally counts what is read of files; nil in a statement without any.
 	Tally *Tally
 
 	// LastKey is the INTEGER primary key of the last row that an INSERT has written.

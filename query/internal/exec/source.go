@@ -14,6 +14,7 @@ type ReadSource struct {
 	Text   string // for EXPLAIN
 	Stage  string // for progress reports
 	Pick   []int  // columns of the reader to give; nil = all
+	Count  bool   // in the tally
 	closed bool
 	out    value.Batch
 }
@@ -29,6 +30,9 @@ func (r *ReadSource) Next(ctx context.Context) (*value.Batch, error) {
 	if r.Stage != "" {
 		done, total := r.Reader.Progress()
 		r.Env.progress(Progress{Stage: r.Stage, Done: done, Total: total, Unit: "bytes"})
+	}
+	if r.Count && r.Env.Tally != nil {
+		r.Env.Tally.Rows.Add(int64(b.Count()))
 	}
 	if b.Count() == 0 {
 		return r.Next(ctx)

@@ -6,16 +6,19 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
-// Tally counts what became of the pictures of a statement with images(), and of
-// the files beside them.
+// Tally counts what a statement read of files: rows, or the pictures of images(), what
+// became of them, and of the files beside them.
 type Tally struct {
-	Found   int64            // pictures of images()
-	Encoded int64            // by image()
-	Present int64            // left alone: in the table already
-	Failed  int64            // can't be read, or folders that can't
-	Skipped map[string]int64 // files that are not read, by kind
+	Rows     atomic.Int64     // of files
+	Pictures bool             // there is an images() in the statement
+	Found    int64            // pictures of images()
+	Encoded  int64            // by image()
+	Present  int64            // left alone: in the table already
+	Failed   int64            // can't be read, or folders that can't
+	Skipped  map[string]int64 // files that are not read, by kind
 
 	Encodes bool // there is an image() in the statement
 }
@@ -30,6 +33,16 @@ func (t *Tally) Skip(kind string, n int64) {
 
 // String is the line that an import ends with.
 func (t *Tally) String() string {
+	if !t.Pictures {
+		s := fmt.Sprintf("%d rows read", t.Rows.Load())
+		if t.Rows.Load() == 1 {
+			s = "1 row read"
+		}
+		if t.Present > 0 {
+			s += fmt.Sprintf(", %d there already", t.Present)
+		}
+		return s + ", " + t.Rest()
+	}
 	read := t.Found - t.Present
 	if t.Encodes {
 		read = t.Encoded

@@ -229,12 +229,15 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 	n.rows = float64(r.Rows())
 	open = b.again(r, open)
 	b.once = true
+	if b.in.Env.Tally == nil {
+		b.in.Env.Tally = &exec.Tally{}
+	}
 	n.open = func(b *builder, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
 			return nil, err
 		}
-		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want}, nil
+		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want, Count: true}, nil
 	}
 	return &relation{n, n.outs}, nil
 }

@@ -234,7 +234,7 @@ func (r *Run) Close() error {
 // LastKey returns the INTEGER primary key of the last row inserted.
 func (r *Run) LastKey() value.Value { return r.env.LastKey }
 
-// Tally returns what is known of the pictures of the statement, or nil.
+// Tally returns what was read of the files of the statement, or nil.
 func (r *Run) Tally() *exec.Tally { return r.env.Tally }
 
 // table returns the run's own picture of a table.

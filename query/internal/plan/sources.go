@@ -101,6 +101,8 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 			n.names = append(n.names, c.Name)
 		}
 		b.tally(paths[0], pictures)
+	} else if b.in.Env.Tally == nil {
+		b.in.Env.Tally = &exec.Tally{}
 	}
 	b.once = true
 	n.open = func(b *builder, want []int) (exec.Operator, error) {
@@ -115,7 +117,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		if n.images {
 			b.run.env.Pictures = r.Progress
 		}
-		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text}, nil
+		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text, Count: !n.images}, nil
 	}
 	rel := &relation{n, n.outs}
 	if n.images {
@@ -154,6 +156,7 @@ func (b *binder) tally(pattern string, p *source.Pictures) {
 		env.Tally = &exec.Tally{}
 	}
 	t := env.Tally
+	t.Pictures = true
 	t.Found += int64(p.Len())
 	for kind, n := range p.Skipped() {
 		t.Skip(kind, n)

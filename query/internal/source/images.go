@@ -3,6 +3,8 @@ package source
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -94,6 +96,13 @@ func FindPictures(ctx context.Context, pattern string, o Options) (*Pictures, er
 		return ext
 	})
 	if err != nil {
+		return nil, fmt.Errorf("images: %w", err)
+	}
+	if f.pattern && len(f.paths)+len(f.skipped)+len(f.failed) == 0 {
+		err := &worded{"nothing matches " + pattern, fs.ErrNotExist}
+		if wd, e := os.Getwd(); e == nil && !filepath.IsAbs(pattern) {
+			err.msg += " in " + wd
+		}
 		return nil, fmt.Errorf("images: %w", err)
 	}
 	p := &Pictures{*f, o.Workers}

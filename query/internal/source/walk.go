@@ -38,6 +38,7 @@ func findFiles(ctx context.Context, pattern string, exclude []string, want func(
 		}
 		w.exclude = append(w.exclude, p)
 	}
+	w.out.pattern = rest != ""
 	if rest == "" {
 		st, err := os.Stat(base)
 		switch {
@@ -105,6 +106,7 @@ type found struct {
 	paths   []string
 	skipped map[string]int64 // what was left out, by kind: ".mov", "hidden", "FIFO", ...
 	failed  []error          // folders that can't be read
+	pattern bool             // what was asked for has wildcards
 }
 
 // hint says what a pattern passed over, where it found nothing else.
