@@ -32,7 +32,7 @@ endif
 # Where a library installed elsewhere is preferred, set this in the environment.
 export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 
-.PHONY: all build runtime test lint nocgo race fuzz soak bench bench-scale bench-rivals bench-weight demo clean help readme pictures
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-weight demo clean help readme pictures
 
 all: build
 
@@ -70,6 +70,16 @@ race: runtime ## the tests of everything concurrent under the race detector
 nocgo: ## build and test what needs no C compiler
 	CGO_ENABLED=0 $(GO) build ./...
 	CGO_ENABLED=0 $(GO) test -timeout 40m ./storage/... ./query/... ./db ./encoder ./encoder/clip/... ./encoder/tokenizer ./encoder/table/...
+
+CROSS := linux/386 linux/arm64 linux/riscv64 windows/amd64 darwin/arm64 freebsd/amd64
+cross: ## build for other systems and processors, without a C compiler
+	@for target in $(CROSS); do echo "$$target"; \
+	  CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} $(GO) build -o /dev/null ./... || exit 1; done
+
+# ARM64=short leaves out what takes long.
+ARM64 ?=
+arm64: ## the tests of kernels, codes, storage and query as arm64 computes them, under qemu-aarch64 (20 minutes)
+	@GO="$(GO)" bash testdata/arm64/run.sh $(ARM64)
 
 lint: ## gofmt and vet
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt is needed:"; echo "$$out"; exit 1; fi

@@ -270,6 +270,6 @@ const slack = 1 + 1e-10
 // multiply sets dst to the product of a matrix of len(dst) rows with wide, which is padded.
 func multiply(dst []float64, m []float32, wide []float64, cols int) {
 	for i := range dst {
-		dst[i] = simd.Dot(wide, m[i*cols:(i+1)*cols])
+		dst[i] = simd.DotWide(wide, m[i*cols:(i+1)*cols])
 	}
 }

@@ -1,9 +1,12 @@
 package simd
 
 import (
+	"encoding/binary"
 	"iter"
 	"math"
 	"math/bits"
+	"sync"
+	"unsafe"
 )
 
 // # Codes
@@ -65,6 +68,9 @@ type Tiles struct {
 	// by the quotient of two units before it goes on.
 	plan   []int64 // number of units; of each: log2 of that quotient, how many groups of crumbs and of nibbles, where they are in a tile
 	digits []byte  // in that order: four a part
+
+	once sync.Once
+	sums [][256]int32 // for scanGo: what each byte of a row contributes to its sum, by value
 }
 
 // units of one digit: two digits are one of the first unit and one of the last.
@@ -188,54 +194,72 @@ func (t *Tiles) Scan(tiles []byte, out []int32, near bool) {
 	case level >= avx2:
 		scanAVX2(&tiles[0], l.Crumbs, l.Nibbles, n, &t.table[0], &out[0])
 	default:
-		scanGo(tiles, t.halves(), out)
+		scanGo(tiles, t.bytes(), out)
 	}
 }
 
-// halves returns what each half byte of a row contributes to its sum.
-func (t *Tiles) halves() [][16]int32 {
-	out := make([][16]int32, t.layout.Slots()/2)
-	table := t.table
-	weight := func(part, b int) int32 { // of byte b of the group
-		return int32(int8(table[8*part+b]))<<7 + int32(int8(table[8*part+4+b]))
-	}
-	for g := range t.layout.Slots() / GroupSlots {
-		nibbles := t.layout.Nibble(g * GroupSlots)
-		for b := range 4 {
-			for half := range 2 {
-				h := &out[8*g+2*b+half]
-				for v := range int32(16) {
-					if nibbles {
-						h[v] = weight(half, b) * v
-					} else {
-						h[v] = weight(2*half, b)*(v&3) + weight(2*half+1, b)*(v>>2)
-					}
+// bytes returns what each byte of a row contributes to its sum, by its value.
+func (t *Tiles) bytes() [][256]int32 {
+	t.once.Do(func() {
+		t.sums = make([][256]int32, t.layout.Slots()/4)
+		table := t.table
+		for g := range t.layout.Slots() / GroupSlots {
+			nibbles := t.layout.Nibble(g * GroupSlots)
+			for b := range 4 {
+				weight := func(part int) int32 {
+					return int32(int8(table[8*part+b]))<<7 + int32(int8(table[8*part+4+b]))
+				}
+				sums := &t.sums[4*g+b]
+				if nibbles {
+					fill256(sums, weight(0), 2*weight(0), 4*weight(0), 8*weight(0), weight(1), 2*weight(1), 4*weight(1), 8*weight(1))
+				} else {
+					fill256(sums, weight(0), 2*weight(0), weight(1), 2*weight(1), weight(2), 2*weight(2), weight(3), 2*weight(3))
 				}
 			}
+			if nibbles {
+				table = table[16:]
+			} else {
+				table = table[32:]
+			}
 		}
-		if nibbles {
-			table = table[16:]
-		} else {
-			table = table[32:]
-		}
-	}
-	return out
+	})
+	return t.sums
 }
 
-// scanGo looks up half a byte at a time.
-func scanGo(tiles []byte, halves [][16]int32, out []int32) {
-	groups := len(halves) / 8
-	for t := 0; t < len(out)/TileRows; t++ {
-		tile := tiles[t*groups*64 : (t+1)*groups*64]
-		for r := range TileRows {
-			var sum int32
-			for g := range groups {
-				for b, c := range tile[64*g+4*r : 64*g+4*r+4] {
-					sum += halves[8*g+2*b][c&15] + halves[8*g+2*b+1][c>>4]
-				}
-			}
-			out[t*TileRows+r] = sum
+// fill256 sets sums[v] to the sum of what the bits of v stand for.
+func fill256(sums *[256]int32, bits ...int32) {
+	for i, b := range bits {
+		for v := range 1 << i {
+			sums[1<<i+v] = sums[v] + b
 		}
+	}
+}
+
+// scanGo looks up a byte at a time, in the tables of one group, which fit the nearest cache,
+// for some tiles before it goes on to the next.
+func scanGo(tiles []byte, sums [][256]int32, out []int32) {
+	const some = 32
+	stride := len(sums) * TileRows
+	for len(out) > 0 {
+		n := min(len(out), some*TileRows)
+		clear(out[:n])
+		for g := 0; g+4 <= len(sums); g += 4 {
+			scanGroup(tiles[g*TileRows:], stride, &sums[g], &sums[g+1], &sums[g+2], &sums[g+3], out[:n])
+		}
+		out, tiles = out[n:], tiles[n/TileRows*stride:]
+	}
+}
+
+// scanGroup adds a group to the sums of the rows of some tiles.
+func scanGroup(tiles []byte, stride int, s0, s1, s2, s3 *[256]int32, out []int32) {
+	_, _, _, _ = *s0, *s1, *s2, *s3 // not nil, in every turn
+	for at := 0; len(out) >= TileRows; at += stride {
+		codes, o := (*[4 * TileRows]byte)(tiles[at:]), (*[TileRows]int32)(out)
+		for r := range o {
+			c := binary.LittleEndian.Uint32(codes[4*r:])
+			o[r] += (s0[byte(c)] + s1[byte(c>>8)]) + (s2[byte(c>>16)] + s3[c>>24])
+		}
+		out = out[TileRows:]
 	}
 }
 
@@ -243,6 +267,9 @@ func scanGo(tiles []byte, halves [][16]int32, out []int32) {
 type Rows struct {
 	width int
 	table []byte // per 32 bytes and crumb: 32 high digits, 32 low digits
+
+	once sync.Once
+	sums [][2][16]int32 // for rowsGo: what the halves of a byte contribute, by value
 }
 
 // NewRows prepares weights, one a slot, 4*width of them, for a plane of width bytes
@@ -272,21 +299,39 @@ func (t *Rows) Sums(plane []byte, rows []uint16, out []int32) {
 	case level >= avx2:
 		rowsAVX2(&plane[0], t.width, &rows[0], len(rows), &t.table[0], &out[0])
 	default:
-		rowsGo(plane, t.width, rows, t.table, out)
+		rowsGo(plane, t.halves(), rows, out)
 	}
 }
 
-func rowsGo(plane []byte, width int, rows []uint16, table []byte, out []int32) {
-	for k, r := range rows {
-		var sum int32
-		for i, c := range plane[int(r)*width : (int(r)+1)*width] {
-			at := i/32*256 + i%32
-			for crumb := range 4 {
-				w := int32(int8(table[at+64*crumb]))<<7 + int32(int8(table[at+64*crumb+32]))
-				sum += w * int32(c>>(2*crumb)&3)
+// halves returns what each half of each byte of a row contributes to its sum.
+func (t *Rows) halves() [][2][16]int32 {
+	t.once.Do(func() {
+		t.sums = make([][2][16]int32, t.width)
+		for i := range t.sums {
+			var w [4]int32
+			for crumb := range w {
+				at := i/32*256 + 64*crumb + i%32
+				w[crumb] = int32(int8(t.table[at]))<<7 + int32(int8(t.table[at+32]))
+			}
+			for v := range int32(16) {
+				t.sums[i][0][v] = w[0]*(v&3) + w[1]*(v>>2)
+				t.sums[i][1][v] = w[2]*(v&3) + w[3]*(v>>2)
 			}
 		}
-		out[k] = sum
+	})
+	return t.sums
+}
+
+func rowsGo(plane []byte, sums [][2][16]int32, rows []uint16, out []int32) {
+	for k, r := range rows {
+		row := plane[int(r)*len(sums):][:len(sums)]
+		var a, b int32
+		for i, c := range row {
+			s := &sums[i]
+			a += s[0][c&15]
+			b += s[1][c>>4]
+		}
+		out[k] = a + b
 	}
 }
 
@@ -346,13 +391,29 @@ func (b *Bound) At(dot int32, stretch, ra, rb byte) float32 {
 	return v
 }
 
+// stretches are Stretch of all codes.
+var stretches = func() (s [256]float32) {
+	for c := range s {
+		s[c] = Stretch(byte(c))
+	}
+	return s
+}()
+
 func boundsGo(b *Bound, dots []int32, stretch, ra, rb []byte, ub []float32, mask []uint64) {
+	base, scale, offset, fa, fb, cut := b.Base, b.Scale, b.Offset, b.A, b.B, b.Cut
 	for w := range len(dots) / 64 {
+		d, s, u := (*[64]int32)(dots[64*w:]), (*[64]byte)(stretch[64*w:]), (*[64]float32)(ub[64*w:])
+		xa, xb := (*[64]byte)(ra[64*w:]), (*[64]byte)(rb[64*w:])
+		for i := range u { // as At
+			v := float32(float32(d[i])*scale) + offset
+			v = float32(v*stretches[s[i]]) + base
+			v += float32(float32(xa[i]) * fa)
+			v += float32(float32(xb[i]) * fb)
+			u[i] = v
+		}
 		var bits uint64
-		for i := range 64 {
-			j := 64*w + i
-			ub[j] = b.At(dots[j], stretch[j], ra[j], rb[j])
-			if ub[j] >= b.Cut {
+		for i, v := range u {
+			if v >= cut {
 				bits |= 1 << i
 			}
 		}
@@ -389,20 +450,43 @@ func Quantize(y []float32, slots []Slot, out []uint32) {
 	quantizeGo(y, slots, out)
 }
 
+// A float32 has no bits after the point if roundMagic is added and its absolute value is below
+// roundLimit: this rounds it, half to even, and has the integer in the low bits.
+const (
+	roundMagic = 3 << 22
+	roundLimit = 1 << 21
+)
+
 func quantizeGo(y []float32, slots []Slot, out []uint32) {
 	clear(out[:len(slots)/GroupSlots*TileRows])
-	for s, slot := range slots {
-		word := out[s/GroupSlots*TileRows:][:TileRows]
-		for r := range word {
-			v := &y[int(slot.Dim)*TileRows+r]
-			d := *v - slot.Low
-			c := float32(math.RoundToEven(float64(d * slot.Inv)))
-			c = min(max(c, 0), 3)
-			*v = d - float32(c*slot.Step)
-			word[r] |= uint32(c) << slot.Shift
+	for i := range slots {
+		s := &slots[i]
+		word := (*[TileRows]uint32)(out[i/GroupSlots*TileRows:])
+		v := (*[TileRows]float32)(y[int(s.Dim)*TileRows:])
+		low, step, inv, shift := s.Low, s.Step, s.Inv, s.Shift&31
+		for r := range v {
+			d := v[r] - low
+			x := float32(d * inv)
+			if !(x < roundLimit) {
+				x = roundLimit
+			}
+			if !(x > -roundLimit) {
+				x = -roundLimit
+			}
+			c := int32(math.Float32bits(x+roundMagic)) - int32(magicBits)
+			if c < 0 {
+				c = 0
+			}
+			if c > 3 {
+				c = 3
+			}
+			v[r] = d - float32(float32(c)*step)
+			word[r] |= uint32(c) << shift
 		}
 	}
 }
+
+var magicBits = math.Float32bits(roundMagic)
 
 // ScaleRows multiplies y[TileRows*i+r] by f[r].
 func ScaleRows(y []float32, f *[TileRows]float32) {
@@ -410,8 +494,11 @@ func ScaleRows(y []float32, f *[TileRows]float32) {
 		scaleRowsAVX2(&y[0], len(y)/TileRows, &f[0])
 		return
 	}
-	for i := range y {
-		y[i] = float32(y[i] * f[i%TileRows])
+	for ; len(y) >= TileRows; y = y[TileRows:] {
+		v := (*[TileRows]float32)(y)
+		for r := range v {
+			v[r] = float32(v[r] * f[r])
+		}
 	}
 }
 
@@ -422,9 +509,20 @@ func SumSquares(y []float32, out *[TileRows]float32) {
 		sumSquaresAVX2(&y[0], len(y)/TileRows, &out[0])
 		return
 	}
-	*out = [TileRows]float32{}
-	for i, v := range y {
-		out[i%TileRows] += float32(v * v)
+	for r := 0; r < TileRows; r += 8 {
+		var s0, s1, s2, s3, s4, s5, s6, s7 float32
+		for y := y; len(y) >= TileRows; y = y[TileRows:] {
+			v := (*[8]float32)(y[r:])
+			s0 += float32(v[0] * v[0])
+			s1 += float32(v[1] * v[1])
+			s2 += float32(v[2] * v[2])
+			s3 += float32(v[3] * v[3])
+			s4 += float32(v[4] * v[4])
+			s5 += float32(v[5] * v[5])
+			s6 += float32(v[6] * v[6])
+			s7 += float32(v[7] * v[7])
+		}
+		copy(out[r:r+8], []float32{s0, s1, s2, s3, s4, s5, s6, s7})
 	}
 }
 
@@ -487,21 +585,33 @@ func (m *Matrix) Multiply(x, y []float32, tiles int) {
 	}
 }
 
+// multiplyGo takes three rows of the matrix and two vectors at a time: the compiler keeps six
+// sums and as many products in registers.
 func multiplyGo(a, x []float32, n int, y []float32) {
-	var acc [MatrixRows][TileRows]float32
-	for k := range n {
-		x0 := x[k*TileRows : (k+1)*TileRows]
-		for i := range MatrixRows {
-			w := a[k*MatrixRows+i]
-			row := &acc[i]
-			for r, v := range x0 {
-				row[r] += float32(w * v)
+	rows := unsafe.Slice((*[MatrixRows]float32)(unsafe.Pointer(&a[:n*MatrixRows][0])), n)
+	tile := unsafe.Slice((*[TileRows]float32)(unsafe.Pointer(&x[:n*TileRows][0])), n)
+	for i := 0; i < MatrixRows; i += 3 {
+		for r := 0; r < TileRows; r += 2 {
+			for j, sum := range multiply3x2(rows, tile, uint(i), uint(r)) {
+				y[(i+j/2)*TileRows+r+j%2] += sum
 			}
 		}
 	}
-	for i := range acc {
-		for r, v := range acc[i] {
-			y[i*TileRows+r] += v
-		}
+}
+
+// multiply3x2 returns the sums of three rows and two columns from i and r on, row after row.
+func multiply3x2(rows [][MatrixRows]float32, tile [][TileRows]float32, i, r uint) [6]float32 {
+	var s00, s01, s10, s11, s20, s21 float32
+	i, r = min(i, MatrixRows-3), min(r, TileRows-2)
+	tile = tile[:len(rows)]
+	for k := range rows {
+		w, v := (*[3]float32)(rows[k][i:]), (*[2]float32)(tile[k][r:])
+		s00 += float32(w[0] * v[0])
+		s01 += float32(w[0] * v[1])
+		s10 += float32(w[1] * v[0])
+		s11 += float32(w[1] * v[1])
+		s20 += float32(w[2] * v[0])
+		s21 += float32(w[2] * v[1])
 	}
+	return [6]float32{s00, s01, s10, s11, s20, s21}
 }

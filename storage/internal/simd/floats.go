@@ -12,6 +12,16 @@ func Dot(q []float64, x []float32) float64 {
 	return dotAVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
 }
 
+// DotWide is Dot for any q of float64, whose products are rounded before they are added.
+func DotWide(q []float64, x []float32) float64 {
+	_ = q[Pad(len(x))-1]
+	if level == portable {
+		return dotGo(q, x)
+	}
+	var rest [Lanes]float32
+	return dotWideAVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
+}
+
 // DotNorm returns the sums of q[i]*x[i] and of x[i]*x[i].
 func DotNorm(q []float64, x []float32) (dot, norm float64) {
 	_ = q[Pad(len(x))-1]

@@ -1,4 +1,4 @@
-// Package simd holds the inner loops of vector search, in assembly for amd64
+// Package simd holds the inner loops of vector search, in assembly for amd64 and arm64
 // and in portable Go for the rest, with equal results to the last bit.
 //
 // # Summation order
@@ -8,8 +8,8 @@
 // added to j+8, then the sums j to j+4, j+2 and j+1 (see reduce). The product
 // of two float32 has 48 significant bits and is exact in float64, so it does not
 // matter whether a fused multiply-add is used in a dot product. The squares of
-// differences in L2 are not exact: they are rounded before they are added,
-// in assembly too.
+// differences in L2 and the products of DotWide are not exact: they are rounded
+// before they are added, in assembly too.
 //
 // An accumulator starts as +0 and x + (-x) = +0, so none ever becomes -0, and
 // padding with zeros changes no bit.
@@ -37,50 +37,103 @@ func (a *lanes) reduce() float64 {
 	return a[0]
 }
 
+// The sums of eight lanes fit the registers of most processors, of 16 they don't: so the
+// methods below take two passes over the chunks, and then the elements after the last.
+
 func (a *lanes) dot(q []float64, x []float32) {
-	for len(x) >= Lanes {
-		q0, x0 := q[:Lanes:Lanes], x[:Lanes:Lanes]
-		for j := range a {
-			a[j] += float64(q0[j] * float64(x0[j]))
+	for half := 0; half < Lanes; half += Lanes / 2 {
+		s := (*[Lanes / 2]float64)(a[half:])
+		a0, a1, a2, a3, a4, a5, a6, a7 := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+		for q, x := q, x; len(x) >= Lanes && len(q) >= Lanes; q, x = q[Lanes:], x[Lanes:] {
+			q, x := (*[Lanes / 2]float64)(q[half:]), (*[Lanes / 2]float32)(x[half:])
+			a0 += float64(q[0] * float64(x[0]))
+			a1 += float64(q[1] * float64(x[1]))
+			a2 += float64(q[2] * float64(x[2]))
+			a3 += float64(q[3] * float64(x[3]))
+			a4 += float64(q[4] * float64(x[4]))
+			a5 += float64(q[5] * float64(x[5]))
+			a6 += float64(q[6] * float64(x[6]))
+			a7 += float64(q[7] * float64(x[7]))
 		}
-		q, x = q[Lanes:], x[Lanes:]
+		s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = a0, a1, a2, a3, a4, a5, a6, a7
 	}
+	done := len(x) &^ (Lanes - 1)
+	q, x = q[done:], x[done:]
 	for j, v := range x {
 		a[j] += float64(q[j] * float64(v))
 	}
 }
 
 func (a *lanes) norm(x []float32) {
-	for len(x) >= Lanes {
-		x0 := x[:Lanes:Lanes]
-		for j := range a {
-			a[j] += float64(float64(x0[j]) * float64(x0[j]))
+	for half := 0; half < Lanes; half += Lanes / 2 {
+		s := (*[Lanes / 2]float64)(a[half:])
+		a0, a1, a2, a3, a4, a5, a6, a7 := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+		for x := x; len(x) >= Lanes; x = x[Lanes:] {
+			x := (*[Lanes / 2]float32)(x[half:])
+			a0 += float64(float64(x[0]) * float64(x[0]))
+			a1 += float64(float64(x[1]) * float64(x[1]))
+			a2 += float64(float64(x[2]) * float64(x[2]))
+			a3 += float64(float64(x[3]) * float64(x[3]))
+			a4 += float64(float64(x[4]) * float64(x[4]))
+			a5 += float64(float64(x[5]) * float64(x[5]))
+			a6 += float64(float64(x[6]) * float64(x[6]))
+			a7 += float64(float64(x[7]) * float64(x[7]))
 		}
-		x = x[Lanes:]
+		s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = a0, a1, a2, a3, a4, a5, a6, a7
 	}
-	for j, v := range x {
+	for j, v := range x[len(x)&^(Lanes-1):] {
 		a[j] += float64(float64(v) * float64(v))
 	}
 }
 
 func (a *lanes) l2(q []float64, x []float32) {
-	for len(x) > 0 {
-		n := min(Lanes, len(x))
-		for j, v := range x[:n] {
-			d := q[j] - float64(v)
-			a[j] += float64(d * d) // the conversion forbids fusing
+	for half := 0; half < Lanes; half += Lanes / 2 {
+		s := (*[Lanes / 2]float64)(a[half:])
+		a0, a1, a2, a3, a4, a5, a6, a7 := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+		for q, x := q, x; len(x) >= Lanes && len(q) >= Lanes; q, x = q[Lanes:], x[Lanes:] {
+			q, x := (*[Lanes / 2]float64)(q[half:]), (*[Lanes / 2]float32)(x[half:])
+			a0 += square(q[0] - float64(x[0]))
+			a1 += square(q[1] - float64(x[1]))
+			a2 += square(q[2] - float64(x[2]))
+			a3 += square(q[3] - float64(x[3]))
+			a4 += square(q[4] - float64(x[4]))
+			a5 += square(q[5] - float64(x[5]))
+			a6 += square(q[6] - float64(x[6]))
+			a7 += square(q[7] - float64(x[7]))
 		}
-		q, x = q[n:], x[n:]
+		s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = a0, a1, a2, a3, a4, a5, a6, a7
+	}
+	done := len(x) &^ (Lanes - 1)
+	q, x = q[done:], x[done:]
+	for j, v := range x {
+		a[j] += square(q[j] - float64(v))
 	}
 }
 
+// square is rounded before anything is added to it.
+func square(d float64) float64 { return float64(d * d) }
+
 func (a *lanes) l1(q []float64, x []float32) {
-	for len(x) > 0 {
-		n := min(Lanes, len(x))
-		for j, v := range x[:n] {
-			a[j] += math.Abs(q[j] - float64(v))
+	for half := 0; half < Lanes; half += Lanes / 2 {
+		s := (*[Lanes / 2]float64)(a[half:])
+		a0, a1, a2, a3, a4, a5, a6, a7 := s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7]
+		for q, x := q, x; len(x) >= Lanes && len(q) >= Lanes; q, x = q[Lanes:], x[Lanes:] {
+			q, x := (*[Lanes / 2]float64)(q[half:]), (*[Lanes / 2]float32)(x[half:])
+			a0 += math.Abs(q[0] - float64(x[0]))
+			a1 += math.Abs(q[1] - float64(x[1]))
+			a2 += math.Abs(q[2] - float64(x[2]))
+			a3 += math.Abs(q[3] - float64(x[3]))
+			a4 += math.Abs(q[4] - float64(x[4]))
+			a5 += math.Abs(q[5] - float64(x[5]))
+			a6 += math.Abs(q[6] - float64(x[6]))
+			a7 += math.Abs(q[7] - float64(x[7]))
 		}
-		q, x = q[n:], x[n:]
+		s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = a0, a1, a2, a3, a4, a5, a6, a7
+	}
+	done := len(x) &^ (Lanes - 1)
+	q, x = q[done:], x[done:]
+	for j, v := range x {
+		a[j] += math.Abs(q[j] - float64(v))
 	}
 }
 
@@ -115,8 +168,13 @@ func chunks(q []float64, x []byte, f func(q []float64, x []float32)) {
 	var buf [256]float32
 	for len(x) > 0 {
 		n := min(len(buf), len(x)/4)
+		b := x[:4*n]
 		for i := range buf[:n] {
-			buf[i] = math.Float32frombits(binary.LittleEndian.Uint32(x[4*i:]))
+			if len(b) < 4 {
+				break // tells the compiler what is true
+			}
+			buf[i] = math.Float32frombits(binary.LittleEndian.Uint32(b))
+			b = b[4:]
 		}
 		f(q, buf[:n])
 		if len(q) > n {

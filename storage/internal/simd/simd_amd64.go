@@ -9,6 +9,11 @@ package simd
 //go:noescape
 func dotAVX2(q *float64, x *byte, chunks int, tail *byte) float64
 
+// dotWideAVX2 is dotAVX2 for any q: the product is rounded before it is added.
+//
+//go:noescape
+func dotWideAVX2(q *float64, x *byte, chunks int, tail *byte) float64
+
 // dotNormAVX2 is dotAVX2, and x[i]*x[i] besides.
 //
 //go:noescape
@@ -54,7 +59,7 @@ func rowsVNNI(plane *byte, width int, rows *uint16, n int, table *byte, out *int
 //go:noescape
 func boundsAVX2(dots *int32, stretch *byte, ra *byte, rb *byte, words int, p *float32, ub *float32, mask *uint64)
 
-// multiplyAVX2 is multiplyGo, with fused multiply-adds.
+// multiplyAVX2 is multiplyGo.
 //
 //go:noescape
 func multiplyAVX2(a *float32, x *float32, n int, y *float32)
@@ -64,7 +69,7 @@ func multiplyAVX2(a *float32, x *float32, n int, y *float32)
 //go:noescape
 func quantizeAVX2(y *float32, slots *byte, n int, out *uint32)
 
-// sumSquaresAVX2 is sumSquaresGo, with fused multiply-adds.
+// sumSquaresAVX2 is sumSquaresGo.
 //
 //go:noescape
 func sumSquaresAVX2(y *float32, n int, out *float32)

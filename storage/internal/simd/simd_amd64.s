@@ -56,6 +56,66 @@ reduce:
 	MOVSD        X0, ret+32(FP)
 	RET
 
+// func dotWideAVX2(q *float64, x *byte, chunks int, tail *byte) float64
+// Requires: AVX, AVX2, SSE2
+TEXT ·dotWideAVX2(SB), NOSPLIT, $0-40
+	MOVQ  q+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  chunks+16(FP), DX
+	MOVQ  tail+24(FP), BX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	TESTQ DX, DX
+	JZ    chunk_done
+
+chunk:
+	VCVTPS2PD (CX), Y4
+	VMULPD    (AX), Y4, Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(CX), Y4
+	VMULPD    32(AX), Y4, Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(CX), Y4
+	VMULPD    64(AX), Y4, Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(CX), Y4
+	VMULPD    96(AX), Y4, Y4
+	VADDPD    Y4, Y3, Y3
+	ADDQ      $0x40, CX
+	ADDQ      $0x80, AX
+	DECQ      DX
+	JNZ       chunk
+
+chunk_done:
+	TESTQ     BX, BX
+	JZ        reduce
+	VCVTPS2PD (BX), Y4
+	VMULPD    (AX), Y4, Y4
+	VADDPD    Y4, Y0, Y0
+	VCVTPS2PD 16(BX), Y4
+	VMULPD    32(AX), Y4, Y4
+	VADDPD    Y4, Y1, Y1
+	VCVTPS2PD 32(BX), Y4
+	VMULPD    64(AX), Y4, Y4
+	VADDPD    Y4, Y2, Y2
+	VCVTPS2PD 48(BX), Y4
+	VMULPD    96(AX), Y4, Y4
+	VADDPD    Y4, Y3, Y3
+
+reduce:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	VZEROUPPER
+	MOVSD        X0, ret+32(FP)
+	RET
+
 // func dotNormAVX2(q *float64, x *byte, chunks int, tail *byte) (dot float64, norm float64)
 // Requires: AVX, AVX2, FMA3, SSE2
 TEXT ·dotNormAVX2(SB), NOSPLIT, $0-48
@@ -910,7 +970,7 @@ word_done:
 	RET
 
 // func multiplyAVX2(a *float32, x *float32, n int, y *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2
 TEXT ·multiplyAVX2(SB), NOSPLIT, $0-32
 	MOVQ  a+0(FP), AX
 	MOVQ  x+8(FP), CX
@@ -932,26 +992,36 @@ TEXT ·multiplyAVX2(SB), NOSPLIT, $0-32
 	JZ    element_done
 
 element:
-	VMOVUPS      (CX), Y12
-	VMOVUPS      32(CX), Y13
-	VBROADCASTSS (AX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS 4(AX), Y14
-	VFMADD231PS  Y12, Y14, Y2
-	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS 8(AX), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS 12(AX), Y14
-	VFMADD231PS  Y12, Y14, Y6
-	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS 16(AX), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS 20(AX), Y14
-	VFMADD231PS  Y12, Y14, Y10
-	VFMADD231PS  Y13, Y14, Y11
+	VBROADCASTSS (AX), Y12
+	VMULPS       (CX), Y12, Y13
+	VADDPS       Y13, Y0, Y0
+	VMULPS       32(CX), Y12, Y12
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(AX), Y12
+	VMULPS       (CX), Y12, Y13
+	VADDPS       Y13, Y2, Y2
+	VMULPS       32(CX), Y12, Y12
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(AX), Y12
+	VMULPS       (CX), Y12, Y13
+	VADDPS       Y13, Y4, Y4
+	VMULPS       32(CX), Y12, Y12
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(AX), Y12
+	VMULPS       (CX), Y12, Y13
+	VADDPS       Y13, Y6, Y6
+	VMULPS       32(CX), Y12, Y12
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(AX), Y12
+	VMULPS       (CX), Y12, Y13
+	VADDPS       Y13, Y8, Y8
+	VMULPS       32(CX), Y12, Y12
+	VADDPS       Y12, Y9, Y9
+	VBROADCASTSS 20(AX), Y12
+	VMULPS       (CX), Y12, Y13
+	VADDPS       Y13, Y10, Y10
+	VMULPS       32(CX), Y12, Y12
+	VADDPS       Y12, Y11, Y11
 	ADDQ         $0x18, AX
 	ADDQ         $0x40, CX
 	DECQ         DX
@@ -1053,7 +1123,7 @@ group_done:
 	RET
 
 // func sumSquaresAVX2(y *float32, n int, out *float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2
 TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	MOVQ  y+0(FP), AX
 	MOVQ  n+8(FP), CX
@@ -1064,13 +1134,15 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-24
 	JZ    dim_done
 
 dim:
-	VMOVUPS     (AX), Y2
-	VFMADD231PS Y2, Y2, Y0
-	VMOVUPS     32(AX), Y2
-	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $0x40, AX
-	DECQ        CX
-	JNZ         dim
+	VMOVUPS (AX), Y2
+	VMULPS  Y2, Y2, Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(AX), Y2
+	VMULPS  Y2, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    $0x40, AX
+	DECQ    CX
+	JNZ     dim
 
 dim_done:
 	VMOVUPS Y0, (DX)

@@ -62,6 +62,27 @@ func compareFloats(t *testing.T, a, b []float32, offset int) {
 	})
 }
 
+// The products of DotWide are rounded, whatever the set of kernels.
+func TestDotWide(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 1))
+	for _, n := range []int{1, 15, 16, 17, 100, 512, 513} {
+		x, q := floats(rng, n), make([]float64, Pad(n))
+		for i := range x {
+			q[i] = rng.NormFloat64()
+		}
+		var a lanes
+		for i, v := range x {
+			a[i%Lanes] += float64(q[i] * float64(v))
+		}
+		want := a.reduce()
+		EachLevel(func(name string) {
+			if got := DotWide(q, x); got != want {
+				t.Fatalf("%s, %d elements: %v, want %v", name, n, got, want)
+			}
+		})
+	}
+}
+
 func FuzzFloats(f *testing.F) {
 	f.Add([]byte{0, 0, 128, 63, 1, 0, 0, 0}, uint8(1))
 	f.Fuzz(func(t *testing.T, data []byte, offset uint8) {

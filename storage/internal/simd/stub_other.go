@@ -9,7 +9,8 @@ func detect() int { return portable }
 func slotBytes(s []Slot) *byte     { panic("no kernels") }
 func floatBytes(x []float32) *byte { panic("no kernels") }
 
-func dotAVX2(q *float64, x *byte, chunks int, tail *byte) float64 { panic("no kernels") }
+func dotAVX2(q *float64, x *byte, chunks int, tail *byte) float64     { panic("no kernels") }
+func dotWideAVX2(q *float64, x *byte, chunks int, tail *byte) float64 { panic("no kernels") }
 func dotNormAVX2(q *float64, x *byte, chunks int, tail *byte) (dot, norm float64) {
 	panic("no kernels")
 }

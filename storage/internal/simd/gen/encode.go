@@ -10,7 +10,7 @@ import (
 // 16 vectors, twelve accumulators.
 func multiply() {
 	TEXT("multiplyAVX2", NOSPLIT, "func(a, x *float32, n int, y *float32)")
-	Doc("multiplyAVX2 is multiplyGo, with fused multiply-adds.")
+	Doc("multiplyAVX2 is multiplyGo.")
 	Pragma("noescape")
 	a := Load(Param("a"), GP64())
 	x := Load(Param("x"), GP64())
@@ -19,13 +19,13 @@ func multiply() {
 	acc := ymms(12)
 	zeroY(acc...)
 	loop("element", n, func() {
-		lo, hi, w := YMM(), YMM(), YMM()
-		VMOVUPS(Mem{Base: x}, lo)
-		VMOVUPS(Mem{Base: x, Disp: 32}, hi)
+		w, p := YMM(), YMM()
 		for i := range 6 {
 			VBROADCASTSS(Mem{Base: a, Disp: 4 * i}, w)
-			VFMADD231PS(lo, w, acc[2*i])
-			VFMADD231PS(hi, w, acc[2*i+1])
+			VMULPS(Mem{Base: x}, w, p)
+			VADDPS(p, acc[2*i], acc[2*i])
+			VMULPS(Mem{Base: x, Disp: 32}, w, w)
+			VADDPS(w, acc[2*i+1], acc[2*i+1])
 		}
 		ADDQ(Imm(24), a)
 		ADDQ(Imm(64), x)
@@ -102,7 +102,7 @@ func shift(c reg.VecVirtual, slots reg.Register, word reg.VecVirtual) {
 
 func sumSquares() {
 	TEXT("sumSquaresAVX2", NOSPLIT, "func(y *float32, n int, out *float32)")
-	Doc("sumSquaresAVX2 is sumSquaresGo, with fused multiply-adds.")
+	Doc("sumSquaresAVX2 is sumSquaresGo.")
 	Pragma("noescape")
 	y := Load(Param("y"), GP64())
 	n := Load(Param("n"), GP64())
@@ -113,7 +113,8 @@ func sumSquares() {
 		for i := range acc {
 			v := YMM()
 			VMOVUPS(Mem{Base: y, Disp: 32 * i}, v)
-			VFMADD231PS(v, v, acc[i])
+			VMULPS(v, v, v)
+			VADDPS(v, acc[i], acc[i])
 		}
 		ADDQ(Imm(64), y)
 	})

@@ -13,6 +13,11 @@ func floats() {
 		func(q Mem, x reg.VecVirtual, acc []reg.VecVirtual) {
 			VFMADD231PD(q, x, acc[0])
 		})
+	sum("dotWideAVX2", "dotWideAVX2 is dotAVX2 for any q: the product is rounded before it is added.", 1,
+		func(q Mem, x reg.VecVirtual, acc []reg.VecVirtual) {
+			VMULPD(q, x, x)
+			VADDPD(x, acc[0], acc[0])
+		})
 	sum("dotNormAVX2", "dotNormAVX2 is dotAVX2, and x[i]*x[i] besides.", 2,
 		func(q Mem, x reg.VecVirtual, acc []reg.VecVirtual) {
 			VFMADD231PD(q, x, acc[0])
