@@ -44,7 +44,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", didYouMean(name, TableFunctions()))
 	}
 	if len(t.Args) == 0 || name == "images" && len(t.Args) > 1 {
-		what := "the path of a file, or several"
+		what := "the path of a file"
 		if name == "images" {
 			what = "a pattern of paths"
 		}
