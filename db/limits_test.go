@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lupadb/lupa/db"
 )
@@ -70,5 +72,57 @@ func TestManyUsesOfWith(t *testing.T) {
 	var memory *db.MemoryError
 	if _, err := s.Exec(context.Background(), chain(40)); !errors.As(err, &memory) {
 		t.Errorf("40 levels: %v", err)
+	}
+}
+
+// What a statement is refused for holding it did not hold twice over before: slices that
+// grow, and garbage, are bounded too.
+func TestHeapOfAStatement(t *testing.T) {
+	const budget = 96 << 20
+	s, err := db.Open(":memory:", &db.Options{MemoryBudget: budget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// 2,097,152 and 16,777,216 rows from few.
+	const n = "WITH a(x) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7)), n AS (SELECT p.x+8*q.x+64*r.x+512*s.x+4096*t.x+32768*u.x+262144*v.x AS k, 'some text' AS s FROM a AS p, a AS q, a AS r, a AS s, a AS t, a AS u, a AS v), big AS (SELECT n.k + 2097152 * a.x AS k, n.s FROM n, a) "
+	for _, q := range []string{
+		"SELECT count(*) FROM big AS x JOIN big AS y ON x.k = y.k",
+		"SELECT count(*) FROM (SELECT k, s FROM big ORDER BY s, k)",
+		"SELECT count(*) FROM (SELECT k, s FROM big ORDER BY s, k LIMIT 1000000000)",
+		"SELECT count(*) FROM a JOIN big ON a.x = big.k",
+		"SELECT count(*) FROM a WHERE x IN (SELECT k FROM big)",
+		"SELECT count(*) FROM (SELECT k, count(*) AS c FROM big GROUP BY k)",
+		"SELECT count(*) FROM (SELECT DISTINCT k, s FROM big)",
+	} {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		before, most := m.HeapInuse, uint64(0)
+		stop, stopped := make(chan bool), make(chan bool)
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(5 * time.Millisecond):
+					var m runtime.MemStats
+					runtime.ReadMemStats(&m)
+					most = max(most, m.HeapInuse)
+				}
+			}
+		}()
+		_, err := s.Exec(context.Background(), n+q)
+		close(stop)
+		<-stopped
+		var memory *db.MemoryError
+		if !errors.As(err, &memory) {
+			t.Errorf("%s: %v", q, err)
+		}
+		t.Logf("%d MiB: %s", (most-min(before, most))>>20, q)
+		if most > before+2*budget {
+			t.Errorf("%s: a heap of %d MiB with a budget of %d MiB", q, (most-before)>>20, budget>>20)
+		}
 	}
 }

@@ -66,7 +66,9 @@ func (j *HashJoin) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	j.table.finish(j.rightTypes)
+	if err := j.table.finish(j.rightTypes, j.env.Memory, "a join"); err != nil {
+		return err
+	}
 	j.probe = j.table.groups.NewProbe()
 	j.built = true
 	return nil

@@ -51,8 +51,7 @@ func (t *KeyTable) fill(c *fn.Ctx) error {
 		t.Memory.Release(held)
 		return err
 	}
-	t.keyed.finish(t.Columns)
-	return nil
+	return t.keyed.finish(t.Columns, t.Memory, "a subquery that depends on the row")
 }
 
 // KeyedKind says what a row is told about the rows that have its key.

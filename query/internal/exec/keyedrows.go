@@ -8,6 +8,7 @@ import (
 // keyedRows holds rows by their keys. Those of one key are a chain, in the order
 // they came in; rows with a NULL among their keys are in none.
 type keyedRows struct {
+	pile   *pile // until finish
 	rows   *rowsTable
 	groups *fn.Groups
 	first  []int32 // first row of each key
@@ -17,7 +18,7 @@ type keyedRows struct {
 }
 
 func newKeyedRows(types []value.Type) *keyedRows {
-	return &keyedRows{rows: &rowsTable{}, groups: fn.NewGroups(types)}
+	return &keyedRows{pile: &pile{}, groups: fn.NewGroups(types)}
 }
 
 // add takes in the rows of a batch, whose keys are given, and returns the
@@ -30,10 +31,11 @@ func (k *keyedRows) add(keys []fn.Arg, b *value.Batch) (int64, error) {
 	if err := k.groups.Assign(keys, b.Len, b.Sel, fn.SkipNull, k.ids); err != nil {
 		return 0, err
 	}
-	row := int32(k.rows.n)
+	row := int32(k.pile.n)
 	c := *b
 	c.Rows = nil
-	k.rows.add(&c)
+	size := batchBytes(&c)
+	k.pile.add(&c, size)
 	for len(k.first) < k.groups.Len() {
 		k.first, k.last = append(k.first, -1), append(k.last, -1)
 	}
@@ -49,11 +51,15 @@ func (k *keyedRows) add(keys []fn.Arg, b *value.Batch) (int64, error) {
 		}
 		row++
 	}
-	return batchBytes(b) + 8*int64(b.Count()) + k.groups.Bytes() - before, nil
+	return size + 8*int64(b.Count()) + k.groups.Bytes() - before, nil
 }
 
-// finish gives columns of the types to what has had no value.
-func (k *keyedRows) finish(types []value.Type) {
+// finish makes a table of the rows, with columns of the types for what has had no value.
+func (k *keyedRows) finish(types []value.Type, memory *Budget, what string) (err error) {
+	if k.rows, err = k.pile.table(memory, what); err != nil {
+		return err
+	}
+	k.pile = nil
 	if k.rows.cols == nil {
 		k.rows.cols = make([]*value.Column, len(types))
 	}
@@ -64,4 +70,5 @@ func (k *keyedRows) finish(types []value.Type) {
 		}
 	}
 	k.last, k.ids = nil, nil
+	return nil
 }

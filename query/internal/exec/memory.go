@@ -2,6 +2,7 @@ package exec
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -15,6 +16,8 @@ const DefaultMemory = 1 << 30
 type Budget struct {
 	limit int64
 	used  atomic.Int64
+
+	collected atomic.Int64 // what was used when garbage was last collected
 }
 
 // NewBudget returns a budget of so many bytes, DefaultMemory if it is 0.
@@ -38,11 +41,24 @@ func (e *MemoryError) Error() string {
 
 // Reserve counts n more bytes; what names the work, for the error.
 func (b *Budget) Reserve(n int64, what string) error {
-	if b != nil && b.used.Add(n) > b.limit {
+	if b == nil {
+		return nil
+	}
+	used := b.used.Add(n)
+	if used > b.limit {
 		return &MemoryError{what, b.limit}
+	}
+	if due := b.collected.Load(); used > due+collectEvery && b.collected.CompareAndSwap(due, used) {
+		runtime.GC()
 	}
 	return nil
 }
+
+// collectEvery is by how many bytes what a statement holds may grow before garbage is
+// collected: Go lets garbage grow as large as what is in use, which would double the
+// memory that a large statement takes. It costs little, since what is held is mostly
+// numbers, where the collector has nothing to look at.
+const collectEvery = 128 << 20
 
 // Release gives n bytes back.
 func (b *Budget) Release(n int64) {

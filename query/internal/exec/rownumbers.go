@@ -39,7 +39,7 @@ type Buffer struct {
 	input
 	env  *Env
 	held int64
-	out  *emitter
+	out  *pileRows
 }
 
 // NewBuffer returns a Buffer over in.
@@ -47,33 +47,20 @@ func NewBuffer(in Operator, env *Env) *Buffer { return &Buffer{input: input{in},
 
 func (r *Buffer) Next(ctx context.Context) (*value.Batch, error) {
 	if r.out == nil {
-		t, held, err := materialize(ctx, r.in, r.env, "reading the table that is written")
+		p, held, err := gatherAll(ctx, r.in, r.env, "reading the table that is written")
 		r.held += held
 		if err != nil {
 			return nil, err
 		}
-		r.out = &emitter{t: t}
+		r.out = p.rows(nil)
 	}
 	return r.out.next(), nil
 }
 
 func (r *Buffer) Close() error {
 	r.env.Memory.Release(r.held)
-	r.held, r.out = 0, &emitter{t: &rowsTable{}}
+	r.held, r.out = 0, (&pile{}).rows(nil)
 	return r.input.Close()
 }
 
 func (r *Buffer) String() string { return "Buffer" }
-
-// materialize reads an operator to its end. held is what it has reserved, with
-// an error too.
-func materialize(ctx context.Context, in Operator, env *Env, what string) (t *rowsTable, held int64, err error) {
-	t = &rowsTable{}
-	err = Drain(ctx, in, func(b *value.Batch) error {
-		size := batchBytes(b)
-		held += size
-		t.add(b)
-		return env.Memory.Reserve(size, what)
-	})
-	return t, held, err
-}

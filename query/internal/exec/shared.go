@@ -12,7 +12,7 @@ type Shared struct {
 	in   Operator
 	env  *Env
 	what string
-	t    *rowsTable
+	t    *pile
 	err  error
 	held int64
 	uses int // not closed yet
@@ -29,9 +29,9 @@ func (s *Shared) Use(want []int) Operator {
 	return &sharedUse{of: s, want: want, first: s.uses == 1}
 }
 
-func (s *Shared) rows(ctx context.Context) (*rowsTable, error) {
+func (s *Shared) rows(ctx context.Context) (*pile, error) {
 	if s.t == nil && s.err == nil {
-		s.t, s.held, s.err = materialize(ctx, s.in, s.env, s.what)
+		s.t, s.held, s.err = gatherAll(ctx, s.in, s.env, s.what)
 		if err := s.in.Close(); s.err == nil {
 			s.err = err
 		}
@@ -44,7 +44,7 @@ type sharedUse struct {
 	of     *Shared
 	want   []int
 	first  bool // shows what it runs in EXPLAIN
-	out    *emitter
+	out    *pileRows
 	closed bool
 }
 
@@ -57,15 +57,7 @@ func (u *sharedUse) Next(ctx context.Context) (*value.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		part := &rowsTable{n: t.n}
-		for _, c := range u.want {
-			var col *value.Column
-			if t.cols != nil {
-				col = t.cols[c]
-			}
-			part.cols = append(part.cols, col)
-		}
-		u.out = &emitter{t: part}
+		u.out = t.rows(u.want)
 	}
 	return u.out.next(), nil
 }
@@ -80,7 +72,7 @@ func (u *sharedUse) Close() error {
 		return nil
 	}
 	s.env.Memory.Release(s.held)
-	s.t, s.held = &rowsTable{}, 0
+	s.t, s.held = &pile{}, 0
 	return s.in.Close()
 }
 

@@ -26,13 +26,20 @@ func NewSort(in Operator, env *Env, keys []int, orders []Order, text string) *So
 
 func (s *Sort) Next(ctx context.Context) (*value.Batch, error) {
 	if s.out == nil {
-		t := &rowsTable{}
+		p := &pile{}
 		err := Drain(ctx, s.in, func(b *value.Batch) error {
 			size := batchBytes(b) + 4*int64(b.Count())
 			s.held += size
-			t.add(b)
-			return s.Env.Memory.Reserve(size, "sorting")
+			if err := s.Env.Memory.Reserve(size, "sorting"); err != nil {
+				return err
+			}
+			p.add(b, size)
+			return nil
 		})
+		if err != nil {
+			return nil, err
+		}
+		t, err := p.table(s.Env.Memory, "sorting")
 		if err != nil {
 			return nil, err
 		}

@@ -40,11 +40,11 @@ func (t *TopN) run(ctx context.Context) error {
 		return nil
 	}
 	want := int(min(t.Count+t.Offset, 1<<31-1))
-	best := &rowsTable{}
+	p := &pile{}
 	var sel []int32
-	bounded := false // best holds want sorted rows; its last one is the bar
+	var best *rowsTable // want sorted rows, the first piece of the pile; its last one is the bar
 	err := Drain(ctx, t.in, func(b *value.Batch) error {
-		if bounded {
+		if best != nil {
 			sel = t.below(best, want-1, b, sel[:0])
 			if len(sel) == 0 {
 				return nil
@@ -55,19 +55,19 @@ func (t *TopN) run(ctx context.Context) error {
 		}
 		size := batchBytes(b)
 		t.held += size
-		best.add(b)
 		if err := t.Env.Memory.Reserve(size, "ORDER BY with LIMIT"); err != nil {
 			return err
 		}
-		if best.n >= 2*want+4*value.BatchSize {
-			order, err := best.sorted(ctx, t.Keys, t.Orders)
+		p.add(b, size)
+		if p.n >= 2*want+4*value.BatchSize {
+			all, order, err := t.sorted(ctx, p)
 			if err != nil {
 				return err
 			}
-			best = best.pick(order[:want])
+			best = all.pick(order[:want])
 			t.Env.Memory.Release(t.held)
 			t.held = batchBytes(&value.Batch{Len: best.n, Cols: best.cols, Rows: best.rows})
-			bounded = true
+			p = &pile{parts: []*rowsTable{best}, n: best.n, bytes: pieceBytes}
 			return t.Env.Memory.Reserve(t.held, "ORDER BY with LIMIT")
 		}
 		return nil
@@ -75,16 +75,26 @@ func (t *TopN) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	order, err := best.sorted(ctx, t.Keys, t.Orders)
+	all, order, err := t.sorted(ctx, p)
 	if err != nil {
 		return err
 	}
 	order = order[:min(want, len(order))]
-	t.out = &emitter{t: best, order: order[min(int(t.Offset), len(order)):]}
+	t.out = &emitter{t: all, order: order[min(int(t.Offset), len(order)):]}
 	if len(t.out.order) == 0 {
 		t.out = &emitter{t: &rowsTable{}}
 	}
 	return nil
+}
+
+// sorted makes a table of a pile, and finds the order of its rows.
+func (t *TopN) sorted(ctx context.Context, p *pile) (*rowsTable, []int32, error) {
+	all, err := p.table(t.Env.Memory, "ORDER BY with LIMIT")
+	if err != nil {
+		return nil, nil, err
+	}
+	order, err := all.sorted(ctx, t.Keys, t.Orders)
+	return all, order, err
 }
 
 // below appends to sel the selected rows of b that come before row bar of best;

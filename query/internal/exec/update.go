@@ -119,7 +119,8 @@ type Delete struct {
 	Def *storage.TableDef
 
 	Affected int64
-	out      *emitter
+	held     int64
+	out      *pileRows
 }
 
 // NewDelete returns a Delete over in.
@@ -129,28 +130,48 @@ func NewDelete(in Operator, env *Env, def *storage.TableDef) *Delete {
 
 func (d *Delete) Next(ctx context.Context) (*value.Batch, error) {
 	if d.out == nil {
-		t, held, err := materialize(ctx, d.in, d.Env, "DELETE")
-		defer d.Env.Memory.Release(held)
+		p, held, err := gatherAll(ctx, d.in, d.Env, "DELETE")
+		d.held += held
 		if err != nil {
 			return nil, err
 		}
-		d.out = &emitter{t: &rowsTable{}}
-		if t.n == 0 {
+		d.out = (&pile{}).rows(nil)
+		if p.n == 0 {
 			return nil, nil
 		}
-		rows := make([]uint64, t.n)
-		for i, r := range t.cols[0].Ints {
-			rows[i] = uint64(r)
+		held = 8 * int64(p.n)
+		d.held += held
+		if err := d.Env.Memory.Reserve(held, "DELETE"); err != nil {
+			return nil, err
+		}
+		rows := make([]uint64, 0, p.n)
+		for _, t := range p.parts {
+			for _, r := range t.cols[0].Ints {
+				rows = append(rows, uint64(r))
+			}
+			t.cols[0], t.rows = nil, nil
 		}
 		n, err := d.Env.Tx.Delete(ctx, d.Def.Name, rows)
 		if err != nil {
 			return nil, err
 		}
 		d.Affected = int64(n)
-		t.cols, t.rows = t.cols[1:], nil
-		d.out = &emitter{t: t}
+		var returned []int
+		for i := range p.width() - 1 {
+			returned = append(returned, i+1)
+		}
+		if returned == nil {
+			p.parts = []*rowsTable{{n: p.n}}
+		}
+		d.out = p.rows(returned)
 	}
 	return d.out.next(), nil
+}
+
+func (d *Delete) Close() error {
+	d.Env.Memory.Release(d.held)
+	d.held, d.out = 0, (&pile{}).rows(nil)
+	return d.input.Close()
 }
 
 func (d *Delete) String() string { return "Delete from " + d.Def.Name }
