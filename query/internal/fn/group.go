@@ -93,8 +93,15 @@ func fixed(t value.Type) bool {
 // Len returns the number of groups.
 func (g *Groups) Len() int { return g.n }
 
-// Bytes estimates the memory held.
-func (g *Groups) Bytes() int64 { return g.bytes + int64(len(g.slots))*16 }
+// Bytes estimates the memory held, and, when the table may grow with the next batch, what
+// that takes: both the old and the new one are there then.
+func (g *Groups) Bytes() int64 {
+	size := int64(len(g.slots)) * 16
+	if len(g.slots) >= 1<<16 && 2*(g.n+2*value.BatchSize) > len(g.slots) {
+		size *= 3
+	}
+	return g.bytes + size
+}
 
 // Assign sets ids[i] to the group of row i for the selected rows of the key
 // columns, making new groups for new keys. cols are of the table's types.
