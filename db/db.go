@@ -94,6 +94,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 		CacheSize:     o.CacheSize,
 		NoSync:        o.NoSync,
 		NoMerging:     o.NoMerging,
+		NoRetraining:  o.NoRetraining,
 		WriterTimeout: o.WriterTimeout,
 	})
 	if err != nil {

@@ -62,6 +62,11 @@ type Options struct {
 	// merged. Rows keep their order.
 	NoMerging bool
 
+	// NoRetraining leaves the codes of vectors as they are when rows have come that are
+	// unlike those they were trained on. Otherwise they are trained anew in the
+	// background, once searches have met that. Answers don't change, only the time.
+	NoRetraining bool
+
 	// WriterTimeout bounds how long a write waits for the transaction before it;
 	// beyond it the error is ErrBusy. 0 means as long as its context allows.
 	WriterTimeout time.Duration

@@ -41,14 +41,15 @@ const (
 // keeper does the housekeeping of a store. It has a goroutine only while there is
 // something to do.
 type keeper struct {
-	s   *Store
-	off bool
+	s                       *Store
+	noMerging, noRetraining bool
 
-	merged, moved, freed atomic.Int64 // see StoreStats
+	merged, moved, freed, retrained atomic.Int64 // see StoreStats
 
 	mu      sync.Mutex
 	deleted map[uint32]uint64 // rows deleted since the table was looked at, by the table's ID
-	ended   bool              // the store is closed, or about to be
+	drift   map[columnOf]*drift
+	ended   bool // the store is closed, or about to be
 	cancel  context.CancelFunc
 	done    chan struct{} // of the goroutine; nil: there is none
 
@@ -59,7 +60,7 @@ type keeper struct {
 
 // note tells of rows that were deleted from a table, after the commit.
 func (k *keeper) note(deleted map[uint32]uint64) {
-	if k.off || len(deleted) == 0 {
+	if k.noMerging || len(deleted) == 0 {
 		return
 	}
 	k.mu.Lock()
@@ -75,7 +76,14 @@ func (k *keeper) note(deleted map[uint32]uint64) {
 		k.deleted[id] += n
 		work = work || k.deleted[id] >= BlockRows
 	}
-	if !work || k.done != nil || k.ended {
+	if work {
+		k.wake()
+	}
+}
+
+// wake begins the work, if it is not under way. The caller holds mu.
+func (k *keeper) wake() {
+	if k.done != nil || k.ended {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -115,13 +123,16 @@ func (k *keeper) touch(table, b uint32, cols []int) {
 	}
 }
 
-// updated returns the columns that were updated in place in one of the blocks since the
-// snapshot.
+// updated returns the columns that were updated in place since the snapshot, in one of the
+// blocks or, where they are nil, in any.
 func (k *keeper) updated(blocks []uint32) (cols []int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, b := range blocks {
-		for c := range k.touched[b] {
+	for b, touched := range k.touched {
+		if blocks != nil && !slices.Contains(blocks, b) {
+			continue
+		}
+		for c := range touched {
 			if !slices.Contains(cols, c) {
 				cols = append(cols, c)
 			}
@@ -130,29 +141,36 @@ func (k *keeper) updated(blocks []uint32) (cols []int) {
 	return cols
 }
 
-// next returns a table that has work, or ends the goroutine.
-func (k *keeper) next() (id uint32, ok bool) {
+// next returns what is to be done next, or ends the goroutine and returns nil.
+func (k *keeper) next() func(context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for id, n := range k.deleted {
 		if n >= BlockRows && !k.ended {
 			k.deleted[id] = 0
-			return id, true
+			return func(ctx context.Context) error { return k.mergeTable(ctx, id) }
+		}
+	}
+	for c, d := range k.drift {
+		if len(d.queries) >= driftSearches && !k.ended {
+			queries := d.queries
+			d.queries = nil
+			return func(ctx context.Context) error { return k.retrain(ctx, c, queries) }
 		}
 	}
 	k.cancel()
 	k.cancel, k.done = nil, nil
-	return 0, false
+	return nil
 }
 
 func (k *keeper) run(ctx context.Context, done chan struct{}) {
 	defer close(done)
 	for {
-		id, ok := k.next()
-		if !ok {
+		work := k.next()
+		if work == nil {
 			return
 		}
-		if err := k.mergeTable(ctx, id); err != nil && ctx.Err() == nil {
+		if err := work(ctx); err != nil && ctx.Err() == nil {
 			if !errors.Is(err, ErrFull) && !errors.Is(err, ErrBusy) {
 				k.s.note(err)
 			}
@@ -223,17 +241,8 @@ func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error
 			err = firstError(err, v.Close())
 		}
 	}()
-	var name string
-	for _, d := range v.Tables() {
-		if d.ID == id {
-			name = d.Name
-		}
-	}
-	if name == "" {
-		return nil, nil
-	}
-	t, err := v.Table(name)
-	if err != nil {
+	t, err := v.tableOf(id)
+	if t == nil {
 		return nil, err
 	}
 	it := &liveBlocks{t: t, at: from}
@@ -279,6 +288,16 @@ func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error
 	return m, nil
 }
 
+// tableOf returns the table with this ID, nil when it is gone.
+func (v *View) tableOf(id uint32) (*Table, error) {
+	for _, d := range v.Tables() {
+		if d.ID == id {
+			return v.Table(d.Name)
+		}
+	}
+	return nil, nil
+}
+
 // holes counts the deleted rows of blocks.
 func holes(blocks []liveBlock) (n int) {
 	for _, b := range blocks {
@@ -312,10 +331,15 @@ func (k *keeper) arm(ctx context.Context, id uint32) (*View, error) {
 	return k.s.writerView()
 }
 
+// disarm ends what arm began.
+func (k *keeper) disarm() {
+	k.mu.Lock()
+	k.armed = false
+	k.mu.Unlock()
+}
+
 func (m *merge) close() {
-	m.k.mu.Lock()
-	m.k.armed = false
-	m.k.mu.Unlock()
+	m.k.disarm()
 	if m.batch != nil {
 		_ = m.batch.Close()
 	}

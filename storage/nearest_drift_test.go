@@ -45,13 +45,49 @@ func TestDrift(t *testing.T) {
 	if d := after.Drift; !(d > 1.5) {
 		t.Fatalf("with other rows the drift is %v", d)
 	}
-	check(t, v.store.RetrainColumn(ctx, "v", "v", nil, nil))
+	// Searches that meet it have the codes trained anew in the background.
+	for range 40 {
+		v.search(t, gauss(rng, dim, 1))
+	}
+	storage.AwaitHousekeeping(v.store)
+	if st := v.store.Stats(); st.Retrained != 1 || st.BackgroundError != "" {
+		t.Fatalf("codes were trained anew %d times; %s", st.Retrained, st.BackgroundError)
+	}
 	_, renewed := v.search(t, q)
 	if d := renewed.Drift; !(d > 0.9 && d < 1.1) {
 		t.Fatalf("trained again, the drift is %v", d)
 	}
 	if renewed.Scored >= after.Scored {
 		t.Errorf("%d rows were scored, and %d before the codes were renewed", renewed.Scored, after.Scored)
+	}
+	healthy(t, v.store)
+}
+
+// While codes are trained anew rows come, go and get new vectors.
+func TestRetrainingBesideWriters(t *testing.T) {
+	const dim = 64
+	rng := rand.New(rand.NewPCG(2, 9))
+	v := newVectorTable(t, dim)
+	v.load(t, rng, "clustered", 18*1024)
+	v.load(t, rng, "unit", 30*1024)
+	for range 40 {
+		v.search(t, gauss(rng, dim, 1))
+		v.insert(t, rng, "unit", 300)
+		v.delete(t, rng, 50)
+	}
+	for range 20 {
+		v.insert(t, rng, "unit", 300)
+		v.delete(t, rng, 50)
+		v.search(t, gauss(rng, dim, 1))
+	}
+	storage.AwaitHousekeeping(v.store)
+	st := v.store.Stats()
+	t.Logf("trained anew %d times, %d blocks merged", st.Retrained, st.MergedBlocks)
+	if st.BackgroundError != "" {
+		t.Error(st.BackgroundError)
+	}
+	for range 5 {
+		v.search(t, gauss(rng, dim, 1))
 	}
 	healthy(t, v.store)
 }

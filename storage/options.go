@@ -33,6 +33,10 @@ type Options struct {
 	// NoMerging leaves the space of deleted rows to VACUUM. Otherwise blocks of which much
 	// is deleted are merged in small steps, in the background, after commits.
 	NoMerging bool
+	// NoRetraining leaves codes as they are when rows have drifted from those they were
+	// trained on. Otherwise they are trained anew in the background, once searches have
+	// met that.
+	NoRetraining bool
 
 	// WriterTimeout bounds how long Begin and BulkLoad wait for the writer before them;
 	// the error is ErrBusy then. 0 = as long as the context allows.

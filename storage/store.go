@@ -97,7 +97,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, done: make(chan struct{})}
-	s.keeper = keeper{s: s, off: o.NoMerging}
+	s.keeper = keeper{s: s, noMerging: o.NoMerging, noRetraining: o.NoRetraining}
 	g := &guardFS{FS: o.FS, home: s.home, failStore: s.fail}
 	if o.InMemory {
 		if s.readOnly {
@@ -779,6 +779,7 @@ type StoreStats struct {
 	MergedBlocks    int64  // blocks that housekeeping has filled, since the store was opened
 	MovedRows       int64  // rows that got another number thereby
 	FreedBlocks     int64  // blocks that ran empty and were dropped
+	Retrained       int64  // how often codes were trained anew because rows had drifted
 	BackgroundError string // last failed flush or compaction, "" when all is well
 }
 
@@ -795,7 +796,7 @@ func (s *Store) Stats() StoreStats {
 		DiskBytes:  m.DiskSpaceUsage(),
 		CacheBytes: m.BlockCache.Size,
 		CacheHits:  m.BlockCache.Hits, CacheMiss: m.BlockCache.Misses,
-		MergedBlocks: s.keeper.merged.Load(), MovedRows: s.keeper.moved.Load(), FreedBlocks: s.keeper.freed.Load(),
+		MergedBlocks: s.keeper.merged.Load(), MovedRows: s.keeper.moved.Load(), FreedBlocks: s.keeper.freed.Load(), Retrained: s.keeper.retrained.Load(),
 	}
 	s.mu.Lock()
 	if s.noted != nil {

@@ -42,6 +42,7 @@ func NewCollector(d *db.DB, labels prometheus.Labels) *Collector {
 	add("block_cache_bytes", "Size of the block cache in use.", gauge, func(s *db.Stats) int64 { return s.CacheBytes })
 	add("blocks_merged_total", "Blocks filled with the rows of blocks of which much is deleted.", counter, func(s *db.Stats) int64 { return s.MergedBlocks })
 	add("blocks_freed_total", "Blocks that ran empty by merging.", counter, func(s *db.Stats) int64 { return s.FreedBlocks })
+	add("codes_retrained_total", "How often codes were trained anew because rows had drifted.", counter, func(s *db.Stats) int64 { return s.Retrained })
 	add("disk_bytes", "Size of the store on disk.", gauge, func(s *db.Stats) int64 { return s.DiskBytes })
 	return c
 }

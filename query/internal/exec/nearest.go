@@ -281,10 +281,6 @@ func (n *Nearest) String() string {
 	return s
 }
 
-// drifted is how much wider bounds are than at training when it is worth to train again.
-// Each tenth lets about twice as many rows pass the first plane.
-const drifted = 1.2
-
 // Details tell what the search did.
 func (n *Nearest) Details() []string {
 	s := n.stats
@@ -301,7 +297,7 @@ func (n *Nearest) Details() []string {
 	case s.Outdated:
 		out = append(out, fmt.Sprintf("the codes are of an earlier version and unused: ALTER TABLE %s RETRAIN %s makes searches several times faster",
 			def.Name, def.Columns[n.Column].Name))
-	case s.Drift > drifted:
+	case s.Drift > storage.Drifted:
 		out = append(out, fmt.Sprintf("rows have drifted: bounds are %.2f times as wide as when the codes were trained; ALTER TABLE %s RETRAIN %s renews them",
 			s.Drift, def.Name, def.Columns[n.Column].Name))
 	case !math.IsNaN(s.Drift):
