@@ -20,9 +20,9 @@ import (
 )
 
 // bindArgs turns Go arguments into the values of positional and named
-// parameters.
-func bindArgs(args []any) (query.Args, error) {
-	var out query.Args
+// parameters, in the memory of buf, if that is enough.
+func bindArgs(args []any, buf []Value) (query.Args, error) {
+	out := query.Args{Pos: buf}
 	for i, a := range args {
 		if n, ok := a.(sql.NamedArg); ok {
 			v, err := ToValue(n.Value)

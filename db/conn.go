@@ -104,8 +104,6 @@ func (s *session) endTx(end func() error) error {
 	if s.closed != nil {
 		return s.closed
 	}
-	for r := range s.rows {
-		r.closeLocked(ErrTxDone)
-	}
+	s.closeRows(ErrTxDone)
 	return end()
 }

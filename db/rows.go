@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage/value"
@@ -21,15 +22,17 @@ import (
 // They hold a snapshot of the store until they are closed, read to the end, or
 // the context of the query ends.
 type Rows struct {
-	s      *session
-	watch  *watch
-	ctx    context.Context
-	cancel context.CancelFunc
-	stop   func() bool // takes back the watch over the query's context
+	s     *session
+	watch watch
+	ctx   context.Context
+	quit  context.CancelFunc // of ctx; nil: ctx is brief
+	brief statementContext
+	stop  func() bool  // takes back the watch over the query's context
+	args  [4]Value     // memory for few arguments
+	mem   query.Result // memory for res
 
 	res     *query.Result
-	columns []string
-	types   []Type
+	columns []query.Column
 	result  Result
 
 	// Below: guarded by s.mu, because a context or DB.Close may end the rows.
@@ -42,11 +45,24 @@ type Rows struct {
 	done  bool
 }
 
-// newRows returns rows that DB.Close can cancel already. s.mu is held.
-func (s *session) newRows(w *watch) (*Rows, error) {
-	r := &Rows{s: s, watch: w}
-	r.ctx, r.cancel = s.within(w.ctx)
-	return r, s.addRows(r)
+// beginRows makes rows that DB.Close can cancel already. s.mu is held.
+func (s *session) beginRows(r *Rows) error {
+	if ctx := r.watch.ctx; s.life == nil && ctx.Done() == nil {
+		r.brief.Context = ctx
+		r.ctx = &r.brief
+	} else {
+		r.ctx, r.quit = s.within(ctx)
+	}
+	return s.addRows(r)
+}
+
+// cancel stops what the statement is doing.
+func (r *Rows) cancel() {
+	if r.quit != nil {
+		r.quit()
+	} else {
+		r.brief.cancel()
+	}
 }
 
 func (s *session) addRows(r *Rows) error {
@@ -57,7 +73,7 @@ func (s *session) addRows(r *Rows) error {
 	return nil
 }
 
-// drop undoes newRows.
+// drop undoes beginRows.
 func (r *Rows) drop() {
 	r.done = true
 	r.cancel()
@@ -67,16 +83,13 @@ func (r *Rows) drop() {
 // open attaches the result of the statement. s.mu is held.
 func (r *Rows) open(res *query.Result) {
 	r.res = res
-	for _, c := range res.Columns() {
-		r.columns = append(r.columns, c.Name)
-		r.types = append(r.types, c.Type)
-	}
+	r.columns = res.Columns()
 	r.result = Result{RowsAffected: res.RowsAffected(), Tag: res.Tag(), LastKey: res.LastKey()}
 	if len(r.columns) == 0 {
 		r.closeLocked(nil)
 		return
 	}
-	r.s.rows[r] = struct{}{}
+	r.s.rows = append(r.s.rows, r)
 	if ctx := r.watch.ctx; ctx.Done() != nil {
 		r.stop = context.AfterFunc(ctx, func() { r.abort(ctx.Err()) })
 	}
@@ -111,7 +124,9 @@ func (r *Rows) closeLocked(err error) error {
 	}
 	r.err = err
 	r.cancel()
-	delete(r.s.rows, r)
+	if i := slices.Index(r.s.rows, r); i >= 0 {
+		r.s.rows = slices.Delete(r.s.rows, i, i+1)
+	}
 	r.s.db.unregister(r)
 	if err == ErrTxDone {
 		err = nil // the statement has not failed
@@ -121,11 +136,29 @@ func (r *Rows) closeLocked(err error) error {
 }
 
 // Columns returns the names of the columns; none if the statement returns no rows.
-func (r *Rows) Columns() []string { return append([]string(nil), r.columns...) }
+func (r *Rows) Columns() []string {
+	if len(r.columns) == 0 {
+		return nil
+	}
+	out := make([]string, len(r.columns))
+	for i, c := range r.columns {
+		out[i] = c.Name
+	}
+	return out
+}
 
 // Types returns the types of the columns. A kind of Null is that of a column
 // that holds nothing but NULL.
-func (r *Rows) Types() []Type { return append([]Type(nil), r.types...) }
+func (r *Rows) Types() []Type {
+	if len(r.columns) == 0 {
+		return nil
+	}
+	out := make([]Type, len(r.columns))
+	for i, c := range r.columns {
+		out[i] = c.Type
+	}
+	return out
+}
 
 // Next moves to the next row, and tells whether there is one. After the last,
 // and after an error, which Err tells, the rows are closed.
@@ -208,15 +241,16 @@ func (r *Rows) buffer() error {
 
 // values returns the current row. Texts are immutable and shared; vectors are
 // copied.
-func (r *Rows) values() []Value {
+func (r *Rows) values() []Value { return r.appendTo(make([]Value, 0, len(r.columns))) }
+
+func (r *Rows) appendTo(dst []Value) []Value {
 	if r.kept != nil {
-		return append([]Value(nil), r.kept[0]...)
+		return append(dst, r.kept[0]...)
 	}
-	out := make([]Value, len(r.columns))
-	for i, c := range r.batch.Cols {
-		out[i] = cloneValue(c.Value(r.pos))
+	for _, c := range r.batch.Cols {
+		dst = append(dst, cloneValue(c.Value(r.pos)))
 	}
-	return out
+	return dst
 }
 
 // Scan copies the current row into the variables that dest points at, one a
@@ -246,7 +280,7 @@ func (r *Rows) Scan(dest ...any) error {
 			v = r.batch.Cols[i].Value(r.pos)
 		}
 		if err := scanInto(d, v); err != nil {
-			return fmt.Errorf("scan column %d (%q): %w", i+1, r.columns[i], err)
+			return fmt.Errorf("scan column %d (%q): %w", i+1, r.columns[i].Name, err)
 		}
 	}
 	return nil
@@ -261,6 +295,17 @@ func (r *Rows) Values() []Value {
 		return nil
 	}
 	return r.values()
+}
+
+// AppendValues appends the current row to dst, as Values returns it, so that a loop may use
+// memory again. Without a current row it returns dst as it is.
+func (r *Rows) AppendValues(dst []Value) []Value {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if !r.on {
+		return dst
+	}
+	return r.appendTo(dst)
 }
 
 // Err returns the error that ended the rows before their end: that of the
@@ -311,7 +356,7 @@ func (r *Rows) drain() (Result, error) {
 
 // Row is the first row of a query.
 type Row struct {
-	columns []string
+	columns []query.Column
 	values  []Value
 	err     error
 }
@@ -341,7 +386,7 @@ func (r *Row) Scan(dest ...any) error {
 	}
 	for i, d := range dest {
 		if err := scanInto(d, r.values[i]); err != nil {
-			return fmt.Errorf("scan column %d (%q): %w", i+1, r.columns[i], err)
+			return fmt.Errorf("scan column %d (%q): %w", i+1, r.columns[i].Name, err)
 		}
 	}
 	return nil

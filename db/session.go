@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lupadb/lupa/query"
@@ -20,14 +22,20 @@ type session struct {
 	control error // for BEGIN, COMMIT and ROLLBACK where they are no statements
 
 	mu     sync.Mutex
-	life   context.Context    // of a Tx: cancels what it is running; or nil
-	rows   map[*Rows]struct{} // begun and not read to the end
-	closed error              // why it can't be used any more
+	life   context.Context // of a Tx: cancels what it is running; or nil
+	rows   []*Rows         // begun and not read to the end
+	closed error           // why it can't be used any more
+
+	own   query.Session // qs
+	first [1]*Rows      // memory for rows
 }
 
 // session returns a new session for one call.
 func (db *DB) session() *session {
-	return &session{db: db, qs: query.NewSession(db.env), rows: map[*Rows]struct{}{}, control: errNeedsSession}
+	s := &session{db: db, control: errNeedsSession}
+	s.own.Init(db.env)
+	s.qs, s.rows = &s.own, s.first[:0]
+	return s
 }
 
 // hooks returns the callbacks of a run under ctx.
@@ -53,64 +61,62 @@ func (s *session) query(ctx context.Context, sql string, args []any) (*Rows, err
 
 // refused reports a statement that didn't parse to the tracer and the counters.
 func (s *session) refused(ctx context.Context, sql string, err error) error {
-	w := s.db.watch(ctx, sql, "")
+	var w watch
+	w.begin(s.db, ctx, sql, "")
 	w.end(0, 0, err)
 	return err
 }
 
 // run runs a prepared statement and returns its rows.
 func (s *session) run(ctx context.Context, st *query.Stmt, args []any) (*Rows, error) {
-	w := s.db.watch(ctx, st.Text(), st.Tag())
-	bound, err := bindArgs(args)
-	if err != nil {
-		w.end(0, 0, err)
-		return nil, err
+	r := &Rows{s: s}
+	r.watch.begin(s.db, ctx, st.Text(), st.Tag())
+	bound, err := bindArgs(args, r.args[:0])
+	if err == nil {
+		err = s.start(r, st, bound)
 	}
-	r, err := s.start(w, st, bound)
 	if err != nil {
-		w.end(0, 0, err)
+		r.watch.end(0, 0, err)
 		return nil, err
 	}
 	return r, nil
 }
 
-func (s *session) start(w *watch, st *query.Stmt, args query.Args) (*Rows, error) {
+func (s *session) start(r *Rows, st *query.Stmt, args query.Args) error {
 	if s.control != nil && (st.Tag() == "BEGIN" || st.Tag() == "COMMIT" || st.Tag() == "ROLLBACK") {
-		return nil, s.control
+		return s.control
 	}
 	if err := s.db.enter(); err != nil {
-		return nil, err
+		return err
 	}
 	defer s.db.leave()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.over(); err != nil {
-		return nil, err
+		return err
 	}
-	if err := w.ctx.Err(); err != nil {
-		return nil, err
+	if err := r.watch.ctx.Err(); err != nil {
+		return err
 	}
 	if !st.ReadOnly() && !s.qs.InTransaction() && !st.BeginsReading() {
 		if err := s.db.mayWait(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if !st.ReadOnly() {
 		if err := s.detachRows(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	r, err := s.newRows(w)
-	if err != nil {
-		return nil, err
+	if err := s.beginRows(r); err != nil {
+		return err
 	}
-	res, err := s.qs.Run(r.ctx, st, args, s.hooks(w.ctx))
-	if err != nil {
+	if err := s.qs.RunTo(r.ctx, &r.mem, st, args, s.hooks(r.watch.ctx)); err != nil {
 		r.drop()
-		return nil, s.reason(err)
+		return s.reason(err)
 	}
-	r.open(res)
-	return r, nil
+	r.open(&r.mem)
+	return nil
 }
 
 // over returns why the session can't be used any more, or nil. s.mu is held.
@@ -231,7 +237,7 @@ func (s *session) shares(ctx context.Context, pieces []query.Piece, args []any) 
 // detachRows makes open rows independent of what the transaction writes next,
 // by reading what is left of them into memory. s.mu is held.
 func (s *session) detachRows() error {
-	for r := range s.rows {
+	for _, r := range slices.Clone(s.rows) {
 		if err := r.buffer(); err != nil {
 			return err
 		}
@@ -248,10 +254,15 @@ func (s *session) finish(reason error, last func() error) error {
 		return s.closed
 	}
 	s.closed = reason
-	for r := range s.rows {
+	s.closeRows(reason)
+	return last()
+}
+
+// closeRows ends what is being read.
+func (s *session) closeRows(reason error) {
+	for _, r := range slices.Clone(s.rows) {
 		r.closeLocked(reason)
 	}
-	return last()
 }
 
 type warnKey struct{}
@@ -269,30 +280,31 @@ type watch struct {
 	sql   string
 	tag   string
 	start time.Time
-	once  sync.Once
+	ended atomic.Bool
 }
 
-func (db *DB) watch(ctx context.Context, sql, tag string) *watch {
+func (w *watch) begin(db *DB, ctx context.Context, sql, tag string) {
 	db.counts.statements.Add(1)
 	db.counts.running.Add(1)
-	w := &watch{db: db, ctx: ctx, sql: sql, tag: tag, start: time.Now()}
+	w.db, w.ctx, w.sql, w.tag = db, ctx, sql, tag
 	if t := db.opts.Trace; t != nil {
+		w.start = time.Now()
 		w.ctx = t.StatementStart(ctx, sql)
 	}
-	return w
 }
 
 func (w *watch) end(rows, affected int64, err error) {
-	w.once.Do(func() {
-		c := &w.db.counts
-		c.running.Add(-1)
-		c.rows.Add(rows)
-		if err != nil {
-			c.failed.Add(1)
-		}
-		if t := w.db.opts.Trace; t != nil {
-			t.StatementEnd(w.ctx, StatementEvent{SQL: w.sql, Tag: w.tag, Duration: time.Since(w.start),
-				Rows: rows, RowsAffected: affected, Err: err})
-		}
-	})
+	if w.ended.Swap(true) {
+		return
+	}
+	c := &w.db.counts
+	c.running.Add(-1)
+	c.rows.Add(rows)
+	if err != nil {
+		c.failed.Add(1)
+	}
+	if t := w.db.opts.Trace; t != nil {
+		t.StatementEnd(w.ctx, StatementEvent{SQL: w.sql, Tag: w.tag, Duration: time.Since(w.start),
+			Rows: rows, RowsAffected: affected, Err: err})
+	}
 }

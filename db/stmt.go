@@ -74,7 +74,7 @@ func (s *Stmt) QueryMany(ctx context.Context, args [][]any) ([]*Rows, error) {
 	}
 	bound := make([]query.Args, len(args))
 	for i, a := range args {
-		if bound[i], err = bindArgs(a); err != nil {
+		if bound[i], err = bindArgs(a, nil); err != nil {
 			return nil, fmt.Errorf("list %d: %w", i+1, err)
 		}
 	}
@@ -112,9 +112,10 @@ func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Ar
 		}
 	}()
 	for range args {
-		r := &Rows{s: s, watch: s.db.watch(run, st.Text(), st.Tag())}
+		r := &Rows{s: s}
+		r.watch.begin(s.db, run, st.Text(), st.Tag())
 		rctx, rcancel := context.WithCancel(r.watch.ctx)
-		r.ctx, r.cancel = rctx, sync.OnceFunc(func() {
+		r.ctx, r.quit = rctx, sync.OnceFunc(func() {
 			rcancel()
 			if left.Add(-1) == 0 {
 				cancel()

@@ -18,8 +18,10 @@ type Result struct {
 	columns  []Column
 	affected int64
 	lastKey  value.Value
-	next     func(context.Context) (*value.Batch, error)
-	close    func(failed bool) error
+	unit     unit
+	run      *plan.Run    // gives the rows, as long as it is not closed
+	kept     *exec.Values // rows of a statement that has been run
+	release  func() error // one of several results on one snapshot; else nil
 	done     bool
 }
 
@@ -40,11 +42,15 @@ func (r *Result) LastKey() value.Value { return r.lastKey }
 // Next returns the next rows, or nil after the last. The batch has no
 // selection; it is valid until the next call of Next or Close. An error ends
 // the result. ctx bounds this call.
-func (r *Result) Next(ctx context.Context) (*value.Batch, error) {
-	if r.next == nil || r.done {
+func (r *Result) Next(ctx context.Context) (b *value.Batch, err error) {
+	switch {
+	case r.done:
 		return nil, nil
+	case r.run != nil:
+		b, err = r.run.Root.Next(ctx)
+	case r.kept != nil:
+		b, err = r.kept.Next(ctx)
 	}
-	b, err := r.next(ctx)
 	if err != nil || b == nil {
 		if e := r.end(err != nil); err == nil {
 			err = e
@@ -62,8 +68,23 @@ func (r *Result) end(failed bool) error {
 		return nil
 	}
 	r.done = true
-	if r.close == nil {
+	if r.run == nil {
 		return nil
 	}
-	return r.close(failed)
+	err := r.run.Close()
+	r.run = nil
+	var e error
+	switch s := r.unit.s; {
+	case r.release != nil:
+		if failed && s.tx != nil {
+			s.failed = true
+		}
+		e = r.release()
+	default:
+		e = r.unit.end(context.Background(), failed)
+	}
+	if err == nil {
+		err = e
+	}
+	return err
 }

@@ -46,19 +46,85 @@ func howTo(t parse.Statement) how {
 	return writes
 }
 
-// input collects what a statement is planned with.
-func (s *Session) input(args Args, hooks Hooks) *plan.Input {
+// unit is one statement at work: what it is planned and run with, and what of the store it
+// holds.
+type unit struct {
+	s      *Session
+	in     plan.Input
+	memory exec.Budget
+	view   *storage.View // of this statement alone, or nil: snap
+	snap   storage.View
+	own    bool // the transaction is of this statement alone
+	sp     storage.Savepoint
+}
+
+// init collects what a statement is planned with.
+func (u *unit) init(s *Session, args Args, hooks Hooks) {
 	e := s.env
 	e.once.Do(func() { e.texts.Max, e.texts.Store = e.PromptCache, e.Store })
-	return &plan.Input{
-		Env: exec.Env{
-			Store: e.Store, View: s.view, Tx: s.tx, Workers: e.Workers,
-			Memory: exec.NewBudget(e.MemoryBudget), Progress: hooks.Progress, Warn: hooks.Warn, Notice: hooks.Notice,
-		},
-		Encoder: e.Encoder, Texts: &e.texts, Images: &e.images,
-		NoFiles: e.NoFiles, AllowURLs: e.AllowURLs,
-		Pos: args.Pos, Named: args.Named, Now: time.Now(),
+	u.s = s
+	u.memory.Init(e.MemoryBudget)
+	in := &u.in
+	in.Store, in.View, in.Tx, in.Workers, in.Memory = e.Store, s.view, s.tx, e.Workers, &u.memory
+	in.Progress, in.Warn, in.Notice = hooks.Progress, hooks.Warn, hooks.Notice
+	in.Encoder, in.Texts, in.Images = e.Encoder, &e.texts, &e.images
+	in.NoFiles, in.AllowURLs = e.NoFiles, e.AllowURLs
+	in.Pos, in.Named, in.Now = args.Pos, args.Named, time.Now()
+}
+
+// input is what a statement is planned with.
+func (s *Session) input(args Args, hooks Hooks) *plan.Input {
+	u := new(unit)
+	u.init(s, args, hooks)
+	return &u.in
+}
+
+// begin takes what a statement needs of the store.
+func (u *unit) begin(ctx context.Context, kind how) error {
+	s := u.s
+	if err := ctx.Err(); err != nil {
+		return err
 	}
+	if s.view != nil && kind != reads && kind != alone {
+		return errReadOnly
+	}
+	switch {
+	case s.tx != nil:
+	case s.view != nil:
+	case kind == writes:
+		tx, err := s.env.Store.Begin(ctx)
+		if err != nil {
+			return err
+		}
+		tx.OneStatement()
+		u.in.Tx, u.own = tx, true
+	default:
+		if err := s.env.Store.SnapshotTo(&u.snap); err != nil {
+			return err
+		}
+		u.view, u.in.View = &u.snap, &u.snap
+	}
+	if u.in.Tx != nil {
+		u.sp = u.in.Tx.Savepoint()
+	}
+	return nil
+}
+
+// end gives it back: what the statement has written is kept, or undone if it failed.
+func (u *unit) end(ctx context.Context, failed bool) error {
+	switch {
+	case u.own && failed:
+		return u.in.Tx.Rollback()
+	case u.own:
+		return u.in.Tx.Commit(ctx)
+	case u.in.Tx != nil && failed:
+		err := u.in.Tx.RollbackTo(u.sp)
+		u.s.failed = true
+		return err
+	case u.view != nil:
+		return u.view.Close()
+	}
+	return nil
 }
 
 // errReadOnly is the error for a write in a read-only transaction.
@@ -70,114 +136,75 @@ func (readOnlyError) Error() string        { return "the transaction is read-onl
 func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnly }
 
 // run runs a statement other than BEGIN, COMMIT and ROLLBACK.
-func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {
-	in := s.input(args, hooks)
+func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r *Result) error {
 	kind := stmt.how
 	if ins, ok := stmt.tree.(*parse.Insert); ok && !s.InTransaction() && !plan.Few(ins) {
 		view, err := s.env.Store.Snapshot()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if plan.Import(ins) || plan.Bulk(view, ins) {
 			kind = loads
 		}
 		view.Close()
 	}
-	return s.runPlan(ctx, in, kind, stmt.tag, func() (*plan.Run, error) { return stmt.start(ctx, in, args) })
+	r.tag = stmt.tag
+	r.unit.init(s, args, hooks)
+	if err := r.unit.begin(ctx, kind); err != nil {
+		return err
+	}
+	run, err := stmt.start(ctx, &r.unit.in, args)
+	return r.perform(ctx, kind, run, err)
 }
 
-// runPlan makes a plan and runs it in the session's transaction, or on its own.
-func (s *Session) runPlan(ctx context.Context, in *plan.Input, kind how, tag string, start func() (*plan.Run, error)) (*Result, error) {
-	if err := ctx.Err(); err != nil {
+// runNew runs a plan that is made for one run.
+func (s *Session) runNew(ctx context.Context, kind how, tag string, hooks Hooks, make func(in *plan.Input) (*plan.Plan, error)) (*Result, error) {
+	r := &Result{tag: tag}
+	r.unit.init(s, Args{}, hooks)
+	if err := r.unit.begin(ctx, kind); err != nil {
 		return nil, err
 	}
-	if s.view != nil && kind != reads && kind != alone {
-		return nil, errReadOnly
+	run, err := startNew(ctx, &r.unit.in)(make(&r.unit.in))
+	return r, r.perform(ctx, kind, run, err)
+}
+
+// perform leaves the rows of what reads to be read, and does what writes now, whether its
+// rows are read or not. err is why there is no run.
+func (r *Result) perform(ctx context.Context, kind how, run *plan.Run, err error) error {
+	if err != nil {
+		r.unit.end(ctx, true)
+		return err
 	}
-	var view *storage.View
-	own := false // a write transaction of this statement alone
-	switch {
-	case s.tx != nil:
-	case s.view != nil:
-	case kind == writes:
-		tx, err := s.env.Store.Begin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		tx.OneStatement()
-		in.Tx, own = tx, true
-	default:
-		var err error
-		if view, err = s.env.Store.Snapshot(); err != nil {
-			return nil, err
-		}
-		in.View = view
-	}
-	var sp storage.Savepoint
-	if in.Tx != nil {
-		sp = in.Tx.Savepoint()
-	}
-	end := func(failed bool) error {
-		switch {
-		case own && failed:
-			return in.Tx.Rollback()
-		case own:
-			return in.Tx.Commit(ctx)
-		case in.Tx != nil && failed:
-			err := in.Tx.RollbackTo(sp)
-			s.failed = true
-			return err
-		case view != nil:
-			return view.Close()
-		}
+	r.columns = run.Columns
+	if kind == reads && run.Affected == nil {
+		r.run = run
 		return nil
 	}
-	p, err := start()
-	if err != nil {
-		end(true)
-		return nil, err
-	}
-	r := &Result{tag: tag, columns: p.Columns}
-	if kind == reads && p.Affected == nil {
-		r.next = p.Root.Next
-		r.close = func(failed bool) error {
-			err := p.Close()
-			if e := end(failed); err == nil {
-				err = e
-			}
-			return err
-		}
-		return r, nil
-	}
-	// What writes does so now, whether its rows are read or not.
 	var kept []*value.Batch
-	err = exec.Drain(ctx, p.Root, func(b *value.Batch) error {
-		if len(p.Columns) > 0 {
+	err = exec.Drain(ctx, run.Root, func(b *value.Batch) error {
+		if len(r.columns) > 0 {
 			kept = append(kept, exec.Copy(b))
 		}
 		return nil
 	})
-	if p.Affected != nil {
-		r.affected = p.Affected()
+	if run.Affected != nil {
+		r.affected = run.Affected()
 	}
-	r.lastKey = p.LastKey()
-	tally := p.Tally()
-	if e := p.Close(); err == nil {
+	r.lastKey = run.LastKey()
+	tally := run.Tally()
+	if e := run.Close(); err == nil {
 		err = e
 	}
-	if e := end(err != nil); err == nil {
+	if e := r.unit.end(ctx, err != nil); err == nil {
 		err = e
 	}
-	if tally != nil && in.Notice != nil && (tally.Pictures || err == nil) {
-		in.Notice(tally.String())
+	if notice := r.unit.in.Notice; tally != nil && notice != nil && (tally.Pictures || err == nil) {
+		notice(tally.String())
 	}
-	if err != nil {
-		return nil, err
+	if err == nil && len(r.columns) > 0 {
+		r.kept = &exec.Values{Batches: kept}
 	}
-	if len(p.Columns) > 0 {
-		r.next = (&exec.Values{Batches: kept}).Next
-	}
-	return r, nil
+	return err
 }
 
 // RunMany runs a SELECT once for each list of arguments, on one snapshot and,
@@ -241,18 +268,8 @@ func (s *Session) runMany(ctx context.Context, stmt *Stmt, args []Args, hooks Ho
 	}
 	out := make([]*Result, len(args))
 	for i, p := range runs {
-		r := &Result{tag: stmt.tag, columns: p.Columns}
-		r.next = p.Root.Next
-		r.close = func(failed bool) error {
-			err := p.Close()
-			if failed && s.tx != nil {
-				s.failed = true
-			}
-			if e := release(); err == nil {
-				err = e
-			}
-			return err
-		}
+		r := &Result{tag: stmt.tag, columns: p.Columns, run: p, release: release}
+		r.unit.s = s
 		out[i] = r
 	}
 	return out, nil
@@ -293,9 +310,8 @@ func (s *Session) CopyFrom(ctx context.Context, table string, columns []string, 
 	if s.failed {
 		return 0, ErrAborted
 	}
-	in := s.input(Args{}, hooks)
-	r, err := s.runPlan(ctx, in, loads, "COPY", func() (*plan.Run, error) {
-		return startNew(ctx, in)(plan.CopyRows(ctx, in, table, columns, types, src))
+	r, err := s.runNew(ctx, loads, "COPY", hooks, func(in *plan.Input) (*plan.Plan, error) {
+		return plan.CopyRows(ctx, in, table, columns, types, src)
 	})
 	if err != nil {
 		return 0, s.fail(err)
@@ -313,10 +329,9 @@ func (s *Session) Append(ctx context.Context, table string, columns []string, b 
 	for i, c := range b.Cols {
 		types[i] = c.Type
 	}
-	in := s.input(Args{}, hooks)
 	src := &exec.Values{Batches: []*value.Batch{b}}
-	r, err := s.runPlan(ctx, in, writes, "INSERT", func() (*plan.Run, error) {
-		return startNew(ctx, in)(plan.CopyRows(ctx, in, table, columns, types, src))
+	r, err := s.runNew(ctx, writes, "INSERT", hooks, func(in *plan.Input) (*plan.Plan, error) {
+		return plan.CopyRows(ctx, in, table, columns, types, src)
 	})
 	if err != nil {
 		return 0, s.fail(err)

@@ -45,6 +45,9 @@ type Session struct {
 // until BEGIN; Close rolls back what is open.
 func NewSession(env *Env) *Session { return &Session{env: env} }
 
+// Init makes s what NewSession returns.
+func (s *Session) Init(env *Env) { *s = Session{env: env} }
+
 // InTransaction reports whether a transaction is open, failed or not.
 func (s *Session) InTransaction() bool { return s.tx != nil || s.view != nil }
 
@@ -117,38 +120,40 @@ func (s *Session) Close() error {
 // transaction fail; outside, a statement that fails leaves nothing behind. The
 // caller reads the Result and closes it before the session's next statement.
 func (s *Session) Run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks) (*Result, error) {
+	r := new(Result)
+	if err := s.RunTo(ctx, r, stmt, args, hooks); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// RunTo is Run in the memory of r, which is new.
+func (s *Session) RunTo(ctx context.Context, r *Result, stmt *Stmt, args Args, hooks Hooks) error {
 	if err := stmt.check(args); err != nil {
-		return nil, s.fail(err)
+		return s.fail(err)
 	}
 	switch t := stmt.tree.(type) {
 	case *parse.Begin:
-		if err := s.Begin(ctx, t.ReadOnly); err != nil {
-			return nil, err
-		}
-		return &Result{tag: "BEGIN"}, nil
+		r.tag = "BEGIN"
+		return s.Begin(ctx, t.ReadOnly)
 	case *parse.Commit:
+		r.tag = "COMMIT"
 		err := s.Commit(ctx)
 		if err == ErrRolledBack {
-			return &Result{tag: "ROLLBACK"}, nil
+			r.tag, err = "ROLLBACK", nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		return &Result{tag: "COMMIT"}, nil
+		return err
 	case *parse.Rollback:
-		if err := s.Rollback(); err != nil {
-			return nil, err
-		}
-		return &Result{tag: "ROLLBACK"}, nil
+		r.tag = "ROLLBACK"
+		return s.Rollback()
 	}
 	if s.failed {
-		return nil, ErrAborted
+		return ErrAborted
 	}
-	r, err := s.run(ctx, stmt, args, hooks)
-	if err != nil {
-		return nil, s.fail(err)
+	if err := s.run(ctx, stmt, args, hooks, r); err != nil {
+		return s.fail(err)
 	}
-	return r, nil
+	return nil
 }
 
 // fail marks an open transaction as failed.

@@ -17,17 +17,43 @@ import (
 // belongs to the caller and may be longer than BatchSize. A row that is deleted or
 // was never there is an error.
 func (t *Table) Fetch(ctx context.Context, rows []uint64, cols []int) (*value.Batch, error) {
-	b := &value.Batch{Len: len(rows), Rows: slices.Clone(rows), Cols: make([]*value.Column, len(cols))}
+	return new(Fetcher).Fetch(ctx, t, rows, cols)
+}
+
+// Fetcher is Table.Fetch in memory of its own: a batch is valid until the next one. The
+// zero Fetcher is ready. It belongs to one goroutine.
+type Fetcher struct {
+	batch   value.Batch
+	cols    []value.Column
+	order   []int32
+	f       fetcher
+	rows    []uint64
+	started bool
+}
+
+// Fetch gathers rows: see Table.Fetch.
+func (m *Fetcher) Fetch(ctx context.Context, t *Table, rows []uint64, cols []int) (*value.Batch, error) {
+	b := &m.batch
+	m.rows = append(m.rows[:0], rows...)
+	b.Len, b.Rows, b.Sel = len(rows), m.rows, nil
+	if len(m.cols) != len(cols) {
+		m.cols = make([]value.Column, len(cols))
+		b.Cols = make([]*value.Column, len(cols))
+		for i := range m.cols {
+			b.Cols[i] = &m.cols[i]
+		}
+	}
 	for i, c := range cols {
 		if c < 0 || c >= len(t.def.Columns) {
 			return nil, fmt.Errorf("column %d of %d", c, len(t.def.Columns))
 		}
-		b.Cols[i] = newColumn(t.def.Columns[c].Type, len(rows))
+		slots(&m.cols[i], t.def.Columns[c].Type, len(rows))
 	}
-	order := make([]int32, len(rows))
-	for i := range order {
-		order[i] = int32(i)
+	order := slices.Grow(m.order[:0], len(rows))
+	for i := range rows {
+		order = append(order, int32(i))
 	}
+	m.order = order
 	if !slices.IsSorted(rows) {
 		slices.SortFunc(order, func(x, y int32) int {
 			switch {
@@ -39,7 +65,8 @@ func (t *Table) Fetch(ctx context.Context, rows []uint64, cols []int) (*value.Ba
 			return 0
 		})
 	}
-	f := fetcher{t: t, cols: cols, out: b}
+	f := &m.f
+	f.t, f.cols, f.out = t, cols, b
 	defer f.close()
 	if len(rows) > 0 {
 		// One more than the last block, so that readers see no key past it.
@@ -60,6 +87,33 @@ func (t *Table) Fetch(ctx context.Context, rows []uint64, cols []int) (*value.Ba
 		order = order[n:]
 	}
 	return b, nil
+}
+
+// slots makes c a column of n slots to be set in any order.
+func slots(c *value.Column, t value.Type, n int) {
+	c.Type, c.Nulls = t, nil
+	switch t.Kind {
+	case value.Boolean:
+		c.Bools = cleared(c.Bools, n)
+	case value.Integer, value.Timestamp:
+		c.Ints = cleared(c.Ints, n)
+	case value.Real:
+		c.Reals = cleared(c.Reals, n)
+	case value.Vector:
+		c.Vecs = cleared(c.Vecs, n*t.Dim)
+	default:
+		c.Strs = cleared(c.Strs, n)
+	}
+}
+
+// cleared returns n zeros in the memory of s, if that is enough.
+func cleared[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
 }
 
 // newColumn returns a column of n slots to be set in any order.
@@ -125,8 +179,12 @@ func (f *fetcher) close() {
 		f.few.Close()
 	}
 	for _, r := range f.readers {
-		r.Close()
+		if r != nil {
+			r.Close()
+		}
 	}
+	f.few, f.t, f.out = nil, nil, nil
+	clear(f.readers)
 }
 
 // decodeWhole is the number of rows of a block from which on decoding all of it is
@@ -149,21 +207,13 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 	if b >= t.sealedBlocks() {
 		return f.fetchTail(order)
 	}
-	if f.readers == nil {
-		for _, c := range f.cols {
-			f.readers = append(f.readers, &columnReader{t: t, pos: c, from: f.from, to: min(f.to, t.sealedBlocks())})
-		}
-		f.scratch = make([]value.Column, len(f.cols))
-		if len(f.cols) > 1 && f.to-f.from <= fewBlocks {
-			if f.few, err = t.view.prefixIter(key.Family(nil, t.def.ID, key.Columns)); err != nil {
-				return corrupt(t.def.Name, "", "blocks", err)
-			}
-		}
+	if len(f.readers) != len(f.cols) {
+		f.readers, f.scratch = make([]*columnReader, len(f.cols)), make([]value.Column, len(f.cols))
 	}
 	n := f.out.Len
-	for i, r := range f.readers {
-		def, out := &t.def.Columns[r.pos], f.out.Cols[i]
-		src, err := f.raw(r, b)
+	for i, c := range f.cols {
+		def, out := &t.def.Columns[c], f.out.Cols[i]
+		src, err := f.raw(i, b)
 		if err != nil {
 			return err
 		}
@@ -173,7 +223,7 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 				setSlot(out, int(at), n, def.fill)
 			}
 		case def.Type.Kind == value.Vector:
-			if err := f.vectors(r, b, src, out, order); err != nil {
+			if err := f.vectors(f.reader(i), b, src, out, order); err != nil {
 				return err
 			}
 		case len(order) >= decodeWhole:
@@ -183,7 +233,7 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 				err = fmt.Errorf("%w: %d rows", block.ErrMalformed, rowsIn)
 			}
 			if err != nil {
-				return t.corruptNumber(key.Columns, r.pos, b, err)
+				return t.corruptNumber(key.Columns, c, b, err)
 			}
 			for _, at := range order {
 				setSlot(out, int(at), n, tmp.Value(int(rows[at]%BlockRows)))
@@ -192,7 +242,7 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 			for _, at := range order {
 				v, err := block.At(src, def.Type, int(rows[at]%BlockRows))
 				if err != nil {
-					return t.corruptNumber(key.Columns, r.pos, b, err)
+					return t.corruptNumber(key.Columns, c, b, err)
 				}
 				setSlot(out, int(at), n, v)
 			}
@@ -201,19 +251,47 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 	return nil
 }
 
-// raw returns the encoded block of a column, as columnReader.raw does, valid until the
-// next call.
-func (f *fetcher) raw(r *columnReader, b uint32) ([]byte, error) {
-	if f.few == nil {
-		return r.raw(b)
+// reader returns the reader of the i-th column.
+func (f *fetcher) reader(i int) *columnReader {
+	if f.readers[i] == nil {
+		f.readers[i] = &columnReader{t: f.t, pos: f.cols[i], from: f.from, to: min(f.to, f.t.sealedBlocks())}
 	}
-	f.key = key.Numbered(f.key[:0], f.t.def.ID, key.Columns, f.t.def.Columns[r.pos].ID, b)
+	return f.readers[i]
+}
+
+// raw returns the encoded block of the i-th column, as columnReader.raw does, valid until the
+// next call. Those of few rows are kept for the next ones who want some.
+func (f *fetcher) raw(i int, b uint32) ([]byte, error) {
+	t, c := f.t, &f.t.def.Columns[f.cols[i]]
+	if f.to-f.from > fewBlocks {
+		return f.reader(i).raw(b)
+	}
+	p, k := t.view.picture, hotKey{t.def.ID, c.ID, b}
+	if p != nil {
+		if src, ok := p.hot.get(k, p.commit); ok {
+			t.view.Reads.ScalarBytes.Add(int64(len(src)))
+			return src, nil
+		}
+	}
+	if f.few == nil {
+		if len(f.cols) == 1 && p == nil {
+			return f.reader(i).raw(b)
+		}
+		var err error
+		if f.few, err = t.view.prefixIter(key.Family(nil, t.def.ID, key.Columns)); err != nil {
+			return nil, corrupt(t.def.Name, "", "blocks", err)
+		}
+	}
+	f.key = key.Numbered(f.key[:0], t.def.ID, key.Columns, c.ID, b)
 	if !f.few.SeekGE(f.key) || !bytes.Equal(f.few.Key(), f.key) {
-		return nil, firstError(f.t.corruptNumber(key.Columns, r.pos, b, f.few.Error()), r.missing(b))
+		return nil, firstError(t.corruptNumber(key.Columns, f.cols[i], b, f.few.Error()), f.reader(i).missing(b))
 	}
 	src, err := f.few.ValueAndErr()
-	f.t.view.Reads.ScalarBytes.Add(int64(len(src)))
-	return src, f.t.corruptNumber(key.Columns, r.pos, b, err)
+	if err == nil && p != nil {
+		p.hot.put(k, p.commit, src)
+	}
+	t.view.Reads.ScalarBytes.Add(int64(len(src)))
+	return src, t.corruptNumber(key.Columns, f.cols[i], b, err)
 }
 
 func (f *fetcher) vectors(r *columnReader, b uint32, nulls []byte, out *value.Column, order []int32) error {

@@ -28,6 +28,7 @@ type generation struct {
 	acked    uint64
 	kept     uint64        // ingested, of the last ingestion that was acknowledged
 	latest   *picture      // what was acknowledged
+	hot      *hotBlocks    // what views read lately
 	failure  error         // why no more writes are accepted
 	full     bool          // the failure is a lack of space: the next write begins anew
 	stuck    error         // why memory could not be written to files last time
@@ -35,15 +36,26 @@ type generation struct {
 	isBroken bool
 }
 
-// picture is a snapshot that views share.
+// picture is a snapshot that views share, with what they have read of it.
 type picture struct {
-	snap *pebble.Snapshot
-	refs int // guarded by the store's mu
+	snap   *pebble.Snapshot
+	refs   int    // guarded by the store's mu
+	commit uint64 // the last one that is in it
+	hot    *hotBlocks
+
+	mu       sync.Mutex
+	catalog  *catalog
+	counters map[uint32]counters // of tables, by id
+}
+
+// picture returns one of a snapshot, as of a commit.
+func (g *generation) picture(snap *pebble.Snapshot, commit uint64) *picture {
+	return &picture{snap: snap, refs: 1, commit: commit, hot: g.hot}
 }
 
 // beginGeneration opens the database, and makes it the store's current one.
 func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
-	g := &generation{s: s, readOnly: readOnly && !s.readOnly, users: 1, broken: make(chan struct{})}
+	g := &generation{s: s, readOnly: readOnly && !s.readOnly, users: 1, broken: make(chan struct{}), hot: newHotBlocks(s.hotSize)}
 	g.fs = &guardFS{FS: s.fs.FS, dir: s.fs.dir, fail: g.fail, growth: s.fs.growth, room: s.room, keep: s.keepForViews, files: s.fs.files, home: s.home}
 	g.fs.spareRoom.Store(s.room)
 	o := *s.opts
@@ -108,7 +120,7 @@ func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
 // is closed. All that g holds counts as acknowledged.
 func (s *Store) current(g *generation, acked uint64) {
 	g.acked = acked
-	g.latest = &picture{snap: g.db.NewSnapshot(), refs: 1}
+	g.latest = g.picture(g.db.NewSnapshot(), acked)
 	s.mu.Lock()
 	old := s.gen
 	s.gen, s.db = g, g.db
@@ -209,13 +221,13 @@ func (g *generation) acknowledge(n uint64, snap *pebble.Snapshot, ingested uint6
 	old := g.latest
 	switch {
 	case n <= g.acked: // together with a later one
-		old = &picture{snap: snap, refs: 1}
+		old = g.picture(snap, n)
 	case g.failure != nil:
 		err := g.failure
 		g.s.mu.Unlock()
 		return errors.Join(err, snap.Close())
 	default:
-		g.latest, g.acked = &picture{snap: snap, refs: 1}, n
+		g.latest, g.acked = g.picture(snap, n), n
 		g.kept = max(g.kept, ingested)
 	}
 	g.s.mu.Unlock()

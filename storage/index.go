@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -38,17 +39,82 @@ func (t *Table) Lookup(ctx context.Context, pk value.Value) (row uint64, ok bool
 		}
 		return 0, false, &TypeError{t.def.Name, c.Name, pk.Type(), c.Type}
 	}
-	return t.view.lookupKey(t.def, key.Append(key.Family(nil, t.def.ID, key.Primary), pk))
+	b := scratches.Get().(*scratch)
+	defer scratches.Put(b)
+	b.key = key.Append(key.Family(b.key[:0], t.def.ID, key.Primary), pk)
+	return t.view.lookupKey(t.def, b.key)
+}
+
+// scratch is memory for one look-up.
+type scratch struct {
+	key, end []byte
+	opts     pebble.IterOptions
+}
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// AppendRows appends to dst the rows that have a value, which is of the column's kind and not
+// NULL, in the first column of an index, in the order of the index.
+func (t *Table) AppendRows(ctx context.Context, dst []uint64, x *IndexDef, v value.Value) ([]uint64, error) {
+	if err := ctx.Err(); err != nil {
+		return dst, err
+	}
+	if c := &t.def.Columns[t.def.ColumnID(x.Columns[0])]; v.Kind() != c.Type.Kind {
+		return dst, &TypeError{t.def.Name, c.Name, v.Type(), c.Type}
+	}
+	b := scratches.Get().(*scratch)
+	defer scratches.Put(b)
+	b.key = key.Append(key.Of(b.key[:0], t.def.ID, key.Index, x.ID), v)
+	b.end = key.AppendEnd(b.end[:0], b.key)
+	view := t.view
+	if view.closed.Load() {
+		return dst, ErrClosed
+	}
+	if view.mu != nil {
+		view.mu.Lock()
+		defer view.mu.Unlock()
+	}
+	b.opts = pebble.IterOptions{LowerBound: b.key, UpperBound: b.end}
+	it, err := view.reader.NewIter(&b.opts)
+	if err != nil {
+		return dst, corrupt(t.def.Name, "", "index "+x.Name, err)
+	}
+	defer it.Close()
+	n := 0
+	for ok := it.First(); ok; ok = it.Next() {
+		if n++; n%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return dst, err
+			}
+		}
+		view.Reads.KeyBytes.Add(int64(len(it.Key())))
+		dst = append(dst, key.RowNumber(it.Key()))
+	}
+	if err := it.Error(); err != nil {
+		return dst, corrupt(t.def.Name, "", "index "+x.Name, err)
+	}
+	return dst, nil
 }
 
 // lookupKey reads an entry of the primary key map.
 func (v *View) lookupKey(d *TableDef, k []byte) (row uint64, ok bool, err error) {
-	ok, err = v.get(k, func(b []byte) error {
+	if v.closed.Load() {
+		return 0, false, ErrClosed
+	}
+	if v.mu != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+	}
+	b, c, err := v.reader.Get(k)
+	if err == pebble.ErrNotFound {
+		return 0, false, nil
+	}
+	if err == nil {
 		v.Reads.KeyBytes.Add(int64(len(k) + len(b)))
 		row, err = decodeRowNumber(b)
-		return err
-	})
-	return row, ok, corrupt(d.Name, "", "primary key", err)
+		c.Close()
+	}
+	return row, err == nil, corrupt(d.Name, "", "primary key", err)
 }
 
 func decodeRowNumber(b []byte) (uint64, error) {

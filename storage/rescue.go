@@ -662,7 +662,8 @@ func (s *Store) refresh() {
 	snap := g.db.NewSnapshot()
 	s.mu.Lock()
 	old := g.latest
-	g.latest = &picture{snap: snap, refs: 1}
+	g.hot = newHotBlocks(s.hotSize) // no commit tells what was written
+	g.latest = g.picture(snap, g.acked)
 	s.mu.Unlock()
 	_ = g.release(old)
 }

@@ -49,6 +49,7 @@ type Store struct {
 	prompts   int // how many are kept; -1 when that has to be counted
 	dropUpper bool
 
+	hotSize    int64         // see hotBlocks
 	sortMemory int           // see defaultSortMemory
 	buildRows  uint64        // see defaultBuildRows
 	patience   time.Duration // how long a write may hang after the disk has failed
@@ -171,6 +172,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 			s.cache.Unref()
 		}
 	}()
+	s.hotSize = min(max(size/8, 1<<20), 128<<20)
 	s.fs.growth = growCache(s.cache, size, cmp.Or(o.cacheStart, cacheStart))
 	s.opts = s.pebbleOptions(o, s.cache)
 	s.opts.ReadOnly = s.readOnly

@@ -40,7 +40,25 @@ func (t *Table) dead(b uint32) (*BlockSet, error) {
 	if !t.hasDead() {
 		return nil, nil
 	}
-	return t.view.readTombstones(t.def, b)
+	p, k := t.view.picture, hotKey{t.def.ID, tombstones, b}
+	if p == nil {
+		return t.view.readTombstones(t.def, b)
+	}
+	if raw, ok := p.hot.get(k, p.commit); ok {
+		if len(raw) == 0 {
+			return nil, nil
+		}
+		return decodeTombstones(raw)
+	}
+	set, err := t.view.readTombstones(t.def, b)
+	if err == nil {
+		var raw []byte // none, if there are none
+		if set != nil {
+			raw = encodeTombstones(set)
+		}
+		p.hot.put(k, p.commit, raw)
+	}
+	return set, err
 }
 
 func (v *View) readTombstones(d *TableDef, b uint32) (*BlockSet, error) {

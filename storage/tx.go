@@ -31,6 +31,8 @@ type Tx struct {
 	freeing        int               // more than 0 while something is deleted
 	buried         map[uint32]uint64 // rows deleted, by the table's ID
 	grows          bool              // it has written something else than what deleting takes
+	wrote          []hotKey          // blocks it has written
+	wroteAny       bool              // or too many to tell
 }
 
 // Begin starts the one read-write transaction, waiting until the one before has
@@ -114,6 +116,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	}
 	c.made++
 	number := c.made
+	g.hot.write(tx.wrote, tx.wroteAny, number)
 	snap := g.db.NewSnapshot() // of what views see when the commit is on the disk
 	s.unlockWriter()
 	if !s.noSync {
@@ -210,6 +213,7 @@ func (tx *Tx) set(k, v []byte) error {
 		return tooLarge()
 	}
 	tx.grows = tx.grows || tx.freeing == 0
+	tx.writes(k)
 	return tx.batch.Set(k, v, nil)
 }
 
@@ -217,10 +221,22 @@ func (tx *Tx) deleteKey(k []byte) error {
 	if tx.batch.Len()+len(k) > maxTransaction {
 		return tooLarge()
 	}
+	tx.writes(k)
 	return tx.batch.Delete(k, nil)
 }
 
-func (tx *Tx) deleteRange(from, to []byte) error { return tx.batch.DeleteRange(from, to, nil) }
+// writes notes a block that the transaction writes.
+func (tx *Tx) writes(k []byte) {
+	if h, ok := hotKeyOf(k); ok && !tx.wroteAny {
+		tx.wrote = append(tx.wrote, h)
+		tx.wroteAny = len(tx.wrote) > maxWritten
+	}
+}
+
+func (tx *Tx) deleteRange(from, to []byte) error {
+	tx.wroteAny = true
+	return tx.batch.DeleteRange(from, to, nil)
+}
 
 func tooLarge() error {
 	return fmt.Errorf("%w: its changes take more than %d MiB of memory; use COPY, or several transactions", ErrTooLarge, maxTransaction>>20)
@@ -235,6 +251,7 @@ func (tx *Tx) frees() (done func()) {
 
 // deletePrefix deletes all keys that start with prefix.
 func (tx *Tx) deletePrefix(prefix []byte) error {
+	tx.wroteAny = true
 	return tx.batch.DeleteRange(prefix, key.End(prefix), nil)
 }
 

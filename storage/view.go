@@ -31,6 +31,8 @@ type View struct {
 	store   *Store
 	reader  pebble.Reader
 	catalog *catalog
+	picture *picture // nil: the view is of a snapshot of its own, or of a transaction
+	gen     *generation
 	close   func() error
 	closed  atomic.Bool
 	// In a transaction the reader is its batch, which builds an index of its
@@ -41,16 +43,36 @@ type View struct {
 // Snapshot returns a consistent view of everything committed so far. It never
 // waits for the writer. The caller closes it.
 func (s *Store) Snapshot() (*View, error) {
+	v := new(View)
+	return v, s.SnapshotTo(v)
+}
+
+// SnapshotTo is Snapshot in the memory of v, which is new.
+func (s *Store) SnapshotTo(v *View) error {
 	if err := s.enter(); err != nil {
-		return nil, err
+		return err
 	}
 	g, p := s.enterLatest()
-	return s.newView(p.snap, func() error {
-		err := g.release(p)
-		g.leave()
-		s.leave()
-		return err
-	})
+	v.store, v.reader, v.picture, v.gen = s, p.snap, p, g
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.catalog == nil {
+		var err error
+		if p.catalog, err = s.loadCatalog(p.snap); err != nil {
+			v.leave()
+			return err
+		}
+	}
+	v.catalog = p.catalog
+	return nil
+}
+
+// leave gives back what a view of a picture holds.
+func (v *View) leave() error {
+	err := v.gen.release(v.picture)
+	v.gen.leave()
+	v.store.leave()
+	return err
 }
 
 // writerView is a view of everything that is in the database, also of commits that
@@ -83,6 +105,9 @@ func (s *Store) newView(snap *pebble.Snapshot, close func() error) (*View, error
 func (v *View) Close() error {
 	if !v.closed.CompareAndSwap(false, true) {
 		return nil
+	}
+	if v.picture != nil {
+		return v.leave()
 	}
 	return v.close()
 }
@@ -182,6 +207,21 @@ func (c counters) sealed() uint32 { return uint32(c.next / BlockRows) }
 func (c counters) blocks() uint32 { return uint32((c.next + BlockRows - 1) / BlockRows) }
 
 func (v *View) readCounters(d *TableDef) (c counters, err error) {
+	if p := v.picture; p != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if c, ok := p.counters[d.ID]; ok {
+			return c, nil
+		}
+		defer func() {
+			if err == nil {
+				if p.counters == nil {
+					p.counters = map[uint32]counters{}
+				}
+				p.counters[d.ID] = c
+			}
+		}()
+	}
 	ok, err := v.get(key.Family(nil, d.ID, key.Counters), func(b []byte) error {
 		if len(b) != 16 {
 			return fmt.Errorf("%w: counters have %d bytes", block.ErrMalformed, len(b))

@@ -150,6 +150,7 @@ func (r *runner) block(ctx context.Context, i int, b *Block) {
 		}
 		r.got[i] = rows
 		r.checkRows(b, names, rows)
+		r.again(ctx, b, rows)
 	}
 }
 

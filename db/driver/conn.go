@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"unicode/utf8"
 
 	"github.com/lupadb/lupa/db"
 )
@@ -76,6 +77,14 @@ func (c *Conn) CheckNamedValue(nv *driver.NamedValue) error {
 	if _, ok := nv.Value.(sql.Out); ok {
 		return errorf("there are no output parameters; use RETURNING")
 	}
+	switch x := nv.Value.(type) {
+	case int64, float64, bool, nil:
+		return nil // as it is
+	case string:
+		if utf8.ValidString(x) {
+			return nil
+		}
+	}
 	v, err := db.ToValue(nv.Value)
 	if err != nil {
 		return err
@@ -84,14 +93,15 @@ func (c *Conn) CheckNamedValue(nv *driver.NamedValue) error {
 	return nil
 }
 
-// goArgs turns what CheckNamedValue made into arguments of package db.
-func goArgs(args []driver.NamedValue) []any {
-	out := make([]any, len(args))
-	for i, a := range args {
+// goArgs turns what CheckNamedValue made into arguments of package db, in the memory of
+// buf, if that is enough.
+func goArgs(args []driver.NamedValue, buf []any) []any {
+	out := buf[:0]
+	for _, a := range args {
 		if a.Name != "" {
-			out[i] = db.Named(a.Name, a.Value)
+			out = append(out, db.Named(a.Name, a.Value))
 		} else {
-			out[i] = a.Value
+			out = append(out, a.Value)
 		}
 	}
 	return out
@@ -99,7 +109,7 @@ func goArgs(args []driver.NamedValue) []any {
 
 // ExecContext runs statements separated by semicolons.
 func (c *Conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	r, err := c.session.Exec(ctx, query, goArgs(args)...)
+	r, err := c.session.Exec(ctx, query, goArgs(args, nil)...)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +118,7 @@ func (c *Conn) ExecContext(ctx context.Context, query string, args []driver.Name
 
 // QueryContext runs one statement.
 func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	r, err := c.session.Query(ctx, query, goArgs(args)...)
+	r, err := c.session.Query(ctx, query, goArgs(args, nil)...)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +136,7 @@ func (c *Conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
-	return &stmt{s}, nil
+	return &stmt{s: s}, nil
 }
 
 // Begin starts a writing transaction.
@@ -162,7 +172,17 @@ func (r result) LastInsertId() (int64, error) {
 
 func (r result) RowsAffected() (int64, error) { return r.r.RowsAffected, nil }
 
-type stmt struct{ s *db.Stmt }
+// stmt is for one goroutine at a time, as database/sql uses it.
+type stmt struct {
+	s    *db.Stmt
+	args []any // memory for arguments
+}
+
+// goArgs are the arguments of a run; they are gone when it has begun.
+func (s *stmt) goArgs(args []driver.NamedValue) []any {
+	s.args = goArgs(args, s.args)
+	return s.args
+}
 
 var (
 	_ driver.StmtExecContext  = (*stmt)(nil)
@@ -181,7 +201,7 @@ func (s *stmt) NumInput() int {
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	r, err := s.s.Exec(ctx, goArgs(args)...)
+	r, err := s.s.Exec(ctx, s.goArgs(args)...)
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +209,7 @@ func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (drive
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	r, err := s.s.Query(ctx, goArgs(args)...)
+	r, err := s.s.Query(ctx, s.goArgs(args)...)
 	if err != nil {
 		return nil, err
 	}

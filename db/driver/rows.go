@@ -13,7 +13,15 @@ import (
 // rows hands the rows of a query to database/sql.
 type rows struct {
 	r     *db.Rows
-	types []db.Type
+	types []db.Type // once they are asked for
+	buf   [4]db.Value
+}
+
+func (r *rows) typ(i int) db.Type {
+	if r.types == nil {
+		r.types = r.r.Types()
+	}
+	return r.types[i]
 }
 
 var (
@@ -24,7 +32,7 @@ var (
 	_ driver.RowsColumnTypePrecisionScale   = (*rows)(nil)
 )
 
-func newRows(r *db.Rows) *rows { return &rows{r: r, types: r.Types()} }
+func newRows(r *db.Rows) *rows { return &rows{r: r} }
 
 func (r *rows) Columns() []string { return r.r.Columns() }
 func (r *rows) Close() error      { return r.r.Close() }
@@ -36,7 +44,7 @@ func (r *rows) Next(dest []driver.Value) error {
 		}
 		return io.EOF
 	}
-	for i, v := range r.r.Values() {
+	for i, v := range r.r.AppendValues(r.buf[:0]) {
 		dest[i] = driverValue(v)
 	}
 	return nil
@@ -55,12 +63,12 @@ func driverValue(v db.Value) driver.Value {
 }
 
 // ColumnTypeDatabaseTypeName returns "TEXT", "INTEGER", ..., "VECTOR".
-func (r *rows) ColumnTypeDatabaseTypeName(i int) string { return r.types[i].Kind.String() }
+func (r *rows) ColumnTypeDatabaseTypeName(i int) string { return r.typ(i).Kind.String() }
 
 // ColumnTypeLength returns the dimension of a vector; texts and blobs are
 // unlimited.
 func (r *rows) ColumnTypeLength(i int) (int64, bool) {
-	switch t := r.types[i]; t.Kind {
+	switch t := r.typ(i); t.Kind {
 	case db.Vector:
 		return int64(t.Dim), t.Dim > 0
 	case db.Text, db.Blob, db.JSON:
@@ -81,7 +89,7 @@ func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool)
 // ColumnTypeScanType returns a Go type that takes every value of the column, NULL
 // too, since any expression may be NULL: sql.NullInt64 for an INTEGER, and so on.
 func (r *rows) ColumnTypeScanType(i int) reflect.Type {
-	switch r.types[i].Kind {
+	switch r.typ(i).Kind {
 	case db.Boolean:
 		return reflect.TypeFor[sql.NullBool]()
 	case db.Integer:

@@ -17,8 +17,12 @@ type Fetch struct {
 	// run, to see the rows it has written.
 	Written *Env
 
-	c   compactor
-	out value.Batch
+	found bool // it was looked up
+
+	c       compactor
+	fetcher storage.Fetcher
+	cols    []*value.Column
+	out     value.Batch
 }
 
 // NewFetch returns a Fetch over in.
@@ -31,19 +35,19 @@ func (f *Fetch) Next(ctx context.Context) (*value.Batch, error) {
 	if err != nil || b == nil {
 		return nil, err
 	}
-	if f.Written != nil {
+	if f.Written != nil && !f.found {
 		if f.Table, err = f.Written.Tx.Table(f.Table.Def().Name); err != nil {
 			return nil, err
 		}
-		f.Written = nil
+		f.found = true
 	}
 	b = f.c.compact(b, nil)
-	got, err := f.Table.Fetch(ctx, b.Rows[:b.Len], f.Columns)
+	got, err := f.fetcher.Fetch(ctx, f.Table, b.Rows[:b.Len], f.Columns)
 	if err != nil {
 		return nil, err
 	}
-	cols := append(append([]*value.Column(nil), b.Cols...), got.Cols...)
-	f.out = value.Batch{Len: b.Len, Cols: cols, Rows: b.Rows}
+	f.cols = append(append(f.cols[:0], b.Cols...), got.Cols...)
+	f.out = value.Batch{Len: b.Len, Cols: f.cols, Rows: b.Rows}
 	return &f.out, nil
 }
 

@@ -26,7 +26,7 @@ type Lookup struct {
 	Text string // the condition, for EXPLAIN
 
 	keys []value.Value
-	key  [1]value.Value
+	rows []uint64
 }
 
 // Bound is one end of a range.
@@ -149,6 +149,8 @@ func (l *Lookup) find(ctx context.Context, c *fn.Ctx, t *storage.Table) (few []u
 
 // few finds the rows of not many keys.
 func (l *Lookup) few(ctx context.Context, t *storage.Table) (few []uint64, set *storage.RowSet, usable bool, err error) {
+	few = l.rows[:0]
+	defer func() { l.rows = few }()
 	for _, k := range l.keys {
 		if l.Index == nil {
 			row, ok, err := t.Lookup(ctx, k)
@@ -160,15 +162,8 @@ func (l *Lookup) few(ctx context.Context, t *storage.Table) (few []uint64, set *
 			}
 			continue
 		}
-		l.key[0] = k
-		rows, err := t.IndexScan(ctx, l.Index, storage.Range{Eq: l.key[:]})
-		if err != nil {
+		if few, err = t.AppendRows(ctx, few, l.Index, k); err != nil {
 			return nil, nil, false, err
-		}
-		if few == nil {
-			few = rows
-		} else {
-			few = append(few, rows...)
 		}
 	}
 	if !slices.IsSorted(few) {

@@ -22,10 +22,17 @@ type Budget struct {
 
 // NewBudget returns a budget of so many bytes, DefaultMemory if it is 0.
 func NewBudget(limit int64) *Budget {
+	b := new(Budget)
+	b.Init(limit)
+	return b
+}
+
+// Init makes b what NewBudget returns.
+func (b *Budget) Init(limit int64) {
 	if limit <= 0 {
 		limit = DefaultMemory
 	}
-	return &Budget{limit: limit}
+	b.limit = limit
 }
 
 // MemoryError says that a statement needs more memory than it may have.

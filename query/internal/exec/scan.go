@@ -25,7 +25,8 @@ type Scan struct {
 
 	from, to uint32 // blocks of a part of the table; 0, 0 = all
 	scanner  *storage.Scanner
-	fetched  *emitter
+	fetched  *value.Batch // what Within has found
+	fetcher  storage.Fetcher
 	done     bool
 }
 
@@ -41,16 +42,8 @@ func (s *Scan) open(ctx context.Context) error {
 			return err
 		}
 		if usable && set == nil {
-			t := &rowsTable{}
-			if len(rows) > 0 {
-				b, err := s.Table.Fetch(ctx, rows, s.Columns)
-				if err != nil {
-					return err
-				}
-				t = &rowsTable{cols: b.Cols, rows: rows, n: len(rows)}
-			}
-			s.fetched = &emitter{t: t}
-			return nil
+			s.fetched, err = s.fetcher.Fetch(ctx, s.Table, rows, s.Columns)
+			return err
 		}
 		opts.Filter = set
 	}
@@ -68,7 +61,11 @@ func (s *Scan) Next(ctx context.Context) (*value.Batch, error) {
 		}
 	}
 	if s.fetched != nil {
-		return s.fetched.next(), nil
+		s.done = true
+		if s.fetched.Len == 0 {
+			return nil, nil
+		}
+		return s.fetched, nil
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err

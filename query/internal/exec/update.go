@@ -38,7 +38,7 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 		return u.out.next(), nil
 	}
 	u.out = &emitter{t: &rowsTable{}}
-	t, held := &rowsTable{}, int64(0)
+	t, held, stream := &rowsTable{}, int64(0), u.Stream
 	defer func() { u.Env.Memory.Release(held) }()
 	for {
 		b, err := u.in.Next(ctx)
@@ -54,7 +54,7 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, err
 		}
 		t.add(b)
-		if u.Stream && held >= streamBytes {
+		if stream && held >= streamBytes {
 			w, err := u.Env.Tx.NewUpdater(ctx, u.Def.Name, u.Cols)
 			if err != nil {
 				return nil, err
@@ -62,7 +62,7 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 			if w != nil {
 				return nil, u.stream(ctx, w, t)
 			}
-			u.Stream = false
+			stream = false
 		}
 	}
 	if t.n == 0 {

@@ -121,7 +121,7 @@ type Run struct {
 	runs   map[*correlation]*atomic.Int64
 	keys   map[*correlation]*exec.KeyTable
 	shared map[*sharedQuery]*exec.Shared
-	reused bool
+	self   [1]*Run
 
 	texts    int           // encoded so far
 	encoding time.Duration // in this time
@@ -138,7 +138,8 @@ func (p *Plan) Start(ctx context.Context, in *Input) (_ *Run, ok bool, err error
 		return nil, err != nil, err
 	}
 	if !p.how.describe {
-		if err := findSlots(ctx, []*Run{r}); err != nil {
+		r.self[0] = r
+		if err := findSlots(ctx, r.self[:]); err != nil {
 			r.Close()
 			return nil, true, err
 		}
@@ -191,7 +192,7 @@ func (r *Run) again(ctx context.Context, in *Input) (bool, error) {
 			return false, err
 		}
 	}
-	r.in, r.reused = in, true
+	r.in = in
 	r.env = in.Env
 	r.fnctx.Context, r.fnctx.Now, r.fnctx.Run = ctx, in.Now, runNumber.Add(1)
 	return true, nil

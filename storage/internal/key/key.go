@@ -106,6 +106,34 @@ func RowNumber(k []byte) uint64 {
 	return binary.BigEndian.Uint64(k[len(k)-8:])
 }
 
+// Split takes the key of a column's block, or of a block's tombstones, apart; ok is false for
+// any other. Tombstones are of no column.
+func Split(k []byte) (table uint32, family byte, column, block uint32, ok bool) {
+	if len(k) < 9 {
+		return
+	}
+	table, family = binary.BigEndian.Uint32(k), k[4]
+	switch {
+	case family == Columns && len(k) == 13:
+		return table, family, binary.BigEndian.Uint32(k[5:]), binary.BigEndian.Uint32(k[9:]), true
+	case family == Tombstones && len(k) == 9:
+		return table, family, 0, binary.BigEndian.Uint32(k[5:]), true
+	}
+	return
+}
+
+// AppendEnd appends what End returns.
+func AppendEnd(dst, prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			dst = append(dst, prefix[:i+1]...)
+			dst[len(dst)-1]++
+			return dst
+		}
+	}
+	return dst
+}
+
 // End returns the smallest key greater than all that start with prefix, nil
 // when there is none. The result is a new slice.
 func End(prefix []byte) []byte {

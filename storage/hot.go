@@ -1,0 +1,131 @@
+package storage
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/lupadb/lupa/storage/internal/key"
+)
+
+// hotBlocks keeps column blocks from which single rows were read lately, as they are
+// stored. Finding one through Pebble takes as long as all else that a look-up does, and
+// a row needs one for each of its columns. It is safe for concurrent use.
+//
+// What a block holds depends on the commit whose picture is read: an UPDATE writes over
+// it. So a block is kept with the commit it was read at, and is good for another one if it
+// was not written in between.
+type hotBlocks struct {
+	limit int64
+
+	mu      sync.RWMutex
+	size    int64
+	blocks  map[hotKey]*hotBlock
+	ring    []hotKey // of those kept, in the order they came; the hand goes round
+	hand    int
+	written map[hotKey]uint64 // the last commit that wrote a block
+	floor   uint64            // blocks that are not in written were not written after this commit
+}
+
+// hotKey names a column's block, or with tombstones the deleted rows of one.
+type hotKey struct{ table, column, block uint32 }
+
+// tombstones stands for a column.
+const tombstones = ^uint32(0)
+
+type hotBlock struct {
+	data   []byte
+	commit uint64
+	used   atomic.Bool // since the hand passed
+}
+
+// maxWritten bounds how many written blocks are remembered one by one.
+const maxWritten = 1 << 14
+
+func newHotBlocks(limit int64) *hotBlocks {
+	return &hotBlocks{limit: limit, blocks: map[hotKey]*hotBlock{}, written: map[hotKey]uint64{}}
+}
+
+// get returns a block as of a commit; nobody changes it. ok is false where it has to be
+// read.
+func (h *hotBlocks) get(k hotKey, commit uint64) (data []byte, ok bool) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	b := h.blocks[k]
+	if b == nil || h.changed(k) > min(b.commit, commit) {
+		return nil, false
+	}
+	if !b.used.Load() {
+		b.used.Store(true)
+	}
+	return b.data, true
+}
+
+// changed returns the last commit that may have written a block. mu is held.
+func (h *hotBlocks) changed(k hotKey) uint64 { return max(h.floor, h.written[k]) }
+
+// put keeps a copy of a block that was read as of a commit.
+func (h *hotBlocks) put(k hotKey, commit uint64, data []byte) {
+	if int64(len(data)) > h.limit/16 {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.changed(k) > commit {
+		return // an old picture: what comes after it reads another block
+	}
+	if old := h.blocks[k]; old != nil {
+		h.size += int64(len(data) - len(old.data))
+		h.blocks[k] = &hotBlock{data: append([]byte(nil), data...), commit: commit}
+		return
+	}
+	const overhead = 128
+	for h.size += int64(len(data)) + overhead; h.size > h.limit && len(h.ring) > 0; {
+		h.hand %= len(h.ring)
+		victim := h.ring[h.hand]
+		b := h.blocks[victim]
+		if b.used.CompareAndSwap(true, false) {
+			h.hand++
+			continue
+		}
+		h.size -= int64(len(b.data)) + overhead
+		delete(h.blocks, victim)
+		last := len(h.ring) - 1
+		h.ring[h.hand] = h.ring[last]
+		h.ring = h.ring[:last]
+	}
+	h.blocks[k] = &hotBlock{data: append([]byte(nil), data...), commit: commit}
+	h.ring = append(h.ring, k)
+}
+
+// write notes what a commit writes, before anybody can see it. all says that it may be
+// any block.
+func (h *hotBlocks) write(keys []hotKey, all bool, commit uint64) {
+	if len(keys) == 0 && !all {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if all || len(h.written)+len(keys) > maxWritten {
+		h.floor = commit
+		clear(h.written)
+		return
+	}
+	for _, k := range keys {
+		h.written[k] = commit
+	}
+}
+
+// hotKeyOf returns the block that a key of the store is, ok false if it is none that is
+// kept.
+func hotKeyOf(k []byte) (_ hotKey, ok bool) {
+	table, family, column, block, ok := key.Split(k)
+	switch {
+	case !ok:
+		return hotKey{}, false
+	case family == key.Columns:
+		return hotKey{table, column, block}, true
+	case family == key.Tombstones:
+		return hotKey{table, tombstones, block}, true
+	}
+	return hotKey{}, false
+}
