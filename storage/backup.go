@@ -150,10 +150,7 @@ func (b *backup) run() (err error) {
 
 // unguarded returns a file system without the store's guard.
 func unguarded(fs vfs.FS) vfs.FS {
-	if g, ok := fs.(*guardFS); ok {
-		fs = g.FS
-	}
-	if fs == vfs.Default {
+	if fs = plainFS(fs); fs == vfs.Default {
 		return nil
 	}
 	return fs
@@ -433,6 +430,12 @@ func (b *backup) publish(tmp string) error {
 		return err
 	}
 	if b.old != "" {
+		if exchange(b.dst, tmp, b.dir) { // nobody ever finds neither
+			if err := parent(); err != nil {
+				return err
+			}
+			return b.dst.RemoveAll(tmp)
+		}
 		if err := b.dst.RemoveAll(b.dir + replaced); err != nil {
 			return err
 		}
@@ -460,7 +463,7 @@ func (b *backup) publish(tmp string) error {
 
 // validateTable reads every block of a table file.
 func validateTable(fs vfs.FS, path string) error {
-	f, err := fs.Open(path)
+	f, err := plainFS(fs).Open(path)
 	if err != nil {
 		return err
 	}

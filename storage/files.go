@@ -272,8 +272,8 @@ func (e fileEntry) verify(fs vfs.FS, dir, name string, all bool) error {
 	if e.kind == kindExists {
 		return nil
 	}
-	path := fs.PathJoin(dir, name)
-	f, err := fs.Open(path)
+	fs = plainFS(fs)
+	f, err := fs.Open(fs.PathJoin(dir, name))
 	if err != nil {
 		return err
 	}
@@ -302,6 +302,15 @@ func (e fileEntry) verify(fs vfs.FS, dir, name string, all bool) error {
 	return nil
 }
 
+// plainFS is the file system below the store's guard, which takes what is read of a table
+// at once for a block, and verifies it.
+func plainFS(fs vfs.FS) vfs.FS {
+	if g, ok := fs.(*guardFS); ok {
+		return g.FS
+	}
+	return fs
+}
+
 // sumFile returns the checksum of a part of a file.
 func sumFile(f io.ReaderAt, from, to int64) (sum uint32, err error) {
 	buf := make([]byte, min(to-from, 256<<10))
@@ -328,6 +337,7 @@ func entryOf(fs vfs.FS, dir, name string, all bool) (e fileEntry, err error) {
 	if e.kind == kindExists {
 		return e, nil
 	}
+	fs = plainFS(fs)
 	f, err := fs.Open(fs.PathJoin(dir, name))
 	if err != nil {
 		return e, err
