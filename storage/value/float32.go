@@ -121,7 +121,7 @@ func parseFloat32(s string, i int) (f float32, next int, ok bool) {
 	if exp < 0 {
 		x /= powers[-exp]
 	} else {
-		x *= powers[exp]
+		x = float64(x * powers[exp])
 	}
 	const half, near = 1 << 28, 4 // of the last place of a float32; in last places of a float64
 	if x != 0 && (x < 0x1p-126 || x > math.MaxFloat32) || math.Float64bits(x)&(2*half-1)-half+near <= 2*near {

@@ -63,9 +63,9 @@ type Tiles struct {
 	layout Layout
 	table  []byte // per group and part of its bytes: four high digits, four low ones
 
-	// The same for planVNNI, which multiplies by one digit where that is enough. It takes
-	// the groups by the unit of their digits, the largest first, and multiplies what it has
-	// by the quotient of two units before it goes on.
+	// The same for planVNNI and planDOT, which multiply by one digit where that is enough. They take
+	// the groups by the unit of their digits, the largest first, and multiply what they have
+	// by the quotient of two units before they go on.
 	plan   []int64 // number of units; of each: log2 of that quotient, how many groups of crumbs and of nibbles, where they are in a tile
 	digits []byte  // in that order: four a part
 
@@ -124,7 +124,7 @@ func appendDigits(dst []byte, w [4]int32, digit func(int32) int32) []byte {
 	return dst
 }
 
-// makePlan says what planVNNI does.
+// makePlan says what planVNNI and planDOT do.
 func (t *Tiles) makePlan(weights []int32) {
 	l := t.layout
 	unit := make([]int32, l.Slots()/GroupSlots) // 0 = none is enough
@@ -186,16 +186,11 @@ func (t *Tiles) Scan(tiles []byte, out []int32, near bool) {
 	l := &t.layout
 	stride := TileRows * l.Slots() / 4
 	_ = tiles[n*stride-1]
-	switch {
-	case level >= vnni && near && n%2 == 0:
-		planVNNI(&tiles[0], stride, n/2, &t.plan[0], &t.digits[0], &out[0])
-	case level >= vnni:
-		scanVNNI(&tiles[0], 4*l.Crumbs, 4*l.Nibbles, n, &t.table[0], &out[0])
-	case level >= avx2:
-		scanAVX2(&tiles[0], l.Crumbs, l.Nibbles, n, &t.table[0], &out[0])
-	default:
+	if level == portable {
 		scanGo(tiles, t.bytes(), out)
+		return
 	}
+	t.scanKernel(tiles, stride, n, out, near)
 }
 
 // bytes returns what each byte of a row contributes to its sum, by its value.
@@ -293,14 +288,11 @@ func (t *Rows) Sums(plane []byte, rows []uint16, out []int32) {
 	for _, r := range rows {
 		_ = plane[(int(r)+1)*t.width-1]
 	}
-	switch {
-	case level >= vnni:
-		rowsVNNI(&plane[0], t.width, &rows[0], len(rows), &t.table[0], &out[0])
-	case level >= avx2:
-		rowsAVX2(&plane[0], t.width, &rows[0], len(rows), &t.table[0], &out[0])
-	default:
+	if level == portable {
 		rowsGo(plane, t.halves(), rows, out)
+		return
 	}
+	t.rowsKernel(plane, rows, out)
 }
 
 // halves returns what each half of each byte of a row contributes to its sum.
@@ -374,9 +366,9 @@ func (b *Bound) Apply(dots []int32, stretch, ra, rb []byte, ub []float32, mask [
 		return
 	}
 	_, _, _, _, _ = stretch[64*words-1], ra[64*words-1], rb[64*words-1], ub[64*words-1], mask[words-1]
-	if level >= avx2 {
+	if level != portable {
 		p := [6]float32{b.Base, b.Scale, b.A, b.B, b.Cut, b.Offset}
-		boundsAVX2(&dots[0], &stretch[0], &ra[0], &rb[0], words, &p[0], &ub[0], &mask[0])
+		boundsKernel(&dots[0], &stretch[0], &ra[0], &rb[0], words, &p[0], &ub[0], &mask[0])
 		return
 	}
 	boundsGo(b, dots[:64*words], stretch, ra, rb, ub, mask)
@@ -443,8 +435,8 @@ func Quantize(y []float32, slots []Slot, out []uint32) {
 	for i := range slots {
 		_ = y[(slots[i].Dim+1)*TileRows-1]
 	}
-	if level >= avx2 {
-		quantizeAVX2(&y[0], slotBytes(slots), n, &out[0])
+	if level != portable {
+		quantizeKernel(&y[0], (*byte)(unsafe.Pointer(&slots[0])), n, &out[0])
 		return
 	}
 	quantizeGo(y, slots, out)
@@ -490,8 +482,8 @@ var magicBits = math.Float32bits(roundMagic)
 
 // ScaleRows multiplies y[TileRows*i+r] by f[r].
 func ScaleRows(y []float32, f *[TileRows]float32) {
-	if level >= avx2 && len(y) > 0 {
-		scaleRowsAVX2(&y[0], len(y)/TileRows, &f[0])
+	if level != portable && len(y) > 0 {
+		scaleRowsKernel(&y[0], len(y)/TileRows, &f[0])
 		return
 	}
 	for ; len(y) >= TileRows; y = y[TileRows:] {
@@ -505,8 +497,8 @@ func ScaleRows(y []float32, f *[TileRows]float32) {
 // SumSquares sets out[r] to the sum of the squares of y[TileRows*i+r]. It is
 // rounded in single precision: the relative error is below (len(y)/TileRows+1) * 2^-24.
 func SumSquares(y []float32, out *[TileRows]float32) {
-	if level >= avx2 && len(y) > 0 {
-		sumSquaresAVX2(&y[0], len(y)/TileRows, &out[0])
+	if level != portable && len(y) > 0 {
+		sumSquaresKernel(&y[0], len(y)/TileRows, &out[0])
 		return
 	}
 	for r := 0; r < TileRows; r += 8 {
@@ -575,8 +567,8 @@ func (m *Matrix) Multiply(x, y []float32, tiles int) {
 			for k := 0; k < m.cols; k += MultiplyChunk {
 				n := min(MultiplyChunk, m.cols-k)
 				x0 := x[t*in+k*TileRows : t*in+(k+n)*TileRows]
-				if level >= avx2 {
-					multiplyAVX2(&a[k*MatrixRows], &x0[0], n, &y0[0])
+				if level != portable {
+					multiplyKernel(&a[k*MatrixRows], &x0[0], n, &y0[0])
 				} else {
 					multiplyGo(a[k*MatrixRows:], x0, n, y0)
 				}

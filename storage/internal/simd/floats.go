@@ -1,5 +1,7 @@
 package simd
 
+import "unsafe"
+
 // Dot returns the sum of q[i]*x[i]. In this and the functions below q holds
 // float32 numbers widened to float64, padded with zeros to Pad(len(x)), and x is
 // not empty.
@@ -9,7 +11,7 @@ func Dot(q []float64, x []float32) float64 {
 		return dotGo(q, x)
 	}
 	var rest [Lanes]float32
-	return dotAVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
+	return dotKernel(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
 }
 
 // DotWide is Dot for any q of float64, whose products are rounded before they are added.
@@ -19,7 +21,7 @@ func DotWide(q []float64, x []float32) float64 {
 		return dotGo(q, x)
 	}
 	var rest [Lanes]float32
-	return dotWideAVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
+	return dotWideKernel(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
 }
 
 // DotNorm returns the sums of q[i]*x[i] and of x[i]*x[i].
@@ -29,7 +31,7 @@ func DotNorm(q []float64, x []float32) (dot, norm float64) {
 		return dotNormGo(q, x)
 	}
 	var rest [Lanes]float32
-	return dotNormAVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
+	return dotNormKernel(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
 }
 
 // L2 returns the sum of (q[i]-x[i])^2.
@@ -39,7 +41,7 @@ func L2(q []float64, x []float32) float64 {
 		return l2Go(q, x)
 	}
 	var rest [Lanes]float32
-	return l2AVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
+	return l2Kernel(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
 }
 
 // L1 returns the sum of |q[i]-x[i]|.
@@ -49,7 +51,7 @@ func L1(q []float64, x []float32) float64 {
 		return l1Go(q, x)
 	}
 	var rest [Lanes]float32
-	return l1AVX2(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
+	return l1Kernel(&q[0], floatBytes(x), len(x)/Lanes, tail(x, &rest))
 }
 
 // DotBytes is Dot for little-endian float32 at any alignment, as are the
@@ -60,7 +62,7 @@ func DotBytes(q []float64, x []byte) float64 {
 		return dotBytesGo(q, x)
 	}
 	var rest [4 * Lanes]byte
-	return dotAVX2(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
+	return dotKernel(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
 }
 
 func DotNormBytes(q []float64, x []byte) (dot, norm float64) {
@@ -69,7 +71,7 @@ func DotNormBytes(q []float64, x []byte) (dot, norm float64) {
 		return dotNormBytesGo(q, x)
 	}
 	var rest [4 * Lanes]byte
-	return dotNormAVX2(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
+	return dotNormKernel(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
 }
 
 func L2Bytes(q []float64, x []byte) float64 {
@@ -78,7 +80,7 @@ func L2Bytes(q []float64, x []byte) float64 {
 		return l2BytesGo(q, x)
 	}
 	var rest [4 * Lanes]byte
-	return l2AVX2(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
+	return l2Kernel(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
 }
 
 func L1Bytes(q []float64, x []byte) float64 {
@@ -87,7 +89,7 @@ func L1Bytes(q []float64, x []byte) float64 {
 		return l1BytesGo(q, x)
 	}
 	var rest [4 * Lanes]byte
-	return l1AVX2(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
+	return l1Kernel(&q[0], &x[0], len(x)/(4*Lanes), tailBytes(x, &rest))
 }
 
 // tail copies the elements after the last whole chunk to rest, which is zero, and returns
@@ -108,3 +110,7 @@ func tailBytes(x []byte, rest *[4 * Lanes]byte) *byte {
 	copy(rest[:], x[len(x)-n:])
 	return &rest[0]
 }
+
+// floatBytes is the first byte of x: every float32 is aligned for bytes, and the processors
+// that have kernels store them as files have them, little-endian.
+func floatBytes(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }

@@ -209,9 +209,15 @@ func TestMultiply(t *testing.T) {
 		const tiles = 2
 		a, x := floats(rng, rows*cols), floats(rng, tiles*TileRows*cols)
 		m := NewMatrix(rows, cols, a)
+		var first []float32
 		EachLevel(func(name string) {
 			y := make([]float32, tiles*m.PaddedRows()*TileRows)
 			m.Multiply(x, y, tiles)
+			if first == nil {
+				first = y
+			} else if !slices.Equal(first, y) {
+				t.Fatalf("%s, %d by %d: the product has other bits", name, rows, cols)
+			}
 			for tile := range tiles {
 				for r := range TileRows {
 					for i := range rows {
@@ -241,6 +247,10 @@ func TestQuantize(t *testing.T) {
 		step := float32(1.2)
 		if i >= dims {
 			step = 0.3
+		}
+		if i == 7 {
+			y[(i%dims)*TileRows+3], y[(i%dims)*TileRows+4] = 1e15, -1e15 // far out
+			y[(i%dims)*TileRows+5], y[(i%dims)*TileRows+6] = 1e7, 0
 		}
 		slots[i] = Slot{Dim: uint32(i % dims), Shift: uint32(2 * (i % GroupSlots)), Low: -1.5 * step, Step: step, Inv: 1 / step}
 	}
@@ -272,6 +282,13 @@ func TestQuantize(t *testing.T) {
 		SumSquares(y, &sums)
 		for r, s := range sums {
 			var exact float64
+			var rounded float32
+			for i := r; i < len(y); i += TileRows {
+				rounded += float32(y[i] * y[i])
+			}
+			if s != rounded {
+				t.Fatalf("%s: sum %d is %v, rounded each time %v", name, r, s, rounded)
+			}
 			for i := r; i < len(y); i += TileRows {
 				exact += float64(y[i]) * float64(y[i])
 			}
