@@ -55,6 +55,9 @@ func inspect(f *file) (Info, error) {
 		var t *tiffPicture
 		if t, err = readTIFF(f); err == nil {
 			cfg.Width, cfg.Height, info.Format = t.width, t.height, t.format
+			if t.preview.n == 0 { // a kind that can't be decoded is refused at once
+				err = (&tiffPixels{tiffPicture: t}).layout(f.size)
+			}
 			if o := t.t.int(t.dir, tagOrientation, 1); t.t.big && o >= 1 && o <= 8 {
 				bigTIFF = int(o) // whose tags are not those of EXIF data
 			}
@@ -68,7 +71,9 @@ func inspect(f *file) (Info, error) {
 	if err != nil {
 		return Info{}, explain(format, err)
 	}
-	info.Width, info.Height = cfg.Width, cfg.Height
+	if info.Width, info.Height = cfg.Width, cfg.Height; info.Width <= 0 || info.Height <= 0 {
+		return Info{}, fmt.Errorf("damaged %s: %d x %d pixels", format, info.Width, info.Height)
+	}
 	if x := findEXIF(format, f); x != nil {
 		info.Orientation, info.Taken = x.orientation(), x.taken()
 	}

@@ -528,3 +528,26 @@ func TestEXIFBehindPixels(t *testing.T) {
 		}
 	}
 }
+
+// What Inspect takes for a picture that can be decoded is one, as far as its header tells:
+// images() lists by it what image() will refuse.
+func TestInspectRefusesWhatDecodeRefuses(t *testing.T) {
+	for _, dir := range []string{"testdata/oracle"} {
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			data, err := os.ReadFile(filepath.Join(dir, f.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, inspected := Inspect(data)
+			_, decoded := Decode(data, 0)
+			pixels := decoded != nil && strings.Contains(decoded.Error(), "fax coding") // which only reading the pixels tells
+			if (inspected == nil) != (decoded == nil) && !pixels {
+				t.Errorf("%s: Inspect says %v, Decode %v", f.Name(), inspected, decoded)
+			}
+		}
+	}
+}

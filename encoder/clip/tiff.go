@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/image/ccitt"
 	"golang.org/x/image/tiff/lzw"
 
@@ -370,8 +371,14 @@ func (x *tiffPixels) layout(size int64) error {
 	if x.samples < x.colour {
 		return errors.New("fewer samples than colours")
 	}
+	if x.photometric == 6 && t.int(d, tiffPlanar, 1) == 2 && x.samples > 1 {
+		return errors.New("unsupported: YCbCr in planes")
+	}
+	if x.photometric == 3 && (x.bits > 8 || len(t.ints(d, tiffColorMap)) < 3<<x.bits) {
+		return errors.New("a palette that is too small")
+	}
 	switch x.compression {
-	case 1, 5, 8, 32946, 32773:
+	case 1, 5, 8, 32946, 32773, 50000:
 	case 3, 4:
 		if x.bits != 1 || x.samples != 1 {
 			return errors.New("fax coding of more than one bit")
@@ -389,7 +396,7 @@ func (x *tiffPixels) layout(size int64) error {
 	}
 	switch v := t.int(d, tiffPredictor, 1); {
 	case v == 2 && x.bits >= 8:
-		x.predictor = x.compression == 5 || x.compression == 8 || x.compression == 32946
+		x.predictor = x.compression == 5 || x.compression == 8 || x.compression == 32946 || x.compression == 50000
 	case v != 1:
 		return fmt.Errorf("unsupported: predictor %d", v)
 	}
@@ -542,6 +549,13 @@ func (x *tiffPixels) unpack(b []byte, line, rows int) ([]byte, error) {
 		}
 		defer z.Close()
 		r = z
+	case 50000:
+		z, err := zstd.NewReader(bytes.NewReader(b), zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxMemory(1<<30))
+		if err != nil {
+			return nil, err
+		}
+		defer z.Close()
+		r = z
 	case 3, 4:
 		order, kind := ccitt.MSB, ccitt.Group4
 		if x.lsb {
@@ -652,16 +666,10 @@ func (x *tiffPixels) picture() (*Picture, error) {
 	w, n := x.width, x.samples
 	at := func(y, lo int) []byte { return x.pix[(y*w+lo)*n:] }
 	extra := x.t.int(x.dir, tiffExtraSamples, 0)
-	if x.photometric == 6 && x.planes > 1 {
-		return nil, errors.New("unsupported: YCbCr in planes")
-	}
 	switch x.photometric {
 	case 3:
 		raw := x.t.ints(x.dir, tiffColorMap)
 		size := 1 << x.bits
-		if x.bits > 8 || len(raw) < 3*size {
-			return nil, errors.New("a palette that is too small")
-		}
 		shift := 0 // some writers store levels of 8 bits
 		if slices.Max(raw) > 255 {
 			shift = 8

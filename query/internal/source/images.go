@@ -274,6 +274,9 @@ func inspect(path string, header bool) (p picture) {
 	p.bytes, p.modified = st.Size(), st.ModTime()
 	if header {
 		p.info, p.err = clip.InspectFile(f, p.bytes)
+		if i := p.info; p.err == nil && i.Width > clip.DefaultMaxPixels/i.Height {
+			p.err = &clip.TooLargeError{Width: i.Width, Height: i.Height, MaxPixels: clip.DefaultMaxPixels}
+		}
 	}
 	return p
 }

@@ -95,6 +95,9 @@ for mode, im in {'rgb': small, 'gray': gray, 'palette': pal, 'bilevel': bw, 'rgb
 for c in ('group3', 'group4', 'tiff_ccitt'):
     bw.save(f'bilevel-{c}.tif', compression=c)
     ImageOps.invert(gray).convert('1').save(f'bilevel-inverted-{c}.tif', compression=c)
+for n, im in [('rgb', small), ('gray', gray), ('bilevel', bw)]: # what only newer programs write
+    im.save(f'{n}-zstd.tif', compression='zstd')
+small.save('rgb-zstd-predictor.tif', compression='zstd', tiffinfo={317: 2})
 small.save('ycbcr-jpeg.tif', compression='jpeg', quality=90); gray.save('gray-jpeg.tif', compression='jpeg', quality=90)
 small.convert('LAB').save('lab.tif')
 wide16.save('gray16.tif')
