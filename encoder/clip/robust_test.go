@@ -11,6 +11,7 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -547,6 +548,42 @@ func TestInspectRefusesWhatDecodeRefuses(t *testing.T) {
 			pixels := decoded != nil && strings.Contains(decoded.Error(), "fax coding") // which only reading the pixels tells
 			if (inspected == nil) != (decoded == nil) && !pixels {
 				t.Errorf("%s: Inspect says %v, Decode %v", f.Name(), inspected, decoded)
+			}
+		}
+	}
+}
+
+// Decoded at reduced size, and of progressive files only those scans that show then, a
+// picture is close to what it is when all is decoded.
+func TestFastIsClose(t *testing.T) {
+	files, _ := filepath.Glob("testdata/fast/*.jpg")
+	if len(files) != 4 {
+		t.Fatalf("%d files", len(files))
+	}
+	for _, n := range []int{30, 64, 130} { // a quarter, a quarter and half of the size
+		pre, err := NewPreprocessor(CLIPConfig(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			exact, fast := make([]float32, pre.Len()), make([]float32, pre.Len())
+			if err := errors.Join(pre.File(exact, data, 0, false), pre.File(fast, data, 0, true)); err != nil {
+				t.Fatal(err)
+			}
+			var xy, xx, yy float64
+			for i, x := range exact {
+				xy, xx, yy = xy+float64(x)*float64(fast[i]), xx+float64(x)*float64(x), yy+float64(fast[i])*float64(fast[i])
+			}
+			if cos := xy / math.Sqrt(xx*yy); cos < 0.9995 {
+				t.Errorf("%s at %d: cosine %.6f", file, n, cos)
+			}
+			// A file that was cut off is refused all the same.
+			if err := pre.File(fast, data[:len(data)*3/4], 0, true); err == nil {
+				t.Errorf("%s, cut off: no error", file)
 			}
 		}
 	}

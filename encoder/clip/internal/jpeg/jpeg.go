@@ -35,6 +35,7 @@ type Component struct {
 	set            []uint64 // of each block, the coefficients that are not zero, in zigzag order
 	dc             int32
 	dcTable, acTab byte
+	rough          int    // bits that coefficients other than means lack
 	exact          uint64 // coefficients of a progressive file whose last bit has come
 }
 

@@ -1,6 +1,7 @@
 package jpeg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -59,6 +60,13 @@ func (d *decoder) scan(b []byte) error {
 			c.coef, c.set = make([]int16, 64*c.across*c.down), make([]uint64, c.across*c.down)
 		}
 	}
+	if progressive && start > 0 && d.dispensable(comps[0], start, high) {
+		if err := d.pass(); err != nil {
+			return err
+		}
+		d.finished(comps, which, start, end, low)
+		return nil
+	}
 	d.bits = bits{data: d.data, pos: d.pos}
 	d.eobs = 0
 	s := &scan{decoder: d, comps: comps, start: start, end: end, high: high, low: low}
@@ -66,13 +74,50 @@ func (d *decoder) scan(b []byte) error {
 		return err
 	}
 	d.pos = d.bits.pos
+	d.finished(comps, which, start, end, low)
+	return nil
+}
+
+// finished notes what a scan has brought.
+func (d *decoder) finished(comps []*Component, which, start, end, low int) {
 	d.seen |= which
 	for _, c := range comps {
 		for i := start; i <= end && low == 0; i++ {
 			c.exact |= 1 << i
 		}
 	}
-	return nil
+}
+
+// dispensable reports whether a scan of a progressive file need not be decoded at the
+// reduced size: it holds higher frequencies than that shows, or at a quarter of the size or
+// less, further bits of coefficients other than means.
+func (d *decoder) dispensable(c *Component, start, high int) bool {
+	last := map[int]int{1: 0, 2: 4, 4: 24}[c.size] // the last coefficient in zigzag order that shows
+	switch {
+	case d.opts.Scale < 2 || c.size == 8:
+		return false
+	case start > last:
+		return true
+	case high > 0 && d.opts.Scale >= 4:
+		c.rough = max(c.rough, high)
+		return true
+	}
+	return false
+}
+
+// pass goes past the data of a scan, to the marker that ends it.
+func (d *decoder) pass() error {
+	for {
+		i := bytes.IndexByte(d.data[d.pos:], 0xff)
+		if i < 0 || d.pos+i+1 >= len(d.data) {
+			return errShort
+		}
+		d.pos += i
+		if m := d.data[d.pos+1]; m != 0 && m != 0xff && (m < 0xd0 || m > 0xd7) {
+			return nil
+		}
+		d.pos++
+	}
 }
 
 // scan is a scan being read.
@@ -420,8 +465,18 @@ func (d *decoder) transform(c *Component) error {
 			last := 0
 			if k[0] = int32(coef[0]) * natural[0]; c.set[y*c.across+x] != 0 {
 				last = 63
-				for i, v := range (*[64]int16)(coef) {
-					k[i] = int32(v) * natural[i]
+				for row := 0; row < 8*c.size; row += 8 { // the others don't show
+					for i := row; i < row+c.size; i++ {
+						v := coef[i]
+						if c.rough > 1 && i > 0 && v != 0 { // the middle of what its further bits may say
+							half := int16(1) << (c.rough - 1)
+							if v < 0 {
+								half = -half
+							}
+							v += half
+						}
+						k[i] = int32(v) * natural[i]
+					}
 				}
 			}
 			k.put(c.Pix[(y*c.size)*c.Stride+x*c.size:], c.Stride, c.size, last)
