@@ -185,7 +185,14 @@ func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*r
 			if at+len(pickCols) > len(types) {
 				pickCols = pickCols[:len(types)-at]
 			}
-			if err := r.Project(pickCols, types[at:at+len(pickCols)]); err != nil {
+			want := types[at : at+len(pickCols)]
+			if name == "parquet" { // where no text is read as anything else
+				want = nil
+				for _, o := range ords[at : at+len(pickCols)] {
+					want = append(want, def.Columns[o].Type)
+				}
+			}
+			if err := r.Project(pickCols, want); err != nil {
 				return fail(errorAt(s.Files[i].Position(), err))
 			}
 			for k, got := range r.Columns() {

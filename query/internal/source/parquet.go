@@ -43,6 +43,7 @@ type parquetReader struct {
 type parquetColumn struct {
 	leaf   parquetLeaf
 	nested *nested
+	none   bool // a column of vectors that has none, so that they may have any length
 }
 
 // convert turns the i-th of some values of the file into one of a column.
@@ -152,7 +153,7 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 			return err
 		}
 		if dim <= value.MaxDim && (even || kind == value.Real) {
-			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1)}, parquetColumn{leaf: l})
+			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1)}, parquetColumn{leaf: l, none: dim == 0})
 			return nil
 		}
 	case !node.Leaf() && !list && mapOf(node) == nil && len(node.Columns()) > 0 && node.MaxRepetitionLevel() == 0:
@@ -488,10 +489,15 @@ func (r *parquetReader) Columns() []Column { return r.cols }
 func (r *parquetReader) Rows() int64       { return r.rows }
 func (r *parquetReader) Named() bool       { return true }
 
-func (r *parquetReader) Project(cols []int, _ []value.Type) error {
+func (r *parquetReader) Project(cols []int, types []value.Type) error {
 	out, err := project(r.all, cols)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
+	}
+	for i := range types {
+		if r.made[cols[i]].none && types[i].Kind == value.Vector {
+			out[i].Type = types[i]
+		}
 	}
 	for _, s := range r.scan {
 		s.close()

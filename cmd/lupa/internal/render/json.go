@@ -2,7 +2,10 @@ package render
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/json"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -67,6 +70,12 @@ func appendJSON(b []byte, v value.Value) []byte {
 	case value.Boolean, value.Integer, value.Vector:
 		return append(b, Text(v)...)
 	case value.JSON:
+		if s := v.Str(); strings.ContainsAny(s, "\r\n") { // which lay it out: an object is one line
+			var one bytes.Buffer
+			if json.Compact(&one, []byte(s)) == nil {
+				return append(b, one.Bytes()...)
+			}
+		}
 		return append(b, v.Str()...)
 	case value.Real:
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
