@@ -459,3 +459,30 @@ func TestChurn(t *testing.T) {
 		t.Errorf("%d MB on the disk", size>>20)
 	}
 }
+
+// Salvage finds the rows of merged blocks where they are now, also without the list of
+// tables.
+func TestSalvageOfMergedBlocks(t *testing.T) {
+	fs := vfs.NewMem()
+	s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
+	c := newChurned(t, s, 16, 4)
+	c.insert(12 * storage.BlockRows)
+	for range 20 {
+		c.remove(400)
+		c.insert(50)
+	}
+	storage.AwaitHousekeeping(s)
+	if s.Stats().FreedBlocks == 0 {
+		t.Fatal("nothing was merged")
+	}
+	checked(t, s)
+	for _, n := range must[[]string](t)(fs.List("db")) {
+		if strings.HasPrefix(n, "MANIFEST-") {
+			check(t, fs.Remove("db/"+n))
+		}
+	}
+	must[*storage.SalvageReport](t)(storage.Salvage(ctx, "db", "new", &storage.SalvageOptions{FS: fs}))
+	c.s = must[*storage.Store](t)(storage.Open("new", &storage.Options{FS: fs}))
+	c.verify(true, true)
+	checked(t, c.s)
+}

@@ -490,6 +490,16 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 		}
 		return nil
 	}
+	if k[4] == key.Tombstones { // merging blocks takes rows back from them
+		if was, ok := c.seqs[string(k)]; ok && (was > seq || was == seq && ones(v) < ones(c.dead[string(k)])) {
+			return nil
+		}
+		c.seqs[string(k)] = seq
+		if c.dead[string(k)] = bytes.Clone(v); deleted {
+			delete(c.dead, string(k))
+		}
+		return nil
+	}
 	if deleted {
 		return nil // rows are deleted by tombstones
 	}
@@ -500,10 +510,6 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 			if n.live <= n.next && n.next < 1<<41 && n.next >= c.counters[string(k)].next {
 				c.counters[string(k)] = n
 			}
-		}
-	case key.Tombstones:
-		if old := c.dead[string(k)]; ones(v) >= ones(old) {
-			c.dead[string(k)] = bytes.Clone(v)
 		}
 	case key.Columns, key.Pages, key.Tail:
 		if was, ok := c.seqs[string(k)]; ok && was > seq {
