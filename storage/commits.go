@@ -221,6 +221,7 @@ func (s *Store) openCommits() (err error) {
 	if c.file, err = s.fs.OpenReadWrite(name, vfs.WriteCategoryUnspecified); err != nil {
 		return err
 	}
+	holdFile(c.file)
 	if note.damaged { // cut off while it was written
 		for range 2 {
 			if err := c.write(c.noted); err != nil {

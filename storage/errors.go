@@ -17,7 +17,7 @@ var (
 	ErrCorrupt  = errors.New("the store is damaged")
 	ErrNotStore = errors.New("not a Lupa store")
 	ErrFormat   = errors.New("the store's format is not supported")
-	ErrFailed   = errors.New("an earlier write failed; close the store and open it again")
+	ErrFailed   = errors.New("the store takes no more writes, for one has failed; close it and open it again")
 	ErrBusy     = errors.New("another transaction is writing")
 	ErrFull     = errors.New("the disk is full")
 	ErrTooLarge = errors.New("the transaction is too large")
@@ -150,6 +150,8 @@ type FileError struct {
 func (e *FileError) Error() string {
 	way := "restore a backup, save what is left with lupa salvage, or read it as found (lupa --as-found)"
 	switch {
+	case strings.HasPrefix(e.File, listName) && e.What != missing:
+		way = "lupa repair makes the list anew from what is there, if nothing else is missing"
 	case e.What != missing:
 	case e.File == "LOCK" || e.File == markerName || e.File == commitsName || strings.HasPrefix(e.File, "marker.") || strings.HasPrefix(e.File, listName):
 		way = "lupa repair puts it back if nothing else is missing"

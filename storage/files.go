@@ -209,9 +209,10 @@ func decodeList(b []byte) (*list, error) {
 }
 
 // readLists returns the newest valid list in dir, nil when there is none. found is how
-// many of the two files are there, and damaged how many of those hold neither a list
-// nor nothing.
+// many of the two files are there, and damaged how many of those do not hold the list that
+// must have been there.
 func readLists(fs vfs.FS, dir string) (newest *list, found, damaged int, err error) {
+	empty := 0
 	for i := range uint64(2) {
 		b, err := readAll(fs, fs.PathJoin(dir, listSlot(i)))
 		if errors.Is(err, os.ErrNotExist) {
@@ -226,7 +227,12 @@ func readLists(fs vfs.FS, dir string) (newest *list, found, damaged int, err err
 			newest = l
 		case err != nil && len(bytes.Trim(b, "\x00")) > 0:
 			damaged++
+		case err != nil:
+			empty++
 		}
+	}
+	if newest != nil && newest.number > 1 {
+		damaged += empty // only the first list has none beside it
 	}
 	return newest, found, damaged, nil
 }

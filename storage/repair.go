@@ -71,6 +71,16 @@ func (r *repairer) run() error {
 	}
 	s := &Store{dir: r.dir, fs: &guardFS{FS: r.fs, fail: func(error) {}}}
 	had := r.names[lockName]
+	if !had {
+		// A process that has the store open keeps it although its lock file is gone.
+		if f, err := r.fs.Open(r.path(commitsName)); err == nil {
+			held := isHeld(f)
+			f.Close()
+			if held {
+				return fmt.Errorf("%w, in a process whose %s was removed; close that first", ErrLocked, lockName)
+			}
+		}
+	}
 	lock, err := s.lockDir(true)
 	if err != nil {
 		return err
@@ -276,15 +286,13 @@ func (r *repairer) list(old *list, note commitsNote) error {
 		}
 		files[n] = e
 	}
-	for _, slot := range []string{listSlot(number), listSlot(number + 1)} {
-		b := make([]byte, listGrain)
-		if slot == listSlot(number) {
-			text := encodeList(number, false, files)
-			b = append(text, make([]byte, (listGrain-len(text)%listGrain)%listGrain)...)
-		}
-		if err := writeFile(r.fs, r.path(slot), b); err != nil {
+	for range 2 { // in both places: neither may look like one that was lost
+		text := encodeList(number, false, files)
+		b := append(text, make([]byte, (listGrain-len(text)%listGrain)%listGrain)...)
+		if err := writeFile(r.fs, r.path(listSlot(number)), b); err != nil {
 			return err
 		}
+		number++
 	}
 	r.note("made the list of files anew: %d files", len(files))
 	return nil

@@ -6,6 +6,8 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -213,4 +215,90 @@ func TestRepairOfMissingFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// When the newer of the two lists of files is damaged, and the older one names files that
+// were removed since, the error says that it is the list, and Repair makes it anew.
+func TestDamagedListOfFiles(t *testing.T) {
+	for state, unsynced := range map[string]int{"closed": -1, "killed": 100} {
+		whole := damaged(t, unsynced)
+		want := 1500
+		if unsynced < 0 {
+			want = 4000
+		}
+		told := 0
+		for _, slot := range []string{"FILES.0", "FILES.1"} {
+			for how, change := range map[string]func(b []byte) []byte{
+				"zeros":  func(b []byte) []byte { return make([]byte, len(b)) },
+				"empty":  func([]byte) []byte { return nil },
+				"cut":    func(b []byte) []byte { return b[:30] },
+				"a bit":  func(b []byte) []byte { b[12] ^= 1; return b },
+				"letter": func(b []byte) []byte { b[3] = 'x'; return b },
+			} {
+				what := fmt.Sprintf("%s, %s: %s", state, slot, how)
+				fs := copyOf(t, whole)
+				overwrite(t, fs, "db/"+slot, change(fileBytes(t, fs, "db/"+slot)))
+				before := folderHash(t, fs, "db")
+				s, err := storage.Open("db", &storage.Options{FS: fs})
+				if err != nil {
+					told++
+					if !errors.Is(err, storage.ErrCorrupt) || !strings.Contains(err.Error(), slot+" is damaged") || !strings.Contains(err.Error(), "lupa repair") {
+						t.Errorf("%s: %v", what, err)
+					}
+					if folderHash(t, fs, "db") != before {
+						t.Errorf("%s: the refused open has changed the folder", what)
+					}
+					if did := must[[]string](t)(storage.Repair("db", &storage.RepairOptions{FS: fs})); len(did) == 0 {
+						t.Errorf("%s: repaired without a word", what)
+					}
+					s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
+				}
+				if rows, wrong, err := readPhotos(s, 4); rows != want || wrong != "" || err != nil {
+					t.Errorf("%s: %d rows of %d, %s, %v", what, rows, want, wrong, err)
+				}
+				healthy(t, s)
+				check(t, s.Close())
+				if did := must[[]string](t)(storage.Repair("db", &storage.RepairOptions{FS: fs})); len(did) != 0 {
+					t.Errorf("%s: a whole store was repaired: %v", what, did)
+				}
+			}
+		}
+		if told == 0 && unsynced < 0 {
+			t.Errorf("%s: no damaged list was noticed", state)
+		}
+	}
+}
+
+// Repair does not put back the LOCK of a store that a process has open: a second one
+// could write to it then.
+func TestRepairOfAnOpenStore(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("not known on this system")
+	}
+	dir := t.TempDir() + "/db"
+	s := must[*storage.Store](t)(storage.Open(dir, nil))
+	update(t, s, func(tx *storage.Tx) error {
+		_, err := tx.CreateTable(ctx, photos(4))
+		return err
+	})
+	check(t, os.Remove(dir+"/LOCK"))
+	// As another process sees it: the lock of LOCK is one of the process.
+	link := t.TempDir() + "/other"
+	check(t, os.Mkdir(link, 0o755))
+	for _, e := range must[[]os.DirEntry](t)(os.ReadDir(dir)) {
+		check(t, os.Link(dir+"/"+e.Name(), link+"/"+e.Name()))
+	}
+	for _, d := range []string{dir, link} {
+		if did, err := storage.Repair(d, nil); !errors.Is(err, storage.ErrLocked) || len(did) != 0 {
+			t.Errorf("%s: %v, %v", d, did, err)
+		}
+		if _, err := os.Stat(d + "/LOCK"); err == nil {
+			t.Error("LOCK was put back")
+		}
+	}
+	_ = s.Close() // it says that its LOCK was taken away
+	must[[]string](t)(storage.Repair(dir, nil))
+	s = must[*storage.Store](t)(storage.Open(dir, nil))
+	healthy(t, s)
+	check(t, s.Close())
 }

@@ -263,13 +263,14 @@ func (s *Store) verifyFiles(ctx context.Context, version int, isNew bool) (*list
 		return nil, damagedFile(slot, missing)
 	}
 	if l == nil {
-		return nil, damagedFile(listSlot(0), "and "+listSlot(1)+" are damaged: the files of the store can't be verified (lupa repair makes the list anew from what is there)")
+		return nil, damagedFile(listSlot(0), "and "+listSlot(1)+" are damaged: the files of the store can't be verified")
 	}
 	err = verifyList(ctx, s.fs, s.dir, l)
 	var file *FileError
 	if errors.As(err, &file) && damaged > 0 {
-		// What looks like a missing file may be a newer list that is damaged.
-		file.What += " (or a newer list of files is damaged)"
+		// What looks like a missing file may have been removed since: the newer list would
+		// say so.
+		return nil, damagedFile(listSlot(l.number+1), fmt.Sprintf("is damaged, and by the list before it, in %s, the file %s %s", listSlot(l.number), file.File, file.What))
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ package shell
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
+
+	"github.com/lupadb/lupa/db"
 )
 
 // asCommand makes the test binary be lupa: the line editor owns a process's
@@ -432,6 +435,56 @@ func TestDotCommandsOnATerminal(t *testing.T) {
 	s.enter(".quit")
 	if status := s.exit(); status != 0 {
 		t.Errorf("exit status %d", status)
+	}
+}
+
+// Texts of the data are never given to a terminal as they are: not by .dump, nor by any
+// other command that shows them.
+func TestNoControlCharactersOnATerminal(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "evil.lupa")
+	// A title, a colour, a clipboard, C1 controls, a bell, a carriage return, a bidi override.
+	const evil = "\x1b]0;owned\x07 \x1b[31mred \x1b]52;c;b3duZWQ=\x07 \u009b32m \u0090q \r overwritten \u202e \x7f \b"
+	d, err := db.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := context.Background()
+	for _, q := range []string{
+		`CREATE TABLE photos (id INTEGER PRIMARY KEY, caption TEXT DEFAULT '` + evil + `', "a ` + evil + ` column" TEXT, more JSON, b BLOB)`,
+		`CREATE TABLE "t` + evil + `" (a INTEGER)`,
+		`CREATE INDEX "i` + evil + `" ON photos (caption)`,
+	} {
+		if _, err := d.Exec(ctx, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Exec(ctx, "INSERT INTO photos VALUES (1, $1, $1, $2, $3)", evil, `{"a": "\u001b]0;owned\u0007"}`, []byte(evil)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{".dump", ".dump photos", ".schema", ".tables", ".indexes", "SELECT * FROM photos", "SHOW TABLES", "DESCRIBE photos", "SELECT caption FROM nowhere; SELECT '" + evil + "' FROM photos WHERE"} {
+		formats := [][]string{nil}
+		if command == "SELECT * FROM photos" {
+			formats = [][]string{nil, {"--format", "csv"}, {"--format", "json"}, {"--format", "line"}}
+		}
+		for _, more := range formats {
+			s := startScreen(t, 200, 50, nil, append([]string{dir, command}, more...)...)
+			s.exit()
+			s.mu.Lock()
+			raw := s.raw.String()
+			s.mu.Unlock()
+			if !strings.Contains(raw, "owned") && command != ".indexes" {
+				t.Errorf("%s %v does not show the text: %q", command, more, raw)
+			}
+			for _, bad := range []string{"\x1b]0;", "\x1b]52", "\x1b[31mred", "\u009b", "\u0090", "\x07", "\u202e", "\b", "\x7f", "\r overwritten"} {
+				if strings.Contains(raw, bad) {
+					t.Errorf("%s %v gives the terminal %q: %q", command, more, bad, raw)
+					break
+				}
+			}
+		}
 	}
 }
 
