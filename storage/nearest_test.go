@@ -304,6 +304,11 @@ func TestNearest(t *testing.T) {
 		for _, set := range slices.Sorted(maps.Keys(vectorSets)) {
 			size := sizes[int(seed)%len(sizes)]
 			seed++
+			if testing.Short() { // an emulated processor, say
+				if size.rows = min(size.rows, 3000); seed%4 != 0 {
+					continue
+				}
+			}
 			t.Run(fmt.Sprintf("%s/%d", set, size.dim), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 7))
 				v := newVectorTable(t, size.dim)

@@ -47,7 +47,7 @@ on=max
 run_tests query/internal/fn -test.short
 if [ "$short" = short ]; then
   run_tests storage -test.short -test.timeout 10m -test.run 'TestNearest$|Golden|FormatPage'
-  run_tests query -test.short -test.run 'Search|Language'
+  run_tests query -test.short -test.timeout 20m -test.run 'Search|Language'
 else
   run_tests storage/internal/code -test.timeout 30m
   # What breaks stores on purpose does not depend on the processor, and takes an hour here.

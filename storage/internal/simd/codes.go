@@ -580,30 +580,43 @@ func (m *Matrix) Multiply(x, y []float32, tiles int) {
 // multiplyGo takes three rows of the matrix and two vectors at a time: the compiler keeps six
 // sums and as many products in registers.
 func multiplyGo(a, x []float32, n int, y []float32) {
-	rows := unsafe.Slice((*[MatrixRows]float32)(unsafe.Pointer(&a[:n*MatrixRows][0])), n)
-	tile := unsafe.Slice((*[TileRows]float32)(unsafe.Pointer(&x[:n*TileRows][0])), n)
+	rows := unsafe.Slice((*[2 * MatrixRows]float32)(unsafe.Pointer(&a[:n*MatrixRows][0])), n/2)
+	tile := unsafe.Slice((*[2 * TileRows]float32)(unsafe.Pointer(&x[:n*TileRows][0])), n/2)
 	for i := 0; i < MatrixRows; i += 3 {
 		for r := 0; r < TileRows; r += 2 {
-			for j, sum := range multiply3x2(rows, tile, uint(i), uint(r)) {
+			s := multiply3x2(rows, tile, uint(i), uint(r))
+			if n%2 == 1 {
+				for j := range s {
+					s[j] += float32(a[(n-1)*MatrixRows+i+j/2] * x[(n-1)*TileRows+r+j%2])
+				}
+			}
+			for j, sum := range s {
 				y[(i+j/2)*TileRows+r+j%2] += sum
 			}
 		}
 	}
 }
 
-// multiply3x2 returns the sums of three rows and two columns from i and r on, row after row.
-func multiply3x2(rows [][MatrixRows]float32, tile [][TileRows]float32, i, r uint) [6]float32 {
+// multiply3x2 returns the sums of three rows and two columns from i and r on, row after row. It
+// takes two products of each at a time.
+func multiply3x2(rows [][2 * MatrixRows]float32, tile [][2 * TileRows]float32, i, r uint) [6]float32 {
 	var s00, s01, s10, s11, s20, s21 float32
 	i, r = min(i, MatrixRows-3), min(r, TileRows-2)
 	tile = tile[:len(rows)]
 	for k := range rows {
-		w, v := (*[3]float32)(rows[k][i:]), (*[2]float32)(tile[k][r:])
+		w, v := (*[MatrixRows + 3]float32)(rows[k][i:]), (*[TileRows + 2]float32)(tile[k][r:])
 		s00 += float32(w[0] * v[0])
 		s01 += float32(w[0] * v[1])
 		s10 += float32(w[1] * v[0])
 		s11 += float32(w[1] * v[1])
 		s20 += float32(w[2] * v[0])
 		s21 += float32(w[2] * v[1])
+		s00 += float32(w[MatrixRows] * v[TileRows])
+		s01 += float32(w[MatrixRows] * v[TileRows+1])
+		s10 += float32(w[MatrixRows+1] * v[TileRows])
+		s11 += float32(w[MatrixRows+1] * v[TileRows+1])
+		s20 += float32(w[MatrixRows+2] * v[TileRows])
+		s21 += float32(w[MatrixRows+2] * v[TileRows+1])
 	}
 	return [6]float32{s00, s01, s10, s11, s20, s21}
 }
