@@ -181,7 +181,7 @@ func InRows(ctx context.Context, op Operator, v value.Value) (value.Value, error
 			switch x := b.Cols[0].Value(int(i)); {
 			case x.IsNull() || v.IsNull():
 				unknown = true
-			case value.Compare(x, v) == 0:
+			case fn.Compare(x, v) == 0:
 				found = true
 				return errFound
 			}

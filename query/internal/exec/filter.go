@@ -8,14 +8,14 @@ import (
 )
 
 // Filter keeps the rows for which all conditions are true. They are tried in
-// order, each on the rows the one before has left.
+// order, each on the rows the ones before have left.
 type Filter struct {
 	input
 	Ctx   *fn.Ctx
 	Conds []fn.Expr
 	Text  string
 
-	sel [2][]int32 // taking turns: the selection read and the one written
+	narrowing
 	out value.Batch
 }
 
@@ -31,23 +31,55 @@ func (f *Filter) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, err
 		}
 		f.out = *b
-		for i, c := range f.Conds {
-			buf := &f.sel[i%2]
-			if *buf, err = fn.Select(f.Ctx, c, &f.out, f.out.Sel, (*buf)[:0]); err != nil {
-				return nil, err
-			}
-			if len(*buf) == f.out.Count() {
-				continue // all are kept: no selection is the faster one
-			}
-			if len(*buf) == 0 {
-				f.out.Sel = []int32{} // not nil, which would be all
-				break
-			}
-			f.out.Sel = *buf
+		if err := f.narrow(f.Ctx, f.Conds, &f.out); err != nil {
+			return nil, err
 		}
 		if f.out.Count() > 0 {
 			return &f.out, nil
 		}
+	}
+}
+
+// narrowing is the memory of narrow.
+type narrowing struct {
+	sel [2][]int32 // taking turns: the selection read and the one written
+}
+
+// narrow narrows the selection of b to the rows for which all conditions are true. One
+// that fails is tried again on what the others leave: they may leave out the rows for
+// which it does.
+func (s *narrowing) narrow(c *fn.Ctx, conds []fn.Expr, b *value.Batch) error {
+	turn := 0
+	for {
+		var failed []fn.Expr
+		var first error
+		for _, cond := range conds {
+			buf := &s.sel[turn%2]
+			kept, err := fn.Select(c, cond, b, b.Sel, (*buf)[:0])
+			if err != nil {
+				if failed = append(failed, cond); first == nil {
+					first = err
+				}
+				continue
+			}
+			*buf = kept
+			if len(kept) == b.Count() {
+				continue // all are kept: no selection is the faster one
+			}
+			if len(kept) == 0 {
+				b.Sel = []int32{} // not nil, which would be all
+				return nil
+			}
+			b.Sel = kept
+			turn++
+		}
+		if len(failed) == 0 {
+			return nil
+		}
+		if len(failed) == len(conds) {
+			return first
+		}
+		conds = failed
 	}
 }
 

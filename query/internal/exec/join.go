@@ -36,7 +36,8 @@ type HashJoin struct {
 	sel   []int32
 
 	li, ri []int32
-	out    value.Batch
+	narrowing
+	out value.Batch
 }
 
 // NewHashJoin returns a HashJoin; leftCols is the number of columns of the left,
@@ -159,18 +160,13 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 	}
 	if len(j.rest) > 0 && len(j.li) > 0 {
 		b := j.assemble(j.li, j.ri)
-		sel := selection(b)
 		for i := range keep {
 			keep[i] = false
 		}
-		for _, c := range j.rest {
-			a, err := c.Eval(j.ctx, b, sel)
-			if err != nil {
-				return nil, err
-			}
-			sel = keepTrue(a, b, sel, nil)
+		if err := j.narrow(j.ctx, j.rest, b); err != nil {
+			return nil, err
 		}
-		for _, i := range sel {
+		for _, i := range selection(b) {
 			keep[i] = true
 		}
 	}

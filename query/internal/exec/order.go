@@ -1,11 +1,13 @@
 package exec
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
 	"strings"
 
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -31,6 +33,8 @@ func comparer(c *value.Column, o Order) func(a, b int32) int {
 		f = func(a, b int32) int { return compareReal(c.Reals[a], c.Reals[b]) }
 	case value.Vector:
 		f = func(a, b int32) int { return slices.Compare(c.Vec(int(a)), c.Vec(int(b))) }
+	case value.JSON:
+		f = compareJSON(c)
 	default:
 		f = func(a, b int32) int { return strings.Compare(c.Strs[a], c.Strs[b]) }
 	}
@@ -57,6 +61,20 @@ func comparer(c *value.Column, o Order) func(a, b int32) int {
 		}
 		return f(a, b)
 	}
+}
+
+// compareJSON compares rows by keys, each of which is made once.
+func compareJSON(c *value.Column) func(a, b int32) int {
+	keys := make(map[string][]byte)
+	key := func(i int32) []byte {
+		k, ok := keys[c.Strs[i]]
+		if !ok {
+			k = fn.AppendSortKey(nil, fn.Arg{Column: c}, int(i), fn.SortOrder{})
+			keys[strings.Clone(c.Strs[i])] = k
+		}
+		return k
+	}
+	return func(a, b int32) int { return bytes.Compare(key(a), key(b)) }
 }
 
 func compareBool(a, b bool) int {

@@ -578,7 +578,7 @@ func (a *extremeAgg) Bytes() int64     { return int64(64*cap(a.best)) + a.bytes 
 func (a *extremeAgg) Resize(n int)     { a.best = extend(a.best, n) }
 
 func (a *extremeAgg) take(g int, v value.Value) {
-	if !a.best[g].IsNull() && value.Compare(v, a.best[g])*a.sign <= 0 {
+	if !a.best[g].IsNull() && Compare(v, a.best[g])*a.sign <= 0 {
 		return
 	}
 	switch v.Kind() {

@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 
@@ -91,12 +92,14 @@ func compareKernel(op cmpOp) kernel {
 		switch a.Type.Kind {
 		case value.Integer, value.Timestamp:
 			compareLoop(op, a.Ints, a.step(), b.Ints, b.step(), out.Bools, n, sel)
-		case value.Text, value.JSON, value.Blob:
+		case value.Text, value.Blob:
 			compareLoop(op, a.Strs, a.step(), b.Strs, b.step(), out.Bools, n, sel)
 		case value.Real:
 			compareReals(op, a, b, out.Bools, n, sel)
+		case value.JSON:
+			compareJSONs(op, a, b, out.Bools, n, sel)
 		default:
-			each(n, sel, func(i int) { out.Bools[i] = op.holds(value.Compare(a.At(i), b.At(i))) })
+			each(n, sel, func(i int) { out.Bools[i] = op.holds(Compare(a.At(i), b.At(i))) })
 		}
 		return nil
 	}
@@ -156,6 +159,27 @@ func compareLoop[T int64 | string](op cmpOp, a []T, sa int, b []T, sb int, out [
 func compareReals(op cmpOp, a, b Arg, out []bool, n int, sel []int32) {
 	sa, sb := a.step(), b.step()
 	each(n, sel, func(i int) { out[i] = op.holds(value.CompareReals(a.Reals[i*sa], b.Reals[i*sb])) })
+}
+
+// compareJSONs compares by keys; those of a constant are made once.
+func compareJSONs(op cmpOp, a, b Arg, out []bool, n int, sel []int32) {
+	var buf [2][]byte
+	key := func(k int, x Arg, i int) []byte {
+		if !x.Const || buf[k] == nil {
+			buf[k] = appendJSONKey(buf[k][:0], x.Strs[i*x.step()])
+		}
+		return buf[k]
+	}
+	each(n, sel, func(i int) {
+		if a.IsNull(i) || b.IsNull(i) {
+			return
+		}
+		if a.Strs[i*a.step()] == b.Strs[i*b.step()] {
+			out[i] = op.holds(0)
+			return
+		}
+		out[i] = op.holds(bytes.Compare(key(0, a, i), key(1, b, i)))
+	})
 }
 
 // opOf returns the comparison a call is, if it is one.
@@ -311,7 +335,7 @@ func distinctKernel(not bool) kernel {
 		a, b := args[0], args[1]
 		each(n, sel, func(i int) {
 			an, bn := a.IsNull(i), b.IsNull(i)
-			distinct := an != bn || !an && value.Compare(a.At(i), b.At(i)) != 0
+			distinct := an != bn || !an && Compare(a.At(i), b.At(i)) != 0
 			out.Bools[i] = distinct != not
 		})
 		return nil
@@ -365,7 +389,7 @@ func extremeKernel(sign int) kernel {
 		for _, i := range fullSel(n, sel) {
 			var best value.Value
 			for _, a := range args {
-				if v := a.At(int(i)); !v.IsNull() && (best.IsNull() || sign*value.Compare(v, best) > 0) {
+				if v := a.At(int(i)); !v.IsNull() && (best.IsNull() || sign*Compare(v, best) > 0) {
 					best = v
 				}
 			}
@@ -395,7 +419,7 @@ func storeSlot(out *value.Column, i, n int, v value.Value) error {
 func nullifKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	for _, i := range fullSel(n, sel) {
 		a, b := args[0].At(int(i)), args[1].At(int(i))
-		if a.IsNull() || !b.IsNull() && value.Compare(a, b) == 0 {
+		if a.IsNull() || !b.IsNull() && Compare(a, b) == 0 {
 			setNull(out, int(i), n)
 		} else if err := storeSlot(out, int(i), n, a); err != nil {
 			return err

@@ -1,6 +1,8 @@
 package fn
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -104,6 +106,11 @@ func (e *callExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	for _, a := range e.args {
 		v, err := a.Eval(ctx, b, sel)
 		if err != nil {
+			if e.nullAnyway(ctx) {
+				resize(&e.out, e.call.Result, 1)
+				allNull(&e.out, 1)
+				return Arg{Column: &e.out, Const: true}, nil
+			}
 			return Arg{}, err
 		}
 		folded = folded && v.Const
@@ -130,6 +137,15 @@ func (e *callExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	return Arg{Column: &e.out, Const: folded}, nil
 }
 
+// nullAnyway reports whether an argument is NULL in every row, and with it the call: what
+// the other arguments are does not matter.
+func (e *callExpr) nullAnyway(ctx *Ctx) bool {
+	return !e.call.Func.nullable && slices.ContainsFunc(e.args, func(a Expr) bool {
+		c, ok := constantOf(ctx, a)
+		return ok && c.IsNull(0)
+	})
+}
+
 func cloneAll(args []Expr) []Expr {
 	out := make([]Expr, len(args))
 	for i, a := range args {
@@ -150,6 +166,11 @@ func apply(call *Call, args []Expr, wrap func(error) error) (Expr, error) {
 			constant = false
 		}
 		cast[i] = c
+	}
+	for _, c := range cast {
+		if v, ok := ConstValue(c); ok && v.IsNull() && call.Strict() {
+			return typedConst(value.Value{}, call.Result), nil // whatever the others are, and be they errors
+		}
 	}
 	e := &callExpr{call: call, args: cast, wrap: wrap}
 	if constant {

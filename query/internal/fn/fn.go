@@ -325,6 +325,9 @@ func (f *Func) signatures() string {
 	return strings.Join(all, " or ")
 }
 
+// Strict reports whether the call is NULL wherever one of its arguments is.
+func (c *Call) Strict() bool { return !c.Func.nullable }
+
 // Eval computes out, n slots of c.Result, from the arguments, which are of the
 // kinds in c.Params (or of kind NULL). Slots outside sel (nil = all) are
 // undefined. out belongs to the caller and its memory is reused.

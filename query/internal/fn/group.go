@@ -21,7 +21,7 @@ const (
 
 // Groups numbers the different keys of GROUP BY, DISTINCT, IN and hash joins
 // from 0, in the order of their first appearance. A key is one value or several;
-// -0 and 0 are one key, as are all NaN.
+// -0 and 0 are one key, as are all NaN and JSON values that mean the same.
 type Groups struct {
 	types []value.Type
 	keys  []value.Column // the keys of each group
@@ -56,7 +56,7 @@ type keyKind uint8
 const (
 	fixedKey keyKind = iota // one key of at most 8 bytes
 	pairKey                 // two keys of at most 8 bytes
-	textKey                 // one TEXT, BLOB or JSON
+	textKey                 // one TEXT or BLOB
 	wideKey                 // anything else, encoded
 )
 
@@ -73,7 +73,7 @@ func NewGroups(types []value.Type) *Groups {
 		g.kind = fixedKey
 	case len(types) == 2 && fixed(types[0]) && fixed(types[1]):
 		g.kind = pairKey
-	case len(types) == 1 && types[0].Kind != value.Vector:
+	case len(types) == 1 && types[0].Kind != value.Vector && types[0].Kind != value.JSON:
 		g.kind = textKey
 	}
 	g.grow(256)
@@ -482,6 +482,8 @@ func appendKey(b []byte, a Arg, i int) []byte {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x+0)) // -0 becomes 0
 		}
 		return b
+	case value.JSON:
+		return appendJSONKey(b, a.Strs[i])
 	}
 	b = binary.AppendUvarint(b, uint64(len(a.Strs[i])))
 	return append(b, a.Strs[i]...)

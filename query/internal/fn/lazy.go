@@ -7,11 +7,12 @@ import (
 )
 
 // And is l AND r in three-valued logic. r is evaluated only in rows where l is
-// not false, so that x <> 0 AND 1/x > 2 never divides by zero.
+// not false, and where l fails the other way round, so that neither x <> 0 AND 1/x > 2
+// nor 1/x > 2 AND x <> 0 ever divides by zero.
 func And(l, r Expr) (Expr, error) { return newLogic(false, l, r) }
 
 // Or is l OR r in three-valued logic. r is evaluated only in rows where l is not
-// true.
+// true; where l fails, l only in rows where r is not true.
 func Or(l, r Expr) (Expr, error) { return newLogic(true, l, r) }
 
 // logicExpr is AND, or with or set OR: the same with true and false exchanged.
@@ -53,7 +54,7 @@ func (e *logicExpr) Clone() Expr      { return &logicExpr{or: e.or, l: e.l.Clone
 func (e *logicExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	l, err := e.l.Eval(ctx, b, sel)
 	if err != nil {
-		return Arg{}, err
+		return e.evalRight(ctx, b, sel, err)
 	}
 	resize(&e.out, e.Type(), b.Len)
 	// Rows that l decides are done; the others go on to r.
@@ -81,6 +82,44 @@ func (e *logicExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 		case !rnull && r.Bools[i*r.step()] == e.or:
 			e.out.Bools[i] = e.or
 		case rnull || l.IsNull(i):
+			setNull(&e.out, i, b.Len)
+		default:
+			e.out.Bools[i] = !e.or
+		}
+	}
+	return Arg{Column: &e.out}, nil
+}
+
+// evalRight is Eval where l fails with an error: r may decide the rows for which it does.
+func (e *logicExpr) evalRight(ctx *Ctx, b *value.Batch, sel []int32, failed error) (Arg, error) {
+	r, err := e.r.Eval(ctx, b, sel)
+	if err != nil {
+		return Arg{}, failed
+	}
+	resize(&e.out, e.Type(), b.Len)
+	rest := e.sel[:0]
+	for _, i := range fullSel(b.Len, sel) {
+		if !r.IsNull(int(i)) && r.Bools[int(i)*r.step()] == e.or {
+			e.out.Bools[i] = e.or
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	e.sel = rest
+	if len(rest) == 0 {
+		return Arg{Column: &e.out}, nil
+	}
+	l, err := e.l.Eval(ctx, b, rest)
+	if err != nil {
+		return Arg{}, err
+	}
+	for _, i := range rest {
+		i := int(i)
+		lnull := l.IsNull(i)
+		switch {
+		case !lnull && l.Bools[i*l.step()] == e.or:
+			e.out.Bools[i] = e.or
+		case lnull || r.IsNull(i):
 			setNull(&e.out, i, b.Len)
 		default:
 			e.out.Bools[i] = !e.or
@@ -351,11 +390,19 @@ func Select(ctx *Ctx, cond Expr, b *value.Batch, sel, dst []int32) ([]int32, err
 	if and, ok := cond.(*logicExpr); ok && !and.or {
 		// A row where l is NULL is lost whatever r says, so r need not see it.
 		first, err := Select(ctx, and.l, b, sel, and.sel[:0])
-		and.sel = first
-		if err != nil || len(first) == 0 {
-			return dst, err
+		then := and.r
+		if err != nil { // r may leave out the rows for which l fails
+			failed := err
+			if first, err = Select(ctx, and.r, b, sel, and.sel[:0]); err != nil {
+				return dst, failed
+			}
+			then = and.l
 		}
-		return Select(ctx, and.r, b, first, dst)
+		and.sel = first
+		if len(first) == 0 {
+			return dst, nil
+		}
+		return Select(ctx, then, b, first, dst)
 	}
 	if or, ok := cond.(*logicExpr); ok {
 		return or.selectOr(ctx, b, sel, dst)
@@ -385,10 +432,15 @@ func Select(ctx *Ctx, cond Expr, b *value.Batch, sel, dst []int32) ([]int32, err
 // of r, merged.
 func (e *logicExpr) selectOr(ctx *Ctx, b *value.Batch, sel, dst []int32) ([]int32, error) {
 	yes, err := Select(ctx, e.l, b, sel, e.yes[:0])
-	e.yes = yes
-	if err != nil {
-		return dst, err
+	then := e.r
+	if err != nil { // r may decide the rows for which l fails
+		failed := err
+		if yes, err = Select(ctx, e.r, b, sel, e.yes[:0]); err != nil {
+			return dst, failed
+		}
+		then = e.l
 	}
+	e.yes = yes
 	all := fullSel(b.Len, sel)
 	rest := e.sel[:0]
 	k := 0
@@ -403,7 +455,7 @@ func (e *logicExpr) selectOr(ctx *Ctx, b *value.Batch, sel, dst []int32) ([]int3
 	if len(rest) == 0 {
 		return append(dst, yes...), nil
 	}
-	more, err := Select(ctx, e.r, b, rest, e.more[:0])
+	more, err := Select(ctx, then, b, rest, e.more[:0])
 	e.more = more
 	if err != nil {
 		return dst, err

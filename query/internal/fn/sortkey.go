@@ -3,7 +3,6 @@ package fn
 import (
 	"encoding/binary"
 	"math"
-	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -15,7 +14,7 @@ type SortOrder struct {
 }
 
 // AppendSortKey appends row i of a as bytes whose order (bytes.Compare) is that
-// of value.Compare under the given direction; keys of several columns may be
+// of Compare under the given direction; keys of several columns may be
 // appended one after the other.
 func AppendSortKey(b []byte, a Arg, i int, order SortOrder) []byte {
 	if a.Const {
@@ -57,18 +56,10 @@ func AppendSortKey(b []byte, a Arg, i int, order SortOrder) []byte {
 			b = binary.BigEndian.AppendUint32(append(b, 1), u)
 		}
 		b = append(b, 0)
+	case value.JSON:
+		b = appendJSONKey(b, a.Strs[i])
 	default:
-		// 0 is written as 0 255 and the end as 0 1, so that a prefix comes first.
-		s := a.Strs[i]
-		for {
-			z := strings.IndexByte(s, 0)
-			if z < 0 {
-				break
-			}
-			b = append(append(b, s[:z]...), 0, 255)
-			s = s[z+1:]
-		}
-		b = append(append(b, s...), 0, 1)
+		b = appendOrderedText(b, a.Strs[i])
 	}
 	if order.Desc {
 		for k := start; k < len(b); k++ {
@@ -92,7 +83,7 @@ func CompareRows(a Arg, i int, b Arg, j int, order SortOrder) int {
 			return 1
 		}
 	}
-	c := value.Compare(a.At(i), b.At(j))
+	c := Compare(a.At(i), b.At(j))
 	if order.Desc {
 		return -c
 	}

@@ -123,6 +123,11 @@ func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error)
 	if err != nil {
 		return nil, errorAt(pos, err)
 	}
+	for _, a := range args {
+		if c.Strict() && isConst(a) && a.val.IsNull() {
+			return &expr{op: opConst, typ: c.Result, pos: pos, computed: true}, nil // whatever the others are, and be they errors
+		}
+	}
 	e := &expr{op: opCall, typ: c.Result, pos: pos, call: c, args: append([]*expr(nil), args...)}
 	folds, slots := !c.Func.Stable, false
 	for i, a := range e.args {
@@ -591,6 +596,10 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 	inner := *s
 	inner.aggregates, inner.inside = false, "an aggregate"
 	a := &aggregate{distinct: e.Distinct}
+	var err error
+	if a.filter, err = b.condition(&inner, e.Filter, "FILTER"); err != nil {
+		return nil, err
+	}
 	var types []fn.ArgType
 	if e.Star {
 		if name != "count" {
@@ -603,7 +612,7 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		}
 		for _, x := range args {
 			types = append(types, argType(x))
-			if b.ofOuter(x) {
+			if b.ofOuter(x) && (a.filter == nil || len(columnsOf(a.filter)) == 0) {
 				return nil, parse.Errorf(e.Pos, "%s uses nothing of this subquery, only columns of the query around it, whose aggregate it would be", e).WithHint("compute it there, in a subquery in FROM, and use its column here")
 			}
 		}
@@ -616,7 +625,6 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 			return nil, parse.Errorf(e.Pos, "%s needs an argument: %s(x)", name, name)
 		}
 	}
-	var err error
 	if a.call, err = fn.ResolveAggregate(name, types); err != nil {
 		return nil, errorAt(e.Pos, err)
 	}
@@ -624,9 +632,6 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		if a.arg, err = b.castTo(a.arg, a.call.Param, fn.Implicit); err != nil {
 			return nil, err
 		}
-	}
-	if a.filter, err = b.condition(&inner, e.Filter, "FILTER"); err != nil {
-		return nil, err
 	}
 	out := &expr{op: opAgg, typ: a.call.Result, pos: e.Pos, agg: a, text: e.String()}
 	if a.arg != nil && a.call.Result.Kind == value.Vector {

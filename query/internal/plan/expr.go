@@ -21,6 +21,7 @@ type column struct {
 	rank   rank      // what its values are for ORDER BY
 	ord    int       // position in the table, for columns of a scan
 	hidden bool      // not part of *
+	merged bool      // by USING with the column of another table: found by its table's name only
 	source string    // name of the table, for columns of a scan
 }
 

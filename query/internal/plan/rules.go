@@ -390,10 +390,36 @@ func joinKeys(b *binder, n node) (node, error) {
 		j.rest = append(j.rest, c)
 	}
 	j.on = nil
+	j.guardKeys()
 	if j.kind != parse.LeftJoin && estimate(j.l) < estimate(j.r) {
 		j.l, j.r, j.lkeys, j.rkeys = j.r, j.l, j.rkeys, j.lkeys
 	}
 	return j, nil
+}
+
+// guardKeys lets keys of the left be computed only for the rows that may have a partner by
+// the conditions on the left alone: for others they may fail.
+func (j *joinNode) guardKeys() {
+	var guard *expr
+	for _, c := range j.rest {
+		if l, r := j.sides(c); !l || r || c.costly() {
+			continue
+		}
+		if guard == nil {
+			guard = c
+		} else {
+			guard = &expr{op: opAnd, typ: boolType, pos: c.pos, args: []*expr{guard, c}}
+		}
+	}
+	if guard == nil || j.kind != parse.LeftJoin {
+		return
+	}
+	for i, k := range j.lkeys {
+		if k.op != opColumn && !fixed(k) {
+			j.lkeys[i] = &expr{op: opCase, typ: k.typ, pos: k.pos, enc: k.enc, text: k.text,
+				args: []*expr{guard, k, {op: opConst, typ: k.typ, pos: k.pos}}}
+		}
+	}
 }
 
 // estimate guesses how many rows a node gives.

@@ -53,7 +53,7 @@ func (s *scope) tables() []string {
 func (s *scope) find(table, name string) []*column {
 	var found []*column
 	for _, c := range s.columns {
-		if c.name == name && (table == "" || c.table == table) {
+		if c.name == name && (c.table == table || table == "" && !c.merged) {
 			found = append(found, c)
 		}
 	}

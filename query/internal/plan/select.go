@@ -412,7 +412,7 @@ func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, n
 		if it.Star {
 			n := 0
 			for _, col := range s.columns {
-				if !col.hidden && (it.Table.Name == "" || col.table == it.Table.Name) {
+				if !col.hidden && (col.table == it.Table.Name || it.Table.Name == "" && !col.merged) {
 					items = append(items, columnExpr(col, it.Pos))
 					names = append(names, col.name)
 					n++
@@ -697,7 +697,7 @@ func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
 	cols := append(append([]*column(nil), l.cols...), r.cols...)
 	if len(t.Using) > 0 {
 		ls, rs := &scope{columns: l.cols}, &scope{columns: r.cols}
-		dropped := map[*column]bool{}
+		var joined []*column
 		for _, u := range t.Using {
 			ref := &parse.ColumnRef{Pos: u.Pos, Name: u}
 			x, err := b.name(ls, ref, false)
@@ -714,16 +714,16 @@ func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
 			}
 			eq.text = u.Name
 			n.on = append(n.on, eq)
-			dropped[y.col] = true
+			y.col.merged = true
+			joined = append(joined, x.col)
 		}
-		// One of the two columns remains visible without a table's name.
-		kept := cols[:0:0]
+		// One of the two columns remains visible without a table's name, and comes first.
 		for _, c := range cols {
-			if !dropped[c] {
-				kept = append(kept, c)
+			if !contains(joined, c) {
+				joined = append(joined, c)
 			}
 		}
-		return &relation{n, kept}, nil
+		return &relation{n, joined}, nil
 	}
 	if t.On != nil {
 		on, err := b.condition(&scope{columns: cols, outer: s.outer, inside: "ON"}, t.On, "ON")
