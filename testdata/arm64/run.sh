@@ -42,11 +42,11 @@ run_tests() {
 on=$cpus
 run_tests storage/internal/simd
 run_tests storage/vector -test.run 'Golden|Arithmetic|Score'
-run_tests storage/internal/code -test.run 'Golden|Verify|Marshal|BoundsPart'
+run_tests storage/internal/code -test.run 'Golden|Marshal'
 on=max
 run_tests query/internal/fn -test.short
 if [ "$short" = short ]; then
-  run_tests storage -test.short -test.timeout 10m -test.run 'TestNearest$|Golden|FormatPage'
+  run_tests storage -test.short -test.timeout 20m -test.run 'TestNearest$|FormatPage'
   run_tests query -test.short -test.timeout 20m -test.run 'Search|Language'
 else
   run_tests storage/internal/code -test.timeout 30m
