@@ -884,7 +884,7 @@ tile:
 crumb:
 	PRFM 1024(R0), PLDL1STRM
 	VLD1.P 32(R4), [V1.B16, V2.B16] // high and low digits of parts 0, 1; of 2, 3
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ (R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 8)
 	SDOTI(1, 1, 6, 20)
@@ -897,7 +897,7 @@ crumb:
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(2, 2, 7, 8)
 	SDOTI(3, 2, 7, 20)
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ 16(R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 9)
 	SDOTI(1, 1, 6, 21)
@@ -910,7 +910,7 @@ crumb:
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(2, 2, 7, 9)
 	SDOTI(3, 2, 7, 21)
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ 32(R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 10)
 	SDOTI(1, 1, 6, 22)
@@ -923,7 +923,7 @@ crumb:
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(2, 2, 7, 10)
 	SDOTI(3, 2, 7, 22)
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ 48(R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 11)
 	SDOTI(1, 1, 6, 23)
@@ -936,6 +936,7 @@ crumb:
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(2, 2, 7, 11)
 	SDOTI(3, 2, 7, 23)
+	ADD $64, R0
 	SUB $1, R6
 	CBNZ R6, crumb
 nibbled:
@@ -945,34 +946,35 @@ nibbled:
 nibble:
 	PRFM 1024(R0), PLDL1STRM
 	VLD1.P 16(R4), [V1.B16]
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ (R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 8)
 	SDOTI(1, 1, 6, 20)
 	SDOTI(2, 1, 7, 8)
 	SDOTI(3, 1, 7, 20)
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ 16(R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 9)
 	SDOTI(1, 1, 6, 21)
 	SDOTI(2, 1, 7, 9)
 	SDOTI(3, 1, 7, 21)
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ 32(R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 10)
 	SDOTI(1, 1, 6, 22)
 	SDOTI(2, 1, 7, 10)
 	SDOTI(3, 1, 7, 22)
-	VLD1.P 16(R0), [V0.B16]
+	FMOVQ 48(R0), F0
 	VAND V3.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 11)
 	SDOTI(1, 1, 6, 23)
 	SDOTI(2, 1, 7, 11)
 	SDOTI(3, 1, 7, 23)
+	ADD $64, R0
 	SUB $1, R6
 	CBNZ R6, nibble
 sum:
@@ -1108,7 +1110,7 @@ crumb:
 	PRFM (R13), PLDL1KEEP
 	ADD R1, R13, R13
 	PRFM (R13), PLDL1KEEP
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ (R14), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 8)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1117,7 +1119,7 @@ crumb:
 	SDOTI(2, 1, 6, 16)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 8)
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ 16(R14), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 9)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1126,7 +1128,7 @@ crumb:
 	SDOTI(2, 1, 6, 17)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 9)
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ 32(R14), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 10)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1135,7 +1137,7 @@ crumb:
 	SDOTI(2, 1, 6, 18)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 10)
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ 48(R14), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 11)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1144,7 +1146,7 @@ crumb:
 	SDOTI(2, 1, 6, 19)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 11)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ (R15), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 20)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1153,7 +1155,7 @@ crumb:
 	SDOTI(2, 1, 6, 28)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 20)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ 16(R15), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 21)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1162,7 +1164,7 @@ crumb:
 	SDOTI(2, 1, 6, 29)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 21)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ 32(R15), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 22)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1171,7 +1173,7 @@ crumb:
 	SDOTI(2, 1, 6, 30)
 	VUSHR $6, V0.B16, V7.B16
 	SDOTI(3, 1, 7, 22)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ 48(R15), F0
 	VAND V3.B16, V0.B16, V6.B16
 	SDOTI(0, 1, 6, 23)
 	VAND V4.B16, V0.B16, V7.B16
@@ -1193,42 +1195,42 @@ nibble:
 	PRFM (R13), PLDL1KEEP
 	ADD R1, R13, R13
 	PRFM (R13), PLDL1KEEP
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ (R14), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 8)
 	SDOTI(1, 1, 7, 8)
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ 16(R14), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 9)
 	SDOTI(1, 1, 7, 9)
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ 32(R14), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 10)
 	SDOTI(1, 1, 7, 10)
-	VLD1.P 16(R14), [V0.B16]
+	FMOVQ 48(R14), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 11)
 	SDOTI(1, 1, 7, 11)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ (R15), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 20)
 	SDOTI(1, 1, 7, 20)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ 16(R15), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 21)
 	SDOTI(1, 1, 7, 21)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ 32(R15), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 22)
 	SDOTI(1, 1, 7, 22)
-	VLD1.P 16(R15), [V0.B16]
+	FMOVQ 48(R15), F0
 	VAND V2.B16, V0.B16, V6.B16
 	VUSHR $4, V0.B16, V7.B16
 	SDOTI(0, 1, 6, 23)
@@ -1317,10 +1319,11 @@ crumb:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD $4, R7
 crumb_group:
+	VLD1.P 32(R4), [V28.B16, V29.B16] // the digits of the group
 	VLD1 (R10), [V0.B16, V1.B16] // eight rows
 	ADD $64, R10
-	VLD1R.P 4(R4), [V2.S4] // high digits
-	VLD1R.P 4(R4), [V3.S4] // low digits
+	VDUP V28.S[0], V2.S4 // high digits
+	VDUP V28.S[1], V3.S4 // low digits
 	VAND V7.B16, V0.B16, V4.B16
 	VAND V7.B16, V1.B16, V5.B16
 	SMLAL8H(2, 4, 16)
@@ -1331,8 +1334,8 @@ crumb_group:
 	SMLAL28H(2, 5, 19)
 	SMLAL8H(3, 5, 22)
 	SMLAL28H(3, 5, 23)
-	VLD1R.P 4(R4), [V2.S4] // high digits
-	VLD1R.P 4(R4), [V3.S4] // low digits
+	VDUP V28.S[2], V2.S4 // high digits
+	VDUP V28.S[3], V3.S4 // low digits
 	VUSHR $2, V0.B16, V4.B16
 	VAND V7.B16, V4.B16, V4.B16
 	VUSHR $2, V1.B16, V5.B16
@@ -1345,8 +1348,8 @@ crumb_group:
 	SMLAL28H(2, 5, 19)
 	SMLAL8H(3, 5, 22)
 	SMLAL28H(3, 5, 23)
-	VLD1R.P 4(R4), [V2.S4] // high digits
-	VLD1R.P 4(R4), [V3.S4] // low digits
+	VDUP V29.S[0], V2.S4 // high digits
+	VDUP V29.S[1], V3.S4 // low digits
 	VUSHR $4, V0.B16, V4.B16
 	VAND V7.B16, V4.B16, V4.B16
 	VUSHR $4, V1.B16, V5.B16
@@ -1359,8 +1362,8 @@ crumb_group:
 	SMLAL28H(2, 5, 19)
 	SMLAL8H(3, 5, 22)
 	SMLAL28H(3, 5, 23)
-	VLD1R.P 4(R4), [V2.S4] // high digits
-	VLD1R.P 4(R4), [V3.S4] // low digits
+	VDUP V29.S[2], V2.S4 // high digits
+	VDUP V29.S[3], V3.S4 // low digits
 	VUSHR $6, V0.B16, V4.B16
 	VUSHR $6, V1.B16, V5.B16
 	SMLAL8H(2, 4, 16)
@@ -1397,10 +1400,11 @@ nibble:
 	VEOR V23.B16, V23.B16, V23.B16
 	MOVD $4, R7
 nibble_group:
+	VLD1.P 16(R4), [V28.B16] // the digits of the group
 	VLD1 (R10), [V0.B16, V1.B16] // eight rows
 	ADD $64, R10
-	VLD1R.P 4(R4), [V2.S4] // high digits
-	VLD1R.P 4(R4), [V3.S4] // low digits
+	VDUP V28.S[0], V2.S4 // high digits
+	VDUP V28.S[1], V3.S4 // low digits
 	VAND V6.B16, V0.B16, V4.B16
 	VAND V6.B16, V1.B16, V5.B16
 	SMLAL8H(2, 4, 16)
@@ -1411,8 +1415,8 @@ nibble_group:
 	SMLAL28H(2, 5, 19)
 	SMLAL8H(3, 5, 22)
 	SMLAL28H(3, 5, 23)
-	VLD1R.P 4(R4), [V2.S4] // high digits
-	VLD1R.P 4(R4), [V3.S4] // low digits
+	VDUP V28.S[2], V2.S4 // high digits
+	VDUP V28.S[3], V3.S4 // low digits
 	VUSHR $4, V0.B16, V4.B16
 	VUSHR $4, V1.B16, V5.B16
 	SMLAL8H(2, 4, 16)
@@ -1457,7 +1461,7 @@ done:
 
 // func rowsDOT(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)
 //
-// 32 bytes of a row at a time; V16 and V17 are the sums of the high and the low digits.
+// 32 bytes of a row at a time; V16 to V19 are sums of the high digits, V20 to V23 of the low ones.
 TEXT ·rowsDOT(SB), NOSPLIT, $0-48
 	MOVD plane+0(FP), R0
 	MOVD width+8(FP), R1
@@ -1479,44 +1483,61 @@ near:
 	MOVD R1, R8
 	VEOR V16.B16, V16.B16, V16.B16
 	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V23.B16, V23.B16, V23.B16
 part:
 	VLD1.P 32(R6), [V0.B16, V1.B16]
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	FLDPQ 0(R4), (F2, F3) // high digits
+	FLDPQ 32(R4), (F4, F5) // low digits
 	VAND V31.B16, V0.B16, V6.B16
 	VAND V31.B16, V1.B16, V7.B16
 	SDOT(2, 6, 16)
-	SDOT(4, 6, 17)
-	SDOT(3, 7, 16)
-	SDOT(5, 7, 17)
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	SDOT(4, 6, 20)
+	SDOT(3, 7, 17)
+	SDOT(5, 7, 21)
+	FLDPQ 64(R4), (F2, F3) // high digits
+	FLDPQ 96(R4), (F4, F5) // low digits
 	VUSHR $2, V0.B16, V6.B16
 	VAND V31.B16, V6.B16, V6.B16
 	VUSHR $2, V1.B16, V7.B16
 	VAND V31.B16, V7.B16, V7.B16
-	SDOT(2, 6, 16)
-	SDOT(4, 6, 17)
-	SDOT(3, 7, 16)
-	SDOT(5, 7, 17)
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	SDOT(2, 6, 18)
+	SDOT(4, 6, 22)
+	SDOT(3, 7, 19)
+	SDOT(5, 7, 23)
+	FLDPQ 128(R4), (F2, F3) // high digits
+	FLDPQ 160(R4), (F4, F5) // low digits
 	VUSHR $4, V0.B16, V6.B16
 	VAND V31.B16, V6.B16, V6.B16
 	VUSHR $4, V1.B16, V7.B16
 	VAND V31.B16, V7.B16, V7.B16
 	SDOT(2, 6, 16)
-	SDOT(4, 6, 17)
-	SDOT(3, 7, 16)
-	SDOT(5, 7, 17)
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	SDOT(4, 6, 20)
+	SDOT(3, 7, 17)
+	SDOT(5, 7, 21)
+	FLDPQ 192(R4), (F2, F3) // high digits
+	FLDPQ 224(R4), (F4, F5) // low digits
 	VUSHR $6, V0.B16, V6.B16
 	VUSHR $6, V1.B16, V7.B16
-	SDOT(2, 6, 16)
-	SDOT(4, 6, 17)
-	SDOT(3, 7, 16)
-	SDOT(5, 7, 17)
+	SDOT(2, 6, 18)
+	SDOT(4, 6, 22)
+	SDOT(3, 7, 19)
+	SDOT(5, 7, 23)
+	ADD $256, R4
 	SUBS $32, R8
 	BNE part
-	VSHL $7, V16.S4, V16.S4
 	VADD V17.S4, V16.S4, V16.S4
+	VADD V19.S4, V18.S4, V18.S4
+	VADD V18.S4, V16.S4, V16.S4
+	VADD V21.S4, V20.S4, V20.S4
+	VADD V23.S4, V22.S4, V22.S4
+	VADD V22.S4, V20.S4, V20.S4
+	VSHL $7, V16.S4, V16.S4
+	VADD V20.S4, V16.S4, V16.S4
 	VADDV V16.S4, V16
 	VMOV V16.S[0], R9
 	MOVW.P R9, 4(R5)
@@ -1526,7 +1547,8 @@ part:
 
 // func rowsNEON(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)
 //
-// Without SDOT: products go to lanes of 16 bits, V20 to V23, for 32 bytes, then to V16 and V17.
+// Without SDOT: products go to lanes of 16 bits, V20 to V27, for 32 bytes, then to V16 and V18
+// (high digits), V17 and V19 (low ones).
 TEXT ·rowsNEON(SB), NOSPLIT, $0-48
 	MOVD plane+0(FP), R0
 	MOVD width+8(FP), R1
@@ -1548,24 +1570,32 @@ near:
 	MOVD R1, R8
 	VEOR V16.B16, V16.B16, V16.B16
 	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V19.B16, V19.B16, V19.B16
 part:
 	VLD1.P 32(R6), [V0.B16, V1.B16]
 	VEOR V20.B16, V20.B16, V20.B16
 	VEOR V21.B16, V21.B16, V21.B16
 	VEOR V22.B16, V22.B16, V22.B16
 	VEOR V23.B16, V23.B16, V23.B16
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	VEOR V24.B16, V24.B16, V24.B16
+	VEOR V25.B16, V25.B16, V25.B16
+	VEOR V26.B16, V26.B16, V26.B16
+	VEOR V27.B16, V27.B16, V27.B16
+	FLDPQ 0(R4), (F2, F3) // high digits
+	FLDPQ 32(R4), (F4, F5) // low digits
 	VAND V31.B16, V0.B16, V6.B16
 	VAND V31.B16, V1.B16, V7.B16
 	SMLAL8H(2, 6, 20)
 	SMLAL28H(2, 6, 21)
 	SMLAL8H(4, 6, 22)
 	SMLAL28H(4, 6, 23)
-	SMLAL8H(3, 7, 20)
-	SMLAL28H(3, 7, 21)
-	SMLAL8H(5, 7, 22)
-	SMLAL28H(5, 7, 23)
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	SMLAL8H(3, 7, 24)
+	SMLAL28H(3, 7, 25)
+	SMLAL8H(5, 7, 26)
+	SMLAL28H(5, 7, 27)
+	FLDPQ 64(R4), (F2, F3) // high digits
+	FLDPQ 96(R4), (F4, F5) // low digits
 	VUSHR $2, V0.B16, V6.B16
 	VAND V31.B16, V6.B16, V6.B16
 	VUSHR $2, V1.B16, V7.B16
@@ -1574,11 +1604,12 @@ part:
 	SMLAL28H(2, 6, 21)
 	SMLAL8H(4, 6, 22)
 	SMLAL28H(4, 6, 23)
-	SMLAL8H(3, 7, 20)
-	SMLAL28H(3, 7, 21)
-	SMLAL8H(5, 7, 22)
-	SMLAL28H(5, 7, 23)
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	SMLAL8H(3, 7, 24)
+	SMLAL28H(3, 7, 25)
+	SMLAL8H(5, 7, 26)
+	SMLAL28H(5, 7, 27)
+	FLDPQ 128(R4), (F2, F3) // high digits
+	FLDPQ 160(R4), (F4, F5) // low digits
 	VUSHR $4, V0.B16, V6.B16
 	VAND V31.B16, V6.B16, V6.B16
 	VUSHR $4, V1.B16, V7.B16
@@ -1587,27 +1618,35 @@ part:
 	SMLAL28H(2, 6, 21)
 	SMLAL8H(4, 6, 22)
 	SMLAL28H(4, 6, 23)
-	SMLAL8H(3, 7, 20)
-	SMLAL28H(3, 7, 21)
-	SMLAL8H(5, 7, 22)
-	SMLAL28H(5, 7, 23)
-	VLD1.P 64(R4), [V2.B16, V3.B16, V4.B16, V5.B16] // high digits, low digits
+	SMLAL8H(3, 7, 24)
+	SMLAL28H(3, 7, 25)
+	SMLAL8H(5, 7, 26)
+	SMLAL28H(5, 7, 27)
+	FLDPQ 192(R4), (F2, F3) // high digits
+	FLDPQ 224(R4), (F4, F5) // low digits
 	VUSHR $6, V0.B16, V6.B16
 	VUSHR $6, V1.B16, V7.B16
 	SMLAL8H(2, 6, 20)
 	SMLAL28H(2, 6, 21)
 	SMLAL8H(4, 6, 22)
 	SMLAL28H(4, 6, 23)
-	SMLAL8H(3, 7, 20)
-	SMLAL28H(3, 7, 21)
-	SMLAL8H(5, 7, 22)
-	SMLAL28H(5, 7, 23)
+	SMLAL8H(3, 7, 24)
+	SMLAL28H(3, 7, 25)
+	SMLAL8H(5, 7, 26)
+	SMLAL28H(5, 7, 27)
 	SADALP4S(20, 16)
-	SADALP4S(21, 16)
 	SADALP4S(22, 17)
+	SADALP4S(24, 18)
+	SADALP4S(26, 19)
+	SADALP4S(21, 16)
 	SADALP4S(23, 17)
+	SADALP4S(25, 18)
+	SADALP4S(27, 19)
+	ADD $256, R4
 	SUBS $32, R8
 	BNE part
+	VADD V18.S4, V16.S4, V16.S4
+	VADD V19.S4, V17.S4, V17.S4
 	VSHL $7, V16.S4, V16.S4
 	VADD V17.S4, V16.S4, V16.S4
 	VADDV V16.S4, V16
