@@ -100,16 +100,19 @@ soak: runtime ## 64 goroutines for SOAKTIME, cancelling everywhere; then thousan
 
 # --- Measurements -----------------------------------------------------------------
 
-bench: runtime ## Go benchmarks of every package
+bench: runtime $(TOOLS)/duckdb ## Go benchmarks of every package, beside DuckDB and Pillow where they compare
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Where there is no npm, benchmarks go without DuckDB.
+$(TOOLS)/duckdb:
+	@if command -v npm >/dev/null; then echo "fetching DuckDB (70 MB, once)"; mkdir -p $@ && \
+	  npm install --silent --no-audit --no-fund --prefix $@ @duckdb/node-api@$(DUCKDB_VERSION) || rm -rf $@; fi
 
 bench-scale: ## two million vectors: load and search, beside numpy and Faiss where present (15 GB of disk, 20 minutes)
 	$(GO) run ./testdata/bench $(BENCH_FLAGS)
 
-bench-rivals: ## beside SQLite, bbolt and DuckDB: inserts, load, look-ups, scans, filters, groups (5 GB of disk, 6 minutes)
+bench-rivals: $(TOOLS)/duckdb ## beside SQLite, bbolt and DuckDB: inserts, load, look-ups, scans, filters, groups (5 GB of disk, 6 minutes)
 	cd testdata/bench/rivals && $(GO) run -mod=mod . storage
-	@if [ -d $(TOOLS)/duckdb/node_modules/@duckdb/node-api ] || ! command -v npm >/dev/null; then :; else \
-	  echo "fetching DuckDB (70 MB, once)"; mkdir -p $(TOOLS)/duckdb && npm install --silent --no-audit --no-fund --prefix $(TOOLS)/duckdb @duckdb/node-api@$(DUCKDB_VERSION); fi
 	cd testdata/bench/rivals && $(GO) run -mod=mod . expressions $$([ -d $(TOOLS)/duckdb ] && echo -duckdb $(TOOLS)/duckdb)
 
 bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)

@@ -2,14 +2,21 @@ package source
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/csv"
 	"encoding/json"
+	"fmt"
+	"io"
 	"math/rand"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/iotest"
 	"time"
 	"unicode/utf8"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -173,6 +180,134 @@ func FuzzScanObject(f *testing.F) {
 			if string(got[k]) != string(v) {
 				t.Fatalf("%q: %s is %s, want %s", b, k, got[k], v)
 			}
+		}
+	})
+}
+
+// fuzzFile feeds files of any content, with those given as seeds, to a reader.
+func fuzzFile(f *testing.F, name string, o Options, seeds ...[]byte) {
+	for _, s := range seeds {
+		f.Add(s)
+	}
+	path := filepath.Join(f.TempDir(), name)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		r, err := Open(path, "", o)
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		rows := int64(0)
+		for {
+			b, err := r.Next(ctx)
+			if err != nil {
+				return
+			}
+			if b == nil {
+				break
+			}
+			rows += int64(b.Len)
+			for _, c := range b.Cols {
+				for i := range b.Len {
+					v := c.Value(i)
+					if s := v.Str(); v.Kind() == value.Text && !utf8.ValidString(s) {
+						t.Fatalf("not UTF-8: %q", s)
+					}
+					for _, x := range v.Vec() {
+						if x-x != 0 {
+							t.Fatal("not a finite vector")
+						}
+					}
+				}
+			}
+		}
+		if n := r.Rows(); n >= 0 && n != rows {
+			t.Fatalf("%d rows, %d promised", rows, n)
+		}
+	})
+}
+
+// outsideFile returns a file that another program wrote.
+func outsideFile(f *testing.F, name string) []byte {
+	b, err := os.ReadFile(filepath.Join("testdata", "outside", name))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return b
+}
+
+func FuzzNPZ(f *testing.F) {
+	fuzzFile(f, "x.npz", Options{}, outsideFile(f, "one.npz"), outsideFile(f, "two.npz"))
+}
+
+func FuzzNPZMember(f *testing.F) {
+	fuzzFile(f, "x.npz", Options{Member: "fortran"}, outsideFile(f, "packed.npz"))
+}
+
+func FuzzBvecs(f *testing.F) {
+	fuzzFile(f, "x.bvecs", Options{}, []byte("\x03\x00\x00\x00\x01\x02\xff"))
+}
+
+func FuzzIvecs(f *testing.F) {
+	fuzzFile(f, "x.ivecs", Options{}, []byte("\x01\x00\x00\x00\x01\x02\x00\x00"))
+}
+
+func FuzzSafetensors(f *testing.F) {
+	header := `{"emb":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}`
+	fuzzFile(f, "x.safetensors", Options{}, append(append([]byte{byte(len(header)), 0, 0, 0, 0, 0, 0, 0}, header...), make([]byte, 8)...))
+}
+
+func FuzzJSONArray(f *testing.F) {
+	fuzzFile(f, "x.json", Options{Infer: true}, []byte(`[{"id":1,"s":"a,]\""},{"id":2}]`), []byte("[]"), []byte(`[{"a":[1,{"b":[]}]}]`), []byte("{\"a\":1}\n{\"a\":2}\n"))
+}
+
+func FuzzGzip(f *testing.F) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	z.Write([]byte("id,s\n1,a\n"))
+	z.Close()
+	fuzzFile(f, "x.csv.gz", Options{Infer: true}, b.Bytes())
+}
+
+func FuzzZstd(f *testing.F) {
+	z, _ := zstd.NewWriter(nil)
+	fuzzFile(f, "x.jsonl.zst", Options{Infer: true}, z.EncodeAll([]byte(`{"id":1}`+"\n"), nil))
+}
+
+// Records and fields are cut as encoding/csv cuts them, where that reads a file: but for
+// line ends within quotes, which stay.
+func FuzzCSVScanner(f *testing.F) {
+	for _, s := range []string{"a,b\n1,\"x\"\"y\"\n", "a\r\n\"b\nc\",\r\n", "\n\na\n", "a,\"b\"", "\"a\",\"\"\n,\n"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if bytes.IndexByte(content, '\r') >= 0 { // where the two mean to differ
+			return
+		}
+		c := csv.NewReader(bytes.NewReader(content))
+		c.FieldsPerRecord = -1
+		want, wantErr := c.ReadAll()
+		s := newCSVScanner(iotest.OneByteReader(bytes.NewReader(content)), ',', false, false)
+		var got [][]string
+		for {
+			rec, err := s.next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				if wantErr == nil {
+					t.Fatalf("%q: %v, encoding/csv reads %q", content, err, want)
+				}
+				return
+			}
+			got = append(got, texts(rec))
+		}
+		if wantErr == nil && fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+			t.Fatalf("%q: %q, encoding/csv reads %q", content, got, want)
 		}
 	})
 }
