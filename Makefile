@@ -1,7 +1,8 @@
 # Lupa: build, test, demo. `make help` lists the targets.
 #
 # Needs Go, a C compiler and npm (to fetch ONNX Runtime's library); everything
-# else is fetched into .tools by the targets that need it.
+# else is fetched into .tools by the targets that need it. It is to work with what macOS
+# has: make 3.81, bash 3.2, BSD's tools.
 
 SHELL   := /bin/bash
 GO      ?= go
@@ -30,14 +31,15 @@ SHA256   := sha256sum
 endif
 
 # Where a library installed elsewhere is preferred, set this in the environment.
-export ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
+ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
+export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
 .PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-weight demo clean help readme pictures
 
 all: build
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 runtime: $(ONNXRUNTIME_SHARED_LIBRARY_PATH) ## fetch ONNX Runtime's library into .tools
 

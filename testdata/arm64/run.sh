@@ -19,7 +19,7 @@ case "$(uname -s) $(uname -m)" in
     apt-get install -y -qq qemu-user >/dev/null
   fi
   if ! command -v qemu-aarch64 >/dev/null; then
-    echo "arm64: LEFT OUT, the tests are built but not run: qemu-aarch64 is missing (Debian: apt-get install qemu-user)" >&2
+    echo "arm64: LEFT OUT, the tests are built but not run: qemu-aarch64 is missing (Debian: apt-get install qemu-user; on an arm64 Mac make test runs the same kernels)" >&2
     for pkg in storage/internal/simd storage/internal/code storage/vector storage query/internal/fn query db; do
       CGO_ENABLED=0 GOOS=linux GOARCH=arm64 "$go" test -c -o "$out/test" "./$pkg"
     done
