@@ -122,6 +122,8 @@ type fileList struct {
 	due    bool            // the list is to be written
 	busy   bool            // it is being written
 	failed error           // why it could not be, last time
+	last   bool            // the store is being closed: one more list will be written,
+	asked  bool            // and none before that unless somebody waits for it
 	stop   bool
 
 	slots [2]vfs.File
@@ -242,7 +244,12 @@ func readAll(fs vfs.FS, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(f)
+	var b []byte
+	info, err := f.Stat()
+	if err == nil {
+		b = make([]byte, info.Size())
+		_, err = io.ReadFull(f, b)
+	}
 	return b, errors.Join(err, f.Close())
 }
 
@@ -656,7 +663,7 @@ func (fl *fileList) work() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	for {
-		for !fl.stop && !fl.due {
+		for !fl.stop && (!fl.due || fl.last && !fl.asked) {
 			fl.turn.Wait()
 		}
 		if fl.stop {
@@ -686,7 +693,7 @@ func (fl *fileList) renewLocked(closed bool) error {
 		}
 	}
 	queue, number, before := fl.queue, fl.number+1, fl.listed
-	fl.queue, fl.due, fl.busy = nil, false, true
+	fl.queue, fl.due, fl.asked, fl.busy = nil, false, false, true
 	fl.listed = maps.Clone(before) // until it is written both may count
 	for n := range files {
 		fl.listed[n] = true
@@ -752,7 +759,7 @@ func (fl *fileList) settle() error {
 				fl.failed = nil
 				return err
 			}
-			fl.due = true
+			fl.due, fl.asked = true, true
 			fl.turn.Broadcast()
 		}
 		fl.turn.Wait()
@@ -768,7 +775,7 @@ func (fl *fileList) renewNow() error {
 		fl.turn.Wait()
 	}
 	want := fl.number + 1
-	fl.due, fl.failed = true, nil
+	fl.due, fl.asked, fl.failed = true, true, nil
 	fl.turn.Broadcast()
 	for fl.number < want && !fl.stop && !fl.cut.Load() {
 		if fl.failed != nil {
@@ -786,6 +793,13 @@ func (fl *fileList) renewNow() error {
 func (fl *fileList) wakeAll() {
 	fl.mu.Lock()
 	fl.turn.Broadcast()
+	fl.mu.Unlock()
+}
+
+// closing says that no commit follows, so that the list need not be written before close.
+func (fl *fileList) closing() {
+	fl.mu.Lock()
+	fl.last = true
 	fl.mu.Unlock()
 }
 

@@ -56,7 +56,7 @@ func (g *generation) picture(snap *pebble.Snapshot, commit uint64) *picture {
 // beginGeneration opens the database, and makes it the store's current one.
 func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
 	g := &generation{s: s, readOnly: readOnly && !s.readOnly, users: 1, broken: make(chan struct{}), hot: newHotBlocks(s.hotSize)}
-	g.fs = &guardFS{FS: s.fs.FS, dir: s.fs.dir, fail: g.fail, growth: s.fs.growth, room: s.room, keep: s.keepForViews, files: s.fs.files, home: s.home}
+	g.fs = &guardFS{FS: s.fs.FS, dir: s.fs.dir, fail: g.fail, durable: s.fs.durable, growth: s.fs.growth, room: s.room, keep: s.keepForViews, files: s.fs.files, home: s.home}
 	g.fs.spareRoom.Store(s.room)
 	o := *s.opts
 	o.FS = g.fs
@@ -272,6 +272,9 @@ func (g *generation) breakLocked() {
 		close(g.broken)
 	}
 }
+
+// wrote reports whether anything was written to the log since the database was opened.
+func (g *generation) wrote() bool { return g.db.Metrics().WAL.BytesIn > 0 }
 
 func (g *generation) failed() error {
 	g.s.mu.Lock()

@@ -124,6 +124,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		return err
 	}
 	isNew := version == 0
+	s.fs.durable = !isNew
 	if isNew {
 		if s.readOnly {
 			return fmt.Errorf("%w, and reading only does not create one", ErrNotStore)
@@ -632,8 +633,15 @@ func (s *Store) release() error {
 			err = s.home()
 		}
 		if !s.readOnly && g.failed() == nil {
-			err = g.db.Flush() // nothing to replay at the next Open
-			flushed = err == nil && g.failed() == nil
+			if s.fs.files != nil {
+				s.fs.files.closing()
+			}
+			if err == nil && !g.wrote() {
+				flushed = true // the log is empty
+			} else {
+				err = g.db.Flush() // nothing to replay at the next Open
+				flushed = err == nil && g.failed() == nil
+			}
 		}
 		if g.failed() != nil {
 			g.settle()
