@@ -433,3 +433,23 @@ func FuzzParquetPages(f *testing.F) {
 		readAll(r)
 	})
 }
+
+// What Arrow's Rust library wrote with the older LZ4, whose blocks come in frames.
+func TestParquetOfRust(t *testing.T) {
+	for _, v := range []string{"V1", "V2"} {
+		names, rows := read(t, filepath.Join(outside, "rust_lz4_"+v+".parquet"), Options{})
+		if strings.Join(names, " ") != "id vec lst dict dec" || len(rows) != 500 {
+			t.Fatalf("%s: %v, %d rows", v, names, len(rows))
+		}
+		for i, r := range rows {
+			x := float32(i)
+			list := fmt.Sprintf("[%d,%d]", i, i+1)
+			if i%5 == 0 {
+				list = value.Value{}.String()
+			}
+			if r[0].Int() != int64(i) || fmt.Sprint(r[1].Vec()) != fmt.Sprint([]float32{x, x / 2, -x}) || r[2].String() != list || r[3].Str() != fmt.Sprint("k", i%4) || r[4].Int() != int64(i)*86400e6 {
+				t.Fatalf("%s, row %d: %v", v, i, r)
+			}
+		}
+	}
+}
