@@ -62,7 +62,7 @@ func exchangeWrite(t *testing.T, dir string, from, rows int) {
 	}
 	rng := rand.New(rand.NewPCG(uint64(from), 3))
 	for i := range rows {
-		if err := a.Append(from+i, rng.IntN(1000), float64(rng.IntN(1<<40))/3e11, exchangeRow(rng)); err != nil {
+		if err := a.Append(from+i, rng.IntN(1000), float64(rng.Int64N(1<<40))/3e11, exchangeRow(rng)); err != nil {
 			t.Fatal(err)
 		}
 	}

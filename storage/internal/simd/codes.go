@@ -63,7 +63,7 @@ type Tiles struct {
 	layout Layout
 	table  []byte // per group and part of its bytes: four high digits, four low ones
 
-	// The same for planVNNI and planDOT, which multiply by one digit where that is enough. They take
+	// The same for planVNNI, planAVX2 and planDOT, which multiply by one digit where that is enough. They take
 	// the groups by the unit of their digits, the largest first, and multiply what they have
 	// by the quotient of two units before they go on.
 	plan   []int64 // number of units; of each: log2 of that quotient, how many groups of crumbs and of nibbles, where they are in a tile
@@ -124,7 +124,7 @@ func appendDigits(dst []byte, w [4]int32, digit func(int32) int32) []byte {
 	return dst
 }
 
-// makePlan says what planVNNI and planDOT do.
+// makePlan says what planVNNI, planAVX2 and planDOT do.
 func (t *Tiles) makePlan(weights []int32) {
 	l := t.layout
 	unit := make([]int32, l.Slots()/GroupSlots) // 0 = none is enough

@@ -32,6 +32,8 @@ func (t *Tiles) scanKernel(tiles []byte, stride, n int, out []int32, near bool) 
 		planVNNI(&tiles[0], stride, n/2, &t.plan[0], &t.digits[0], &out[0])
 	case level >= vnni:
 		scanVNNI(&tiles[0], 4*l.Crumbs, 4*l.Nibbles, n, &t.table[0], &out[0])
+	case near && n%2 == 0:
+		planAVX2(&tiles[0], stride, n/2, &t.plan[0], &t.digits[0], &out[0])
 	default:
 		scanAVX2(&tiles[0], l.Crumbs, l.Nibbles, n, &t.table[0], &out[0])
 	}

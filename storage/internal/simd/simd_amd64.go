@@ -44,6 +44,11 @@ func scanVNNI(codes *byte, crumbs int, nibbles int, tiles int, table *byte, out 
 //go:noescape
 func planVNNI(codes *byte, stride int, pairs int, plan *int64, table *byte, out *int32)
 
+// planAVX2 is scanGo for pairs of tiles of stride bytes, by a plan.
+//
+//go:noescape
+func planAVX2(codes *byte, stride int, pairs int, plan *int64, table *byte, out *int32)
+
 // rowsAVX2 is rowsGo.
 //
 //go:noescape

@@ -736,6 +736,232 @@ pair_done:
 	VZEROUPPER
 	RET
 
+// func planAVX2(codes *byte, stride int, pairs int, plan *int64, table *byte, out *int32)
+// Requires: AVX, AVX2, CMOV
+TEXT ·planAVX2(SB), NOSPLIT, $0-48
+	MOVQ         codes+0(FP), AX
+	MOVQ         stride+8(FP), CX
+	MOVQ         pairs+16(FP), DX
+	MOVQ         plan+24(FP), BX
+	MOVQ         table+32(FP), SI
+	MOVQ         out+40(FP), DI
+	MOVL         $0x00010001, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	TESTQ        DX, DX
+	JZ           pair_done
+
+pair:
+	LEAQ  (AX)(CX*2), R8
+	MOVQ  BX, R9
+	MOVQ  SI, R10
+	MOVQ  (R9), R11
+	ADDQ  $0x08, R9
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	TESTQ R11, R11
+	JZ    level_done
+
+level:
+	VMOVQ        (R9), X5
+	VPSLLD       X5, Y1, Y1
+	VPSLLD       X5, Y2, Y2
+	VPSLLD       X5, Y3, Y3
+	VPSLLD       X5, Y4, Y4
+	MOVQ         8(R9), R12
+	MOVQ         16(R9), R13
+	ADDQ         $0x18, R9
+	MOVL         $0x03030303, R14
+	VMOVD        R14, X5
+	VPBROADCASTD X5, Y5
+	TESTQ        R12, R12
+	JZ           crumbs_done
+
+crumbs:
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	MOVQ    $0x0000000000000004, R14
+	CMPQ    R12, R14
+	CMOVQLT R12, R14
+	SUBQ    R14, R12
+
+crumbs_group:
+	MOVQ         (R9), R15
+	ADDQ         $0x08, R9
+	ADDQ         AX, R15
+	VPBROADCASTD (R10), Y10
+	VPBROADCASTD 4(R10), Y11
+	VPBROADCASTD 8(R10), Y12
+	VPBROADCASTD 12(R10), Y13
+	ADDQ         $0x10, R10
+	VMOVDQU      (R15), Y14
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y10, Y15, Y15
+	VPADDW       Y15, Y6, Y6
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y11, Y15, Y15
+	VPADDW       Y15, Y6, Y6
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y12, Y15, Y15
+	VPADDW       Y15, Y6, Y6
+	VPAND        Y5, Y14, Y14
+	VPMADDUBSW   Y13, Y14, Y14
+	VPADDW       Y14, Y6, Y6
+	VMOVDQU      32(R15), Y14
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y10, Y15, Y15
+	VPADDW       Y15, Y7, Y7
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y11, Y15, Y15
+	VPADDW       Y15, Y7, Y7
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y12, Y15, Y15
+	VPADDW       Y15, Y7, Y7
+	VPAND        Y5, Y14, Y14
+	VPMADDUBSW   Y13, Y14, Y14
+	VPADDW       Y14, Y7, Y7
+	VMOVDQU      (R15)(CX*1), Y14
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y10, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y11, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y12, Y15, Y15
+	VPADDW       Y15, Y8, Y8
+	VPAND        Y5, Y14, Y14
+	VPMADDUBSW   Y13, Y14, Y14
+	VPADDW       Y14, Y8, Y8
+	VMOVDQU      32(R15)(CX*1), Y14
+	VPAND        Y5, Y14, Y15
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y10, Y15, Y15
+	VPADDW       Y15, Y9, Y9
+	VPAND        Y5, Y14, Y10
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y11, Y10, Y10
+	VPADDW       Y10, Y9, Y9
+	VPAND        Y5, Y14, Y10
+	VPSRLD       $0x02, Y14, Y14
+	VPMADDUBSW   Y12, Y10, Y10
+	VPADDW       Y10, Y9, Y9
+	VPAND        Y5, Y14, Y10
+	VPMADDUBSW   Y13, Y10, Y10
+	VPADDW       Y10, Y9, Y9
+	DECQ         R14
+	JNZ          crumbs_group
+	VPMADDWD     Y0, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y0, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMADDWD     Y0, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y0, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	TESTQ        R12, R12
+	JNZ          crumbs
+
+crumbs_done:
+	MOVL         $0x0f0f0f0f, R12
+	VMOVD        R12, X5
+	VPBROADCASTD X5, Y5
+	TESTQ        R13, R13
+	JZ           nibbles_done
+
+nibbles:
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	MOVQ    $0x0000000000000004, R12
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	SUBQ    R12, R13
+
+nibbles_group:
+	MOVQ         (R9), R14
+	ADDQ         $0x08, R9
+	ADDQ         AX, R14
+	VPBROADCASTD (R10), Y10
+	VPBROADCASTD 4(R10), Y11
+	ADDQ         $0x08, R10
+	VMOVDQU      (R14), Y12
+	VPAND        Y5, Y12, Y13
+	VPSRLD       $0x04, Y12, Y12
+	VPMADDUBSW   Y10, Y13, Y13
+	VPADDW       Y13, Y6, Y6
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y6, Y6
+	VMOVDQU      32(R14), Y12
+	VPAND        Y5, Y12, Y13
+	VPSRLD       $0x04, Y12, Y12
+	VPMADDUBSW   Y10, Y13, Y13
+	VPADDW       Y13, Y7, Y7
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y7, Y7
+	VMOVDQU      (R14)(CX*1), Y12
+	VPAND        Y5, Y12, Y13
+	VPSRLD       $0x04, Y12, Y12
+	VPMADDUBSW   Y10, Y13, Y13
+	VPADDW       Y13, Y8, Y8
+	VPAND        Y5, Y12, Y12
+	VPMADDUBSW   Y11, Y12, Y12
+	VPADDW       Y12, Y8, Y8
+	VMOVDQU      32(R14)(CX*1), Y12
+	VPAND        Y5, Y12, Y13
+	VPSRLD       $0x04, Y12, Y12
+	VPMADDUBSW   Y10, Y13, Y13
+	VPADDW       Y13, Y9, Y9
+	VPAND        Y5, Y12, Y10
+	VPMADDUBSW   Y11, Y10, Y10
+	VPADDW       Y10, Y9, Y9
+	DECQ         R12
+	JNZ          nibbles_group
+	VPMADDWD     Y0, Y6, Y6
+	VPADDD       Y6, Y1, Y1
+	VPMADDWD     Y0, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMADDWD     Y0, Y8, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y0, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	TESTQ        R13, R13
+	JNZ          nibbles
+
+nibbles_done:
+	DECQ R11
+	JNZ  level
+
+level_done:
+	VMOVDQU Y1, (DI)
+	VMOVDQU Y2, 32(DI)
+	VMOVDQU Y3, 64(DI)
+	VMOVDQU Y4, 96(DI)
+	MOVQ    R8, AX
+	ADDQ    $0x80, DI
+	DECQ    DX
+	JNZ     pair
+
+pair_done:
+	VZEROUPPER
+	RET
+
 // func rowsAVX2(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·rowsAVX2(SB), NOSPLIT, $0-48

@@ -18,6 +18,7 @@ func main() {
 	scanAVX2()
 	scanVNNI()
 	planVNNI()
+	planAVX2()
 	rowsAVX2()
 	rowsVNNI()
 	bounds()

@@ -245,6 +245,104 @@ func planVNNI() {
 	RET()
 }
 
+// planAVX2 takes two tiles at a time, and up to four groups before it adds the 16 bits of
+// their sums, which fit as in scanAVX2, to 32.
+func planAVX2() {
+	TEXT("planAVX2", NOSPLIT, "func(codes *byte, stride, pairs int, plan *int64, table *byte, out *int32)")
+	Doc("planAVX2 is scanGo for pairs of tiles of stride bytes, by a plan.")
+	Pragma("noescape")
+	codes := Load(Param("codes"), GP64())
+	stride := Load(Param("stride"), GP64())
+	pairs := Load(Param("pairs"), GP64())
+	plan := Load(Param("plan"), GP64())
+	table := Load(Param("table"), GP64())
+	out := Load(Param("out"), GP64())
+	ones := YMM()
+	dup32(0x00010001, ones)
+	acc32 := ymms(4) // by tile and half
+	loop("pair", pairs, func() {
+		next, p, tab, levels := GP64(), GP64(), GP64(), GP64()
+		LEAQ(Mem{Base: codes, Index: stride, Scale: 2}, next)
+		MOVQ(plan, p)
+		MOVQ(table, tab)
+		MOVQ(Mem{Base: p}, levels)
+		ADDQ(Imm(8), p)
+		zeroY(acc32...)
+		loop("level", levels, func() {
+			shift := XMM()
+			VMOVQ(Mem{Base: p}, shift)
+			for _, r := range acc32 {
+				VPSLLD(shift, r, r)
+			}
+			counts := map[string]reg.Register{"crumbs": GP64(), "nibbles": GP64()}
+			MOVQ(Mem{Base: p, Disp: 8}, counts["crumbs"])
+			MOVQ(Mem{Base: p, Disp: 16}, counts["nibbles"])
+			ADDQ(Imm(24), p)
+			for _, kind := range []string{"crumbs", "nibbles"} {
+				bits, every := 2, uint32(0x03030303)
+				if kind == "nibbles" {
+					bits, every = 4, 0x0f0f0f0f
+				}
+				mask := YMM()
+				dup32(every, mask)
+				TESTQ(counts[kind], counts[kind])
+				JZ(LabelRef(kind + "_done"))
+				Label(kind)
+				acc16 := ymms(4)
+				zeroY(acc16...)
+				left := GP64()
+				MOVQ(U64(4), left)
+				CMPQ(counts[kind], left)
+				CMOVQLT(counts[kind], left)
+				SUBQ(left, counts[kind])
+				Label(kind + "_group")
+				at := GP64()
+				MOVQ(Mem{Base: p}, at)
+				ADDQ(Imm(8), p)
+				ADDQ(codes, at)
+				w := ymms(8 / bits)
+				for part, r := range w {
+					VPBROADCASTD(Mem{Base: tab, Disp: 4 * part}, r)
+				}
+				ADDQ(Imm(uint64(4*len(w))), tab)
+				for i, a := range acc16 {
+					c := YMM()
+					m := Mem{Base: at, Disp: 32 * (i % 2)}
+					if i > 1 {
+						m.Index, m.Scale = stride, 1
+					}
+					VMOVDQU(m, c)
+					for part, digits := range w {
+						t := YMM()
+						VPAND(mask, c, t)
+						if part < len(w)-1 {
+							VPSRLD(Imm(uint64(bits)), c, c)
+						}
+						VPMADDUBSW(digits, t, t)
+						VPADDW(t, a, a)
+					}
+				}
+				DECQ(left)
+				JNZ(LabelRef(kind + "_group"))
+				for i, a := range acc16 {
+					VPMADDWD(ones, a, a)
+					VPADDD(a, acc32[i], acc32[i])
+				}
+				TESTQ(counts[kind], counts[kind])
+				JNZ(LabelRef(kind))
+				Label(kind + "_done")
+			}
+		})
+		for i, r := range acc32 {
+			VMOVDQU(r, Mem{Base: out, Disp: 32 * i})
+		}
+		MOVQ(next, codes)
+		ADDQ(Imm(128), out)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 const rowsSig = "func(plane *byte, width int, rows *uint16, n int, table *byte, out *int32)"
 
 // rowPrologue loads the parameters.
