@@ -240,6 +240,7 @@ func (s *Store) openDatabase(isNew, asFound bool) error {
 	}
 	s.gen = nil
 	s.current(g, s.commits.made)
+	openStores.Add(1)
 	return nil
 }
 
@@ -620,6 +621,12 @@ func (s *Store) cleanUp(f func()) {
 func (s *Store) release() error {
 	defer close(s.done)
 	g := s.gen
+	cache := s.cache.Metrics().Size
+	defer func() {
+		if openStores.Add(-1) == 0 {
+			trimMemory(cache)
+		}
+	}()
 	closed := make(chan error, 1)
 	go func() {
 		defer func() {
