@@ -156,7 +156,7 @@ func (c *checker) strays() error {
 		// To the next family, or the next column of it.
 		n := 5
 		switch k[4] {
-		case key.Columns, key.Pages, key.Codes, key.Index, key.Meta, key.Stats:
+		case key.Columns, key.Pages, key.Codes, key.Index, key.Meta, key.Stats, key.Asked:
 			n = min(9, len(k))
 		}
 		ok = it.SeekGE(key.End(k[:n]))
@@ -178,7 +178,7 @@ func (c *checker) family(d *TableDef, k []byte) {
 	}
 	known := true
 	switch k[4] {
-	case key.Columns, key.Pages, key.Codes, key.Meta, key.Stats:
+	case key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked:
 		known = len(k) >= 9 && d.ColumnID(binary.BigEndian.Uint32(k[5:])) >= 0
 	case key.Index:
 		known = false
@@ -279,6 +279,10 @@ func (c *checker) column(t *Table, at int, dead []*BlockSet) error {
 	def := &t.def.Columns[at]
 	st, err := t.view.readStats(t.def, def)
 	c.found(t.def.Name, def.Name, "statistics", err)
+	if def.Type.Kind == value.Vector {
+		_, err := t.asked(at)
+		c.found(t.def.Name, def.Name, "queries", err)
+	}
 	to := t.sealedBlocks()
 	r := &columnReader{t: t, pos: at, to: to}
 	defer r.Close()

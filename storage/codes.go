@@ -356,7 +356,14 @@ func (c *loadColumn) run() error {
 		for _, b := range waiting {
 			sample = append(sample, b.vecs...)
 		}
-		return start(code.Train(c.dim, sample, c.queries))
+		tr := code.Train(c.dim, sample, c.queries)
+		if tr != nil && len(c.queries) > 0 {
+			k := key.Of(nil, c.table, key.Asked, c.id)
+			if err := c.sst.put(k, k, encodeAsked(sampleOf(nil, c.queries))); err != nil {
+				return err
+			}
+		}
+		return start(tr)
 	}
 	if err := start(c.given); err != nil {
 		return err
@@ -515,6 +522,11 @@ func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries
 	if err != nil {
 		return err
 	}
+	asked, err := t.asked(at)
+	if err != nil {
+		return err
+	}
+	queries = sampleOf(asked, queries)
 	tr := code.Train(def.Type.Dim, sample, queries)
 	if tr == nil {
 		return nil
@@ -550,6 +562,11 @@ func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries
 	k := key.Of(nil, t.def.ID, key.Meta, def.ID)
 	if err := l.sst.put(k, k, tr.Marshal()); err != nil {
 		return err
+	}
+	if k = key.Of(nil, t.def.ID, key.Asked, def.ID); len(queries) > 0 {
+		if err := l.sst.put(k, k, encodeAsked(queries)); err != nil {
+			return err
+		}
 	}
 	return l.publish(ctx)
 }

@@ -235,3 +235,21 @@ func SealedBlocks(s *Store, table string) (blocks, live int) {
 		blocks, live = blocks+1, live+b.live
 	}
 }
+
+// Asked returns how many queries are kept of a vector column.
+func Asked(s *Store, table string, column int) int {
+	v, err := s.Snapshot()
+	if err != nil {
+		return -1
+	}
+	defer v.Close()
+	t, err := v.Table(table)
+	if err != nil {
+		return -1
+	}
+	q, err := t.asked(column)
+	if err != nil {
+		return -1
+	}
+	return len(q)
+}

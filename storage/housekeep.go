@@ -48,7 +48,7 @@ type keeper struct {
 
 	mu      sync.Mutex
 	deleted map[uint32]uint64 // rows deleted since the table was looked at, by the table's ID
-	drift   map[columnOf]*drift
+	asked   map[columnOf]*asking
 	ended   bool // the store is closed, or about to be
 	cancel  context.CancelFunc
 	done    chan struct{} // of the goroutine; nil: there is none
@@ -151,11 +151,9 @@ func (k *keeper) next() func(context.Context) error {
 			return func(ctx context.Context) error { return k.mergeTable(ctx, id) }
 		}
 	}
-	for c, d := range k.drift {
-		if len(d.queries) >= driftSearches && !k.ended {
-			queries := d.queries
-			d.queries = nil
-			return func(ctx context.Context) error { return k.retrain(ctx, c, queries) }
+	for c, a := range k.asked {
+		if a.due && !k.ended {
+			return func(ctx context.Context) error { return k.retrain(ctx, c, a.queries) }
 		}
 	}
 	k.cancel()

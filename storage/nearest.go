@@ -97,7 +97,7 @@ func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) (result 
 	}
 	for _, s := range p.searches {
 		rows, st := s.finish()
-		t.view.store.keeper.searched(t, s.opts.Column, st, s.opts.Query.Vector())
+		t.view.store.keeper.searched(t, s.opts, st)
 		result, stats = append(result, rows), append(stats, st)
 	}
 	return result, stats, nil

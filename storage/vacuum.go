@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // VacuumResult of Vacuum.
@@ -151,6 +152,21 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 		old := key.Table(nil, t.def.ID)
 		if err := l.sst.deleteRange(old, old, key.End(old)); err != nil {
 			return err
+		}
+		for i := range t.def.Columns {
+			if t.def.Columns[i].Type.Kind != value.Vector {
+				continue
+			}
+			asked, err := t.asked(i)
+			if err != nil {
+				return err
+			}
+			if len(asked) > 0 {
+				k := key.Of(nil, d.ID, key.Asked, d.Columns[i].ID)
+				if err := l.sst.put(k, k, encodeAsked(asked)); err != nil {
+					return err
+				}
+			}
 		}
 		catalog := key.Table(nil, 0)
 		if err := l.sst.put(catalog, key.Generation, encodeGeneration(c)); err != nil {

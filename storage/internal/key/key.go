@@ -16,6 +16,7 @@
 //	T | 'k' | key value              primary key -> row
 //	T | 'i' | index | values, row    ordered scalar index
 //	T | 'm' | column                 transform of a vector column's codes
+//	T | 'a' | column                 what searches of a vector column have asked for
 //	T | 'n'                          counters of the table
 //	T | 's' | column                 statistics of a column
 package key
@@ -34,6 +35,7 @@ const (
 	Meta       = 'm'
 	Counters   = 'n'
 	Stats      = 's'
+	Asked      = 'a'
 )
 
 // Keys of the store itself.
