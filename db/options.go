@@ -63,8 +63,10 @@ type Options struct {
 	NoMerging bool
 
 	// NoRetraining leaves the codes of vectors as they are when rows have come that are
-	// unlike those they were trained on. Otherwise they are trained anew in the
-	// background, once searches have met that. Answers don't change, only the time.
+	// unlike those they were trained on, or searches ask for what is unlike them.
+	// Otherwise they are trained anew in the background, once searches have met that,
+	// and the store keeps a sample of up to 1,024 of the vectors asked for. Answers don't
+	// change, only the time.
 	NoRetraining bool
 
 	// WriterTimeout bounds how long a write waits for the transaction before it;

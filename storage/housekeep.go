@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,13 @@ const (
 	mergeSources = 64
 	// restShare is how many times as long as it has worked housekeeping rests.
 	restShare = 3
+	// spaceStep is after how many bytes of commits the space of what was written over is
+	// looked at.
+	spaceStep = 32 << 20
+	// spaceLeast is what Pebble may keep of that in any case, and spaceMost the size of a
+	// store from which on it is left to Pebble.
+	spaceLeast = 16 << 20
+	spaceMost  = 1 << 30
 	// keeperRetry is how long it rests after an error.
 	keeperRetry = 10 * time.Second
 )
@@ -47,6 +55,7 @@ type keeper struct {
 	merged, moved, freed, retrained atomic.Int64 // see StoreStats
 
 	mu      sync.Mutex
+	written int               // bytes since space was looked at
 	deleted map[uint32]uint64 // rows deleted since the table was looked at, by the table's ID
 	asked   map[columnOf]*asking
 	ended   bool // the store is closed, or about to be
@@ -58,13 +67,17 @@ type keeper struct {
 	touched map[uint32]map[int]struct{} // columns updated in place, by block
 }
 
-// note tells of rows that were deleted from a table, after the commit.
-func (k *keeper) note(deleted map[uint32]uint64) {
-	if k.noMerging || len(deleted) == 0 {
+// note tells of rows that were deleted from tables, and how many bytes were written,
+// after the commit.
+func (k *keeper) note(deleted map[uint32]uint64, bytes int) {
+	if k.noMerging {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.written += bytes; k.written >= spaceStep {
+		k.wake()
+	}
 	if k.deleted == nil {
 		k.deleted = map[uint32]uint64{}
 	}
@@ -151,6 +164,10 @@ func (k *keeper) next() func(context.Context) error {
 			return func(ctx context.Context) error { return k.mergeTable(ctx, id) }
 		}
 	}
+	if k.written >= spaceStep && !k.ended {
+		k.written = 0
+		return k.space
+	}
 	for c, a := range k.asked {
 		if a.due && !k.ended {
 			return func(ctx context.Context) error { return k.retrain(ctx, c, a.queries) }
@@ -211,6 +228,32 @@ func (k *keeper) mergeTable(ctx context.Context, id uint32) error {
 			return err
 		}
 	}
+}
+
+// space has Pebble drop what was deleted or written over, once that may be more than what
+// is left. By itself it waits for four files of what memory holds, 64 MB each, however
+// small the store.
+func (k *keeper) space(ctx context.Context) error {
+	g := k.s.enterGeneration()
+	defer g.leave()
+	m := g.db.Metrics()
+	lowest := len(m.Levels) - 1
+	upper, bottom := int64(0), m.Levels[lowest].TablesSize
+	for _, l := range m.Levels[:lowest] {
+		upper += l.TablesSize
+	}
+	if upper <= max(bottom, spaceLeast) || upper+bottom > spaceMost {
+		return nil
+	}
+	merging, stop := g.fs.untilMergeWaits(ctx)
+	defer stop()
+	err := g.tryQuietly(func() error {
+		return g.db.Compact(merging, key.Table(nil, 0), key.Table(nil, math.MaxUint32), false)
+	})
+	if merging.Err() != nil {
+		return nil // it waits, or the store is closed
+	}
+	return err
 }
 
 // merge is one step: block target gets the rows that follow.

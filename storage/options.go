@@ -34,8 +34,7 @@ type Options struct {
 	// is deleted are merged in small steps, in the background, after commits.
 	NoMerging bool
 	// NoRetraining leaves codes as they are when rows have drifted from those they were
-	// trained on. Otherwise they are trained anew in the background, once searches have
-	// met that.
+	// trained on, or don't fit what is asked, and keeps no sample of that.
 	NoRetraining bool
 
 	// WriterTimeout bounds how long Begin and BulkLoad wait for the writer before them;

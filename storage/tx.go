@@ -84,7 +84,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		tx.built.abort()
 		s.unlockWriter()
 		if err == nil {
-			s.keeper.note(tx.buried)
+			s.keeper.note(tx.buried, 0)
 		}
 		return firstError(err, tx.batch.Close())
 	}
@@ -101,6 +101,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		s.unlockWriter()
 		return firstError(err, tx.batch.Close())
 	}
+	size := tx.batch.Len()
 	// The next writer may start as soon as the batch has its place in the log; many
 	// that wait for the disk share one sync.
 	err = g.guard("commit", func() error {
@@ -133,7 +134,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.acknowledged(number)
-	s.keeper.note(tx.buried)
+	s.keeper.note(tx.buried, size)
 	if tx.catalog.generation != tx.baseGeneration {
 		s.keepSchemas(tx.catalog)
 	}
