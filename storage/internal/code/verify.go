@@ -9,7 +9,7 @@ import (
 )
 
 // Verify reports whether the two planes of a block bound its vectors. They need not
-// be the bytes that Block makes here: other kernels round otherwise. An error
+// be the bytes that Block makes here: builds before the first release rounded otherwise. An error
 // says what is wrong.
 func (e *Encoder) Verify(vecs []float32, plane1, plane2 []byte) error {
 	if b1, b2 := e.Block(vecs, nil, nil); bytes.Equal(b1, plane1) && bytes.Equal(b2, plane2) {
