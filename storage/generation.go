@@ -46,6 +46,10 @@ type picture struct {
 	mu       sync.Mutex
 	catalog  *catalog
 	counters map[uint32]counters // of tables, by id
+	cursors  []*cursor
+	timer    *time.Timer // closes them; nil: there are none, or the picture is closed
+	asked    bool        // for a cursor, since the timer looked
+	closed   bool
 }
 
 // picture returns one of a snapshot, as of a commit.
@@ -168,7 +172,7 @@ func (g *generation) release(p *picture) error {
 	last := p.refs == 0
 	g.s.mu.Unlock()
 	if last {
-		return p.snap.Close()
+		return p.close()
 	}
 	return nil
 }
@@ -181,7 +185,7 @@ func (g *generation) close() {
 	go func() {
 		defer close(done)
 		defer func() { _ = recover() }()
-		_ = g.latest.snap.Close()
+		_ = g.latest.close()
 		_ = g.db.Close()
 	}()
 	select {

@@ -39,10 +39,33 @@ func (t *Table) Lookup(ctx context.Context, pk value.Value) (row uint64, ok bool
 		}
 		return 0, false, &TypeError{t.def.Name, c.Name, pk.Type(), c.Type}
 	}
+	if p := t.view.picture; p != nil && !t.view.closed.Load() {
+		return t.lookupIn(p, pk)
+	}
 	b := scratches.Get().(*scratch)
 	defer scratches.Put(b)
 	b.key = key.Append(key.Family(b.key[:0], t.def.ID, key.Primary), pk)
 	return t.view.lookupKey(t.def, b.key)
+}
+
+// lookupIn is Lookup in a picture that views share.
+func (t *Table) lookupIn(p *picture, pk value.Value) (row uint64, ok bool, err error) {
+	c, err := p.cursor()
+	if err != nil {
+		return 0, false, corrupt(t.def.Name, "", "primary key", err)
+	}
+	defer p.putCursor(c)
+	c.key = key.Append(key.Family(c.key[:0], t.def.ID, key.Primary), pk)
+	if ok = c.it.SeekPrefixGE(c.key) && bytes.Equal(c.it.Key(), c.key); ok {
+		var b []byte
+		if b, err = c.it.ValueAndErr(); err == nil {
+			t.view.Reads.KeyBytes.Add(int64(len(c.key) + len(b)))
+			row, err = decodeRowNumber(b)
+		}
+	} else {
+		err = c.it.Error()
+	}
+	return row, ok && err == nil, corrupt(t.def.Name, "", "primary key", err)
 }
 
 // scratch is memory for one look-up.
@@ -61,6 +84,9 @@ func (t *Table) AppendRows(ctx context.Context, dst []uint64, x *IndexDef, v val
 	}
 	if c := &t.def.Columns[t.def.ColumnID(x.Columns[0])]; v.Kind() != c.Type.Kind {
 		return dst, &TypeError{t.def.Name, c.Name, v.Type(), c.Type}
+	}
+	if p := t.view.picture; p != nil && !t.view.closed.Load() {
+		return t.appendIn(ctx, dst, p, x, v)
 	}
 	b := scratches.Get().(*scratch)
 	defer scratches.Put(b)
@@ -94,6 +120,28 @@ func (t *Table) AppendRows(ctx context.Context, dst []uint64, x *IndexDef, v val
 		return dst, corrupt(t.def.Name, "", "index "+x.Name, err)
 	}
 	return dst, nil
+}
+
+// appendIn is AppendRows in a picture that views share.
+func (t *Table) appendIn(ctx context.Context, dst []uint64, p *picture, x *IndexDef, v value.Value) ([]uint64, error) {
+	c, err := p.cursor()
+	if err != nil {
+		return dst, corrupt(t.def.Name, "", "index "+x.Name, err)
+	}
+	defer p.putCursor(c)
+	c.key = key.Append(key.Of(c.key[:0], t.def.ID, key.Index, x.ID), v)
+	c.end = key.AppendEnd(c.end[:0], c.key)
+	n := 0
+	for ok := c.seek(c.key, c.end); ok; ok = c.next(c.key, c.end) {
+		if n++; n%4096 == 0 {
+			if err := ctx.Err(); err != nil {
+				return dst, err
+			}
+		}
+		t.view.Reads.KeyBytes.Add(int64(len(c.it.Key())))
+		dst = append(dst, key.RowNumber(c.it.Key()))
+	}
+	return dst, corrupt(t.def.Name, "", "index "+x.Name, c.it.Error())
 }
 
 // lookupKey reads an entry of the primary key map.

@@ -653,7 +653,7 @@ func (s *Store) release() error {
 		if g.failed() != nil {
 			g.settle()
 		}
-		err = errors.Join(err, g.latest.snap.Close(), g.db.Close())
+		err = errors.Join(err, g.latest.close(), g.db.Close())
 		flushed = flushed && g.failed() == nil
 		if flushed {
 			s.room.closing()

@@ -1,0 +1,104 @@
+package storage
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// A cursor is an iterator over all of a picture that is kept from one look-up to the
+// next: opening one takes longer than finding a key with it. While it is open it keeps
+// table files from being deleted, so it is closed when nobody has asked for one for a
+// moment.
+type cursor struct {
+	it       *pebble.Iterator
+	key, end []byte // scratch
+}
+
+// Bounds of the cursors that a picture keeps: their number, and for how long.
+const (
+	maxCursors = 4
+	cursorIdle = 300 * time.Millisecond
+)
+
+// cursor takes a cursor, which putCursor gives back.
+func (p *picture) cursor() (*cursor, error) {
+	p.mu.Lock()
+	if n := len(p.cursors); n > 0 {
+		c := p.cursors[n-1]
+		p.cursors = p.cursors[:n-1]
+		p.mu.Unlock()
+		return c, nil
+	}
+	p.mu.Unlock()
+	it, err := p.snap.NewIter(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &cursor{it: it}, nil
+}
+
+// putCursor gives a cursor back. One that has met an error is closed.
+func (p *picture) putCursor(c *cursor) {
+	p.mu.Lock()
+	if c.it.Error() != nil || p.closed || len(p.cursors) == maxCursors {
+		p.mu.Unlock()
+		c.it.Close()
+		return
+	}
+	p.cursors = append(p.cursors, c)
+	p.asked = true
+	if p.timer == nil {
+		p.timer = time.AfterFunc(cursorIdle, p.dropCursors)
+	}
+	p.mu.Unlock()
+}
+
+// dropCursors closes the cursors if nobody has asked for one since the last time.
+func (p *picture) dropCursors() {
+	p.mu.Lock()
+	if p.timer == nil {
+		p.mu.Unlock()
+		return // the picture is closed
+	}
+	if p.asked {
+		p.asked = false
+		p.timer.Reset(cursorIdle)
+		p.mu.Unlock()
+		return
+	}
+	idle := p.cursors
+	p.cursors, p.timer = nil, nil
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.it.Close()
+	}
+}
+
+// close releases the picture, of which no view is left.
+func (p *picture) close() error {
+	p.mu.Lock()
+	idle := p.cursors
+	p.cursors, p.closed = nil, true
+	if p.timer != nil {
+		p.timer.Stop()
+		p.timer = nil
+	}
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.it.Close()
+	}
+	return p.snap.Close()
+}
+
+// seek moves to the first key that starts with prefix, and reports whether there is one. It
+// does not look beyond. end is what key.End gives for the prefix.
+func (c *cursor) seek(prefix, end []byte) bool {
+	return c.it.SeekGEWithLimit(prefix, end) == pebble.IterValid && bytes.HasPrefix(c.it.Key(), prefix)
+}
+
+// next moves to the next key that starts with prefix.
+func (c *cursor) next(prefix, end []byte) bool {
+	return c.it.NextWithLimit(end) == pebble.IterValid && bytes.HasPrefix(c.it.Key(), prefix)
+}
