@@ -1,0 +1,51 @@
+package plan
+
+import (
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/storage"
+)
+
+// countFromMetadata answers count(*), and min and max of an indexed column,
+// without a scan.
+func countFromMetadata(b *binder, n node) (node, error) {
+	a, ok := n.(*aggNode)
+	if !ok || len(a.keys) > 0 || len(a.aggs) == 0 {
+		return n, nil
+	}
+	scan, ok := a.in.(*scanNode)
+	if !ok || len(scan.filters) > 0 || scan.lookup != nil || scan.search != nil {
+		return n, nil
+	}
+	node := &metadataNode{table: scan.table, outs: a.aggCols}
+	for _, g := range a.aggs {
+		if g.filter != nil {
+			return n, nil
+		}
+		item := exec.MetadataItem{Type: g.call.Result}
+		switch name := g.call.Func.Name; {
+		case name == "count" && (g.arg == nil || !g.distinct && g.arg.op == opColumn && scan.table.Def().Columns[g.arg.col.ord].NotNull):
+			item.Count = true
+		case (name == "min" || name == "max") && g.arg != nil && g.arg.op == opColumn:
+			index, ok := indexOn(scan.table.Def(), g.arg.col.ord)
+			if !ok || name == "max" && exec.Least(g.arg.typ.Kind).IsNull() {
+				return n, nil
+			}
+			item.Index, item.Column, item.Last = index, g.arg.col.ord, name == "max"
+		default:
+			return n, nil
+		}
+		node.items = append(node.items, item)
+	}
+	return node, nil
+}
+
+// metadataNode is a row that is known without a scan.
+type metadataNode struct {
+	table *storage.Table
+	items []exec.MetadataItem
+	outs  []*column
+}
+
+func (n *metadataNode) columns() []*column { return n.outs }
+
+func (n *metadataNode) inputs() []node { return nil }

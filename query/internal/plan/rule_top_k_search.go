@@ -1,0 +1,44 @@
+package plan
+
+// topKSearch turns Sort + Limit by a score of a scan into a search.
+func topKSearch(b *binder, n node) (node, error) {
+	s, ok := n.(*sortNode)
+	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) == 0 || s.keys[0].order.NullsFirst {
+		return n, nil
+	}
+	scan, ok := s.in.(*scanNode)
+	e := s.keys[0].expr
+	if !ok || scan.search != nil || !searchable(scan, e) {
+		return n, nil
+	}
+	worst := e.measure.higherIsBetter() != s.keys[0].order.Desc
+	if worst && e.measure.fromOne {
+		for _, f := range scan.filters {
+			if _, ok := threshold(f, e.key()); ok {
+				return n, nil // the bound would not be exact
+			}
+		}
+	}
+	if len(s.keys) > 1 {
+		if worst || s.count+s.offset > fetchFirst {
+			return n, nil
+		}
+		scan.search = &search{score: e, count: s.count + s.offset, ranked: true, nulls: true, ties: true, text: s.keys[0].text}
+		return s, nil
+	}
+	scan.search = &search{score: e, count: s.count + s.offset, worst: worst, ranked: true, nulls: true, text: s.keys[0].text}
+	if s.offset > 0 {
+		return &limitNode{scan, s.count, s.offset}, nil
+	}
+	return scan, nil
+}
+
+// searchable reports whether e compares a vector column of the scan with one
+// vector.
+func searchable(scan *scanNode, e *expr) bool {
+	if e.op != opScore || e.args[0].op != opColumn || !contains(scan.cols, e.args[0].col) || e.args[1].varies() {
+		return false
+	}
+	q := e.args[1]
+	return !isConst(q) || !q.val.IsNull()
+}
