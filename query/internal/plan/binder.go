@@ -56,9 +56,10 @@ type binder struct {
 	shared   map[*parse.CTE]*sharedQuery
 	depth    int
 	slots    []*slot
-	block    *block         // being bound
-	looked   []*parse.Param // whose values the plan depends on
-	once     bool           // the plan is for one run: it depends on files, or has changed something
+	known    map[string]*slot // by what they are computed from
+	block    *block           // being bound
+	looked   []*parse.Param   // whose values the plan depends on
+	once     bool             // the plan is for one run: it depends on files, or has changed something
 	subs     []*subquery
 	encoders map[string]encoder.Encoder
 	tables   map[string]*storage.Table

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -47,10 +48,16 @@ type block struct {
 
 // newSlot adds a slot to the block being bound.
 func (b *binder) newSlot(what slotKind, of *expr, typ value.Type, pos parse.Pos, text string) *expr {
-	s := &slot{n: len(b.slots), what: what, typ: typ, pos: pos, of: of}
-	b.slots = append(b.slots, s)
-	if what != slotArg && what != slotOuter {
-		b.block.steps = append(b.block.steps, s)
+	var key string
+	var s *slot
+	if of != nil {
+		// What is written twice is found once, and known to be the same.
+		key = fmt.Sprintf("%d:%v:%s", what, typ, of.key())
+		s = b.known[key]
+	}
+	if s == nil {
+		s = &slot{n: len(b.slots), what: what, typ: typ, pos: pos, of: of}
+		b.addSlot(s, key)
 	}
 	computed := false // a text made of a column is no literal
 	if of != nil {
@@ -60,6 +67,19 @@ func (b *binder) newSlot(what slotKind, of *expr, typ value.Type, pos parse.Pos,
 		})
 	}
 	return &expr{op: opSlot, typ: typ, pos: pos, slot: s, text: text, computed: computed}
+}
+
+func (b *binder) addSlot(s *slot, key string) {
+	b.slots = append(b.slots, s)
+	if key != "" {
+		if b.known == nil {
+			b.known = map[string]*slot{}
+		}
+		b.known[key] = s
+	}
+	if s.what != slotArg && s.what != slotOuter {
+		b.block.steps = append(b.block.steps, s)
+	}
 }
 
 // fixed reports whether e has one value in a run: a constant, or a slot.
