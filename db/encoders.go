@@ -155,6 +155,12 @@ func guard(enc encoder.Encoder, calls *atomic.Int64) encoder.Encoder {
 	return g
 }
 
+// Quick is what the encoder says.
+func (g guarded) Quick() bool {
+	q, ok := g.Encoder.(encoder.Quick)
+	return ok && q.Quick()
+}
+
 func (g guarded) EncodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
 	return within(ctx, g.calls, func() ([][]float32, error) { return g.Encoder.EncodeTexts(ctx, texts) })
 }

@@ -118,6 +118,13 @@ type Sampler interface {
 	SamplePrompts(n int) []string
 }
 
+// Quick is implemented by encoders that may have the vectors of texts at hand.
+type Quick interface {
+	// Quick reports whether a text takes no longer than finding its vector in a store,
+	// where those of phrases are kept for the next time.
+	Quick() bool
+}
+
 // Capable is implemented by encoders that can tell what they can't do before
 // anything is encoded.
 type Capable interface {

@@ -30,7 +30,11 @@ type Encoder struct {
 var (
 	_ encoder.Encoder = (*Encoder)(nil)
 	_ encoder.Sampler = (*Encoder)(nil)
+	_ encoder.Quick   = (*Encoder)(nil)
 )
+
+// Quick is true: the vectors are in memory.
+func (e *Encoder) Quick() bool { return true }
 
 // UnknownPromptError is returned for a text that the table does not have.
 type UnknownPromptError struct {

@@ -24,6 +24,45 @@ type TextCache struct {
 	size   int64
 	hits   int64
 	misses int64
+	flying map[textKey]*flight
+}
+
+// flight is the encoding of a text that is under way: who asks for the same text waits for
+// it.
+type flight struct {
+	done chan struct{} // closed at the end
+	vec  []float32     // nil: it failed, and who waited encodes the text itself
+}
+
+// lift says who encodes the texts: those at the positions mine are the caller's, who lands
+// each of their flights; the others are under way already.
+func (c *TextCache) lift(m encoder.Model, texts []string) (mine []int, flights []*flight) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.flying == nil {
+		c.flying = map[textKey]*flight{}
+	}
+	flights = make([]*flight, len(texts))
+	for i, t := range texts {
+		k := keyOf(m, t)
+		f := c.flying[k]
+		if f == nil {
+			f = &flight{done: make(chan struct{})}
+			c.flying[k] = f
+			mine = append(mine, i)
+		}
+		flights[i] = f
+	}
+	return mine, flights
+}
+
+// land ends the flight of a text; vec is nil if it could not be encoded.
+func (c *TextCache) land(m encoder.Model, text string, f *flight, vec []float32) {
+	c.mu.Lock()
+	delete(c.flying, keyOf(m, text))
+	c.mu.Unlock()
+	f.vec = vec
+	close(f.done)
 }
 
 type textKey struct {

@@ -259,58 +259,129 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 	return fn.Arg{Column: &s.out, Const: constant}, nil
 }
 
-// EncodeTexts encodes texts in one batch, taking from the cache what it has.
+// EncodeTexts encodes texts, which differ, in one batch, taking from the cache what it
+// has, and waiting for what somebody else is encoding right now.
 func EncodeTexts(ctx context.Context, enc encoder.Encoder, cache *TextCache, texts []string) ([][]float32, error) {
 	m := enc.Model()
 	out := make([][]float32, len(texts))
-	var missing []string
-	var at []int
-	for i, t := range texts {
-		if cache != nil {
-			out[i] = cache.Get(m, t)
-		}
-		if out[i] == nil {
-			missing, at = append(missing, t), append(at, i)
-		}
+	if cache == nil {
+		return out, encodeAt(ctx, enc, texts, out, nil)
 	}
-	_, fixed := enc.(encoder.Sampler) // a table of prompts is quick enough
-	if cache != nil && !fixed {
-		kept := cache.kept(m, missing)
-		n := 0
-		for k, v := range kept {
-			if v == nil {
-				missing[n], at[n] = missing[k], at[k]
-				n++
-				continue
-			}
-			out[at[k]] = v
-			cache.Put(m, missing[k], v)
+	var missing []int
+	for i, t := range texts {
+		if out[i] = cache.Get(m, t); out[i] == nil {
+			missing = append(missing, i)
 		}
-		missing, at = missing[:n], at[:n]
 	}
 	if len(missing) == 0 {
 		return out, nil
 	}
-	vecs, err := enc.EncodeTexts(ctx, missing)
-	if err != nil {
+	wanted := make([]string, len(missing))
+	for k, i := range missing {
+		wanted[k] = texts[i]
+	}
+	mine, flights := cache.lift(m, wanted)
+	at := make([]int, len(mine))
+	for k, n := range mine {
+		at[k] = missing[n]
+	}
+	if err := func() error {
+		defer func() { // also where the encoder panics
+			for _, n := range mine {
+				cache.land(m, wanted[n], flights[n], out[missing[n]])
+			}
+		}()
+		return cache.encode(ctx, enc, texts, out, at)
+	}(); err != nil {
 		return nil, err
 	}
-	if len(vecs) != len(missing) {
-		return nil, fmt.Errorf("encoder %s gave %d vectors for %d texts", m.Name, len(vecs), len(missing))
+	// What others encode; where they failed, or gave up, it is done here.
+	var left []int
+	for k, f := range flights {
+		i := missing[k]
+		if out[i] != nil {
+			continue
+		}
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if out[i] = f.vec; f.vec == nil {
+			left = append(left, i)
+		}
+	}
+	if len(left) > 0 {
+		return out, cache.encode(ctx, enc, texts, out, left)
+	}
+	return out, nil
+}
+
+// encode encodes the texts at positions at, taking from the store what it keeps.
+func (c *TextCache) encode(ctx context.Context, enc encoder.Encoder, texts []string, out [][]float32, at []int) error {
+	m := enc.Model()
+	q, quick := enc.(encoder.Quick)
+	quick = quick && q.Quick() // looking in the store takes longer
+	wanted := make([]string, len(at))
+	for k, i := range at {
+		wanted[k] = texts[i]
+	}
+	if !quick {
+		left := at[:0:0]
+		for k, v := range c.kept(m, wanted) {
+			if v == nil {
+				left = append(left, at[k])
+				continue
+			}
+			out[at[k]] = v
+			c.Put(m, wanted[k], v)
+		}
+		at = left
+	}
+	if err := encodeAt(ctx, enc, texts, out, at); err != nil {
+		return err
+	}
+	fresh, vecs := make([]string, len(at)), make([][]float32, len(at))
+	for k, i := range at {
+		fresh[k], vecs[k] = texts[i], out[i]
+		c.Put(m, texts[i], out[i])
+	}
+	if !quick && len(at) > 0 {
+		c.keep(m, fresh, vecs)
+	}
+	return nil
+}
+
+// encodeAt encodes the texts at positions at, nil for all.
+func encodeAt(ctx context.Context, enc encoder.Encoder, texts []string, out [][]float32, at []int) error {
+	wanted := texts
+	if at != nil {
+		wanted = make([]string, len(at))
+		for k, i := range at {
+			wanted[k] = texts[i]
+		}
+	}
+	if len(wanted) == 0 || at != nil && len(at) == 0 {
+		return nil
+	}
+	m := enc.Model()
+	vecs, err := enc.EncodeTexts(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	if len(vecs) != len(wanted) {
+		return fmt.Errorf("encoder %s gave %d vectors for %d texts", m.Name, len(vecs), len(wanted))
 	}
 	for k, v := range vecs {
 		if len(v) != m.Dim {
-			return nil, fmt.Errorf("encoder %s gave a vector of %d dimensions, not %d", m.Name, len(v), m.Dim)
+			return fmt.Errorf("encoder %s gave a vector of %d dimensions, not %d", m.Name, len(v), m.Dim)
 		}
-		out[at[k]] = v
-		if cache != nil {
-			cache.Put(m, missing[k], v)
+		if at != nil {
+			k = at[k]
 		}
+		out[k] = v
 	}
-	if cache != nil && !fixed {
-		cache.keep(m, missing, vecs)
-	}
-	return out, nil
+	return nil
 }
 
 // EncodeText is the vector of a text, for texts that differ from row to row.

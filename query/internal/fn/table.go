@@ -127,15 +127,15 @@ var entries = sync.OnceValue(func() []*Func {
 
 		// Vectors
 		{Name: "similarity", Syntax: "similarity(a, b)", Doc: "cosine similarity, a score: ORDER BY puts the best first", Example: "similarity([1, 0], [2, 0])", Gives: "1", partial: true,
-			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.Cosine, nil), false}}},
+			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("similarity"), false}}},
 		{Name: "cosine_distance", Syntax: "cosine_distance(a, b)", Doc: "1 - cosine similarity, a <=> b", Example: "cosine_distance([1, 0], [0, 1])", Gives: "1", partial: true,
-			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.Cosine, oneMinus), false}}},
+			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("cosine_distance"), false}}},
 		{Name: "l2_distance", Syntax: "l2_distance(a, b)", Doc: "Euclidean distance, a <-> b", Example: "l2_distance([0, 0], [3, 4])", Gives: "5", partial: true,
-			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.L2, nil), false}}},
+			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("l2_distance"), false}}},
 		{Name: "l1_distance", Syntax: "l1_distance(a, b)", Doc: "taxicab distance, a <+> b", Example: "l1_distance([0, 0], [3, 4])", Gives: "7", partial: true,
-			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.L1, nil), false}}},
+			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("l1_distance"), false}}},
 		{Name: "inner_product", Syntax: "inner_product(a, b)", Doc: "sum of the products; a <#> b is its negative", Example: "inner_product([1, 2], [3, 4])", Gives: "11", partial: true,
-			sigs: []sig{{kinds{vec, vec}, realKind, scoreKernel(vector.InnerProduct, nil), false}}},
+			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("inner_product"), false}}},
 		{Name: "l2_norm", Syntax: "l2_norm(v)", Doc: "length of a vector", Example: "l2_norm([3, 4])", Gives: "5",
 			sigs: []sig{{kinds{vec}, realKind, normKernel, false}}},
 		{Name: "l2_normalize", Syntax: "l2_normalize(v)", Doc: "v divided by its length; a zero vector stays zero", Example: "l2_normalize([3, 4])", Gives: "[0.6,0.8]",
@@ -213,9 +213,9 @@ func operators() []*Func {
 		{Name: "ilike", Category: Operator, Syntax: "text ILIKE pattern [ESCAPE c]", Doc: "LIKE in any case", Example: "'Wolf' ILIKE 'w%'", Gives: "true", partial: true,
 			sigs: []sig{{kinds{text, text}, boolean, likeKernel(true), false}, {kinds{text, text, text}, boolean, likeKernel(true), false}}},
 
-		score("<->", "L2 (Euclidean) distance", "[0, 0] <-> [3, 4]", "5", scoreKernel(vector.L2, nil)),
-		score("<#>", "negative inner product", "[1, 2] <#> [3, 4]", "-11", scoreKernel(vector.InnerProduct, negate)),
-		score("<=>", "cosine distance", "[1, 0] <=> [0, 1]", "1", scoreKernel(vector.Cosine, oneMinus)),
-		score("<+>", "L1 (taxicab) distance", "[0, 0] <+> [3, 4]", "7", scoreKernel(vector.L1, nil)),
+		score("<->", "L2 (Euclidean) distance", "[0, 0] <-> [3, 4]", "5", measureKernel("<->")),
+		score("<#>", "negative inner product", "[1, 2] <#> [3, 4]", "-11", measureKernel("<#>")),
+		score("<=>", "cosine distance", "[1, 0] <=> [0, 1]", "1", measureKernel("<=>")),
+		score("<+>", "L1 (taxicab) distance", "[0, 0] <+> [3, 4]", "7", measureKernel("<+>")),
 	}
 }

@@ -50,9 +50,6 @@ func scoreKernel(m vector.Metric, then func(float64) float64) kernel {
 	}
 }
 
-func oneMinus(s float64) float64 { return 1 - s }
-func negate(s float64) float64   { return -s }
-
 func normKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	a := args[0]
 	each(n, sel, func(i int) { out.Reals[i] = vector.Norm(a.Vec(i * a.step())) })

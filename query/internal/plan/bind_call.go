@@ -22,7 +22,7 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 	case e.Filter != nil:
 		return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is none", name)
 	}
-	if m, ok := measures[name]; ok && !isOperator(name) {
+	if m, ok := fn.MeasureOf(name); ok && !isOperator(name) {
 		if len(e.Args) != 2 {
 			return nil, parse.Errorf(e.Pos, "%s takes two vectors, got %d arguments", name, len(e.Args))
 		}
@@ -40,11 +40,7 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 	}
 	if !known {
 		names := fn.Names()
-		for m := range measures {
-			if !isOperator(m) {
-				names = append(names, m)
-			}
-		}
+		names = append(names, "cosine_similarity")
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.name+"_sim")
 		}

@@ -28,7 +28,7 @@ func (b *binder) unary(s *scope, e *parse.Unary) (*expr, error) {
 }
 
 func (b *binder) binary(s *scope, e *parse.Binary) (*expr, error) {
-	if m, ok := measures[string(e.Op)]; ok {
+	if m, ok := fn.MeasureOf(string(e.Op)); ok {
 		return b.bindMeasure(s, m, e.X, e.Y, e.Pos)
 	}
 	x, y, err := b.operands(s, e.X, e.Y, string(e.Op))

@@ -24,9 +24,9 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 	op := &exec.Nearest{
 		Measure: b.measure,
 		Env:     &b.run.env, Ctx: &b.run.fnctx, Table: b.run.table(n.table), Column: s.score.args[0].col.ord,
-		Metric: m.metric, At: at(to.pos),
+		Metric: m.Metric, At: at(to.pos),
 		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
-		Ties: s.ties, Negate: m.negate, FromOne: m.fromOne, Text: s.text,
+		Ties: s.ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.text,
 	}
 	var err error
 	if op.To, err = b.compile(newLayout(nil), to); err != nil {

@@ -147,13 +147,13 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 				if to.val.IsNull() {
 					return typedConst(value.Value{}, realType)
 				}
-				if _, err := vector.NewQuery(e.measure.metric, to.val.Vec()); err != nil {
+				if _, err := vector.NewQuery(e.measure.Metric, to.val.Vec()); err != nil {
 					return nil, err
 				}
 			}
-			return exec.NewScore(args[0], args[1], e.measure.metric, e.measure.negate, e.measure.fromOne, at(e.pos)), nil
+			return exec.NewScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
 		}
-		return exec.NewPairScore(args[0], args[1], e.measure.metric, e.measure.negate, e.measure.fromOne, at(e.pos)), nil
+		return exec.NewPairScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
 	case opText:
 		return &exec.EncodeText{X: args[0], Open: b.opener(e.enc), Texts: b.in.Texts, Dim: e.enc.dim, Vectors: e.vectors}, nil
 	case opImage:

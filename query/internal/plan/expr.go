@@ -8,7 +8,6 @@ import (
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
-	"github.com/lupadb/lupa/storage/vector"
 )
 
 // column is one column of a relation in a query. Its address is its identity:
@@ -77,7 +76,7 @@ type expr struct {
 	col     *column     // opColumn
 	val     value.Value // opConst
 	call    *fn.Call    // opCall
-	measure measure     // opScore
+	measure fn.Measure  // opScore
 	enc     *encoding   // opText, opImage, and vectors known to come from an encoder
 	weights []float32   // opSum
 	unit    bool        // opSum
@@ -90,20 +89,6 @@ type expr struct {
 	// computed: opSlot, the value of a column: a text of it is no literal
 	computed bool
 	text     string // as in the source, for EXPLAIN and names of columns
-}
-
-// measure is a distance or similarity of the language.
-type measure struct {
-	metric vector.Metric
-	name   string // "similarity", "<->", ... as it is called
-	// The value is the metric's, or with negate its negative, or with fromOne
-	// one minus it.
-	negate, fromOne bool
-}
-
-// higherIsBetter tells whether the nearest rows have the highest values.
-func (m measure) higherIsBetter() bool {
-	return m.metric.HigherIsBetter() && !m.negate && !m.fromOne
 }
 
 // aggregate is a call of an aggregate function.

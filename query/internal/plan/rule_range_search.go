@@ -57,7 +57,7 @@ func threshold(c *expr, key string) (bound *expr, ok bool) {
 	if x.op != opScore || !fixed(y) || isConst(y) && y.val.IsNull() || key != "" && x.key() != key {
 		return nil, false
 	}
-	if better := x.measure.higherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {
+	if better := x.measure.HigherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {
 		if y.typ.Kind == value.Integer || y.typ.Kind == value.Real {
 			return y, true
 		}

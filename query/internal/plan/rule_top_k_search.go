@@ -11,8 +11,8 @@ func topKSearch(b *binder, n node) (node, error) {
 	if !ok || scan.search != nil || !searchable(scan, e) {
 		return n, nil
 	}
-	worst := e.measure.higherIsBetter() != s.keys[0].order.Desc
-	if worst && e.measure.fromOne {
+	worst := e.measure.HigherIsBetter() != s.keys[0].order.Desc
+	if worst && e.measure.FromOne {
 		for _, f := range scan.filters {
 			if _, ok := threshold(f, e.key()); ok {
 				return n, nil // the bound would not be exact

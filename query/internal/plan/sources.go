@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -224,6 +225,10 @@ func (b *binder) options(opts []parse.Option) ([]source.Option, error) {
 // maxPicture bounds the size of a picture's file.
 const maxPicture = 256 << 20
 
+// pictureClient fetches pictures from addresses. A server that does not answer, or stops in
+// the middle, does not hold up a statement for ever.
+var pictureClient = &http.Client{Timeout: 2 * time.Minute}
+
 // readFile reads a picture for image(): a path, or an address if those are
 // allowed.
 func (b *binder) readFile(ctx context.Context, path string) ([]byte, error) {
@@ -235,7 +240,7 @@ func (b *binder) readFile(ctx context.Context, path string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		res, err := http.DefaultClient.Do(req)
+		res, err := pictureClient.Do(req)
 		if err != nil {
 			return nil, err
 		}

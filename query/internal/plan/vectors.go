@@ -10,20 +10,6 @@ import (
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-// measures are the distances and similarities, by operator and by name.
-var measures = map[string]measure{
-	"<->":               {metric: vector.L2, name: "<->"},
-	"<#>":               {metric: vector.InnerProduct, name: "<#>", negate: true},
-	"<=>":               {metric: vector.Cosine, name: "<=>", fromOne: true},
-	"<+>":               {metric: vector.L1, name: "<+>"},
-	"l2_distance":       {metric: vector.L2, name: "l2_distance"},
-	"inner_product":     {metric: vector.InnerProduct, name: "inner_product"},
-	"cosine_distance":   {metric: vector.Cosine, name: "cosine_distance", fromOne: true},
-	"l1_distance":       {metric: vector.L1, name: "l1_distance"},
-	"similarity":        {metric: vector.Cosine, name: "similarity"},
-	"cosine_similarity": {metric: vector.Cosine, name: "cosine_similarity"},
-}
-
 func isOperator(name string) bool { return strings.HasPrefix(name, "<") }
 
 // target is what a vector expression is to be comparable with.
@@ -109,26 +95,26 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := measures["similarity"]
+	m, _ := fn.MeasureOf("similarity")
 	return b.score(m, c, x, e.Pos)
 }
 
 // bindMeasure binds a distance or similarity between two vectors.
-func (b *binder) bindMeasure(s *scope, m measure, l, r parse.Expr, pos parse.Pos) (*expr, error) {
+func (b *binder) bindMeasure(s *scope, m fn.Measure, l, r parse.Expr, pos parse.Pos) (*expr, error) {
 	lo, ro := b.needsTarget(l), b.needsTarget(r)
 	var x, y *expr
 	var err error
 	switch {
 	case lo && !ro:
-		if y, err = b.vector(s, r, target{call: m.name}); err != nil {
+		if y, err = b.vector(s, r, target{call: m.Name}); err != nil {
 			return nil, err
 		}
-		x, err = b.vector(s, l, targetOf(y, m.name))
+		x, err = b.vector(s, l, targetOf(y, m.Name))
 	default:
-		if x, err = b.vector(s, l, target{call: m.name}); err != nil {
+		if x, err = b.vector(s, l, target{call: m.Name}); err != nil {
 			return nil, err
 		}
-		y, err = b.vector(s, r, targetOf(x, m.name))
+		y, err = b.vector(s, r, targetOf(x, m.Name))
 	}
 	if err != nil {
 		return nil, err
@@ -137,9 +123,9 @@ func (b *binder) bindMeasure(s *scope, m measure, l, r parse.Expr, pos parse.Pos
 }
 
 // score makes the measure between two vectors; the constant one comes second.
-func (b *binder) score(m measure, x, y *expr, pos parse.Pos) (*expr, error) {
+func (b *binder) score(m fn.Measure, x, y *expr, pos parse.Pos) (*expr, error) {
 	if dx, dy := x.typ.Dim, y.typ.Dim; dx > 0 && dy > 0 && dx != dy {
-		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.name, dy, x.text, dx).Because(&storage.DimensionError{Column: x.text, Got: dy, Want: dx})
+		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.Name, dy, x.text, dx).Because(&storage.DimensionError{Column: x.text, Got: dy, Want: dx})
 	}
 	if !x.varies() && y.varies() {
 		x, y = y, x
@@ -281,7 +267,7 @@ func (b *binder) weight(s *scope, e parse.Expr) (w float64, ok bool, err error) 
 		}
 		return w, ok, err
 	case *parse.Call:
-		if _, isFn := measures[strings.ToLower(x.Func.Name)]; isFn || strings.EqualFold(x.Func.Name, "image") {
+		if _, isFn := fn.MeasureOf(strings.ToLower(x.Func.Name)); isFn || strings.EqualFold(x.Func.Name, "image") {
 			return 0, false, nil
 		}
 	case *parse.Unary:
@@ -402,7 +388,7 @@ func (b *binder) rankOf(e *expr) rank {
 	case opColumn:
 		return e.col.rank
 	case opScore:
-		if e.measure.metric == vector.Cosine && !e.measure.fromOne {
+		if e.measure.Metric == vector.Cosine && !e.measure.FromOne {
 			return score
 		}
 		return plain
