@@ -128,3 +128,48 @@ func TestPlansForValues(t *testing.T) {
 	}
 	f.fails("SELECT id FROM photos WHERE id = 1 / (id - id)", "division by zero")
 }
+
+// Statements that write are run again by the same plan, alone and in a transaction.
+func TestWritesByKeptPlans(t *testing.T) {
+	for _, inTx := range []bool{false, true} {
+		f := open(t)
+		f.run("CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER DEFAULT 7, name TEXT)")
+		f.run("CREATE UNIQUE INDEX by_name ON t (name)")
+		for round := range 4 {
+			if inTx {
+				f.run("BEGIN")
+			}
+			for i := range 5 {
+				id := int64(10*round + i)
+				want := fmt.Sprintf("%d|7", id)
+				if got := f.run("INSERT INTO t (id, name) VALUES ($1, $2) RETURNING id, n", value.Int(id), value.Str(fmt.Sprint("n", id))); len(got) != 1 || got[0] != want {
+					t.Fatalf("inserted %v, want %s", got, want)
+				}
+				if got := f.run("UPDATE t SET n = n + $2 WHERE id = $1 RETURNING n", value.Int(id), value.Int(id)); len(got) != 1 || got[0] != fmt.Sprint(7+id) {
+					t.Fatalf("updated %v", got)
+				}
+				if got := f.run("INSERT INTO t VALUES ($1, $2, 'x') ON CONFLICT (id) DO UPDATE SET n = excluded.n RETURNING n, name", value.Int(id), value.Int(-id)); len(got) != 1 || got[0] != fmt.Sprintf("%d|n%d", -id, id) {
+					t.Fatalf("upserted %v", got)
+				}
+				if _, _, err := f.try(context.Background(), "SELECT 1 / $1", value.Int(1)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := f.run("DELETE FROM t WHERE id = $1 RETURNING name", value.Int(int64(10*round))); len(got) != 1 || got[0] != fmt.Sprint("n", 10*round) {
+				t.Fatalf("deleted %v", got)
+			}
+			if got := f.run("UPDATE t SET name = name || $1 WHERE id > $2", value.Str("!"), value.Int(-1)); len(got) != 0 {
+				t.Fatalf("updated %v", got)
+			}
+			if inTx {
+				f.run([]string{"COMMIT", "COMMIT", "ROLLBACK", "COMMIT"}[round])
+			}
+		}
+		want := "16"
+		if inTx {
+			want = "12"
+		}
+		f.expect("SELECT count(*) FROM t", want)
+		f.expect("SELECT name FROM t WHERE id = 1", map[bool]string{false: "n1!!!!", true: "n1!!!"}[inTx])
+	}
+}

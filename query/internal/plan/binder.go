@@ -1,7 +1,3 @@
-// Package plan turns syntax trees into operators that run: it binds names and
-// types (binder.go, bind_*.go, vectors.go), improves the logical plan by named
-// rules (rules.go) and builds the physical one (build.go). Statements other
-// than SELECT have a file each.
 package plan
 
 import (

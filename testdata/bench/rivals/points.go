@@ -25,6 +25,7 @@ func pointsBench(args []string) error {
 	lone := flags.Int("lone", 300, "durable inserts a round")
 	rounds := flags.Int("rounds", 7, "rounds")
 	dir := flags.String("dir", "", "folder on the disk to measure; default: a temporary one")
+	cpu := flags.Bool("cpu", false, "measure processor time: on a machine that others use as well")
 	only := flags.String("only", "", "only jobs that match this expression")
 	profile := flags.String("profile", "", "write CPU profiles of Lupa's last rounds to files of this name and a number")
 	flags.Parse(args)
@@ -64,7 +65,7 @@ func pointsBench(args []string) error {
 		return err
 	}
 
-	r := &report{names: []string{"Lupa", "SQLite", "bbolt"}, only: wanted, profile: *profile}
+	r := &report{names: []string{"Lupa", "SQLite", "bbolt"}, only: wanted, profile: *profile, cpu: *cpu}
 	look := func(f func(want photo) (photo, error)) func(int) error {
 		return func(round int) error {
 			rng := rand.New(rand.NewPCG(uint64(round), 3))

@@ -9,6 +9,7 @@ import (
 	"runtime/pprof"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +23,7 @@ type contender struct {
 type report struct {
 	names   []string       // columns; the first is Lupa
 	only    *regexp.Regexp // jobs to do; nil: all
+	cpu     bool           // processor time of the process instead of what a clock shows
 	profile string         // where CPU profiles of Lupa's jobs go; "" for none
 	rows    []reportRow
 }
@@ -60,14 +62,15 @@ func (r *report) measure(job string, rounds, units int, warm bool, all []contend
 					return err
 				}
 			}
-			start := time.Now()
+			start := r.now()
 			err := all[i].run(round + 1)
+			took := r.now() - start
 			pprof.StopCPUProfile()
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", job, all[i].name, err)
 			}
 			if round >= 0 {
-				times[i] = append(times[i], time.Since(start).Seconds()/float64(units))
+				times[i] = append(times[i], took/float64(units))
 			}
 		}
 	}
@@ -85,6 +88,20 @@ func (r *report) measure(job string, rounds, units int, warm bool, all []contend
 	fmt.Println()
 	return nil
 }
+
+// now returns seconds since some moment.
+func (r *report) now() float64 {
+	if !r.cpu {
+		return time.Since(begun).Seconds()
+	}
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+var begun = time.Now()
 
 // write prints the report as Markdown: Lupa's times, and those of the others as
 // multiples of them.
