@@ -115,12 +115,7 @@ bench-scale: ## two million vectors: load and search, beside numpy and Faiss whe
 
 bench-rivals: $(TOOLS)/duckdb ## beside SQLite, bbolt and DuckDB: inserts, load, look-ups, scans, filters, groups (5 GB of disk, 6 minutes)
 	cd testdata/bench/rivals && $(GO) run -mod=mod . storage
-<<<<<<< HEAD
-=======
 	cd testdata/bench/rivals && $(GO) run -mod=mod . points
-	@if [ -d $(TOOLS)/duckdb/node_modules/@duckdb/node-api ] || ! command -v npm >/dev/null; then :; else \
-	  echo "fetching DuckDB (70 MB, once)"; mkdir -p $(TOOLS)/duckdb && npm install --silent --no-audit --no-fund --prefix $(TOOLS)/duckdb @duckdb/node-api@$(DUCKDB_VERSION); fi
->>>>>>> 03dfdc3 (How a statement is planned and run is told in plan/doc.go and docs/walk.md; rivals points measures processor time on request)
 	cd testdata/bench/rivals && $(GO) run -mod=mod . expressions $$([ -d $(TOOLS)/duckdb ] && echo -duckdb $(TOOLS)/duckdb)
 
 bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)
