@@ -210,6 +210,10 @@ func (g *generator) expr(t typ, depth int) pair {
 		case 3:
 			return both("abs(%s)", sub(t))
 		case 4:
+			if g.oneIn(3) {
+				x := sub(texts)
+				return pair{fmt.Sprintf("position('b' IN %s)", x.ours), fmt.Sprintf("instr(%s, 'b')", x.theirs)}
+			}
 			return both("length(%s)", sub(texts))
 		case 5:
 			return both("(%s * %d)", sub(t), g.rand.IntN(5)-2)
@@ -228,11 +232,21 @@ func (g *generator) expr(t typ, depth int) pair {
 		case 4:
 			return both("(%s * %s)", sub(t), pick(g, "2.0", "-0.5", "4"))
 		case 5:
-			return both("%s(%s)", pick(g, "round", "floor", "ceil"), sub(t))
+			return both("%s(%s)", pick(g, "round", "floor", "ceil", "trunc"), sub(t))
 		}
 		return both("(%s %s %s)", sub(t), pick(g, "+", "-"), sub(pick(g, reals, integers)))
 	case texts:
-		switch g.rand.IntN(7) {
+		switch g.rand.IntN(11) {
+		case 7:
+			return both("%s(%s, %s%d)", pair{"left", "substr"}, sub(t), pair{"", "1, "}, g.rand.IntN(3))
+		case 8:
+			x, n := sub(t), 1+g.rand.IntN(3)
+			return pair{fmt.Sprintf("right(%s, %d)", x.ours, n), fmt.Sprintf("substr(%s, max(1, length(%s) - %d))", x.theirs, x.theirs, n-1)}
+		case 9:
+			return both("concat_ws('%s', %s, %s)", pick(g, "-", ""), sub(t), sub(t))
+		case 10:
+			x, from := sub(t), pick(g, "", "l", "r")
+			return pair{fmt.Sprintf("trim(%s 'a' FROM %s)", map[string]string{"": "BOTH", "l": "LEADING", "r": "TRAILING"}[from], x.ours), fmt.Sprintf("%strim(%s, 'a')", from, x.theirs)}
 		case 0:
 			return both("%s(%s)", pick(g, "lower", "upper", "trim"), sub(t))
 		case 1:
@@ -272,6 +286,11 @@ func (g *generator) condition(depth int) pair {
 		}
 		if g.oneIn(3) {
 			list = append(list, both("NULL"))
+		}
+		if g.oneIn(3) {
+			x, word := sub(c), pick(g, [2]string{"=", "ANY"}, [2]string{"<>", "ALL"})
+			not = map[string]string{"ALL": "NOT "}[word[1]]
+			return pair{fmt.Sprintf("(%s %s %s (ARRAY[%s]))", x.ours, word[0], word[1], join(list, ", ").ours), fmt.Sprintf("(%s %sIN (%s))", x.theirs, not, join(list, ", ").theirs)}
 		}
 		return both("(%s %sIN (%s))", sub(c), not, join(list, ", "))
 	case 8:
@@ -552,7 +571,24 @@ func (g *generator) aggregateCall() pair {
 	t := g.comparableType()
 	number := pick(g, integers, reals)
 	var p pair
-	switch g.rand.IntN(8) {
+	switch g.rand.IntN(12) {
+	case 8:
+		x := g.expr(booleans, 1)
+		p = pair{fmt.Sprintf("bool_and(%s)", x.ours), fmt.Sprintf("min(%s)", x.theirs)}
+		if g.oneIn(2) {
+			p = pair{fmt.Sprintf("bool_or(%s)", x.ours), fmt.Sprintf("max(%s)", x.theirs)}
+		}
+	case 9:
+		x := g.expr(texts, 1)
+		down := pick(g, "", " DESC")
+		p = pair{fmt.Sprintf("string_agg(%s, '-' ORDER BY %s%s)", x.ours, x.ours, down), fmt.Sprintf("group_concat(%s, '-' ORDER BY %s%s)", x.theirs, x.theirs, down)}
+	case 10:
+		x := g.expr(integers, 1)
+		p = pair{fmt.Sprintf("jsonb_array_length(array_agg(%s))", x.ours), fmt.Sprintf("count(*) + 0 * coalesce(max(%s), 0)", x.theirs)}
+		return pair{fmt.Sprintf("coalesce(%s, 0)", p.ours), p.theirs}
+	case 11: // of small whole numbers: their squares are exact
+		x := both("(%s %% 50)", g.expr(integers, 1))
+		return pair{fmt.Sprintf("var_pop(%s)", x.ours), fmt.Sprintf("(avg(1.0 * %s * %s) - avg(%s) * avg(%s))", x.theirs, x.theirs, x.theirs, x.theirs)}
 	case 0:
 		p = both("count(*)")
 	case 1:

@@ -8,8 +8,9 @@ import (
 // Aggregate is one aggregate of a HashAggregate.
 type Aggregate struct {
 	Call     *fn.AggregateCall
-	Arg      int // position among the expressions, -1 for count(*)
-	Filter   int // position of a condition, -1 without one
+	Arg      int   // position among the expressions, -1 for count(*)
+	More     []int // of further arguments
+	Filter   int   // position of a condition, -1 without one
 	Distinct bool
 }
 
@@ -22,6 +23,14 @@ type Aggregation struct {
 	Specs []Aggregate
 }
 
+// args are the positions of the arguments.
+func (a *Aggregate) args() []int {
+	if a.Arg < 0 {
+		return nil
+	}
+	return append([]int{a.Arg}, a.More...)
+}
+
 // aggregation is the state of an Aggregation: groups and what is known of each.
 type aggregation struct {
 	*Aggregation
@@ -32,6 +41,7 @@ type aggregation struct {
 
 	vals       []fn.Arg
 	guarded    []bool // see guardedArgs
+	args       []fn.Arg
 	ids        []int32
 	sel, fresh []int32
 }
@@ -50,7 +60,11 @@ func (a *Aggregation) start() (*aggregation, error) {
 		}
 		s.aggs = append(s.aggs, g)
 		if spec.Distinct && spec.Arg >= 0 {
-			s.distinct[i] = fn.NewGroups([]value.Type{{Kind: value.Integer}, a.Exprs[spec.Arg].Type()})
+			types := []value.Type{{Kind: value.Integer}, a.Exprs[spec.Arg].Type()}
+			for _, m := range spec.More {
+				types = append(types, a.Exprs[m].Type())
+			}
+			s.distinct[i] = fn.NewGroups(types)
 		}
 	}
 	return s, nil
@@ -61,13 +75,17 @@ func (a *Aggregation) start() (*aggregation, error) {
 func guardedArgs(exprs, keys int, specs []Aggregate) []bool {
 	guarded := make([]bool, exprs)
 	for _, s := range specs {
-		if s.Arg >= keys && s.Filter >= 0 {
-			guarded[s.Arg] = true
+		for _, a := range s.args() {
+			if a >= keys && s.Filter >= 0 {
+				guarded[a] = true
+			}
 		}
 	}
 	for _, s := range specs {
-		if s.Arg >= 0 && s.Filter < 0 {
-			guarded[s.Arg] = false
+		for _, a := range s.args() {
+			if s.Filter < 0 {
+				guarded[a] = false
+			}
 		}
 		if s.Filter >= 0 {
 			guarded[s.Filter] = false
@@ -128,29 +146,29 @@ func (s *aggregation) add(b *value.Batch) error {
 			s.sel = keepTrue(s.vals[spec.Filter], b, rows, s.sel[:0])
 			rows = s.sel
 		}
-		var arg fn.Arg
-		if spec.Arg >= 0 && s.guarded[spec.Arg] {
-			if rows != nil && len(rows) == 0 {
-				continue
-			}
-			var err error
-			if arg, err = s.Exprs[spec.Arg].Eval(s.Ctx, b, rows); err != nil {
-				return err
-			}
-		} else if spec.Arg >= 0 {
-			arg = s.vals[spec.Arg]
-		}
-		if s.distinct[i] != nil {
-			var err error
-			if s.fresh, err = s.newValues(i, arg, groups, b.Len, rows, s.fresh[:0]); err != nil {
-				return err
-			}
-			rows = s.fresh
-		}
 		if rows != nil && len(rows) == 0 {
 			continue
 		}
-		if err := s.aggs[i].Add(arg, groups, b.Len, rows); err != nil {
+		s.args = s.args[:0]
+		for _, at := range spec.args() {
+			if s.guarded[at] {
+				var err error
+				if s.vals[at], err = s.Exprs[at].Eval(s.Ctx, b, rows); err != nil {
+					return err
+				}
+			}
+			s.args = append(s.args, s.vals[at])
+		}
+		if s.distinct[i] != nil {
+			var err error
+			if s.fresh, err = s.newValues(i, s.args, groups, b.Len, rows, s.fresh[:0]); err != nil {
+				return err
+			}
+			if rows = s.fresh; len(rows) == 0 {
+				continue
+			}
+		}
+		if err := fn.AddRows(s.aggs[i], s.args, groups, b.Len, rows); err != nil {
 			return err
 		}
 	}
@@ -208,7 +226,7 @@ func (s *aggregation) result(from, upto int) (*value.Batch, error) {
 }
 
 // newValues appends the rows whose value is the first of its kind in its group.
-func (s *aggregation) newValues(i int, arg fn.Arg, groups []int32, n int, sel, out []int32) ([]int32, error) {
+func (s *aggregation) newValues(i int, args []fn.Arg, groups []int32, n int, sel, out []int32) ([]int32, error) {
 	key := value.Column{Type: value.Type{Kind: value.Integer}, Ints: make([]int64, n)}
 	if groups != nil {
 		for k, g := range groups[:n] {
@@ -218,7 +236,11 @@ func (s *aggregation) newValues(i int, arg fn.Arg, groups []int32, n int, sel, o
 	d := s.distinct[i]
 	ids := make([]int32, n)
 	seen := int32(d.Len())
-	if err := d.Assign([]fn.Arg{{Column: &key}, arg}, n, sel, fn.SkipNull, ids); err != nil {
+	mode := fn.SkipNull
+	if s.Specs[i].Call.TakesNull() {
+		mode = fn.GroupNull
+	}
+	if err := d.Assign(append([]fn.Arg{{Column: &key}}, args...), n, sel, mode, ids); err != nil {
 		return nil, err
 	}
 	take := func(k int32) {

@@ -83,7 +83,7 @@ func BenchmarkGroup(b *testing.B) {
 				g := NewGroups(types)
 				var aggs []Aggregator
 				for _, name := range []string{"count", "sum", "avg", "max"} {
-					call, _ := ResolveAggregate(name, []ArgType{{Type: rows[0].Cols[0].Type}})
+					call, _ := ResolveAggregate(name, []ArgType{{Type: rows[0].Cols[0].Type}}, nil)
 					a, _ := call.New()
 					aggs = append(aggs, a)
 				}

@@ -67,7 +67,7 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 	case f == value.JSON && t != value.Blob:
 		c.eval = castJSON(to)
 		if t == value.Vector && to.Dim == 0 {
-			c.eval = nil
+			c.eval = castTextVector
 		}
 	case f == value.Text && !(t == value.Vector && to.Dim == 0):
 		c.eval = castParse(to)

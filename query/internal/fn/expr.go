@@ -102,7 +102,7 @@ func (e *callExpr) Clone() Expr {
 
 func (e *callExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	e.vals = e.vals[:0]
-	folded := true
+	folded := !e.call.Func.volatile
 	for _, a := range e.args {
 		v, err := a.Eval(ctx, b, sel)
 		if err != nil {

@@ -108,8 +108,16 @@ type Func struct {
 	sigs     []sig
 	infer    func(args []ArgType) (params []value.Type, result value.Type, eval kernel, err error) // instead of sigs
 	nullable bool                                                                                  // the body handles NULL itself; otherwise NULL in, NULL out
+	volatile bool                                                                                  // another value in every row, though the arguments are the same
+	ownDim   bool                                                                                  // the dimension of the result is not that of the arguments
 	partial  bool                                                                                  // the body can fail: it is given a selection without NULL rows
 	agg      func(arg value.Type) (Aggregator, error)
+
+	// Aggregates of other than one argument, or that need more than its type, have joint
+	// instead of agg: it says what the arguments are cast to.
+	joint     func(args []ArgType) (params []value.Type, build func(*AggregateCall) Aggregator, err error)
+	takesNull bool // NULLs are values to the aggregate
+	within    bool // its first argument is what WITHIN GROUP orders by
 }
 
 // sig is one list of argument kinds a function takes. With variadic the last
@@ -199,6 +207,9 @@ func (f *Func) resolve(args []ArgType) (*Call, error) {
 	for i, a := range args {
 		k := s.arg(i)
 		t := value.Type{Kind: k}
+		if k == anyKind {
+			t = a.Type
+		}
 		if k == value.Vector {
 			t.Dim = a.Type.Dim
 			if dim > 0 && t.Dim > 0 && dim != t.Dim {
@@ -213,7 +224,7 @@ func (f *Func) resolve(args []ArgType) (*Call, error) {
 			c.Params[i].Dim = dim
 		}
 	}
-	if c.Result.Kind == value.Vector {
+	if c.Result.Kind == value.Vector && !f.ownDim {
 		c.Result.Dim = dim
 	}
 	return c, nil
@@ -238,7 +249,7 @@ func (s *sig) cost(args []ArgType) (cost int, ok bool) {
 			cost++
 		case have == value.Integer && want == value.Real:
 			cost += 2
-		case a.Literal && have == value.Text && want != value.Vector:
+		case a.Literal && have == value.Text:
 			cost += 3
 		case have == value.JSON && want == value.Text && len(s.args) > 1:
 			cost += 3

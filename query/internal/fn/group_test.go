@@ -175,7 +175,7 @@ func TestAggregates(t *testing.T) {
 	for round := range 400 {
 		typ := keyTypes[round%len(keyTypes)]
 		for _, name := range []string{"count", "sum", "avg", "min", "max"} {
-			call, err := ResolveAggregate(name, []ArgType{{Type: typ}})
+			call, err := ResolveAggregate(name, []ArgType{{Type: typ}}, nil)
 			if (name == "sum" || name == "avg") && typ.Kind != value.Integer && typ.Kind != value.Real && typ.Kind != value.Vector {
 				if err == nil {
 					t.Errorf("%s of %v", name, typ)
@@ -321,7 +321,7 @@ func plainAggregate(name string, rows []value.Value) value.Value {
 }
 
 func TestSumRange(t *testing.T) {
-	call, err := ResolveAggregate("sum", []ArgType{{Type: value.Type{Kind: value.Integer}}})
+	call, err := ResolveAggregate("sum", []ArgType{{Type: value.Type{Kind: value.Integer}}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

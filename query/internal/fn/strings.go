@@ -161,6 +161,9 @@ func inferConcat(args []ArgType) ([]value.Type, value.Type, kernel, error) {
 	switch {
 	case (a.Kind == value.Vector || b.Kind == value.Vector) && vec(args[0]) && vec(args[1]):
 		return inferConcatVectors(args)
+	case a.Kind == value.JSON && (b.Kind == value.JSON || args[1].Literal) || b.Kind == value.JSON && args[0].Literal:
+		t := value.Type{Kind: value.JSON}
+		return []value.Type{t, t}, t, joinJSON, nil
 	case a.Kind == value.Blob && b.Kind == value.Blob,
 		a.Kind == value.Blob && b.Kind == value.Null, a.Kind == value.Null && b.Kind == value.Blob:
 		return []value.Type{blob, blob}, blob, text2(func(a, b string) string { return a + b }), nil

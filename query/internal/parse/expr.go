@@ -159,7 +159,26 @@ type Call struct {
 	Distinct bool  // count(DISTINCT x)
 	Star     bool  // count(*)
 	Args     []Expr
-	Filter   Expr // FILTER (WHERE ...); nil: none
+	OrderBy  []OrderItem // string_agg(x, ',' ORDER BY y)
+	Within   bool        // OrderBy stands in WITHIN GROUP (ORDER BY ...)
+	Filter   Expr        // FILTER (WHERE ...); nil: none
+}
+
+// Array is ARRAY[a, b, ...].
+type Array struct {
+	Pos
+	List []Expr
+}
+
+// Quantified is X Op ANY (Y), or with All X Op ALL (Y): Y is an array. Op may be LIKE
+// or ILIKE, with Not the negation.
+type Quantified struct {
+	Pos
+	X   Expr
+	Op  Op
+	Not bool
+	All bool
+	Y   Expr
 }
 
 // Exists is EXISTS (SELECT ...).
@@ -178,23 +197,25 @@ type Subquery struct {
 // VALUES and at the right of an assignment.
 type Default struct{ Pos }
 
-func (*Literal) expr()   {}
-func (*ColumnRef) expr() {}
-func (*Param) expr()     {}
-func (*Unary) expr()     {}
-func (*Binary) expr()    {}
-func (*Like) expr()      {}
-func (*InList) expr()    {}
-func (*InQuery) expr()   {}
-func (*Between) expr()   {}
-func (*IsNull) expr()    {}
-func (*IsBool) expr()    {}
-func (*Case) expr()      {}
-func (*Cast) expr()      {}
-func (*Call) expr()      {}
-func (*Exists) expr()    {}
-func (*Subquery) expr()  {}
-func (*Default) expr()   {}
+func (*Literal) expr()    {}
+func (*ColumnRef) expr()  {}
+func (*Param) expr()      {}
+func (*Unary) expr()      {}
+func (*Binary) expr()     {}
+func (*Like) expr()       {}
+func (*InList) expr()     {}
+func (*InQuery) expr()    {}
+func (*Between) expr()    {}
+func (*IsNull) expr()     {}
+func (*IsBool) expr()     {}
+func (*Case) expr()       {}
+func (*Cast) expr()       {}
+func (*Call) expr()       {}
+func (*Array) expr()      {}
+func (*Quantified) expr() {}
+func (*Exists) expr()     {}
+func (*Subquery) expr()   {}
+func (*Default) expr()    {}
 
 // Start returns where an expression's text begins, which for operators is
 // before their own position.

@@ -211,7 +211,8 @@ func (p *exprParser) infix(t *lexer.Token) int {
 			return precPostfix
 		case "!=":
 			return precCompare
-		case "=", "<>", "<", "<=", ">", ">=", "<->", "<#>", "<=>", "<+>", "+", "-", "||", "*", "/", "%", "->", "->>":
+		case "=", "<>", "<", "<=", ">", ">=", "<->", "<#>", "<=>", "<+>", "+", "-", "||", "*", "/", "%", "->", "->>",
+			"~", "~*", "!~", "!~*", "@>", "<@", "#>", "#>>", "?", "<~>", "<%>":
 			return precOf(Op(t.Value))
 		}
 	}
@@ -236,6 +237,9 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		}
 		if op == OpEq && p.lex.Peek().Type == lexOp && p.lex.Peek().Value == "=" && p.lex.Peek().Pos.Offset == at.Offset+1 {
 			return sized{}, Errorf(at, "equality is written =, not ==")
+		}
+		if p.quantifier() {
+			return p.quantified(left, op, false, at)
 		}
 		right, err := p.parse(prec + 1)
 		return over(&Binary{at, op, left.Expr, right.Expr}, left, right), err
@@ -267,6 +271,9 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		high, err := p.parse(precOther)
 		return over(&Between{at, left.Expr, not, low.Expr, high.Expr}, left, low, high), err
 	}
+	if p.quantifier() {
+		return p.quantified(left, Op(strings.ToUpper(t.Value)), not, at)
+	}
 	pattern, err := p.parse(precOther)
 	if err != nil {
 		return sized{}, err
@@ -278,6 +285,32 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		}
 	}
 	return over(&Like{at, left.Expr, not, is(t, "ILIKE"), pattern.Expr, escape.Expr}, left, pattern, escape), nil
+}
+
+// quantifier reports whether ANY (, SOME ( or ALL ( is next.
+func (p *exprParser) quantifier() bool {
+	return isAny(p.lex.Peek(), "ANY", "SOME", "ALL") != "" && is(peek(p.lex, 1), "(")
+}
+
+// quantified parses ANY (array), ALL (array) and, for = and <>, a query in their place.
+func (p *exprParser) quantified(left sized, op Op, not bool, at Pos) (sized, error) {
+	word := p.lex.Next()
+	all := is(word, "ALL")
+	if beginsQuery(p.lex) {
+		if op == OpEq && !all || op == OpNe && all {
+			p.lex.Next()
+			q, err := p.query()
+			return over(&InQuery{at, left.Expr, all, q}, left), err
+		}
+		return sized{}, Errorf(posOf(word.Pos), "%s %s of a query is not supported", op, strings.ToUpper(word.Value)).
+			WithHint("= ANY is IN, <> ALL is NOT IN; others compare with (SELECT min(x) ...) or (SELECT max(x) ...)")
+	}
+	p.lex.Next()
+	y, err := p.parse(precOr)
+	if err != nil {
+		return sized{}, err
+	}
+	return over(&Quantified{at, left.Expr, op, not, all, y.Expr}, left, y), p.expect(")")
 }
 
 // is parses what follows IS.
@@ -536,10 +569,157 @@ func (p *exprParser) name() (sized, error) {
 		}
 		return sized{&ColumnRef{id.Pos, id, col, false}, 1}, nil
 	}
+	if t.Type == lexWord && isWord(t.Value, "ARRAY") && is(next, "[") {
+		return p.array(id.Pos)
+	}
 	if t.Type == lexWord && isWord(t.Value, "CURRENT_TIMESTAMP") {
 		return sized{&Call{Pos: id.Pos, Func: Ident{id.Pos, "now"}}, 1}, nil
 	}
 	return sized{&ColumnRef{id.Pos, Ident{}, id, t.Type == lexQuoted}, 1}, nil
+}
+
+// array parses ARRAY[a, b, ...] from its bracket.
+func (p *exprParser) array(at Pos) (sized, error) {
+	p.lex.Next()
+	a := &Array{Pos: at}
+	if p.accept("]") {
+		return sized{a, 1}, nil
+	}
+	var below []sized
+	for {
+		e, err := p.parse(precOr)
+		if err != nil {
+			return sized{}, err
+		}
+		below, a.List = append(below, e), append(a.List, e.Expr)
+		if p.accept("]") {
+			return over(a, below...), nil
+		}
+		if !p.accept(",") {
+			return sized{}, p.unexpected(",", "]")
+		}
+	}
+}
+
+// orderBy parses the items of an ORDER BY, which is consumed.
+func (p *exprParser) orderBy() (items []OrderItem, below []sized, err error) {
+	for {
+		it := OrderItem{Pos: posOf(p.lex.Peek().Pos)}
+		e, err := p.parse(precOr)
+		if err != nil {
+			return nil, nil, err
+		}
+		it.Expr = e.Expr
+		switch {
+		case p.accept("ASC"):
+			it.Direction = Asc
+		case p.accept("DESC"):
+			it.Direction = Desc
+		}
+		if p.accept("NULLS") {
+			switch {
+			case p.accept("FIRST"):
+				it.Nulls = NullsFirst
+			case p.accept("LAST"):
+				it.Nulls = NullsLast
+			default:
+				return nil, nil, p.unexpected("FIRST", "LAST")
+			}
+		}
+		items, below = append(items, it), append(below, e)
+		if !p.accept(",") {
+			return items, below, nil
+		}
+	}
+}
+
+// arguments parses the arguments of a call up to the closing parenthesis, with an
+// ORDER BY behind them.
+func (p *exprParser) arguments(c *Call) ([]sized, error) {
+	var args []sized
+	for {
+		e, err := p.parse(precOr)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, e)
+		if is(p.lex.Peek(), "ORDER") && is(peek(p.lex, 1), "BY") {
+			p.lex.Next()
+			p.lex.Next()
+			var below []sized
+			if c.OrderBy, below, err = p.orderBy(); err != nil {
+				return nil, err
+			}
+			for _, a := range args {
+				c.Args = append(c.Args, a.Expr)
+			}
+			return append(args, below...), p.expect(")")
+		}
+		if p.accept(")") {
+			for _, a := range args {
+				c.Args = append(c.Args, a.Expr)
+			}
+			return args, nil
+		}
+		if !p.accept(",") {
+			return nil, p.unexpected(",", ")")
+		}
+	}
+}
+
+// trim parses trim(BOTH | LEADING | TRAILING x FROM s), from the word on.
+func (p *exprParser) trim(c *Call) ([]sized, error) {
+	switch isAny(p.lex.Peek(), "BOTH", "LEADING", "TRAILING") {
+	case "LEADING":
+		c.Func.Name = "ltrim"
+	case "TRAILING":
+		c.Func.Name = "rtrim"
+	}
+	if isAny(p.lex.Peek(), "BOTH", "LEADING", "TRAILING") != "" {
+		p.lex.Next()
+	}
+	if p.accept("FROM") {
+		s, err := p.parse(precOr)
+		if err != nil {
+			return nil, err
+		}
+		return []sized{s}, p.expect(")")
+	}
+	x, err := p.parse(precOr)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case p.accept("FROM"):
+		s, err := p.parse(precOr)
+		if err != nil {
+			return nil, err
+		}
+		return []sized{s, x}, p.expect(")")
+	case p.accept(","):
+		rest, err := p.list()
+		return append([]sized{x}, rest...), err
+	}
+	if !p.accept(")") {
+		return nil, p.unexpected(",", ")", "FROM")
+	}
+	return []sized{x}, nil
+}
+
+// position parses position(x IN s).
+func (p *exprParser) position() ([]sized, error) {
+	x, err := p.parse(precOther)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.expect("IN"); err != nil {
+		return nil, err
+	}
+	s, err := p.parse(precOr)
+	if err != nil {
+		return nil, err
+	}
+	return []sized{s, x}, p.expect(")")
 }
 
 // call parses the arguments of a function; the parenthesis is consumed.
@@ -557,15 +737,41 @@ func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
 		args, err = p.extract()
 	case name.Type == lexWord && (isWord(name.Value, "SUBSTRING") || isWord(name.Value, "SUBSTR")):
 		args, err = p.substring(c)
+	case name.Type == lexWord && isWord(name.Value, "TRIM"):
+		args, err = p.trim(c)
+	case name.Type == lexWord && isWord(name.Value, "POSITION"):
+		c.Func.Name = "strpos"
+		args, err = p.position()
 	default:
-		c.Distinct = p.accept("DISTINCT")
-		args, err = p.list()
+		if c.Distinct = p.accept("DISTINCT"); !c.Distinct {
+			p.accept("ALL")
+		}
+		args, err = p.arguments(c)
 	}
 	if err != nil {
 		return sized{}, err
 	}
-	for _, a := range args {
-		c.Args = append(c.Args, a.Expr)
+	if c.Args == nil {
+		for _, a := range args {
+			c.Args = append(c.Args, a.Expr)
+		}
+	}
+	if is(p.lex.Peek(), "WITHIN") && is(peek(p.lex, 1), "GROUP") && c.OrderBy == nil {
+		p.lex.Next()
+		p.lex.Next()
+		for _, w := range []string{"(", "ORDER", "BY"} {
+			if err := p.expect(w); err != nil {
+				return sized{}, err
+			}
+		}
+		var below []sized
+		if c.OrderBy, below, err = p.orderBy(); err != nil {
+			return sized{}, err
+		}
+		c.Within, args = true, append(args, below...)
+		if err := p.expect(")"); err != nil {
+			return sized{}, err
+		}
 	}
 	switch {
 	case is(p.lex.Peek(), "FILTER") && is(peek(p.lex, 1), "("):

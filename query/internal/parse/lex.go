@@ -3,6 +3,7 @@ package parse
 import (
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
 )
@@ -89,6 +90,10 @@ func lexStatement(s *scanner) ([]lexer.Token, *Error) {
 		case tokParam:
 			switch tok.Value[0] {
 			case '?':
+				if s.asks(tokens, t.end) {
+					tok.Type = lexOp
+					break
+				}
 				params++
 				tok.Value += strconv.Itoa(params)
 				question = &t.pos
@@ -127,6 +132,27 @@ func lexStatement(s *scanner) ([]lexer.Token, *Error) {
 		}
 		tokens = append(tokens, tok)
 	}
+}
+
+// asks reports whether a ? that ends at the offset is the operator of JSON, not a
+// parameter: it stands between an operand and a text, a parameter or an array.
+func (s *scanner) asks(before []lexer.Token, end int) bool {
+	if len(before) == 0 {
+		return false
+	}
+	switch last := &before[len(before)-1]; last.Type {
+	case lexWord, lexQuoted, lexString, lexParam:
+	default:
+		if !is(last, ")") {
+			return false
+		}
+	}
+	next := *s
+	next.off = end
+	if next.skip() != nil || next.off == len(s.src) {
+		return false
+	}
+	return strings.IndexByte("'$?", s.src[next.off]) >= 0
 }
 
 // posOf converts participle's position.

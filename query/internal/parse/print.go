@@ -407,6 +407,8 @@ func level(e Expr) int {
 		return precUnary
 	case *IsNull, *IsBool:
 		return precIs
+	case *Quantified:
+		return precCompare
 	case *Like, *InList, *InQuery, *Between:
 		return precLike
 	case *Cast:
@@ -529,10 +531,21 @@ func (p *printer) expr(e Expr, min int) {
 		p.expr(e.X, precPostfix)
 		p.print("::", e.Type.Type.String())
 	case *Call:
-		p.print(e.Func, "(", opt(e.Distinct, "DISTINCT "), opt(e.Star, "*"), e.Args, ")")
+		p.print(e.Func, "(", opt(e.Distinct, "DISTINCT "), opt(e.Star, "*"), e.Args)
+		p.print(opt(e.Within, ") WITHIN GROUP ("))
+		for i, it := range e.OrderBy {
+			p.print(opt(i == 0 && !e.Within, " "), opt(i == 0, "ORDER BY "), opt(i > 0, ", "))
+			p.orderItem(it)
+		}
+		p.print(")")
 		if e.Filter != nil {
 			p.print(" FILTER (WHERE ", e.Filter, ")")
 		}
+	case *Array:
+		p.print("ARRAY[", e.List, "]")
+	case *Quantified:
+		p.expr(e.X, precLike)
+		p.print(" ", not(e.Not), string(e.Op), opt(e.All, " ALL ("), opt(!e.All, " ANY ("), e.Y, ")")
 	case *Exists:
 		p.print("EXISTS (", e.Query, ")")
 	case *Subquery:
@@ -622,20 +635,22 @@ func (w *When) String() string {
 	return strings.TrimSpace(p.Builder.String())
 }
 
-func (e *Literal) String() string   { return sprint(e) }
-func (e *ColumnRef) String() string { return sprint(e) }
-func (e *Param) String() string     { return sprint(e) }
-func (e *Unary) String() string     { return sprint(e) }
-func (e *Binary) String() string    { return sprint(e) }
-func (e *Like) String() string      { return sprint(e) }
-func (e *InList) String() string    { return sprint(e) }
-func (e *InQuery) String() string   { return sprint(e) }
-func (e *Between) String() string   { return sprint(e) }
-func (e *IsNull) String() string    { return sprint(e) }
-func (e *IsBool) String() string    { return sprint(e) }
-func (e *Case) String() string      { return sprint(e) }
-func (e *Cast) String() string      { return sprint(e) }
-func (e *Call) String() string      { return sprint(e) }
-func (e *Exists) String() string    { return sprint(e) }
-func (e *Subquery) String() string  { return sprint(e) }
-func (e *Default) String() string   { return sprint(e) }
+func (e *Literal) String() string    { return sprint(e) }
+func (e *ColumnRef) String() string  { return sprint(e) }
+func (e *Param) String() string      { return sprint(e) }
+func (e *Unary) String() string      { return sprint(e) }
+func (e *Binary) String() string     { return sprint(e) }
+func (e *Like) String() string       { return sprint(e) }
+func (e *InList) String() string     { return sprint(e) }
+func (e *InQuery) String() string    { return sprint(e) }
+func (e *Between) String() string    { return sprint(e) }
+func (e *IsNull) String() string     { return sprint(e) }
+func (e *IsBool) String() string     { return sprint(e) }
+func (e *Case) String() string       { return sprint(e) }
+func (e *Cast) String() string       { return sprint(e) }
+func (e *Call) String() string       { return sprint(e) }
+func (e *Array) String() string      { return sprint(e) }
+func (e *Quantified) String() string { return sprint(e) }
+func (e *Exists) String() string     { return sprint(e) }
+func (e *Subquery) String() string   { return sprint(e) }
+func (e *Default) String() string    { return sprint(e) }

@@ -36,9 +36,10 @@ type scanner struct {
 	src       string
 	off       int
 	line      int
-	lineStart int // offset of the line's first byte
-	counted   int // column has been counted up to this offset ...
-	column    int // ... where it is this, from 1
+	lineStart int  // offset of the line's first byte
+	counted   int  // column has been counted up to this offset ...
+	column    int  // ... where it is this, from 1
+	array     bool // ARRAY was the last token: [ begins a list of expressions
 }
 
 func newScanner(src string) *scanner { return &scanner{src: src, line: 1, column: 1} }
@@ -128,6 +129,7 @@ func (s *scanner) next() (token, *Error) {
 	}
 	var err *Error
 	t.kind, t.end, err = s.token(t.pos)
+	s.array = t.kind == tokWord && isWord(s.src[t.pos.Offset:t.end], "ARRAY")
 	s.advance(t.end)
 	return t, err
 }
@@ -173,6 +175,8 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 				WithHint("a name that begins with a digit is written in double quotes")
 		}
 		return tokNumber, end, nil
+	case c == '[' && s.array:
+		return tokOp, off + 1, nil
 	case c == '[':
 		return s.vector(at)
 	case c == '?':
@@ -215,8 +219,8 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 }
 
 // operators are the operators and marks, longest first.
-var operators = []string{"->>", "<->", "<#>", "<=>", "<+>",
-	"<=", ">=", "<>", "!=", "||", "->", "=>",
+var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>", "!~*",
+	"<=", ">=", "<>", "!=", "||", "->", "=>", "@>", "<@", "#>", "!~", "~*", "~",
 	"(", ")", ",", ".", "+", "-", "*", "/", "%", "<", ">", "=", "]"}
 
 // strayHints tells what to write in place of characters and operators other

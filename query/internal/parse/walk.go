@@ -132,8 +132,16 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Then)
 	case *Cast:
 		w.expr(n.X)
+	case *Array:
+		w.exprs(n.List)
+	case *Quantified:
+		w.expr(n.X)
+		w.expr(n.Y)
 	case *Call:
 		w.exprs(n.Args)
+		for i := range n.OrderBy {
+			Walk(&n.OrderBy[i], f)
+		}
 		w.expr(n.Filter)
 	case *Exists:
 		w.query(n.Query)

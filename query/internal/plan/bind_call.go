@@ -19,6 +19,8 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 		return nil, parse.Errorf(e.Pos, "only count can be applied to *")
 	case e.Distinct:
 		return nil, parse.Errorf(e.Pos, "DISTINCT is for aggregates; %s is none", name)
+	case len(e.OrderBy) > 0:
+		return nil, parse.Errorf(e.OrderBy[0].Pos, "ORDER BY within a call is for aggregates; %s is none", name)
 	case e.Filter != nil:
 		return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is none", name)
 	}
@@ -88,6 +90,8 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 	inner := *s
 	inner.aggregates, inner.inside = false, "an aggregate"
 	a := &aggregate{distinct: e.Distinct}
+	var order []*expr
+	var orders []fn.SortOrder
 	var err error
 	if a.filter, err = b.condition(&inner, e.Filter, "FILTER"); err != nil {
 		return nil, err
@@ -102,6 +106,30 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		if err != nil {
 			return nil, err
 		}
+		for i := range e.OrderBy {
+			x, err := b.expr(&inner, e.OrderBy[i].Expr)
+			if err != nil {
+				return nil, err
+			}
+			k, err := b.sortKeyOf(&e.OrderBy[i], x)
+			if err != nil {
+				return nil, err
+			}
+			order = append(order, k.expr)
+			orders = append(orders, fn.SortOrder{Desc: k.order.Desc, NullsFirst: k.order.NullsFirst})
+		}
+		if e.Within != fn.WithinGroup(name) {
+			if e.Within {
+				return nil, parse.Errorf(e.Pos, "%s does not take WITHIN GROUP", name).WithHint("ORDER BY can stand behind its arguments")
+			}
+			return nil, parse.Errorf(e.Pos, "%s needs WITHIN GROUP (ORDER BY x)", name).WithHint("percentile_cont(0.5) WITHIN GROUP (ORDER BY x)")
+		}
+		if e.Within { // what is ordered is the argument
+			args, order, orders = append(order[:1:1], args...), nil, orders[:1]
+			if len(e.OrderBy) > 1 {
+				return nil, parse.Errorf(e.OrderBy[1].Pos, "%s orders by one expression", name)
+			}
+		}
 		for _, x := range args {
 			types = append(types, argType(x))
 			if b.ofOuter(x) && (a.filter == nil || len(columnsOf(a.filter)) == 0) {
@@ -109,7 +137,7 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 			}
 		}
 		if len(args) > 0 {
-			a.arg = args[0]
+			a.arg, a.more = args[0], args[1:]
 		} else {
 			if name == "count" {
 				return nil, parse.Errorf(e.Pos, "count needs an argument: count(*) or count(x)")
@@ -117,10 +145,29 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 			return nil, parse.Errorf(e.Pos, "%s needs an argument: %s(x)", name, name)
 		}
 	}
-	if a.call, err = fn.ResolveAggregate(name, types); err != nil {
+	if e.Distinct && len(orders) == 0 {
+		orders = []fn.SortOrder{{}} // values of which each comes once are sorted, as in PostgreSQL
+	}
+	if a.call, err = fn.ResolveAggregate(name, types, orders); err != nil {
 		return nil, errorAt(e.Pos, err)
 	}
-	if a.arg != nil && a.arg.typ.Kind == value.Null {
+	if e.Distinct {
+		for i, x := range order {
+			if x.key() != a.arg.key() {
+				return nil, parse.Errorf(e.OrderBy[i].Pos, "with DISTINCT, %s can only be ordered by its argument", name)
+			}
+		}
+		order = order[:min(1, len(order))]
+	}
+	for i, x := range a.more {
+		if a.more[i], err = b.castTo(x, a.call.More[i], fn.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	if !e.Within {
+		a.more = append(a.more[:len(a.more):len(a.more)], order...)
+	}
+	if a.arg != nil && (a.arg.typ.Kind == value.Null || a.call.Converts()) {
 		if a.arg, err = b.castTo(a.arg, a.call.Param, fn.Implicit); err != nil {
 			return nil, err
 		}

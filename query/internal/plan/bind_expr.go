@@ -83,6 +83,10 @@ func (b *binder) bind(s *scope, e parse.Expr) (*expr, error) {
 		return b.bindCase(s, e)
 	case *parse.Cast:
 		return b.cast(s, e)
+	case *parse.Array:
+		return b.call(s, &parse.Call{Pos: e.Pos, Func: parse.Ident{Pos: e.Pos, Name: "json_build_array"}, Args: e.List})
+	case *parse.Quantified:
+		return b.quantified(s, e)
 	case *parse.Call:
 		return b.call(s, e)
 	case *parse.Exists:

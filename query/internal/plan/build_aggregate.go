@@ -26,6 +26,9 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		if a.arg != nil {
 			specs[i].Arg = add(a.arg)
 		}
+		for _, x := range a.more {
+			specs[i].More = append(specs[i].More, add(x))
+		}
 		if a.filter != nil {
 			specs[i].Filter = add(a.filter)
 		}

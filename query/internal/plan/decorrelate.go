@@ -134,7 +134,7 @@ func (b *binder) decorrelate(e *expr) error {
 	switch {
 	case agg != nil:
 		if len(k.rest) > 0 || slices.ContainsFunc(agg.aggs, func(a *aggregate) bool {
-			return a.arg != nil && dependent(a.arg) || a.filter != nil && dependent(a.filter)
+			return slices.ContainsFunc(a.parts(), dependent)
 		}) {
 			return nil
 		}

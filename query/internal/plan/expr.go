@@ -94,9 +94,39 @@ type expr struct {
 // aggregate is a call of an aggregate function.
 type aggregate struct {
 	call     *fn.AggregateCall
-	arg      *expr // nil for count(*)
+	arg      *expr   // nil for count(*)
+	more     []*expr // further arguments, then what the rows are ordered by
 	distinct bool
 	filter   *expr // FILTER (WHERE ...), or nil
+}
+
+// parts returns the expressions of an aggregate.
+func (a *aggregate) parts() []*expr {
+	var out []*expr
+	if a.arg != nil {
+		out = append(out, a.arg)
+	}
+	out = append(out, a.more...)
+	if a.filter != nil {
+		out = append(out, a.filter)
+	}
+	return out
+}
+
+// mapped returns a with f of each of its parts.
+func (a *aggregate) mapped(f func(*expr) *expr) *aggregate {
+	c := *a
+	if a.arg != nil {
+		c.arg = f(a.arg)
+	}
+	c.more = make([]*expr, len(a.more))
+	for i, x := range a.more {
+		c.more[i] = f(x)
+	}
+	if a.filter != nil {
+		c.filter = f(a.filter)
+	}
+	return &c
 }
 
 func isConst(e *expr) bool { return e.op == opConst }
@@ -116,11 +146,8 @@ func (e *expr) children(f func(*expr)) {
 		f(a)
 	}
 	if e.agg != nil {
-		if e.agg.arg != nil {
-			f(e.agg.arg)
-		}
-		if e.agg.filter != nil {
-			f(e.agg.filter)
+		for _, x := range e.agg.parts() {
+			f(x)
 		}
 	}
 }
@@ -151,16 +178,11 @@ func (e *expr) rewrite(f func(*expr) *expr) *expr {
 		}
 	}
 	if e.agg != nil {
-		g := *e.agg
-		if g.arg != nil {
-			g.arg = g.arg.rewrite(f)
-			changed = changed || g.arg != e.agg.arg
-		}
-		if g.filter != nil {
-			g.filter = g.filter.rewrite(f)
-			changed = changed || g.filter != e.agg.filter
-		}
-		c.agg = &g
+		c.agg = e.agg.mapped(func(x *expr) *expr {
+			y := x.rewrite(f)
+			changed = changed || y != x
+			return y
+		})
 	}
 	if !changed {
 		return e
@@ -238,11 +260,15 @@ func (e *expr) writeKey(b *strings.Builder) {
 			fmt.Fprintf(b, ":s%d", e.slot.n)
 		}
 	case opAgg:
-		fmt.Fprintf(b, ":%s,%v", e.agg.call.Func.Name, e.agg.distinct)
+		fmt.Fprintf(b, ":%s,%v,%v", e.agg.call.Func.Name, e.agg.distinct, e.agg.call.Orders)
 		if e.agg.arg != nil {
 			b.WriteByte('(')
 			e.agg.arg.writeKey(b)
 			b.WriteByte(')')
+		}
+		for _, x := range e.agg.more {
+			b.WriteByte(';')
+			x.writeKey(b)
 		}
 		if e.agg.filter != nil {
 			b.WriteByte('|')

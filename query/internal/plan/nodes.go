@@ -133,12 +133,7 @@ func expressions(n node) []*expr {
 	case *aggNode:
 		out = slices.Clone(n.keys)
 		for _, a := range n.aggs {
-			if a.arg != nil {
-				out = append(out, a.arg)
-			}
-			if a.filter != nil {
-				out = append(out, a.filter)
-			}
+			out = append(out, a.parts()...)
 		}
 	case *sortNode:
 		out = slices.Clone(n.on)

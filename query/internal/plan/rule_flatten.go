@@ -40,9 +40,7 @@ func flatten(n node) (node, map[*column]*expr) {
 		in, m := pull(n.in, false, false)
 		n.in, n.keys = in, substituteAll(n.keys, m)
 		for i, a := range n.aggs {
-			c := *a
-			c.arg, c.filter = substitute(a.arg, m), substitute(a.filter, m)
-			n.aggs[i] = &c
+			n.aggs[i] = a.mapped(func(e *expr) *expr { return substitute(e, m) })
 		}
 		return n, nil
 	case *sortNode:

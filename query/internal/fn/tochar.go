@@ -1,0 +1,313 @@
+package fn
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+func toCharTime(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
+	for _, i := range fullSel(n, sel) {
+		t := time.UnixMicro(args[0].Ints[int(i)*args[0].step()]).UTC()
+		if out.Strs[i], err = formatTime(t, args[1].Strs[int(i)*args[1].step()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func toCharReal(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
+	for _, i := range fullSel(n, sel) {
+		if out.Strs[i], err = formatNumber(args[0].Reals[int(i)*args[0].step()], args[1].Strs[int(i)*args[1].step()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// timeFields are the patterns of to_char, longer ones first.
+var timeFields = []struct {
+	name string
+	f    func(t time.Time, fill bool) string
+}{
+	{"HH24", func(t time.Time, fill bool) string { return padded(t.Hour(), 2, fill) }},
+	{"HH12", hour12}, {"HH", hour12},
+	{"MI", func(t time.Time, fill bool) string { return padded(t.Minute(), 2, fill) }},
+	{"SSSSS", func(t time.Time, fill bool) string { return strconv.Itoa(t.Hour()*3600 + t.Minute()*60 + t.Second()) }},
+	{"SSSS", func(t time.Time, fill bool) string { return strconv.Itoa(t.Hour()*3600 + t.Minute()*60 + t.Second()) }},
+	{"SS", func(t time.Time, fill bool) string { return padded(t.Second(), 2, fill) }},
+	{"MS", func(t time.Time, fill bool) string { return padded(t.Nanosecond()/1e6, 3, true) }},
+	{"US", func(t time.Time, fill bool) string { return padded(t.Nanosecond()/1e3, 6, true) }},
+	{"AM", func(t time.Time, _ bool) string { return t.Format("PM") }}, {"PM", func(t time.Time, _ bool) string { return t.Format("PM") }},
+	{"am", func(t time.Time, _ bool) string { return t.Format("pm") }}, {"pm", func(t time.Time, _ bool) string { return t.Format("pm") }},
+	{"IYYY", func(t time.Time, fill bool) string { y, _ := t.ISOWeek(); return padded(y, 4, fill) }},
+	{"YYYY", func(t time.Time, fill bool) string { return padded(t.Year(), 4, fill) }},
+	{"YYY", func(t time.Time, fill bool) string { return padded(t.Year()%1000, 3, fill) }},
+	{"YY", func(t time.Time, fill bool) string { return padded(t.Year()%100, 2, fill) }},
+	{"Y", func(t time.Time, fill bool) string { return strconv.Itoa(t.Year() % 10) }},
+	{"MONTH", func(t time.Time, fill bool) string { return named(strings.ToUpper(t.Month().String()), fill) }},
+	{"Month", func(t time.Time, fill bool) string { return named(t.Month().String(), fill) }},
+	{"month", func(t time.Time, fill bool) string { return named(strings.ToLower(t.Month().String()), fill) }},
+	{"MON", func(t time.Time, _ bool) string { return strings.ToUpper(t.Format("Jan")) }},
+	{"Mon", func(t time.Time, _ bool) string { return t.Format("Jan") }},
+	{"mon", func(t time.Time, _ bool) string { return strings.ToLower(t.Format("Jan")) }},
+	{"MM", func(t time.Time, fill bool) string { return padded(int(t.Month()), 2, fill) }},
+	{"DAY", func(t time.Time, fill bool) string { return named(strings.ToUpper(t.Weekday().String()), fill) }},
+	{"Day", func(t time.Time, fill bool) string { return named(t.Weekday().String(), fill) }},
+	{"day", func(t time.Time, fill bool) string { return named(strings.ToLower(t.Weekday().String()), fill) }},
+	{"DY", func(t time.Time, _ bool) string { return strings.ToUpper(t.Format("Mon")) }},
+	{"Dy", func(t time.Time, _ bool) string { return t.Format("Mon") }},
+	{"dy", func(t time.Time, _ bool) string { return strings.ToLower(t.Format("Mon")) }},
+	{"IDDD", nil},
+	{"DDD", func(t time.Time, fill bool) string { return padded(t.YearDay(), 3, fill) }},
+	{"DD", func(t time.Time, fill bool) string { return padded(t.Day(), 2, fill) }},
+	{"ID", func(t time.Time, _ bool) string { return strconv.Itoa(int(t.Weekday()+6)%7 + 1) }},
+	{"D", func(t time.Time, _ bool) string { return strconv.Itoa(int(t.Weekday()) + 1) }},
+	{"IW", func(t time.Time, fill bool) string { _, w := t.ISOWeek(); return padded(w, 2, fill) }},
+	{"WW", func(t time.Time, fill bool) string { return padded((t.YearDay()-1)/7+1, 2, fill) }},
+	{"W", func(t time.Time, _ bool) string { return strconv.Itoa((t.Day()-1)/7 + 1) }},
+	{"Q", func(t time.Time, _ bool) string { return strconv.Itoa(int(t.Month()-1)/3 + 1) }},
+	{"J", func(t time.Time, _ bool) string {
+		return strconv.FormatInt(floorTo(t.UnixMicro(), day)/day+2440588, 10)
+	}},
+	{"TZ", func(time.Time, bool) string { return "UTC" }},
+	{"OF", func(time.Time, bool) string { return "+00" }},
+}
+
+func hour12(t time.Time, fill bool) string { return padded((t.Hour()+11)%12+1, 2, fill) }
+
+func padded(n, digits int, fill bool) string {
+	if !fill {
+		return strconv.Itoa(n)
+	}
+	return fmt.Sprintf("%0*d", digits, n)
+}
+
+// named pads the name of a month or day to nine characters.
+func named(s string, fill bool) string {
+	if !fill {
+		return s
+	}
+	return fmt.Sprintf("%-9s", s)
+}
+
+// formatTime is to_char of a time. FM before a pattern leaves out zeros and blanks, what is
+// in double quotes stands for itself.
+func formatTime(t time.Time, f string) (string, error) {
+	var b strings.Builder
+	fill := true
+	for len(f) > 0 {
+		if f[0] == '"' {
+			end := strings.IndexByte(f[1:], '"')
+			if end < 0 {
+				end = len(f) - 1
+				b.WriteString(f[1:])
+				return b.String(), nil
+			}
+			b.WriteString(f[1 : 1+end])
+			f = f[end+2:]
+			continue
+		}
+		if strings.HasPrefix(f, "FM") || strings.HasPrefix(f, "fm") {
+			fill = false
+			f = f[2:]
+			continue
+		}
+		found := false
+		for _, field := range timeFields {
+			n := len(field.name)
+			if len(f) < n || f[:n] != field.name && !(strings.EqualFold(f[:n], field.name) && foldable(field.name)) {
+				continue
+			}
+			if field.f == nil {
+				return "", fmt.Errorf("to_char has no %s", field.name)
+			}
+			s := field.f(t, fill)
+			f, fill, found = f[n:], true, true
+			if len(f) >= 2 && (f[:2] == "TH" || f[:2] == "th") {
+				s += ordinal(s, f[:2] == "TH")
+				f = f[2:]
+			}
+			b.WriteString(s)
+			break
+		}
+		if !found {
+			b.WriteByte(f[0])
+			f = f[1:]
+		}
+	}
+	return b.String(), nil
+}
+
+// foldable reports whether a pattern may be written in small letters too: those that give
+// digits.
+func foldable(name string) bool {
+	switch strings.ToUpper(name) {
+	case "AM", "PM", "MONTH", "MON", "DAY", "DY":
+		return false
+	}
+	return true
+}
+
+func ordinal(s string, upper bool) string {
+	out := "th"
+	if n := len(s); n < 2 || s[n-2] != '1' {
+		switch s[n-1] {
+		case '1':
+			out = "st"
+		case '2':
+			out = "nd"
+		case '3':
+			out = "rd"
+		}
+	}
+	if upper {
+		return strings.ToUpper(out)
+	}
+	return out
+}
+
+// formatNumber is to_char of a number: 9 and 0 are digits, . or D the point, , or G commas,
+// S and MI a sign, FM leaves out blanks.
+func formatNumber(x float64, f string) (string, error) {
+	whole := f
+	trim := false
+	if len(f) >= 2 && strings.EqualFold(f[:2], "FM") {
+		trim, f = true, f[2:]
+	}
+	var ints, decs int
+	point, zeros := false, -1
+	signFirst, signLast, minusLast := false, false, false
+	var shape []byte
+	for i := 0; i < len(f); i++ {
+		c := f[i]
+		switch {
+		case c == '9' || c == '0':
+			if minusLast || signLast {
+				return "", badNumber(whole)
+			}
+			if point {
+				decs++
+			} else {
+				if c == '0' && zeros < 0 {
+					zeros = ints
+				}
+				ints++
+			}
+			shape = append(shape, c)
+		case c == '.' || c == 'D' || c == 'd':
+			if point {
+				return "", badNumber(whole)
+			}
+			point = true
+			shape = append(shape, '.')
+		case c == ',' || c == 'G' || c == 'g':
+			shape = append(shape, ',')
+		case c == 'S' || c == 's':
+			if len(shape) == 0 && !signFirst {
+				signFirst = true
+			} else {
+				signLast = true
+			}
+		case strings.HasPrefix(strings.ToUpper(f[i:]), "MI"):
+			minusLast = true
+			i++
+		default:
+			return "", badNumber(whole)
+		}
+	}
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "", fmt.Errorf("to_char: %v has no digits", x)
+	}
+	negative := x < 0
+	digits := strconv.FormatFloat(roundTo(math.Abs(x), int64(decs)), 'f', decs, 64)
+	number, fraction, _ := strings.Cut(digits, ".")
+	if strings.Trim(digits, "0.") == "" {
+		negative = false
+	}
+	if number == "0" {
+		number = ""
+	}
+	over := len(number) > ints
+	lead := ints - len(number)
+	var b strings.Builder
+	k, started, lastDec := 0, false, 0
+	for i, c := range []byte(fraction) { // FM drops zeros of 9s at the end
+		if c != '0' {
+			lastDec = i + 1
+		}
+	}
+	d := 0
+	for i, c := range shape {
+		switch c {
+		case '.':
+			if number == "" && zeros < 0 && !started && decs == 0 {
+				started = true
+			}
+			b.WriteByte('.')
+			started = true
+		case ',':
+			if started {
+				b.WriteByte(',')
+			} else if !trim {
+				b.WriteByte(' ')
+			}
+		default:
+			if d > 0 || strings.IndexByte(string(shape[:i]), '.') >= 0 { // behind the point
+				if over {
+					b.WriteByte('#')
+				} else if d < lastDec || !trim || c == '0' || strings.IndexByte(string(shape[i:]), '0') >= 0 {
+					b.WriteByte(fraction[d])
+				}
+				d++
+				continue
+			}
+			switch {
+			case over:
+				b.WriteByte('#')
+				started = true
+			case k >= lead:
+				b.WriteByte(number[k-lead])
+				started = true
+			case zeros >= 0 && k >= zeros:
+				b.WriteByte('0')
+				started = true
+			case !point && k == ints-1: // a zero by itself
+				b.WriteByte('0')
+				started = true
+			case !trim:
+				b.WriteByte(' ')
+			}
+			k++
+		}
+	}
+	s := b.String()
+	sign := ""
+	switch {
+	case negative:
+		sign = "-"
+	case signFirst || signLast:
+		sign = "+"
+	case !trim:
+		sign = " "
+	}
+	switch {
+	case signLast || minusLast:
+		if minusLast && sign == "+" {
+			sign = ""
+		}
+		s += sign
+	default: // right before the first digit
+		at := len(s) - len(strings.TrimLeft(s, " "))
+		s = s[:at] + sign + s[at:]
+	}
+	return s, nil
+}
+
+func badNumber(f string) error {
+	return fmt.Errorf("to_char does not know the pattern %s: numbers take 9, 0, a point, commas, S, MI and FM", value.Quote(f))
+}
