@@ -21,7 +21,7 @@ func (b *binder) unary(s *scope, e *parse.Unary) (*expr, error) {
 		return b.apply("neg", e.Pos, x)
 	default: // +x is x, if it is a number
 		if _, err := b.apply("neg", e.Pos, x); err != nil {
-			return nil, err
+			return nil, parse.Errorf(e.Pos, "+ stands before numbers and vectors; %s is %v", x, x.typ)
 		}
 		return x, nil
 	}
