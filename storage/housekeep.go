@@ -408,6 +408,9 @@ func (m *merge) run(ctx context.Context) (ok bool, err error) {
 		return false, firstError(err, tx.Rollback())
 	}
 	tx.batch, m.batch, tx.grows = m.batch, nil, true
+	if tx.wrote, tx.wroteAny, err = blocksOf(tx.batch); err != nil {
+		return false, firstError(err, tx.Rollback())
+	}
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
@@ -616,6 +619,23 @@ func (d *TableDef) eachKey(cols []*value.Column, i int, f func(n int, k []byte) 
 		}
 	}
 	return nil
+}
+
+// blocksOf returns the blocks that a batch writes, as a transaction notes them.
+func blocksOf(b *pebble.Batch) (wrote []hotKey, any bool, err error) {
+	for r := b.Reader(); ; {
+		kind, k, _, ok, err := r.Next()
+		if !ok || err != nil {
+			return wrote, any, err
+		}
+		h, hot := hotKeyOf(k)
+		switch {
+		case kind == pebble.InternalKeyKindRangeDelete:
+			any = any || hot
+		case hot:
+			wrote = append(wrote, h)
+		}
+	}
 }
 
 // batchEditor edits a batch that nobody reads.

@@ -204,6 +204,10 @@ func (c *churned) verify(sameOrder, vectors bool) {
 		if !ok || row != rows[i] {
 			c.t.Fatalf("%s is row %d, its key says %d, %v", id, rows[i], row, ok)
 		}
+		one := must[*value.Batch](c.t)(tab.Fetch(ctx, []uint64{row}, []int{0, 1, 2, 3}))
+		if got := one.Cols[0].Value(0).Str(); got != id || one.Cols[1].Value(0).Int() != c.rows[id] {
+			c.t.Fatalf("row %d of %s is that of %s, %v", row, id, got, one.Cols[1].Value(0))
+		}
 		for _, x := range tab.Def().Indexes {
 			val := value.Int(c.rows[id])
 			if x.Name == "by_place" {
@@ -238,9 +242,12 @@ func TestMergingOfBlocks(t *testing.T) {
 			c := newChurned(t, s, dim, 1)
 			c.insert(20 * storage.BlockRows)
 			old := must[*storage.View](t)(s.Snapshot())
-			for range 40 {
+			for i := range 40 {
 				c.remove(400)
 				c.insert(100)
+				if i%4 == 0 {
+					c.verify(true, true)
+				}
 			}
 			storage.AwaitHousekeeping(s)
 			c.verify(true, true)
