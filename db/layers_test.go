@@ -176,4 +176,5 @@ func TestWeight(t *testing.T) {
 var optionalCgo = map[string]bool{
 	"github.com/DataDog/zstd":                          true, // compression of Pebble
 	"github.com/cockroachdb/pebble/v2/internal/manual": true, // memory outside of Go's heap
+	"github.com/lupadb/lupa/storage":                   true, // gives that back after Close
 }

@@ -28,7 +28,6 @@ type guardFS struct {
 	fail      func(error)  // told of failures of the log
 	failStore func(error)  // told of failed syncs where there is no log
 	home      func() error // nil, or says whether the folder is still the one that was opened
-	durable   bool         // the folder was there before: its entry is on the disk
 
 	growth *cacheGrowth           // told of what is read
 	files  *fileList              // told of what is made, written and removed; nil: nobody keeps a list
@@ -284,16 +283,8 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 		return nil, err
 	}
 	own := g.PathDir(g.PathJoin(name, "x")) == g.dir
-	if g.durable && !own && g.PathDir(g.PathJoin(name, "x")) == g.PathDir(g.dir) {
-		return syncedDir{f}, nil // Pebble syncs it whenever it opens a database
-	}
 	return &guardFile{File: f, g: g, log: own && g.fail != nil, folder: own && g.files != nil}, nil
 }
-
-// syncedDir is a folder that needs no sync.
-type syncedDir struct{ vfs.File }
-
-func (syncedDir) Sync() error { return nil }
 
 // change runs an operation that changes a folder.
 func (g *guardFS) change(op, name string, run func() error) error {

@@ -60,7 +60,7 @@ func (g *generation) picture(snap *pebble.Snapshot, commit uint64) *picture {
 // beginGeneration opens the database, and makes it the store's current one.
 func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
 	g := &generation{s: s, readOnly: readOnly && !s.readOnly, users: 1, broken: make(chan struct{}), hot: newHotBlocks(s.hotSize)}
-	g.fs = &guardFS{FS: s.fs.FS, dir: s.fs.dir, fail: g.fail, durable: s.fs.durable, growth: s.fs.growth, room: s.room, keep: s.keepForViews, files: s.fs.files, home: s.home}
+	g.fs = &guardFS{FS: s.fs.FS, dir: s.fs.dir, fail: g.fail, growth: s.fs.growth, room: s.room, keep: s.keepForViews, files: s.fs.files, home: s.home}
 	g.fs.spareRoom.Store(s.room)
 	o := *s.opts
 	o.FS = g.fs

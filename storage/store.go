@@ -124,7 +124,6 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		return err
 	}
 	isNew := version == 0
-	s.fs.durable = !isNew
 	if isNew {
 		if s.readOnly {
 			return fmt.Errorf("%w, and reading only does not create one", ErrNotStore)

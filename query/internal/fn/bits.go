@@ -38,7 +38,7 @@ func subvectorKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) 
 
 func mulVectors(dst, x, y []float32) {
 	for i := range dst {
-		dst[i] = x[i] * y[i]
+		dst[i] = float32(x[i] * y[i])
 	}
 }
 
