@@ -94,7 +94,13 @@ func pointsBench(args []string) error {
 			return func(p photo) (photo, error) { return readPhoto(k.byUnique.QueryRow(p.caption)) }
 		}, false},
 		{"row by an ordinary index, prepared", func(k *pointKeeper) func(photo) (photo, error) {
-			return func(p photo) (photo, error) { return readPhoto(k.byIndex.QueryRow(markOf(p))) }
+			return func(p photo) (photo, error) {
+				got, err := readPhoto(k.byIndex.QueryRow(markOf(p)))
+				if markOf(got) == markOf(p) { // either of the two rows that have it
+					got = p
+				}
+				return got, err
+			}
 		}, false},
 	} {
 		all := []contender{{"Lupa", look(j.get(l))}, {"SQLite", look(j.get(s))}}
@@ -185,7 +191,7 @@ type pointKeeper struct {
 }
 
 // markOf is the value of the column with an ordinary index: two rows or so have each.
-func markOf(p photo) string { return p.id[:8] }
+func markOf(p photo) string { return p.id[:min(8, len(p.id))] }
 
 func (k *pointKeeper) fill(rows uint64) error {
 	if _, err := k.db.Exec("CREATE TABLE photos (" + photoColumns + ", mark TEXT)"); err != nil {
