@@ -297,15 +297,18 @@ func signInt(x int64) (int64, error) {
 	return 0, nil
 }
 
-// roundDigits rounds half away from zero to so many decimals; negative ones
-// round before the point.
-func roundDigits(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
-	for _, i := range fullSel(n, sel) {
-		out.Reals[i] = roundTo(args[0].Reals[int(i)*args[0].step()], args[1].Ints[int(i)*args[1].step()])
+// toDigits is a kernel that applies f to a number and to how many decimals it is to have.
+func toDigits(f func(x float64, digits int64) float64) kernel {
+	return func(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+		for _, i := range fullSel(n, sel) {
+			out.Reals[i] = f(args[0].Reals[int(i)*args[0].step()], args[1].Ints[int(i)*args[1].step()])
+		}
+		return nil
 	}
-	return nil
 }
 
+// roundTo rounds half away from zero to so many decimals; negative ones round before the
+// point.
 func roundTo(x float64, digits int64) float64 {
 	if x-x != 0 || digits > 300 {
 		return x

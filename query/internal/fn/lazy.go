@@ -56,38 +56,7 @@ func (e *logicExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	if err != nil {
 		return e.evalRight(ctx, b, sel, err)
 	}
-	resize(&e.out, e.Type(), b.Len)
-	// Rows that l decides are done; the others go on to r.
-	rest := e.sel[:0]
-	step, nulls := l.step(), l.Type.Kind == value.Null || l.Nulls != nil
-	for _, i := range fullSel(b.Len, sel) {
-		if (!nulls || !l.IsNull(int(i))) && l.Bools[int(i)*step] == e.or {
-			e.out.Bools[i] = e.or
-		} else {
-			rest = append(rest, i)
-		}
-	}
-	e.sel = rest
-	if len(rest) == 0 {
-		return Arg{Column: &e.out}, nil
-	}
-	r, err := e.r.Eval(ctx, b, rest)
-	if err != nil {
-		return Arg{}, err
-	}
-	for _, i := range rest {
-		i := int(i)
-		rnull := r.IsNull(i)
-		switch {
-		case !rnull && r.Bools[i*r.step()] == e.or:
-			e.out.Bools[i] = e.or
-		case rnull || l.IsNull(i):
-			setNull(&e.out, i, b.Len)
-		default:
-			e.out.Bools[i] = !e.or
-		}
-	}
-	return Arg{Column: &e.out}, nil
+	return e.decide(ctx, b, sel, l, e.r)
 }
 
 // evalRight is Eval where l fails with an error: r may decide the rows for which it does.
@@ -96,10 +65,17 @@ func (e *logicExpr) evalRight(ctx *Ctx, b *value.Batch, sel []int32, failed erro
 	if err != nil {
 		return Arg{}, failed
 	}
+	return e.decide(ctx, b, sel, r, e.l)
+}
+
+// decide combines x, one of the sides, with the other one. Rows that x decides are done;
+// the others go on to other.
+func (e *logicExpr) decide(ctx *Ctx, b *value.Batch, sel []int32, x Arg, other Expr) (Arg, error) {
 	resize(&e.out, e.Type(), b.Len)
 	rest := e.sel[:0]
+	step, nulls := x.step(), x.Type.Kind == value.Null || x.Nulls != nil
 	for _, i := range fullSel(b.Len, sel) {
-		if !r.IsNull(int(i)) && r.Bools[int(i)*r.step()] == e.or {
+		if (!nulls || !x.IsNull(int(i))) && x.Bools[int(i)*step] == e.or {
 			e.out.Bools[i] = e.or
 		} else {
 			rest = append(rest, i)
@@ -109,17 +85,17 @@ func (e *logicExpr) evalRight(ctx *Ctx, b *value.Batch, sel []int32, failed erro
 	if len(rest) == 0 {
 		return Arg{Column: &e.out}, nil
 	}
-	l, err := e.l.Eval(ctx, b, rest)
+	y, err := other.Eval(ctx, b, rest)
 	if err != nil {
 		return Arg{}, err
 	}
 	for _, i := range rest {
 		i := int(i)
-		lnull := l.IsNull(i)
+		null := y.IsNull(i)
 		switch {
-		case !lnull && l.Bools[i*l.step()] == e.or:
+		case !null && y.Bools[i*y.step()] == e.or:
 			e.out.Bools[i] = e.or
-		case lnull || r.IsNull(i):
+		case null || x.IsNull(i):
 			setNull(&e.out, i, b.Len)
 		default:
 			e.out.Bools[i] = !e.or

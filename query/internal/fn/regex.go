@@ -98,6 +98,14 @@ func regexLikeKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) 
 	return nil
 }
 
+// matchesWanted is how many matches the flags ask for: one, or with g all (-1).
+func matchesWanted(flags string) int {
+	if strings.Contains(flags, "g") {
+		return -1
+	}
+	return 1
+}
+
 // regexReplaceKernel is regexp_replace(text, pattern, to [, flags]): the first match, with
 // the flag g all. In to, \1 to \9 are groups and \& is the match.
 func regexReplaceKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
@@ -110,10 +118,7 @@ func regexReplaceKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Colum
 			return err
 		}
 		s, to := args[0].Strs[i*args[0].step()], args[2].Strs[i*args[2].step()]
-		most := 1
-		if strings.Contains(flags, "g") {
-			most = -1
-		}
+		most := matchesWanted(flags)
 		var b strings.Builder
 		last := 0
 		for _, at := range re.FindAllStringSubmatchIndex(s, most) {
@@ -186,10 +191,7 @@ func regexMatchKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column)
 			return err
 		}
 		s := args[0].Strs[i*args[0].step()]
-		most := 1
-		if strings.Contains(flags, "g") {
-			most = -1
-		}
+		most := matchesWanted(flags)
 		found := re.FindAllStringSubmatchIndex(s, most)
 		if found == nil {
 			setNull(out, i, n)

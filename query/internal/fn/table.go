@@ -67,7 +67,7 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "abs", Syntax: "abs(x)", Doc: "absolute value", Example: "abs(-3)", Gives: "3", partial: true,
 			sigs: []sig{{kinds{integer}, integer, int1(absInt), false}, {kinds{realKind}, realKind, real1(absReal), false}}},
 		{Name: "round", Syntax: "round(x [, digits])", Doc: "nearest whole number, or to so many decimals; halves away from zero", Example: "round(2.567, 1)", Gives: "2.6", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(roundReal), false}, {kinds{realKind, integer}, realKind, roundDigits, false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(roundReal), false}, {kinds{realKind, integer}, realKind, toDigits(roundTo), false}}},
 		{Name: "floor", Syntax: "floor(x)", Doc: "greatest whole number not above x", Example: "floor(-1.5)", Gives: "-2", partial: true,
 			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(floorReal), false}}},
 		{Name: "ceil", Syntax: "ceil(x)", Doc: "least whole number not below x", Example: "ceil(1.2)", Gives: "2", partial: true,
@@ -86,7 +86,7 @@ var entries = sync.OnceValue(func() []*Func {
 			sigs: []sig{{kinds{realKind}, realKind, real1(lnReal), false}}},
 
 		{Name: "trunc", Syntax: "trunc(x [, digits])", Doc: "without decimals, or all but so many", Example: "trunc(-2.567, 1)", Gives: "-2.5", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(truncReal), false}, {kinds{realKind, integer}, realKind, truncDigits, false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(truncReal), false}, {kinds{realKind, integer}, realKind, toDigits(truncTo), false}}},
 		{Name: "random", Syntax: "random()", Doc: "another number from 0 up to 1 in every row", Example: "random() < 1", Gives: "true", Stable: true, volatile: true,
 			sigs: []sig{{nil, realKind, randomKernel, false}}},
 

@@ -145,15 +145,7 @@ func inferConcatWS(args []ArgType) ([]value.Type, value.Type, kernel, error) {
 
 func truncReal(x float64) (float64, error) { return math.Trunc(x), nil }
 
-// truncDigits cuts off all but so many decimals.
-func truncDigits(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
-	for _, i := range fullSel(n, sel) {
-		out.Reals[i] = truncTo(args[0].Reals[int(i)*args[0].step()], args[1].Ints[int(i)*args[1].step()])
-	}
-	return nil
-}
-
-// truncTo works on the decimal digits, so that trunc(0.29, 2) is 0.29 and not 0.28.
+// truncTo cuts off all but so many decimals. It works on the decimal digits, so that trunc(0.29, 2) is 0.29 and not 0.28.
 func truncTo(x float64, digits int64) float64 {
 	if x-x != 0 || digits > 300 {
 		return x

@@ -23,6 +23,13 @@ func pushFilters(b *binder, n node) (node, error) {
 	return &filterNode{in, rest}, nil
 }
 
+// pushInto moves a condition into an input or below, or puts it on top of it.
+func pushInto(in *node, c *expr) {
+	if !push(*in, c) {
+		*in = &filterNode{*in, []*expr{c}}
+	}
+}
+
 // push moves a condition into n or below; false if it has to stay above.
 func push(n node, c *expr) bool {
 	set := columnsOf(c)
@@ -51,18 +58,14 @@ func push(n node, c *expr) bool {
 		return push(n.in, c)
 	case *joinNode:
 		if len(set) > 0 && within(n.l.columns()) {
-			if !push(n.l, c) {
-				n.l = &filterNode{n.l, []*expr{c}}
-			}
+			pushInto(&n.l, c)
 			return true
 		}
 		if n.kind == parse.LeftJoin {
 			return false
 		}
 		if len(set) > 0 && within(n.r.columns()) {
-			if !push(n.r, c) {
-				n.r = &filterNode{n.r, []*expr{c}}
-			}
+			pushInto(&n.r, c)
 			return true
 		}
 		n.on = append(n.on, c)
@@ -76,9 +79,7 @@ func push(n node, c *expr) bool {
 			m[k] = n.keys[i]
 		}
 		c = substitute(c, m)
-		if !push(n.in, c) {
-			n.in = &filterNode{n.in, []*expr{c}}
-		}
+		pushInto(&n.in, c)
 		return true
 	case *sortNode:
 		return n.count < 0 && n.offset == 0 && len(n.on) == 0 && push(n.in, c)
@@ -93,9 +94,7 @@ func push(n node, c *expr) bool {
 			m[k] = n.items[i]
 		}
 		c = substitute(c, m)
-		if !push(n.in, c) {
-			n.in = &filterNode{n.in, []*expr{c}}
-		}
+		pushInto(&n.in, c)
 		return true
 	case *unionNode:
 		for i, in := range n.ins {
@@ -105,9 +104,7 @@ func push(n node, c *expr) bool {
 				m[o] = columnExpr(cols[k], parse.Pos{})
 			}
 			x := substitute(c, m)
-			if !push(in, x) {
-				n.ins[i] = &filterNode{in, []*expr{x}}
-			}
+			pushInto(&n.ins[i], x)
 		}
 		return true
 	}

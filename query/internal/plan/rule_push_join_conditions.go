@@ -16,13 +16,9 @@ func pushJoinConditions(b *binder, n node) (node, error) {
 	for _, c := range j.on {
 		switch inL, inR := j.sides(c); {
 		case inR && !inL:
-			if !push(j.r, c) {
-				j.r = &filterNode{j.r, []*expr{c}}
-			}
+			pushInto(&j.r, c)
 		case inL && !inR && j.kind != parse.LeftJoin:
-			if !push(j.l, c) {
-				j.l = &filterNode{j.l, []*expr{c}}
-			}
+			pushInto(&j.l, c)
 		default:
 			on = append(on, c)
 		}
