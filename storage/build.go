@@ -185,7 +185,7 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 		}
 	}
 	c.made++
-	g.hot.write(nil, true, c.made)
+	g.hot.write(blockWrites{wroteAny: true}, c.made)
 	if err := g.acknowledge(c.made, g.db.NewSnapshot(), g.ingested.Load()); err != nil {
 		g.settle()
 		return fmt.Errorf("ingest: %w", err)

@@ -137,19 +137,36 @@ type codeSink interface {
 	sealed(ctx context.Context, column int, b uint32, vecs []float32) error
 }
 
-// txCodes writes the codes of blocks that a transaction seals, in the same batch.
-type txCodes struct {
-	tx       *Tx
+// putCodes writes the planes of a block's codes.
+func putCodes(put func(k, v []byte) error, table, column, b uint32, planes *[2][]byte) error {
+	for p, plane := range planes {
+		if err := put(key.Code(nil, table, column, byte(p+1), b), plane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeCodes codes the vectors of a block and writes the planes, in the memory of planes.
+func encodeCodes(e *code.Encoder, to sink, table, column, b uint32, vecs []float32, planes *[2][]byte) error {
+	planes[0], planes[1] = e.Block(vecs, planes[0][:0], planes[1][:0])
+	return putCodes(to.set, table, column, b, planes)
+}
+
+// batchCodes writes the codes of blocks that are sealed to where the blocks go.
+type batchCodes struct {
+	to       sink
 	t        *Table
+	train    bool                  // once there are enough rows, where there is no transform
 	encoders map[int]*code.Encoder // by column; nil = without codes for now
 	buf      [2][]byte
 }
 
-func newTxCodes(tx *Tx, t *Table) *txCodes {
-	return &txCodes{tx: tx, t: t, encoders: map[int]*code.Encoder{}}
+func newBatchCodes(to sink, t *Table, train bool) *batchCodes {
+	return &batchCodes{to: to, t: t, train: train, encoders: map[int]*code.Encoder{}}
 }
 
-func (c *txCodes) sealed(ctx context.Context, column int, b uint32, vecs []float32) error {
+func (c *batchCodes) sealed(ctx context.Context, column int, b uint32, vecs []float32) error {
 	def := &c.t.def.Columns[column]
 	if def.Type.Dim < code.MinDim {
 		return nil
@@ -168,7 +185,7 @@ func (c *txCodes) sealed(ctx context.Context, column int, b uint32, vecs []float
 	if e != nil {
 		return c.write(e, def.ID, b, vecs)
 	}
-	if b+1 < codedBlocks || (b+1)%codedBlocks != 0 {
+	if !c.train || b+1 < codedBlocks || (b+1)%codedBlocks != 0 {
 		return nil
 	}
 	// Enough rows to learn from: this and all earlier blocks get codes.
@@ -180,7 +197,7 @@ func (c *txCodes) sealed(ctx context.Context, column int, b uint32, vecs []float
 	if tr == nil {
 		return nil // nothing but zeros and NULLs so far
 	}
-	if err := c.tx.set(key.Of(nil, c.t.def.ID, key.Meta, def.ID), tr.Marshal()); err != nil {
+	if err := c.to.set(key.Of(nil, c.t.def.ID, key.Meta, def.ID), tr.Marshal()); err != nil {
 		return err
 	}
 	e = tr.NewEncoder()
@@ -205,14 +222,8 @@ func (c *txCodes) sealed(ctx context.Context, column int, b uint32, vecs []float
 	return nil
 }
 
-func (c *txCodes) write(e *code.Encoder, id, b uint32, vecs []float32) error {
-	c.buf[0], c.buf[1] = e.Block(vecs, c.buf[0][:0], c.buf[1][:0])
-	for p, plane := range c.buf {
-		if err := c.tx.set(key.Code(nil, c.t.def.ID, id, byte(p+1), b), plane); err != nil {
-			return err
-		}
-	}
-	return nil
+func (c *batchCodes) write(e *code.Encoder, id, b uint32, vecs []float32) error {
+	return encodeCodes(e, c.to, c.t.def.ID, id, b, vecs, &c.buf)
 }
 
 // loadCodes codes the blocks of a load on all CPUs, while the load goes on.
@@ -357,9 +368,8 @@ func (c *loadColumn) run() error {
 			sample = append(sample, b.vecs...)
 		}
 		tr := code.Train(c.dim, sample, c.queries)
-		if tr != nil && len(c.queries) > 0 {
-			k := key.Of(nil, c.table, key.Asked, c.id)
-			if err := c.sst.put(k, k, encodeAsked(sampleOf(nil, c.queries))); err != nil {
+		if tr != nil {
+			if err := c.sst.putAsked(c.table, c.id, sampleOf(nil, c.queries)); err != nil {
 				return err
 			}
 		}
@@ -466,10 +476,8 @@ func (c *coder) add(b vectorBlock) {
 func (c *coder) write() (err error) {
 	for j := range c.order {
 		<-j.ready
-		for p, plane := range j.planes {
-			if err == nil {
-				err = c.put(key.Code(nil, c.table, c.id, byte(p+1), j.block.n), plane)
-			}
+		if err == nil {
+			err = putCodes(c.put, c.table, c.id, j.block.n, &j.planes)
 		}
 		select {
 		case c.free <- j.block.vecs:
@@ -518,18 +526,9 @@ func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries
 		return nil
 	}
 	l.progress("training", 0, uint64(blocks))
-	sample, err := t.sampleVectors(ctx, at, blocks, trainRows)
-	if err != nil {
-		return err
-	}
-	asked, err := t.asked(at)
-	if err != nil {
-		return err
-	}
-	queries = sampleOf(asked, queries)
-	tr := code.Train(def.Type.Dim, sample, queries)
+	tr, queries, err := t.train(ctx, at, queries)
 	if tr == nil {
-		return nil
+		return err
 	}
 	c := newCoder(tr, t.def.ID, def.ID, l.sst.set, make(chan []float32, 64))
 	err = func() error {
@@ -559,14 +558,8 @@ func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries
 	if err = firstError(err, c.finish()); err != nil {
 		return err
 	}
-	k := key.Of(nil, t.def.ID, key.Meta, def.ID)
-	if err := l.sst.put(k, k, tr.Marshal()); err != nil {
+	if err := l.sst.putTransform(t.def.ID, def.ID, tr, queries); err != nil {
 		return err
-	}
-	if k = key.Of(nil, t.def.ID, key.Asked, def.ID); len(queries) > 0 {
-		if err := l.sst.put(k, k, encodeAsked(queries)); err != nil {
-			return err
-		}
 	}
 	return l.publish(ctx)
 }

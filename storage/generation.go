@@ -346,6 +346,16 @@ func (g *generation) guard(what string, f func() error) error {
 
 // try runs a write of Pebble's as guard does, but leaves the consequences to the caller.
 func (g *generation) try(f func() error) error {
+	err, left := g.attempt(f)
+	if left {
+		g.fail(err)
+	}
+	return err
+}
+
+// attempt runs work of Pebble's, turns a panic into an error, and leaves it behind when it
+// waits for a disk that fails: then left is true, and the error says what the trouble is.
+func (g *generation) attempt(f func() error) (err error, left bool) {
 	done := make(chan error, 1)
 	go func() {
 		var err error
@@ -363,16 +373,14 @@ func (g *generation) try(f func() error) error {
 	}()
 	select {
 	case err := <-done:
-		return err
+		return err, false
 	case <-g.broken:
-		select {
-		case err := <-done:
-			return err
-		case <-time.After(g.wait()):
-			err := g.trouble()
-			g.fail(err)
-			return err
-		}
+	}
+	select {
+	case err := <-done:
+		return err, false
+	case <-time.After(g.wait()):
+		return g.trouble(), true
 	}
 }
 

@@ -97,20 +97,33 @@ func (h *hotBlocks) put(k hotKey, commit uint64, data []byte) {
 	h.ring = append(h.ring, k)
 }
 
-// write notes what a commit writes, before anybody can see it. all says that it may be
-// any block.
-func (h *hotBlocks) write(keys []hotKey, all bool, commit uint64) {
-	if len(keys) == 0 && !all {
+// blockWrites are the blocks that a batch writes: whoever fills one notes them.
+type blockWrites struct {
+	wrote    []hotKey
+	wroteAny bool // or too many to tell
+}
+
+// writes notes the block of a key that is set or deleted, if it is one that may be kept.
+func (w *blockWrites) writes(k []byte) {
+	if h, ok := hotKeyOf(k); ok && !w.wroteAny {
+		w.wrote = append(w.wrote, h)
+		w.wroteAny = len(w.wrote) > maxWritten
+	}
+}
+
+// write notes what a commit writes, before anybody can see it.
+func (h *hotBlocks) write(w blockWrites, commit uint64) {
+	if len(w.wrote) == 0 && !w.wroteAny {
 		return
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if all || len(h.written)+len(keys) > maxWritten {
+	if w.wroteAny || len(h.written)+len(w.wrote) > maxWritten {
 		h.floor = commit
 		clear(h.written)
 		return
 	}
-	for _, k := range keys {
+	for _, k := range w.wrote {
 		h.written[k] = commit
 	}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/lupadb/lupa/storage/internal/block"
-	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -267,7 +266,7 @@ type merge struct {
 	taken  []BlockSet // of each block
 	cols   []*value.Column
 	moved  int // rows that get another number
-	batch  *pebble.Batch
+	to     *batchEditor
 	gen    *generation
 }
 
@@ -381,8 +380,8 @@ func (k *keeper) disarm() {
 
 func (m *merge) close() {
 	m.k.disarm()
-	if m.batch != nil {
-		_ = m.batch.Close()
+	if m.to != nil {
+		_ = m.to.batch.Close()
 	}
 	_ = m.view.Close()
 	m.gen.leave()
@@ -392,7 +391,7 @@ func (m *merge) close() {
 // returns false, and nothing has changed.
 func (m *merge) run(ctx context.Context) (ok bool, err error) {
 	defer m.close()
-	m.batch = m.gen.db.NewBatch()
+	m.to = &batchEditor{batch: m.gen.db.NewBatch()}
 	if err := m.prepare(ctx); err != nil {
 		return false, err
 	}
@@ -407,10 +406,8 @@ func (m *merge) run(ctx context.Context) (ok bool, err error) {
 	if err := tx.batch.Close(); err != nil {
 		return false, firstError(err, tx.Rollback())
 	}
-	tx.batch, m.batch, tx.grows = m.batch, nil, true
-	if tx.wrote, tx.wroteAny, err = blocksOf(tx.batch); err != nil {
-		return false, firstError(err, tx.Rollback())
-	}
+	tx.batch, tx.blockWrites, tx.grows = m.to.batch, m.to.blockWrites, true
+	m.to = nil
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
@@ -423,7 +420,7 @@ func (m *merge) run(ctx context.Context) (ok bool, err error) {
 // adjust completes the batch with what was written since the snapshot, and the tombstones.
 // It returns how many blocks run empty; ok is false when the step has to be done again.
 func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err error) {
-	d, to := m.t.def, batchEditor{m.batch}
+	d, to := m.t.def, m.to
 	if tx.gen != m.gen || tx.catalog.generation != m.view.catalog.generation {
 		return 0, false, nil
 	}
@@ -563,24 +560,24 @@ func (m *merge) forget(tx *Tx, gone *BlockSet, to editor) error {
 // prepare writes the changes of the step to its batch.
 func (m *merge) prepare(ctx context.Context) error {
 	d := m.t.def
-	to := batchEditor{m.batch}
 	cols, err := m.t.Fetch(ctx, m.rows, allColumns(d))
 	if err != nil {
 		return err
 	}
 	b := newBlockBuilder(d)
-	b.codes = &editorCodes{t: m.t, to: to, encoders: map[int]*code.Encoder{}}
+	b.codes = newBatchCodes(m.to, m.t, false)
+	b.over = m.to.deleteKey
 	b.add(cols.Cols, allRows[:len(m.rows)])
 	b.add(make([]*value.Column, len(d.Columns)), allRows[len(m.rows):]) // deleted rows, to its end
-	if err := b.seal(ctx, to, m.target); err != nil {
+	if err := b.seal(ctx, m.to, m.target); err != nil {
 		return err
 	}
 	m.cols = cols.Cols
-	return firstError(b.dropEmptyPages(to, m.target), m.renumber(to))
+	return m.renumber()
 }
 
 // renumber gives the keys of rows their new row numbers.
-func (m *merge) renumber(to editor) error {
+func (m *merge) renumber() error {
 	for i, was := range m.rows {
 		is := uint64(m.target)*BlockRows + uint64(i)
 		if is == was {
@@ -589,13 +586,13 @@ func (m *merge) renumber(to editor) error {
 		m.moved++
 		err := m.t.def.eachKey(m.cols, i, func(n int, k []byte) error {
 			if n == primaryAt {
-				return to.set(k, binary.BigEndian.AppendUint64(nil, is))
+				return m.to.set(k, binary.BigEndian.AppendUint64(nil, is))
 			}
 			k = binary.BigEndian.AppendUint64(k, was)
-			if err := to.deleteKey(k); err != nil {
+			if err := m.to.deleteKey(k); err != nil {
 				return err
 			}
-			return to.set(binary.BigEndian.AppendUint64(k[:len(k)-8], is), nil)
+			return m.to.set(binary.BigEndian.AppendUint64(k[:len(k)-8], is), nil)
 		})
 		if err != nil {
 			return err
@@ -607,12 +604,8 @@ func (m *merge) renumber(to editor) error {
 // eachKey calls f with the number of each key, and the key of row i of cols in it, with its
 // prefix and, of an index, without the row.
 func (d *TableDef) eachKey(cols []*value.Column, i int, f func(n int, k []byte) error) error {
-	first := 0
-	if d.PrimaryKey >= 0 {
-		first = primaryAt
-	}
 	var k []byte
-	for n := first; n < len(d.Indexes); n++ {
+	for n := d.firstKey(); n < len(d.Indexes); n++ {
 		k, _ = keyOf(d.keyPrefix(k[:0], n), d, d.indexAt(n), cols, i)
 		if err := f(n, k); err != nil {
 			return err
@@ -621,83 +614,27 @@ func (d *TableDef) eachKey(cols []*value.Column, i int, f func(n int, k []byte) 
 	return nil
 }
 
-// blocksOf returns the blocks that a batch writes, as a transaction notes them.
-func blocksOf(b *pebble.Batch) (wrote []hotKey, any bool, err error) {
-	for r := b.Reader(); ; {
-		kind, k, _, ok, err := r.Next()
-		if !ok || err != nil {
-			return wrote, any, err
-		}
-		h, hot := hotKeyOf(k)
-		switch {
-		case kind == pebble.InternalKeyKindRangeDelete:
-			any = any || hot
-		case hot:
-			wrote = append(wrote, h)
-		}
-	}
-}
-
 // batchEditor edits a batch that nobody reads.
-type batchEditor struct{ b *pebble.Batch }
-
-func (e batchEditor) set(k, v []byte) error             { return e.b.Set(k, v, nil) }
-func (e batchEditor) deleteKey(k []byte) error          { return e.b.Delete(k, nil) }
-func (e batchEditor) deleteRange(from, to []byte) error { return e.b.DeleteRange(from, to, nil) }
-
-// editorCodes writes the codes of blocks with the transforms that the table has.
-type editorCodes struct {
-	t        *Table
-	to       editor
-	encoders map[int]*code.Encoder
-	buf      [2][]byte
+type batchEditor struct {
+	blockWrites
+	batch *pebble.Batch
 }
 
-func (c *editorCodes) sealed(_ context.Context, column int, b uint32, vecs []float32) error {
-	e, ok := c.encoders[column]
-	if !ok {
-		tr, err := c.t.transform(column)
-		if err != nil {
-			return err
-		}
-		if tr != nil {
-			e = tr.NewEncoder()
-		}
-		c.encoders[column] = e
-	}
-	if e == nil {
-		return nil
-	}
-	c.buf[0], c.buf[1] = e.Block(vecs, c.buf[0][:0], c.buf[1][:0])
-	for p, plane := range c.buf {
-		if err := c.to.set(key.Code(nil, c.t.def.ID, c.t.def.Columns[column].ID, byte(p+1), b), plane); err != nil {
-			return err
-		}
-	}
-	return nil
+func (e *batchEditor) set(k, v []byte) error {
+	e.writes(k)
+	return e.batch.Set(k, v, nil)
 }
 
-// dropEmptyPages deletes the pages of block n that seal has left out.
-func (b *blockBuilder) dropEmptyPages(to editor, n uint32) error {
-	for i, c := range b.cols {
-		def := &b.def.Columns[i]
-		if c.Type.Kind != value.Vector {
-			continue
-		}
-		for p := range int(def.pagesPerBlock()) {
-			empty := true
-			for row := p * def.pageRows; row < (p+1)*def.pageRows && empty; row++ {
-				empty = c.Null(row)
-			}
-			if !empty {
-				continue
-			}
-			if err := to.deleteKey(key.Numbered(nil, b.def.ID, key.Pages, def.ID, n*def.pagesPerBlock()+uint32(p))); err != nil {
-				return err
-			}
-		}
+func (e *batchEditor) deleteKey(k []byte) error {
+	e.writes(k)
+	return e.batch.Delete(k, nil)
+}
+
+func (e *batchEditor) deleteRange(from, to []byte) error {
+	if _, hot := hotKeyOf(from); hot {
+		e.wroteAny = true
 	}
-	return nil
+	return e.batch.DeleteRange(from, to, nil)
 }
 
 // liveBlock is a sealed block with a live row.

@@ -370,7 +370,7 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 		if used+n == BlockRows {
 			if builder == nil {
 				builder = newBlockBuilder(d)
-				builder.codes = newTxCodes(tx, t)
+				builder.codes = newBatchCodes(tx, t, true)
 			}
 			builder.reset()
 			if used > 0 {

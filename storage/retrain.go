@@ -136,6 +136,36 @@ func (t *Table) asked(column int) (queries [][]float32, err error) {
 	return queries, corrupt(t.def.Name, def.Name, "queries", err)
 }
 
+// train trains codes for a column's sealed rows, for queries and for those that are kept.
+// It returns what they were trained for, and nil where codes don't pay.
+func (t *Table) train(ctx context.Context, column int, queries [][]float32) (*code.Transform, [][]float32, error) {
+	sample, err := t.sampleVectors(ctx, column, t.sealedBlocks(), trainRows)
+	if err != nil {
+		return nil, nil, err
+	}
+	kept, err := t.asked(column)
+	if err != nil {
+		return nil, nil, err
+	}
+	queries = sampleOf(kept, queries)
+	return code.Train(t.def.Columns[column].Type.Dim, sample, queries), queries, nil
+}
+
+// putTransform writes the transform of a column, and the queries it was trained for.
+func (w *sstWriter) putTransform(table, column uint32, tr *code.Transform, queries [][]float32) error {
+	k := key.Of(nil, table, key.Meta, column)
+	return firstError(w.put(k, k, tr.Marshal()), w.putAsked(table, column, queries))
+}
+
+// putAsked writes the queries that are kept of a column, if there are any.
+func (w *sstWriter) putAsked(table, column uint32, queries [][]float32) error {
+	if len(queries) == 0 {
+		return nil
+	}
+	k := key.Of(nil, table, key.Asked, column)
+	return w.put(k, k, encodeAsked(queries))
+}
+
 func encodeAsked(queries [][]float32) (b []byte) {
 	for _, q := range queries {
 		b = block.AppendFloats(b, q)
@@ -209,18 +239,9 @@ func (k *keeper) tryRetrain(ctx context.Context, c columnOf, queries [][]float32
 	if was == nil {
 		return true, err
 	}
-	sample, err := t.sampleVectors(ctx, at, blocks, trainRows)
-	if err != nil {
-		return false, err
-	}
-	kept, err := t.asked(at)
-	if err != nil {
-		return false, err
-	}
-	queries = sampleOf(kept, queries)
-	tr := code.Train(def.Type.Dim, sample, queries)
+	tr, queries, err := t.train(ctx, at, queries)
 	if tr == nil {
-		return true, nil
+		return err == nil, err
 	}
 	dir, err := k.s.newLoadDir()
 	if err != nil {
@@ -239,12 +260,7 @@ func (k *keeper) tryRetrain(ctx context.Context, c columnOf, queries [][]float32
 			return false, ctx.Err()
 		}
 	}
-	meta := key.Of(nil, t.def.ID, key.Meta, def.ID)
-	if err := b.sst.put(meta, meta, tr.Marshal()); err != nil {
-		return false, err
-	}
-	asked := key.Of(nil, t.def.ID, key.Asked, def.ID)
-	if err := b.sst.put(asked, asked, encodeAsked(queries)); err != nil {
+	if err := b.sst.putTransform(t.def.ID, def.ID, tr, queries); err != nil {
 		return false, err
 	}
 	tx, err := k.s.Begin(ctx)
@@ -315,11 +331,5 @@ func (c *columnCoder) code(b uint32) (err error) {
 	if err := c.t.blockVectors(c.pages, def.Type.Dim, b, c.vecs); err != nil {
 		return err
 	}
-	c.planes[0], c.planes[1] = c.encoder.Block(c.vecs, c.planes[0][:0], c.planes[1][:0])
-	for p, plane := range c.planes {
-		if err := c.to.set(key.Code(nil, c.t.def.ID, def.ID, byte(p+1), b), plane); err != nil {
-			return err
-		}
-	}
-	return nil
+	return encodeCodes(c.encoder, c.to, c.t.def.ID, def.ID, b, c.vecs, &c.planes)
 }

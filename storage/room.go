@@ -198,10 +198,15 @@ func (r *room) giveBackLocked() bool {
 		return had
 	}
 	had = had || r.size > 0
+	r.dropReserve()
+	return had
+}
+
+// dropReserve removes the reserve, which is there.
+func (r *room) dropReserve() {
 	_ = r.file.Close()
 	_ = r.fs.Remove(r.name)
 	r.file, r.size = nil, 0
-	return had
 }
 
 // logCreated notes the next log. It has space for the commit that made it necessary,
@@ -305,9 +310,7 @@ func (r *room) closed(write bool) {
 	defer r.mu.Unlock()
 	if write && !r.off {
 		if r.file != nil && r.size > r.target()+256<<10 {
-			_ = r.file.Close()
-			_ = r.fs.Remove(r.name)
-			r.file, r.size = nil, 0
+			r.dropReserve()
 		}
 		_ = r.fill(0)
 	}

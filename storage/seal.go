@@ -18,7 +18,8 @@ type sink interface {
 // blockBuilder gathers the rows of one block. Its memory is reused from block to
 // block.
 type blockBuilder struct {
-	codes codeSink // nil = vectors get no codes
+	codes codeSink             // nil = vectors get no codes
+	over  func(k []byte) error // where a block is written over: told of pages that are left out
 	def   *TableDef
 	cols  []*value.Column
 	n     int
@@ -161,20 +162,31 @@ func (b *blockBuilder) seal(ctx context.Context, to sink, n uint32) error {
 	return nil
 }
 
+// emptyPage reports whether page p of a column, of rpp rows, holds nothing but NULLs.
+func emptyPage(c *value.Column, p, rpp int) bool {
+	for i := p * rpp; i < (p+1)*rpp; i++ {
+		if !c.Null(i) {
+			return false
+		}
+	}
+	return true
+}
+
 // sealPages writes the float32 pages of a vector column. A page of nothing but NULLs
 // is left out.
 func (b *blockBuilder) sealPages(to sink, def *ColumnDef, c *value.Column, n uint32) error {
 	dim := c.Type.Dim
 	rpp := def.pageRows
 	for p := range BlockRows / rpp {
-		empty := true
-		for i := p * rpp; i < (p+1)*rpp && empty; i++ {
-			empty = c.Null(i)
-		}
-		if empty {
+		b.key = key.Numbered(b.key[:0], b.def.ID, key.Pages, def.ID, n*def.pagesPerBlock()+uint32(p))
+		if emptyPage(c, p, rpp) {
+			if b.over != nil {
+				if err := b.over(b.key); err != nil {
+					return err
+				}
+			}
 			continue
 		}
-		b.key = key.Numbered(b.key[:0], b.def.ID, key.Pages, def.ID, n*def.pagesPerBlock()+uint32(p))
 		b.buf = block.AppendFloats(b.buf[:0], c.Vecs[p*rpp*dim:(p+1)*rpp*dim])
 		if err := to.set(b.key, b.buf); err != nil {
 			return err

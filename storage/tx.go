@@ -22,6 +22,7 @@ const maxTransaction = 1 << 30
 // far; undo it with RollbackTo.
 type Tx struct {
 	*View
+	blockWrites
 	batch          *pebble.Batch
 	baseGeneration uint64 // of the catalog at the start
 	single         bool   // see OneStatement
@@ -31,8 +32,6 @@ type Tx struct {
 	freeing        int               // more than 0 while something is deleted
 	buried         map[uint32]uint64 // rows deleted, by the table's ID
 	grows          bool              // it has written something else than what deleting takes
-	wrote          []hotKey          // blocks it has written
-	wroteAny       bool              // or too many to tell
 }
 
 // Begin starts the one read-write transaction, waiting until the one before has
@@ -117,7 +116,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	}
 	c.made++
 	number := c.made
-	g.hot.write(tx.wrote, tx.wroteAny, number)
+	g.hot.write(tx.blockWrites, number)
 	snap := g.db.NewSnapshot() // of what views see when the commit is on the disk
 	s.unlockWriter()
 	if !s.noSync {
@@ -224,14 +223,6 @@ func (tx *Tx) deleteKey(k []byte) error {
 	}
 	tx.writes(k)
 	return tx.batch.Delete(k, nil)
-}
-
-// writes notes a block that the transaction writes.
-func (tx *Tx) writes(k []byte) {
-	if h, ok := hotKeyOf(k); ok && !tx.wroteAny {
-		tx.wrote = append(tx.wrote, h)
-		tx.wroteAny = len(tx.wrote) > maxWritten
-	}
 }
 
 func (tx *Tx) deleteRange(from, to []byte) error {

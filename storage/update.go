@@ -332,6 +332,14 @@ func (d *TableDef) keyed(cols []int) *TableDef {
 // position in Indexes.
 const primaryAt = -1
 
+// firstKey is the number of the table's first key; the last one is that of its last index.
+func (d *TableDef) firstKey() int {
+	if d.PrimaryKey >= 0 {
+		return primaryAt
+	}
+	return 0
+}
+
 // indexAt returns the index at position n, nil for the primary key.
 func (d *TableDef) indexAt(n int) *IndexDef {
 	if n == primaryAt {
@@ -365,13 +373,9 @@ func (t *Table) changedKeys(ctx context.Context, d *TableDef, rows []uint64, col
 			appendRows(fresh[c], 0, vals[at], pos)
 		}
 	}
-	first := 0
-	if d.PrimaryKey >= 0 {
-		first = primaryAt
-	}
 	var before, after []byte
 	for i := range rows {
-		for n := first; n < len(d.Indexes); n++ {
+		for n := d.firstKey(); n < len(d.Indexes); n++ {
 			before, _ = keyOf(before[:0], d, d.indexAt(n), old, i)
 			after, _ = keyOf(after[:0], d, d.indexAt(n), fresh, i)
 			if bytes.Equal(before, after) {
@@ -591,13 +595,9 @@ func (w *rewriter) changePages(c *rewrittenColumn, b uint32, touched *BlockSet) 
 		if !anyIn(touched, p*rpp, rpp) {
 			continue
 		}
-		empty := true
-		for i := p * rpp; i < (p+1)*rpp && empty; i++ {
-			empty = c.col.Null(i)
-		}
 		w.key = key.Numbered(w.key[:0], w.t.def.ID, key.Pages, c.def.ID, b*c.def.pagesPerBlock()+uint32(p))
 		var err error
-		if empty {
+		if emptyPage(&c.col, p, rpp) {
 			err = w.to.deleteKey(w.key)
 		} else {
 			w.buf = block.AppendFloats(w.buf[:0], c.col.Vecs[p*rpp*dim:(p+1)*rpp*dim])
@@ -622,13 +622,7 @@ func (w *rewriter) changeCodes(c *rewrittenColumn, b uint32) error {
 		copy(vecs, c.col.Vecs)
 		c.coder.add(vectorBlock{b, vecs})
 	case c.encoder != nil:
-		w.planes[0], w.planes[1] = c.encoder.Block(c.col.Vecs, w.planes[0][:0], w.planes[1][:0])
-		for p, plane := range w.planes {
-			w.key = key.Code(w.key[:0], w.t.def.ID, c.def.ID, byte(p+1), b)
-			if err := w.to.set(w.key, plane); err != nil {
-				return err
-			}
-		}
+		return encodeCodes(c.encoder, w.to, w.t.def.ID, c.def.ID, b, c.col.Vecs, &w.planes)
 	}
 	return nil
 }
@@ -915,11 +909,7 @@ type keyChanges struct {
 
 func (tx *Tx) newKeyChanges(d *TableDef, b *build) *keyChanges {
 	c := &keyChanges{tx: tx, d: d, b: b, sorters: map[int]*sorter{}}
-	first := 0
-	if d.PrimaryKey >= 0 {
-		first = primaryAt
-	}
-	for n := first; n < len(d.Indexes); n++ {
+	for n := d.firstKey(); n < len(d.Indexes); n++ {
 		fs := tx.store.fs
 		c.sorters[n] = &sorter{fs: fs, path: fs.PathJoin(b.dir, fmt.Sprintf("keys%d", n-primaryAt)), limit: tx.store.sortMemory}
 	}

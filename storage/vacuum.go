@@ -75,28 +75,15 @@ const reclaimPolls = 100
 // tryQuietly runs work of Pebble's that may be left undone: it waits for ever where the
 // disk fails.
 func (g *generation) tryQuietly(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		var err error
+	err, _ := g.attempt(func() (err error) {
 		defer func() {
 			if r := recover(); r != nil {
 				err = fmt.Errorf("reclaiming space: %v", r)
 			}
-			done <- err
 		}()
-		err = f()
-	}()
-	select {
-	case err := <-done:
-		return err
-	case <-g.broken:
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(g.wait()):
-		return g.trouble()
-	}
+		return f()
+	})
+	return err
 }
 
 func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (res VacuumResult, ids []uint32, err error) {
@@ -161,11 +148,8 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 			if err != nil {
 				return err
 			}
-			if len(asked) > 0 {
-				k := key.Of(nil, d.ID, key.Asked, d.Columns[i].ID)
-				if err := l.sst.put(k, k, encodeAsked(asked)); err != nil {
-					return err
-				}
+			if err := l.sst.putAsked(d.ID, d.Columns[i].ID, asked); err != nil {
+				return err
 			}
 		}
 		catalog := key.Table(nil, 0)
