@@ -155,7 +155,7 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 	if err != nil {
 		return err
 	}
-	if err := s.makeRoom(0, frees); err != nil {
+	if err := s.makeRoom(ingestNote, frees); err != nil {
 		return err
 	}
 	defer s.room.done()

@@ -30,8 +30,11 @@ const (
 	logStep      = 64 << 10  // by which a log grows, at least
 	logStepMost  = 16 << 20
 
+	logEnds = 4 << 10 // what a log's end takes, and what is left of the disk's last block
+
 	openingTakes = 64 << 10 // a log, the options and some list of files
 	entryTakes   = 256      // each table file on that list
+	ingestNote   = 4 << 10  // what an ingestion notes in the log
 )
 
 // room sets space on the disk aside, ahead of the writes that need it: a commit that
@@ -62,6 +65,8 @@ type logRoom struct {
 	space    int64 // that it has
 }
 
+func (l *logRoom) grow(off, n int64) error { return lengthenLog(l.file, off, n) }
+
 func fullError(err error) error {
 	if errors.Is(err, ErrFull) {
 		return err
@@ -69,8 +74,9 @@ func fullError(err error) error {
 	return fmt.Errorf("%w; make room on it, or delete rows: %w", ErrFull, err)
 }
 
-// logRecordBytes is how much of a log a batch of n bytes takes, at most.
-func logRecordBytes(n int) int64 { return int64(n) + int64(n)/1024 + 4096 }
+// logRecordBytes is how much of a log a batch of n bytes takes, at most: a log is written
+// in chunks of 32 KiB or less, each with a header of 19 bytes, and up to 18 before it.
+func logRecordBytes(n int) int64 { return int64(n) + int64(n)/1024 + 64 }
 
 // makeRoom sets aside what a commit of n bytes needs, in the log and later in table
 // files. It fails, with nothing changed, when the disk is full. A commit that gives
@@ -105,12 +111,12 @@ func (r *room) make(n int64, frees bool) error {
 		return err
 	}
 	l := r.logs[len(r.logs)-1]
-	if short := l.promised + n - l.space; short > 0 {
+	if short := l.promised + n + logEnds - l.space; short > 0 {
 		step := min(max(l.promised/2, logStep), logStepMost)
-		err := r.extend(l.file, &l.space, short+step, short)
+		err := r.extend(l.grow, &l.space, short+step, short)
 		if err != nil && frees {
 			r.giveBackLocked()
-			err = r.extend(l.file, &l.space, short, short)
+			err = r.extend(l.grow, &l.space, short, short)
 		}
 		if err != nil {
 			return err
@@ -128,9 +134,9 @@ func (r *room) done() {
 }
 
 // extend gives a file space after what it has: some, or at least so much.
-func (r *room) extend(f vfs.File, space *int64, some, least int64) error {
+func (r *room) extend(grow func(off, n int64) error, space *int64, some, least int64) error {
 	for _, n := range []int64{some, least} {
-		err := f.Preallocate(*space, n)
+		err := grow(*space, n)
 		switch {
 		case err == nil:
 			*space += n
@@ -175,9 +181,9 @@ func (r *room) fill(n int64) error {
 	if r.size > 0 {
 		step = min(max(want/2, 256<<10), logStepMost)
 	}
-	err := r.extend(r.file, &r.size, short+step, short)
+	err := r.extend(r.file.Preallocate, &r.size, short+step, short)
 	for n := short / 2; isFull(err) && n >= 4096 && !r.off; n /= 2 {
-		_ = r.extend(r.file, &r.size, n, n) // a part may be enough for opening and deleting
+		_ = r.extend(r.file.Preallocate, &r.size, n, n) // a part may be enough for opening and deleting
 	}
 	return err
 }
@@ -218,9 +224,9 @@ func (r *room) logCreated(name string, f vfs.File, space int64) {
 		return
 	}
 	l := &logRoom{name: name, file: f, promised: r.commit, space: space}
-	if short := r.commit - space; short > 0 {
-		if err := r.extend(f, &l.space, short+logStep, short); err != nil && r.giveBackLocked() {
-			_ = r.extend(f, &l.space, short, short)
+	if short := r.commit + logEnds - space; short > 0 {
+		if err := r.extend(l.grow, &l.space, short+logStep, short); err != nil && r.giveBackLocked() {
+			_ = r.extend(l.grow, &l.space, short, short)
 		}
 	}
 	r.logs = append(r.logs, l)
@@ -282,7 +288,7 @@ func (r *room) opened() {
 	if r.file == nil && r.asClosed {
 		if f, err := r.fs.OpenReadWrite(r.name, vfs.WriteCategoryUnspecified); err == nil {
 			r.file, r.size = f, 0
-			_ = r.extend(f, &r.size, r.least, r.least) // most often it has the space
+			_ = r.extend(f.Preallocate, &r.size, r.least, r.least) // most often it has the space
 		}
 	} else if r.file == nil {
 		_ = r.fs.Remove(r.name) // of a process that was killed, and perhaps large
