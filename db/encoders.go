@@ -16,9 +16,10 @@ type encoders struct {
 	given  map[string]encoder.Encoder
 	opener encoder.Opener
 
-	mu     sync.Mutex
-	opened map[string]*openEncoder
-	closed bool
+	mu         sync.Mutex
+	opened     map[string]*openEncoder
+	configured map[string]encoder.Encoder // of those, by what a column says
+	closed     bool
 }
 
 // openEncoder is an encoder being opened: ready is closed when enc or err is
@@ -34,6 +35,7 @@ func (e *encoders) init(o *Options) error {
 	e.opener = o.OpenEncoder
 	e.given = map[string]encoder.Encoder{}
 	e.opened = map[string]*openEncoder{}
+	e.configured = map[string]encoder.Encoder{}
 	for i, enc := range o.Encoders {
 		if enc == nil {
 			return fmt.Errorf("open store: Options.Encoders[%d] is nil", i)
@@ -50,9 +52,31 @@ func (e *encoders) init(o *Options) error {
 	return nil
 }
 
-// get returns the encoder of a name. Opening one that several statements ask
-// for happens once; a failure is not remembered.
+// get returns the encoder that a column names, as encoder.Spec has it.
 func (e *encoders) get(ctx context.Context, name string) (encoder.Encoder, error) {
+	if enc, ok := e.given[name]; ok {
+		return enc, nil
+	}
+	spec := encoder.ParseSpec(name)
+	enc, err := e.named(ctx, spec.Base())
+	if err != nil || spec.Base() == name {
+		return enc, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.configured[name]; c != nil {
+		return c, nil
+	}
+	c, err := encoder.Configure(enc, spec)
+	if err == nil {
+		e.configured[name] = c
+	}
+	return c, err
+}
+
+// named returns the encoder of a name. Opening one that several statements ask
+// for happens once; a failure is not remembered.
+func (e *encoders) named(ctx context.Context, name string) (encoder.Encoder, error) {
 	if enc, ok := e.given[name]; ok {
 		return enc, nil
 	}
@@ -160,6 +184,17 @@ func (g guarded) Quick() bool {
 	q, ok := g.Encoder.(encoder.Quick)
 	return ok && q.Quick()
 }
+
+// Can is what the encoder says.
+func (g guarded) Can() (texts, pictures error) {
+	if c, ok := g.Encoder.(encoder.Capable); ok {
+		return c.Can()
+	}
+	return nil, nil
+}
+
+// Prompts are the encoder's.
+func (g guarded) Prompts() (query, document string) { return encoder.Prompts(g.Encoder) }
 
 func (g guarded) EncodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
 	return within(ctx, g.calls, func() ([][]float32, error) { return g.Encoder.EncodeTexts(ctx, texts) })

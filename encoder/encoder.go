@@ -66,11 +66,25 @@ type Model struct {
 	// Location is the folder that the encoder was opened from, absolute, or "". It
 	// helps to find the encoder again and is no part of its identity.
 	Location string `json:",omitempty"`
+
+	// Processor is the kind of processor that encodes, such as "amd64 avx512-vnni", of
+	// models in 8 bits, whose vectors differ a little from kind to kind; "" for others. It
+	// is no part of the identity either: a difference is worth a warning.
+	Processor string `json:",omitempty"`
 }
 
 // Same reports whether two encoders give equal vectors for equal input. What
 // they are called, and where they lie, does not matter.
 func (m Model) Same(other Model) bool { return m.Dim == other.Dim && m.Hash == other.Hash }
+
+// ProcessorWarning says that vectors of a column that was filled on another kind of
+// processor differ from those encoded on this one; it is "" where they don't.
+func (m Model) ProcessorWarning(stored Model) string {
+	if stored.Processor == "" || m.Processor == "" || stored.Processor == m.Processor {
+		return ""
+	}
+	return fmt.Sprintf("encoder %s works in 8 bits and filled the column on %s; on this processor, %s, its vectors differ by some percent, and so do scores", m.Name, stored.Processor, m.Processor)
+}
 
 // String returns "name (512 dimensions, 3f6571f5)".
 func (m Model) String() string {

@@ -30,7 +30,7 @@ func TableSQL(def *storage.TableDef) string {
 			b.WriteString(" DEFAULT " + c.Default)
 		}
 		if c.Encoder != "" {
-			b.WriteString(" ENCODER " + parse.QuoteString(c.Encoder))
+			b.WriteString(" ENCODER " + parse.QuoteEncoder(c.Encoder))
 		}
 	}
 	b.WriteString("\n);\n")

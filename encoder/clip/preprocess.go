@@ -231,12 +231,13 @@ func (p *planePool) release() {
 const (
 	hfPreprocessor       = "preprocessor_config.json"
 	openCLIPPreprocessor = "preprocess_cfg.json"
+	openCLIPConfig       = "open_clip_config.json"
 )
 
 // PreprocessorFile returns the path of the file that LoadPreprocessor reads, or
 // "" if dir has none.
 func PreprocessorFile(dir string) string {
-	for _, name := range []string{hfPreprocessor, openCLIPPreprocessor} {
+	for _, name := range []string{hfPreprocessor, openCLIPPreprocessor, openCLIPConfig} {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err == nil {
 			return path
@@ -245,21 +246,24 @@ func PreprocessorFile(dir string) string {
 	return ""
 }
 
-// LoadPreprocessor reads preprocessor_config.json (Hugging Face) or
-// preprocess_cfg.json (open_clip) of a model folder. The error wraps
-// fs.ErrNotExist if there is neither.
+// LoadPreprocessor reads preprocessor_config.json (Hugging Face), preprocess_cfg.json
+// (immich) or open_clip_config.json (OpenCLIP) of a model folder. The error wraps
+// fs.ErrNotExist if there is none.
 func LoadPreprocessor(dir string) (*Preprocessor, error) {
 	path := PreprocessorFile(dir)
 	if path == "" {
-		return nil, fmt.Errorf("%s has no %s or %s: %w", dir, hfPreprocessor, openCLIPPreprocessor, fs.ErrNotExist)
+		return nil, fmt.Errorf("%s has no %s, %s or %s: %w", dir, hfPreprocessor, openCLIPPreprocessor, openCLIPConfig, fs.ErrNotExist)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	parse := parseHF
-	if filepath.Base(path) == openCLIPPreprocessor {
+	switch filepath.Base(path) {
+	case openCLIPPreprocessor:
 		parse = parseOpenCLIP
+	case openCLIPConfig:
+		parse = parseOpenCLIPConfig
 	}
 	c, err := parse(b)
 	if err != nil {
@@ -318,6 +322,14 @@ func parseHF(b []byte) (Config, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return Config{}, err
 	}
+	var open struct { // jina-clip's has the names of OpenCLIP
+		Mean []float64 `json:"mean"`
+	}
+	if f.Mean == nil && json.Unmarshal(b, &open) == nil && open.Mean != nil {
+		c, err := parseOpenCLIP(b)
+		c.RoundCrop = true
+		return c, err
+	}
 	on := func(p *bool, otherwise bool) bool {
 		if p == nil {
 			return otherwise
@@ -362,6 +374,41 @@ func parseHF(b []byte) (Config, error) {
 		c.Mean, c.Std = [3]float64(*f.Mean), [3]float64(*f.Std)
 	}
 	return c, nil
+}
+
+// parseOpenCLIPConfig reads open_clip_config.json: preprocess_cfg, and the size from the
+// model where that leaves it out. What it leaves out else is as OpenAI's.
+func parseOpenCLIPConfig(b []byte) (Config, error) {
+	var f struct {
+		Preprocess map[string]json.RawMessage `json:"preprocess_cfg"`
+		Model      struct {
+			Vision struct {
+				Size json.RawMessage `json:"image_size"`
+			} `json:"vision_cfg"`
+		} `json:"model_cfg"`
+	}
+	if err := json.Unmarshal(b, &f); err != nil {
+		return Config{}, err
+	}
+	p := map[string]json.RawMessage{
+		"size": f.Model.Vision.Size,
+		"mean": json.RawMessage("[0.48145466, 0.4578275, 0.40821073]"), "std": json.RawMessage("[0.26862954, 0.26130258, 0.27577711]"),
+	}
+	if p["size"] == nil {
+		delete(p, "size")
+	}
+	for k, v := range f.Preprocess {
+		if string(v) != "null" {
+			p[k] = v
+		}
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return Config{}, err
+	}
+	c, err := parseOpenCLIP(b)
+	c.RoundCrop = true
+	return c, err
 }
 
 func parseOpenCLIP(b []byte) (Config, error) {

@@ -1,10 +1,12 @@
 package clip
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,6 +26,11 @@ func TokenizerFiles(dir string) []string {
 	names := []string{"tokenizer.json"}
 	if _, err := os.Stat(filepath.Join(dir, names[0])); err != nil {
 		names = []string{"vocab.json", "merges.txt"}
+		if _, err := os.Stat(filepath.Join(dir, names[0])); err != nil {
+			if path := OpenAIVocabulary(dir); path != "" {
+				return []string{path}
+			}
+		}
 	}
 	var out []string
 	for _, n := range append(names, "tokenizer_config.json") {
@@ -71,6 +78,13 @@ func readSpec(dir string) (*tokenizerSpec, string, error) {
 	path = filepath.Join(dir, "vocab.json")
 	vocab, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if path := OpenAIVocabulary(dir); path != "" {
+			spec, err := readOpenAI(path)
+			if err != nil {
+				return nil, "", fmt.Errorf("%s: %w", path, err)
+			}
+			return spec, path, nil
+		}
 		return nil, "", fmt.Errorf("%s has no tokenizer: tokenizer.json, or vocab.json and merges.txt, is needed", dir)
 	} else if err != nil {
 		return nil, "", err
@@ -95,13 +109,91 @@ func readSpec(dir string) (*tokenizerSpec, string, error) {
 		}
 		spec.Model.Merges = append(spec.Model.Merges, [2]string{left, right})
 	}
-	// What a conversion to tokenizer.json makes of these files.
+	spec.addEnds()
+	return spec, path, nil
+}
+
+// addEnds adds what a conversion of a vocabulary to tokenizer.json adds.
+func (s *tokenizerSpec) addEnds() {
 	for _, tok := range []string{startToken, endToken} {
-		if id, ok := spec.Model.Vocab[tok]; ok {
-			spec.AddedTokens = append(spec.AddedTokens, specToken{ID: int64(id), Content: tok, Normalized: tok == startToken})
+		if id, ok := s.Model.Vocab[tok]; ok {
+			s.AddedTokens = append(s.AddedTokens, specToken{ID: int64(id), Content: tok, Normalized: tok == startToken})
 		}
 	}
-	return spec, path, nil
+}
+
+// openAIVocabulary is the vocabulary as OpenAI's and OpenCLIP's code have it: merges, which
+// all tokens follow from.
+const openAIVocabulary = "bpe_simple_vocab_16e6.txt.gz"
+
+// OpenAIVocabulary returns the path of bpe_simple_vocab_16e6.txt.gz in a model folder, in
+// tokenizer/ within it or beside it, or "".
+func OpenAIVocabulary(dir string) string {
+	for _, in := range []string{dir, filepath.Join(dir, "tokenizer"), filepath.Join(dir, "..", "tokenizer")} {
+		path := filepath.Join(in, openAIVocabulary)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+// openAIMerges is how many of the file's merges CLIP has.
+const openAIMerges = 49152 - 256 - 2
+
+func readOpenAI(path string) (*tokenizerSpec, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(z, 64<<20))
+	if err != nil {
+		return nil, err
+	}
+	spec := new(tokenizerSpec)
+	spec.Model.Suffix = endOfWord
+	spec.Model.Vocab = map[string]uint32{}
+	add := func(token string) {
+		if _, ok := spec.Model.Vocab[token]; !ok {
+			spec.Model.Vocab[token] = uint32(len(spec.Model.Vocab))
+		}
+	}
+	// The bytes that can be seen come first, then the others.
+	var letters []string
+	var unseen []string
+	for b := range 256 {
+		if r := rune(b); '!' <= r && r <= '~' || '¡' <= r && r <= '¬' || '®' <= r && r <= 'ÿ' {
+			letters = append(letters, string(r))
+		} else {
+			unseen = append(unseen, string(rune(256+len(unseen))))
+		}
+	}
+	letters = append(letters, unseen...)
+	for _, end := range []string{"", endOfWord} {
+		for _, l := range letters {
+			add(l + end)
+		}
+	}
+	for i, line := range strings.Split(string(text), "\n")[1:] {
+		if line == "" || len(spec.Model.Merges) == openAIMerges {
+			break
+		}
+		left, right, ok := strings.Cut(line, " ")
+		if !ok {
+			return nil, fmt.Errorf("line %d is not two tokens", i+2)
+		}
+		spec.Model.Merges = append(spec.Model.Merges, [2]string{left, right})
+		add(left + right)
+	}
+	add(startToken)
+	add(endToken)
+	spec.addEnds()
+	return spec, nil
 }
 
 // tokenizerSpec is the part of tokenizer.json that matters.

@@ -30,8 +30,9 @@ type Encoder struct {
 }
 
 var (
-	_ encoder.Encoder = (*Encoder)(nil)
-	_ encoder.Capable = (*Encoder)(nil)
+	_ encoder.Encoder  = (*Encoder)(nil)
+	_ encoder.Capable  = (*Encoder)(nil)
+	_ encoder.Prompter = (*Encoder)(nil)
 )
 
 // Open opens the model folder dir. It reads the headers of the graphs and the
@@ -61,6 +62,9 @@ func Open(dir string, opts *Options) (*Encoder, error) {
 		o.Name = filepath.Base(abs)
 	}
 	e := &Encoder{model: encoder.Model{Name: o.Name, Dim: f.Dim, Hash: hash, Location: abs}, folder: f, opts: o}
+	if f.integers() {
+		e.model.Processor = processor()
+	}
 	if f.Text != nil {
 		e.text = newRunner(f.Text, &e.opts)
 		e.cache = newTextCache(o.textCache())
@@ -69,7 +73,7 @@ func Open(dir string, opts *Options) (*Encoder, error) {
 		e.image = newRunner(f.Image, &e.opts)
 	}
 	e.tokenizer = sync.OnceValues(func() (textTokenizer, error) { return loadTokenizer(f.Text) })
-	e.preprocessor = sync.OnceValues(func() (*clip.Preprocessor, error) { return clip.LoadPreprocessor(f.Image.Config) })
+	e.preprocessor = sync.OnceValues(func() (*clip.Preprocessor, error) { return f.Image.preprocessor() })
 	return e, nil
 }
 
@@ -100,6 +104,10 @@ func (o *Options) maxPixels() int {
 // Model returns the encoder's identity. Its hash covers the graphs in use, the
 // tokenizer and the preprocessor, and not where they lie.
 func (e *Encoder) Model() encoder.Model { return e.model }
+
+// Prompts are those of the model's config_sentence_transformers.json. The caller puts them
+// before texts.
+func (e *Encoder) Prompts() (query, document string) { return e.folder.Query, e.folder.Document }
 
 // Folder returns what the model folder was found to be.
 func (e *Encoder) Folder() *Folder { return e.folder }

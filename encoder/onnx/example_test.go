@@ -56,4 +56,6 @@ func ExampleInspect() {
 	//   pictures  visual/model.onnx (1.2 MB)
 	//             in  image float32 [1, 3, 224, 224]
 	//             out embedding float32 [1, 32]
+	//   told      tokenizer.json says how texts become tokens
+	//   told      preprocess_cfg.json says that pictures become 224 x 224
 }

@@ -82,7 +82,7 @@ func TestProblems(t *testing.T) {
 		"dimension unknown": {files: map[string][]byte{"onnx/text_model.onnx": nodim.model(), "tokenizer.json": nil}, want: "neither"},
 		"dimension told":    {files: map[string][]byte{"onnx/text_model.onnx": nodim.model(), "tokenizer.json": nil, "config.json": []byte(`{"projection_dim": 4}`)}, text: true},
 		"outputs unclear":   {files: map[string][]byte{"onnx/text_model.onnx": twoOutputs.model(), "tokenizer.json": nil}, want: "no output that is known"},
-		"both in one":       {files: map[string][]byte{"onnx/model.onnx": both.model(), "tokenizer.json": nil}, want: "both towers in one graph"},
+		"both in one":       {files: map[string][]byte{"onnx/model.onnx": both.model(), "tokenizer.json": nil}, text: true, want: "preprocessor_config.json (or preprocess_cfg.json) is missing"},
 		"do not match":      {files: map[string][]byte{"onnx/text_model.onnx": wide.model(), "onnx/vision_model.onnx": imageGraph, "tokenizer.json": nil, "preprocessor_config.json": nil}, text: true, want: "do not belong together"},
 		"wrong picture size": {files: map[string][]byte{"onnx/vision_model.onnx": imageGraph, "preprocess_cfg.json": []byte(`{"size": 64, "mean": [0,0,0], "std": [1,1,1]}`)},
 			want: "takes pictures of 224 x 224 but"},

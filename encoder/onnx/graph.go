@@ -82,6 +82,7 @@ type Graph struct {
 	Inputs, Outputs []Value
 	External        []string // files, relative to the graph's folder, that hold weights
 	Dynamic         bool     // quantises activations at run time, so that one row of a batch changes the others
+	Integers        bool     // multiplies integers, which processors of different kinds round differently
 }
 
 // ReadGraph reads the header of an ONNX file: names, types and shapes of inputs
@@ -115,7 +116,15 @@ const (
 	graphInitializer = 5
 	graphInput       = 11
 	graphOutput      = 12
+	graphSparse      = 15
+	nodeInput        = 1
+	nodeOutput       = 2
 	nodeOpType       = 4
+	nodeAttribute    = 5
+	attributeGraph   = 6
+	attributeGraphs  = 11
+	modelFunctions   = 25
+	functionNode     = 7
 	tensorName       = 8
 	tensorExternal   = 13
 	valueName        = 1
@@ -133,6 +142,14 @@ func readGraph(f io.ReadSeeker, size int64) (*Graph, error) {
 	found := false
 	nodes := 0
 	err := w.fields(size, func(field int, end int64) error {
+		if field == modelFunctions {
+			return w.fields(end, func(field int, end int64) error {
+				if field != functionNode {
+					return nil
+				}
+				return w.ops(end, g)
+			})
+		}
 		if field != modelGraph {
 			return nil
 		}
@@ -141,16 +158,7 @@ func readGraph(f io.ReadSeeker, size int64) (*Graph, error) {
 			switch field {
 			case graphNode:
 				nodes++
-				return w.fields(end, func(field int, end int64) error {
-					if field != nodeOpType {
-						return nil
-					}
-					op, err := w.bytes(end)
-					if s := string(op); s == "DynamicQuantizeLinear" || s == "DynamicQuantizeMatMul" {
-						g.Dynamic = true
-					}
-					return err
-				})
+				return w.ops(end, g)
 			case graphInitializer:
 				return w.fields(end, func(field int, end int64) error {
 					if field != tensorName && field != tensorExternal {
@@ -207,12 +215,46 @@ func readGraph(f io.ReadSeeker, size int64) (*Graph, error) {
 	return g, nil
 }
 
+// ops takes note of the operator of a node that ends at end, and of those of graphs
+// within it.
+func (w *walker) ops(end int64, g *Graph) error {
+	return w.fields(end, func(field int, end int64) error {
+		switch field {
+		case nodeOpType:
+			op, err := w.bytes(end)
+			switch s := string(op); s {
+			case "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM":
+				g.Dynamic, g.Integers = true, true
+			case "MatMulInteger", "ConvInteger", "MatMulIntegerToFloat", "QGemm", "QAttention", "QuantizeLinear", "MatMulNBits":
+				g.Integers = true
+			default:
+				g.Integers = g.Integers || strings.HasPrefix(s, "QLinear")
+			}
+			return err
+		case nodeAttribute:
+			return w.fields(end, func(field int, end int64) error {
+				if field != attributeGraph && field != attributeGraphs {
+					return nil
+				}
+				return w.fields(end, func(field int, end int64) error {
+					if field != graphNode {
+						return nil
+					}
+					return w.ops(end, g)
+				})
+			})
+		}
+		return nil
+	})
+}
+
 // walker reads the fields of nested messages in order and seeks over those
 // that nobody wants.
 type walker struct {
-	f   io.ReadSeeker
-	b   *bufio.Reader
-	pos int64
+	f     io.ReadSeeker
+	b     *bufio.Reader
+	pos   int64
+	start int64 // of the tag of the field read last
 }
 
 func (w *walker) ReadByte() (byte, error) {
@@ -227,6 +269,7 @@ func (w *walker) ReadByte() (byte, error) {
 // end. f may read from the field's contents; the rest of them is skipped.
 func (w *walker) fields(end int64, f func(field int, end int64) error) error {
 	for w.pos < end {
+		w.start = w.pos
 		tag, err := binary.ReadUvarint(w)
 		if err != nil {
 			return fmt.Errorf("cut off at byte %d", w.pos)

@@ -45,13 +45,24 @@ func (f *Folder) hash() (string, error) {
 		if t.siglip2 {
 			fmt.Fprintf(h, "siglip2\n")
 		}
+		if t.noSep {
+			fmt.Fprintf(h, "no separator\n")
+		}
+		if f.Query != "" || f.Document != "" {
+			fmt.Fprintf(h, "prompts %q %q\n", f.Query, f.Document)
+		}
 	}
 	if t := f.Image; t != nil {
 		if err := add("image graph", t.files()...); err != nil {
 			return "", err
 		}
-		if err := add("preprocessor", clip.PreprocessorFile(t.Config)); err != nil {
+		if t.Config == "" {
+			fmt.Fprintf(h, "pictures as CLIP's, %d\n", t.width)
+		} else if err := add("preprocessor", clip.PreprocessorFile(t.Config)); err != nil {
 			return "", err
+		}
+		if t.Pool != "" {
+			fmt.Fprintf(h, "%s\n", t.Pool)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

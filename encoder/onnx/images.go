@@ -21,6 +21,14 @@ const pixelsInFlight = 48_000_000
 
 var decoding = semaphore.NewWeighted(pixelsInFlight)
 
+// preprocessor returns how the pictures of a tower are prepared.
+func (t *Tower) preprocessor() (*clip.Preprocessor, error) {
+	if t.Config == "" {
+		return clip.NewPreprocessor(openAIPictures(t.width))
+	}
+	return clip.LoadPreprocessor(t.Config)
+}
+
 // prepared is a picture ready for the tower, or the reason why there is none.
 type prepared struct {
 	pixels []float32
@@ -164,7 +172,19 @@ func (b *imageBatch) flush(ctx context.Context) error {
 	if err := r.lock(ctx); err != nil {
 		return err
 	}
-	vectors, err := r.run([]tensor{{shape: []int64{int64(rows), 3, int64(t.height), int64(t.width)}, floats: b.pixels}}, len(b.at), []int64{int64(rows), int64(t.Dim)}, nil)
+	shape := []int64{int64(rows), int64(t.Dim)}
+	var pool func([]float32) []float32
+	if t.tokens > 0 {
+		shape = []int64{int64(rows), int64(t.tokens), int64(t.Dim)}
+		pool = func(flat []float32) []float32 {
+			out := make([]float32, rows*t.Dim)
+			for i := range rows {
+				copy(out[i*t.Dim:][:t.Dim], flat[i*t.tokens*t.Dim:])
+			}
+			return out
+		}
+	}
+	vectors, err := r.run([]tensor{{shape: []int64{int64(rows), 3, int64(t.height), int64(t.width)}, floats: b.pixels}}, len(b.at), shape, pool)
 	r.unlock()
 	if err != nil {
 		return err

@@ -51,13 +51,18 @@ var ErrNoRuntime = errors.New("ONNX Runtime is not available")
 
 // Opener returns a function that opens encoders by name: a model folder of
 // ONNX graphs or of a prompt table (see package table), looked for in
-// encoder.SearchPath(opts.Models...).
+// encoder.SearchPath(opts.Models...). A name may tell the variant, as encoder.Spec has it.
 func Opener(opts *Options) encoder.Opener {
 	if opts == nil {
 		opts = &Options{}
 	}
 	return func(ctx context.Context, name string) (encoder.Encoder, error) {
-		f, err := encoder.SearchPath(opts.Models...).Find(name)
+		models := encoder.SearchPath(opts.Models...)
+		f, err := models.Find(name)
+		spec := encoder.ParseSpec(name)
+		if err != nil && spec.Variant != "" {
+			f, err = models.Find(spec.Name)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -66,6 +71,9 @@ func Opener(opts *Options) encoder.Opener {
 		}
 		o := *opts
 		o.Name = name
+		if spec.Variant != "" {
+			o.Variant = spec.Variant
+		}
 		return Open(f.Dir, &o)
 	}
 }

@@ -98,7 +98,7 @@ func newSession(t *Tower, o *Options) (*session, error) {
 	var first error
 	for _, level := range levels {
 		var err error
-		if s.s, err = openSession(t.Path, s.names, t.Output, level, o.threads()); err == nil {
+		if s.s, err = openSession(t, s.names, level, o.threads()); err == nil {
 			return s, nil
 		}
 		if first == nil {
@@ -108,7 +108,7 @@ func newSession(t *Tower, o *Options) (*session, error) {
 	return nil, fmt.Errorf("%s: %w", t.Path, first)
 }
 
-func openSession(path string, inputs []string, output string, level ort.GraphOptimizationLevel, threads int) (*ort.DynamicAdvancedSession, error) {
+func openSession(t *Tower, inputs []string, level ort.GraphOptimizationLevel, threads int) (*ort.DynamicAdvancedSession, error) {
 	so, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -124,7 +124,17 @@ func openSession(path string, inputs []string, output string, level ort.GraphOpt
 	if err != nil {
 		return nil, err
 	}
-	return ort.NewDynamicAdvancedSession(path, inputs, []string{output}, so)
+	if t.shared {
+		part, err := extract(t.Path, t.Output)
+		if err != nil {
+			return nil, err
+		}
+		if err := so.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", filepath.Dir(t.Path)); err != nil {
+			return nil, err
+		}
+		return ort.NewDynamicAdvancedSessionWithONNXData(part, inputs, []string{t.Output}, so)
+	}
+	return ort.NewDynamicAdvancedSession(t.Path, inputs, []string{t.Output}, so)
 }
 
 // run feeds the inputs in the graph's order and returns the output, whose shape the

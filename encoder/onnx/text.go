@@ -3,6 +3,7 @@ package onnx
 import (
 	"context"
 	"fmt"
+	"html"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +61,9 @@ func loadTokenizer(t *Tower) (textTokenizer, error) {
 			return nil, fmt.Errorf("%s: the vocabulary has no <eos>, with which SigLIP 2 ends a text", t.Config)
 		}
 	}
+	if t.noSep {
+		tok.EndOnly("")
+	}
 	return cleaning{tok, t.Clean}, nil
 }
 
@@ -82,9 +86,15 @@ func (c cleaning) Append(dst []int64, text string, n int) []int64 {
 
 var lowerCase = cases.Lower(language.Und)
 
-// clean prepares a text: spaces are folded; then capitals may become small, and ASCII's
-// punctuation may go, the underscore as a space.
+// clean prepares a text as OpenCLIP does: characters written as in HTML become what they
+// stand for and spaces are folded; then capitals may become small, and ASCII's punctuation
+// may go, the underscore as a space. (What OpenCLIP has ftfy do before, mending text that
+// was decoded wrongly, is not done.)
 func clean(text, how string) string {
+	if how == "" {
+		return text
+	}
+	text = html.UnescapeString(html.UnescapeString(text))
 	switch how {
 	case cleanCanonicalize:
 		text = strings.Map(func(r rune) rune {
@@ -99,12 +109,12 @@ func clean(text, how string) string {
 		text = lowerCase.String(text)
 	case cleanLower:
 		text = lowerCase.String(text)
-	case cleanWhitespace:
-	default:
-		return text
 	}
-	return strings.Join(strings.Fields(text), " ")
+	return strings.Join(strings.FieldsFunc(text, isSpace), " ")
 }
+
+// isSpace is white space as Python's split has it.
+func isSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // textJob is a text on its way through the tower.
 type textJob struct {
@@ -233,7 +243,7 @@ func (e *Encoder) runTexts(jobs []*textJob) {
 		ids = append(ids, j.ids...)
 		for k := range j.ids {
 			real := int64(1)
-			if k >= j.length {
+			if k >= j.length && !t.unmasked {
 				real = 0
 			}
 			mask = append(mask, real)
@@ -242,12 +252,16 @@ func (e *Encoder) runTexts(jobs []*textJob) {
 	in := make([]tensor, len(t.Graph.Inputs))
 	for i, v := range t.Graph.Inputs {
 		values := ids
-		switch v.Name {
-		case "attention_mask":
-			if i > 0 {
-				values = mask
+		switch {
+		case i == 0:
+		case v.Name == "attention_mask":
+			values = mask
+		case v.Name == "position_ids":
+			values = make([]int64, len(ids))
+			for k := range values {
+				values[k] = int64(k % length)
 			}
-		case "token_type_ids":
+		default: // token_type_ids
 			values = make([]int64, len(ids))
 		}
 		in[i] = tensor{shape: []int64{int64(rows), int64(length)}}

@@ -595,8 +595,13 @@ func (t *Tokenizer) around(p *post) error {
 // configure reads tokenizer_config.json.
 func (t *Tokenizer) configure(b []byte) error {
 	var c struct {
-		MaxLength json.Number     `json:"model_max_length"` // 1e30 where unknown
-		Pad       json.RawMessage `json:"pad_token"`        // a string, or an object that has it as content
+		MaxLength json.Number `json:"model_max_length"` // 1e30 where unknown
+		Pad       tokenName   `json:"pad_token"`
+		Class     string      `json:"tokenizer_class"`
+		Begins    *bool       `json:"add_bos_token"`
+		Ends      *bool       `json:"add_eos_token"`
+		Begin     tokenName   `json:"bos_token"`
+		End       tokenName   `json:"eos_token"`
 	}
 	if err := json.Unmarshal(b, &c); err != nil {
 		return err
@@ -604,19 +609,46 @@ func (t *Tokenizer) configure(b []byte) error {
 	if n, err := c.MaxLength.Int64(); err == nil && n >= 1 && n <= 1<<16 {
 		t.max = int(n)
 	}
-	var name string
-	if json.Unmarshal(c.Pad, &name) != nil {
-		var o struct {
-			Content string `json:"content"`
-		}
-		if json.Unmarshal(c.Pad, &o) == nil {
-			name = o.Content
-		}
-	}
-	if name != "" {
-		if id, ok := t.id(name); ok {
+	if c.Pad != "" {
+		if id, ok := t.id(string(c.Pad)); ok {
 			t.pad = id
 		}
+	}
+	// The tokenizers of Llama and Gemma put these around a text whatever tokenizer.json says.
+	if kind := strings.TrimSuffix(c.Class, "Fast"); kind == "GemmaTokenizer" || kind == "LlamaTokenizer" {
+		for _, end := range []struct {
+			on   *bool
+			name tokenName
+			to   *[]int64
+		}{{c.Begins, c.Begin, &t.before}, {c.Ends, c.End, &t.after}} {
+			switch id, ok := t.id(string(end.name)); {
+			case end.on == nil:
+			case !*end.on:
+				*end.to = nil
+			case !ok:
+				return fmt.Errorf("the token %q, which is to stand around texts, is not in the vocabulary", end.name)
+			default:
+				*end.to = []int64{id}
+			}
+		}
+	}
+	return nil
+}
+
+// tokenName is a token, written as a string or as an object that has it as content.
+type tokenName string
+
+func (n *tokenName) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) == nil {
+		*n = tokenName(s)
+		return nil
+	}
+	var o struct {
+		Content string `json:"content"`
+	}
+	if json.Unmarshal(b, &o) == nil {
+		*n = tokenName(o.Content)
 	}
 	return nil
 }

@@ -52,9 +52,13 @@ type cutter func(part string, first bool) []string
 // Lower makes texts small letters before anything else is done to them.
 func (t *Tokenizer) Lower() { t.normalize = append([]step{lower}, t.normalize...) }
 
-// EndOnly makes name the only token around a text, at its end. It reports whether the
-// vocabulary has it.
+// EndOnly makes name the only token around a text, at its end; "" takes those after it
+// away and leaves those before. It reports whether the vocabulary has it.
 func (t *Tokenizer) EndOnly(name string) bool {
+	if name == "" {
+		t.after = nil
+		return true
+	}
 	id, ok := t.id(name)
 	if ok {
 		t.before, t.after = nil, []int64{id}

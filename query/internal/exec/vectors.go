@@ -259,6 +259,16 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 	return fn.Arg{Column: &s.out, Const: constant}, nil
 }
 
+// Prompt is what a text begins with that an encoder is given: one that is stored, or
+// else one that is searched for.
+func Prompt(enc encoder.Encoder, document bool) string {
+	query, doc := encoder.Prompts(enc)
+	if document {
+		return doc
+	}
+	return query
+}
+
 // EncodeTexts encodes texts, which differ, in one batch, taking from the cache what it
 // has, and waiting for what somebody else is encoding right now.
 func EncodeTexts(ctx context.Context, enc encoder.Encoder, cache *TextCache, texts []string) ([][]float32, error) {
@@ -393,12 +403,14 @@ type EncodeText struct {
 	// Vectors takes a text that is the text form of a vector of Dim dimensions
 	// for that vector, as in a csv that COPY has written.
 	Vectors bool
-	out     value.Column
+	// Document is set where texts are stored, and not where they are searched for.
+	Document bool
+	out      value.Column
 }
 
 func (e *EncodeText) Type() value.Type { return value.Type{Kind: value.Vector, Dim: e.Dim} }
 func (e *EncodeText) Clone() fn.Expr {
-	return &EncodeText{X: e.X.Clone(), Open: e.Open, Texts: e.Texts, Dim: e.Dim, Vectors: e.Vectors}
+	return &EncodeText{X: e.X.Clone(), Open: e.Open, Texts: e.Texts, Dim: e.Dim, Vectors: e.Vectors, Document: e.Document}
 }
 
 func (e *EncodeText) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
@@ -430,6 +442,11 @@ func (e *EncodeText) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error
 		enc, err := e.Open(c)
 		if err != nil {
 			return fn.Arg{}, err
+		}
+		if prefix := Prompt(enc, e.Document); prefix != "" {
+			for k, t := range texts {
+				texts[k] = prefix + t
+			}
 		}
 		if vecs, err = EncodeTexts(c, enc, e.Texts, texts); err != nil {
 			return fn.Arg{}, err

@@ -341,7 +341,7 @@ func (m *mistake) misspelt() *Error {
 	case is(m.tok(-1), "IF"):
 		words = append(words, "EXISTS", "NOT EXISTS")
 	case isAny(first, "CREATE", "ALTER") != "":
-		words = append(words, "PRIMARY KEY", "NOT NULL", "DEFAULT", "ENCODER")
+		words = append(words, "PRIMARY KEY", "NOT NULL", "DEFAULT", "ENCODER", "DIMENSIONS", "VARIANT", "DOCUMENT")
 	case m.at == 1 && isAny(first, "BEGIN", "COMMIT", "ROLLBACK", "END", "ABORT") != "":
 		words = append(words, "TRANSACTION", "WORK", "READ ONLY")
 	}

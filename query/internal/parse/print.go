@@ -192,7 +192,7 @@ func (p *printer) alter(a AlterAction) {
 		if a.Column.Name != "" {
 			p.print("ALTER COLUMN ", a.Column, " ")
 		}
-		p.print("SET ENCODER ", &a.Encoder, opt(a.Force, " FORCE"))
+		p.print("SET ENCODER ", QuoteEncoder(a.Encoder.Value.Str()), opt(a.Force, " FORCE"))
 	case *Retrain:
 		p.print("RETRAIN")
 		if a.Column.Name != "" {
@@ -205,7 +205,7 @@ func (p *printer) columnDef(c *ColumnDef) {
 	p.print(c.Name, " ", c.Type.Type.String(), opt(c.PrimaryKey, " PRIMARY KEY"), opt(c.NotNull, " NOT NULL"))
 	p.clause(" DEFAULT ", c.Default)
 	if !c.Encoder.Value.IsNull() {
-		p.print(" ENCODER ", &c.Encoder)
+		p.print(" ENCODER ", QuoteEncoder(c.Encoder.Value.Str()))
 	}
 }
 

@@ -2,8 +2,12 @@ package parse
 
 import (
 	"cmp"
+	"strconv"
 
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // gCreate is the rule of CREATE TABLE and CREATE INDEX, after the first word.
@@ -34,12 +38,26 @@ type gColumn struct {
 
 type gConstraint struct {
 	Pos        lexer.Position
-	PrimaryKey bool   `parser:"  @'PRIMARY' 'KEY'"`
-	NotNull    bool   `parser:"| @'NOT' 'NULL'"`
-	Null       bool   `parser:"| @'NULL'"`
-	Unique     bool   `parser:"| @'UNIQUE'"`
-	Default    Expr   `parser:"| 'DEFAULT' @@"`
-	Encoder    *gText `parser:"| 'ENCODER' @@"`
+	PrimaryKey bool      `parser:"  @'PRIMARY' 'KEY'"`
+	NotNull    bool      `parser:"| @'NOT' 'NULL'"`
+	Null       bool      `parser:"| @'NULL'"`
+	Unique     bool      `parser:"| @'UNIQUE'"`
+	Default    Expr      `parser:"| 'DEFAULT' @@"`
+	Encoder    *gEncoder `parser:"| 'ENCODER' @@"`
+}
+
+// gEncoder is an encoder's name and how it is to be used.
+type gEncoder struct {
+	Name    *gText            `parser:"@@"`
+	Options []*gEncoderOption `parser:"@@*"`
+}
+
+type gEncoderOption struct {
+	Pos        lexer.Position
+	Dimensions string `parser:"  'DIMENSIONS' @Number"`
+	Variant    *gText `parser:"| 'VARIANT' @@"`
+	Query      *gText `parser:"| 'QUERY' @@"`
+	Document   *gText `parser:"| 'DOCUMENT' @@"`
 }
 
 type gCreateIndex struct {
@@ -90,8 +108,8 @@ type gRename struct {
 }
 
 type gSetEncoder struct {
-	Encoder *gText `parser:"@@"`
-	Force   bool   `parser:"@'FORCE'?"`
+	Encoder *gEncoder `parser:"@@"`
+	Force   bool      `parser:"@'FORCE'?"`
 }
 
 type gRetrain struct {
@@ -165,16 +183,64 @@ func (c *converter) columnDef(g *gColumn) ColumnDef {
 		case con.Default != nil:
 			twice, col.Default = col.Default != nil, con.Default
 		case con.Encoder != nil:
-			twice, col.Encoder = !col.Encoder.Value.IsNull(), con.Encoder.lit
-			if col.Encoder.Value.Str() == "" {
-				c.fail(Errorf(col.Encoder.Pos, "the encoder's name is empty"))
-			}
+			twice, col.Encoder = !col.Encoder.Value.IsNull(), c.encoder(con.Encoder)
 		}
 		if twice {
 			c.fail(Errorf(at, "column %s: this is said twice, or contradicts what stands before", col.Name))
 		}
 	}
 	return col
+}
+
+// encoder returns what follows ENCODER in the text form of an encoder.Spec.
+func (c *converter) encoder(g *gEncoder) Literal {
+	l := g.Name.lit
+	spec := encoder.ParseSpec(l.Value.Str())
+	if spec.Name == "" {
+		c.fail(Errorf(l.Pos, "the encoder's name is empty"))
+	}
+	for _, o := range g.Options {
+		twice, at := false, posOf(o.Pos)
+		switch {
+		case o.Dimensions != "":
+			n, err := strconv.Atoi(o.Dimensions)
+			if err != nil || n < 1 || n > value.MaxDim {
+				c.fail(Errorf(at, "DIMENSIONS is a number from 1 to %d, not %s", value.MaxDim, o.Dimensions))
+			}
+			twice, spec.Dimensions = spec.Dimensions > 0, n
+		case o.Variant != nil:
+			twice, spec.Variant = spec.Variant != "", o.Variant.lit.Value.Str()
+		case o.Query != nil:
+			text := o.Query.lit.Value.Str()
+			twice, spec.Query = spec.Query != nil, &text
+		default:
+			text := o.Document.lit.Value.Str()
+			twice, spec.Document = spec.Document != nil, &text
+		}
+		if twice {
+			c.fail(Errorf(at, "this is said of the encoder twice"))
+		}
+	}
+	return Literal{l.Pos, value.Str(spec.String())}
+}
+
+// QuoteEncoder returns the text form of an encoder.Spec as it stands after ENCODER.
+func QuoteEncoder(text string) string {
+	spec := encoder.ParseSpec(text)
+	s := QuoteString(spec.Name)
+	if spec.Dimensions > 0 {
+		s += " DIMENSIONS " + strconv.Itoa(spec.Dimensions)
+	}
+	if spec.Variant != "" {
+		s += " VARIANT " + QuoteString(spec.Variant)
+	}
+	if spec.Query != nil {
+		s += " QUERY " + QuoteString(*spec.Query)
+	}
+	if spec.Document != nil {
+		s += " DOCUMENT " + QuoteString(*spec.Document)
+	}
+	return s
 }
 
 func (c *converter) drop(at Pos, g *gDrop) Statement {
@@ -198,9 +264,9 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 	case a.Rename != nil:
 		s.Action = &RenameColumn{at, ident(a.Rename.From), ident(a.Rename.To)}
 	case a.Encode != nil:
-		s.Action = &SetEncoder{at, ident(a.Column), a.Encode.Encoder.lit, a.Encode.Force}
+		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Encode.Encoder), a.Encode.Force}
 	case a.Encoder != nil:
-		s.Action = &SetEncoder{at, Ident{}, a.Encoder.Encoder.lit, a.Encoder.Force}
+		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.Force}
 	default:
 		s.Action = &Retrain{at, ident(a.Retrain.Column)}
 	}

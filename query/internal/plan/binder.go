@@ -155,6 +155,11 @@ func (b *binder) open(e *encoding, pos parse.Pos) error {
 	}
 	enc, err := b.openEncoder(b.ctx, e, pos)
 	b.encoders[key] = enc
+	if err == nil && b.in.Warn != nil {
+		if w := enc.Model().ProcessorWarning(e.model); w != "" {
+			b.in.Warn(fmt.Sprintf("%s.%s: %s", e.table, e.col, w))
+		}
+	}
 	return err
 }
 
@@ -183,7 +188,9 @@ func (b *binder) find(ctx context.Context, name, location string) (encoder.Encod
 	enc, err := b.in.Encoder(ctx, name)
 	var missing *encoder.NotFoundError
 	if errors.As(err, &missing) && location != "" {
-		if other, err2 := b.in.Encoder(ctx, location); err2 == nil {
+		there := encoder.ParseSpec(name)
+		there.Name = location
+		if other, err2 := b.in.Encoder(ctx, there.String()); err2 == nil {
 			return other, nil
 		}
 	}

@@ -155,7 +155,7 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 		}
 		return exec.NewPairScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
 	case opText:
-		return &exec.EncodeText{X: args[0], Open: b.opener(e.enc), Texts: b.in.Texts, Dim: e.enc.dim, Vectors: e.vectors}, nil
+		return &exec.EncodeText{X: args[0], Open: b.opener(e.enc), Texts: b.in.Texts, Dim: e.enc.dim, Vectors: e.vectors, Document: e.document}, nil
 	case opImage:
 		return &exec.EncodeImage{X: args[0], Open: b.opener(e.enc), Dim: e.enc.dim, Read: b.readFile}, nil
 	case opSum:

@@ -408,9 +408,14 @@ func (b *binder) querySamples(ctx context.Context, def *storage.TableDef) (map[i
 		if s, ok := enc.(interface{ SamplePrompts(int) []string }); ok {
 			prompts = s.SamplePrompts(len(samplePrompts))
 		}
+		prefix := exec.Prompt(enc, false)
 		for len(prompts) > 0 {
 			n := min(32, len(prompts))
-			vecs, err := enc.EncodeTexts(ctx, prompts[:n])
+			texts := make([]string, n)
+			for k, p := range prompts[:n] {
+				texts[k] = prefix + p
+			}
+			vecs, err := enc.EncodeTexts(ctx, texts)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}

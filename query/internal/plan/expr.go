@@ -81,11 +81,13 @@ type expr struct {
 	weights []float32   // opSum
 	unit    bool        // opSum
 	vectors bool        // opText: a text that is a vector's text form is that vector
-	set     *fn.Set     // opIn
-	not     bool        // opIn, opInQuery
-	slot    *slot       // opSlot; opIn: the set of a list that is not constant, or of a query
-	query   *subquery   // opSubquery, opInQuery, opExists
-	agg     *aggregate  // opAgg
+
+	document bool       // opText: the text is stored, not searched for
+	set      *fn.Set    // opIn
+	not      bool       // opIn, opInQuery
+	slot     *slot      // opSlot; opIn: the set of a list that is not constant, or of a query
+	query    *subquery  // opSubquery, opInQuery, opExists
+	agg      *aggregate // opAgg
 	// computed: opSlot, the value of a column: a text of it is no literal
 	computed bool
 	text     string // as in the source, for EXPLAIN and names of columns

@@ -179,7 +179,7 @@ func targets(def *storage.TableDef, ords []int) []target {
 	for i, o := range ords {
 		c := &def.Columns[o]
 		if c.Type.Kind == value.Vector {
-			out[i] = target{enc: encodingOf(def, o), dim: c.Type.Dim, name: c.Name, call: c.Name}
+			out[i] = target{enc: encodingOf(def, o), dim: c.Type.Dim, name: c.Name, call: c.Name, document: true}
 			if out[i].enc == nil {
 				out[i].name = ""
 			}
@@ -271,7 +271,7 @@ func (b *binder) store(x *expr, def *storage.TableDef, ord int, mode fn.CastMode
 	}
 	if c.Type.Kind == value.Vector {
 		if enc := encodingOf(def, ord); enc != nil && (x.typ.Kind == value.Text || x.typ.Kind == value.Blob) {
-			v, err := b.asVector(x, target{enc: enc, dim: c.Type.Dim, name: c.Name, call: c.Name})
+			v, err := b.asVector(x, target{enc: enc, dim: c.Type.Dim, name: c.Name, call: c.Name, document: true})
 			if err == nil && v.op == opText && x.varies() {
 				v.vectors = true
 			}

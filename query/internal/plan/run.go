@@ -448,11 +448,12 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
 				batches = append(batches, &batch{enc: enc, pos: s.pos, at: map[string]int{}})
 			}
 			g := batches[i]
-			n, ok := g.at[v.Str()]
+			text := exec.Prompt(enc, s.of.document) + v.Str()
+			n, ok := g.at[text]
 			if !ok {
 				n = len(g.texts)
-				g.at[v.Str()] = n
-				g.texts, g.uses = append(g.texts, v.Str()), append(g.uses, nil)
+				g.at[text] = n
+				g.texts, g.uses = append(g.texts, text), append(g.uses, nil)
 			}
 			g.uses[n] = append(g.uses[n], use{r, s})
 		}

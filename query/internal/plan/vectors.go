@@ -3,6 +3,7 @@ package plan
 import (
 	"strings"
 
+	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
@@ -18,6 +19,8 @@ type target struct {
 	dim  int       // 0: not known
 	name string    // of the column, for errors
 	call string    // of the function or operator, for errors
+
+	document bool // texts are stored, not searched for
 }
 
 // targetOf returns the target that a bound vector is for what stands beside it.
@@ -59,7 +62,7 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 	}
 	if len(vectors) == 0 {
 		for _, c := range s.vectorColumns() {
-			if c.enc != nil && c.enc.name == prefix {
+			if c.enc != nil && encoder.ParseSpec(c.enc.name).Name == prefix {
 				vectors = append(vectors, c)
 			}
 		}
@@ -379,7 +382,7 @@ func (b *binder) encoded(kind op, x *expr, t target, pos parse.Pos, text string)
 	if kind == opImage {
 		when = slotCostly
 	}
-	return b.later(when, &expr{op: kind, typ: value.Type{Kind: value.Vector, Dim: t.enc.dim}, pos: pos, args: []*expr{x}, enc: t.enc, text: text}), nil
+	return b.later(when, &expr{op: kind, typ: value.Type{Kind: value.Vector, Dim: t.enc.dim}, pos: pos, args: []*expr{x}, enc: t.enc, document: t.document && kind == opText, text: text}), nil
 }
 
 // rankOf tells how ORDER BY takes an expression without a direction.

@@ -22,6 +22,7 @@ func modelFlags(name string, o *options) *pflag.FlagSet {
 	f.Usage = func() {}
 	if name == "model" {
 		f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; pull to there")
+		f.StringVar(&o.variant, "variant", "", "the graphs that check tries, such as fp16 or int8")
 		f.StringVar(&o.format, "format", "", "output `MODE` of list")
 	}
 	f.BoolVarP(&o.help, "help", "h", false, "this text")
@@ -85,7 +86,11 @@ func (s *Shell) modelList() error {
 
 // modelCheck says what an encoder can do, and fails if that is nothing.
 func (s *Shell) modelCheck(ctx context.Context, name string) error {
-	m, err := encoder.SearchPath(s.opts.models...).Find(name)
+	models, spec := encoder.SearchPath(s.opts.models...), encoder.ParseSpec(name)
+	if s.opts.variant != "" {
+		spec.Variant = s.opts.variant
+	}
+	m, err := models.Find(spec.Name)
 	if err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func (s *Shell) modelCheck(ctx context.Context, name string) error {
 		_, err = fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, fmt.Sprintf("%s\na table of prompts in %s", e.Model(), m.Dir)))
 		return err
 	}
-	f, err := onnx.Inspect(m.Dir, "")
+	f, err := onnx.Inspect(m.Dir, spec.Variant)
 	if err != nil {
 		return err
 	}
@@ -111,13 +116,13 @@ func (s *Shell) modelCheck(ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Fprintln(s.std.out, visibleOn(s.std.outFile, fmt.Sprintf("runs on ONNX Runtime %s, %s", version, path)))
-	return s.tryModel(ctx, m.Dir)
+	return s.tryModel(ctx, m.Dir, spec.Variant)
 }
 
 // tryModel encodes something with each tower of a model folder: only that tells
 // whether tokenizer and graphs work.
-func (s *Shell) tryModel(ctx context.Context, dir string) error {
-	e, err := onnx.Open(dir, nil)
+func (s *Shell) tryModel(ctx context.Context, dir, variant string) error {
+	e, err := onnx.Open(dir, &onnx.Options{Variant: variant})
 	if err != nil {
 		return err
 	}

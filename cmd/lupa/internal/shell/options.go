@@ -20,6 +20,7 @@ type options struct {
 	inputs []input // of -c, -f and SQL arguments, in their order
 
 	format, output, errorsTo string
+	variant                  string
 	models, params           []string
 	readOnly, keepGoing      bool
 	asFound                  bool
