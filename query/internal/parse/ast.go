@@ -6,7 +6,11 @@
 // the planner. Nothing of the grammar's machinery is visible in them.
 package parse
 
-import "github.com/lupadb/lupa/storage/value"
+import (
+	"strings"
+
+	"github.com/lupadb/lupa/storage/value"
+)
 
 // Pos is a place in the source.
 type Pos struct {
@@ -35,7 +39,14 @@ type Statement interface {
 // Ident is a name as written, without its quotes. The zero Ident is no name.
 type Ident struct {
 	Pos
-	Name string
+	Name   string
+	Quoted bool // written in double quotes: its case counts
+}
+
+// Means reports whether the name stands for what is called name: without quotes
+// in whatever case.
+func (id Ident) Means(name string) bool {
+	return id.Name == name || !id.Quoted && strings.EqualFold(id.Name, name)
 }
 
 // Type is a type's name where one is written: in a column's definition or a cast.

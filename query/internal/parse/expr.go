@@ -18,9 +18,8 @@ type Literal struct {
 // ColumnRef is a column, or an alias of the select list: name or table.name.
 type ColumnRef struct {
 	Pos
-	Table  Ident // zero: none given
-	Name   Ident
-	Quoted bool // Name has no Table and was written in double quotes
+	Table Ident // zero: none given
+	Name  Ident
 }
 
 // Param is a parameter: ? and $1 have an Index from 1 up (the n-th ? of a

@@ -567,15 +567,15 @@ func (p *exprParser) name() (sized, error) {
 		case is(p.lex.Peek(), "."):
 			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "a column is written table.column at most").WithHint("there are no schemas")
 		}
-		return sized{&ColumnRef{id.Pos, id, col, false}, 1}, nil
+		return sized{&ColumnRef{id.Pos, id, col}, 1}, nil
 	}
 	if t.Type == lexWord && isWord(t.Value, "ARRAY") && is(next, "[") {
 		return p.array(id.Pos)
 	}
 	if t.Type == lexWord && isWord(t.Value, "CURRENT_TIMESTAMP") {
-		return sized{&Call{Pos: id.Pos, Func: Ident{id.Pos, "now"}}, 1}, nil
+		return sized{&Call{Pos: id.Pos, Func: Ident{Pos: id.Pos, Name: "now"}}, 1}, nil
 	}
-	return sized{&ColumnRef{id.Pos, Ident{}, id, t.Type == lexQuoted}, 1}, nil
+	return sized{&ColumnRef{id.Pos, Ident{}, id}, 1}, nil
 }
 
 // array parses ARRAY[a, b, ...] from its bracket.
@@ -724,6 +724,7 @@ func (p *exprParser) position() ([]sized, error) {
 
 // call parses the arguments of a function; the parenthesis is consumed.
 func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
+	id.Quoted = false // functions are found in any case
 	c := &Call{Pos: id.Pos, Func: id}
 	var args []sized
 	var err error

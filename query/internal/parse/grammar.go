@@ -136,9 +136,9 @@ func acceptName(lex *lexer.PeekingLexer) (Ident, bool) {
 // identOf returns the name a token writes.
 func identOf(t *lexer.Token) Ident {
 	if t.Type == lexQuoted {
-		return Ident{posOf(t.Pos), unquote(t.Value)}
+		return Ident{posOf(t.Pos), unquote(t.Value), true}
 	}
-	return Ident{posOf(t.Pos), t.Value}
+	return Ident{posOf(t.Pos), t.Value, false}
 }
 
 func ident(n *gName) Ident {

@@ -19,7 +19,7 @@ func (p *printer) print(parts ...any) {
 		case string:
 			p.WriteString(x)
 		case Ident:
-			p.WriteString(Quote(x.Name))
+			p.WriteString(x.String())
 		case []Ident:
 			list(p, x, func(id Ident) { p.print(id) })
 		case Expr:
@@ -454,11 +454,7 @@ func (p *printer) expr(e Expr, min int) {
 		if e.Table.Name != "" {
 			p.print(e.Table, ".")
 		}
-		if e.Quoted {
-			p.print(quoted(e.Name.Name))
-		} else {
-			p.print(e.Name)
-		}
+		p.print(e.Name)
 	case *Param:
 		if e.Name != "" {
 			p.print(":", e.Name)
@@ -599,7 +595,14 @@ func (s *Backup) String() string      { return sprint(s) }
 func (s *Check) String() string       { return sprint(s) }
 func (s *Vacuum) String() string      { return sprint(s) }
 
-func (id Ident) String() string         { return Quote(id.Name) }
+// String returns the name in the quotes it was written in, or needs.
+func (id Ident) String() string {
+	if id.Quoted {
+		return quoted(id.Name)
+	}
+	return Quote(id.Name)
+}
+
 func (t Type) String() string           { return t.Type.String() }
 func (c *ColumnDef) String() string     { return sprint(c) }
 func (c *Core) String() string          { return sprint(c) }

@@ -367,6 +367,7 @@ func (c *converter) table(g *gTable) TableExpr {
 		return &TableName{at, ident(g.Name), alias, columns}
 	}
 	t := &TableFunc{Pos: at, Func: ident(g.Name), Alias: alias, Columns: columns}
+	t.Func.Quoted = false // functions are found in any case
 	for _, a := range g.Func.Args {
 		switch {
 		case a.Option != nil:

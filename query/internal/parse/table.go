@@ -153,7 +153,7 @@ func (c *converter) primaryKey(s *CreateTable, at Pos, names []*gName) {
 	var columns []string
 	for i := range s.Columns {
 		col := &s.Columns[i]
-		if col.Name.Name == names[0].id.Name {
+		if names[0].id.Means(col.Name.Name) {
 			if col.PrimaryKey {
 				c.fail(Errorf(at, "PRIMARY KEY stands twice"))
 			}

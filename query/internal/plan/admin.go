@@ -94,10 +94,11 @@ func (b *binder) vacuum(s *parse.Vacuum) (*Plan, error) {
 	}
 	var names []string
 	if s.Table.Name != "" {
-		if _, err := b.table(s.Table); err != nil {
+		t, err := b.table(s.Table)
+		if err != nil {
 			return nil, err
 		}
-		names = []string{s.Table.Name}
+		names = []string{t.Def().Name}
 	} else {
 		for _, d := range b.view.Tables() {
 			names = append(names, d.Name)

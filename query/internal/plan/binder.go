@@ -80,7 +80,13 @@ func (b *binder) table(name parse.Ident) (*storage.Table, error) {
 	if t := b.tables[name.Name]; t != nil {
 		return t, nil
 	}
-	t, err := b.view.Table(name.Name)
+	t, err := tableOf(b.view, name)
+	if t != nil {
+		if known := b.tables[t.Def().Name]; known != nil {
+			return known, nil
+		}
+		b.tables[t.Def().Name] = t
+	}
 	var missing *storage.NoTableError
 	if errors.As(err, &missing) {
 		var names []string
@@ -102,8 +108,38 @@ func (b *binder) table(name parse.Ident) (*storage.Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.tables[name.Name] = t
 	return t, nil
+}
+
+// tableOf finds the table that a name means: the one written so, else the only one of
+// that name in another case.
+func tableOf(view *storage.View, name parse.Ident) (*storage.Table, error) {
+	t, err := view.Table(name.Name)
+	var missing *storage.NoTableError
+	if name.Quoted || !errors.As(err, &missing) {
+		return t, err
+	}
+	var found []string
+	for _, d := range view.Tables() {
+		if name.Means(d.Name) {
+			found = append(found, d.Name)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return nil, err
+	case 1:
+		return view.Table(found[0])
+	}
+	return nil, parse.Errorf(name.Pos, "table %q could be %s", name.Name, strings.Join(quoteAll(found), " or ")).WithHint("in double quotes a name's case counts")
+}
+
+func quoteAll(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = parse.Ident{Name: n, Quoted: true}.String()
+	}
+	return out
 }
 
 // didYouMean is the hint for a name that is not among names, or "".
@@ -131,9 +167,19 @@ func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	if i := def.Column(name.Name); i >= 0 {
 		return i, nil
 	}
-	var names []string
+	var names, found []string
 	for _, c := range def.Columns {
 		names = append(names, c.Name)
+		if name.Means(c.Name) {
+			found = append(found, c.Name)
+		}
+	}
+	switch len(found) {
+	case 0:
+	case 1:
+		return def.Column(found[0]), nil
+	default:
+		return 0, parse.Errorf(name.Pos, "column %q could be %s", name.Name, strings.Join(quoteAll(found), " or ")).WithHint("in double quotes a name's case counts")
 	}
 	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", nearColumn(name.Name, names)).Because(&storage.NoColumnError{Table: def.Name, Column: name.Name})
 }

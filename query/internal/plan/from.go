@@ -10,7 +10,7 @@ func (b *binder) from(t parse.TableExpr, s *scope) (*relation, error) {
 	switch t := t.(type) {
 	case *parse.TableName:
 		for i := len(b.ctes) - 1; i >= 0; i-- {
-			if b.ctes[i].def.Name.Name == t.Table.Name {
+			if t.Table.Means(b.ctes[i].def.Name.Name) {
 				return b.cteRef(i, t)
 			}
 		}

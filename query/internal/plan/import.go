@@ -59,7 +59,7 @@ func (b *binder) present(s *parse.Insert, table *storage.Table, opts storage.Ins
 	for i := range s.OnConflict.Set {
 		a := &s.OnConflict.Set[i]
 		ref, ok := a.Value.(*parse.ColumnRef)
-		if !ok || ref.Table.Name != "excluded" || ref.Name.Name != a.Column.Name {
+		if !ok || !ref.Table.Means("excluded") || !ref.Name.Means(a.Column.Name) {
 			return nil
 		}
 		o, err := tableColumn(def, a.Column)

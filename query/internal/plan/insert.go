@@ -100,7 +100,7 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 	if s.Query == nil || len(s.Returning) > 0 {
 		return false
 	}
-	t, err := view.Table(s.Table.Name)
+	t, err := tableOf(view, s.Table)
 	if err != nil {
 		return false
 	}
@@ -115,7 +115,7 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 					return false
 				}
 			}
-		} else if len(c.Columns) != 1 || c.Columns[0].Name != def.Columns[def.PrimaryKey].Name {
+		} else if len(c.Columns) != 1 || !c.Columns[0].Means(def.Columns[def.PrimaryKey].Name) {
 			return false
 		}
 	}
@@ -125,7 +125,7 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 		case *parse.TableFunc:
 			many = true
 		case *parse.TableName:
-			if t, err := view.Table(n.Table.Name); err == nil && t.Rows() >= bulkRows {
+			if t, err := tableOf(view, n.Table); err == nil && t.Rows() >= bulkRows {
 				many = true
 			}
 		case *parse.Values:

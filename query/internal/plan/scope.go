@@ -49,16 +49,42 @@ func (s *scope) tables() []string {
 	return names
 }
 
-// find returns the columns of a name, of the table if one is given.
-func (s *scope) find(table, name string) []*column {
+// find returns the columns of a name, of the table if one is given: those that are
+// written so, else those that the name means whatever its case.
+func (s *scope) find(table, name parse.Ident) []*column {
 	var found []*column
 	for _, c := range s.columns {
-		if c.name == name && (c.table == table || table == "" && !c.merged) {
+		if c.name == name.Name && (c.table == table.Name || table.Name == "" && !c.merged) {
+			found = append(found, c)
+		}
+	}
+	if found != nil {
+		return found
+	}
+	for _, c := range s.columns {
+		if name.Means(c.name) && (table.Name == "" && !c.merged || table.Name != "" && table.Means(c.table)) {
 			found = append(found, c)
 		}
 	}
 	return found
 }
+
+// alias finds an item of the select list by its name.
+func (s *scope) alias(name parse.Ident) *alias {
+	if a := s.aliases[name.Name]; a != nil || name.Quoted {
+		return a
+	}
+	var first *alias
+	for n, a := range s.aliases {
+		if name.Means(n) && (first == nil || a.item.Offset < first.item.Offset) {
+			first = a
+		}
+	}
+	return first
+}
+
+// ident is a name as if it were written, without quotes.
+func ident(name string) parse.Ident { return parse.Ident{Name: name} }
 
 // name binds a column reference. Columns win over aliases, except in ORDER BY
 // (aliasFirst), where a bare alias wins as in PostgreSQL.
@@ -69,7 +95,7 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 			return e, err
 		}
 	}
-	switch found := s.find(table, name); {
+	switch found := s.find(ref.Table, ref.Name); {
 	case len(found) == 1:
 		e := columnExpr(found[0], parse.Start(ref))
 		e.text = ref.String()
@@ -84,7 +110,7 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 		}
 	}
 	for o := s.outer; o != nil; o = o.outer {
-		switch found := o.find(table, name); {
+		switch found := o.find(ref.Table, ref.Name); {
 		case len(found) == 1:
 			return b.outerColumn(found[0], ref), nil
 		case len(found) > 1:
@@ -93,7 +119,7 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 		}
 	}
 	if table != "" { // a field of a struct, as read_parquet names it
-		if found := s.find("", table+"."+name); len(found) == 1 {
+		if found := s.find(parse.Ident{}, ident(table+"."+name)); len(found) == 1 {
 			e := columnExpr(found[0], parse.Start(ref))
 			e.text = ref.String()
 			return e, nil
@@ -104,7 +130,7 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 
 // resolveAlias binds a reference to an item of the select list, or returns nil.
 func (b *binder) resolveAlias(s *scope, ref *parse.ColumnRef) (*expr, error) {
-	a := s.aliases[ref.Name.Name]
+	a := s.alias(ref.Name)
 	if a == nil || a.busy {
 		return nil, nil
 	}
@@ -135,7 +161,7 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 		var names []string
 		for o := s; o != nil && !known; o = o.outer {
 			for _, c := range o.columns {
-				if c.table == table {
+				if ref.Table.Means(c.table) {
 					known = true
 					names = append(names, c.name)
 				}
@@ -146,7 +172,7 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 		}
 		if !known {
 			for _, c := range s.columns {
-				if c.source == table && c.table != table {
+				if ref.Table.Means(c.source) && !ref.Table.Means(c.table) {
 					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.table).Because(&storage.NoTableError{Table: table})
 				}
 			}
@@ -166,7 +192,7 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 	for a := range s.aliases {
 		names = append(names, a)
 	}
-	if ref.Quoted && didYouMean(name, names) == "" {
+	if ref.Name.Quoted && didYouMean(name, names) == "" {
 		return parse.Errorf(ref.Pos, "no column %q", name).WithHint("double quotes are for names; a text is written %s", parse.QuoteString(name)).Because(cause)
 	}
 	if len(s.columns) == 0 {

@@ -28,7 +28,7 @@ func (b *binder) query(q *parse.Select, outer *scope, want []target) (*relation,
 		defer func(n int) { b.ctes = b.ctes[:n] }(len(b.ctes))
 		for i := range q.With {
 			for k := range i {
-				if q.With[k].Name.Name == q.With[i].Name.Name {
+				if q.With[i].Name.Means(q.With[k].Name.Name) {
 					return nil, parse.Errorf(q.With[i].Pos, "WITH names %q twice", q.With[i].Name.Name)
 				}
 			}
@@ -310,7 +310,7 @@ func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, n
 		if it.Star {
 			n := 0
 			for _, col := range s.columns {
-				if !col.hidden && (col.table == it.Table.Name || it.Table.Name == "" && !col.merged) {
+				if !col.hidden && (it.Table.Name == "" && !col.merged || it.Table.Name != "" && it.Table.Means(col.table)) {
 					items = append(items, columnExpr(col, it.Pos))
 					names = append(names, col.name)
 					n++
@@ -344,7 +344,11 @@ func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, n
 			return nil, nil, err
 		}
 		items = append(items, e)
-		names = append(names, itemName(it))
+		name := itemName(it)
+		if ref, ok := it.Expr.(*parse.ColumnRef); ok && it.Alias.Name == "" && e.op == opColumn && ref.Name.Means(e.col.name) {
+			name = e.col.name // as it was given, whatever its case here
+		}
+		names = append(names, name)
 	}
 	return items, names, nil
 }

@@ -26,7 +26,7 @@ func (b *binder) change(text string, run func(ctx context.Context, r *Run) error
 
 // createTable runs CREATE TABLE.
 func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
-	if _, err := b.view.Table(s.Table.Name); err == nil {
+	if t, err := tableOf(b.view, s.Table); err == nil || t != nil {
 		if s.IfNotExists {
 			return b.done(), nil
 		}
@@ -39,7 +39,7 @@ func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if def.Column(col.Name) >= 0 {
+		if _, err := tableColumn(&def, c.Name); err == nil {
 			return nil, parse.Errorf(c.Pos, "column %q is there twice", col.Name)
 		}
 		if c.PrimaryKey {
@@ -129,14 +129,16 @@ func (b *binder) capable(enc encoder.Encoder) error {
 }
 
 func (b *binder) dropTable(s *parse.DropTable) (*Plan, error) {
-	if _, err := b.table(s.Table); err != nil {
+	t, err := b.table(s.Table)
+	if err != nil {
 		if _, ok := err.(*parse.Error); ok && s.IfExists {
 			return b.done(), nil
 		}
 		return nil, err
 	}
-	return b.change("Drop table "+s.Table.Name, func(ctx context.Context, r *Run) error {
-		return errorAt(s.Table.Pos, r.env.Tx.DropTable(ctx, s.Table.Name))
+	name := t.Def().Name
+	return b.change("Drop table "+name, func(ctx context.Context, r *Run) error {
+		return errorAt(s.Table.Pos, r.env.Tx.DropTable(ctx, name))
 	}), nil
 }
 
@@ -152,25 +154,35 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 	case *parse.Retrain:
 		return b.retrain(a, def)
 	case *parse.RenameTable:
+		if other, _ := tableOf(b.view, a.To); other != nil && other.Def().ID != def.ID {
+			return nil, errorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
+		}
 		return b.change(text, func(ctx context.Context, r *Run) error {
 			return errorAt(a.To.Pos, r.env.Tx.RenameTable(ctx, def.Name, a.To.Name))
 		}), nil
 	case *parse.RenameColumn:
-		if _, err = tableColumn(def, a.From); err != nil {
+		at, err := tableColumn(def, a.From)
+		if err != nil {
 			return nil, err
 		}
+		from := def.Columns[at].Name
+		if other, err := tableColumn(def, a.To); err == nil && other != at {
+			return nil, errorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
+		}
 		return b.change(text, func(ctx context.Context, r *Run) error {
-			return errorAt(a.To.Pos, r.env.Tx.RenameColumn(ctx, def.Name, a.From.Name, a.To.Name))
+			return errorAt(a.To.Pos, r.env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name))
 		}), nil
 	case *parse.DropColumn:
-		if _, err = tableColumn(def, a.Column); err != nil {
+		at, err := tableColumn(def, a.Column)
+		if err != nil {
 			if a.IfExists {
 				return b.done(), nil
 			}
 			return nil, err
 		}
+		column := def.Columns[at].Name
 		return b.change(text, func(ctx context.Context, r *Run) error {
-			return errorAt(a.Column.Pos, r.env.Tx.DropColumn(ctx, def.Name, a.Column.Name))
+			return errorAt(a.Column.Pos, r.env.Tx.DropColumn(ctx, def.Name, column))
 		}), nil
 	case *parse.AddColumn:
 		return b.addColumn(a, table)
@@ -182,7 +194,7 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 
 func (b *binder) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, error) {
 	def := table.Def()
-	if def.Column(a.Column.Name.Name) >= 0 {
+	if _, err := tableColumn(def, a.Column.Name); err == nil {
 		if a.IfNotExists {
 			return b.done(), nil
 		}
@@ -303,8 +315,10 @@ func (b *binder) createIndex(s *parse.CreateIndex) (*Plan, error) {
 	}
 	if s.IfNotExists {
 		for _, d := range b.view.Tables() {
-			if d.Index(index.Name) != nil {
-				return b.done(), nil
+			for i := range d.Indexes {
+				if s.Index.Means(d.Indexes[i].Name) || index.Name == d.Indexes[i].Name {
+					return b.done(), nil
+				}
 			}
 		}
 	}
@@ -320,18 +334,20 @@ func (b *binder) dropIndex(s *parse.DropIndex) (*Plan, error) {
 			names = append(names, x.Name)
 		}
 	}
-	found := false
+	index := ""
 	for _, n := range names {
-		found = found || n == s.Index.Name
+		if n == s.Index.Name || index == "" && s.Index.Means(n) {
+			index = n
+		}
 	}
-	if !found {
+	if index == "" {
 		if s.IfExists {
 			return b.done(), nil
 		}
 		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", didYouMean(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
 	}
-	return b.change("Drop index "+s.Index.Name, func(ctx context.Context, r *Run) error {
-		err := r.env.Tx.DropIndex(ctx, s.Index.Name)
+	return b.change("Drop index "+index, func(ctx context.Context, r *Run) error {
+		err := r.env.Tx.DropIndex(ctx, index)
 		var missing *storage.NoIndexError
 		if errors.As(err, &missing) && s.IfExists {
 			err = nil
@@ -355,7 +371,7 @@ func (b *binder) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error)
 		if def.Columns[i].Type.Kind != value.Vector {
 			return nil, parse.Errorf(a.Column.Pos, "RETRAIN is for VECTOR columns; %s is %v", a.Column.Name, def.Columns[i].Type)
 		}
-		cols = []string{a.Column.Name}
+		cols = []string{def.Columns[i].Name}
 	} else {
 		for i := range def.Columns {
 			if def.Columns[i].Type.Kind == value.Vector {

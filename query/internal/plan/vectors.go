@@ -53,7 +53,7 @@ func (b *binder) needsTarget(e parse.Expr) bool {
 // simFunction binds c_sim(x): the similarity of column c with x.
 func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 	prefix := e.Func.Name[:len(e.Func.Name)-len("_sim")]
-	found := s.find("", prefix)
+	found := s.find(parse.Ident{}, ident(prefix))
 	var vectors []*column
 	for _, c := range found {
 		if c.typ.Kind == value.Vector {
@@ -62,7 +62,7 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 	}
 	if len(vectors) == 0 {
 		for _, c := range s.vectorColumns() {
-			if c.enc != nil && encoder.ParseSpec(c.enc.name).Name == prefix {
+			if c.enc != nil && strings.EqualFold(encoder.ParseSpec(c.enc.name).Name, prefix) {
 				vectors = append(vectors, c)
 			}
 		}
