@@ -9,7 +9,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/lupadb/lupa/storage/internal/key"
-	"github.com/lupadb/lupa/storage/value"
 )
 
 // defaultBuildRows is the number of rows from which on a transaction of one statement
@@ -83,8 +82,13 @@ func (tx *Tx) keepBuild(b *build, d *TableDef) error {
 	return nil
 }
 
-// buildIndex builds index x of d over the rows of t.
-func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x *IndexDef, progress Progress) (err error) {
+// indexFiles is where changes of indexes in files go that a transaction makes.
+func (b *build) indexFiles(tx *Tx) *indexFiles {
+	return &indexFiles{s: tx.store, view: tx.View, dir: b.dir, sst: b.sst}
+}
+
+// buildIndex builds index x of d over the rows of t, in files.
+func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x index, progress Progress) error {
 	b, err := tx.newBuild()
 	defer func() {
 		if tx.built == nil {
@@ -94,54 +98,17 @@ func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x *IndexDef
 	if err != nil {
 		return err
 	}
-	l := Loader{s: tx.store, d: d, opts: LoadOptions{Progress: progress}, sst: b.sst}
-	s := &sorter{fs: tx.store.fs, path: tx.store.fs.PathJoin(b.dir, "keys"), limit: tx.store.sortMemory}
-	if err := t.indexKeys(ctx, d, x, progress, s.add); err != nil {
+	f := b.indexFiles(tx)
+	f.view, f.progress = nil, progress
+	ed := x.build(f)
+	defer ed.close()
+	if err := t.addAll(ctx, x, ed, progress); err != nil {
 		return err
 	}
-	if err := l.finishIndex(ctx, s, x); err != nil {
-		if unique := new(UniqueError); errors.As(err, &unique) {
-			unique.Row = -1 // there is no input
-		}
+	if err := ed.finish(ctx); err != nil {
 		return err
 	}
 	return tx.keepBuild(b, d)
-}
-
-// indexKeys calls add with the key of each live row of t in index x of d, in the
-// order of the rows. The key is valid during the call.
-func (t *Table) indexKeys(ctx context.Context, d *TableDef, x *IndexDef, progress Progress, add func(k []byte, row uint64) error) error {
-	which := make([]int, len(x.Columns))
-	for i, id := range x.Columns {
-		which[i] = d.ColumnID(id)
-	}
-	s := t.Scan(ScanOptions{Columns: which})
-	defer s.Close()
-	cols := make([]*value.Column, len(d.Columns))
-	var k []byte
-	done := uint64(0)
-	for {
-		b, err := s.Next(ctx)
-		if err != nil || b == nil {
-			return err
-		}
-		for i, c := range which {
-			cols[c] = b.Cols[i]
-		}
-		for _, p := range selected(b) {
-			k, _ = keyOf(k[:0], d, x, cols, int(p))
-			if err := checkKeySize(d, x, k); err != nil {
-				return err
-			}
-			if err := add(k, b.Rows[p]); err != nil {
-				return err
-			}
-		}
-		done += uint64(b.Count())
-		if progress != nil {
-			progress("indexing", done, t.Rows())
-		}
-	}
 }
 
 // ingest publishes table files, and counts that as a commit. The caller has the

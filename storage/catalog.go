@@ -44,9 +44,13 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 	return nil, nil
 }
 
-// Version of the JSON schema. A reader refuses a newer one. Version 1 had no
-// page_rows: pages were of up to 256 KiB.
-const schemaVersion = 2
+// Versions of the JSON schema. A reader refuses a newer one. Version 1 had no page_rows:
+// pages were of up to 256 KiB. Version 3 is written where something needs it that version 2
+// does not have: an index of another kind than an ordered one.
+const (
+	schemaVersion = 3
+	schemaCommon  = 2
+)
 
 type schemaJSON struct {
 	Version    int          `json:"version"`
@@ -77,10 +81,13 @@ type indexJSON struct {
 	Name    string   `json:"name"`
 	Columns []uint32 `json:"columns"`
 	Unique  bool     `json:"unique,omitempty"`
+
+	Kind    IndexKind         `json:"kind,omitempty"`
+	Options map[string]string `json:"options,omitempty"`
 }
 
 func encodeSchema(d *TableDef) []byte {
-	s := schemaJSON{Version: schemaVersion, ID: d.ID, Name: d.Name, NextID: d.nextID}
+	s := schemaJSON{Version: schemaCommon, ID: d.ID, Name: d.Name, NextID: d.nextID}
 	if d.PrimaryKey >= 0 {
 		s.PrimaryKey = &d.Columns[d.PrimaryKey].ID
 	}
@@ -99,7 +106,10 @@ func encodeSchema(d *TableDef) []byte {
 		s.Columns = append(s.Columns, j)
 	}
 	for _, x := range d.Indexes {
-		s.Indexes = append(s.Indexes, indexJSON(x))
+		if x.Kind != OrderedIndex {
+			s.Version = schemaVersion
+		}
+		s.Indexes = append(s.Indexes, indexJSON{x.ID, x.Name, x.Columns, x.Unique, x.Kind, x.Options})
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -156,8 +166,12 @@ func decodeSchema(b []byte) (*TableDef, error) {
 				return nil, fmt.Errorf("index %q is over column id %d, which is not there", x.Name, id)
 			}
 		}
-		d.Indexes = append(d.Indexes, IndexDef(x))
+		if _, ok := indexKinds[x.Kind]; !ok {
+			return nil, fmt.Errorf("%w: index %q is of kind %q, which this program does not know", ErrFormat, x.Name, x.Kind)
+		}
+		d.Indexes = append(d.Indexes, IndexDef{ID: x.ID, Name: x.Name, Columns: x.Columns, Unique: x.Unique, Kind: x.Kind, Options: x.Options})
 	}
+	d.final()
 	return d, nil
 }
 

@@ -421,63 +421,19 @@ func (c *checker) tail(t *Table, dead []*BlockSet) {
 	c.found(t.def.Name, "", "tail", it.Error())
 }
 
-// keys checks that the primary key map and the indexes have an entry for every live
-// row, and no other.
+// keys checks that the indexes hold every live row, and no other.
 func (c *checker) keys(t *Table) error {
 	d := t.def
-	which := d.keyColumns()
-	if len(which) > 0 {
-		if err := c.entries(t, which); err != nil {
-			return err
-		}
-	}
-	count := func(prefix []byte, where string) error {
-		it, err := t.view.prefixIter(prefix)
-		if err != nil {
-			c.found(d.Name, "", where, err)
-			return nil
-		}
-		defer it.Close()
-		n := uint64(0)
-		for ok := it.First(); ok; ok = it.Next() {
-			if n++; n%4096 == 0 {
-				if err := c.ctx.Err(); err != nil {
-					return err
-				}
-			}
-		}
-		if err := it.Error(); err != nil {
-			c.found(d.Name, "", where, err)
-		} else if n != t.counters.live {
-			c.badf(t, "", where, "%d entries for %d live rows", n, t.counters.live)
-		}
+	of := d.indexes()
+	if len(of) == 0 {
 		return nil
 	}
-	if d.PrimaryKey >= 0 {
-		if err := count(key.Family(nil, d.ID, key.Primary), "primary key"); err != nil {
-			return err
-		}
+	checks := make([]indexCheck, len(of))
+	for i, x := range of {
+		checks[i] = x.check(c, t)
 	}
-	for _, x := range d.Indexes {
-		if err := count(key.Of(nil, d.ID, key.Index, x.ID), "index "+x.Name); err != nil {
-			return err
-		}
-		if x.Unique {
-			if err := c.unique(t, &x); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// entries looks every live row up.
-func (c *checker) entries(t *Table, which []int) error {
-	d := t.def
+	which := indexColumns(of)
 	cols := make([]*value.Column, len(d.Columns))
-	var k []byte
-	// What can't be read is reported once: Pebble takes long over a damaged block.
-	badPrimary, badIndex := d.PrimaryKey < 0, make([]bool, len(d.Indexes))
 	for b := range t.Blocks() {
 		scan := t.Scan(ScanOptions{Columns: which, FromBlock: b, ToBlock: b + 1})
 		batch, err := scan.Next(c.ctx)
@@ -493,63 +449,18 @@ func (c *checker) entries(t *Table, which []int) error {
 			cols[at] = batch.Cols[i]
 		}
 		for _, p := range selected(batch) {
-			row := batch.Rows[p]
-			if !badPrimary {
-				k, _ = keyOf(key.Family(k[:0], d.ID, key.Primary), d, nil, cols, int(p))
-				got, ok, err := t.view.lookupKey(d, k)
-				if err != nil {
-					badPrimary = true
-					c.found(d.Name, "", "primary key", err)
-				} else if !ok {
-					c.badf(t, "", "primary key", "row %d is missing", row)
-				} else if got != row {
-					c.badf(t, "", "primary key", "the key of row %d leads to row %d", row, got)
-				}
-			}
-			for i := range d.Indexes {
-				if badIndex[i] {
-					continue
-				}
-				x := &d.Indexes[i]
-				k, _ = keyOf(key.Of(k[:0], d.ID, key.Index, x.ID), d, x, cols, int(p))
-				k = binary.BigEndian.AppendUint64(k, row)
-				ok, err := t.view.get(k, func([]byte) error { return nil })
-				if err != nil {
-					badIndex[i] = true
-					c.found(d.Name, "", "index "+x.Name, err)
-				} else if !ok {
-					c.badf(t, "", "index "+x.Name, "row %d is missing", row)
-				}
+			for _, x := range checks {
+				x.row(cols, int(p), batch.Rows[p])
 			}
 		}
 		scan.Close()
 	}
+	for _, x := range checks {
+		if err := x.finish(); err != nil {
+			return err
+		}
+	}
 	return nil
-}
-
-// unique looks for two rows with the same key in a unique index.
-func (c *checker) unique(t *Table, x *IndexDef) error {
-	prefix := key.Of(nil, t.def.ID, key.Index, x.ID)
-	it, err := t.view.prefixIter(prefix)
-	if err != nil {
-		c.found(t.def.Name, "", "index "+x.Name, err)
-		return nil
-	}
-	defer it.Close()
-	var last []byte
-	for ok := it.First(); ok; ok = it.Next() {
-		k := it.Key()
-		if len(k) < len(prefix)+8 {
-			c.badf(t, "", "index "+x.Name, "key %x is too short", k)
-			continue
-		}
-		k = k[len(prefix) : len(k)-8]
-		if last != nil && bytes.Equal(k, last) && !hasNull(t.def, x, k) {
-			c.report(Problem{t.def.Name, "", "index " + x.Name, uniqueError(t.def, x, k, -1).Error()})
-		}
-		last = append(last[:0], k...)
-	}
-	return c.ctx.Err()
 }
 
 // codes checks that the codes of a vector column bound its vectors. Wrong codes would

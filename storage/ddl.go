@@ -1,10 +1,9 @@
 package storage
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -35,6 +34,7 @@ func (tx *Tx) changeTable(old, def *TableDef) error {
 		}
 	}
 	if def != nil {
+		def.final()
 		c.byName[def.Name] = def
 		c.nextID = max(c.nextID, def.ID+1)
 		if err := tx.set(key.Schema(def.Name), encodeSchema(def)); err != nil {
@@ -146,12 +146,17 @@ func (tx *Tx) addIndex(d *TableDef, x IndexDef) error {
 		if at < 0 {
 			return &DefinitionError{fmt.Sprintf("index %s: no column of id %d", x.Name, id)}
 		}
-		if c := &d.Columns[at]; !key.Indexable(c.Type.Kind) {
-			return &DefinitionError{fmt.Sprintf("index %s: column %s has no order (%s)", x.Name, c.Name, c.Type.Kind)}
-		}
 		if slices.Contains(x.Columns[:i], id) {
 			return &DefinitionError{fmt.Sprintf("index %s: column %s twice", x.Name, d.Columns[at].Name)}
 		}
+	}
+	kind, ok := indexKinds[x.Kind]
+	if !ok {
+		return &DefinitionError{fmt.Sprintf("index %s is of kind %q, which there is not", x.Name, x.Kind)}
+	}
+	x.Options = maps.Clone(x.Options)
+	if err := kind.check(d, &x); err != nil {
+		return err
 	}
 	x.ID, x.Columns = d.nextID, slices.Clone(x.Columns)
 	d.nextID++
@@ -364,8 +369,8 @@ func (tx *Tx) SetColumnModel(ctx context.Context, table, column, encoderName str
 	return tx.changeTable(t.def, d)
 }
 
-// CreateIndex builds an index over the rows there are; only Name, Unique and
-// Columns (ids) of def count. A large index wants a transaction of its own: see
+// CreateIndex builds an index over the rows there are; the ID of def does not count, and
+// Columns are ids. A large index wants a transaction of its own: see
 // OneStatement.
 func (tx *Tx) CreateIndex(ctx context.Context, table string, def IndexDef, progress Progress) error {
 	t, err := tx.table(table)
@@ -376,63 +381,23 @@ func (tx *Tx) CreateIndex(ctx context.Context, table string, def IndexDef, progr
 	if err := tx.addIndex(d, def); err != nil {
 		return err
 	}
-	x := &d.Indexes[len(d.Indexes)-1]
+	all := d.indexes()
+	x := all[len(all)-1]
 	if tx.inFiles(t) {
 		return tx.buildIndex(ctx, t, d, x, progress)
 	}
-	prefix := key.Of(nil, d.ID, key.Index, x.ID)
-	entry := append([]byte(nil), prefix...)
-	err = t.indexKeys(ctx, d, x, progress, func(k []byte, row uint64) error {
-		entry = append(entry[:len(prefix)], k...)
-		entry = binary.BigEndian.AppendUint64(entry, row)
-		return tx.set(entry, nil)
-	})
+	ed, err := x.edit(tx.View, tx)
 	if err != nil {
 		return err
 	}
-	if x.Unique {
-		if err := tx.checkUnique(ctx, d, x); err != nil {
-			return err
-		}
+	defer ed.close()
+	if err := t.addAll(ctx, x, ed, progress); err != nil {
+		return err
+	}
+	if err := ed.finish(ctx); err != nil {
+		return err
 	}
 	return tx.changeTable(t.def, d)
-}
-
-// checkUnique looks for two entries of an index with the same key.
-func (tx *Tx) checkUnique(ctx context.Context, d *TableDef, x *IndexDef) error {
-	prefix := key.Of(nil, d.ID, key.Index, x.ID)
-	it, err := tx.prefixIter(prefix)
-	if err != nil {
-		return err
-	}
-	defer it.Close()
-	var last []byte
-	n := 0
-	for ok := it.First(); ok; ok = it.Next() {
-		if n++; n%4096 == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		k := it.Key()[len(prefix) : len(it.Key())-8]
-		if last != nil && bytes.Equal(k, last) && !hasNull(d, x, k) {
-			return uniqueError(d, x, k, -1)
-		}
-		last = append(last[:0], k...)
-	}
-	return it.Error()
-}
-
-// hasNull reports whether one of the values of an index's key is NULL.
-func hasNull(d *TableDef, x *IndexDef, k []byte) bool {
-	for _, id := range x.Columns {
-		v, rest, err := key.Decode(k, d.Columns[d.ColumnID(id)].Type.Kind)
-		if err != nil || v.IsNull() {
-			return err == nil
-		}
-		k = rest
-	}
-	return false
 }
 
 // DropIndex removes the index of this name.
@@ -447,7 +412,7 @@ func (tx *Tx) DropIndex(ctx context.Context, index string) error {
 	}
 	d := old.clone()
 	d.Indexes = slices.DeleteFunc(d.Indexes, func(y IndexDef) bool { return y.ID == x.ID })
-	if err := tx.deletePrefix(key.Of(nil, d.ID, key.Index, x.ID)); err != nil {
+	if err := tx.deletePrefix(indexKinds[x.Kind].open(old, x).prefix()); err != nil {
 		return err
 	}
 	return tx.changeTable(old, d)

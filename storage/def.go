@@ -15,7 +15,8 @@ type TableDef struct {
 	PrimaryKey int // position in Columns, -1 without one
 	Indexes    []IndexDef
 
-	nextID uint32 // of the next column or index
+	nextID     uint32  // of the next column or index
+	maintained []index // see indexes; nil until the definition is final
 }
 
 // ColumnDef describes a column.
@@ -46,13 +47,17 @@ func (c *ColumnDef) newPages() {
 // pagesPerBlock returns how many pages hold the vectors of a block.
 func (c *ColumnDef) pagesPerBlock() uint32 { return uint32(BlockRows / c.pageRows) }
 
-// IndexDef describes an ordered index over scalar columns. A NULL sorts after
-// every value. UNIQUE lets any number of rows have a NULL in the key.
+// IndexDef describes an index. In an ordered one, which is over scalar columns, a NULL sorts
+// after every value, and UNIQUE lets any number of rows have a NULL in the key.
 type IndexDef struct {
 	ID      uint32   // given by the store
 	Name    string   // unique in the store
 	Columns []uint32 // column ids
 	Unique  bool
+	Kind    IndexKind
+	Options map[string]string // of the kind, complete once the store has the index
+
+	primary bool // it is the primary key
 }
 
 // Column returns the position of the column of this name, -1 without one.
@@ -90,5 +95,6 @@ func (d *TableDef) clone() *TableDef {
 	c := *d
 	c.Columns = append([]ColumnDef(nil), d.Columns...)
 	c.Indexes = append([]IndexDef(nil), d.Indexes...)
+	c.maintained = nil
 	return &c
 }

@@ -63,45 +63,20 @@ func (tx *Tx) deleteMany(ctx context.Context, t *Table, rows []uint64) error {
 	return nil
 }
 
-// deleteKeys takes rows out of the primary key map and the indexes, in files.
+// deleteKeys takes rows out of the indexes, in files.
 func (tx *Tx) deleteKeys(ctx context.Context, t *Table, rows []uint64, b *build) error {
-	d := t.def
-	keys := tx.newKeyChanges(d, b)
+	of := t.def.indexes()
 	if uint64(len(rows)) == t.counters.live { // all of them
-		for n := range keys.sorters {
-			prefix := d.keyPrefix(nil, n)
-			if err := b.sst.deleteRange(prefix, prefix, key.End(prefix)); err != nil {
+		for _, x := range of {
+			if err := b.deleteIndex(x); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	which := d.keyColumns()
-	if len(which) == 0 {
-		return nil
-	}
-	cols := make([]*value.Column, len(d.Columns))
-	var k []byte
-	for len(rows) > 0 {
-		n := min(len(rows), BlockRows)
-		got, err := t.Fetch(ctx, rows[:n], which)
-		if err != nil {
-			return err
-		}
-		for i, c := range which {
-			cols[c] = got.Cols[i]
-		}
-		for i := range n {
-			for at := range keys.sorters {
-				k, _ = keyOf(k[:0], d, d.indexAt(at), cols, i)
-				if err := keys.remove(at, k, rows[i]); err != nil {
-					return err
-				}
-			}
-		}
-		rows = rows[n:]
-	}
-	return keys.finish(ctx)
+	e := buildIndexes(of, b.indexFiles(tx))
+	defer e.close()
+	return t.removeRows(ctx, e, rows)
 }
 
 // liveOf returns those of the rows that are there, ascending and without repeats.
@@ -130,59 +105,26 @@ func (t *Table) liveOf(rows []uint64) ([]uint64, error) {
 	return live, nil
 }
 
-// keyColumns returns the positions of the columns that are part of a key.
-func (d *TableDef) keyColumns() []int {
-	var out []int
-	for i := range d.Columns {
-		in := i == d.PrimaryKey
-		for _, x := range d.Indexes {
-			in = in || slices.Contains(x.Columns, d.Columns[i].ID)
-		}
-		if in {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// removeKeys takes live rows out of the primary key map and the indexes.
+// removeKeys takes live rows out of the indexes.
 func (tx *Tx) removeKeys(ctx context.Context, t *Table, rows []uint64) error {
-	which := t.def.keyColumns()
-	if len(which) == 0 {
+	of := t.def.indexes()
+	if len(of) == 0 || len(rows) == 0 {
 		return nil
 	}
 	if uint64(len(rows)) == t.counters.live { // all of them
-		if t.def.PrimaryKey >= 0 {
-			if err := tx.deletePrefix(key.Family(nil, t.def.ID, key.Primary)); err != nil {
-				return err
-			}
-		}
-		for _, x := range t.def.Indexes {
-			if err := tx.deletePrefix(key.Of(nil, t.def.ID, key.Index, x.ID)); err != nil {
+		for _, x := range of {
+			if err := tx.deletePrefix(x.prefix()); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	w := indexWriter{tx: tx, d: t.def}
-	cols := make([]*value.Column, len(t.def.Columns))
-	for len(rows) > 0 {
-		n := min(len(rows), BlockRows)
-		b, err := t.Fetch(ctx, rows[:n], which)
-		if err != nil {
-			return err
-		}
-		for i, c := range which {
-			cols[c] = b.Cols[i]
-		}
-		for i := range n {
-			if err := w.remove(cols, i, rows[i]); err != nil {
-				return err
-			}
-		}
-		rows = rows[n:]
+	e, err := tx.editIndexes(of, tx)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer e.close()
+	return t.removeRows(ctx, e, rows)
 }
 
 // bury sets the tombstones of live rows, which ascend, and drops tail rows. It returns the

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -479,7 +478,7 @@ func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err err
 	if ok, err := m.refresh(ctx, now, &gone, to); !ok || err != nil {
 		return 0, false, err
 	}
-	if err := m.forget(tx, &gone, to); err != nil {
+	if err := m.forget(ctx, tx, &gone, to); err != nil {
 		return 0, false, err
 	}
 	rest := firstRows(len(m.rows))
@@ -531,30 +530,26 @@ func (m *merge) refresh(ctx context.Context, now *Table, gone *BlockSet, to edit
 	return true, nil
 }
 
-// forget takes back the keys of rows that were deleted meanwhile: they are gone, or belong
-// to other rows.
-func (m *merge) forget(tx *Tx, gone *BlockSet, to editor) error {
-	d := m.t.def
+// forget takes rows that were deleted meanwhile out of the indexes, to which renumber has
+// given their new numbers.
+func (m *merge) forget(ctx context.Context, tx *Tx, gone *BlockSet, to editor) error {
+	e, err := tx.editIndexes(m.t.def.indexes(), to)
+	if err != nil {
+		return err
+	}
+	defer e.close()
 	for i := range m.rows {
 		is := uint64(m.target)*BlockRows + uint64(i)
 		if !gone.Has(i) || is == m.rows[i] {
 			continue
 		}
-		err := d.eachKey(m.cols, i, func(n int, k []byte) error {
-			if n != primaryAt {
-				return to.deleteKey(binary.BigEndian.AppendUint64(k, is))
+		for _, ed := range e.edit {
+			if err := ed.forget(m.cols, i, is); err != nil {
+				return err
 			}
-			row, found, err := tx.lookupKey(d, k)
-			if err != nil || !found {
-				return firstError(err, to.deleteKey(k))
-			}
-			return to.set(k, binary.BigEndian.AppendUint64(nil, row))
-		})
-		if err != nil {
-			return err
 		}
 	}
-	return nil
+	return e.finish(ctx)
 }
 
 // prepare writes the changes of the step to its batch.
@@ -573,45 +568,31 @@ func (m *merge) prepare(ctx context.Context) error {
 		return err
 	}
 	m.cols = cols.Cols
-	return m.renumber()
+	return m.renumber(ctx)
 }
 
-// renumber gives the keys of rows their new row numbers.
-func (m *merge) renumber() error {
+// renumber gives rows their new numbers in the indexes. A row gets a number that is lower, so
+// the one that had it has been removed by then.
+func (m *merge) renumber(ctx context.Context) error {
+	e, err := m.view.editIndexes(m.t.def.indexes(), m.to)
+	if err != nil {
+		return err
+	}
+	defer e.close()
 	for i, was := range m.rows {
 		is := uint64(m.target)*BlockRows + uint64(i)
 		if is == was {
 			continue
 		}
 		m.moved++
-		err := m.t.def.eachKey(m.cols, i, func(n int, k []byte) error {
-			if n == primaryAt {
-				return m.to.set(k, binary.BigEndian.AppendUint64(nil, is))
-			}
-			k = binary.BigEndian.AppendUint64(k, was)
-			if err := m.to.deleteKey(k); err != nil {
-				return err
-			}
-			return m.to.set(binary.BigEndian.AppendUint64(k[:len(k)-8], is), nil)
-		})
-		if err != nil {
+		if err := e.remove(m.cols, i, was); err != nil {
+			return err
+		}
+		if err := e.add(m.cols, i, is); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-// eachKey calls f with the number of each key, and the key of row i of cols in it, with its
-// prefix and, of an index, without the row.
-func (d *TableDef) eachKey(cols []*value.Column, i int, f func(n int, k []byte) error) error {
-	var k []byte
-	for n := d.firstKey(); n < len(d.Indexes); n++ {
-		k, _ = keyOf(d.keyPrefix(k[:0], n), d, d.indexAt(n), cols, i)
-		if err := f(n, k); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.finish(ctx)
 }
 
 // batchEditor edits a batch that nobody reads.

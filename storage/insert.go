@@ -2,12 +2,8 @@ package storage
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -132,191 +128,9 @@ func finite(v []float32) bool {
 	return true
 }
 
-// keyOf appends a row's values of an index's columns, or of the primary key if x
-// is nil. null reports whether one of them is NULL.
-func keyOf(dst []byte, d *TableDef, x *IndexDef, cols []*value.Column, i int) (k []byte, null bool) {
-	add := func(at int) {
-		var v value.Value
-		if c := cols[at]; c != nil {
-			v = c.Value(i)
-		}
-		null = null || v.IsNull()
-		dst = key.Append(dst, v)
-	}
-	if x == nil {
-		add(d.PrimaryKey)
-		return dst, null
-	}
-	for _, id := range x.Columns {
-		add(d.ColumnID(id))
-	}
-	return dst, null
-}
-
-// uniqueError describes a key that is there already.
-func uniqueError(d *TableDef, x *IndexDef, k []byte, row int64) error {
-	e := &UniqueError{Table: d.Name, Row: row}
-	ids := []uint32(nil)
-	if x != nil {
-		e.Index, ids = x.Name, x.Columns
-	} else {
-		ids = []uint32{d.Columns[d.PrimaryKey].ID}
-	}
-	var parts []string
-	for _, id := range ids {
-		c := &d.Columns[d.ColumnID(id)]
-		e.Columns = append(e.Columns, c.Name)
-		v, rest, err := key.Decode(k, c.Type.Kind)
-		if err != nil {
-			parts = append(parts, fmt.Sprintf("%x", k))
-			break
-		}
-		k = rest
-		if v.Kind() == value.Text {
-			parts = append(parts, value.Quote(v.Str()))
-		} else {
-			parts = append(parts, v.String())
-		}
-	}
-	e.Key = strings.Join(parts, ", ")
-	if len(parts) > 1 {
-		e.Key = "(" + e.Key + ")"
-	}
-	return e
-}
-
-// indexWriter keeps the primary key map and the indexes of a table in step with
-// its rows.
-type indexWriter struct {
-	tx   *Tx
-	d    *TableDef
-	its  []*pebble.Iterator // of unique indexes, as things were at the start
-	seen []map[string]uint64
-	key  []byte
-}
-
-func (tx *Tx) newIndexWriter(d *TableDef) (*indexWriter, error) {
-	w := &indexWriter{tx: tx, d: d, its: make([]*pebble.Iterator, len(d.Indexes)), seen: make([]map[string]uint64, len(d.Indexes))}
-	for i := range d.Indexes {
-		if !d.Indexes[i].Unique {
-			continue
-		}
-		it, err := tx.prefixIter(key.Of(nil, d.ID, key.Index, d.Indexes[i].ID))
-		if err != nil {
-			w.close()
-			return nil, err
-		}
-		w.its[i], w.seen[i] = it, map[string]uint64{}
-	}
-	return w, nil
-}
-
-func (w *indexWriter) close() {
-	for _, it := range w.its {
-		if it != nil {
-			it.Close()
-		}
-	}
-}
-
-// conflict looks for a row that has a unique key of row i of cols.
-func (w *indexWriter) conflict(cols []*value.Column, i int) (x *IndexDef, k []byte, row uint64, found bool, err error) {
-	d := w.d
-	if d.PrimaryKey >= 0 {
-		prefix := len(key.Family(w.key[:0], d.ID, key.Primary))
-		w.key, _ = keyOf(key.Family(w.key[:0], d.ID, key.Primary), d, nil, cols, i)
-		if err := checkKeySize(d, nil, w.key[prefix:]); err != nil {
-			return nil, nil, 0, false, err
-		}
-		row, found, err = w.tx.lookupKey(d, w.key)
-		if err != nil || found {
-			return nil, w.key[prefix:], row, found, err
-		}
-	}
-	for n := range d.Indexes {
-		x := &d.Indexes[n]
-		prefix := len(key.Of(w.key[:0], d.ID, key.Index, x.ID))
-		var null bool
-		w.key, null = keyOf(key.Of(w.key[:0], d.ID, key.Index, x.ID), d, x, cols, i)
-		if err := checkKeySize(d, x, w.key[prefix:]); err != nil {
-			return nil, nil, 0, false, err
-		}
-		if !x.Unique || null {
-			continue
-		}
-		if row, ok := w.seen[n][string(w.key[prefix:])]; ok {
-			return x, w.key[prefix:], row, true, nil
-		}
-		it := w.its[n]
-		if seekPrefix(it, w.key) && len(it.Key()) == len(w.key)+8 {
-			return x, w.key[prefix:], key.RowNumber(it.Key()), true, nil
-		}
-		if err := it.Error(); err != nil {
-			return nil, nil, 0, false, corrupt(d.Name, "", "index "+x.Name, err)
-		}
-	}
-	return nil, nil, 0, false, nil
-}
-
-func checkKeySize(d *TableDef, x *IndexDef, k []byte) error {
-	if len(k) <= maxKey {
-		return nil
-	}
-	what := "the primary key"
-	if x != nil {
-		what = "index " + x.Name
-	}
-	return &DefinitionError{fmt.Sprintf("a key of %d bytes is too long for %s of %s, at most %d are possible", len(k), what, d.Name, maxKey)}
-}
-
-// add enters row i of cols under its new number.
-func (w *indexWriter) add(cols []*value.Column, i int, row uint64) error {
-	d := w.d
-	if d.PrimaryKey >= 0 {
-		w.key, _ = keyOf(key.Family(w.key[:0], d.ID, key.Primary), d, nil, cols, i)
-		if err := w.tx.set(w.key, binary.BigEndian.AppendUint64(nil, row)); err != nil {
-			return err
-		}
-	}
-	for n := range d.Indexes {
-		x := &d.Indexes[n]
-		prefix := len(key.Of(w.key[:0], d.ID, key.Index, x.ID))
-		var null bool
-		w.key, null = keyOf(key.Of(w.key[:0], d.ID, key.Index, x.ID), d, x, cols, i)
-		if x.Unique && !null {
-			w.seen[n][string(w.key[prefix:])] = row
-		}
-		w.key = binary.BigEndian.AppendUint64(w.key, row)
-		if err := w.tx.set(w.key, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// remove takes row i of cols, of this number, out.
-func (w *indexWriter) remove(cols []*value.Column, i int, row uint64) error {
-	d := w.d
-	if d.PrimaryKey >= 0 {
-		w.key, _ = keyOf(key.Family(w.key[:0], d.ID, key.Primary), d, nil, cols, i)
-		if err := w.tx.deleteKey(w.key); err != nil {
-			return err
-		}
-	}
-	for n := range d.Indexes {
-		x := &d.Indexes[n]
-		w.key, _ = keyOf(key.Of(w.key[:0], d.ID, key.Index, x.ID), d, x, cols, i)
-		w.key = binary.BigEndian.AppendUint64(w.key, row)
-		if err := w.tx.deleteKey(w.key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // insert adds checked rows.
 func (tx *Tx) insert(ctx context.Context, t *Table, cols []*value.Column, pos []int32, opts InsertOptions) (res InsertResult, err error) {
-	w, err := tx.newIndexWriter(t.def)
+	w, err := tx.editIndexes(t.def.indexes(), tx)
 	if err != nil {
 		return res, err
 	}
@@ -329,14 +143,13 @@ func (tx *Tx) insert(ctx context.Context, t *Table, cols []*value.Column, pos []
 				return res, err
 			}
 		}
-		x, k, row, found, err := w.conflict(cols, int(p))
+		x, row, found, err := w.conflict(cols, int(p))
 		if err != nil {
 			return res, err
 		}
 		if found {
-			target := opts.Target == nil || opts.Target == PrimaryKeyTarget && x == nil || x != nil && opts.Target.Name == x.Name
-			if opts.OnConflict != ConflictSkip || !target {
-				return res, uniqueError(t.def, x, k, int64(n))
+			if opts.OnConflict != ConflictSkip || !opts.skips(x.def()) {
+				return res, x.duplicate(cols, int(p), int64(n))
 			}
 			res.Conflicts = append(res.Conflicts, Conflict{int(p), row})
 			res.Rows = append(res.Rows, NoRow)
@@ -349,7 +162,21 @@ func (tx *Tx) insert(ctx context.Context, t *Table, cols []*value.Column, pos []
 		res.Rows = append(res.Rows, row)
 		accepted = append(accepted, p)
 	}
+	if err := w.finish(ctx); err != nil {
+		return res, err
+	}
 	return res, tx.appendRows(ctx, t, cols, accepted)
+}
+
+// skips reports whether conflicts with the key of x are skipped.
+func (o *InsertOptions) skips(x *IndexDef) bool {
+	switch o.Target {
+	case nil:
+		return true
+	case PrimaryKeyTarget:
+		return x.primary
+	}
+	return !x.primary && o.Target.Name == x.Name
 }
 
 // appendRows stores rows at the end of the table: full blocks as columns, the rest

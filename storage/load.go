@@ -1,13 +1,8 @@
 package storage
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"fmt"
 	"sync"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -42,11 +37,10 @@ type Loader struct {
 	codes     *loadCodes
 	inherit   *Table // whose transforms a new table takes over; may be nil
 	counters  counters
-	oldTail   uint64    // first row of the tail as it was
-	sorters   []*sorter // the primary key's, if any, then the indexes'
-	first     uint64    // number of the first row of the input
-	n         uint64    // rows of the input
-	key       []byte
+	oldTail   uint64 // first row of the tail as it was
+	keys      *indexEditors
+	first     uint64         // number of the first row of the input
+	n         uint64         // rows of the input
 	behind    sync.WaitGroup // what goes on although a context has ended
 	published bool
 	frees     bool // it takes less space than what it replaces: see makeRoom
@@ -102,13 +96,11 @@ func (l *Loader) start() {
 	}
 	l.first = l.counters.next
 	l.oldTail = l.counters.next - l.counters.next%BlockRows
-	n := len(l.d.Indexes)
-	if l.d.PrimaryKey >= 0 {
-		n++
+	f := &indexFiles{s: l.s, dir: l.dir, sst: l.sst, inputRow: l.inputRow, progress: l.opts.Progress}
+	if l.existing != nil && l.existing.counters.live > 0 {
+		f.view = l.view
 	}
-	for i := range n {
-		l.sorters = append(l.sorters, &sorter{fs: l.s.fs, path: l.s.fs.PathJoin(l.dir, fmt.Sprintf("keys%d", i)), limit: l.s.sortMemory})
-	}
+	l.keys = buildIndexes(l.d.indexes(), f)
 }
 
 // Rows returns the number of rows appended so far.
@@ -160,28 +152,11 @@ func (l *Loader) progress(stage string, done, total uint64) {
 }
 
 func (l *Loader) addKeys(cols []*value.Column, pos []int32) error {
-	at := 0
-	add := func(x *IndexDef) error {
+	for _, ed := range l.keys.edit {
 		for i, p := range pos {
-			l.key, _ = keyOf(l.key[:0], l.d, x, cols, int(p))
-			if err := checkKeySize(l.d, x, l.key); err != nil {
+			if err := ed.add(cols, int(p), l.counters.next+uint64(i)); err != nil {
 				return err
 			}
-			if err := l.sorters[at].add(l.key, l.counters.next+uint64(i)); err != nil {
-				return err
-			}
-		}
-		at++
-		return nil
-	}
-	if l.d.PrimaryKey >= 0 {
-		if err := add(nil); err != nil {
-			return err
-		}
-	}
-	for i := range l.d.Indexes {
-		if err := add(&l.d.Indexes[i]); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -216,17 +191,8 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 			return err
 		}
 	}
-	at := 0
-	if l.d.PrimaryKey >= 0 {
-		if err := l.finishPrimary(ctx, l.sorters[0]); err != nil {
-			return err
-		}
-		at = 1
-	}
-	for i := range l.d.Indexes {
-		if err := l.finishIndex(ctx, l.sorters[at+i], &l.d.Indexes[i]); err != nil {
-			return err
-		}
+	if err := l.keys.finish(ctx); err != nil {
+		return err
 	}
 	var before *View
 	if l.existing != nil {
@@ -309,75 +275,6 @@ func (l *Loader) finishTail() error {
 // inputRow turns a row number into a position in the input.
 func (l *Loader) inputRow(row uint64) int64 { return int64(row - l.first) }
 
-func (l *Loader) finishPrimary(ctx context.Context, s *sorter) error {
-	prefix := key.Family(nil, l.d.ID, key.Primary)
-	var there *pebble.Iterator
-	if l.existing != nil && l.existing.counters.live > 0 {
-		var err error
-		if there, err = l.view.prefixIter(prefix); err != nil {
-			return err
-		}
-		defer there.Close()
-	}
-	k, last := append([]byte{}, prefix...), []byte(nil)
-	done := uint64(0)
-	return s.each(ctx, func(v []byte, row uint64) error {
-		if last != nil && bytes.Equal(last, v) {
-			return uniqueError(l.d, nil, v, l.inputRow(row))
-		}
-		last = append(last[:0], v...)
-		k = append(k[:len(prefix)], v...)
-		if there != nil {
-			if seekPrefix(there, k) && bytes.Equal(there.Key(), k) {
-				return uniqueError(l.d, nil, v, l.inputRow(row))
-			}
-			if err := there.Error(); err != nil {
-				return corrupt(l.d.Name, "", "primary key", err)
-			}
-		}
-		if done++; done%65536 == 0 {
-			l.progress("writing the primary key", done, s.total)
-		}
-		return l.sst.put(prefix, k, binary.BigEndian.AppendUint64(nil, row))
-	})
-}
-
-func (l *Loader) finishIndex(ctx context.Context, s *sorter, x *IndexDef) error {
-	prefix := key.Of(nil, l.d.ID, key.Index, x.ID)
-	var there *pebble.Iterator
-	if x.Unique && l.existing != nil && l.existing.counters.live > 0 {
-		var err error
-		if there, err = l.view.prefixIter(prefix); err != nil {
-			return err
-		}
-		defer there.Close()
-	}
-	k, last := append([]byte{}, prefix...), []byte(nil)
-	done := uint64(0)
-	return s.each(ctx, func(v []byte, row uint64) error {
-		k = append(k[:len(prefix)], v...)
-		if x.Unique && !hasNull(l.d, x, v) {
-			if last != nil && bytes.Equal(last, v) {
-				return uniqueError(l.d, x, v, l.inputRow(row))
-			}
-			last = append(last[:0], v...)
-			if there != nil {
-				if seekPrefix(there, k) && len(there.Key()) == len(k)+8 {
-					return uniqueError(l.d, x, v, l.inputRow(row))
-				}
-				if err := there.Error(); err != nil {
-					return corrupt(l.d.Name, "", "index "+x.Name, err)
-				}
-			}
-		}
-		if done++; done%65536 == 0 {
-			l.progress("writing index "+x.Name, done, s.total)
-		}
-		k = binary.BigEndian.AppendUint64(k, row)
-		return l.sst.put(prefix, k, nil)
-	})
-}
-
 // Abort discards the load. After Finish it does nothing. The files of a load that
 // was not published, and the writer's place, are given up in the background.
 func (l *Loader) Abort() error {
@@ -399,6 +296,9 @@ func (l *Loader) release() error {
 		l.codes.stopped.Store(true)
 	}
 	l.behind.Wait()
+	if l.keys != nil {
+		l.keys.close()
+	}
 	if l.codes != nil {
 		l.codes.stop() // it must not write any more
 	}

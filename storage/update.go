@@ -1,15 +1,12 @@
 package storage
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/code"
@@ -266,169 +263,44 @@ func (u *inPlace) run(ctx context.Context) error {
 	return w.finish()
 }
 
-// rekey takes the keys that change out of the primary key map and the indexes, and then
-// enters the new ones.
+// rekey takes the rows out of the indexes to which they are different afterwards, and then
+// enters them as they will be: so keys may be swapped.
 func (u *inPlace) rekey(ctx context.Context) error {
-	d := u.t.def.keyed(u.cols)
-	if len(d.keyColumns()) == 0 {
+	of := u.t.def.indexesOn(u.cols)
+	if len(of) == 0 {
 		return nil
 	}
-	w := &indexWriter{tx: u.tx, d: d}
-	each := func(f func(n int, old, fresh []byte, row uint64, at int32) error) error {
-		for at := u.at; len(at) > 0; {
-			n := min(len(at), BlockRows)
-			rows, from := make([]uint64, n), make([]int32, n)
-			for i, k := range at[:n] {
-				rows[i], from[i] = u.rows[k], u.pos[k]
-			}
-			err := u.t.changedKeys(ctx, d, rows, u.cols, u.vals, from, func(n, i int, old, fresh []byte) error {
-				return f(n, old, fresh, rows[i], at[i])
-			})
-			if err != nil {
-				return err
-			}
-			at = at[n:]
-		}
-		return nil
+	rows, from := make([]uint64, len(u.at)), make([]int32, len(u.at))
+	for i, k := range u.at {
+		rows[i], from[i] = u.rows[k], u.pos[k]
 	}
-	err := each(func(n int, old, _ []byte, row uint64, _ int32) error { return w.removeKey(n, old, row) })
-	if err != nil {
-		return err
-	}
-	if w, err = u.tx.newIndexWriter(d); err != nil {
-		return err
-	}
-	defer w.close()
-	return each(func(n int, _, fresh []byte, row uint64, at int32) error {
-		x := d.indexAt(n)
-		if err := checkKeySize(d, x, fresh); err != nil {
-			return err
-		}
-		_, taken, err := w.taken(n, fresh, x != nil && x.Unique && hasNull(d, x, fresh))
+	pass := func(f func(ed indexEditor, x index, at int, old, fresh []*value.Column, i int) error) error {
+		w, err := u.tx.editIndexes(of, u.tx)
 		if err != nil {
 			return err
 		}
-		if taken {
-			return uniqueError(d, x, fresh, int64(at))
-		}
-		return w.addKey(n, fresh, row)
+		defer w.close()
+		err = u.t.changes(ctx, of, rows, u.cols, u.vals, from, func(n, at int, old, fresh []*value.Column, i int) error {
+			return f(w.edit[n], of[n], at, old, fresh, i)
+		})
+		return firstError(err, w.finish(ctx))
+	}
+	err := pass(func(ed indexEditor, _ index, at int, old, _ []*value.Column, i int) error {
+		return ed.remove(old, i, rows[at])
 	})
-}
-
-// keyed returns the definition with only those of its keys that hold one of the columns
-// at positions cols.
-func (d *TableDef) keyed(cols []int) *TableDef {
-	k := d.clone()
-	if !slices.Contains(cols, d.PrimaryKey) {
-		k.PrimaryKey = -1
-	}
-	k.Indexes = slices.DeleteFunc(k.Indexes, func(x IndexDef) bool {
-		return !slices.ContainsFunc(cols, func(c int) bool { return slices.Contains(x.Columns, d.Columns[c].ID) })
-	})
-	return k
-}
-
-// primaryAt stands for the primary key where keys are numbered; an index is at its
-// position in Indexes.
-const primaryAt = -1
-
-// firstKey is the number of the table's first key; the last one is that of its last index.
-func (d *TableDef) firstKey() int {
-	if d.PrimaryKey >= 0 {
-		return primaryAt
-	}
-	return 0
-}
-
-// indexAt returns the index at position n, nil for the primary key.
-func (d *TableDef) indexAt(n int) *IndexDef {
-	if n == primaryAt {
-		return nil
-	}
-	return &d.Indexes[n]
-}
-
-// keyPrefix is what the entries of key n start with.
-func (d *TableDef) keyPrefix(dst []byte, n int) []byte {
-	if n == primaryAt {
-		return key.Family(dst, d.ID, key.Primary)
-	}
-	return key.Of(dst, d.ID, key.Index, d.Indexes[n].ID)
-}
-
-// changedKeys calls f for those keys of d that are different once rows have their new
-// values, with the number of the key and the row's position in rows. The keys are
-// without prefix, and valid during the call.
-func (t *Table) changedKeys(ctx context.Context, d *TableDef, rows []uint64, cols []int, vals []*value.Column, pos []int32, f func(n, i int, old, fresh []byte) error) error {
-	which := d.keyColumns()
-	b, err := t.Fetch(ctx, rows, which)
 	if err != nil {
 		return err
 	}
-	old, fresh := make([]*value.Column, len(d.Columns)), make([]*value.Column, len(d.Columns))
-	for i, c := range which {
-		old[c], fresh[c] = b.Cols[i], b.Cols[i]
-		if at := slices.Index(cols, c); at >= 0 {
-			fresh[c] = &value.Column{Type: d.Columns[c].Type}
-			appendRows(fresh[c], 0, vals[at], pos)
+	return pass(func(ed indexEditor, x index, at int, _, fresh []*value.Column, i int) error {
+		_, taken, err := ed.conflict(fresh, i)
+		if err == nil && taken {
+			err = x.duplicate(fresh, i, int64(u.at[at]))
 		}
-	}
-	var before, after []byte
-	for i := range rows {
-		for n := d.firstKey(); n < len(d.Indexes); n++ {
-			before, _ = keyOf(before[:0], d, d.indexAt(n), old, i)
-			after, _ = keyOf(after[:0], d, d.indexAt(n), fresh, i)
-			if bytes.Equal(before, after) {
-				continue
-			}
-			if err := f(n, i, before, after); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-// removeKey takes the entry of a row out of key n.
-func (w *indexWriter) removeKey(n int, k []byte, row uint64) error {
-	w.key = append(w.d.keyPrefix(w.key[:0], n), k...)
-	if n != primaryAt {
-		w.key = binary.BigEndian.AppendUint64(w.key, row)
-	}
-	return w.tx.deleteKey(w.key)
-}
-
-// addKey enters a row into key n.
-func (w *indexWriter) addKey(n int, k []byte, row uint64) error {
-	w.key = append(w.d.keyPrefix(w.key[:0], n), k...)
-	if n == primaryAt {
-		return w.tx.set(w.key, binary.BigEndian.AppendUint64(nil, row))
-	}
-	if w.d.Indexes[n].Unique {
-		w.seen[n][string(k)] = row
-	}
-	w.key = binary.BigEndian.AppendUint64(w.key, row)
-	return w.tx.set(w.key, nil)
-}
-
-// taken looks for a row that has the key k in key n, if that is unique.
-func (w *indexWriter) taken(n int, k []byte, null bool) (row uint64, found bool, err error) {
-	w.key = append(w.d.keyPrefix(w.key[:0], n), k...)
-	if n == primaryAt {
-		return w.tx.lookupKey(w.d, w.key)
-	}
-	x := &w.d.Indexes[n]
-	if !x.Unique || null {
-		return 0, false, nil
-	}
-	if row, ok := w.seen[n][string(k)]; ok {
-		return row, true, nil
-	}
-	it := w.its[n]
-	if seekPrefix(it, w.key) && len(it.Key()) == len(w.key)+8 {
-		return key.RowNumber(it.Key()), true, nil
-	}
-	return 0, false, corrupt(w.d.Name, "", "index "+x.Name, it.Error())
+		return ed.add(fresh, i, rows[at])
+	})
 }
 
 // rewriter writes columns of blocks anew, with some of their rows changed.
@@ -764,7 +636,7 @@ type Updater struct {
 	cols []int
 	b    *build
 	w    *rewriter
-	keys *keyChanges
+	keys *indexEditors
 
 	last  uint64 // row
 	n     int64
@@ -790,7 +662,7 @@ func (tx *Tx) NewUpdater(ctx context.Context, table string, cols []int) (*Update
 		return nil, err
 	}
 	u := &Updater{tx: tx, t: t, cols: cols, b: b, w: newRewriter(tx.View, t, cols, b), vals: make([]*value.Column, len(cols))}
-	u.keys = tx.newKeyChanges(t.def.keyed(cols), b)
+	u.keys = buildIndexes(t.def.indexesOn(cols), b.indexFiles(tx))
 	u.reset()
 	return u, nil
 }
@@ -856,16 +728,14 @@ func (u *Updater) flush(ctx context.Context) error {
 		}
 	}
 	pos := allRows[:len(u.rows)]
-	if len(u.keys.sorters) > 0 {
-		err := u.t.changedKeys(ctx, u.keys.d, u.rows, u.cols, u.vals, pos, func(n, i int, old, fresh []byte) error {
-			if err := u.keys.remove(n, old, u.rows[i]); err != nil {
-				return err
-			}
-			return u.keys.add(n, fresh, u.rows[i])
-		})
-		if err != nil {
+	err = u.t.changes(ctx, u.keys.indexes, u.rows, u.cols, u.vals, pos, func(n, at int, old, fresh []*value.Column, i int) error {
+		if err := u.keys.edit[n].remove(old, i, u.rows[at]); err != nil {
 			return err
 		}
+		return u.keys.edit[n].add(fresh, i, u.rows[at])
+	})
+	if err != nil {
+		return err
 	}
 	if err := u.w.change(ctx, u.block, u.slots, u.vals, pos); err != nil {
 		return err
@@ -892,125 +762,9 @@ func (u *Updater) Finish(ctx context.Context) error {
 // Close releases what the update holds. Without Finish nothing of it stays.
 func (u *Updater) Close() {
 	u.w.close()
+	u.keys.close()
 	if !u.done {
 		u.b.abort()
 		u.done = true
 	}
-}
-
-// keyChanges gathers what is removed from the keys of a table and added to them, and
-// writes it in the order of the keys. Its memory is bounded.
-type keyChanges struct {
-	tx      *Tx
-	d       *TableDef
-	b       *build
-	sorters map[int]*sorter // by number of the key
-}
-
-func (tx *Tx) newKeyChanges(d *TableDef, b *build) *keyChanges {
-	c := &keyChanges{tx: tx, d: d, b: b, sorters: map[int]*sorter{}}
-	for n := d.firstKey(); n < len(d.Indexes); n++ {
-		fs := tx.store.fs
-		c.sorters[n] = &sorter{fs: fs, path: fs.PathJoin(b.dir, fmt.Sprintf("keys%d", n-primaryAt)), limit: tx.store.sortMemory}
-	}
-	return c
-}
-
-// A row number and whether it is added, in a sorter.
-func (c *keyChanges) remove(n int, k []byte, row uint64) error { return c.sorters[n].add(k, row<<1) }
-
-func (c *keyChanges) add(n int, k []byte, row uint64) error {
-	if err := checkKeySize(c.d, c.d.indexAt(n), k); err != nil {
-		return err
-	}
-	return c.sorters[n].add(k, row<<1|1)
-}
-
-func (c *keyChanges) finish(ctx context.Context) error {
-	for n := primaryAt; n < len(c.d.Indexes); n++ {
-		if s := c.sorters[n]; s != nil && s.total > 0 {
-			if err := c.write(ctx, n, s); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// write writes the changes of one key, and makes sure that what is unique stays so.
-func (c *keyChanges) write(ctx context.Context, n int, s *sorter) error {
-	d, x := c.d, c.d.indexAt(n)
-	prefix := d.keyPrefix(nil, n)
-	there, err := c.tx.prefixIter(prefix)
-	if err != nil {
-		return err
-	}
-	defer there.Close()
-	var (
-		cur            []byte // key under way
-		entry          = append([]byte(nil), prefix...)
-		removed, added int
-		row            uint64 // last one added
-	)
-	end := func() error {
-		if removed+added == 0 {
-			return nil
-		}
-		entry = append(entry[:len(prefix)], cur...)
-		if added > 0 && (x == nil || x.Unique && !hasNull(d, x, cur)) {
-			n, err := entriesOf(there, entry, x == nil)
-			if err != nil {
-				return corrupt(d.Name, "", "key", err)
-			}
-			if n-removed+added > 1 {
-				return uniqueError(d, x, cur, -1)
-			}
-		}
-		if x != nil {
-			return nil
-		}
-		if added > 0 {
-			return c.b.sst.put(prefix, entry, binary.BigEndian.AppendUint64(nil, row))
-		}
-		return c.b.sst.remove(prefix, entry)
-	}
-	err = s.each(ctx, func(k []byte, r uint64) error {
-		if !bytes.Equal(k, cur) {
-			if err := end(); err != nil {
-				return err
-			}
-			cur, removed, added = append(cur[:0], k...), 0, 0
-		}
-		isNew := r&1 == 1
-		r >>= 1
-		if isNew {
-			added, row = added+1, r
-		} else {
-			removed++
-		}
-		if x == nil {
-			return nil
-		}
-		entry = binary.BigEndian.AppendUint64(append(entry[:len(prefix)], k...), r)
-		if isNew {
-			return c.b.sst.put(prefix, entry, nil)
-		}
-		return c.b.sst.remove(prefix, entry)
-	})
-	return firstError(err, end())
-}
-
-// entriesOf counts the entries of a key in an index, at most two, or in the primary key map.
-func entriesOf(it *pebble.Iterator, k []byte, primary bool) (n int, err error) {
-	want := len(k) + 8
-	if primary {
-		want = len(k)
-	}
-	end := key.End(k)
-	for at := it.SeekGEWithLimit(k, end); at == pebble.IterValid && n < 2 && bytes.HasPrefix(it.Key(), k); at = it.NextWithLimit(end) {
-		if len(it.Key()) == want {
-			n++
-		}
-	}
-	return n, it.Error()
 }
