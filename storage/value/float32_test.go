@@ -45,6 +45,17 @@ func TestParseFloat32(t *testing.T) {
 			check(fmt.Sprintf("-0.%0*d", rng.Intn(20), rng.Intn(1e6)))
 		}
 	}
+	// Bytes beside the digits end a number wherever they stand in eight that are read at once.
+	for c := range 256 {
+		for at := range 9 {
+			s := []byte("0.123456789")
+			s[2+at] = byte(c)
+			if f, next, ok := parseFloat32(string(s), 0); ok && c-'0' > 9 && next > 2+at && c|32 != 'e' {
+				t.Fatalf("%q is read as %v", s, f)
+			}
+			check(string(s))
+		}
+	}
 	if quick < 100_000 {
 		t.Errorf("only %d were read the quick way", quick)
 	}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"sync"
 
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -29,6 +30,14 @@ func (l *Load) Next(ctx context.Context) (*value.Batch, error) {
 		return nil, nil
 	}
 	l.done = true
+	if report := l.Env.Progress; report != nil { // reading and writing go on side by side
+		var mu sync.Mutex
+		l.Env.Progress = func(p Progress) {
+			mu.Lock()
+			defer mu.Unlock()
+			report(p)
+		}
+	}
 	opts := storage.LoadOptions{Progress: func(stage string, done, total uint64) {
 		l.Env.progress(Progress{Stage: stage, Done: int64(done), Total: int64(total), Unit: "rows"})
 	}}
@@ -58,7 +67,7 @@ func (l *Load) Next(ctx context.Context) (*value.Batch, error) {
 		}
 	}
 	if more {
-		if err := Drain(ctx, l.in, add); err != nil {
+		if err := DrainAhead(ctx, l.in, add); err != nil {
 			return nil, err
 		}
 	}

@@ -76,3 +76,33 @@ func Drain(ctx context.Context, op Operator, f func(*value.Batch) error) error {
 		}
 	}
 }
+
+// DrainAhead is Drain that reads while f works: f gets a copy of each batch. It
+// returns when neither goes on.
+func DrainAhead(ctx context.Context, op Operator, f func(*value.Batch) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches, ended := make(chan *value.Batch), make(chan error, 1)
+	go func() {
+		ended <- Drain(ctx, op, func(b *value.Batch) error {
+			select {
+			case batches <- Copy(b):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	for {
+		select {
+		case b := <-batches:
+			if err := f(b); err != nil {
+				cancel()
+				<-ended
+				return err
+			}
+		case err := <-ended:
+			return err
+		}
+	}
+}

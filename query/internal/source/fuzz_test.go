@@ -11,6 +11,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -144,12 +145,13 @@ func FuzzCSVRoundTrip(f *testing.F) {
 // What is taken for a JSON object is one, and every one is unless it is deeply nested; its
 // members are those that encoding/json finds.
 func FuzzScanObject(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a":1}`, ` {"a" : [1,-2.5e+3, {"b":"\u00e4\n"}], "c":null , "d" :true}`, `{"a":01}`, `{"a":"\x"}`, `{"a":[1,]}`, `{"a":1,}`, `{"a":-}`, `{"a":"	"}`, "{\"a\":\"\xff\"}"} {
+	for _, s := range []string{`{}`, `{"a":1}`, ` {"a" : [1,-2.5e+3, {"b":"\u00e4\n"}], "c":null , "d" :true}`, `{"a":01}`, `{"a":"\x"}`, `{"a":[1,]}`, `{"a":[01]}`, `{"a":[-0.5 , 1e9,3],"b":[1,[2]],"c":[1e99,"]"]}`, `{"a":1,}`, `{"a":-}`, `{"a":"	"}`, "{\"a\":\"\xff\"}"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = bytes.TrimSpace(b)
-		found, ok := scanObject(b, nil)
+		var scan jsonScanner
+		found, ok := scan.object(b)
 		var want map[string]json.RawMessage
 		err := json.Unmarshal(b, &want)
 		valid := err == nil && want != nil && utf8.Valid(b)
@@ -168,6 +170,9 @@ func FuzzScanObject(f *testing.F) {
 			got[name] = m.raw
 			if m.raw[0] == '[' {
 				v, err := value.ParseVector(nil, string(m.raw))
+				if m.vec != nil && (err != nil || !slices.Equal(m.vec, v)) {
+					t.Fatalf("%s: read as %v, and as %v %v", m.raw, m.vec, v, err)
+				}
 				if n := countNumbers(m.raw); n != len(v) && (n > 0 || err == nil) {
 					t.Fatalf("%s: %d numbers, %v %v", m.raw, n, v, err)
 				}

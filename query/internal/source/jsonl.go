@@ -33,7 +33,7 @@ type jsonlReader struct {
 	seen  []int // row + 1 in which a column was last set
 
 	names map[string]string // of members, as they are written
-	found []jsonMember      // of one object
+	scan  jsonScanner
 }
 
 func openJSONL(path string, o Options) (Reader, error) {
@@ -85,14 +85,14 @@ func (r *jsonlReader) sniff(o *Options) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		err = r.members(line, func(name string, raw []byte) error {
+		err = r.members(line, func(name string, m jsonMember) error {
 			g := byName[name]
 			if g == nil {
 				g = &memberGuess{name: name}
 				byName[name] = g
 				guesses = append(guesses, g)
 			}
-			g.see(raw)
+			g.see(m)
 			return nil
 		})
 		if err != nil && len(guesses) == 0 {
@@ -225,7 +225,8 @@ func (a *arrayReader) Read(p []byte) (n int, err error) {
 
 func isJSONSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
-func (g *memberGuess) see(raw []byte) {
+func (g *memberGuess) see(m jsonMember) {
+	raw := m.raw
 	switch raw[0] {
 	case 'n':
 	case 't', 'f':
@@ -247,7 +248,10 @@ func (g *memberGuess) see(raw []byte) {
 	case '{':
 		g.kinds[value.JSON] = true
 	case '[':
-		n := countNumbers(raw)
+		n := len(m.vec)
+		if n == 0 {
+			n = countNumbers(raw)
+		}
 		if n == 0 || n > value.MaxDim || g.kinds[value.Vector] && n != g.dim {
 			g.kinds[value.JSON] = true
 			return
@@ -331,13 +335,13 @@ func (r *jsonlReader) nextLine() ([]byte, error) {
 var errNotObject = errors.New("expected one JSON object a line")
 
 // members calls f for every member of the JSON object in line.
-func (r *jsonlReader) members(line []byte, f func(name string, raw []byte) error) error {
+func (r *jsonlReader) members(line []byte, f func(name string, m jsonMember) error) error {
 	line = bytes.TrimSpace(line)
-	var ok bool
-	if r.found, ok = scanObject(line, r.found[:0]); !ok {
+	found, ok := r.scan.object(line)
+	if !ok {
 		return slowMembers(line, f)
 	}
-	for _, m := range r.found {
+	for _, m := range found {
 		name, known := r.names[string(m.key)]
 		if !known {
 			if json.Unmarshal(m.key, &name) != nil {
@@ -347,7 +351,7 @@ func (r *jsonlReader) members(line []byte, f func(name string, raw []byte) error
 				r.names[string(m.key)] = name
 			}
 		}
-		if err := f(name, m.raw); err != nil {
+		if err := f(name, m); err != nil {
 			return err
 		}
 	}
@@ -355,7 +359,7 @@ func (r *jsonlReader) members(line []byte, f func(name string, raw []byte) error
 }
 
 // slowMembers does the same by encoding/json, which says what is wrong.
-func slowMembers(line []byte, f func(name string, raw []byte) error) error {
+func slowMembers(line []byte, f func(name string, m jsonMember) error) error {
 	if len(line) == 0 || line[0] != '{' {
 		return errNotObject
 	}
@@ -373,7 +377,7 @@ func slowMembers(line []byte, f func(name string, raw []byte) error) error {
 		if err := d.Decode(&raw); err != nil {
 			return jsonError(err)
 		}
-		if err := f(key.(string), raw); err != nil {
+		if err := f(key.(string), jsonMember{raw: raw}); err != nil {
 			return err
 		}
 	}
@@ -442,20 +446,26 @@ func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
 
 func (r *jsonlReader) add(line []byte) error {
 	n := r.batch.Len
-	err := r.members(line, func(name string, raw []byte) error {
+	err := r.members(line, func(name string, m jsonMember) error {
 		for _, i := range r.field[name] {
 			if r.seen[i] == n+1 {
 				return fmt.Errorf("%q comes twice", name)
 			}
 			r.seen[i] = n + 1
 			c := r.batch.Cols[i]
-			if c.Type.Kind == value.Vector && raw[0] == '[' {
-				if err := appendVector(c, n, raw); err != nil {
+			if c.Type.Kind == value.Vector && m.raw[0] == '[' {
+				var err error
+				if m.vec != nil {
+					err = appendFloats(c, n, m.vec)
+				} else {
+					err = appendVector(c, n, m.raw)
+				}
+				if err != nil {
 					return fmt.Errorf("%s: %w", name, err)
 				}
 				continue
 			}
-			v, err := fromJSON(raw, c.Type)
+			v, err := fromJSON(m.raw, c.Type)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

@@ -11,11 +11,22 @@ import (
 
 // jsonMember is a member of a JSON object: its name, in quotes, and its value, as they
 // are written.
-type jsonMember struct{ key, raw []byte }
+type jsonMember struct {
+	key, raw []byte
+	vec      []float32 // the value as a vector, where scanning has shown it to be one
+}
 
-// scanObject cuts a JSON object into its members, checking all of it. It reports false
-// for what is not valid JSON, or nested deeper than is usual.
-func scanObject(b []byte, out []jsonMember) ([]jsonMember, bool) {
+// jsonScanner cuts JSON objects into their members.
+type jsonScanner struct {
+	found []jsonMember
+	vecs  []float32
+}
+
+// object cuts a JSON object into its members, which are valid until the next call, checking
+// all of it. It reports false for what is not valid JSON, or nested deeper than is usual.
+func (s *jsonScanner) object(b []byte) (out []jsonMember, ok bool) {
+	out, s.vecs = s.found[:0], s.vecs[:0]
+	defer func() { s.found = out }()
 	if len(b) == 0 || b[0] != '{' || !utf8.Valid(b) {
 		return out, false
 	}
@@ -34,10 +45,20 @@ func scanObject(b []byte, out []jsonMember) ([]jsonMember, bool) {
 			return out, false
 		}
 		at := skipSpace(b, i+1)
-		if i = scanJSON(b, at, 0); i < 0 {
-			return out, false
+		m := jsonMember{key: b[key:end]}
+		if from := len(s.vecs); at < len(b) && b[at] == '[' {
+			// The numbers of a vector are read while they are looked at.
+			s.vecs, i = value.ScanJSONVector(s.vecs, unsafe.String(unsafe.SliceData(b), len(b)), at)
+			m.vec = s.vecs[from:len(s.vecs):len(s.vecs)]
 		}
-		out = append(out, jsonMember{b[key:end], b[at:i]})
+		if len(m.vec) == 0 {
+			m.vec = nil
+			if i = scanJSON(b, at, 0); i < 0 {
+				return out, false
+			}
+		}
+		m.raw = b[at:i]
+		out = append(out, m)
 		i = skipSpace(b, i)
 		if i >= len(b) {
 			return out, false
@@ -212,23 +233,38 @@ func countNumbers(raw []byte) int {
 
 // appendVector reads text as row n of a column of vectors.
 func appendVector(c *value.Column, n int, text []byte) error {
-	at, d := len(c.Vecs), c.Type.Dim
+	at := len(c.Vecs)
 	v, err := value.ParseVector(c.Vecs, unsafe.String(unsafe.SliceData(text), len(text))) // which keeps nothing of it
-	if err == nil && d > 0 && len(v)-at != d {
-		err = fmt.Errorf("vector has %d dimensions, %d expected", len(v)-at, d)
-	}
 	if err != nil {
 		c.Vecs = c.Vecs[:at]
 		return err
 	}
-	if d == 0 { // the first vector; rows before it were NULL
-		d = len(v) - at
-		c.Type.Dim = d
-		v = append(v, make([]float32, n*d)...)
-		copy(v[n*d:], v[:d])
-		clear(v[:n*d])
+	c.Vecs = v
+	return addedVector(c, n, at)
+}
+
+// appendFloats appends a vector as row n of a column.
+func appendFloats(c *value.Column, n int, vec []float32) error {
+	at := len(c.Vecs)
+	c.Vecs = append(c.Vecs, vec...)
+	return addedVector(c, n, at)
+}
+
+// addedVector makes what was added to the elements of a column, from at on, its row n.
+func addedVector(c *value.Column, n, at int) error {
+	d := c.Type.Dim
+	if got := len(c.Vecs) - at; d > 0 && got != d {
+		c.Vecs = c.Vecs[:at]
+		return fmt.Errorf("vector has %d dimensions, %d expected", got, d)
 	}
-	if c.Vecs = v; c.Nulls != nil && len(c.Nulls)*64 <= n {
+	if d == 0 { // the first vector; rows before it were NULL
+		d = len(c.Vecs) - at
+		c.Type.Dim = d
+		c.Vecs = append(c.Vecs, make([]float32, n*d)...)
+		copy(c.Vecs[n*d:], c.Vecs[:d])
+		clear(c.Vecs[:n*d])
+	}
+	if c.Nulls != nil && len(c.Nulls)*64 <= n {
 		c.Nulls = append(c.Nulls, 0)
 	}
 	return nil

@@ -24,6 +24,8 @@ const (
 	partRank = 512
 	// slotRows is how many rows determine the steps of the slots.
 	slotRows = 8192
+	// widthRows is how many of them are looked at for how far few levels reach.
+	widthRows = 2048
 )
 
 // Train makes a transform from a sample of a column's rows, row after row, and
@@ -52,22 +54,28 @@ func Train(dim int, sample []float32, queries [][]float32) *Transform {
 	t := &Transform{Dim: dim, Width: widths(dim), mean: make([]float32, dim)}
 	n := len(rows) / dim
 	sums := make([]float64, dim)
-	for i, x := range rows {
-		sums[i%dim] += float64(x)
+	for r := range n {
+		for j, x := range rows[r*dim : (r+1)*dim] {
+			sums[j] += float64(x)
+		}
 	}
 	for j, s := range sums {
 		t.mean[j] = float32(s / float64(n))
 	}
 	centred := make([]float32, len(rows))
-	for i, x := range rows {
-		centred[i] = x - t.mean[i%dim]
+	for r := range n {
+		c := centred[r*dim : (r+1)*dim]
+		for j, x := range rows[r*dim : (r+1)*dim] {
+			c[j] = x - t.mean[j]
+		}
+	}
+	if dim <= FullDim {
+		t.sphere(centred, asked)
 	}
 	if len(asked) == 0 {
 		asked = rows[:min(n, 4096)*dim]
 	}
-	if dim <= FullDim {
-		t.sphere(rows, centred, asked)
-	} else {
+	if dim > FullDim {
 		t.span(centred, asked)
 	}
 	t.derive1()
@@ -109,23 +117,23 @@ func moment(rows []float32, dim int) *mat.SymDense {
 	const part = 2048 // rows at a time
 	tiles := (dim + simd.TileRows - 1) / simd.TileRows
 	sums := make([]float64, dim*dim) // above the diagonal
-	columns := make([]float32, dim*part)
 	panel := make([]float32, tiles*simd.TileRows*part)
 	for from := 0; from < n; from += part {
 		m := min(part, n-from)
 		x := rows[from*dim : (from+m)*dim]
-		for i := range m {
-			for j, v := range x[i*dim : (i+1)*dim] {
-				columns[j*m+i] = v
-				panel[(j/simd.TileRows*m+i)*simd.TileRows+j%simd.TileRows] = v
-			}
-		}
-		a := simd.NewMatrix(dim, m, columns[:dim*m])
+		a := simd.NewTransposed(dim, m, x)
 		parallel(tiles, func(tile int) {
-			y := make([]float32, a.PaddedRows()*simd.TileRows)
-			a.Multiply(panel[tile*simd.TileRows*m:(tile+1)*simd.TileRows*m], y, 1)
-			for r := range min(simd.TileRows, dim-tile*simd.TileRows) {
-				j := tile*simd.TileRows + r
+			first := tile * simd.TileRows
+			wide := min(simd.TileRows, dim-first)
+			own := panel[tile*simd.TileRows*m : (tile+1)*simd.TileRows*m]
+			for i := range m {
+				copy(own[i*simd.TileRows:(i+1)*simd.TileRows], x[i*dim+first:i*dim+first+wide])
+			}
+			above := a.First(first + wide)
+			y := make([]float32, above.PaddedRows()*simd.TileRows)
+			above.Multiply(own, y, 1)
+			for r := range wide {
+				j := first + r
 				for i := range j + 1 {
 					sums[i*dim+j] += float64(y[i*simd.TileRows+r]) / float64(n)
 				}
@@ -167,15 +175,22 @@ func eigen(m *mat.SymDense) (values []float64, vectors *mat.Dense, ok bool) {
 	return values, vectors, true
 }
 
-// sphere sets a and inv for up to FullDim dimensions.
-func (t *Transform) sphere(rows, centred, asked []float32) {
+// sphere sets a and inv for up to FullDim dimensions. Without queries, those to come are
+// taken to be like rows.
+func (t *Transform) sphere(centred, asked []float32) {
 	d := t.Dim
 	t.Rank = d
 	t.a, t.inv = make([]float32, d*d), make([]float32, d*d)
-	m, mx, cov := moment(asked, d), moment(rows, d), moment(centred, d)
+	cov := moment(centred, d)
+	m, share := mat.NewSymDense(d, nil), 0.0 // of queries
+	if len(asked) > 0 {
+		m, share = moment(asked, d), 0.95
+	}
 	for i := range d {
 		for j := i; j < d; j++ {
-			v := float64(0.95*m.At(i, j)) + float64(0.05*mx.At(i, j))
+			// The moment of the rows is the covariance and that of their mean.
+			rows := cov.At(i, j) + float64(float64(t.mean[i])*float64(t.mean[j]))
+			v := float64(share*m.At(i, j)) + float64((1-share)*rows)
 			if i == j {
 				v += 0.5 / float64(d) // queries may point anywhere, a little
 			}
@@ -328,22 +343,26 @@ func (t *Transform) span(centred, asked []float32) {
 // transformed returns the transforms of the first n rows, row after row.
 func (t *Transform) transformed(rows []float32, n int) []float32 {
 	out := make([]float32, n*t.Rank)
-	x := make([]float32, simd.TileRows*t.Dim)
-	y := make([]float32, simd.TileRows*t.matrix.PaddedRows())
-	for from := 0; from < n; from += simd.TileRows {
-		m := min(simd.TileRows, n-from)
-		for r := range m {
-			for j, v := range rows[(from+r)*t.Dim : (from+r+1)*t.Dim] {
-				x[j*simd.TileRows+r] = v
+	const part = 512 // rows at a time
+	parallel((n+part-1)/part, func(p int) {
+		x := make([]float32, simd.TileRows*t.Dim)
+		y := make([]float32, simd.TileRows*t.matrix.PaddedRows())
+		end := min(n, (p+1)*part)
+		for from := p * part; from < end; from += simd.TileRows {
+			m := min(simd.TileRows, end-from)
+			for r := range m {
+				for j, v := range rows[(from+r)*t.Dim : (from+r+1)*t.Dim] {
+					x[j*simd.TileRows+r] = v
+				}
+			}
+			t.matrix.Multiply(x, y, 1)
+			for r := range m {
+				for i := range t.Rank {
+					out[(from+r)*t.Rank+i] = y[i*simd.TileRows+r]
+				}
 			}
 		}
-		t.matrix.Multiply(x, y, 1)
-		for r := range m {
-			for i := range t.Rank {
-				out[(from+r)*t.Rank+i] = y[i*simd.TileRows+r]
-			}
-		}
-	}
+	})
 	return out
 }
 
@@ -425,20 +444,26 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 		stretch[r] = simd.Stretch(simd.StretchCode(math.Sqrt(norms[r]) / float64(t.unit)))
 	}
 	columns := make([][]float32, t.Rank)
-	for i := range columns {
-		columns[i] = make([]float32, n)
-		for r := range n {
-			columns[i][r] = y[r*t.Rank+i] / stretch[r]
+	const wide = 16 // columns at a time: a cache line of y
+	parallel((t.Rank+wide-1)/wide, func(part int) {
+		own := columns[part*wide : min(t.Rank, (part+1)*wide)]
+		for i := range own {
+			own[i] = make([]float32, n)
 		}
-	}
+		for r := range n {
+			for i, v := range y[r*t.Rank+part*wide:][:len(own)] {
+				own[i][r] = v / stretch[r]
+			}
+		}
+	})
 	queries := t.querySizes(asked)
 	variances := make([]float64, t.Rank)
 	residuals := make([]float64, t.Rank)
 	for p := range t.slots {
-		for i, c := range columns {
-			_, dev := spread(c)
+		parallel(t.Rank, func(i int) {
+			_, dev := spread(columns[i])
 			variances[i] = float64(dev * dev)
-		}
+		})
 		perDim := make([][]simd.Slot, t.Rank)
 		counts := allot(variances, 4*t.Width[p])
 		parallel(t.Rank, func(dim int) {
@@ -455,12 +480,12 @@ func (t *Transform) makeSlots(centred, asked []float32) {
 		for i := range t.slots[p] {
 			t.slots[p][i].Shift = t.shift(p, i)
 		}
-		for i, c := range columns {
+		parallel(t.Rank, func(i int) {
 			residuals[i] = 0
-			for r, v := range c {
+			for r, v := range columns[i] {
 				residuals[i] += float64(float64(v) * float64(v) * float64(stretch[r]) * float64(stretch[r]))
 			}
-		}
+		})
 		t.split[p] = bestSplits(residuals, queries, []int{groups1, groups2}[p])
 		if p == 0 {
 			t.typical = typical(columns, stretch, t.split[p])
@@ -484,17 +509,21 @@ func parallel(n int, f func(i int)) {
 
 // typical returns the mean norms of the rows' residuals, by group of dimensions.
 func typical(columns [][]float32, stretch []float32, split []int) (mean [groups1]float32) {
-	for r, f := range stretch {
+	parallel(len(split), func(g int) {
 		from := 0
-		for g, to := range split {
-			sum := 0.0
-			for _, c := range columns[from:to] {
-				sum += float64(float64(c[r]) * float64(c[r]))
-			}
-			from = to
-			mean[g] += float32(float64(f) * math.Sqrt(sum) / float64(len(stretch)))
+		if g > 0 {
+			from = split[g-1]
 		}
-	}
+		sums := make([]float64, len(stretch))
+		for _, c := range columns[from:split[g]] {
+			for r, v := range c {
+				sums[r] += float64(float64(v) * float64(v))
+			}
+		}
+		for r, f := range stretch {
+			mean[g] += float32(float64(f) * math.Sqrt(sums[r]) / float64(len(stretch)))
+		}
+	})
 	return mean
 }
 
@@ -546,8 +575,13 @@ func fit(values []float32, n int) []simd.Slot {
 	if dev > 1e-12 {
 		levels := math.Pow(4, float64(n))
 		best, width := math.Inf(1), 0.0
+		// How far few levels reach is no matter of single values that lie far out.
+		some := values
+		if n <= 2 {
+			some = every(values, len(values)/widthRows)
+		}
 		try := func(w float64) {
-			if e := distortion(values, mean, w/levels, levels); e < best {
+			if e := distortion(some, mean, w/levels, levels); e < best {
 				best, width = e, w
 			}
 		}
@@ -571,6 +605,18 @@ func fit(values []float32, n int) []simd.Slot {
 		}
 	}
 	return slots
+}
+
+// every returns each n-th value.
+func every(values []float32, n int) []float32 {
+	if n <= 1 {
+		return values
+	}
+	out := make([]float32, 0, len(values)/n+1)
+	for i := 0; i < len(values); i += n {
+		out = append(out, values[i])
+	}
+	return out
 }
 
 // distortion is the sum of the squared errors of a uniform quantizer.

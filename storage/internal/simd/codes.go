@@ -538,6 +538,25 @@ func NewMatrix(rows, cols int, m []float32) *Matrix {
 	return p
 }
 
+// NewTransposed packs the transpose of a matrix of cols rows, given row after row.
+func NewTransposed(rows, cols int, m []float32) *Matrix {
+	p := &Matrix{rows: rows, cols: cols, data: make([]float32, (rows+MatrixRows-1)/MatrixRows*MatrixRows*cols)}
+	for first := 0; first < rows; first += MatrixRows {
+		wide := min(MatrixRows, rows-first)
+		own := p.data[first*cols : (first+MatrixRows)*cols]
+		for j := range cols {
+			copy(own[j*MatrixRows:(j+1)*MatrixRows], m[j*rows+first:j*rows+first+wide])
+		}
+	}
+	return p
+}
+
+// First returns the first rows of a matrix, in the same memory. (Its padded rows may be rows
+// that follow.)
+func (m *Matrix) First(rows int) *Matrix {
+	return &Matrix{rows: rows, cols: m.cols, data: m.data[:(rows+MatrixRows-1)/MatrixRows*MatrixRows*m.cols]}
+}
+
 // PaddedRows is the number of rows, rounded up to a multiple of MatrixRows.
 func (m *Matrix) PaddedRows() int { return len(m.data) / max(1, m.cols) }
 
