@@ -46,7 +46,7 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 
 // Versions of the JSON schema. A reader refuses a newer one. Version 1 had no page_rows:
 // pages were of up to 256 KiB. Version 3 is written where something needs it that version 2
-// does not have: an index of another kind than an ordered one.
+// does not have: an index of another kind than an ordered one, or a HALFVEC column.
 const (
 	schemaVersion = 3
 	schemaCommon  = 2
@@ -67,6 +67,7 @@ type columnJSON struct {
 	Name       string         `json:"name"`
 	Kind       string         `json:"kind"`
 	Dim        int            `json:"dim,omitempty"`
+	Half       bool           `json:"half,omitempty"`
 	NotNull    bool           `json:"not_null,omitempty"`
 	Default    string         `json:"default,omitempty"`
 	Encoder    string         `json:"encoder,omitempty"`
@@ -93,8 +94,11 @@ func encodeSchema(d *TableDef) []byte {
 	}
 	for i := range d.Columns {
 		c := &d.Columns[i]
+		if c.Type.Half {
+			s.Version = schemaVersion
+		}
 		j := columnJSON{
-			ID: c.ID, Name: c.Name, Kind: c.Type.Kind.String(), Dim: c.Type.Dim, NotNull: c.NotNull,
+			ID: c.ID, Name: c.Name, Kind: c.Type.Kind.String(), Dim: c.Type.Dim, Half: c.Type.Half, NotNull: c.NotNull,
 			Default: c.Default, Encoder: c.Encoder, FillBlocks: c.fillBlocks, PageRows: c.pageRows,
 		}
 		if c.Model != (encoder.Model{}) {
@@ -133,11 +137,11 @@ func decodeSchema(b []byte) (*TableDef, error) {
 			return nil, fmt.Errorf("column %q is of unknown kind %q", j.Name, j.Kind)
 		}
 		c := ColumnDef{
-			ID: j.ID, Name: j.Name, Type: value.Type{Kind: kind, Dim: j.Dim}, NotNull: j.NotNull,
+			ID: j.ID, Name: j.Name, Type: value.Type{Kind: kind, Dim: j.Dim, Half: j.Half}, NotNull: j.NotNull,
 			Default: j.Default, Encoder: j.Encoder, fillBlocks: j.FillBlocks, pageRows: j.PageRows,
 		}
 		if kind == value.Vector {
-			most := block.RowsPerPage(j.Dim, block.MaxPageBytes)
+			most := block.RowsPerPage(c.Type, block.MaxPageBytes)
 			if s.Version == 1 {
 				c.pageRows = most
 			}

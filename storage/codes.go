@@ -7,7 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
@@ -101,7 +100,7 @@ func (t *Table) blockVectors(pages *pageReader, dim int, b uint32, dst []float32
 			return err
 		}
 		if data != nil {
-			block.Floats(dst[p*pages.rowsPerPage*dim:(p+1)*pages.rowsPerPage*dim], data)
+			pages.floats(dst[p*pages.rowsPerPage*dim:(p+1)*pages.rowsPerPage*dim], data)
 		}
 	}
 	return nil

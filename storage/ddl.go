@@ -216,11 +216,17 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 		return &NotNullError{t.def.Name, col.Name, -1}
 	case !fill.IsNull() && fill.Kind() != col.Type.Kind:
 		return &TypeError{t.def.Name, col.Name, fill.Type(), col.Type}
-	case !fill.IsNull() && fill.Type() != col.Type:
+	case !fill.IsNull() && fill.Type() != col.Type.Widened():
 		return &DimensionError{t.def.Name, col.Name, fill.Type().Dim, col.Type.Dim}
 	}
 	if err := fill.Check(); err != nil {
 		return invalid(t.def, &col, -1, err)
+	}
+	if col.Type.Half && !fill.IsNull() {
+		if err := value.CheckHalf(fill.Vec()); err != nil {
+			return &ValueError{t.def.Name, col.Name, -1, err}
+		}
+		fill = value.Vec(appendVector(nil, fill.Vec(), col.Type))
 	}
 	d := t.def.clone()
 	col.ID, col.fill, col.fillBlocks = d.nextID, fill, t.sealedBlocks()

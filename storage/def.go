@@ -40,7 +40,7 @@ type ColumnDef struct {
 // newPages makes the column's pages of the size that new ones have.
 func (c *ColumnDef) newPages() {
 	if c.Type.Kind == value.Vector {
-		c.pageRows = block.RowsPerPage(c.Type.Dim, block.PageBytes)
+		c.pageRows = block.RowsPerPage(c.Type, block.PageBytes)
 	}
 }
 

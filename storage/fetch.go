@@ -318,7 +318,7 @@ func (f *fetcher) vectors(r *columnReader, b uint32, nulls []byte, out *value.Co
 		if err != nil {
 			return err
 		}
-		block.Floats(out.Vec(int(at)), src)
+		r.pages.floats(out.Vec(int(at)), src)
 	}
 	return nil
 }

@@ -45,7 +45,8 @@ type InsertResult struct {
 }
 
 // Insert adds the selected rows of a batch that has all columns of the table in
-// their order (a nil column is NULL throughout). Errors: *UniqueError,
+// their order (a nil column is NULL throughout). What goes into a HALFVEC column is rounded
+// to float16. Errors: *UniqueError,
 // *NotNullError, *DimensionError, *NotFiniteError, *ValueError, *TypeError.
 func (tx *Tx) Insert(ctx context.Context, table string, b *value.Batch, opts InsertOptions) (InsertResult, error) {
 	t, err := tx.table(table)
@@ -103,6 +104,10 @@ func checkRows(d *TableDef, cols []*value.Column, pos []int32, which []int, firs
 				}
 			} else if err := c.CheckRow(int(p)); err != nil {
 				return invalid(d, def, first+int64(n), err)
+			} else if def.Type.Half {
+				if err := value.CheckHalf(c.Vec(int(p))); err != nil {
+					return &ValueError{d.Name, def.Name, first + int64(n), err}
+				}
 			}
 		}
 	}
@@ -227,7 +232,7 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 						if col != nil {
 							v = col.Value(int(p))
 						}
-						buf = block.AppendField(buf, d.Columns[j].ID, v)
+						buf = block.AppendField(buf, d.Columns[j].ID, v, d.Columns[j].Type)
 					}
 				}
 				k = key.Row(k[:0], d.ID, c.next+uint64(i))

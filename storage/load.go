@@ -261,7 +261,7 @@ func (l *Loader) finishTail() error {
 		i := int(row - first)
 		for j, c := range l.builder.cols {
 			if v := c.Value(i); !v.IsNull() || !l.d.Columns[j].fill.IsNull() {
-				buf = block.AppendField(buf, l.d.Columns[j].ID, v)
+				buf = block.AppendField(buf, l.d.Columns[j].ID, v, l.d.Columns[j].Type)
 			}
 		}
 		k = key.Row(k[:0], l.d.ID, row)

@@ -112,7 +112,7 @@ func (h *history) fail(format string, args ...any) {
 
 func (h *history) open() {
 	h.crash = &crashPoint{fs: h.fs, clone: make(chan *vfs.MemFS, 1)}
-	h.opts = storage.Options{FS: errorfs.Wrap(h.fs, h.crash), CacheSize: int64(1 << (16 + h.r.IntN(10))), NoSync: false}
+	h.opts = storage.Options{FS: errorfs.Wrap(h.fs, h.crash), CacheSize: int64(1 << (16 + h.r.IntN(10))), NoSync: false, NoMerging: true} // the model keeps the numbers of rows
 	storage.SetMemTable(&h.opts, uint64(1)<<(17+h.r.IntN(6)))
 	var err error
 	if h.s, err = storage.Open("db", &h.opts); err != nil {
@@ -204,7 +204,7 @@ func (h *history) drain() *vfs.MemFS {
 // afterCrash opens the disk as it was in the middle of a step: it holds what was
 // committed before the step, or all of what the step committed.
 func (h *history) afterCrash(fs *vfs.MemFS, before *model) {
-	s, err := storage.Open("db", &storage.Options{FS: fs})
+	s, err := storage.Open("db", &storage.Options{FS: fs, NoMerging: true})
 	if err != nil {
 		h.fail("open after a crash: %v", err)
 	}
@@ -268,7 +268,9 @@ func (h *history) statement(tx *storage.Tx, m *model) error {
 	if t == nil || len(m.tables) < 3 && h.r.IntN(10) == 0 {
 		return h.createTable(tx, m)
 	}
-	switch n := h.r.IntN(30); {
+	switch n := h.r.IntN(31); {
+	case n == 30:
+		return h.setType(tx, t)
 	case n < 14:
 		return h.insert(tx, t)
 	case n < 18:
@@ -515,6 +517,27 @@ func (h *history) addColumn(tx *storage.Tx, t *modelTable) error {
 	return nil
 }
 
+// setType makes VECTOR columns HALFVEC and the other way round.
+func (h *history) setType(tx *storage.Tx, t *modelTable) error {
+	for i := range t.cols {
+		c := &t.cols[i]
+		if c.typ.Kind != value.Vector {
+			continue
+		}
+		c.typ.Half = !c.typ.Half
+		h.logf("make %s.%s %v", t.name, c.name, c.typ)
+		check(h.t, tx.SetVectorType(ctx, t.name, c.name, c.typ, nil))
+		for r := range t.rows {
+			if vals := slices.Clone(t.rows[r].vals); c.typ.Half {
+				vals[i] = halved(vals[i])
+				t.rows[r].vals = vals
+			}
+		}
+		break
+	}
+	return nil
+}
+
 func (h *history) dropColumn(tx *storage.Tx, t *modelTable) error {
 	at := h.r.IntN(len(t.cols))
 	h.logf("drop %s.%s", t.name, t.cols[at].name)
@@ -588,7 +611,7 @@ func (h *history) build() {
 	tx, err := h.s.Begin(ctx)
 	check(h.t, err)
 	tx.OneStatement()
-	statement := []func(*storage.Tx, *modelTable) error{h.createIndex, h.addColumn, h.update, h.update, h.delete}[h.r.IntN(5)]
+	statement := []func(*storage.Tx, *modelTable) error{h.createIndex, h.addColumn, h.update, h.update, h.delete, h.setType}[h.r.IntN(6)]
 	if err := statement(tx, t); err != nil {
 		h.logf("  undo: %v", err)
 		check(h.t, tx.Rollback())
@@ -653,7 +676,7 @@ func (h *history) backUp() {
 	dir := fmt.Sprintf("backup%d", h.backup)
 	h.logf("backup to %s", dir)
 	check(h.t, h.s.Backup(ctx, dir, nil))
-	s, err := storage.Open(dir, &storage.Options{FS: h.fs})
+	s, err := storage.Open(dir, &storage.Options{FS: h.fs, NoMerging: true})
 	check(h.t, err)
 	h.compare(s, h.m, "in the backup")
 	healthy(h.t, s)

@@ -223,7 +223,7 @@ func (t *modelTable) vacuum() {
 func randomType(r *rand.Rand) value.Type {
 	k := []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob, value.JSON, value.Vector, value.Vector}[r.IntN(9)]
 	if k == value.Vector {
-		return value.Type{Kind: k, Dim: []int{1, 2, 3, 7, 100}[r.IntN(5)]}
+		return value.Type{Kind: k, Dim: []int{1, 2, 3, 7, 100}[r.IntN(5)], Half: r.IntN(3) == 0}
 	}
 	return value.Type{Kind: k}
 }
@@ -254,7 +254,32 @@ func randomValue(r *rand.Rand, t value.Type, span int, notNull bool) value.Value
 	for i := range v {
 		v[i] = r.Float32() - 0.5
 	}
+	if t.Half {
+		return halved(value.Vec(v))
+	}
 	return value.Vec(v)
+}
+
+// halved rounds a vector to float16.
+func halved(v value.Value) value.Value {
+	if v.IsNull() {
+		return v
+	}
+	h := make([]float32, len(v.Vec()))
+	value.RoundHalf(h, v.Vec())
+	return value.Vec(h)
+}
+
+// beside returns a vector of float16 before it was rounded.
+func beside(r *rand.Rand, v value.Value) value.Value {
+	if v.IsNull() || r.IntN(2) == 0 {
+		return v
+	}
+	w := slices.Clone(v.Vec())
+	for i := range w {
+		w[i] *= 1 + (r.Float32()-0.5)/4096
+	}
+	return value.Vec(w)
 }
 
 // batchOf puts rows into columns, at random with a selection.
@@ -273,7 +298,11 @@ func batchOf(r *rand.Rand, types []value.Type, rows [][]value.Value) *value.Batc
 			b.Len++
 		}
 		for i, c := range cols {
-			c.Append(b.Len, vals[i])
+			if v := vals[i]; types[i].Half {
+				c.Append(b.Len, beside(r, v))
+			} else {
+				c.Append(b.Len, v)
+			}
 		}
 		if gaps {
 			b.Sel = append(b.Sel, int32(b.Len))

@@ -29,6 +29,7 @@ type worker struct {
 	nullAt uint32
 	null   *value.Column // block nullAt
 	found  []Neighbor
+	wide   []float32 // one vector of float16
 
 	*coding // nil without codes
 }
@@ -120,7 +121,7 @@ func (w *worker) block(b uint32) error {
 // score offers the rows of a page that are in the set; first is the position of the page's
 // first row in the block.
 func (w *worker) score(s *search, b uint32, first int, set *BlockSet, data []byte) error {
-	row := 4 * w.p.dim
+	row := w.pages.rowBytes
 	n := len(data) / row
 	w.found = w.found[:0]
 	scored := 0
@@ -129,7 +130,7 @@ func (w *worker) score(s *search, b uint32, first int, set *BlockSet, data []byt
 			continue
 		}
 		scored++
-		score := s.query.ScoreBytes(data[i*row : (i+1)*row])
+		score := w.p.scoreStored(s, data[i*row:(i+1)*row], &w.wide)
 		if !s.admits(score) {
 			continue
 		}

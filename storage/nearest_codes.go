@@ -356,7 +356,7 @@ func (w *worker) scoreRow(s *search, row uint64) error {
 	}
 	s.scored.Add(1)
 	s.bytes.Add(uint64(len(data)))
-	score := s.query.ScoreBytes(data)
+	score := w.p.scoreStored(s, data, &w.wide)
 	if !s.admits(score) {
 		return nil
 	}

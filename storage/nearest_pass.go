@@ -95,6 +95,19 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 	return p, p.useCodes()
 }
 
+// scoreStored scores a vector from its stored form, in the memory of wide if it is of float16.
+func (p *pass) scoreStored(s *search, data []byte, wide *[]float32) float64 {
+	t := p.t.def.Columns[p.column].Type
+	if !t.Half {
+		return s.query.ScoreBytes(data)
+	}
+	if *wide == nil {
+		*wide = make([]float32, t.Dim)
+	}
+	block.Numbers(*wide, data, t)
+	return s.query.Score(*wide)
+}
+
 // run answers the searches.
 func (p *pass) run(ctx context.Context) (err error) {
 	defer func() {
@@ -235,9 +248,10 @@ func (p *pass) tail() error {
 		s.rows.Add(uint64(n))
 		sets[k] = set
 	}
+	var wide []float32
 	var fill []byte // what rows have that were there before the column
 	if v := def.fill; !v.IsNull() {
-		fill = vector.AppendBytes(nil, v.Vec())
+		fill = block.AppendNumbers(nil, v.Vec(), def.Type)
 	}
 	err := p.t.tailRows(&live, func(i int, src []byte) error {
 		if !union.Has(i) {
@@ -250,7 +264,7 @@ func (p *pass) tail() error {
 				return err
 			}
 			if id == def.ID {
-				if raw, err = block.ReadVector(field, p.dim); err != nil {
+				if raw, err = block.ReadVector(field, def.Type); err != nil {
 					return err
 				}
 			}
@@ -264,7 +278,7 @@ func (p *pass) tail() error {
 				continue
 			}
 			rows[k]++
-			if score := s.query.ScoreBytes(raw); s.admits(score) {
+			if score := p.scoreStored(s, raw, &wide); s.admits(score) {
 				s.offer([]Neighbor{{uint64(b)*BlockRows + uint64(i), score}})
 			}
 		}
@@ -272,7 +286,7 @@ func (p *pass) tail() error {
 	})
 	for k, s := range p.searches {
 		s.scored.Add(rows[k])
-		s.bytes.Add(rows[k] * uint64(4*p.dim))
+		s.bytes.Add(rows[k] * uint64(block.NumberBytes(def.Type)*p.dim))
 	}
 	return err
 }

@@ -95,20 +95,23 @@ func gauss(rng *rand.Rand, dim int, scale float32) []float32 {
 type vectorTable struct {
 	store *storage.Store
 	dim   int
+	half  bool        // a HALFVEC column
 	rows  [][]float32 // by row number; nil = NULL or deleted
 	live  []bool
 }
 
-func newVectorTable(t *testing.T, dim int) *vectorTable {
+func newVectorTable(t *testing.T, dim int) *vectorTable { return newVectorTableOf(t, dim, false) }
+
+func newVectorTableOf(t *testing.T, dim int, half bool) *vectorTable {
 	s := must[*storage.Store](t)(storage.Open("", &storage.Options{InMemory: true}))
 	t.Cleanup(func() { check(t, s.Close()) })
 	tx := must[*storage.Tx](t)(s.Begin(ctx))
 	_, err := tx.CreateTable(ctx, storage.TableDef{Name: "v", PrimaryKey: -1, Columns: []storage.ColumnDef{
-		{Name: "v", Type: value.Type{Kind: value.Vector, Dim: dim}},
+		{Name: "v", Type: value.Type{Kind: value.Vector, Dim: dim, Half: half}},
 	}})
 	check(t, err)
 	check(t, tx.Commit(ctx))
-	return &vectorTable{store: s, dim: dim}
+	return &vectorTable{store: s, dim: dim, half: half}
 }
 
 // batch makes n more rows.
@@ -116,12 +119,20 @@ func (v *vectorTable) batch(rng *rand.Rand, set string, n int) *value.Batch {
 	col := &value.Column{Type: value.Type{Kind: value.Vector, Dim: v.dim}}
 	for i := range n {
 		x := vectorSets[set](rng, v.dim, len(v.rows))
-		v.rows, v.live = append(v.rows, x), append(v.live, true)
+		if v.half && value.CheckHalf(x) != nil {
+			for j := range x {
+				x[j] = max(-value.MaxHalf, min(value.MaxHalf, x[j]))
+			}
+		}
 		if x == nil {
 			col.Append(i, value.Value{})
 		} else {
 			col.Append(i, value.Vec(x))
 		}
+		if v.half && x != nil {
+			value.RoundHalf(x, x)
+		}
+		v.rows, v.live = append(v.rows, x), append(v.live, true)
 	}
 	return &value.Batch{Len: n, Cols: []*value.Column{col}}
 }
@@ -311,7 +322,7 @@ func TestNearest(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s/%d", set, size.dim), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(seed, 7))
-				v := newVectorTable(t, size.dim)
+				v := newVectorTableOf(t, size.dim, seed%3 == 0)
 				v.insert(t, rng, set, 1+rng.IntN(300))
 				v.load(t, rng, set, size.rows/2)
 				v.delete(t, rng, 200)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // numbered reads the blocks, pages or codes of one column. Ascending numbers that
@@ -131,15 +132,17 @@ func (r *numbered) Close() error {
 	return it.Close()
 }
 
-// pageReader reads the float32 pages of a vector column.
+// pageReader reads the pages of a vector column.
 type pageReader struct {
 	numbered
 	rowsPerPage int
 	rowBytes    int
+	typ         value.Type
 }
 
 // pages opens a reader over the pages of blocks [from, to). A page is as many rows as
-// the column's definition says, of little endian float32; rows that are NULL are zeros.
+// the column's definition says, of little endian float32, or float16 of HALFVEC; rows that
+// are NULL are zeros.
 // A page is missing when its rows are all deleted, or from before the column was added.
 func (t *Table) pages(column int, from, to uint32) (*pageReader, error) {
 	c := &t.def.Columns[column]
@@ -148,7 +151,7 @@ func (t *Table) pages(column int, from, to uint32) (*pageReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pageReader{numbered: *n, rowsPerPage: c.pageRows, rowBytes: 4 * c.Type.Dim}, nil
+	return &pageReader{numbered: *n, rowsPerPage: c.pageRows, rowBytes: block.NumberBytes(c.Type) * c.Type.Dim, typ: c.Type}, nil
 }
 
 // Page returns a page, nil when it is missing; valid until the next call.
@@ -159,6 +162,9 @@ func (r *pageReader) Page(n uint32) ([]byte, error) {
 	}
 	return b, err
 }
+
+// floats decodes stored vectors into dst.
+func (r *pageReader) floats(dst []float32, src []byte) { block.Numbers(dst, src, r.typ) }
 
 // Row returns the bytes of one row's vector, nil when its page is missing.
 func (r *pageReader) Row(row uint64) ([]byte, error) {

@@ -266,7 +266,7 @@ func (r *columnReader) read(b uint32, col *value.Column, live *BlockSet) error {
 			}
 			continue
 		}
-		block.Floats(dst, page)
+		r.pages.floats(dst, page)
 	}
 	return nil
 }
@@ -382,7 +382,7 @@ func (t *Table) decodeRow(src []byte, columns []int, cols []*value.Column, n int
 				if err != nil {
 					return err
 				}
-				if typ := t.def.Columns[c].Type; !v.IsNull() && v.Type() != typ {
+				if typ := t.def.Columns[c].Type; !v.IsNull() && v.Type() != typ.Widened() {
 					return fmt.Errorf("%w: %s is %v", block.ErrMalformed, t.def.Columns[c].Name, v.Type())
 				}
 				vals[i] = v

@@ -97,7 +97,7 @@ func appendRows(dst *value.Column, n int, src *value.Column, pos []int32) {
 			if src.Null(int(p)) {
 				dst.Vecs = append(dst.Vecs, make([]float32, dim)...)
 			} else {
-				dst.Vecs = append(dst.Vecs, src.Vecs[int(p)*dim:(int(p)+1)*dim]...)
+				dst.Vecs = appendVector(dst.Vecs, src.Vecs[int(p)*dim:(int(p)+1)*dim], dst.Type)
 			}
 		}
 	default:
@@ -105,6 +105,26 @@ func appendRows(dst *value.Column, n int, src *value.Column, pos []int32) {
 			dst.Strs = append(dst.Strs, src.Strs[p])
 		}
 	}
+}
+
+// copyVectors copies v to dst as a column of type t has it. What does not fit a float16 was
+// refused before.
+func copyVectors(dst, v []float32, t value.Type) {
+	if t.Half {
+		value.RoundHalf(dst, v)
+	} else {
+		copy(dst, v)
+	}
+}
+
+// appendVector appends v to dst as copyVectors would copy it.
+func appendVector(dst, v []float32, t value.Type) []float32 {
+	dst = append(dst, v...)
+	if t.Half {
+		end := dst[len(dst)-len(v):]
+		value.RoundHalf(end, end)
+	}
+	return dst
 }
 
 // addTail appends the tail rows of t as they are; deleted ones are NULL.
@@ -172,7 +192,7 @@ func emptyPage(c *value.Column, p, rpp int) bool {
 	return true
 }
 
-// sealPages writes the float32 pages of a vector column. A page of nothing but NULLs
+// sealPages writes the pages of a vector column. A page of nothing but NULLs
 // is left out.
 func (b *blockBuilder) sealPages(to sink, def *ColumnDef, c *value.Column, n uint32) error {
 	dim := c.Type.Dim
@@ -187,7 +207,7 @@ func (b *blockBuilder) sealPages(to sink, def *ColumnDef, c *value.Column, n uin
 			}
 			continue
 		}
-		b.buf = block.AppendFloats(b.buf[:0], c.Vecs[p*rpp*dim:(p+1)*rpp*dim])
+		b.buf = block.AppendNumbers(b.buf[:0], c.Vecs[p*rpp*dim:(p+1)*rpp*dim], c.Type)
 		if err := to.set(b.key, b.buf); err != nil {
 			return err
 		}

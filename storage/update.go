@@ -199,7 +199,7 @@ func newUpdateCosts(t *Table, cols []int) *updateCosts {
 	c := &updateCosts{t: t}
 	for i := range t.def.Columns {
 		if typ := t.def.Columns[i].Type; typ.Kind == value.Vector {
-			c.row += 4 * typ.Dim
+			c.row += block.NumberBytes(typ) * typ.Dim
 		} else {
 			c.row += 16
 		}
@@ -440,7 +440,7 @@ func (r *columnReader) readStored(b uint32, col *value.Column, touched *BlockSet
 		if dst := col.Vecs[p*rpp*dim : (p+1)*rpp*dim]; page == nil {
 			clear(dst)
 		} else {
-			block.Floats(dst, page)
+			r.pages.floats(dst, page)
 		}
 	}
 	return nil
@@ -472,7 +472,7 @@ func (w *rewriter) changePages(c *rewrittenColumn, b uint32, touched *BlockSet) 
 		if emptyPage(&c.col, p, rpp) {
 			err = w.to.deleteKey(w.key)
 		} else {
-			w.buf = block.AppendFloats(w.buf[:0], c.col.Vecs[p*rpp*dim:(p+1)*rpp*dim])
+			w.buf = block.AppendNumbers(w.buf[:0], c.col.Vecs[p*rpp*dim:(p+1)*rpp*dim], c.def.Type)
 			err = w.to.set(w.key, w.buf)
 		}
 		if err != nil {
@@ -531,7 +531,7 @@ func (w *rewriter) changeTail(slots []int32, vals []*value.Column, pos []int32) 
 				v = vals[i].Value(int(pos[n]))
 			}
 			if def := w.columns[i].def; !v.IsNull() || !def.fill.IsNull() {
-				w.buf = block.AppendField(w.buf, def.ID, v)
+				w.buf = block.AppendField(w.buf, def.ID, v, def.Type)
 			}
 		}
 		if err := w.to.set(w.key, w.buf); err != nil {
@@ -615,7 +615,7 @@ func assign(c *value.Column, slots []int32, src *value.Column, pos []int32) {
 			if v := c.Vec(i); null {
 				clear(v)
 			} else {
-				copy(v, src.Vec(p))
+				copyVectors(v, src.Vec(p), c.Type)
 			}
 		default:
 			if c.Strs[i] = ""; !null {

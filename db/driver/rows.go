@@ -62,8 +62,8 @@ func driverValue(v db.Value) driver.Value {
 	return db.GoValue(v)
 }
 
-// ColumnTypeDatabaseTypeName returns "TEXT", "INTEGER", ..., "VECTOR".
-func (r *rows) ColumnTypeDatabaseTypeName(i int) string { return r.typ(i).Kind.String() }
+// ColumnTypeDatabaseTypeName returns "TEXT", "INTEGER", ..., "VECTOR", "HALFVEC".
+func (r *rows) ColumnTypeDatabaseTypeName(i int) string { return r.typ(i).Name() }
 
 // ColumnTypeLength returns the dimension of a vector; texts and blobs are
 // unlimited.

@@ -44,6 +44,11 @@ func Parse(t Type, s string) (Value, error) {
 		if err == nil && t.Dim > 0 && len(v) != t.Dim {
 			err = fmt.Errorf("vector has %d dimensions, %d expected", len(v), t.Dim)
 		}
+		if err == nil && t.Half {
+			if err = CheckHalf(v); err == nil {
+				RoundHalf(v, v)
+			}
+		}
 		return Vec(v), err
 	}
 	return Value{}, fmt.Errorf("a text can't be read as %v", t)

@@ -34,18 +34,41 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint8(k))
 }
 
-// Type is a kind and, for a vector, its dimension (0 where it is not known).
+// Type is a kind and, for a vector, its dimension (0 where it is not known), and whether
+// its numbers are float16: HALFVEC. Those are float32 in memory as well, rounded to what a
+// float16 holds; only on the disk they take two bytes.
 type Type struct {
 	Kind Kind
 	Dim  int
+	Half bool
 }
 
 // String returns the type as CREATE TABLE has it, "VECTOR(512)".
 func (t Type) String() string {
 	if t.Kind == Vector && t.Dim > 0 {
-		return fmt.Sprintf("VECTOR(%d)", t.Dim)
+		return fmt.Sprintf("%s(%d)", t.Name(), t.Dim)
+	}
+	return t.Name()
+}
+
+// Name returns the type's name without a dimension, "VECTOR" or "HALFVEC".
+func (t Type) Name() string {
+	if t.Half {
+		return "HALFVEC"
 	}
 	return t.Kind.String()
+}
+
+// Fits reports whether every value of type t is one of type to, as it is. A dimension that
+// is not known fits in place of to's only if there is none.
+func (t Type) Fits(to Type) bool {
+	return t.Kind == to.Kind && (to.Dim == 0 || t.Dim == to.Dim) && (t.Half || !to.Half)
+}
+
+// Widened returns the type without Half.
+func (t Type) Widened() Type {
+	t.Half = false
+	return t
 }
 
 // MaxDim is the largest dimension of a vector column.
@@ -89,4 +112,4 @@ func (v Value) Vec() []float32  { return v.vec }
 func (v Value) Time() time.Time { return time.UnixMicro(int64(v.num)).UTC() }
 
 // Type returns the kind and, for a vector, its dimension.
-func (v Value) Type() Type { return Type{v.kind, len(v.vec)} }
+func (v Value) Type() Type { return Type{Kind: v.kind, Dim: len(v.vec)} }

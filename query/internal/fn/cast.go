@@ -39,7 +39,7 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		}
 		c.eval = castSame
 		if f == value.Vector && to.Dim == 0 {
-			c.Result = from
+			c.Result.Dim = from.Dim
 		}
 	case f == value.Integer && t == value.Real:
 		least, c.eval = Implicit, castIntReal
@@ -76,6 +76,13 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 	}
 	if c.eval == nil {
 		return nil, fmt.Errorf("%v can't be cast to %v", from, to)
+	}
+	if half := to.Half && !from.Half; half {
+		c.eval = halving(c.eval)
+		if f := from.Kind; f == value.Vector {
+			least = Assignment
+		}
+		c.Result.Half = true
 	}
 	if mode < least {
 		return nil, fmt.Errorf("expected %v, not %v; write CAST(... AS %v)", to, from, to)
@@ -117,14 +124,35 @@ func unify(a, b value.Type) (value.Type, error) {
 	case b.Kind == value.Null || a == b:
 		return a, nil
 	case a.Kind == value.Vector && b.Kind == value.Vector:
-		if a.Dim == 0 || b.Dim == 0 {
-			return value.Type{Kind: value.Vector, Dim: max(a.Dim, b.Dim)}, nil
+		if a.Dim == 0 || b.Dim == 0 || a.Dim == b.Dim {
+			return value.Type{Kind: value.Vector, Dim: max(a.Dim, b.Dim), Half: a.Half && b.Half}, nil
 		}
 		return a, fmt.Errorf("vectors of %d and of %d dimensions don't go together", a.Dim, b.Dim)
 	case a.Kind == value.Integer && b.Kind == value.Real, a.Kind == value.Real && b.Kind == value.Integer:
 		return value.Type{Kind: value.Real}, nil
 	}
 	return a, fmt.Errorf("%v and %v don't go together; cast one of them", a, b)
+}
+
+// halving makes HALFVECs of the vectors of a conversion.
+func halving(eval kernel) kernel {
+	return func(ctx *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+		if err := eval(ctx, args, n, sel, out); err != nil {
+			return err
+		}
+		out.Type.Half = true
+		for _, i := range fullSel(n, sel) {
+			if out.Null(int(i)) {
+				continue
+			}
+			v := out.Vec(int(i))
+			if err := value.CheckHalf(v); err != nil {
+				return err
+			}
+			value.RoundHalf(v, v)
+		}
+		return nil
+	}
 }
 
 func castSame(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
@@ -213,7 +241,7 @@ func castBlobJSON(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) err
 }
 
 // castBlobVector reads bytes as float32s, the lowest byte first; without a dimension,
-// that of the first one counts.
+// that of the first one counts. With one, a HALFVEC may be given as float16s as well.
 func castBlobVector(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	known := out.Type.Dim > 0
 	for _, i := range fullSel(n, sel) {
@@ -221,6 +249,15 @@ func castBlobVector(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) e
 		dim := out.Type.Dim
 		if dim == 0 {
 			dim = len(s) / 4
+		}
+		if out.Type.Half && known && len(s) == 2*dim {
+			for k, v := 0, out.Vecs[int(i)*dim:][:dim]; k < dim; k++ {
+				v[k] = value.HalfToFloat(binary.LittleEndian.Uint16([]byte(s[2*k : 2*k+2])))
+			}
+			if err := value.Vec(out.Vecs[int(i)*dim:][:dim]).Check(); err != nil {
+				return err
+			}
+			continue
 		}
 		if len(s) == 0 || len(s) != 4*dim {
 			return fmt.Errorf("%d bytes are not a vector%s: they are float32s, 4 bytes each, the lowest byte first", len(s), ofDim(dim, len(s)))

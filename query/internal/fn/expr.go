@@ -193,11 +193,17 @@ func cloneVec(v value.Value) value.Value {
 	return v
 }
 
+// fits reports whether a value needs no conversion. A HALFVEC serves as a VECTOR; only an
+// explicit conversion makes it one.
+func fits(from, to value.Type, mode CastMode) bool {
+	return from == to || (from.Fits(to) || from.Kind == to.Kind && to.Dim == 0 && !to.Half) && (mode != Explicit || from.Half == to.Half)
+}
+
 // CastTo returns e as type t: e itself if it has that type, a constant if e is
 // one. The error says why e's type can't become t, or which constant can't.
 func CastTo(e Expr, t value.Type, mode CastMode, wrap func(error) error) (Expr, error) {
 	from := e.Type()
-	if t.Kind == value.Null || t.Kind == anyKind || from == t || from.Kind == t.Kind && t.Dim == 0 {
+	if t.Kind == value.Null || t.Kind == anyKind || fits(from, t, mode) {
 		return e, nil
 	}
 	c, constant := e.(*constExpr)

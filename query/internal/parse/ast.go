@@ -90,7 +90,7 @@ type AlterTable struct {
 }
 
 // AlterAction is what an ALTER TABLE does: AddColumn, DropColumn, RenameColumn,
-// RenameTable, SetEncoder or Retrain.
+// RenameTable, SetEncoder, SetType or Retrain.
 type AlterAction interface {
 	Node
 	alterAction()
@@ -129,6 +129,13 @@ type SetEncoder struct {
 	Column  Ident // may be zero
 	Encoder Literal
 	Force   bool
+}
+
+// SetType is ALTER [COLUMN] c [SET DATA] TYPE t.
+type SetType struct {
+	Pos
+	Column Ident
+	Type   Type
 }
 
 // Retrain is RETRAIN [column]: without one, every vector column.
@@ -435,6 +442,7 @@ func (*DropColumn) alterAction()   {}
 func (*RenameColumn) alterAction() {}
 func (*RenameTable) alterAction()  {}
 func (*SetEncoder) alterAction()   {}
+func (*SetType) alterAction()      {}
 func (*Retrain) alterAction()      {}
 
 func (*Core) body()   {}

@@ -422,8 +422,6 @@ func (m *mistake) known() *Error {
 		return m.errorf(0, "a name has at most two parts, table.column").WithHint("there are no schemas")
 	case is(found, "USING") && first("CREATE"):
 		return m.errorf(0, "an index has no kind").WithHint("vector columns need no index: search is always exact")
-	case first("ALTER") && is(found, "TYPE") || first("ALTER") && is(found, "SET") && is(m.tok(1), "DATA"):
-		return m.errorf(0, "the type of a column cannot be changed").WithHint("add a column, UPDATE it from the old one, drop that")
 	case first("CREATE"):
 		for _, k := range otherConstraints {
 			if is(found, k.word) && m.at > 3 {

@@ -193,6 +193,8 @@ func (p *printer) alter(a AlterAction) {
 			p.print("ALTER COLUMN ", a.Column, " ")
 		}
 		p.print("SET ENCODER ", QuoteEncoder(a.Encoder.Value.Str()), opt(a.Force, " FORCE"))
+	case *SetType:
+		p.print("ALTER COLUMN ", a.Column, " TYPE ", a.Type.Type.String())
 	case *Retrain:
 		p.print("RETRAIN")
 		if a.Column.Name != "" {
@@ -618,6 +620,7 @@ func (a *DropColumn) String() string   { return alterString(a) }
 func (a *RenameColumn) String() string { return alterString(a) }
 func (a *RenameTable) String() string  { return alterString(a) }
 func (a *SetEncoder) String() string   { return alterString(a) }
+func (a *SetType) String() string      { return alterString(a) }
 func (a *Retrain) String() string      { return alterString(a) }
 
 func alterString(a AlterAction) string {

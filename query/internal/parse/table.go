@@ -86,7 +86,9 @@ type gAlterAction struct {
 	Drop    *gDropColumn `parser:"| 'DROP' 'COLUMN'? @@"`
 	Rename  *gRename     `parser:"| 'RENAME' @@"`
 	Column  *gName       `parser:"| 'ALTER' 'COLUMN'? @@"`
-	Encode  *gSetEncoder `parser:"  'SET' 'ENCODER' @@"`
+	Encode  *gSetEncoder `parser:"  ( 'SET' ( 'ENCODER' @@"`
+	Data    *gType       `parser:"          | 'DATA' 'TYPE' @@ )"`
+	Type    *gType       `parser:"  | 'TYPE' @@ )"`
 	Encoder *gSetEncoder `parser:"| 'SET' 'ENCODER' @@"`
 	Retrain *gRetrain    `parser:"| 'RETRAIN' @@"`
 }
@@ -265,6 +267,8 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 		s.Action = &RenameColumn{at, ident(a.Rename.From), ident(a.Rename.To)}
 	case a.Encode != nil:
 		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Encode.Encoder), a.Encode.Force}
+	case a.Type != nil || a.Data != nil:
+		s.Action = &SetType{at, ident(a.Column), cmp.Or(a.Type, a.Data).typ}
 	case a.Encoder != nil:
 		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.Force}
 	default:

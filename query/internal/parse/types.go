@@ -22,7 +22,7 @@ var typeNames = map[string]value.Kind{
 	"TIMESTAMP": value.Timestamp, "TIMESTAMPTZ": value.Timestamp,
 	"BLOB": value.Blob, "BYTEA": value.Blob,
 	"JSON": value.JSON, "JSONB": value.JSON,
-	"VECTOR": value.Vector,
+	"VECTOR": value.Vector, "HALFVEC": value.Vector,
 }
 
 // otherTypes says what to use in place of types there are elsewhere.
@@ -36,7 +36,6 @@ var otherTypes = map[string]string{
 	"NUMBER":   "use REAL or INTEGER",
 	"SERIAL":   "use INTEGER",
 	"UUID":     "use TEXT",
-	"HALFVEC":  "use VECTOR",
 	"TINYINT":  "use INTEGER",
 	"NVARCHAR": "use TEXT",
 	"CLOB":     "use TEXT",
@@ -45,8 +44,9 @@ var otherTypes = map[string]string{
 
 // plainType returns the type of a one-word name.
 func plainType(name string) (value.Type, bool) {
-	k, ok := typeNames[strings.ToUpper(name)]
-	return value.Type{Kind: k}, ok
+	name = strings.ToUpper(name)
+	k, ok := typeNames[name]
+	return value.Type{Kind: k, Half: name == "HALFVEC"}, ok
 }
 
 // parseType parses the name of a type.
@@ -100,11 +100,11 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 }
 
 // typeWords are the types by the names the language prefers.
-var typeWords = []string{"TEXT", "INTEGER", "REAL", "BOOLEAN", "TIMESTAMP", "BLOB", "JSON", "VECTOR(n)"}
+var typeWords = []string{"TEXT", "INTEGER", "REAL", "BOOLEAN", "TIMESTAMP", "BLOB", "JSON", "VECTOR(n)", "HALFVEC(n)"}
 
 // typeList returns the names of all types, those the language prefers first.
 func typeList() []string {
-	return slices.Concat(typeWords[:len(typeWords)-1], slices.Sorted(maps.Keys(typeNames)))
+	return slices.Concat(typeWords[:len(typeWords)-2], slices.Sorted(maps.Keys(typeNames)))
 }
 
 // acceptWords consumes the next tokens if they are these words.

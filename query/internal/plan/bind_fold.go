@@ -104,7 +104,7 @@ func typedConst(v value.Value, t value.Type) (fn.Expr, error) {
 
 // castConst converts a fixed expression: a constant now, a slot when its value is known.
 func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if t.Kind == value.Null || e.typ == t || e.typ.Kind == t.Kind && t.Dim == 0 {
+	if t.Kind == value.Null || e.typ == t || e.typ.Fits(t) && (mode != fn.Explicit || e.typ.Half == t.Half) {
 		return e, nil
 	}
 	if e.op == opSlot {
@@ -152,7 +152,7 @@ func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, erro
 
 // castTo converts an expression, as storing it in a column of type t would.
 func (b *binder) castTo(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if e.typ == t || e.typ.Kind == t.Kind && (t.Dim == 0 || e.typ.Dim == t.Dim) {
+	if e.typ == t || e.typ.Fits(t) && (mode != fn.Explicit || e.typ.Half == t.Half) {
 		return e, nil
 	}
 	if fixed(e) {

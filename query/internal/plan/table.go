@@ -88,7 +88,7 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 	}
 	if col.Type.Kind == value.Vector {
 		if col.Type.Dim == 0 {
-			return col, parse.Errorf(c.Type.Pos, "VECTOR needs a dimension, such as VECTOR(512), or an encoder: VECTOR ENCODER 'name'")
+			return col, parse.Errorf(c.Type.Pos, "%s needs a dimension, such as %[1]s(512), or an encoder: %[1]s ENCODER 'name'", col.Type.Name())
 		}
 		if col.Type.Dim > value.MaxDim {
 			return col, parse.Errorf(c.Type.Pos, "a vector has at most %d dimensions", value.MaxDim)
@@ -188,8 +188,32 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 		return b.addColumn(a, table)
 	case *parse.SetEncoder:
 		return b.setEncoder(a, table)
+	case *parse.SetType:
+		return b.setType(a, def)
 	}
 	return nil, parse.Errorf(s.Pos, "internal error: unknown action %T", s.Action)
+}
+
+// setType plans ALTER TABLE t ALTER COLUMN c TYPE HALFVEC, or VECTOR.
+func (b *binder) setType(a *parse.SetType, def *storage.TableDef) (*Plan, error) {
+	i, err := tableColumn(def, a.Column)
+	if err != nil {
+		return nil, err
+	}
+	c, to := &def.Columns[i], a.Type.Type
+	if c.Type.Kind != value.Vector || to.Kind != value.Vector {
+		return nil, parse.Errorf(a.Type.Pos, "%s is %v: only VECTOR and HALFVEC can be made of each other", c.Name, c.Type).
+			WithHint("add a column, UPDATE it from the old one, drop that")
+	}
+	if to.Dim == 0 {
+		to.Dim = c.Type.Dim
+	}
+	if to.Dim != c.Type.Dim {
+		return nil, parse.Errorf(a.Type.Pos, "%s has %d dimensions, which stay", c.Name, c.Type.Dim)
+	}
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Run) error {
+		return errorAt(a.Column.Pos, r.env.Tx.SetVectorType(ctx, def.Name, c.Name, to, r.progress))
+	}), nil
 }
 
 func (b *binder) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, error) {

@@ -372,33 +372,6 @@ func TestCSVNull(t *testing.T) {
 	}
 }
 
-func TestHalf(t *testing.T) {
-	for h := range 1 << 16 {
-		got := halfToFloat(uint16(h))
-		sign, exp, frac := 1.0, h>>10&31, float64(h&1023)
-		if h>>15 == 1 {
-			sign = -1
-		}
-		var want float64
-		switch {
-		case exp == 31 && frac != 0:
-			if got == got {
-				t.Fatalf("%#x is %v", h, got)
-			}
-			continue
-		case exp == 31:
-			want = sign * math.Inf(1)
-		case exp == 0:
-			want = sign * math.Ldexp(frac, -24)
-		default:
-			want = sign * math.Ldexp(1024+frac, exp-25)
-		}
-		if float64(got) != want || math.Signbit(float64(got)) != (sign < 0) {
-			t.Fatalf("%#x is %v, want %v", h, got, want)
-		}
-	}
-}
-
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -63,8 +63,17 @@ func openAll(paths []string, open func(string) (Reader, error)) (Reader, error) 
 	for i := range c.first {
 		c.pick = append(c.pick, i)
 	}
-	c.cols = r.Columns()
+	c.cols = widened(r.Columns())
 	return c, nil
+}
+
+// widened makes VECTOR of HALFVEC: the next file may have other vectors.
+func widened(cols []Column) []Column {
+	cols = slices.Clone(cols)
+	for i := range cols {
+		cols[i].Type = cols[i].Type.Widened()
+	}
+	return cols
 }
 
 func (c *chain) Columns() []Column { return c.cols }
@@ -75,7 +84,7 @@ func (c *chain) Project(cols []int, types []value.Type) error {
 	if err := c.at.Project(cols, types); err != nil {
 		return err
 	}
-	c.pick, c.types, c.cols = cols, types, c.at.Columns()
+	c.pick, c.types, c.cols = cols, types, widened(c.at.Columns())
 	return nil
 }
 
@@ -129,7 +138,7 @@ func (c *chain) advance() error {
 		return err
 	}
 	for i, x := range r.Columns() {
-		if x.Type != c.cols[i].Type {
+		if x.Type.Widened() != c.cols[i].Type {
 			return fmt.Errorf("%s: column %s is %v, in %s it is %v", path, x.Name, x.Type, c.path, c.cols[i].Type)
 		}
 	}

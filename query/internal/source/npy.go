@@ -188,7 +188,7 @@ func (r *npyReader) describe(descr string, fortran bool, dims []int64) (err erro
 			return fmt.Errorf("a two-dimensional array of %s is not a column of vectors; numbers are needed", r.dtype.string)
 		}
 		r.rows, r.width = dims[0], int(dims[1])
-		t = value.Type{Kind: value.Vector, Dim: r.width}
+		t = value.Type{Kind: value.Vector, Dim: r.width, Half: r.dtype.kind == 'f' && r.dtype.size == 2 && !r.dtype.bfloat}
 	default:
 		return fmt.Errorf("an array of %d dimensions; one (a column of numbers) or two (a column of vectors) are needed", len(dims))
 	}
@@ -521,7 +521,7 @@ func floatAt(b []byte, d dtype) float64 {
 	case d.bfloat:
 		return float64(math.Float32frombits(uint32(d.order.Uint16(b)) << 16))
 	case d.size == 2:
-		return float64(halfToFloat(d.order.Uint16(b)))
+		return float64(value.HalfToFloat(d.order.Uint16(b)))
 	case d.size == 4:
 		return float64(math.Float32frombits(d.order.Uint32(b)))
 	}
@@ -566,18 +566,6 @@ func firstInfinite(v []float32) int {
 func halvesToFloats(dst []float32, b []byte) {
 	b = b[:2*len(dst)]
 	for i := range dst {
-		dst[i] = halfToFloat(binary.LittleEndian.Uint16(b[2*i:]))
+		dst[i] = value.HalfToFloat(binary.LittleEndian.Uint16(b[2*i:]))
 	}
-}
-
-// halfToFloat converts an IEEE 754 binary16 exactly: its exponent and fraction,
-// moved to a float32's place, are 2^-112 of the value, subnormals included.
-func halfToFloat(h uint16) float32 {
-	const infinity = 0x7c00
-	abs := uint32(h & 0x7fff)
-	f := float32(math.Float32frombits(abs<<13) * 0x1p112)
-	if abs >= infinity {
-		f = math.Float32frombits(abs<<13 | 0x7f800000)
-	}
-	return math.Float32frombits(math.Float32bits(f) | uint32(h&0x8000)<<16)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // npyWriter writes one column as a numpy array: vectors as float32 of two
-// dimensions, numbers, booleans and times of one. The number of rows is known
+// dimensions, HALFVEC as float16, numbers, booleans and times of one. The number of rows is known
 // only at the end, so the header is written again then.
 type npyWriter struct {
 	*output
@@ -61,6 +61,10 @@ func (w *npyWriter) Write(ctx context.Context, b *value.Batch) error {
 		}
 		switch w.t.Kind {
 		case value.Vector:
+			if w.t.Half {
+				w.buf = value.AppendHalves(w.buf, c.Vec(i))
+				break
+			}
 			for _, x := range c.Vec(i) {
 				w.buf = binary.LittleEndian.AppendUint32(w.buf, math.Float32bits(x))
 			}
@@ -85,6 +89,9 @@ func (w *npyWriter) Write(ctx context.Context, b *value.Batch) error {
 
 func (w *npyWriter) header() []byte {
 	descr := map[value.Kind]string{value.Vector: "<f4", value.Real: "<f8", value.Integer: "<i8", value.Boolean: "|b1", value.Timestamp: "<M8[us]"}[w.t.Kind]
+	if w.t.Half {
+		descr = "<f2"
+	}
 	shape := fmt.Sprintf("(%d,)", w.rows)
 	if w.t.Kind == value.Vector {
 		shape = fmt.Sprintf("(%d, %d)", w.rows, w.t.Dim)

@@ -153,7 +153,7 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 			return err
 		}
 		if dim <= value.MaxDim && (even || kind == value.Real) {
-			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1)}, parquetColumn{leaf: l, none: dim == 0})
+			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1), Half: l.physical == format.FixedLenByteArray}, parquetColumn{leaf: l, none: dim == 0})
 			return nil
 		}
 	case !node.Leaf() && !list && mapOf(node) == nil && len(node.Columns()) > 0 && node.MaxRepetitionLevel() == 0:
@@ -349,7 +349,7 @@ func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ conve
 		return value.Null, nil
 	case logical == "FLOAT16" && e.TypeLength.V == 2:
 		return value.Real, bytes(func(b []byte) (value.Value, error) {
-			return value.Float(float64(halfToFloat(binary.LittleEndian.Uint16(b)))), nil
+			return value.Float(float64(value.HalfToFloat(binary.LittleEndian.Uint16(b)))), nil
 		})
 	case logical == "STRING" || logical == "UTF8" || logical == "ENUM":
 		return value.Text, bytes(func(b []byte) (value.Value, error) {
@@ -645,7 +645,7 @@ func (s *leafScan) whole(c *value.Column) bool {
 		}
 	case s.leaf.physical == format.FixedLenByteArray && s.leaf.length == 2:
 		for _, b := range s.page.vals.bins[s.val : s.val+d] {
-			c.Vecs = append(c.Vecs, halfToFloat(binary.LittleEndian.Uint16(b)))
+			c.Vecs = append(c.Vecs, value.HalfToFloat(binary.LittleEndian.Uint16(b)))
 		}
 	default:
 		return false

@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"math"
 	"unsafe"
+
+	"github.com/lupadb/lupa/storage/internal/simd"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 var littleEndian = func() bool {
@@ -41,6 +44,32 @@ func AppendFloats(dst []byte, v []float32) []byte {
 	return dst
 }
 
+// NumberBytes returns what a number of a vector of this type takes on the disk.
+func NumberBytes(t value.Type) int {
+	if t.Half {
+		return 2
+	}
+	return 4
+}
+
+// Numbers decodes the stored numbers of vectors of this type into dst; src has at least
+// NumberBytes for each and may be unaligned.
+func Numbers(dst []float32, src []byte, t value.Type) {
+	if t.Half {
+		simd.Halves(dst, src)
+		return
+	}
+	Floats(dst, src)
+}
+
+// AppendNumbers appends the stored numbers of vectors of this type.
+func AppendNumbers(dst []byte, v []float32, t value.Type) []byte {
+	if t.Half {
+		return value.AppendHalves(dst, v)
+	}
+	return AppendFloats(dst, v)
+}
+
 // PageBytes is the largest size of a new page that holds more than one row. An exact
 // search ends with some thousand rows here and there, each of which brings in its
 // page, so a small page is read sooner; stepping to the next page takes about half a
@@ -50,11 +79,11 @@ const PageBytes = 64 << 10
 // MaxPageBytes is the same for pages of any age.
 const MaxPageBytes = 256 << 10
 
-// RowsPerPage returns how many vectors of a dimension share a page of a size: a power
+// RowsPerPage returns how many vectors of a type share a page of a size: a power
 // of two, so that a page belongs to one block of 1,024 rows.
-func RowsPerPage(dim, bytes int) int {
+func RowsPerPage(t value.Type, bytes int) int {
 	n := 1024
-	for n > 1 && n*dim*4 > bytes {
+	for n > 1 && n*t.Dim*NumberBytes(t) > bytes {
 		n /= 2
 	}
 	return n

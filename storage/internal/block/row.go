@@ -11,9 +11,17 @@ import (
 // value. Columns that are NULL may be left out. A single value, such as what an
 // added column has in the rows before it, is written as a field without id.
 
-// AppendField appends a column's value to a row.
-func AppendField(dst []byte, column uint32, v value.Value) []byte {
-	return AppendValue(binary.AppendUvarint(dst, uint64(column)), v)
+// halfVector stands in place of a kind before a vector of float16.
+const halfVector = value.Vector + 1
+
+// AppendField appends the value of a column of type t to a row.
+func AppendField(dst []byte, column uint32, v value.Value, t value.Type) []byte {
+	dst = binary.AppendUvarint(dst, uint64(column))
+	if !t.Half || v.IsNull() {
+		return AppendValue(dst, v)
+	}
+	dst = binary.AppendUvarint(append(dst, byte(halfVector)), uint64(len(v.Vec())))
+	return value.AppendHalves(dst, v.Vec())
 }
 
 // AppendValue appends a value with its kind.
@@ -68,12 +76,13 @@ func valueSize(src []byte) (int, error) {
 			return 0, malformed("row: real")
 		}
 		return 9, nil
-	case value.Vector:
+	case value.Vector, halfVector:
+		size := NumberBytes(value.Type{Half: k == halfVector})
 		dim, n := binary.Uvarint(src[1:])
-		if n <= 0 || dim > value.MaxDim || len(src)-1-n < 4*int(dim) {
+		if n <= 0 || dim > value.MaxDim || len(src)-1-n < size*int(dim) {
 			return 0, malformed("row: vector")
 		}
-		return 1 + n + 4*int(dim), nil
+		return 1 + n + size*int(dim), nil
 	case value.Text, value.JSON, value.Blob:
 		l, n := binary.Uvarint(src[1:])
 		if n <= 0 || l > uint64(len(src)-1-n) {
@@ -85,19 +94,24 @@ func valueSize(src []byte) (int, error) {
 	}
 }
 
-// ReadVector returns the elements, float32 LE, of an encoded vector of dim
-// dimensions, nil for NULL. They alias src.
-func ReadVector(src []byte, dim int) ([]byte, error) {
+// ReadVector returns the stored numbers of an encoded vector of type t, nil for NULL. They
+// alias src.
+func ReadVector(src []byte, t value.Type) ([]byte, error) {
+	kind := value.Vector
+	if t.Half {
+		kind = halfVector
+	}
+	size := NumberBytes(t) * t.Dim
 	switch {
 	case len(src) > 0 && value.Kind(src[0]) == value.Null:
 		return nil, nil
-	case len(src) < 4*dim+2 || value.Kind(src[0]) != value.Vector:
-		return nil, malformed("row: no vector of %d dimensions", dim)
+	case len(src) < size+2 || value.Kind(src[0]) != kind:
+		return nil, malformed("row: no %v", t)
 	}
-	if n, _ := binary.Uvarint(src[1:]); n != uint64(dim) {
-		return nil, malformed("row: a vector of %d dimensions, not %d", n, dim)
+	if n, _ := binary.Uvarint(src[1:]); n != uint64(t.Dim) {
+		return nil, malformed("row: a vector of %d dimensions, not %d", n, t.Dim)
 	}
-	return src[len(src)-4*dim:], nil
+	return src[len(src)-size:], nil
 }
 
 // ReadValue reads what AppendValue wrote. The value is a copy.
@@ -121,10 +135,10 @@ func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
 		}
 	case value.Real:
 		v = value.Float(math.Float64frombits(binary.LittleEndian.Uint64(src)))
-	case value.Vector:
+	case value.Vector, halfVector:
 		dim, n := binary.Uvarint(src)
 		vec := make([]float32, dim)
-		Floats(vec, src[n:])
+		Numbers(vec, src[n:], value.Type{Half: k == halfVector})
 		v = value.Vec(vec)
 	case value.Text, value.JSON, value.Blob:
 		_, n := binary.Uvarint(src)

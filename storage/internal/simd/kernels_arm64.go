@@ -61,4 +61,5 @@ func boundsKernel(dots *int32, stretch, ra, rb *byte, words int, p, ub *float32,
 func multiplyKernel(a, x *float32, n int, y *float32)            { multiplyNEON(a, x, n, y) }
 func quantizeKernel(y *float32, slots *byte, n int, out *uint32) { quantizeNEON(y, slots, n, out) }
 func sumSquaresKernel(y *float32, n int, out *float32)           { sumSquaresNEON(y, n, out) }
+func halvesKernel(x *byte, n int, y *float32)                    { halvesNEON(x, n, y) }
 func scaleRowsKernel(y *float32, n int, f *float32)              { scaleRowsNEON(y, n, f) }

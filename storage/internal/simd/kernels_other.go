@@ -24,4 +24,5 @@ func boundsKernel(dots *int32, stretch, ra, rb *byte, words int, p, ub *float32,
 func multiplyKernel(a, x *float32, n int, y *float32)            { panic("no kernels") }
 func quantizeKernel(y *float32, slots *byte, n int, out *uint32) { panic("no kernels") }
 func sumSquaresKernel(y *float32, n int, out *float32)           { panic("no kernels") }
+func halvesKernel(x *byte, n int, y *float32)                    { panic("no kernels") }
 func scaleRowsKernel(y *float32, n int, f *float32)              { panic("no kernels") }

@@ -10,6 +10,8 @@
 #define FADDP2D(n, d) WORD $(0x7E70D800 | (n)<<5 | (d)) // faddp d{d}, v{n}.2d
 #define FCVTL2D(n, d) WORD $(0x0E617800 | (n)<<5 | (d)) // fcvtl v{d}.2d, v{n}.2s
 #define FCVTL22D(n, d) WORD $(0x4E617800 | (n)<<5 | (d)) // fcvtl2 v{d}.2d, v{n}.4s
+#define FCVTL4S(n, d) WORD $(0x0E217800 | (n)<<5 | (d)) // fcvtl v{d}.4s, v{n}.4h
+#define FCVTL24S(n, d) WORD $(0x4E217800 | (n)<<5 | (d)) // fcvtl2 v{d}.4s, v{n}.8h
 #define FADD4S(m, n, d) WORD $(0x4E20D400 | (m)<<16 | (n)<<5 | (d)) // fadd v{d}.4s, v{n}.4s, v{m}.4s
 #define FSUB4S(m, n, d) WORD $(0x4EA0D400 | (m)<<16 | (n)<<5 | (d)) // fsub v{d}.4s, v{n}.4s, v{m}.4s
 #define FMUL4S(m, n, d) WORD $(0x6E20DC00 | (m)<<16 | (n)<<5 | (d)) // fmul v{d}.4s, v{n}.4s, v{m}.4s

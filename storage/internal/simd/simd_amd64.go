@@ -83,3 +83,8 @@ func sumSquaresAVX2(y *float32, n int, out *float32)
 //
 //go:noescape
 func scaleRowsAVX2(y *float32, n int, f *float32)
+
+// halvesAVX2 is halvesGo for n times 16 finite numbers.
+//
+//go:noescape
+func halvesAVX2(x *byte, n int, y *float32)

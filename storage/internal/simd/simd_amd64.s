@@ -1399,3 +1399,44 @@ dim:
 dim_done:
 	VZEROUPPER
 	RET
+
+// func halvesAVX2(x *byte, n int, y *float32)
+// Requires: AVX, AVX2
+TEXT ·halvesAVX2(SB), NOSPLIT, $0-24
+	MOVQ         x+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVQ         y+16(FP), DX
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x77800000, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	TESTQ        CX, CX
+	JZ           group_done
+
+group:
+	VPMOVZXWD (AX), Y2
+	VPAND     Y0, Y2, Y3
+	VPSRLD    $0x0f, Y2, Y2
+	VPSLLD    $0x0d, Y3, Y3
+	VPSLLD    $0x1f, Y2, Y2
+	VMULPS    Y1, Y3, Y3
+	VPOR      Y2, Y3, Y3
+	VMOVUPS   Y3, (DX)
+	VPMOVZXWD 16(AX), Y2
+	VPAND     Y0, Y2, Y3
+	VPSRLD    $0x0f, Y2, Y2
+	VPSLLD    $0x0d, Y3, Y3
+	VPSLLD    $0x1f, Y2, Y2
+	VMULPS    Y1, Y3, Y3
+	VPOR      Y2, Y3, Y3
+	VMOVUPS   Y3, 32(DX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x40, DX
+	DECQ      CX
+	JNZ       group
+
+group_done:
+	VZEROUPPER
+	RET

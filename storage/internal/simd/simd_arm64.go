@@ -46,3 +46,6 @@ func sumSquaresNEON(y *float32, n int, out *float32)
 
 //go:noescape
 func scaleRowsNEON(y *float32, n int, f *float32)
+
+//go:noescape
+func halvesNEON(x *byte, n int, y *float32)

@@ -26,6 +26,7 @@ func main() {
 	quantize()
 	sumSquares()
 	scaleRows()
+	halves()
 	Generate()
 }
 
