@@ -1,7 +1,10 @@
 // Package hint finds the name somebody probably meant.
 package hint
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Nearest returns the candidate with the fewest letters inserted, deleted,
 // changed or swapped against name, in any case, if they are few for its length
@@ -22,13 +25,31 @@ func Within(name string, candidates []string, changes int) string {
 	return best
 }
 
-// DidYouMean returns ` (did you mean "width"?)` for the nearest candidate, or
-// "" if none is near.
-func DidYouMean(name string, candidates []string) string {
+// Question returns `did you mean "width"?` for the nearest candidate, or "" if none is near.
+func Question(name string, candidates []string) string {
 	if n := Nearest(name, candidates); n != "" {
-		return ` (did you mean "` + n + `"?)`
+		return fmt.Sprintf("did you mean %q?", n)
 	}
 	return ""
+}
+
+// DidYouMean is Question in parentheses, with a space before them.
+func DidYouMean(name string, candidates []string) string {
+	if q := Question(name, candidates); q != "" {
+		return " (" + q + ")"
+	}
+	return ""
+}
+
+// OrAll is Question, or what there is, if those are few.
+func OrAll(name string, candidates []string) string {
+	switch q := Question(name, candidates); {
+	case q != "" || len(candidates) == 0 || len(candidates) > 8:
+		return q
+	case len(candidates) == 1:
+		return "there is " + candidates[0]
+	}
+	return "there are " + strings.Join(candidates, ", ")
 }
 
 // distance is the Damerau-Levenshtein distance (optimal string alignment) of a

@@ -11,14 +11,16 @@ import (
 )
 
 // progress tells how far a statement has come.
-func (r *Run) progress(stage string, n, total uint64) {
-	if r.env.Progress != nil {
-		r.env.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
+func progress(b *builder) func(stage string, n, total uint64) {
+	return func(stage string, n, total uint64) {
+		if b.env.Progress != nil {
+			b.env.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
+		}
 	}
 }
 
 // outside is the error for a statement that can't be part of a transaction.
-func (b *binder) outside(pos parse.Pos, what string) error {
+func (b *planner) outside(pos parse.Pos, what string) error {
 	if b.in.Tx != nil {
 		return parse.Errorf(pos, "%s can't run within a transaction; COMMIT or ROLLBACK first", what)
 	}
@@ -26,7 +28,7 @@ func (b *binder) outside(pos parse.Pos, what string) error {
 }
 
 // backup plans BACKUP TO 'dir'.
-func (b *binder) backup(s *parse.Backup) (*Plan, error) {
+func (b *planner) backup(s *parse.Backup) (*Plan, error) {
 	if err := b.outside(s.Pos, "BACKUP"); err != nil {
 		return nil, err
 	}
@@ -55,15 +57,15 @@ func (b *binder) backup(s *parse.Backup) (*Plan, error) {
 			how.HardLinks = o.Value.Bool()
 		}
 	}
-	return b.task(nil, nil, "Backup to "+dir, func(ctx context.Context, r *Run) (*value.Batch, error) {
+	return b.task(nil, nil, "Backup to "+dir, func(ctx context.Context, r *builder) (*value.Batch, error) {
 		return nil, errorAt(s.Dir.Position(), r.env.Store.Backup(ctx, dir, how))
 	}), nil
 }
 
 // check plans CHECK: its rows are the problems found.
-func (b *binder) check() (*Plan, error) {
-	cols := []Column{{"table", textType}, {"place", textType}, {"problem", textType}}
-	return b.task(cols, nil, "Check", func(ctx context.Context, r *Run) (*value.Batch, error) {
+func (b *planner) check() (*Plan, error) {
+	cols := []*column{{name: "table", typ: textType}, {name: "place", typ: textType}, {name: "problem", typ: textType}}
+	return b.task(cols, nil, "Check", func(ctx context.Context, r *builder) (*value.Batch, error) {
 		out := &value.Batch{Cols: []*value.Column{{Type: textType}, {Type: textType}, {Type: textType}}}
 		err := r.env.Store.Check(ctx, func(p storage.Problem) {
 			table := p.Table
@@ -80,15 +82,15 @@ func (b *binder) check() (*Plan, error) {
 }
 
 // task is the plan of a statement that is one piece of work, at the time it runs.
-func (b *binder) task(cols []Column, affected func() int64, text string, run func(context.Context, *Run) (*value.Batch, error)) *Plan {
+func (b *planner) task(cols []*column, affected func() int64, text string, run func(context.Context, *builder) (*value.Batch, error)) *Plan {
 	b.once = true
 	return b.planned(cols, func(bl *builder) (exec.Operator, func() int64, error) {
-		return &exec.Task{Text: text, Run: func(ctx context.Context) (*value.Batch, error) { return run(ctx, bl.run) }}, affected, nil
+		return &exec.Task{Text: text, Run: func(ctx context.Context) (*value.Batch, error) { return run(ctx, bl) }}, affected, nil
 	})
 }
 
 // vacuum plans VACUUM [t].
-func (b *binder) vacuum(s *parse.Vacuum) (*Plan, error) {
+func (b *planner) vacuum(s *parse.Vacuum) (*Plan, error) {
 	if err := b.outside(s.Pos, "VACUUM"); err != nil {
 		return nil, err
 	}
@@ -105,9 +107,9 @@ func (b *binder) vacuum(s *parse.Vacuum) (*Plan, error) {
 		}
 	}
 	freed := int64(0)
-	return b.task(nil, func() int64 { return freed }, "Vacuum", func(ctx context.Context, r *Run) (*value.Batch, error) {
+	return b.task(nil, func() int64 { return freed }, "Vacuum", func(ctx context.Context, r *builder) (*value.Batch, error) {
 		for _, n := range names {
-			done, err := r.env.Store.Vacuum(ctx, n, r.progress)
+			done, err := r.env.Store.Vacuum(ctx, n, progress(r))
 			var gone *storage.NoTableError
 			if errors.As(err, &gone) && s.Table.Name == "" {
 				continue
@@ -118,5 +120,45 @@ func (b *binder) vacuum(s *parse.Vacuum) (*Plan, error) {
 			freed += int64(done.DeadRows)
 		}
 		return nil, nil
+	}), nil
+}
+
+// retrain plans ALTER TABLE t RETRAIN [c]: the codes of vector columns are made
+// anew for the vectors there are now.
+func (b *planner) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error) {
+	if err := b.outside(a.Pos, "RETRAIN"); err != nil {
+		return nil, err
+	}
+	var cols []string
+	if a.Column.Name != "" {
+		i, err := tableColumn(def, a.Column)
+		if err != nil {
+			return nil, err
+		}
+		if def.Columns[i].Type.Kind != value.Vector {
+			return nil, parse.Errorf(a.Column.Pos, "RETRAIN is for VECTOR columns; %s is %v", a.Column.Name, def.Columns[i].Type)
+		}
+		cols = []string{def.Columns[i].Name}
+	} else {
+		for i := range def.Columns {
+			if def.Columns[i].Type.Kind == value.Vector {
+				cols = append(cols, def.Columns[i].Name)
+			}
+		}
+		if len(cols) == 0 {
+			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
+		}
+	}
+	return b.change("Retrain "+def.Name, func(ctx context.Context, r *builder) error {
+		samples, err := querySamples(ctx, r.in, def)
+		if err != nil {
+			return err
+		}
+		for _, c := range cols {
+			if err := r.env.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], progress(r)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}), nil
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -46,7 +47,7 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.name+"_sim")
 		}
-		return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", didYouMean(name, names))
+		return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", hint.Question(name, names))
 	}
 	args, err := b.exprs(s, e.Args)
 	if err != nil {

@@ -8,40 +8,19 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// argType is what fn wants to know of an argument.
-func argType(e *expr) fn.ArgType {
-	return fn.ArgType{Type: e.typ, Literal: e.typ.Kind == value.Text && e.literal()}
-}
-
-// literal reports whether e is written in the statement, or an argument: a text then
-// takes the type it is used as.
-func (e *expr) literal() bool {
-	switch e.op {
-	case opConst:
-		return !e.computed
-	case opSlot:
-		return !e.computed && e.slot.what != slotQuery
-	}
-	return false
-}
-
 // apply calls a function or operator of package fn. Constant arguments take the
 // types it wants, and a call of constants becomes one.
 func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error) {
-	types := make([]fn.ArgType, len(args))
-	for i, a := range args {
-		types[i] = argType(a)
-	}
-	c, err := fn.Resolve(name, types)
+	e, err := callRows(name, pos, args...)
 	if err != nil {
-		return nil, errorAt(pos, err)
+		return nil, err
 	}
+	c := e.call
 	for _, a := range args {
 		if c.Strict() && isConst(a) && a.val.IsNull() {
 			return &expr{op: opConst, typ: c.Result, pos: pos, computed: true}, nil // whatever the others are, and be they errors
 		}
 	}
-	e := &expr{op: opCall, typ: c.Result, pos: pos, call: c, args: append([]*expr(nil), args...)}
 	folds, slots := !c.Func.Stable, false
 	for i, a := range e.args {
 		if !fixed(a) {
@@ -76,7 +55,7 @@ func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error)
 // fold computes an expression of constants, if it can be computed: 1/0 is left
 // to fail when, and if, it is run.
 func (b *binder) fold(e *expr) (*expr, error) {
-	x, err := (&builder{binder: b}).compile(newLayout(nil), e)
+	x, err := compileExpr(newLayout(nil), e, nil)
 	if err != nil {
 		return nil, errorAt(e.pos, err)
 	}
@@ -97,14 +76,9 @@ func (b *binder) folded(e *expr) (*expr, error) {
 	return b.newSlot(slotValue, e, e.typ, e.pos, e.text), nil
 }
 
-// typedConst is a constant for fn, NULL of a type too.
-func typedConst(v value.Value, t value.Type) (fn.Expr, error) {
-	return fn.CastTo(fn.Const(v), t, fn.Explicit, nil)
-}
-
 // castConst converts a fixed expression: a constant now, a slot when its value is known.
 func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if t.Kind == value.Null || e.typ == t || e.typ.Fits(t) && (mode != fn.Explicit || e.typ.Half == t.Half) {
+	if t.Kind == value.Null || keeps(e, t, mode) {
 		return e, nil
 	}
 	if e.op == opSlot {
@@ -152,16 +126,8 @@ func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, erro
 
 // castTo converts an expression, as storing it in a column of type t would.
 func (b *binder) castTo(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if e.typ == t || e.typ.Fits(t) && (mode != fn.Explicit || e.typ.Half == t.Half) {
-		return e, nil
-	}
-	if fixed(e) {
+	if fixed(e) && !keeps(e, t, mode) {
 		return b.castConst(e, t, mode)
 	}
-	if e.typ.Kind != value.Null && !(e.typ.Kind == value.Vector && t.Kind == value.Vector) {
-		if _, err := fn.Cast(e.typ, t, mode); err != nil {
-			return nil, errorAt(e.pos, err)
-		}
-	}
-	return &expr{op: opCast, typ: t, pos: e.pos, args: []*expr{e}, text: e.text}, nil
+	return castRows(e, t, mode)
 }

@@ -5,39 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/lupadb/lupa/encoder"
-	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
-
-// Input is what a statement is planned and run with.
-type Input struct {
-	exec.Env
-	Encoder   encoder.Opener
-	Texts     *exec.TextCache
-	Images    *exec.Counter // pictures encoded
-	NoFiles   bool
-	AllowURLs bool
-	Pos       []value.Value
-	Named     map[string]value.Value
-	Now       time.Time
-	// Spell has EXPLAIN show the values of parameters.
-	Spell bool
-	// Describe plans without arguments and runs nothing: parameters are NULL.
-	Describe bool
-}
-
-// Column is a column of a statement's rows.
-type Column struct {
-	Name string
-	Type value.Type
-}
 
 // binder gives names their meaning, for one statement.
 type binder struct {
@@ -49,7 +24,7 @@ type binder struct {
 
 	ctes     []cte
 	cteUses  int // so far
-	shared   map[*parse.CTE]*sharedQuery
+	shared   []*sharedQuery
 	depth    int
 	slots    []*slot
 	known    map[string]*slot // by what they are computed from
@@ -93,7 +68,7 @@ func (b *binder) table(name parse.Ident) (*storage.Table, error) {
 		for _, d := range b.view.Tables() {
 			names = append(names, d.Name)
 		}
-		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", didYouMean(name.Name, names)).Because(missing)
+		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", hint.Question(name.Name, names)).Because(missing)
 		if e.Hint == "" && len(names) == 0 {
 			e.Msg += "; there is no table yet, CREATE TABLE makes one"
 		}
@@ -142,26 +117,6 @@ func quoteAll(names []string) []string {
 	return out
 }
 
-// didYouMean is the hint for a name that is not among names, or "".
-func didYouMean(name string, names []string) string {
-	if n := hint.Nearest(name, names); n != "" {
-		return fmt.Sprintf("did you mean %q?", n)
-	}
-	return ""
-}
-
-// nearColumn is the hint for a column that is not among names: the nearest one,
-// or all if they are few.
-func nearColumn(name string, names []string) string {
-	if h := didYouMean(name, names); h != "" || len(names) == 0 || len(names) > 8 {
-		return h
-	}
-	if len(names) == 1 {
-		return "there is " + names[0]
-	}
-	return "there are " + strings.Join(names, ", ")
-}
-
 // tableColumn finds a column of a table by name.
 func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	if i := def.Column(name.Name); i >= 0 {
@@ -181,7 +136,7 @@ func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	default:
 		return 0, parse.Errorf(name.Pos, "column %q could be %s", name.Name, strings.Join(quoteAll(found), " or ")).WithHint("in double quotes a name's case counts")
 	}
-	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", nearColumn(name.Name, names)).Because(&storage.NoColumnError{Table: def.Name, Column: name.Name})
+	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", hint.OrAll(name.Name, names)).Because(&storage.NoColumnError{Table: def.Name, Column: name.Name})
 }
 
 // encodingOf returns the encoding of a table's column, nil without an encoder.
@@ -199,7 +154,7 @@ func (b *binder) open(e *encoding, pos parse.Pos) error {
 	if b.encoders[key] != nil {
 		return nil
 	}
-	enc, err := b.openEncoder(b.ctx, e, pos)
+	enc, err := b.in.openEncoder(b.ctx, e, pos)
 	b.encoders[key] = enc
 	if err == nil && b.in.Warn != nil {
 		if w := enc.Model().ProcessorWarning(e.model); w != "" {
@@ -209,79 +164,4 @@ func (b *binder) open(e *encoding, pos parse.Pos) error {
 	return err
 }
 
-// openEncoder opens the encoder of a column and checks that it is the one the column
-// was filled with.
-func (b *binder) openEncoder(ctx context.Context, e *encoding, pos parse.Pos) (encoder.Encoder, error) {
-	enc, err := b.find(ctx, e.name, e.model.Location)
-	if err != nil {
-		return nil, encoderError(pos, err)
-	}
-	m := enc.Model()
-	if m.Dim != e.dim {
-		return nil, parse.Errorf(pos, "encoder %s makes vectors of %d dimensions, %s.%s has %d", m.Name, m.Dim, e.table, e.col, e.dim)
-	}
-	if e.model.Hash != "" && m.Hash != e.model.Hash {
-		return nil, &PlacedError{pos, &encoder.MismatchError{Table: e.table, Column: e.col, Stored: e.model, Given: m}}
-	}
-	return enc, nil
-}
-
-// find opens an encoder by name, or failing that from where it was once found.
-func (b *binder) find(ctx context.Context, name, location string) (encoder.Encoder, error) {
-	if b.in.Encoder == nil {
-		return nil, &encoder.NotFoundError{Name: name}
-	}
-	enc, err := b.in.Encoder(ctx, name)
-	var missing *encoder.NotFoundError
-	if errors.As(err, &missing) && location != "" {
-		there := encoder.ParseSpec(name)
-		there.Name = location
-		if other, err2 := b.in.Encoder(ctx, there.String()); err2 == nil {
-			return other, nil
-		}
-	}
-	return enc, err
-}
-
-// encoderError gives an error about an encoder its place, and a hint if its
-// name is like a known one.
-func encoderError(pos parse.Pos, err error) error {
-	var missing *encoder.NotFoundError
-	if errors.As(err, &missing) {
-		e := parse.Errorf(pos, "%v", missing)
-		if !strings.Contains(e.Msg, "did you mean") {
-			e.Hint = didYouMean(missing.Name, missing.Known)
-		}
-		return &hintedError{e, err}
-	}
-	return errorAt(pos, err)
-}
-
-// hintedError is a *parse.Error that wraps what it is made of.
-type hintedError struct {
-	placed *parse.Error
-	cause  error
-}
-
-func (e *hintedError) Error() string   { return e.placed.Error() }
-func (e *hintedError) Unwrap() []error { return []error{e.placed, e.cause} }
-
 func (b *binder) param(p *parse.Param) (value.Value, error) { return b.in.param(p) }
-
-// param returns the value of a parameter.
-func (in *Input) param(p *parse.Param) (value.Value, error) {
-	if in.Describe {
-		return value.Value{}, nil
-	}
-	if p.Name != "" {
-		v, ok := in.Named[p.Name]
-		if !ok {
-			return v, parse.Errorf(p.Pos, "no argument for the parameter :%s", p.Name)
-		}
-		return v, nil
-	}
-	if p.Index < 1 || p.Index > len(in.Pos) {
-		return value.Value{}, parse.Errorf(p.Pos, "no argument for the parameter $%d", p.Index)
-	}
-	return in.Pos[p.Index-1], nil
-}

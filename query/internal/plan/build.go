@@ -5,21 +5,47 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 // builder makes operators of a logical plan.
 type builder struct {
-	*binder            // of this run: for what encoders and files there are
-	run     *Run       // nil: to compile constants only
+	*state
 	leaf    *exec.Scan // the last scan built
 	alone   bool       // builds a worker's pipeline
 	measure bool       // EXPLAIN ANALYZE: operators count
-	single  bool       // something of what was built can't be used again
+}
+
+// state is what the builders of one run, and the operators they make, share.
+type state struct {
+	in    *Input
+	env   exec.Env
+	fnctx fn.Ctx
+	// find finds the slots of a subquery that depends on the row around it, once more.
+	find func(k *block) error
+
+	planned []*storage.Table            // tables as they were when the plan was made
+	tables  []*storage.Table            // and as the run has them
+	single  bool                        // something of what was built can't be used again
+	ops     map[*subquery]exec.Operator // subqueries that are built
+	runs    map[*correlation]*atomic.Int64
+	keys    map[*correlation]*exec.KeyTable
+	kept    map[*sharedQuery]*exec.Shared
+}
+
+// table returns the run's own picture of a table.
+func (s *state) table(t *storage.Table) *storage.Table {
+	if i := slices.Index(s.planned, t); i >= 0 {
+		return s.tables[i]
+	}
+	return t
 }
 
 // rel is an operator with what its batches hold.
@@ -32,7 +58,7 @@ type rel struct {
 // measured wraps an operator for EXPLAIN ANALYZE.
 func (b *builder) measured(op exec.Operator) exec.Operator {
 	if b.measure {
-		return exec.Measure(op, b.run.in.view())
+		return exec.Measure(op, b.in.view())
 	}
 	return op
 }
@@ -114,7 +140,7 @@ func (b *builder) build(n node, want []*expr) (rel, error) {
 		if err != nil {
 			return rel{}, err
 		}
-		d, err := exec.NewDistinct(op, &b.run.env, typesOf(cols))
+		d, err := exec.NewDistinct(op, &b.env, typesOf(cols))
 		if err != nil {
 			return rel{}, err
 		}
@@ -132,9 +158,11 @@ func (b *builder) build(n node, want []*expr) (rel, error) {
 	case *valuesNode:
 		return b.values(n)
 	case *metadataNode:
-		return rel{op: b.measured(&exec.Metadata{Table: b.run.table(n.table), Items: n.items}), lay: newLayout(n.outs)}, nil
+		return rel{op: b.measured(&exec.Metadata{Table: b.table(n.table), Items: n.items}), lay: newLayout(n.outs)}, nil
 	case *sourceNode:
-		return b.source(n, want)
+		return b.source(n.outs, want, func(ords []int) (exec.Operator, error) { return n.open(&b.env, ords) })
+	case *sharedNode:
+		return b.source(n.outs, want, func(ords []int) (exec.Operator, error) { return b.shared(n.query, ords) })
 	}
 	return rel{}, fmt.Errorf("internal error: unknown plan node %T", n)
 }
@@ -152,7 +180,7 @@ func (b *builder) filter(r rel, conds []*expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	r.op = b.measured(exec.NewFilter(r.op, &b.run.fnctx, cs, texts(conds, " AND ")))
+	r.op = b.measured(exec.NewFilter(r.op, &b.fnctx, cs, texts(conds, " AND ")))
 	return r, nil
 }
 
@@ -163,26 +191,44 @@ func btoi(b bool) int {
 	return 0
 }
 
-func (b *builder) source(n *sourceNode, want []*expr) (rel, error) {
+// source builds what gives the columns of outs that are wanted.
+func (b *builder) source(outs []*column, want []*expr, open func(ords []int) (exec.Operator, error)) (rel, error) {
 	used := columnsOf(want...)
 	var cols []*column
 	var ords []int
-	for i, c := range n.outs {
+	for i, c := range outs {
 		if used[c] {
 			cols, ords = append(cols, c), append(ords, i)
 		}
 	}
-	b.run.b.single = true
-	op, err := n.open(b, ords)
+	b.single = true
+	op, err := open(ords)
 	if err != nil {
 		return rel{}, err
 	}
 	return rel{op: b.measured(op), lay: newLayout(cols)}, nil
 }
 
+// shared gives the rows of a query that is run once, when they are first asked for.
+func (b *builder) shared(q *sharedQuery, ords []int) (exec.Operator, error) {
+	rows := b.kept[q]
+	if rows == nil {
+		op, err := b.root(q.rel.node, q.rel.cols)
+		if err != nil {
+			return nil, err
+		}
+		if b.kept == nil {
+			b.kept = map[*sharedQuery]*exec.Shared{}
+		}
+		rows = exec.NewShared(op, &b.env, "WITH "+q.def.Name.Name)
+		b.kept[q] = rows
+	}
+	return rows.Use(ords), nil
+}
+
 // opener opens an encoder when the plan runs.
-func (b *binder) opener(e *encoding) func(context.Context) (encoder.Encoder, error) {
-	return func(ctx context.Context) (encoder.Encoder, error) { return b.openEncoder(ctx, e, parse.Pos{}) }
+func (b *builder) opener(e *encoding) func(context.Context) (encoder.Encoder, error) {
+	return func(ctx context.Context) (encoder.Encoder, error) { return b.in.openEncoder(ctx, e, parse.Pos{}) }
 }
 
 func concat(a, b []*expr) []*expr { return append(append([]*expr(nil), a...), b...) }
@@ -212,13 +258,4 @@ func ordsOf(cols []*column) []int {
 		out[i] = c.ord
 	}
 	return out
-}
-
-func index(cols []*column, c *column) int {
-	for i, x := range cols {
-		if x == c {
-			return i
-		}
-	}
-	return -1
 }

@@ -44,7 +44,7 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		for i, k := range n.keys {
 			keys[i] = k.typ
 		}
-		return r.op, &exec.Aggregation{Ctx: &b.run.fnctx, Exprs: es, Keys: keys, Specs: specs}, err
+		return r.op, &exec.Aggregation{Ctx: &b.fnctx, Exprs: es, Keys: keys, Specs: specs}, err
 	}
 	text, by := strings.Join(calls, ", "), strings.Join(names, ", ")
 	var op exec.Operator
@@ -59,13 +59,13 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		if err != nil {
 			return rel{}, err
 		}
-		op = exec.NewParallelAggregate(&b.run.env, pipes, text, by)
+		op = exec.NewParallelAggregate(&b.env, pipes, text, by)
 	} else {
 		in, a, err := what(b)
 		if err != nil {
 			return rel{}, err
 		}
-		op = exec.NewHashAggregate(in, &b.run.env, a, text, by)
+		op = exec.NewHashAggregate(in, &b.env, a, text, by)
 	}
 	return rel{op: b.measured(op), lay: newLayout(n.columns())}, nil
 }
@@ -85,7 +85,7 @@ func (b *builder) inParts(n *aggNode, items []*expr) bool {
 		in = f.in
 	}
 	scan, ok := in.(*scanNode)
-	if !ok || b.alone || scan.search != nil || scan.lookup != nil || b.run.table(scan.table).Blocks() < exec.ParallelFrom {
+	if !ok || b.alone || scan.search != nil || scan.lookup != nil || b.table(scan.table).Blocks() < exec.ParallelFrom {
 		return false
 	}
 	for _, a := range n.aggs {
@@ -110,7 +110,7 @@ func (b *builder) copies(build func(w *builder) (exec.AggregatePipe, error)) ([]
 	}
 	var out []exec.AggregatePipe
 	for range workers {
-		p, err := build(&builder{binder: b.binder, run: b.run, alone: true}) // figures are those of the whole
+		p, err := build(&builder{state: b.state, alone: true}) // figures are those of the whole
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,11 +16,11 @@ func (b *builder) join(n *joinNode, want []*expr) (rel, error) {
 		cols := in.columns()
 		var need []*expr
 		for c := range columnsOf(all...) {
-			if contains(cols, c) {
+			if slices.Contains(cols, c) {
 				need = append(need, columnExpr(c, parse.Pos{}))
 			}
 		}
-		sort.Slice(need, func(i, j int) bool { return index(cols, need[i].col) < index(cols, need[j].col) })
+		sort.Slice(need, func(i, j int) bool { return slices.Index(cols, need[i].col) < slices.Index(cols, need[j].col) })
 		r, err := b.build(in, concat(need, keys))
 		if err != nil {
 			return r, nil, err
@@ -76,7 +77,7 @@ func (b *builder) join(n *joinNode, want []*expr) (rel, error) {
 	for _, e := range n.rest {
 		conds = append(conds, e.text)
 	}
-	op, err := exec.NewHashJoin(l.op, r.op, &b.run.env, &b.run.fnctx, lk, rk, keyTypes, rest, n.kind == parse.LeftJoin, l.lay.n, types, strings.Join(conds, " AND "))
+	op, err := exec.NewHashJoin(l.op, r.op, &b.env, &b.fnctx, lk, rk, keyTypes, rest, n.kind == parse.LeftJoin, l.lay.n, types, strings.Join(conds, " AND "))
 	if err != nil {
 		return l, err
 	}

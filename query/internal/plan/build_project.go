@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -12,13 +13,13 @@ func (b *builder) project(r rel, items []*expr, outs []*column) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	return rel{op: b.measured(exec.NewProject(r.op, &b.run.fnctx, es, false, projectText(items, outs))), lay: newLayout(outs)}, nil
+	return rel{op: b.measured(exec.NewProject(r.op, &b.fnctx, es, false, projectText(items, outs))), lay: newLayout(outs)}, nil
 }
 
 func projectText(items []*expr, outs []*column) string {
 	all := make([]string, len(items))
 	for i, e := range items {
-		all[i] = orElse(e.text, outs[i].name)
+		all[i] = cmp.Or(e.text, outs[i].name)
 		if e.text != "" && e.text != outs[i].name && outs[i].name != "" && !strings.HasSuffix(e.text, "."+outs[i].name) {
 			if !strings.HasPrefix(e.text, outs[i].name+"(") {
 				all[i] += " AS " + outs[i].name
@@ -68,8 +69,8 @@ func (b *builder) pictures(n *projectNode, items []*expr, outs []*column) (rel, 
 		return r, err
 	}
 	if n.skip != nil {
-		r.op = b.measured(exec.NewSkipExisting(r.op, &b.run.env, b.run.table(n.skip.table), n.skip.key).Changed(n.skip.same, n.skip.report))
+		r.op = b.measured(exec.NewSkipExisting(r.op, &b.env, b.table(n.skip.table), n.skip.key).Changed(n.skip.same, n.skip.report))
 	}
-	r.op = b.measured(exec.NewEncodeImages(r.op, &b.run.env, jobs, b.readFile, b.in.Images))
+	r.op = b.measured(exec.NewEncodeImages(r.op, &b.env, jobs, b.in.readFile, b.in.Images))
 	return r, nil
 }

@@ -29,7 +29,7 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 		need = wanted
 	}
 	cols := tableColumns(n, need)
-	s := &exec.Scan{Env: &b.run.env, Ctx: &b.run.fnctx, Table: b.run.table(n.table), Columns: ordsOf(cols)}
+	s := &exec.Scan{Env: &b.env, Ctx: &b.fnctx, Table: b.table(n.table), Columns: ordsOf(cols)}
 	if n.lookup != nil {
 		var err error
 		if s.Within, err = b.lookupOf(n.lookup); err != nil {
@@ -55,7 +55,7 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	if n.lookup != nil || b.run.table(n.table).Blocks() < 16 || b.alone {
+	if n.lookup != nil || b.table(n.table).Blocks() < 16 || b.alone {
 		return r, false, nil
 	}
 	// The scores, and what else is asked for once they are there.
@@ -93,7 +93,7 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	}
 	var pipes []exec.Pipe
 	for range workers {
-		w := &builder{binder: b.binder, run: b.run, alone: true} // figures are those of the whole
+		w := &builder{state: b.state, alone: true} // figures are those of the whole
 		in, err := w.scan(n, items)
 		if err == nil {
 			in, err = w.project(in, items, outs)
@@ -105,7 +105,7 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	}
 	out := newLayout(outs)
 	out.computed = lay.computed
-	return rel{op: b.measured(exec.NewParallel(&b.run.env, pipes)), lay: out, scan: n}, true, nil
+	return rel{op: b.measured(exec.NewParallel(&b.env, pipes)), lay: out, scan: n}, true, nil
 }
 
 // fetch adds the columns of the table that want still lacks.
@@ -126,7 +126,7 @@ func (b *builder) fetch(r rel, want []*expr) (rel, error) {
 	if len(cols) == 0 {
 		return r, nil
 	}
-	return rel{op: b.measured(exec.NewFetch(r.op, b.run.table(r.scan.table), ordsOf(cols))), lay: r.lay.with(cols...), scan: r.scan}, nil
+	return rel{op: b.measured(exec.NewFetch(r.op, b.table(r.scan.table), ordsOf(cols))), lay: r.lay.with(cols...), scan: r.scan}, nil
 }
 
 // lookupOf compiles what a look-up compares.

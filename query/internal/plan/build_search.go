@@ -7,23 +7,14 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// nearest builds a search: conditions first, then the vectors of the rows they
-// leave, then the other columns of the rows found.
+// nearest builds a search: the vectors of its candidates first, then the other columns
+// of the rows found.
 func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
-	s := n.search
-	key := s.score.key()
-	var before, after []*expr
-	for _, f := range n.filters {
-		if _, ok := threshold(f, key); ok {
-			after = append(after, f)
-		} else {
-			before = append(before, f)
-		}
-	}
+	s, after := n.search, n.filters
 	m, to := s.score.measure, s.score.args[1]
 	op := &exec.Nearest{
 		Measure: b.measure,
-		Env:     &b.run.env, Ctx: &b.run.fnctx, Table: b.run.table(n.table), Column: s.score.args[0].col.ord,
+		Env:     &b.env, Ctx: &b.fnctx, Table: b.table(n.table), Column: s.score.args[0].col.ord,
 		Metric: m.Metric, At: at(to.pos),
 		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
 		Ties: s.ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.text,
@@ -42,27 +33,32 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 			}
 		}
 	}
-	if len(before) > 0 || n.lookup != nil {
-		sub := &scanNode{table: n.table, cols: n.cols, filters: before, lookup: n.lookup, rows: n.rows}
-		if n.lookup == nil {
-			if _, err := rangeSearch(b.binder, sub); err != nil {
-				return rel{}, err
-			}
-		}
-		r, err := b.build(sub, nil)
+	if s.among != nil {
+		r, err := b.build(s.among, nil)
 		if err != nil {
 			return rel{}, err
 		}
 		op.Filter = r.op
-		op.Among, op.Depends = amongKey(before)
+		op.Among, op.Depends = amongKey(conditions(s.among, nil))
 	}
 	sc := &column{name: s.score.text, typ: realType}
 	r := rel{op: b.measured(op), lay: newLayout([]*column{sc}), scan: n}
-	r.lay.computed[key] = sc
+	r.lay.computed[s.score.key()] = sc
 	if r, err = b.filter(r, after); err != nil {
 		return r, err
 	}
 	return b.fetch(r, want)
+}
+
+// conditions are those that the rows of a scan pass.
+func conditions(n node, out []*expr) []*expr {
+	if s, ok := n.(*scanNode); ok {
+		out = append(out, s.filters...)
+	}
+	for _, in := range n.inputs() {
+		out = conditions(*in, out)
+	}
+	return out
 }
 
 // amongKey is equal for conditions on a table that keep the same rows, in runs of one

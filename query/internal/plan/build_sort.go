@@ -8,10 +8,6 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// fetchFirst is the number of rows up to which a sort reads only its keys and
-// fetches the other columns for the rows that remain.
-const fetchFirst = 20000
-
 func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 	keys := make([]*expr, 0, len(n.on)+len(n.keys))
 	keys = append(keys, n.on...)
@@ -59,7 +55,7 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 		computedTexts = append(computedTexts, k.text)
 	}
 	if len(compute) > 0 {
-		r.op = b.measured(exec.NewProject(r.op, &b.run.fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
+		r.op = b.measured(exec.NewProject(r.op, &b.fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
 		r.lay = lay
 	}
 	var orders []exec.Order
@@ -73,7 +69,7 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 		for i, e := range n.on {
 			types[i] = e.typ
 		}
-		d, err := exec.NewDistinctOn(r.op, &b.run.env, at[:len(n.on)], types, at[len(n.on):], orders,
+		d, err := exec.NewDistinctOn(r.op, &b.env, at[:len(n.on)], types, at[len(n.on):], orders,
 			texts(n.on, ", "), text)
 		if err != nil {
 			return r, err
@@ -83,9 +79,9 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 			r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
 		}
 	case n.count >= 0:
-		r.op = b.measured(exec.NewTopN(r.op, &b.run.env, at, orders, n.count, n.offset, text))
+		r.op = b.measured(exec.NewTopN(r.op, &b.env, at, orders, n.count, n.offset, text))
 	default:
-		r.op = b.measured(exec.NewSort(r.op, &b.run.env, at, orders, text))
+		r.op = b.measured(exec.NewSort(r.op, &b.env, at, orders, text))
 		if n.offset > 0 {
 			r.op = b.measured(exec.NewLimit(r.op, -1, n.offset))
 		}

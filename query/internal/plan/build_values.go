@@ -10,7 +10,7 @@ func (b *builder) values(n *valuesNode) (rel, error) {
 	if len(n.outs) == 0 {
 		return rel{op: b.measured(exec.OneRow()), lay: newLayout(nil)}, nil
 	}
-	v := &exec.Rows{Ctx: &b.run.fnctx, Count: len(n.rows)}
+	v := &exec.Rows{Ctx: &b.fnctx, Count: len(n.rows)}
 	for i, c := range n.outs {
 		t := c.typ
 		for _, row := range n.rows {

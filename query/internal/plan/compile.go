@@ -64,51 +64,21 @@ func (l layout) reduce(e *expr) *expr {
 	})
 }
 
-// compile makes e executable over batches of the layout.
-func (b *builder) compile(l layout, e *expr) (fn.Expr, error) {
-	return b.compileExpr(l, l.reduce(e))
-}
-
-func (b *builder) compileAll(l layout, es []*expr) ([]fn.Expr, error) {
-	out := make([]fn.Expr, len(es))
-	for i, e := range es {
-		c, err := b.compile(l, e)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = c
-	}
-	return out, nil
-}
-
-// at gives an error a place in the source, unless it has one.
-func at(pos parse.Pos) func(error) error {
-	return func(err error) error { return errorAt(pos, err) }
-}
-
-func errorAt(pos parse.Pos, err error) error {
-	if err == nil {
-		return nil
-	}
-	if _, ok := err.(*parse.Error); ok || pos.Line == 0 || stops(err) {
-		return err
-	}
-	return &PlacedError{Pos: pos, Err: err}
-}
-
-func (b *builder) compileExpr(l layout, e *expr) (fn.Expr, error) {
+// compileExpr makes e executable over batches of the layout. What needs a run (texts,
+// pictures, subqueries) is left to outside.
+func compileExpr(l layout, e *expr, outside func(e *expr, args []fn.Expr) (fn.Expr, error)) (fn.Expr, error) {
 	args := make([]fn.Expr, len(e.args))
 	for i, a := range e.args {
 		var err error
-		if args[i], err = b.compileExpr(l, a); err != nil {
+		if args[i], err = compileExpr(l, a, outside); err != nil {
 			return nil, err
 		}
 	}
-	out, err := b.compileNode(l, e, args)
+	out, err := compileNode(l, e, args, outside)
 	return out, errorAt(e.pos, err)
 }
 
-func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error) {
+func compileNode(l layout, e *expr, args []fn.Expr, outside func(e *expr, args []fn.Expr) (fn.Expr, error)) (fn.Expr, error) {
 	switch e.op {
 	case opColumn:
 		i, ok := l.at[e.col]
@@ -154,21 +124,16 @@ func (b *builder) compileNode(l layout, e *expr, args []fn.Expr) (fn.Expr, error
 			return exec.NewScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
 		}
 		return exec.NewPairScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
-	case opText:
-		return &exec.EncodeText{X: args[0], Open: b.opener(e.enc), Texts: b.in.Texts, Dim: e.enc.dim, Vectors: e.vectors, Document: e.document}, nil
-	case opImage:
-		return &exec.EncodeImage{X: args[0], Open: b.opener(e.enc), Dim: e.enc.dim, Read: b.readFile}, nil
 	case opSum:
 		return exec.NewVectorSum(args, e.weights, e.unit, e.typ.Dim, at(e.pos)), nil
-	case opSubquery, opExists, opInQuery:
-		return b.compileCorrelated(l, e, args)
+	}
+	if outside != nil {
+		return outside(e, args)
 	}
 	return nil, parse.Errorf(e.pos, "internal error: expression %d can't be computed here", e.op)
 }
 
-var (
-	realType = value.Type{Kind: value.Real}
-	boolType = value.Type{Kind: value.Boolean}
-	intType  = value.Type{Kind: value.Integer}
-	textType = value.Type{Kind: value.Text}
-)
+// typedConst is a constant for fn, NULL of a type too.
+func typedConst(v value.Value, t value.Type) (fn.Expr, error) {
+	return fn.CastTo(fn.Const(v), t, fn.Explicit, nil)
+}

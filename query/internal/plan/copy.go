@@ -3,20 +3,17 @@ package plan
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
-	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 // copyFrom plans COPY t FROM: the files side by side, then a bulk load or, within
 // a transaction, an insert.
-func (b *binder) copyFrom(s *parse.CopyFrom) (*Plan, error) {
+func (b *planner) copyFrom(s *parse.CopyFrom) (*Plan, error) {
 	table, err := b.table(s.Table)
 	if err != nil {
 		return nil, err
@@ -41,7 +38,7 @@ type Batches interface {
 }
 
 // copyRows plans the insertion of rows from a program into columns of a table.
-func (b *binder) copyRows(name string, columns []string, types []value.Type, src Batches) (*Plan, error) {
+func (b *planner) copyRows(name string, columns []string, types []value.Type, src Batches) (*Plan, error) {
 	table, ords, rel, err := b.programRows(name, columns, types, src)
 	if err != nil {
 		return nil, err
@@ -50,7 +47,7 @@ func (b *binder) copyRows(name string, columns []string, types []value.Type, src
 }
 
 // programRows binds rows from a program to columns of a table.
-func (b *binder) programRows(name string, columns []string, types []value.Type, src Batches) (*storage.Table, []int, *relation, error) {
+func (b *planner) programRows(name string, columns []string, types []value.Type, src Batches) (*storage.Table, []int, *relation, error) {
 	table, err := b.table(parse.Ident{Name: name})
 	if err != nil {
 		return nil, nil, nil, err
@@ -64,13 +61,13 @@ func (b *binder) programRows(name string, columns []string, types []value.Type, 
 		return nil, nil, nil, err
 	}
 	if len(types) != len(ords) {
-		return nil, nil, nil, fmt.Errorf("%s given for %s of %s", count(len(types), "column"), count(len(ords), "column"), name)
+		return nil, nil, nil, fmt.Errorf("%s given for %s of %s", counted(len(types), "column"), counted(len(ords), "column"), name)
 	}
 	n := &sourceNode{text: "rows of the program"}
 	for i, t := range types {
 		n.outs = append(n.outs, &column{name: table.Def().Columns[ords[i]].Name, typ: t})
 	}
-	n.open = func(_ *builder, want []int) (exec.Operator, error) {
+	n.open = func(_ *exec.Env, want []int) (exec.Operator, error) {
 		return &exec.FromProgram{Source: src, Columns: want}, nil
 	}
 	return table, ords, &relation{n, n.outs}, nil
@@ -78,7 +75,7 @@ func (b *binder) programRows(name string, columns []string, types []value.Type, 
 
 // completeRows binds the rows of src as the table stores them: all columns in their
 // order, converted, encoded, defaults filled in.
-func (b *binder) completeRows(table *storage.Table, ords []int, src *relation) (*relation, error) {
+func (b *planner) completeRows(table *storage.Table, ords []int, src *relation) (*relation, error) {
 	full, err := b.fullRows(src, table.Def(), ords, fn.Explicit)
 	if err != nil {
 		return nil, err
@@ -88,7 +85,7 @@ func (b *binder) completeRows(table *storage.Table, ords []int, src *relation) (
 }
 
 // load plans the adding of rows to a table.
-func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
+func (b *planner) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
 	def := table.Def()
 	rel, err := b.completeRows(table, ords, src)
 	if err != nil {
@@ -99,332 +96,12 @@ func (b *binder) load(table *storage.Table, ords []int, src *relation) (*Plan, e
 		if err != nil {
 			return nil, nil, err
 		}
-		if b.run.env.Tx != nil {
-			op := exec.NewInsert(child, &b.run.env, def, storage.InsertOptions{}, nil)
+		if b.env.Tx != nil {
+			op := exec.NewInsert(child, &b.env, def, storage.InsertOptions{}, nil)
 			return b.measured(op), func() int64 { return op.Affected }, nil
 		}
-		op := exec.NewLoad(child, &b.run.env, def)
-		op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
+		op := exec.NewLoad(child, &b.env, def)
+		op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.in, def) }
 		return b.measured(op), func() int64 { return op.Affected }, nil
 	}), nil
-}
-
-// files binds the files of a COPY: their columns in order, zipped by position.
-func (b *binder) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*relation, error) {
-	opts, err := b.options(s.Options)
-	if err != nil {
-		return nil, err
-	}
-	types := make([]value.Type, len(ords))
-	var names []string
-	for i, o := range ords {
-		c := &def.Columns[o]
-		types[i] = c.Type
-		if c.Type.Kind == value.Vector && encodingOf(def, o) != nil {
-			types[i] = value.Type{} // a text may stand for a vector
-		}
-		names = append(names, c.Name)
-	}
-	var paths []string
-	for _, f := range s.Files {
-		p, err := b.path(f, "COPY")
-		if err != nil {
-			return nil, err
-		}
-		paths = append(paths, p)
-	}
-	open := func() (source.Reader, error) {
-		var readers []source.Reader
-		fail := func(err error) (source.Reader, error) {
-			for _, r := range readers {
-				r.Close()
-			}
-			return nil, err
-		}
-		at := 0
-		for i, p := range paths {
-			format, ferr := source.FormatOf(p)
-			if ferr != nil {
-				format = formatOption(opts)
-				if format == "" {
-					return fail(errorAt(s.Files[i].Position(), ferr))
-				}
-			}
-			fopts := opts
-			if len(paths) > 1 && formatOption(opts) == "" {
-				fopts = fitting(format, opts)
-			}
-			name, o, err := source.ParseOptions(format, source.Import, fopts)
-			if err != nil {
-				return fail(errorAt(optionsPos(s), err))
-			}
-			o.Names, o.Stop = names, b.ctx.Err
-			r, err := source.Open(p, name, o)
-			if err != nil {
-				return fail(errorAt(s.Files[i].Position(), err))
-			}
-			readers = append(readers, r)
-			cols := r.Columns()
-			n := len(cols)
-			pickCols, ok, err := byName(cols, names, len(paths) == 1 && source.Named(r), def.Name)
-			if err != nil {
-				return fail(parse.Errorf(s.Files[i].Position(), "%s %v", p, err))
-			}
-			if !ok {
-				if at+n > len(ords) {
-					if len(paths) == 1 {
-						return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, to go into %s of %s; name them: COPY %s (...) FROM ...", p, count(n, "column"), count(len(ords), "column"), def.Name, def.Name))
-					}
-					return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, but only %d are left of those to be filled", p, count(n, "column"), len(ords)-at))
-				}
-				pickCols = nil
-				for k := range n {
-					pickCols = append(pickCols, k)
-				}
-			}
-			if at+len(pickCols) > len(types) {
-				pickCols = pickCols[:len(types)-at]
-			}
-			want := types[at : at+len(pickCols)]
-			if name == "parquet" { // where no text is read as anything else
-				want = nil
-				for _, o := range ords[at : at+len(pickCols)] {
-					want = append(want, def.Columns[o].Type)
-				}
-			}
-			if err := r.Project(pickCols, want); err != nil {
-				return fail(errorAt(s.Files[i].Position(), err))
-			}
-			for k, got := range r.Columns() {
-				want := def.Columns[ords[at+k]]
-				if _, err := fn.Cast(got.Type, want.Type, fn.Assignment); err != nil && want.Type.Kind != value.Vector {
-					return fail(parse.Errorf(s.Files[i].Position(), "%s has %v where %s is %v; list the columns in the order of the files: COPY %s (...) FROM ...", p, got.Type, want.Name, want.Type, def.Name))
-				}
-			}
-			at += len(pickCols)
-		}
-		if at < len(ords) {
-			hint := ""
-			if format, err := source.FormatOf(paths[0]); len(paths) == 1 && at == 1 && (err != nil || format == "csv" || format == "tsv") {
-				hint = "if something else than the usual delimiters stands between fields, name it: (DELIMITER ':')"
-			}
-			return fail(parse.Errorf(s.Files[0].Position(), "the files have %s, but %d are to be filled: %s has nothing", count(at, "column"), len(ords), names[at]).WithHint("%s", hint))
-		}
-		z, err := source.Zip(readers, paths)
-		if err != nil {
-			return fail(errorAt(s.Files[0].Position(), err))
-		}
-		return z, nil
-	}
-	r, err := open()
-	if err != nil {
-		return nil, err
-	}
-	n := &sourceNode{text: joined(paths)}
-	for i, c := range r.Columns() {
-		pos := s.Files[min(i, len(s.Files)-1)].Position()
-		col := &column{name: c.Name, typ: c.Type}
-		if i < len(ords) {
-			want := def.Columns[ords[i]].Type
-			if want.Kind == value.Vector && c.Type.Kind == value.Vector && c.Type.Dim > 0 && c.Type.Dim != want.Dim {
-				r.Close()
-				return nil, parse.Errorf(pos, "vectors of the file have %d dimensions, %s has %d", c.Type.Dim, def.Columns[ords[i]].Name, want.Dim)
-			}
-		}
-		n.outs = append(n.outs, col)
-	}
-	n.rows = float64(r.Rows())
-	open = b.again(r, open)
-	b.once = true
-	if b.in.Env.Tally == nil {
-		b.in.Env.Tally = &exec.Tally{}
-	}
-	n.open = func(b *builder, want []int) (exec.Operator, error) {
-		r, err := open()
-		if err != nil {
-			return nil, err
-		}
-		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want, Count: true}, nil
-	}
-	return &relation{n, n.outs}, nil
-}
-
-func joined(paths []string) string {
-	s := ""
-	for i, p := range paths {
-		if i > 0 {
-			s += ", "
-		}
-		s += p
-	}
-	return s
-}
-
-// formatOption returns the FORMAT of the options, "" without one.
-func formatOption(opts []source.Option) string {
-	for _, o := range opts {
-		if o.Name == "format" && o.Value.Kind() == value.Text {
-			return o.Value.Str()
-		}
-	}
-	return ""
-}
-
-// fitting are those options that a format knows, for files of several formats.
-func fitting(format string, opts []source.Option) []source.Option {
-	var out []source.Option
-	for _, o := range opts {
-		if _, _, err := source.ParseOptions(format, source.Import, []source.Option{o}); err == nil {
-			out = append(out, o)
-		}
-	}
-	return out
-}
-
-func optionsPos(s *parse.CopyFrom) parse.Pos {
-	if len(s.Options) > 0 {
-		return s.Options[0].Pos
-	}
-	return s.Pos
-}
-
-// byName picks the file's columns that have the names of the columns to be filled. Names
-// match whatever their case. A file in which some of the names are found and others are
-// not is an error; where none is found, its columns count by their order, and ok is false.
-func byName(cols []source.Column, names []string, named bool, table string) (pick []int, ok bool, err error) {
-	if !named {
-		return nil, false, nil
-	}
-	var found, missing, there []string
-	for _, n := range names {
-		at := slices.IndexFunc(cols, func(c source.Column) bool { return c.Name == n })
-		if at < 0 {
-			at = slices.IndexFunc(cols, func(c source.Column) bool { return strings.EqualFold(c.Name, n) })
-		}
-		if at < 0 {
-			missing = append(missing, n)
-			continue
-		}
-		found = append(found, n)
-		pick = append(pick, at)
-	}
-	if len(found) == 0 {
-		return nil, false, nil
-	}
-	if len(missing) > 0 {
-		for _, c := range cols {
-			there = append(there, c.Name)
-		}
-		return nil, false, fmt.Errorf("has no column %s (there are %s); name those to be filled: COPY %s (%s) FROM ...",
-			strings.Join(missing, ", "), strings.Join(there, ", "), table, strings.Join(found, ", "))
-	}
-	return pick, true, nil
-}
-
-// copyTo plans COPY t | (query) TO 'file'.
-func (b *binder) copyTo(s *parse.CopyTo) (*Plan, error) {
-	path, err := b.path(s.File, "COPY")
-	if err != nil {
-		return nil, err
-	}
-	var rel *relation
-	if s.Query != nil {
-		if rel, err = b.query(s.Query, nil, nil); err != nil {
-			return nil, err
-		}
-	} else {
-		table, err := b.table(s.Table)
-		if err != nil {
-			return nil, err
-		}
-		ords, err := targetColumns(table.Def(), s.Columns)
-		if err != nil {
-			return nil, err
-		}
-		scan := scanOf(table, table.Def().Name)
-		rel = &relation{node: scan.node}
-		for _, o := range ords {
-			rel.cols = append(rel.cols, scan.cols[o])
-		}
-	}
-	opts, err := b.options(s.Options)
-	if err != nil {
-		return nil, err
-	}
-	format, ferr := source.FormatOf(path)
-	if ferr != nil {
-		if format = formatOption(opts); format == "" {
-			return nil, errorAt(s.File.Position(), ferr)
-		}
-	}
-	pos := s.Pos
-	if len(s.Options) > 0 {
-		pos = s.Options[0].Pos
-	}
-	format, o, err := source.ParseOptions(format, source.Export, opts)
-	if err != nil {
-		return nil, errorAt(pos, err)
-	}
-	if rel, err = b.improved(rel); err != nil {
-		return nil, err
-	}
-	var cols []source.Column
-	for _, c := range rel.cols {
-		t := c.typ
-		if t.Kind == value.Null {
-			t = textType
-		}
-		cols = append(cols, source.Column{Name: c.name, Type: t})
-	}
-	b.once = true
-	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(rel.node, rel.cols)
-		if err != nil {
-			return nil, nil, err
-		}
-		op := exec.NewExport(child, &b.run.env, path, func() (source.Writer, error) {
-			w, err := source.Create(path, format, cols, o)
-			return w, errorAt(s.File.Position(), err)
-		})
-		return b.measured(op), func() int64 { return op.Affected }, nil
-	}), nil
-}
-
-// querySamples encodes typical prompts for the columns that have an encoder, to
-// train their codes with. An encoder that can't be had is no error: codes are
-// then trained without.
-func (b *binder) querySamples(ctx context.Context, def *storage.TableDef) (map[int][][]float32, error) {
-	out := map[int][][]float32{}
-	for i := range def.Columns {
-		e := encodingOf(def, i)
-		if e == nil {
-			continue
-		}
-		enc, err := b.openEncoder(ctx, e, parse.Pos{})
-		if err != nil {
-			continue
-		}
-		prompts := samplePrompts
-		if s, ok := enc.(interface{ SamplePrompts(int) []string }); ok {
-			prompts = s.SamplePrompts(len(samplePrompts))
-		}
-		prefix := exec.Prompt(enc, false)
-		for len(prompts) > 0 {
-			n := min(32, len(prompts))
-			texts := make([]string, n)
-			for k, p := range prompts[:n] {
-				texts[k] = prefix + p
-			}
-			vecs, err := enc.EncodeTexts(ctx, texts)
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if err != nil {
-				break
-			}
-			out[i] = append(out[i], vecs...)
-			prompts = prompts[n:]
-		}
-	}
-	return out, nil
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -12,95 +13,24 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// correlation is what makes a subquery depend on the row around it: its block has the
-// slots of the outer columns, which get their values before it is run.
-type correlation struct {
-	block *block
-	outer []*column // arguments of the expression, in this order
-	slots []*slot   // of those
-
-	keyed *keyed // how its rows are found by key, if they can be
-	none  node   // what an aggregate without groups gives where no row passes its conditions
-}
-
-// inner binds a query within an expression of scope s. corr is nil if it uses
-// nothing of the queries around it.
-func (b *binder) inner(q *parse.Select, s *scope) (r *relation, corr *correlation, err error) {
-	k := &block{up: b.block}
-	b.block = k
-	defer func() { b.block = k.up }()
-	if r, err = b.query(q, s, nil); err != nil {
-		return nil, nil, err
-	}
-	// What does not depend on the row is found once.
-	own := k.steps
-	k.steps = nil
-	for _, x := range own {
-		if x.of.usesOuter(k) {
-			k.steps = append(k.steps, x)
-		} else {
-			k.up.steps = append(k.up.steps, x)
-		}
-	}
-	if k.outer == nil {
-		return r, nil, nil
-	}
-	corr = &correlation{block: k, slots: k.outer}
-	for _, x := range k.outer {
-		corr.outer = append(corr.outer, x.col)
-	}
-	return r, corr, nil
-}
-
-// outerColumn binds a reference to a column of a query around this one.
-func (b *binder) outerColumn(c *column, ref *parse.ColumnRef) *expr {
-	return b.outerSlot(c, parse.Start(ref), ref.String())
-}
-
-// depend makes e, whose subquery is q, an expression over the outer columns of q. Those
-// of a query further out are slots here, too.
-func (b *binder) depend(e *expr, s *scope) *expr {
-	for _, c := range e.query.corr.outer {
-		if contains(s.columns, c) {
-			e.args = append(e.args, columnExpr(c, e.pos))
-		} else {
-			e.args = append(e.args, b.outerSlot(c, e.pos, c.name))
-		}
-	}
-	return e
-}
-
-// correlated reports whether e is a subquery that depends on the row.
-func (e *expr) correlated() bool { return e.query != nil && e.query.corr != nil }
-
-// costly reports whether e has a part that runs a query for its rows.
-func (e *expr) costly() bool {
-	found := false
-	e.walk(func(x *expr) bool {
-		found = found || x.correlated()
-		return !found
-	})
-	return found
-}
-
 // open returns an operator with the subquery's rows for values of its outer columns: the
 // plan is run again with other slots.
-func (r *Run) open(q *subquery, n node, vals []value.Value) (exec.Operator, error) {
+func (b *builder) open(q *subquery, n node, vals []value.Value) (exec.Operator, error) {
 	for i, s := range q.corr.slots {
 		var v value.Value
 		if vals != nil {
 			v = vals[i]
 		}
-		r.slots[s.n].Put(v, s.typ)
+		b.fnctx.Slots[s.n].Put(v, s.typ)
 	}
-	if err := r.outer(q.corr.block); err != nil {
+	if err := b.find(q.corr.block); err != nil {
 		return nil, err
 	}
-	return r.b.root(n, q.rel.cols)
+	return b.root(n, q.rel.cols)
 }
 
 // times counts how often a subquery was run on its own.
-func (r *Run) times(c *correlation) *atomic.Int64 {
+func (r *state) times(c *correlation) *atomic.Int64 {
 	if r.runs == nil {
 		r.runs = map[*correlation]*atomic.Int64{}
 	}
@@ -113,14 +43,14 @@ func (r *Run) times(c *correlation) *atomic.Int64 {
 // compileCorrelated makes a subquery executable that depends on the row: args
 // are the values of its outer columns, for IN after the one that is looked for.
 func (b *builder) compileCorrelated(l layout, e *expr, args []fn.Expr) (fn.Expr, error) {
-	q, r := e.query, b.run
+	q := e.query
 	c := q.corr
-	b.run.b.single = true
-	times := r.times(c)
-	x := &exec.Correlated{Args: args, Result: e.typ, Memory: r.env.Memory}
+	b.single = true
+	times := b.times(c)
+	x := &exec.Correlated{Args: args, Result: e.typ, Memory: b.env.Memory}
 	run := func(vals []value.Value, f func(op exec.Operator) (value.Value, error)) (value.Value, error) {
 		times.Add(1)
-		op, err := r.open(q, q.rel.node, vals)
+		op, err := b.open(q, q.rel.node, vals)
 		if err != nil {
 			return value.Value{}, err
 		}
@@ -181,29 +111,17 @@ func severalRows(pos parse.Pos) error {
 	return parse.Errorf(pos, "the subquery used as a value gave more than one row; LIMIT 1 takes the first")
 }
 
-// noneOf returns the plan of a subquery, an aggregate without groups, where no row
-// passes its conditions.
-func noneOf(n node) node {
-	n = copyNode(n)
-	if p, ok := n.(*projectNode); ok {
-		if a, ok := p.in.(*aggNode); ok {
-			a.in = &filterNode{a.in, []*expr{constant(value.Bool(false), parse.Pos{}, "FALSE")}}
-		}
-	}
-	return n
-}
-
 // explainCorrelated returns what EXPLAIN shows of a correlated subquery: how its rows are
 // found, how often it was run for that, and the plan.
-func (r *Run) explainCorrelated(q *subquery) (title string, op exec.Operator, err error) {
+func (b *builder) explainCorrelated(q *subquery) (title string, op exec.Operator, err error) {
 	c := q.corr
 	ending := ")"
-	if ran := r.times(c).Load(); r.plan.how.measure && (c.keyed == nil || ran > 0) {
+	if ran := b.times(c).Load(); b.measure && (c.keyed == nil || ran > 0) {
 		ending = fmt.Sprintf("; run %d times)", ran)
 	}
-	b := &builder{binder: r.b.binder, run: r}
+	b = &builder{state: b.state}
 	if k := c.keyed; k != nil && k.alone == 1 {
-		title := fmt.Sprintf("(%s, found by hash of %s", q.what, strings.Join(k.texts, " AND "))
+		title := fmt.Sprintf("(%s, found by hash of %s", q.what(), strings.Join(k.texts, " AND "))
 		if len(k.rest) > 0 {
 			title += ", then " + texts(k.rest, " AND ")
 		}
@@ -217,10 +135,123 @@ func (r *Run) explainCorrelated(q *subquery) (title string, op exec.Operator, er
 			names[i] = o.table + "." + o.name
 		}
 	}
-	title = fmt.Sprintf("(%s, run for each %s", q.what, strings.Join(names, ", "))
+	title = fmt.Sprintf("(%s, run for each %s", q.what(), strings.Join(names, ", "))
 	if c.keyed != nil {
 		title += fmt.Sprintf("; after %d, found by hash", c.keyed.alone)
 	}
 	op, err = b.root(q.rel.node, q.rel.cols)
 	return title + ending, op, err
+}
+
+// keyTable compiles how e finds rows by key.
+func (b *builder) keyTable(l layout, e *expr) (*exec.Keyed, error) {
+	c := e.query.corr
+	k := c.keyed
+	args := e.args
+	out := &exec.Keyed{Kind: k.kind, Value: k.value, Wrap: at(e.pos), Table: b.rowsByKey(c)}
+	if e.op == opInQuery {
+		args = args[1:]
+	}
+	row := map[*column]*expr{}
+	for i, o := range c.outer {
+		row[o] = args[i]
+	}
+	var err error
+	if out.Keys, err = b.compileAll(l, substituteAll(k.outer, row)); err != nil {
+		return nil, err
+	}
+	// A pair has the values of outer columns, for IN the one looked for, then
+	// what is kept by key.
+	var pair []*column
+	used := columnsOf(k.rest...)
+	for _, o := range c.outer {
+		if used[o] {
+			pair = append(pair, o)
+			x, err := b.compile(l, row[o])
+			if err != nil {
+				return nil, err
+			}
+			out.Outer = append(out.Outer, x)
+		}
+	}
+	if e.op == opInQuery {
+		x, err := b.compile(l, e.args[0])
+		if err != nil {
+			return nil, err
+		}
+		out.Outer = append(out.Outer, x)
+		pair = append(pair, k.looked)
+		if out.Test, err = b.compile(newLayout(append(slices.Clone(pair), k.cols...)), k.test); err != nil {
+			return nil, err
+		}
+	}
+	if out.Rest, err = b.compileAll(newLayout(append(pair, k.cols...)), k.rest); err != nil {
+		return nil, err
+	}
+	if k.aggregated {
+		out.None = func(ctx context.Context) (value.Value, error) {
+			op, err := b.open(e.query, c.none, nil)
+			if err != nil {
+				return value.Value{}, err
+			}
+			defer op.Close()
+			return oneValue(ctx, op, e.pos)
+		}
+	}
+	return out, nil
+}
+
+// rowsByKey returns the rows of a subquery by their keys, which are read once in a run.
+func (b *builder) rowsByKey(c *correlation) *exec.KeyTable {
+	if t := b.keys[c]; t != nil {
+		return t
+	}
+	k := c.keyed
+	t := &exec.KeyTable{
+		Types: typesOf(k.cols[:len(k.inner)]), Columns: typesOf(k.cols), Memory: b.env.Memory,
+		Open: func(context.Context) (exec.Operator, error) { return b.root(k.node, k.cols) },
+	}
+	if b.keys == nil {
+		b.keys = map[*correlation]*exec.KeyTable{}
+	}
+	b.keys[c] = t
+	return t
+}
+
+// subquery builds the plan of a subquery that does not depend on the row, once.
+func (b *builder) subquery(q *subquery) (exec.Operator, error) {
+	if op := b.ops[q]; op != nil {
+		return op, nil
+	}
+	b.single = true // its operators are not ready for another run
+	op, err := b.root(q.rel.node, q.rel.cols)
+	if err != nil {
+		return nil, err
+	}
+	if b.ops == nil {
+		b.ops = map[*subquery]exec.Operator{}
+	}
+	b.ops[q] = op
+	return op, nil
+}
+
+// explainSubqueries are the plans of the queries within expressions.
+func (b *builder) explainSubqueries(subs []*subquery) ([]string, error) {
+	var lines []string
+	for i, q := range subs {
+		title, op, err := "("+q.what()+")", exec.Operator(nil), error(nil)
+		if q.corr != nil {
+			title, op, err = b.explainCorrelated(q)
+		} else {
+			op, err = b.subquery(q)
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, fmt.Sprintf("Subquery %d %s", i+1, title))
+		for _, l := range exec.Explain(op) {
+			lines = append(lines, "  "+l)
+		}
+	}
+	return lines, nil
 }

@@ -76,3 +76,18 @@ func counted(n int, what string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
+
+// at gives an error a place in the source, unless it has one.
+func at(pos parse.Pos) func(error) error {
+	return func(err error) error { return errorAt(pos, err) }
+}
+
+func errorAt(pos parse.Pos, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := err.(*parse.Error); ok || pos.Line == 0 || stops(err) {
+		return err
+	}
+	return &PlacedError{Pos: pos, Err: err}
+}

@@ -47,7 +47,7 @@ func estimate(n node) float64 {
 		return n.rows
 	}
 	if ins := n.inputs(); len(ins) == 1 {
-		return estimate(ins[0])
+		return estimate(*ins[0])
 	}
 	return 1000
 }

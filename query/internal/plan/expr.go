@@ -1,46 +1,13 @@
 package plan
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
 )
-
-// column is one column of a relation in a query. Its address is its identity:
-// two scans of one table have different columns.
-type column struct {
-	table  string // name the column can be qualified with, or ""
-	name   string
-	typ    value.Type
-	enc    *encoding // how texts become vectors comparable with it, or nil
-	rank   rank      // what its values are for ORDER BY
-	ord    int       // position in the table, for columns of a scan
-	hidden bool      // not part of *
-	merged bool      // by USING with the column of another table: found by its table's name only
-	source string    // name of the table, for columns of a scan
-}
-
-// rank tells how values of an expression are ordered when no direction is given.
-type rank uint8
-
-const (
-	plain rank = iota // ascending, as in SQL
-	score             // best, that is highest, first
-	mixed             // made from scores in some other way: the direction has to be said
-)
-
-// encoding ties a vector column to its encoder.
-type encoding struct {
-	name  string
-	model encoder.Model // what the column was filled with
-	table string
-	col   string
-	dim   int
-}
 
 // op is the kind of an expression.
 type op uint8
@@ -93,44 +60,6 @@ type expr struct {
 	text     string // as in the source, for EXPLAIN and names of columns
 }
 
-// aggregate is a call of an aggregate function.
-type aggregate struct {
-	call     *fn.AggregateCall
-	arg      *expr   // nil for count(*)
-	more     []*expr // further arguments, then what the rows are ordered by
-	distinct bool
-	filter   *expr // FILTER (WHERE ...), or nil
-}
-
-// parts returns the expressions of an aggregate.
-func (a *aggregate) parts() []*expr {
-	var out []*expr
-	if a.arg != nil {
-		out = append(out, a.arg)
-	}
-	out = append(out, a.more...)
-	if a.filter != nil {
-		out = append(out, a.filter)
-	}
-	return out
-}
-
-// mapped returns a with f of each of its parts.
-func (a *aggregate) mapped(f func(*expr) *expr) *aggregate {
-	c := *a
-	if a.arg != nil {
-		c.arg = f(a.arg)
-	}
-	c.more = make([]*expr, len(a.more))
-	for i, x := range a.more {
-		c.more[i] = f(x)
-	}
-	if a.filter != nil {
-		c.filter = f(a.filter)
-	}
-	return &c
-}
-
 func isConst(e *expr) bool { return e.op == opConst }
 
 // constant returns a constant expression.
@@ -140,6 +69,54 @@ func constant(v value.Value, pos parse.Pos, text string) *expr {
 
 func columnExpr(c *column, pos parse.Pos) *expr {
 	return &expr{op: opColumn, typ: c.typ, col: c, pos: pos, enc: c.enc, text: c.name}
+}
+
+// argType is what fn wants to know of an argument.
+func argType(e *expr) fn.ArgType {
+	return fn.ArgType{Type: e.typ, Literal: e.typ.Kind == value.Text && e.literal()}
+}
+
+// literal reports whether e is written in the statement, or an argument: a text then
+// takes the type it is used as.
+func (e *expr) literal() bool {
+	switch e.op {
+	case opConst:
+		return !e.computed
+	case opSlot:
+		return !e.computed && e.slot.what != slotQuery
+	}
+	return false
+}
+
+// callRows calls a function or operator of package fn for every row.
+func callRows(name string, pos parse.Pos, args ...*expr) (*expr, error) {
+	types := make([]fn.ArgType, len(args))
+	for i, a := range args {
+		types[i] = argType(a)
+	}
+	c, err := fn.Resolve(name, types)
+	if err != nil {
+		return nil, errorAt(pos, err)
+	}
+	return &expr{op: opCall, typ: c.Result, pos: pos, call: c, args: slices.Clone(args)}, nil
+}
+
+// keeps reports whether e is of type t already, as far as mode asks for it.
+func keeps(e *expr, t value.Type, mode fn.CastMode) bool {
+	return e.typ == t || e.typ.Fits(t) && (mode != fn.Explicit || e.typ.Half == t.Half)
+}
+
+// castRows converts an expression that differs from row to row.
+func castRows(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
+	if keeps(e, t, mode) {
+		return e, nil
+	}
+	if e.typ.Kind != value.Null && !(e.typ.Kind == value.Vector && t.Kind == value.Vector) {
+		if _, err := fn.Cast(e.typ, t, mode); err != nil {
+			return nil, errorAt(e.pos, err)
+		}
+	}
+	return &expr{op: opCast, typ: t, pos: e.pos, args: []*expr{e}, text: e.text}, nil
 }
 
 // children calls f for every part of e, those of an aggregate included.
@@ -221,72 +198,6 @@ func (e *expr) uses(kind op) bool {
 	return found
 }
 
-// key is equal for expressions that have equal values in every row.
-func (e *expr) key() string {
-	var b strings.Builder
-	e.writeKey(&b)
-	return b.String()
-}
-
-func (e *expr) writeKey(b *strings.Builder) {
-	fmt.Fprintf(b, "%d", e.op)
-	switch e.op {
-	case opColumn:
-		fmt.Fprintf(b, ":%p", e.col)
-		return
-	case opConst:
-		if e.val.Kind() == value.Vector {
-			fmt.Fprintf(b, ":v%p,%d", &e.val.Vec()[0], len(e.val.Vec()))
-		} else {
-			fmt.Fprintf(b, ":%d:%d:%q", e.typ.Kind, e.val.Kind(), e.val.String())
-		}
-		return
-	case opSlot:
-		fmt.Fprintf(b, ":s%d", e.slot.n)
-		return
-	case opCall:
-		fmt.Fprintf(b, ":%s", e.call.Func.Name)
-	case opCast:
-		fmt.Fprintf(b, ":%v", e.typ)
-	case opScore:
-		fmt.Fprintf(b, ":%v", e.measure)
-	case opText, opImage:
-		fmt.Fprintf(b, ":%q", e.enc.name)
-	case opSum:
-		fmt.Fprintf(b, ":%v,%v", e.weights, e.unit)
-	case opSubquery, opInQuery, opExists:
-		fmt.Fprintf(b, ":%p,%v", e.query, e.not)
-	case opIn: // the set is that of the arguments, or of a subquery
-		fmt.Fprintf(b, ":%v", e.not)
-		if e.slot != nil {
-			fmt.Fprintf(b, ":s%d", e.slot.n)
-		}
-	case opAgg:
-		fmt.Fprintf(b, ":%s,%v,%v", e.agg.call.Func.Name, e.agg.distinct, e.agg.call.Orders)
-		if e.agg.arg != nil {
-			b.WriteByte('(')
-			e.agg.arg.writeKey(b)
-			b.WriteByte(')')
-		}
-		for _, x := range e.agg.more {
-			b.WriteByte(';')
-			x.writeKey(b)
-		}
-		if e.agg.filter != nil {
-			b.WriteByte('|')
-			e.agg.filter.writeKey(b)
-		}
-	}
-	b.WriteByte('(')
-	for i, a := range e.args {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		a.writeKey(b)
-	}
-	b.WriteByte(')')
-}
-
 // String is the expression as it was written, as far as that is known.
 func (e *expr) String() string { return e.text }
 
@@ -308,4 +219,60 @@ func texts(es []*expr, sep string) string {
 		all[i] = e.text
 	}
 	return strings.Join(all, sep)
+}
+
+var (
+	realType = value.Type{Kind: value.Real}
+	boolType = value.Type{Kind: value.Boolean}
+	intType  = value.Type{Kind: value.Integer}
+	textType = value.Type{Kind: value.Text}
+)
+
+// varies reports whether e differs from row to row.
+func (e *expr) varies() bool {
+	v := false
+	e.walk(func(x *expr) bool {
+		v = v || x.op == opColumn || x.op == opAgg || x.op == opCall && x.call.Func.Stable && len(x.args) == 0
+		return !v && (x.correlated() || x.op != opSubquery && x.op != opExists)
+	})
+	return v
+}
+
+// unstable reports whether e may have another value when computed again.
+func (e *expr) unstable() bool {
+	found := false
+	e.walk(func(x *expr) bool {
+		found = found || x.op == opCall && x.call.Func.Stable && x.call.Func.Name != "now"
+		return !found
+	})
+	return found
+}
+
+// substitute replaces columns by expressions.
+func substitute(e *expr, m map[*column]*expr) *expr {
+	if len(m) == 0 || e == nil {
+		return e
+	}
+	return e.rewrite(func(x *expr) *expr {
+		if x.op == opColumn {
+			if r := m[x.col]; r != nil {
+				c := *r
+				c.text = x.text
+				return &c
+			}
+			return x
+		}
+		return nil
+	})
+}
+
+func substituteAll(es []*expr, m map[*column]*expr) []*expr {
+	if es == nil {
+		return nil
+	}
+	out := make([]*expr, len(es))
+	for i, e := range es {
+		out[i] = substitute(e, m)
+	}
+	return out
 }

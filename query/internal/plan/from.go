@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 )
@@ -18,7 +21,7 @@ func (b *binder) from(t parse.TableExpr, s *scope) (*relation, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := scanOf(table, orElse(t.Alias.Name, t.Table.Name))
+		r := scanOf(table, cmp.Or(t.Alias.Name, t.Table.Name))
 		return r, rename(r.cols, t.Columns)
 	case *parse.SubqueryTable:
 		q, err := b.query(t.Query, s.outer, nil)
@@ -110,7 +113,7 @@ func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
 		}
 		// One of the two columns remains visible without a table's name, and comes first.
 		for _, c := range cols {
-			if !contains(joined, c) {
+			if !slices.Contains(joined, c) {
 				joined = append(joined, c)
 			}
 		}

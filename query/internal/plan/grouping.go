@@ -90,19 +90,6 @@ func (g *grouping) determined(c *column) bool {
 	return false
 }
 
-// scanFor finds the scan below n that reads column c.
-func scanFor(n node, c *column) *scanNode {
-	if s, ok := n.(*scanNode); ok && contains(s.cols, c) {
-		return s
-	}
-	for _, in := range n.inputs() {
-		if s := scanFor(in, c); s != nil {
-			return s
-		}
-	}
-	return nil
-}
-
 // aggregate returns the column of an aggregate.
 func (g *grouping) aggregate(e *expr) *column {
 	k := e.key()

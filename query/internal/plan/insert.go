@@ -1,18 +1,17 @@
 package plan
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 
-	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// insert plans INSERT.
-func (b *binder) insert(s *parse.Insert) (*Plan, error) {
+// insert binds INSERT.
+func (b *binder) insert(s *parse.Insert) (*insertion, error) {
 	table, err := b.table(s.Table)
 	if err != nil {
 		return nil, err
@@ -22,131 +21,20 @@ func (b *binder) insert(s *parse.Insert) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts, update, err := b.conflict(s, table)
-	if err != nil {
+	n := &insertion{table: table}
+	if n.opts, n.update, err = b.conflict(s, table); err != nil {
 		return nil, err
 	}
 	rel, err := b.insertSource(s, def, ords)
 	if err != nil {
 		return nil, err
 	}
-	full, err := b.fullRows(rel, def, ords, fn.Assignment)
-	if err != nil {
+	if n.rows, err = b.fullRows(rel, def, ords, fn.Assignment); err != nil {
 		return nil, err
 	}
-	full.skip = b.present(s, table, opts, full)
-	returning, err := b.returning(s.Returning, table, s.Alias)
-	if err != nil {
-		return nil, err
-	}
-	// How it is done follows from what it reads and says, and from where it runs.
-	inTx, again := b.in.Tx != nil, reads(full, def.Name)
-	out, err := b.improved(&relation{full, full.outs})
-	if err != nil {
-		return nil, err
-	}
-	b.once = b.once || !inTx
-	return b.planned(returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(out.node, out.cols)
-		if err != nil {
-			return nil, nil, err
-		}
-		u, err := update.build(b)
-		switch {
-		case err != nil:
-			return nil, nil, err
-		case !inTx && Import(s):
-			op := exec.NewImport(child, &b.run.env, def, opts, u)
-			op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
-			return b.measured(op), func() int64 { return op.Affected }, nil
-		case !inTx:
-			return b.bulkInsert(s, child, table)
-		case again:
-			child = b.measured(exec.NewBuffer(child, &b.run.env))
-		}
-		op := exec.NewInsert(child, &b.run.env, def, opts, u)
-		return b.writes(op, func() int64 { return op.Affected }, table, returning)
-	}), nil
-}
-
-// bulkInsert builds an INSERT of many rows on its own: see Bulk.
-func (b *builder) bulkInsert(s *parse.Insert, child exec.Operator, table *storage.Table) (exec.Operator, func() int64, error) {
-	def := table.Def()
-	if s.OnConflict != nil {
-		child = b.measured(exec.NewSkipExisting(child, &b.run.env, b.run.table(table), def.PrimaryKey).Once())
-	}
-	op := exec.NewLoad(child, &b.run.env, def)
-	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return b.querySamples(ctx, def) }
-	return b.measured(op), func() int64 { return op.Affected }, nil
-}
-
-// bulkRows is the number of rows from which on an INSERT is a bulk load.
-const bulkRows = 20000
-
-// Few reports whether an INSERT adds only rows that are written in it, and not
-// many.
-func Few(s *parse.Insert) bool {
-	if s.Query == nil {
-		return true
-	}
-	v, ok := s.Query.Body.(*parse.Values)
-	return ok && len(v.Rows) < bulkRows
-}
-
-// Bulk reports whether an INSERT outside of a transaction is better done as a
-// bulk load, past the write-ahead log: it may add many rows, and says nothing
-// that needs to see them one by one.
-func Bulk(view *storage.View, s *parse.Insert) bool {
-	if s.Query == nil || len(s.Returning) > 0 {
-		return false
-	}
-	t, err := tableOf(view, s.Table)
-	if err != nil {
-		return false
-	}
-	if c := s.OnConflict; c != nil {
-		def := t.Def()
-		if c.Set != nil || def.PrimaryKey < 0 {
-			return false
-		}
-		if len(c.Columns) == 0 {
-			for _, x := range def.Indexes {
-				if x.Unique {
-					return false
-				}
-			}
-		} else if len(c.Columns) != 1 || !c.Columns[0].Means(def.Columns[def.PrimaryKey].Name) {
-			return false
-		}
-	}
-	many := false
-	parse.Walk(s.Query, func(n parse.Node) bool {
-		switch n := n.(type) {
-		case *parse.TableFunc:
-			many = true
-		case *parse.TableName:
-			if t, err := tableOf(view, n.Table); err == nil && t.Rows() >= bulkRows {
-				many = true
-			}
-		case *parse.Values:
-			many = many || len(n.Rows) >= bulkRows
-		}
-		return true
-	})
-	return many
-}
-
-// reads reports whether a plan scans the table.
-func reads(n node, table string) bool {
-	if s, ok := n.(*scanNode); ok && s.table.Def().Name == table {
-		return true
-	}
-	for _, in := range n.inputs() {
-		if reads(in, table) {
-			return true
-		}
-	}
-	return false
+	n.rows.skip = b.present(s, table, n.opts, n.rows)
+	n.returning, err = b.returning(s.Returning, table, s.Alias)
+	return n, err
 }
 
 // targetColumns finds the columns of an INSERT or COPY, all without names.
@@ -203,16 +91,9 @@ func (b *binder) insertSource(s *parse.Insert, def *storage.TableDef, ords []int
 		return nil, err
 	}
 	if len(rel.cols) != len(ords) {
-		return nil, parse.Errorf(q.Pos, "the query gives %s for %s of %s", count(len(rel.cols), "column"), count(len(ords), "column"), def.Name)
+		return nil, parse.Errorf(q.Pos, "the query gives %s for %s of %s", counted(len(rel.cols), "column"), counted(len(ords), "column"), def.Name)
 	}
 	return rel, nil
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // insertValues binds VALUES: each value takes the type of its column.
@@ -221,10 +102,10 @@ func (b *binder) insertValues(v *parse.Values, def *storage.TableDef, ords []int
 	want := targets(def, ords)
 	s := &scope{inside: "VALUES"}
 	if len(v.Rows[0]) > len(ords) {
-		return nil, parse.Errorf(v.Rows[0][len(ords)].Position(), "%s for %s of %s", count(len(v.Rows[0]), "value"), count(len(ords), "column"), def.Name)
+		return nil, parse.Errorf(v.Rows[0][len(ords)].Position(), "%s for %s of %s", counted(len(v.Rows[0]), "value"), counted(len(ords), "column"), def.Name)
 	}
 	if len(v.Rows[0]) < len(ords) {
-		return nil, parse.Errorf(v.Pos, "%s for %s of %s", count(len(v.Rows[0]), "value"), count(len(ords), "column"), def.Name)
+		return nil, parse.Errorf(v.Pos, "%s for %s of %s", counted(len(v.Rows[0]), "value"), counted(len(ords), "column"), def.Name)
 	}
 	for _, o := range ords {
 		n.outs = append(n.outs, &column{name: def.Columns[o].Name, typ: def.Columns[o].Type, enc: encodingOf(def, o)})
@@ -377,7 +258,7 @@ func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	if opts.Target == nil {
 		return opts, nil, parse.Errorf(c.Pos, "ON CONFLICT DO UPDATE has to name the key: ON CONFLICT (%s) DO UPDATE ...", keyName(def))
 	}
-	scan := scanOf(table, orElse(s.Alias.Name, s.Table.Name))
+	scan := scanOf(table, cmp.Or(s.Alias.Name, s.Table.Name))
 	excluded := scanOf(table, "excluded")
 	for _, x := range excluded.cols {
 		x.hidden = true
@@ -392,30 +273,6 @@ func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	}
 	u.where, err = b.condition(&bare, c.Where, "WHERE")
 	return opts, u, err
-}
-
-// conflictUpdate is a bound ON CONFLICT DO UPDATE.
-type conflictUpdate struct {
-	from  []*column // the row that is there, then the one that could not be inserted
-	cols  []int
-	items []*expr
-	where *expr // or nil
-}
-
-func (u *conflictUpdate) build(b *builder) (*exec.ConflictUpdate, error) {
-	if u == nil {
-		return nil, nil
-	}
-	lay := newLayout(u.from)
-	out := &exec.ConflictUpdate{Ctx: &b.run.fnctx, Cols: u.cols}
-	var err error
-	if out.Exprs, err = b.compileAll(lay, u.items); err != nil {
-		return nil, err
-	}
-	if u.where != nil {
-		out.Where, err = b.compile(lay, u.where)
-	}
-	return out, err
 }
 
 func keyName(def *storage.TableDef) string {
@@ -475,19 +332,12 @@ func (b *binder) assignments(s *scope, set []parse.Assignment, def *storage.Tabl
 	return ords, items, nil
 }
 
-// returned are the bound items of a RETURNING.
-type returned struct {
-	rel   *relation // the table's columns
-	items []*expr
-	outs  []*column
-}
-
 // returning binds RETURNING over the columns of a table, nil without one.
 func (b *binder) returning(items []parse.SelectItem, table *storage.Table, as parse.Ident) (*returned, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
-	rel := scanOf(table, orElse(as.Name, table.Def().Name))
+	rel := scanOf(table, cmp.Or(as.Name, table.Def().Name))
 	r := &returned{rel: rel}
 	return r, b.returnedItems(r, &scope{columns: rel.cols, aliases: map[string]*alias{}}, items)
 }
@@ -506,43 +356,4 @@ func (b *binder) returnedItems(r *returned, s *scope, items []parse.SelectItem) 
 		r.outs = append(r.outs, &column{name: names[i], typ: e.typ})
 	}
 	return nil
-}
-
-// columns are those of the statement's rows.
-func (r *returned) columns() []Column {
-	if r == nil {
-		return nil
-	}
-	return columnsOfPlan(r.outs)
-}
-
-// writes builds the root of a statement that writes: op gives the numbers of the
-// rows written, which RETURNING reads.
-func (b *builder) writes(op exec.Operator, affected func() int64, table *storage.Table, r *returned) (exec.Operator, func() int64, error) {
-	op = b.measured(op)
-	if r == nil {
-		return op, affected, nil
-	}
-	need := tableColumns(r.rel.node.(*scanNode), columnsOf(r.items...))
-	f := exec.NewFetch(op, b.run.table(table), ordsOf(need))
-	f.Written = &b.run.env
-	out, err := b.project(rel{op: b.measured(f), lay: newLayout(need)}, r.items, r.outs)
-	return out.op, affected, err
-}
-
-func columnsOfPlan(cols []*column) []Column {
-	out := make([]Column, len(cols))
-	for i, c := range cols {
-		out[i] = Column{c.name, c.typ}
-	}
-	return out
-}
-
-// improved optimizes the plan of a query, and those of the subqueries in it.
-func (b *binder) improved(r *relation) (*relation, error) {
-	if err := b.optimized(); err != nil {
-		return nil, err
-	}
-	n, err := b.optimize(r.node)
-	return &relation{n, r.cols}, err
 }

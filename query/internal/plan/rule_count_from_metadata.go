@@ -2,12 +2,11 @@ package plan
 
 import (
 	"github.com/lupadb/lupa/query/internal/exec"
-	"github.com/lupadb/lupa/storage"
 )
 
 // countFromMetadata answers count(*), and min and max of an indexed column,
 // without a scan.
-func countFromMetadata(b *binder, n node) (node, error) {
+func countFromMetadata(f *facts, n node) (node, error) {
 	a, ok := n.(*aggNode)
 	if !ok || len(a.keys) > 0 || len(a.aggs) == 0 {
 		return n, nil
@@ -38,14 +37,3 @@ func countFromMetadata(b *binder, n node) (node, error) {
 	}
 	return node, nil
 }
-
-// metadataNode is a row that is known without a scan.
-type metadataNode struct {
-	table *storage.Table
-	items []exec.MetadataItem
-	outs  []*column
-}
-
-func (n *metadataNode) columns() []*column { return n.outs }
-
-func (n *metadataNode) inputs() []node { return nil }

@@ -1,12 +1,13 @@
 package plan
 
 import (
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 )
 
 // joinKeys finds the equalities to join by and builds the hash table over the
 // smaller input.
-func joinKeys(b *binder, n node) (node, error) {
+func joinKeys(f *facts, n node) (node, error) {
 	j, ok := n.(*joinNode)
 	if !ok {
 		return n, nil
@@ -24,10 +25,10 @@ func joinKeys(b *binder, n node) (node, error) {
 			if xl && !xr && yr && !yl {
 				// Both sides as the type they are compared as.
 				var err error
-				if x, err = b.castTo(x, c.call.Params[0], 0); err != nil {
+				if x, err = castRows(x, c.call.Params[0], fn.Implicit); err != nil {
 					return nil, err
 				}
-				if y, err = b.castTo(y, c.call.Params[0], 0); err != nil {
+				if y, err = castRows(y, c.call.Params[0], fn.Implicit); err != nil {
 					return nil, err
 				}
 				j.lkeys, j.rkeys = append(j.lkeys, x), append(j.rkeys, y)
@@ -37,7 +38,7 @@ func joinKeys(b *binder, n node) (node, error) {
 		j.rest = append(j.rest, c)
 	}
 	j.on = nil
-	j.guardKeys()
+	guardKeys(j)
 	if j.kind != parse.LeftJoin && estimate(j.l) < estimate(j.r) {
 		j.l, j.r, j.lkeys, j.rkeys = j.r, j.l, j.rkeys, j.lkeys
 	}
@@ -46,7 +47,7 @@ func joinKeys(b *binder, n node) (node, error) {
 
 // guardKeys lets keys of the left be computed only for the rows that may have a partner by
 // the conditions on the left alone: for others they may fail.
-func (j *joinNode) guardKeys() {
+func guardKeys(j *joinNode) {
 	var guard *expr
 	for _, c := range j.rest {
 		if l, r := j.sides(c); !l || r || c.costly() {

@@ -11,7 +11,7 @@ import (
 
 // lookups finds the rows of a scan by the primary key or an index, where that
 // is less work than reading the columns.
-func lookups(b *binder, n node) (node, error) {
+func lookups(f *facts, n node) (node, error) {
 	scan, ok := n.(*scanNode)
 	if !ok || len(scan.filters) == 0 || scan.lookup != nil {
 		return n, nil
@@ -29,8 +29,8 @@ func lookups(b *binder, n node) (node, error) {
 	}
 	for ord := range def.Columns {
 		var conds []restriction
-		for _, f := range scan.filters {
-			if r, ok := restrictionOf(f, scan.cols[ord]); ok {
+		for _, x := range scan.filters {
+			if r, ok := restrictionOf(x, scan.cols[ord]); ok {
 				conds = append(conds, r)
 			}
 		}
@@ -51,7 +51,7 @@ func lookups(b *binder, n node) (node, error) {
 				}
 				unique = l.index.Unique && len(l.index.Columns) == 1
 			}
-			rows, err := b.lookup(scan, l, conds, unique)
+			rows, err := f.lookup(scan, l, conds, unique)
 			if err != nil {
 				return nil, err
 			}
@@ -68,7 +68,7 @@ func lookups(b *binder, n node) (node, error) {
 
 // lookup fills in what a look-up by the conditions on its column compares, and returns
 // about how many rows it finds; -1 where it is not worth it.
-func (b *binder) lookup(scan *scanNode, l *lookup, conds []restriction, unique bool) (rows float64, err error) {
+func (f *facts) lookup(scan *scanNode, l *lookup, conds []restriction, unique bool) (rows float64, err error) {
 	total := float64(scan.table.Rows())
 	var texts []string
 	for _, c := range conds {
@@ -88,7 +88,7 @@ func (b *binder) lookup(scan *scanNode, l *lookup, conds []restriction, unique b
 		}
 		return rows, nil
 	}
-	st, err := scan.table.Stats(b.ctx, l.ord)
+	st, err := scan.table.Stats(f.ctx, l.ord)
 	if err != nil {
 		return 0, err
 	}
@@ -104,7 +104,7 @@ func (b *binder) lookup(scan *scanNode, l *lookup, conds []restriction, unique b
 	most := max(64, total*0.05)
 	var r storage.Range
 	for _, x := range l.bounds {
-		c, ok, err := b.peek(x.x)
+		c, ok, err := f.peek(x.x)
 		if err != nil {
 			return 0, err
 		}
@@ -120,7 +120,7 @@ func (b *binder) lookup(scan *scanNode, l *lookup, conds []restriction, unique b
 		}
 	}
 	switch est := float64(total * exec.Fraction(r, st)); {
-	case l.most == 0 || b.explain:
+	case l.most == 0 || f.explain:
 		rows = est
 	case rows == 0:
 		rows = min(est, most)
@@ -129,12 +129,6 @@ func (b *binder) lookup(scan *scanNode, l *lookup, conds []restriction, unique b
 		return -1, nil
 	}
 	return rows, nil
-}
-
-// peek is constOf for estimates: it does not tie the plan to the values of arguments.
-func (b *binder) peek(e *expr) (*expr, bool, error) {
-	defer func(n int) { b.looked = b.looked[:n] }(len(b.looked))
-	return b.constOf(e)
 }
 
 // indexOn finds an index whose first and only column is at ord; nil stands for

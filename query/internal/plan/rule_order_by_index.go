@@ -6,7 +6,7 @@ import (
 
 // orderByIndex takes the first rows of an order from an index, where no
 // condition but bounds of that column leaves out any. They are sorted still.
-func orderByIndex(b *binder, n node) (node, error) {
+func orderByIndex(f *facts, n node) (node, error) {
 	s, ok := n.(*sortNode)
 	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) != 1 || s.keys[0].expr.op != opColumn {
 		return n, nil

@@ -1,18 +1,20 @@
 package plan
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/parse"
 )
 
 // pushFilters moves conditions towards the scans.
-func pushFilters(b *binder, n node) (node, error) {
-	f, ok := n.(*filterNode)
+func pushFilters(f *facts, n node) (node, error) {
+	top, ok := n.(*filterNode)
 	if !ok {
 		return n, nil
 	}
 	var rest []*expr
-	in := f.in
-	for _, c := range f.conds {
+	in := top.in
+	for _, c := range top.conds {
 		if !push(in, c) {
 			rest = append(rest, c)
 		}
@@ -35,7 +37,7 @@ func push(n node, c *expr) bool {
 	set := columnsOf(c)
 	within := func(cols []*column) bool {
 		for x := range set {
-			if !contains(cols, x) {
+			if !slices.Contains(cols, x) {
 				return false
 			}
 		}

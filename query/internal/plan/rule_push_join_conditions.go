@@ -7,7 +7,7 @@ import (
 // pushJoinConditions moves the conditions of a join that use one of its inputs
 // into that input. It comes before joinKeys, as what is moved may become a key of
 // a join further down.
-func pushJoinConditions(b *binder, n node) (node, error) {
+func pushJoinConditions(f *facts, n node) (node, error) {
 	j, ok := n.(*joinNode)
 	if !ok {
 		return n, nil
@@ -25,14 +25,4 @@ func pushJoinConditions(b *binder, n node) (node, error) {
 	}
 	j.on = on
 	return j, nil
-}
-
-// sides tells which inputs of a join an expression uses.
-func (j *joinNode) sides(e *expr) (left, right bool) {
-	l, r := j.l.columns(), j.r.columns()
-	for c := range columnsOf(e) {
-		left = left || contains(l, c)
-		right = right || contains(r, c)
-	}
-	return
 }

@@ -6,7 +6,7 @@ import (
 
 // rangeSearch gives a condition like score > 0.25 to the search, so that not
 // every row is scored from its floats.
-func rangeSearch(b *binder, n node) (node, error) {
+func rangeSearch(f *facts, n node) (node, error) {
 	scan, ok := n.(*scanNode)
 	if !ok {
 		return n, nil

@@ -1,7 +1,7 @@
 package plan
 
 // topKSearch turns Sort + Limit by a score of a scan into a search.
-func topKSearch(b *binder, n node) (node, error) {
+func topKSearch(f *facts, n node) (node, error) {
 	s, ok := n.(*sortNode)
 	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) == 0 || s.keys[0].order.NullsFirst {
 		return n, nil
@@ -31,14 +31,4 @@ func topKSearch(b *binder, n node) (node, error) {
 		return &limitNode{scan, s.count, s.offset}, nil
 	}
 	return scan, nil
-}
-
-// searchable reports whether e compares a vector column of the scan with one
-// vector.
-func searchable(scan *scanNode, e *expr) bool {
-	if e.op != opScore || e.args[0].op != opColumn || !contains(scan.cols, e.args[0].col) || e.args[1].varies() {
-		return false
-	}
-	q := e.args[1]
-	return !isConst(q) || !q.val.IsNull()
 }

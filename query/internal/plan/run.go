@@ -20,11 +20,12 @@ import (
 type Plan struct {
 	Columns []Column // of the rows; none for a statement without rows
 
-	make   func(b *builder) (exec.Operator, func() int64, error)
+	make   makes
 	slots  []*slot
 	block  *block
 	subs   []*subquery
 	how    how
+	shows  bool // its rows are those of EXPLAIN
 	cached bool // it may be used again
 
 	kinds  []value.Type // of the arguments it is for
@@ -34,22 +35,18 @@ type Plan struct {
 	idle   sync.Pool        // of *Run
 }
 
-// how says what a run does beside giving rows.
-type how struct {
-	describe bool // nothing: only the columns are asked for
-	explain  bool // nothing is run
-	measure  bool // operators count what they do
-	spell    bool // EXPLAIN shows the values of parameters
-}
-
 // lookedAt is the value of a parameter that a plan depends on.
 type lookedAt struct {
 	param *parse.Param
 	value value.Value
 }
 
-// planned finishes a plan that has been bound.
-func (b *binder) planned(cols []Column, make func(b *builder) (exec.Operator, func() int64, error)) *Plan {
+// makes makes the operators of a run, and what counts the rows written, nil for
+// statements that write none.
+type makes func(b *builder) (exec.Operator, func() int64, error)
+
+// newPlan finishes the plan of a statement that has been bound.
+func newPlan(b *binder, cols []Column, make makes) *Plan {
 	p := &Plan{
 		Columns: cols, make: make, slots: b.slots, block: b.block, subs: b.subs, how: b.how,
 		cached: !b.once && b.how == how{},
@@ -108,20 +105,12 @@ type Run struct {
 	Root     exec.Operator // to be read to the end
 	Affected func() int64  // counts the rows written, once Root is at its end; nil for statements that write none
 
-	plan   *Plan
-	in     *Input
-	env    exec.Env
-	fnctx  fn.Ctx
-	slots  []fn.Slot
-	b      *builder
-	body   exec.Operator // what EXPLAIN explains: Root without that
-	tables []*storage.Table
-	steps  map[*slot]fn.Expr
-	ops    map[*subquery]exec.Operator // subqueries that are built
-	runs   map[*correlation]*atomic.Int64
-	keys   map[*correlation]*exec.KeyTable
-	shared map[*sharedQuery]*exec.Shared
-	self   [1]*Run
+	*builder
+	plan  *Plan
+	slots []fn.Slot
+	body  exec.Operator // what EXPLAIN explains: Root without that
+	steps map[*slot]fn.Expr
+	self  [1]*Run
 
 	texts    int           // encoded so far
 	encoding time.Duration // in this time
@@ -158,7 +147,8 @@ func (p *Plan) open(ctx context.Context, in *Input) (r *Run, err error) {
 		}
 	}
 	view := in.view()
-	r = &Run{Columns: p.Columns, plan: p, in: in, slots: make([]fn.Slot, len(p.slots))}
+	r = &Run{Columns: p.Columns, plan: p, slots: make([]fn.Slot, len(p.slots))}
+	r.builder = &builder{state: &state{in: in, env: in.Env, planned: p.tables, find: r.outer}, measure: p.how.measure}
 	for _, t := range p.tables {
 		own := *t
 		if p.cached {
@@ -168,18 +158,16 @@ func (p *Plan) open(ctx context.Context, in *Input) (r *Run, err error) {
 		}
 		r.tables = append(r.tables, &own)
 	}
-	r.env = in.Env
 	r.fnctx = fn.Ctx{Context: ctx, Now: in.Now, Slots: r.slots, Run: runNumber.Add(1)}
-	r.b = &builder{binder: newBinder(ctx, in), run: r, measure: p.how.measure}
-	r.b.how = p.how
 	if p.how.describe {
 		return r, nil
 	}
-	if r.Root, r.Affected, err = p.make(r.b); err != nil {
+	if r.Root, r.Affected, err = p.make(r.builder); err != nil {
 		return nil, err
 	}
-	if r.body == nil {
-		r.body = r.Root
+	r.body = r.Root
+	if p.shows {
+		r.Root = &exec.Analyze{Root: r.body, Run: p.how.measure, Lines: r.lines}
 	}
 	return r, nil
 }
@@ -220,7 +208,7 @@ func (r *Run) Close() error {
 			err = e
 		}
 	}
-	if r.plan.cached && err == nil && !r.b.single && exec.Reset(r.Root) {
+	if r.plan.cached && err == nil && !r.single && exec.Reset(r.Root) {
 		for i := range r.slots {
 			s := &r.slots[i]
 			s.Arg, s.Err, s.Set = fn.Arg{}, nil, nil
@@ -237,14 +225,6 @@ func (r *Run) LastKey() value.Value { return r.env.LastKey }
 
 // Tally returns what was read of the files of the statement, or nil.
 func (r *Run) Tally() *exec.Tally { return r.env.Tally }
-
-// table returns the run's own picture of a table.
-func (r *Run) table(t *storage.Table) *storage.Table {
-	if i := slices.Index(r.plan.tables, t); i >= 0 {
-		return r.tables[i]
-	}
-	return t
-}
 
 // findSlots gives the slots of runs their values: first what is computed of arguments,
 // then all texts are encoded in one batch, then the rest is found in order.
@@ -340,7 +320,7 @@ func (r *Run) find(s *slot) error {
 	at := &r.slots[s.n]
 	switch s.what {
 	case slotQuery:
-		return r.subquery(s)
+		return r.runSubquery(s)
 	case slotText:
 		return encodeSlots(r.fnctx.Context, []*Run{r}, s)
 	case slotSet:
@@ -371,7 +351,7 @@ func (r *Run) find(s *slot) error {
 	x := r.steps[s]
 	if x == nil {
 		var err error
-		if x, err = r.b.compileExpr(newLayout(nil), s.of); err != nil {
+		if x, err = r.compile(newLayout(nil), s.of); err != nil {
 			if s.what == slotValue {
 				at.Err = errorAt(s.pos, err)
 				return nil
@@ -438,7 +418,7 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
 				r.slots[s.n].Put(v, s.typ)
 				continue
 			}
-			enc, err := r.b.openEncoder(ctx, s.of.enc, s.pos)
+			enc, err := r.in.openEncoder(ctx, s.of.enc, s.pos)
 			if err != nil {
 				return err
 			}
@@ -474,10 +454,10 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
 	return nil
 }
 
-// subquery runs a query that does not depend on the row, once.
-func (r *Run) subquery(s *slot) error {
+// runSubquery runs a query that does not depend on the row, once.
+func (r *Run) runSubquery(s *slot) error {
 	q, at, ctx := s.of.query, &r.slots[s.n], r.fnctx.Context
-	op, err := r.operator(q)
+	op, err := r.builder.subquery(q)
 	if err != nil {
 		return err
 	}
@@ -513,27 +493,16 @@ func (r *Run) subquery(s *slot) error {
 	return op.Close()
 }
 
-// operator builds a subquery's plan.
-func (r *Run) operator(q *subquery) (exec.Operator, error) {
-	if op := r.ops[q]; op != nil {
-		return op, nil
-	}
-	r.b.single = true // its operators are not ready for another run
-	op, err := r.b.root(q.rel.node, q.rel.cols)
-	if err != nil {
-		return nil, err
-	}
-	if r.ops == nil {
-		r.ops = map[*subquery]exec.Operator{}
-	}
-	r.ops[q] = op
-	return op, nil
+// Column is a column of a statement's rows.
+type Column struct {
+	Name string
+	Type value.Type
 }
 
-// view is what the statement reads.
-func (in *Input) view() *storage.View {
-	if in.Tx != nil {
-		return in.Tx.View
+func columnsOfPlan(cols []*column) []Column {
+	out := make([]Column, len(cols))
+	for i, c := range cols {
+		out[i] = Column{c.name, c.typ}
 	}
-	return in.View
+	return out
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"strings"
 
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -176,9 +177,9 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.table).Because(&storage.NoTableError{Table: table})
 				}
 			}
-			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", didYouMean(table, tables)).Because(&storage.NoTableError{Table: table})
+			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", hint.Question(table, tables)).Because(&storage.NoTableError{Table: table})
 		}
-		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", nearColumn(name, names)).Because(&storage.NoColumnError{Table: table, Column: name})
+		return parse.Errorf(ref.Pos, "no column %q in %s", name, table).WithHint("%s", hint.OrAll(name, names)).Because(&storage.NoColumnError{Table: table, Column: name})
 	}
 	var names []string
 	where := "this query"
@@ -192,13 +193,13 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 	for a := range s.aliases {
 		names = append(names, a)
 	}
-	if ref.Name.Quoted && didYouMean(name, names) == "" {
+	if ref.Name.Quoted && hint.Question(name, names) == "" {
 		return parse.Errorf(ref.Pos, "no column %q", name).WithHint("double quotes are for names; a text is written %s", parse.QuoteString(name)).Because(cause)
 	}
 	if len(s.columns) == 0 {
-		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", didYouMean(name, names)).Because(cause)
+		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", hint.Question(name, names)).Because(cause)
 	}
-	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", nearColumn(name, names)).Because(cause)
+	return parse.Errorf(ref.Pos, "no column %q in %s", name, where).WithHint("%s", hint.OrAll(name, names)).Because(cause)
 }
 
 // vectorColumns returns the vector columns in sight.

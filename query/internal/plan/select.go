@@ -1,18 +1,14 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
 )
-
-// relation is a bound query: its plan and its columns in order.
-type relation struct {
-	node node
-	cols []*column
-}
 
 // maxDepth bounds the nesting of queries.
 const maxDepth = 64
@@ -253,7 +249,7 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 				return nil
 			})
 			for c := range columnsOf(k) {
-				if !contains(outs, c) {
+				if !slices.Contains(outs, c) {
 					return nil, parse.Errorf(order[i].Pos, "with SELECT DISTINCT, ORDER BY can only use what is selected; %s is not", keys[i].expr)
 				}
 			}
@@ -276,15 +272,6 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		in = &limitNode{in, count, offset}
 	}
 	return &relation{&projectNode{in: in, items: items, outs: outs}, outs}, nil
-}
-
-func contains(cols []*column, c *column) bool {
-	for _, x := range cols {
-		if x == c {
-			return true
-		}
-	}
-	return false
 }
 
 // distinctOnOrder checks PostgreSQL's rule: ORDER BY starts with the
@@ -317,7 +304,7 @@ func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, n
 				}
 			}
 			if n == 0 && it.Table.Name != "" {
-				return nil, nil, parse.Errorf(it.Pos, "no table %q in this query", it.Table.Name).WithHint("%s", didYouMean(it.Table.Name, s.tables()))
+				return nil, nil, parse.Errorf(it.Pos, "no table %q in this query", it.Table.Name).WithHint("%s", hint.Question(it.Table.Name, s.tables()))
 			}
 			if n == 0 {
 				return nil, nil, parse.Errorf(it.Pos, "* needs a FROM")

@@ -11,10 +11,10 @@ import (
 )
 
 // report makes a plan of rows that are known.
-func (p *binder) report(cols []Column, rows [][]value.Value) *Plan {
+func (p *planner) report(cols []*column, rows [][]value.Value) *Plan {
 	b := &value.Batch{Len: len(rows)}
 	for i, c := range cols {
-		x := &value.Column{Type: c.Type}
+		x := &value.Column{Type: c.typ}
 		for n, row := range rows {
 			x.Append(n, row[i])
 		}
@@ -35,8 +35,8 @@ func (p *binder) report(cols []Column, rows [][]value.Value) *Plan {
 }
 
 // showTables plans SHOW TABLES.
-func (b *binder) showTables() (*Plan, error) {
-	cols := []Column{{"table", textType}, {"rows", intType}, {"columns", textType}}
+func (b *planner) showTables() (*Plan, error) {
+	cols := []*column{{name: "table", typ: textType}, {name: "rows", typ: intType}, {name: "columns", typ: textType}}
 	var rows [][]value.Value
 	for _, d := range b.view.Tables() {
 		t, err := b.view.Table(d.Name)
@@ -53,12 +53,13 @@ func (b *binder) showTables() (*Plan, error) {
 }
 
 // describe plans DESCRIBE t.
-func (b *binder) describe(s *parse.Describe) (*Plan, error) {
+func (b *planner) describe(s *parse.Describe) (*Plan, error) {
 	t, err := b.table(s.Table)
 	if err != nil {
 		return nil, err
 	}
-	cols := []Column{{"column", textType}, {"type", textType}, {"null", boolType}, {"key", textType}, {"default", textType}, {"encoder", textType}}
+	cols := []*column{{name: "column", typ: textType}, {name: "type", typ: textType}, {name: "null", typ: boolType},
+		{name: "key", typ: textType}, {name: "default", typ: textType}, {name: "encoder", typ: textType}}
 	var rows [][]value.Value
 	def := t.Def()
 	for i := range def.Columns {

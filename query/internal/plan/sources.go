@@ -1,18 +1,15 @@
 package plan
 
 import (
-	"bytes"
-	"context"
+	"cmp"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
@@ -42,7 +39,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		if _, known := fn.Lookup(name); known {
 			return nil, parse.Errorf(t.Func.Pos, "%s gives a value, not a table", name).WithHint("without FROM: SELECT %s(...)", name)
 		}
-		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", didYouMean(name, TableFunctions()))
+		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", hint.Question(name, TableFunctions()))
 	}
 	if len(t.Args) == 0 || name == "images" && len(t.Args) > 1 {
 		what := "the path of a file"
@@ -94,7 +91,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	open = b.again(r, open)
 	n := &sourceNode{text: t.String(), rows: rows}
 	for _, c := range cols {
-		n.outs = append(n.outs, &column{table: orElse(t.Alias.Name, name), name: c.Name, typ: c.Type})
+		n.outs = append(n.outs, &column{table: cmp.Or(t.Alias.Name, name), name: c.Name, typ: c.Type})
 	}
 	if n.images = pictures != nil; n.images {
 		n.fast = o.Fast
@@ -106,7 +103,7 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 		b.in.Env.Tally = &exec.Tally{}
 	}
 	b.once = true
-	n.open = func(b *builder, want []int) (exec.Operator, error) {
+	n.open = func(env *exec.Env, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
 			return nil, errorAt(t.Args[0].Position(), err)
@@ -116,9 +113,9 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 			return nil, errorAt(t.Pos, err)
 		}
 		if n.images {
-			b.run.env.Pictures = r.Progress
+			env.Pictures = r.Progress
 		}
-		return &exec.ReadSource{Env: &b.run.env, Reader: r, Text: n.text, Count: !n.images}, nil
+		return &exec.ReadSource{Env: env, Reader: r, Text: n.text, Count: !n.images}, nil
 	}
 	rel := &relation{n, n.outs}
 	if n.images {
@@ -220,69 +217,4 @@ func (b *binder) options(opts []parse.Option) ([]source.Option, error) {
 		out = append(out, s)
 	}
 	return out, nil
-}
-
-// maxPicture bounds the size of a picture's file.
-const maxPicture = 256 << 20
-
-// pictureClient fetches pictures from addresses. A server that does not answer, or stops in
-// the middle, does not hold up a statement for ever.
-var pictureClient = &http.Client{Timeout: 2 * time.Minute}
-
-// readFile reads a picture for image(): a path, or an address if those are
-// allowed.
-func (b *binder) readFile(ctx context.Context, path string) ([]byte, error) {
-	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
-		if !b.in.AllowURLs {
-			return nil, fmt.Errorf("%s: addresses are not allowed here (AllowURLs)", path)
-		}
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, path, nil)
-		if err != nil {
-			return nil, err
-		}
-		res, err := pictureClient.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		defer res.Body.Close()
-		if res.StatusCode != http.StatusOK {
-			return nil, fmt.Errorf("%s: %s", path, res.Status)
-		}
-		return readAtMost(ctx, res.Body, path, max(0, min(maxPicture, res.ContentLength)))
-	}
-	if b.in.NoFiles {
-		return nil, fmt.Errorf("this program does not let statements use files")
-	}
-	path, err := source.ExpandHome(path)
-	if err != nil {
-		return nil, err
-	}
-	f, st, err := source.OpenRegular(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	if st.Size() > maxPicture {
-		return nil, fmt.Errorf("%s: larger than %d MiB", path, maxPicture>>20)
-	}
-	return readAtMost(ctx, f, path, st.Size())
-}
-
-// readAtMost reads what is expected to be of the given size, as long as ctx lets it.
-func readAtMost(ctx context.Context, r io.Reader, name string, size int64) ([]byte, error) {
-	var data bytes.Buffer
-	data.Grow(int(size) + bytes.MinRead)
-	for {
-		n, err := io.CopyN(&data, r, 4<<20)
-		switch {
-		case ctx.Err() != nil:
-			return nil, ctx.Err()
-		case err == io.EOF:
-			return data.Bytes(), nil
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", name, err)
-		case data.Len() > maxPicture || n == 0:
-			return nil, fmt.Errorf("%s: larger than %d MiB", name, maxPicture>>20)
-		}
-	}
 }

@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -13,19 +12,19 @@ import (
 // Make plans any statement but BEGIN, COMMIT and ROLLBACK. It reads the catalog,
 // statistics, and of files what their columns are.
 func Make(ctx context.Context, in *Input, s parse.Statement) (*Plan, error) {
-	return newBinder(ctx, in).statement(s)
+	return newPlanner(ctx, in).statement(s)
 }
 
 // CopyRows plans the insertion of rows made by a program into the named columns
 // of a table, all of them if none are named.
 func CopyRows(ctx context.Context, in *Input, table string, columns []string, types []value.Type, src Batches) (*Plan, error) {
-	return newBinder(ctx, in).copyRows(table, columns, types, src)
+	return newPlanner(ctx, in).copyRows(table, columns, types, src)
 }
 
 // CompleteRows plans rows made by a program as the table stores them: all its
 // columns in their order, converted, encoded, defaults filled in.
 func CompleteRows(ctx context.Context, in *Input, table string, columns []string, types []value.Type, src Batches) (*Plan, error) {
-	b := newBinder(ctx, in)
+	b := newPlanner(ctx, in)
 	t, ords, rel, err := b.programRows(table, columns, types, src)
 	if err != nil {
 		return nil, err
@@ -42,15 +41,31 @@ func CompleteRows(ctx context.Context, in *Input, table string, columns []string
 // QuerySamples encodes typical prompts for the columns of a table that have an
 // encoder: see storage.LoadOptions.
 func QuerySamples(ctx context.Context, in *Input, table string) (map[int][][]float32, error) {
-	b := newBinder(ctx, in)
+	b := newPlanner(ctx, in)
 	t, err := b.table(parse.Ident{Name: table})
 	if err != nil {
 		return nil, err
 	}
-	return b.querySamples(ctx, t.Def())
+	return querySamples(ctx, in, t.Def())
 }
 
-func (b *binder) statement(s parse.Statement) (*Plan, error) {
+// planner plans one statement.
+type planner struct{ *binder }
+
+func newPlanner(ctx context.Context, in *Input) *planner { return &planner{newBinder(ctx, in)} }
+
+// improved optimizes the plan of a query, and those of the subqueries in it.
+func (b *planner) improved(r *relation) (*relation, error) {
+	f := &facts{ctx: b.ctx, explain: b.explain, peek: b.peek}
+	return f.optimize(r, b.subs, b.shared)
+}
+
+// planned finishes the plan of a statement with these columns.
+func (b *planner) planned(cols []*column, make makes) *Plan {
+	return newPlan(b.binder, columnsOfPlan(cols), make)
+}
+
+func (b *planner) statement(s parse.Statement) (*Plan, error) {
 	switch s := s.(type) {
 	case *parse.Select:
 		return b.selects(s)
@@ -91,7 +106,7 @@ func (b *binder) statement(s parse.Statement) (*Plan, error) {
 }
 
 // selects plans a query.
-func (b *binder) selects(s *parse.Select) (*Plan, error) {
+func (b *planner) selects(s *parse.Select) (*Plan, error) {
 	rel, err := b.query(s, nil, nil)
 	if err != nil {
 		return nil, err
@@ -99,14 +114,14 @@ func (b *binder) selects(s *parse.Select) (*Plan, error) {
 	if rel, err = b.improved(rel); err != nil {
 		return nil, err
 	}
-	return b.planned(columnsOfPlan(rel.cols), func(b *builder) (exec.Operator, func() int64, error) {
+	return b.planned(rel.cols, func(b *builder) (exec.Operator, func() int64, error) {
 		op, err := b.root(rel.node, rel.cols)
 		return op, nil, err
 	}), nil
 }
 
 // explains plans EXPLAIN, which shows a plan, or with ANALYZE runs it first.
-func (b *binder) explains(s *parse.Explain) (*Plan, error) {
+func (b *planner) explains(s *parse.Explain) (*Plan, error) {
 	if _, ok := s.Statement.(*parse.Explain); ok {
 		return nil, parse.Errorf(s.Pos, "EXPLAIN of EXPLAIN explains nothing")
 	}
@@ -120,45 +135,7 @@ func (b *binder) explains(s *parse.Explain) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	inner := p.make
-	p.cached = false
+	p.cached, p.shows = false, true
 	p.Columns = []Column{{"plan", textType}}
-	p.make = func(b *builder) (exec.Operator, func() int64, error) {
-		root, affected, err := inner(b)
-		if err != nil {
-			return nil, nil, err
-		}
-		b.run.body = root
-		return &exec.Analyze{Root: root, Run: s.Analyze, Lines: b.run.lines}, affected, nil
-	}
 	return p, nil
-}
-
-// lines are what EXPLAIN shows of a run.
-func (r *Run) lines() ([]string, error) {
-	lines := exec.Explain(r.body)
-	subs, err := r.explainSubqueries()
-	lines = append(lines, subs...)
-	if r.plan.how.measure && r.texts > 0 {
-		lines = append(lines, fmt.Sprintf("Encode texts  [%d encoded, %.3g ms]", r.texts, r.encoding.Seconds()*1e3))
-	}
-	if r.plan.how.spell {
-		for i := len(r.in.Pos); i > 0; i-- { // $10 before $1
-			for k := range lines {
-				lines[k] = strings.ReplaceAll(lines[k], fmt.Sprintf("$%d", i), literalText(r.in.Pos[i-1]))
-			}
-		}
-	}
-	return lines, err
-}
-
-// literalText is a parameter's value as one would write it; long ones stay short.
-func literalText(v value.Value) string {
-	switch v.Kind() {
-	case value.Text:
-		return parse.QuoteString(v.Str())
-	case value.Vector:
-		return fmt.Sprintf("[%d numbers]", len(v.Vec()))
-	}
-	return v.String()
 }

@@ -1,20 +1,11 @@
 package plan
 
 import (
-	"fmt"
+	"slices"
 
-	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 )
-
-// subquery is a query that is a part of an expression. If it uses nothing of the
-// query around it, it is run once, before that.
-type subquery struct {
-	what string // "value", "IN", "EXISTS"
-	rel  *relation
-	corr *correlation // not nil: it uses columns of the query around it
-}
 
 func (b *binder) scalar(s *scope, e *parse.Subquery) (*expr, error) {
 	r, corr, err := b.inner(e.Query, s)
@@ -24,8 +15,8 @@ func (b *binder) scalar(s *scope, e *parse.Subquery) (*expr, error) {
 	if len(r.cols) != 1 {
 		return nil, parse.Errorf(e.Pos, "a subquery used as a value has to give one column, this one gives %d", len(r.cols))
 	}
-	q := &subquery{what: "value", rel: r, corr: corr}
-	return b.subquery(s, &expr{op: opSubquery, typ: r.cols[0].typ, pos: e.Pos, query: q, enc: r.cols[0].enc})
+	q := &subquery{op: opSubquery, pos: e.Pos, rel: r, corr: corr}
+	return b.subquery(s, &expr{op: q.op, typ: r.cols[0].typ, pos: e.Pos, query: q, enc: r.cols[0].enc})
 }
 
 func (b *binder) exists(s *scope, e *parse.Exists) (*expr, error) {
@@ -33,8 +24,8 @@ func (b *binder) exists(s *scope, e *parse.Exists) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := &subquery{what: "EXISTS", rel: r, corr: corr}
-	return b.subquery(s, &expr{op: opExists, typ: boolType, pos: e.Pos, query: q})
+	q := &subquery{op: opExists, pos: e.Pos, rel: r, corr: corr}
+	return b.subquery(s, &expr{op: q.op, typ: boolType, pos: e.Pos, query: q})
 }
 
 func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
@@ -64,8 +55,8 @@ func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
 		}
 		r = &relation{n, n.columns()}
 	}
-	q := &subquery{what: "IN", rel: r, corr: corr}
-	return b.subquery(s, &expr{op: opInQuery, typ: boolType, pos: e.Pos, args: []*expr{x}, query: q, not: e.Not})
+	q := &subquery{op: opInQuery, typ: x.typ, pos: e.Pos, rel: r, corr: corr}
+	return b.subquery(s, &expr{op: q.op, typ: boolType, pos: e.Pos, args: []*expr{x}, query: q, not: e.Not})
 }
 
 // subquery notes a subquery bound as x: it is run once, before the query around it, or if
@@ -73,11 +64,6 @@ func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
 func (b *binder) subquery(s *scope, x *expr) (*expr, error) {
 	q := x.query
 	b.subs = append(b.subs, q)
-	if q.corr != nil {
-		if err := b.decorrelate(x); err != nil {
-			return nil, err
-		}
-	}
 	if x.op == opExists {
 		q.rel = &relation{&limitNode{q.rel.node, 1, 0}, nil}
 	}
@@ -93,55 +79,49 @@ func (b *binder) subquery(s *scope, x *expr) (*expr, error) {
 	return one, nil
 }
 
-// optimized optimizes the subqueries of a statement.
-func (b *binder) optimized() error {
-	for _, q := range b.shared {
-		n, err := b.optimize(q.rel.node)
-		if err != nil {
-			return err
-		}
-		q.rel = &relation{n, q.rel.cols}
+// inner binds a query within an expression of scope s. corr is nil if it uses
+// nothing of the queries around it.
+func (b *binder) inner(q *parse.Select, s *scope) (r *relation, corr *correlation, err error) {
+	k := &block{up: b.block}
+	b.block = k
+	defer func() { b.block = k.up }()
+	if r, err = b.query(q, s, nil); err != nil {
+		return nil, nil, err
 	}
-	for _, q := range b.subs {
-		if err := b.optimizeSubquery(q); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (b *binder) optimizeSubquery(q *subquery) (err error) {
-	if c := q.corr; c != nil && c.keyed != nil {
-		if c.keyed.node, err = b.optimize(c.keyed.node); err != nil {
-			return err
-		}
-		if c.keyed.aggregated {
-			if c.none, err = b.optimize(c.none); err != nil {
-				return err
-			}
-		}
-	}
-	q.rel.node, err = b.optimize(q.rel.node)
-	return err
-}
-
-// explainSubqueries are the plans of the queries within expressions.
-func (r *Run) explainSubqueries() ([]string, error) {
-	var lines []string
-	for i, q := range r.plan.subs {
-		title, op, err := "("+q.what+")", exec.Operator(nil), error(nil)
-		if q.corr != nil {
-			title, op, err = r.explainCorrelated(q)
+	// What does not depend on the row is found once.
+	own := k.steps
+	k.steps = nil
+	for _, x := range own {
+		if x.of.usesOuter(k) {
+			k.steps = append(k.steps, x)
 		} else {
-			op, err = r.operator(q)
-		}
-		if err != nil {
-			return nil, err
-		}
-		lines = append(lines, fmt.Sprintf("Subquery %d %s", i+1, title))
-		for _, l := range exec.Explain(op) {
-			lines = append(lines, "  "+l)
+			k.up.steps = append(k.up.steps, x)
 		}
 	}
-	return lines, nil
+	if k.outer == nil {
+		return r, nil, nil
+	}
+	corr = &correlation{block: k, slots: k.outer}
+	for _, x := range k.outer {
+		corr.outer = append(corr.outer, x.col)
+	}
+	return r, corr, nil
+}
+
+// outerColumn binds a reference to a column of a query around this one.
+func (b *binder) outerColumn(c *column, ref *parse.ColumnRef) *expr {
+	return b.outerSlot(c, parse.Start(ref), ref.String())
+}
+
+// depend makes e, whose subquery is q, an expression over the outer columns of q. Those
+// of a query further out are slots here, too.
+func (b *binder) depend(e *expr, s *scope) *expr {
+	for _, c := range e.query.corr.outer {
+		if slices.Contains(s.columns, c) {
+			e.args = append(e.args, columnExpr(c, e.pos))
+		} else {
+			e.args = append(e.args, b.outerSlot(c, e.pos, c.name))
+		}
+	}
+	return e
 }

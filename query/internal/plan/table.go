@@ -3,7 +3,6 @@ package plan
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -15,17 +14,17 @@ import (
 )
 
 // done is the plan of a statement that has nothing to do.
-func (b *binder) done() *Plan {
-	return b.change("Done", func(context.Context, *Run) error { return nil })
+func (b *planner) done() *Plan {
+	return b.change("Done", func(context.Context, *builder) error { return nil })
 }
 
 // change is the plan of a statement that changes definitions.
-func (b *binder) change(text string, run func(ctx context.Context, r *Run) error) *Plan {
-	return b.task(nil, nil, text, func(ctx context.Context, r *Run) (*value.Batch, error) { return nil, run(ctx, r) })
+func (b *planner) change(text string, run func(ctx context.Context, r *builder) error) *Plan {
+	return b.task(nil, nil, text, func(ctx context.Context, r *builder) (*value.Batch, error) { return nil, run(ctx, r) })
 }
 
 // createTable runs CREATE TABLE.
-func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
+func (b *planner) createTable(s *parse.CreateTable) (*Plan, error) {
 	if t, err := tableOf(b.view, s.Table); err == nil || t != nil {
 		if s.IfNotExists {
 			return b.done(), nil
@@ -54,14 +53,14 @@ func (b *binder) createTable(s *parse.CreateTable) (*Plan, error) {
 		}
 		def.Columns = append(def.Columns, col)
 	}
-	return b.change("Create table "+def.Name, func(ctx context.Context, r *Run) error {
+	return b.change("Create table "+def.Name, func(ctx context.Context, r *builder) error {
 		_, err := r.env.Tx.CreateTable(ctx, def)
 		return errorAt(s.Table.Pos, err)
 	}), nil
 }
 
 // columnDef checks the definition of a column.
-func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef, error) {
+func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef, error) {
 	col := storage.ColumnDef{Name: c.Name.Name, Type: c.Type.Type, NotNull: c.NotNull}
 	if !c.Encoder.Value.IsNull() {
 		if col.Type.Kind != value.Vector {
@@ -71,7 +70,7 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 		if err := b.encoderName(c.Encoder); err != nil {
 			return col, err
 		}
-		enc, err := b.find(b.ctx, col.Encoder, "")
+		enc, err := b.in.findEncoder(b.ctx, col.Encoder, "")
 		if err != nil {
 			return col, encoderError(c.Encoder.Pos, err)
 		}
@@ -113,7 +112,7 @@ func (b *binder) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef,
 
 // capable warns of what an encoder can't do, now and not when it is needed. One
 // that can do nothing is refused.
-func (b *binder) capable(enc encoder.Encoder) error {
+func (b *planner) capable(enc encoder.Encoder) error {
 	c, ok := enc.(encoder.Capable)
 	if !ok || b.in.Describe {
 		return nil
@@ -128,7 +127,7 @@ func (b *binder) capable(enc encoder.Encoder) error {
 	return nil
 }
 
-func (b *binder) dropTable(s *parse.DropTable) (*Plan, error) {
+func (b *planner) dropTable(s *parse.DropTable) (*Plan, error) {
 	t, err := b.table(s.Table)
 	if err != nil {
 		if _, ok := err.(*parse.Error); ok && s.IfExists {
@@ -137,13 +136,13 @@ func (b *binder) dropTable(s *parse.DropTable) (*Plan, error) {
 		return nil, err
 	}
 	name := t.Def().Name
-	return b.change("Drop table "+name, func(ctx context.Context, r *Run) error {
+	return b.change("Drop table "+name, func(ctx context.Context, r *builder) error {
 		return errorAt(s.Table.Pos, r.env.Tx.DropTable(ctx, name))
 	}), nil
 }
 
 // alterTable runs ALTER TABLE.
-func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
+func (b *planner) alterTable(s *parse.AlterTable) (*Plan, error) {
 	table, err := b.table(s.Table)
 	if err != nil {
 		return nil, err
@@ -157,7 +156,7 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 		if other, _ := tableOf(b.view, a.To); other != nil && other.Def().ID != def.ID {
 			return nil, errorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
 		}
-		return b.change(text, func(ctx context.Context, r *Run) error {
+		return b.change(text, func(ctx context.Context, r *builder) error {
 			return errorAt(a.To.Pos, r.env.Tx.RenameTable(ctx, def.Name, a.To.Name))
 		}), nil
 	case *parse.RenameColumn:
@@ -169,7 +168,7 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 		if other, err := tableColumn(def, a.To); err == nil && other != at {
 			return nil, errorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
 		}
-		return b.change(text, func(ctx context.Context, r *Run) error {
+		return b.change(text, func(ctx context.Context, r *builder) error {
 			return errorAt(a.To.Pos, r.env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name))
 		}), nil
 	case *parse.DropColumn:
@@ -181,7 +180,7 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 			return nil, err
 		}
 		column := def.Columns[at].Name
-		return b.change(text, func(ctx context.Context, r *Run) error {
+		return b.change(text, func(ctx context.Context, r *builder) error {
 			return errorAt(a.Column.Pos, r.env.Tx.DropColumn(ctx, def.Name, column))
 		}), nil
 	case *parse.AddColumn:
@@ -195,7 +194,7 @@ func (b *binder) alterTable(s *parse.AlterTable) (*Plan, error) {
 }
 
 // setType plans ALTER TABLE t ALTER COLUMN c TYPE HALFVEC, or VECTOR.
-func (b *binder) setType(a *parse.SetType, def *storage.TableDef) (*Plan, error) {
+func (b *planner) setType(a *parse.SetType, def *storage.TableDef) (*Plan, error) {
 	i, err := tableColumn(def, a.Column)
 	if err != nil {
 		return nil, err
@@ -211,12 +210,12 @@ func (b *binder) setType(a *parse.SetType, def *storage.TableDef) (*Plan, error)
 	if to.Dim != c.Type.Dim {
 		return nil, parse.Errorf(a.Type.Pos, "%s has %d dimensions, which stay", c.Name, c.Type.Dim)
 	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Run) error {
-		return errorAt(a.Column.Pos, r.env.Tx.SetVectorType(ctx, def.Name, c.Name, to, r.progress))
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *builder) error {
+		return errorAt(a.Column.Pos, r.env.Tx.SetVectorType(ctx, def.Name, c.Name, to, progress(r)))
 	}), nil
 }
 
-func (b *binder) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, error) {
+func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, error) {
 	def := table.Def()
 	if _, err := tableColumn(def, a.Column.Name); err == nil {
 		if a.IfNotExists {
@@ -235,8 +234,8 @@ func (b *binder) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, err
 	if err != nil {
 		return nil, err
 	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Run) error {
-		c, err := r.b.compile(newLayout(nil), x)
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *builder) error {
+		c, err := r.compile(newLayout(nil), x)
 		if err != nil {
 			return err
 		}
@@ -253,7 +252,7 @@ func (b *binder) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, err
 
 // encoderName refuses what may lead to a folder where statements may not use files: only
 // a plain name is looked up among the models alone.
-func (b *binder) encoderName(l parse.Literal) error {
+func (b *planner) encoderName(l parse.Literal) error {
 	name := l.Value.Str()
 	if b.in.NoFiles && (strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~")) {
 		return parse.Errorf(l.Pos, "this program does not let statements use files; ENCODER takes the name of an encoder, not a path")
@@ -263,7 +262,7 @@ func (b *binder) encoderName(l parse.Literal) error {
 
 // setEncoder binds a vector column to an encoder. Vectors of another one can't be
 // compared with its texts, so that needs FORCE unless the column is empty.
-func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, error) {
+func (b *planner) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, error) {
 	def := table.Def()
 	ord := -1
 	if a.Column.Name != "" {
@@ -295,7 +294,7 @@ func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, e
 	if err := b.encoderName(a.Encoder); err != nil {
 		return nil, err
 	}
-	enc, err := b.find(b.ctx, a.Encoder.Value.Str(), "")
+	enc, err := b.in.findEncoder(b.ctx, a.Encoder.Value.Str(), "")
 	if err != nil {
 		return nil, encoderError(a.Encoder.Pos, err)
 	}
@@ -309,113 +308,7 @@ func (b *binder) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, e
 	if c.Model.Hash != "" && c.Model.Hash != m.Hash && !a.Force && table.Rows() > 0 {
 		return nil, &PlacedError{a.Encoder.Pos, &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
 	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Run) error {
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *builder) error {
 		return errorAt(a.Encoder.Pos, r.env.Tx.SetColumnModel(ctx, def.Name, c.Name, a.Encoder.Value.Str(), m))
-	}), nil
-}
-
-func (b *binder) createIndex(s *parse.CreateIndex) (*Plan, error) {
-	table, err := b.table(s.Table)
-	if err != nil {
-		return nil, err
-	}
-	def := table.Def()
-	ords, err := targetColumns(def, s.Columns)
-	if err != nil {
-		return nil, err
-	}
-	index := storage.IndexDef{Name: s.Index.Name, Unique: s.Unique}
-	parts := []string{def.Name}
-	for i, o := range ords {
-		c := &def.Columns[o]
-		if c.Type.Kind == value.Vector {
-			return nil, parse.Errorf(s.Columns[i].Pos, "%s is a vector: searches over it need no index", c.Name)
-		}
-		index.Columns = append(index.Columns, c.ID)
-		parts = append(parts, c.Name)
-	}
-	if index.Name == "" {
-		index.Name = strings.Join(append(parts, "idx"), "_")
-	}
-	if s.IfNotExists {
-		for _, d := range b.view.Tables() {
-			for i := range d.Indexes {
-				if s.Index.Means(d.Indexes[i].Name) || index.Name == d.Indexes[i].Name {
-					return b.done(), nil
-				}
-			}
-		}
-	}
-	return b.change("Create index "+index.Name, func(ctx context.Context, r *Run) error {
-		return errorAt(s.Index.Pos, r.env.Tx.CreateIndex(ctx, def.Name, index, r.progress))
-	}), nil
-}
-
-func (b *binder) dropIndex(s *parse.DropIndex) (*Plan, error) {
-	var names []string
-	for _, d := range b.view.Tables() {
-		for _, x := range d.Indexes {
-			names = append(names, x.Name)
-		}
-	}
-	index := ""
-	for _, n := range names {
-		if n == s.Index.Name || index == "" && s.Index.Means(n) {
-			index = n
-		}
-	}
-	if index == "" {
-		if s.IfExists {
-			return b.done(), nil
-		}
-		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", didYouMean(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
-	}
-	return b.change("Drop index "+index, func(ctx context.Context, r *Run) error {
-		err := r.env.Tx.DropIndex(ctx, index)
-		var missing *storage.NoIndexError
-		if errors.As(err, &missing) && s.IfExists {
-			err = nil
-		}
-		return errorAt(s.Index.Pos, err)
-	}), nil
-}
-
-// retrain plans ALTER TABLE t RETRAIN [c]: the codes of vector columns are made
-// anew for the vectors there are now.
-func (b *binder) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error) {
-	if err := b.outside(a.Pos, "RETRAIN"); err != nil {
-		return nil, err
-	}
-	var cols []string
-	if a.Column.Name != "" {
-		i, err := tableColumn(def, a.Column)
-		if err != nil {
-			return nil, err
-		}
-		if def.Columns[i].Type.Kind != value.Vector {
-			return nil, parse.Errorf(a.Column.Pos, "RETRAIN is for VECTOR columns; %s is %v", a.Column.Name, def.Columns[i].Type)
-		}
-		cols = []string{def.Columns[i].Name}
-	} else {
-		for i := range def.Columns {
-			if def.Columns[i].Type.Kind == value.Vector {
-				cols = append(cols, def.Columns[i].Name)
-			}
-		}
-		if len(cols) == 0 {
-			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
-		}
-	}
-	return b.change("Retrain "+def.Name, func(ctx context.Context, r *Run) error {
-		samples, err := r.b.querySamples(ctx, def)
-		if err != nil {
-			return err
-		}
-		for _, c := range cols {
-			if err := r.env.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], r.progress); err != nil {
-				return err
-			}
-		}
-		return nil
 	}), nil
 }

@@ -1,21 +1,11 @@
 package plan
 
 import (
-	"github.com/lupadb/lupa/query/internal/exec"
+	"cmp"
+
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 )
-
-// rowNumberNode gives the rows of a table their number as a column.
-type rowNumberNode struct {
-	in  node
-	num *column
-}
-
-func (n *rowNumberNode) columns() []*column {
-	return append([]*column{n.num}, n.in.columns()...)
-}
-func (n *rowNumberNode) inputs() []node { return []node{n.in} }
 
 // numbered is the scan of a table with its row numbers.
 func numbered(table *storage.Table, name string) (*relation, *rowNumberNode) {
@@ -24,14 +14,14 @@ func numbered(table *storage.Table, name string) (*relation, *rowNumberNode) {
 	return &relation{n, rel.cols}, n
 }
 
-// update plans UPDATE t SET ... [FROM ...] [WHERE ...].
-func (b *binder) update(s *parse.Update) (*Plan, error) {
+// update binds UPDATE t SET ... [FROM ...] [WHERE ...].
+func (b *binder) update(s *parse.Update) (*change, error) {
 	table, err := b.table(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	def := table.Def()
-	rel, num := numbered(table, orElse(s.Alias.Name, s.Table.Name))
+	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
 	var in node = num
 	sc := &scope{columns: rel.cols, inside: "UPDATE"}
 	if s.From != nil {
@@ -64,19 +54,7 @@ func (b *binder) update(s *parse.Update) (*Plan, error) {
 		p.outs = append(p.outs, &column{name: def.Columns[cols[i]].Name, typ: def.Columns[cols[i]].Type})
 	}
 	p.outs[0] = &column{name: "row number", typ: intType}
-	out, err := b.improved(&relation{p, p.outs})
-	if err != nil {
-		return nil, err
-	}
-	return b.planned(returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(out.node, out.cols)
-		if err != nil {
-			return nil, nil, err
-		}
-		op := exec.NewUpdate(child, &b.run.env, def, cols)
-		op.Stream = s.From == nil && returning == nil
-		return b.writes(op, func() int64 { return op.Affected }, table, returning)
-	}), nil
+	return &change{table, &relation{p, p.outs}, cols, returning}, nil
 }
 
 func (b *binder) where(in node, s *scope, e parse.Expr) (node, error) {
@@ -88,41 +66,27 @@ func (b *binder) where(in node, s *scope, e parse.Expr) (node, error) {
 	return &filterNode{in, conjuncts(cond, nil)}, nil
 }
 
-// delete plans DELETE FROM t [WHERE ...].
-func (b *binder) delete(s *parse.Delete) (*Plan, error) {
+// delete binds DELETE FROM t [WHERE ...].
+func (b *binder) delete(s *parse.Delete) (*change, error) {
 	table, err := b.table(s.Table)
 	if err != nil {
 		return nil, err
 	}
-	rel, num := numbered(table, orElse(s.Alias.Name, s.Table.Name))
+	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
 	sc := &scope{columns: rel.cols, aliases: map[string]*alias{}}
 	in, err := b.where(num, sc, s.Where)
 	if err != nil {
 		return nil, err
 	}
-	r := &returned{}
+	var r *returned
+	p := &projectNode{in: in, items: []*expr{columnExpr(num.num, parse.Pos{})}, outs: []*column{{name: "row number", typ: intType}}}
 	if len(s.Returning) > 0 {
+		r = &returned{}
 		sc.inside = "RETURNING"
 		if err := b.returnedItems(r, sc, s.Returning); err != nil {
 			return nil, err
 		}
+		p.items, p.outs = append(p.items, r.items...), append(p.outs, r.outs...)
 	}
-	p := &projectNode{in: in, items: []*expr{columnExpr(num.num, parse.Pos{})}, outs: []*column{{name: "row number", typ: intType}}}
-	p.items, p.outs = append(p.items, r.items...), append(p.outs, r.outs...)
-	out, err := b.improved(&relation{p, p.outs})
-	if err != nil {
-		return nil, err
-	}
-	var cols []Column
-	if len(s.Returning) > 0 {
-		cols = r.columns()
-	}
-	return b.planned(cols, func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(out.node, out.cols)
-		if err != nil {
-			return nil, nil, err
-		}
-		op := exec.NewDelete(child, &b.run.env, table.Def())
-		return b.measured(op), func() int64 { return op.Affected }, nil
-	}), nil
+	return &change{table, &relation{p, p.outs}, nil, r}, nil
 }

@@ -1,10 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -79,7 +81,7 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 			names = append(names, c.name+"_sim")
 		}
 		err := parse.Errorf(e.Pos, "no vector column %q for %s", prefix, e.Func.Name)
-		if h := didYouMean(e.Func.Name, names); h != "" {
+		if h := hint.Question(e.Func.Name, names); h != "" {
 			return nil, err.WithHint("%s", h)
 		}
 		if len(names) == 1 {
@@ -136,16 +138,6 @@ func (b *binder) score(m fn.Measure, x, y *expr, pos parse.Pos) (*expr, error) {
 	return &expr{op: opScore, typ: realType, pos: pos, args: []*expr{x, y}, measure: m}, nil
 }
 
-// varies reports whether e differs from row to row.
-func (e *expr) varies() bool {
-	v := false
-	e.walk(func(x *expr) bool {
-		v = v || x.op == opColumn || x.op == opAgg || x.op == opCall && x.call.Func.Stable && len(x.args) == 0
-		return !v && (x.correlated() || x.op != opSubquery && x.op != opExists)
-	})
-	return v
-}
-
 // vector binds a vector expression: a text or picture (encoded for the target),
 // a vector, or a sum of those.
 func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
@@ -170,7 +162,7 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 		for _, a := range terms.args {
 			if a.typ.Dim > 0 {
 				if dim > 0 && a.typ.Dim != dim {
-					return nil, parse.Errorf(a.pos, "%s: vector has %d dimensions, %s has %d", t.call, a.typ.Dim, orElse(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.typ.Dim, Want: dim})
+					return nil, parse.Errorf(a.pos, "%s: vector has %d dimensions, %s has %d", t.call, a.typ.Dim, cmp.Or(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.typ.Dim, Want: dim})
 				}
 				dim = a.typ.Dim
 			}
@@ -181,7 +173,7 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 		out = b.later(slotCostly, &expr{op: opSum, typ: value.Type{Kind: value.Vector, Dim: dim}, pos: parse.Start(e), args: terms.args, weights: terms.weights, unit: unit, enc: enc})
 	}
 	if out.typ.Dim > 0 && t.dim > 0 && out.typ.Dim != t.dim {
-		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, orElse(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.typ.Dim, Want: t.dim})
+		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, cmp.Or(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.typ.Dim, Want: t.dim})
 	}
 	if out.op != opColumn && out.text != e.String() {
 		c := *out
@@ -189,13 +181,6 @@ func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
 		out.text = e.String()
 	}
 	return out, nil
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // sum collects the operands of a vector expression with their weights.
@@ -360,7 +345,7 @@ func (b *binder) asVector(x *expr, t target) (*expr, error) {
 		c.typ = value.Type{Kind: value.Vector, Dim: t.dim}
 		return &c, nil
 	}
-	return nil, parse.Errorf(x.pos, "%s wants a text, image('path') or a vector; %s is %v", orElse(t.call, "this"), x.text, x.typ)
+	return nil, parse.Errorf(x.pos, "%s wants a text, image('path') or a vector; %s is %v", cmp.Or(t.call, "this"), x.text, x.typ)
 }
 
 // encoded makes the vector of a text or picture.

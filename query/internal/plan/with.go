@@ -1,7 +1,9 @@
 package plan
 
 import (
-	"github.com/lupadb/lupa/query/internal/exec"
+	"cmp"
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/parse"
 )
 
@@ -21,7 +23,7 @@ func (b *binder) cteRef(i int, t *parse.TableName) (*relation, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := aliased(q, orElse(t.Alias.Name, t.Table.Name), c.def.Columns)
+	r, err := aliased(q, cmp.Or(t.Alias.Name, t.Table.Name), c.def.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -35,44 +37,25 @@ func (b *binder) cteQuery(c cte) (*relation, error) {
 	return b.query(c.def.Query, nil, nil)
 }
 
-// sharedQuery is a query named by WITH that is run once for many uses.
-type sharedQuery struct{ rel *relation }
-
 // sharedRef binds the use of a query whose rows are kept.
 func (b *binder) sharedRef(i int, t *parse.TableName) (*relation, error) {
 	c := b.ctes[i]
-	q := b.shared[c.def]
-	if q == nil {
+	var q *sharedQuery
+	if i := slices.IndexFunc(b.shared, func(q *sharedQuery) bool { return q.def == c.def }); i >= 0 {
+		q = b.shared[i]
+	} else {
 		rel, err := b.cteQuery(c)
 		if err != nil {
 			return nil, err
 		}
-		q = &sharedQuery{rel: rel}
-		if b.shared == nil {
-			b.shared = map[*parse.CTE]*sharedQuery{}
-		}
-		b.shared[c.def] = q
+		q = &sharedQuery{rel: rel, def: c.def}
+		b.shared = append(b.shared, q)
 	}
-	n := &sourceNode{text: "rows of " + c.def.Name.Name, rows: 1000}
+	n := &sharedNode{query: q}
 	for _, col := range q.rel.cols {
 		x := *col
-		x.table = orElse(t.Alias.Name, t.Table.Name)
+		x.table = cmp.Or(t.Alias.Name, t.Table.Name)
 		n.outs = append(n.outs, &x)
-	}
-	n.open = func(b *builder, want []int) (exec.Operator, error) {
-		rows := b.run.shared[q]
-		if rows == nil {
-			op, err := b.root(q.rel.node, q.rel.cols)
-			if err != nil {
-				return nil, err
-			}
-			if b.run.shared == nil {
-				b.run.shared = map[*sharedQuery]*exec.Shared{}
-			}
-			rows = exec.NewShared(op, &b.run.env, "WITH "+c.def.Name.Name)
-			b.run.shared[q] = rows
-		}
-		return rows.Use(want), nil
 	}
 	if err := rename(n.outs, c.def.Columns); err != nil {
 		return nil, err
