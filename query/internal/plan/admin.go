@@ -11,17 +11,17 @@ import (
 )
 
 // progress tells how far a statement has come.
-func progress(b *builder) func(stage string, n, total uint64) {
+func progress(b *Builder) func(stage string, n, total uint64) {
 	return func(stage string, n, total uint64) {
-		if b.env.Progress != nil {
-			b.env.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
+		if b.Env.Progress != nil {
+			b.Env.Progress(exec.Progress{Stage: stage, Done: int64(n), Total: int64(total), Unit: "rows"})
 		}
 	}
 }
 
 // outside is the error for a statement that can't be part of a transaction.
 func (b *planner) outside(pos parse.Pos, what string) error {
-	if b.in.Tx != nil {
+	if b.In.Tx != nil {
 		return parse.Errorf(pos, "%s can't run within a transaction; COMMIT or ROLLBACK first", what)
 	}
 	return nil
@@ -32,14 +32,14 @@ func (b *planner) backup(s *parse.Backup) (*Plan, error) {
 	if err := b.outside(s.Pos, "BACKUP"); err != nil {
 		return nil, err
 	}
-	dir, err := b.path(s.Dir, "BACKUP")
+	dir, err := b.Path(s.Dir, "BACKUP")
 	if err != nil {
 		return nil, err
 	}
 	if dir == "" {
 		return nil, parse.Errorf(s.Dir.Position(), "BACKUP needs the name of a folder to make")
 	}
-	opts, err := b.options(s.Options)
+	opts, err := b.Options(s.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -57,17 +57,17 @@ func (b *planner) backup(s *parse.Backup) (*Plan, error) {
 			how.HardLinks = o.Value.Bool()
 		}
 	}
-	return b.task(nil, nil, "Backup to "+dir, func(ctx context.Context, r *builder) (*value.Batch, error) {
-		return nil, errorAt(s.Dir.Position(), r.env.Store.Backup(ctx, dir, how))
+	return b.task(nil, nil, "Backup to "+dir, func(ctx context.Context, r *Builder) (*value.Batch, error) {
+		return nil, ErrorAt(s.Dir.Position(), r.Env.Store.Backup(ctx, dir, how))
 	}), nil
 }
 
 // check plans CHECK: its rows are the problems found.
 func (b *planner) check() (*Plan, error) {
-	cols := []*column{{name: "table", typ: textType}, {name: "place", typ: textType}, {name: "problem", typ: textType}}
-	return b.task(cols, nil, "Check", func(ctx context.Context, r *builder) (*value.Batch, error) {
-		out := &value.Batch{Cols: []*value.Column{{Type: textType}, {Type: textType}, {Type: textType}}}
-		err := r.env.Store.Check(ctx, func(p storage.Problem) {
+	cols := []*column{{Name: "table", Type: TextType}, {Name: "place", Type: TextType}, {Name: "problem", Type: TextType}}
+	return b.task(cols, nil, "Check", func(ctx context.Context, r *Builder) (*value.Batch, error) {
+		out := &value.Batch{Cols: []*value.Column{{Type: TextType}, {Type: TextType}, {Type: TextType}}}
+		err := r.Env.Store.Check(ctx, func(p storage.Problem) {
 			table := p.Table
 			if p.Column != "" {
 				table += "." + p.Column
@@ -82,9 +82,9 @@ func (b *planner) check() (*Plan, error) {
 }
 
 // task is the plan of a statement that is one piece of work, at the time it runs.
-func (b *planner) task(cols []*column, affected func() int64, text string, run func(context.Context, *builder) (*value.Batch, error)) *Plan {
-	b.once = true
-	return b.planned(cols, func(bl *builder) (exec.Operator, func() int64, error) {
+func (b *planner) task(cols []*column, affected func() int64, text string, run func(context.Context, *Builder) (*value.Batch, error)) *Plan {
+	b.Once = true
+	return b.planned(cols, func(bl *Builder) (exec.Operator, func() int64, error) {
 		return &exec.Task{Text: text, Run: func(ctx context.Context) (*value.Batch, error) { return run(ctx, bl) }}, affected, nil
 	})
 }
@@ -96,20 +96,20 @@ func (b *planner) vacuum(s *parse.Vacuum) (*Plan, error) {
 	}
 	var names []string
 	if s.Table.Name != "" {
-		t, err := b.table(s.Table)
+		t, err := b.Table(s.Table)
 		if err != nil {
 			return nil, err
 		}
 		names = []string{t.Def().Name}
 	} else {
-		for _, d := range b.view.Tables() {
+		for _, d := range b.View.Tables() {
 			names = append(names, d.Name)
 		}
 	}
 	freed := int64(0)
-	return b.task(nil, func() int64 { return freed }, "Vacuum", func(ctx context.Context, r *builder) (*value.Batch, error) {
+	return b.task(nil, func() int64 { return freed }, "Vacuum", func(ctx context.Context, r *Builder) (*value.Batch, error) {
 		for _, n := range names {
-			done, err := r.env.Store.Vacuum(ctx, n, progress(r))
+			done, err := r.Env.Store.Vacuum(ctx, n, progress(r))
 			var gone *storage.NoTableError
 			if errors.As(err, &gone) && s.Table.Name == "" {
 				continue
@@ -131,7 +131,7 @@ func (b *planner) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error
 	}
 	var cols []string
 	if a.Column.Name != "" {
-		i, err := tableColumn(def, a.Column)
+		i, err := TableColumn(def, a.Column)
 		if err != nil {
 			return nil, err
 		}
@@ -149,13 +149,13 @@ func (b *planner) retrain(a *parse.Retrain, def *storage.TableDef) (*Plan, error
 			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
 		}
 	}
-	return b.change("Retrain "+def.Name, func(ctx context.Context, r *builder) error {
-		samples, err := querySamples(ctx, r.in, def)
+	return b.change("Retrain "+def.Name, func(ctx context.Context, r *Builder) error {
+		samples, err := querySamples(ctx, r.In, def)
 		if err != nil {
 			return err
 		}
 		for _, c := range cols {
-			if err := r.env.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], progress(r)); err != nil {
+			if err := r.Env.Store.RetrainColumn(ctx, def.Name, c, samples[def.Column(c)], progress(r)); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // call binds a function call.
-func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
+func (b *Binder) call(s *Scope, e *parse.Call) (*Expr, error) {
 	name := strings.ToLower(e.Func.Name)
 	if fn.IsAggregate(name) {
 		return b.aggregate(s, e, name)
@@ -45,42 +45,42 @@ func (b *binder) call(s *scope, e *parse.Call) (*expr, error) {
 		names := fn.Names()
 		names = append(names, "cosine_similarity")
 		for _, c := range s.vectorColumns() {
-			names = append(names, c.name+"_sim")
+			names = append(names, c.Name+"_sim")
 		}
 		return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", hint.Question(name, names))
 	}
-	args, err := b.exprs(s, e.Args)
+	args, err := b.Exprs(s, e.Args)
 	if err != nil {
 		return nil, err
 	}
 	if name == "coalesce" {
 		types := make([]fn.ArgType, len(args))
 		for i, a := range args {
-			types[i] = argType(a)
+			types[i] = ArgType(a)
 		}
 		t, err := fn.Common("coalesce", types)
 		if err != nil {
-			return nil, errorAt(e.Pos, err)
+			return nil, ErrorAt(e.Pos, err)
 		}
 		for i := range args {
 			if args[i], err = b.castTo(args[i], t, fn.Implicit); err != nil {
 				return nil, err
 			}
 		}
-		return &expr{op: opCoalesce, typ: t, pos: e.Pos, args: args}, nil
+		return &Expr{Op: OpCoalesce, Type: t, Pos: e.Pos, Args: args}, nil
 	}
 	return b.apply(name, e.Pos, args...)
 }
 
 // ofOuter reports whether e uses columns of queries around the one being bound only.
-func (b *binder) ofOuter(e *expr) bool {
-	return len(columnsOf(e)) == 0 && e.usesOuter(b.block)
+func (b *Binder) ofOuter(e *Expr) bool {
+	return len(ColumnsOf(e)) == 0 && e.UsesOuter(b.Block)
 }
 
 // aggregate binds the call of an aggregate function.
-func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) {
+func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*Expr, error) {
 	if !s.aggregates {
-		where := s.inside
+		where := s.Inside
 		if where == "" {
 			where = "here"
 		} else {
@@ -89,12 +89,12 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 		return nil, parse.Errorf(e.Pos, "%s is an aggregate and can't be used %s", name, where)
 	}
 	inner := *s
-	inner.aggregates, inner.inside = false, "an aggregate"
-	a := &aggregate{distinct: e.Distinct}
-	var order []*expr
+	inner.aggregates, inner.Inside = false, "an aggregate"
+	a := &Aggregate{Distinct: e.Distinct}
+	var order []*Expr
 	var orders []fn.SortOrder
 	var err error
-	if a.filter, err = b.condition(&inner, e.Filter, "FILTER"); err != nil {
+	if a.Filter, err = b.condition(&inner, e.Filter, "FILTER"); err != nil {
 		return nil, err
 	}
 	var types []fn.ArgType
@@ -103,12 +103,12 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 			return nil, parse.Errorf(e.Pos, "only count can be applied to *")
 		}
 	} else {
-		args, err := b.exprs(&inner, e.Args)
+		args, err := b.Exprs(&inner, e.Args)
 		if err != nil {
 			return nil, err
 		}
 		for i := range e.OrderBy {
-			x, err := b.expr(&inner, e.OrderBy[i].Expr)
+			x, err := b.Expr(&inner, e.OrderBy[i].Expr)
 			if err != nil {
 				return nil, err
 			}
@@ -116,8 +116,8 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 			if err != nil {
 				return nil, err
 			}
-			order = append(order, k.expr)
-			orders = append(orders, fn.SortOrder{Desc: k.order.Desc, NullsFirst: k.order.NullsFirst})
+			order = append(order, k.Expr)
+			orders = append(orders, fn.SortOrder{Desc: k.Order.Desc, NullsFirst: k.Order.NullsFirst})
 		}
 		if e.Within != fn.WithinGroup(name) {
 			if e.Within {
@@ -132,13 +132,13 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 			}
 		}
 		for _, x := range args {
-			types = append(types, argType(x))
-			if b.ofOuter(x) && (a.filter == nil || len(columnsOf(a.filter)) == 0) {
+			types = append(types, ArgType(x))
+			if b.ofOuter(x) && (a.Filter == nil || len(ColumnsOf(a.Filter)) == 0) {
 				return nil, parse.Errorf(e.Pos, "%s uses nothing of this subquery, only columns of the query around it, whose aggregate it would be", e).WithHint("compute it there, in a subquery in FROM, and use its column here")
 			}
 		}
 		if len(args) > 0 {
-			a.arg, a.more = args[0], args[1:]
+			a.Arg, a.More = args[0], args[1:]
 		} else {
 			if name == "count" {
 				return nil, parse.Errorf(e.Pos, "count needs an argument: count(*) or count(x)")
@@ -149,33 +149,33 @@ func (b *binder) aggregate(s *scope, e *parse.Call, name string) (*expr, error) 
 	if e.Distinct && len(orders) == 0 {
 		orders = []fn.SortOrder{{}} // values of which each comes once are sorted, as in PostgreSQL
 	}
-	if a.call, err = fn.ResolveAggregate(name, types, orders); err != nil {
-		return nil, errorAt(e.Pos, err)
+	if a.Call, err = fn.ResolveAggregate(name, types, orders); err != nil {
+		return nil, ErrorAt(e.Pos, err)
 	}
 	if e.Distinct {
 		for i, x := range order {
-			if x.key() != a.arg.key() {
+			if x.Key() != a.Arg.Key() {
 				return nil, parse.Errorf(e.OrderBy[i].Pos, "with DISTINCT, %s can only be ordered by its argument", name)
 			}
 		}
 		order = order[:min(1, len(order))]
 	}
-	for i, x := range a.more {
-		if a.more[i], err = b.castTo(x, a.call.More[i], fn.Implicit); err != nil {
+	for i, x := range a.More {
+		if a.More[i], err = b.castTo(x, a.Call.More[i], fn.Implicit); err != nil {
 			return nil, err
 		}
 	}
 	if !e.Within {
-		a.more = append(a.more[:len(a.more):len(a.more)], order...)
+		a.More = append(a.More[:len(a.More):len(a.More)], order...)
 	}
-	if a.arg != nil && (a.arg.typ.Kind == value.Null || a.call.Converts()) {
-		if a.arg, err = b.castTo(a.arg, a.call.Param, fn.Implicit); err != nil {
+	if a.Arg != nil && (a.Arg.Type.Kind == value.Null || a.Call.Converts()) {
+		if a.Arg, err = b.castTo(a.Arg, a.Call.Param, fn.Implicit); err != nil {
 			return nil, err
 		}
 	}
-	out := &expr{op: opAgg, typ: a.call.Result, pos: e.Pos, agg: a, text: e.String()}
-	if a.arg != nil && a.call.Result.Kind == value.Vector {
-		out.enc = a.arg.enc
+	out := &Expr{Op: OpAgg, Type: a.Call.Result, Pos: e.Pos, Aggregate: a, Text: e.String()}
+	if a.Arg != nil && a.Call.Result.Kind == value.Vector {
+		out.Encoding = a.Arg.Encoding
 	}
 	return out, nil
 }

@@ -5,24 +5,24 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// expr binds an expression.
-func (b *binder) expr(s *scope, e parse.Expr) (*expr, error) {
+// Expr binds an expression.
+func (b *Binder) Expr(s *Scope, e parse.Expr) (*Expr, error) {
 	out, err := b.bind(s, e)
 	if err != nil {
 		return nil, err
 	}
-	if out.op == opColumn {
+	if out.Op == OpColumn {
 		return out, nil
 	}
 	c := *out
-	c.text = e.String()
+	c.Text = e.String()
 	return &c, nil
 }
 
-func (b *binder) exprs(s *scope, es []parse.Expr) ([]*expr, error) {
-	out := make([]*expr, len(es))
+func (b *Binder) Exprs(s *Scope, es []parse.Expr) ([]*Expr, error) {
+	out := make([]*Expr, len(es))
 	for i, e := range es {
-		x, err := b.expr(s, e)
+		x, err := b.Expr(s, e)
 		if err != nil {
 			return nil, err
 		}
@@ -32,24 +32,24 @@ func (b *binder) exprs(s *scope, es []parse.Expr) ([]*expr, error) {
 }
 
 // condition binds an expression that has to be true or false.
-func (b *binder) condition(s *scope, e parse.Expr, clause string) (*expr, error) {
+func (b *Binder) condition(s *Scope, e parse.Expr, clause string) (*Expr, error) {
 	if e == nil {
 		return nil, nil
 	}
-	x, err := b.expr(s, e)
+	x, err := b.Expr(s, e)
 	if err != nil {
 		return nil, err
 	}
-	if x.typ.Kind != value.Boolean && x.typ.Kind != value.Null {
-		return nil, parse.Errorf(parse.Start(e), "%s needs a condition, but %s is %v", clause, e, x.typ)
+	if x.Type.Kind != value.Boolean && x.Type.Kind != value.Null {
+		return nil, parse.Errorf(parse.Start(e), "%s needs a condition, but %s is %v", clause, e, x.Type)
 	}
 	return x, nil
 }
 
-func (b *binder) bind(s *scope, e parse.Expr) (*expr, error) {
+func (b *Binder) bind(s *Scope, e parse.Expr) (*Expr, error) {
 	switch e := e.(type) {
 	case *parse.Literal:
-		return constant(e.Value, e.Pos, e.String()), nil
+		return Constant(e.Value, e.Pos, e.String()), nil
 	case *parse.Param:
 		return b.argument(e)
 	case *parse.ColumnRef:
@@ -67,18 +67,18 @@ func (b *binder) bind(s *scope, e parse.Expr) (*expr, error) {
 	case *parse.Between:
 		return b.between(s, e)
 	case *parse.IsNull:
-		x, err := b.expr(s, e.X)
+		x, err := b.Expr(s, e.X)
 		if err != nil {
 			return nil, err
 		}
 		return b.apply(pick(e.Not, "is not null", "is null"), e.Pos, x)
 	case *parse.IsBool:
-		x, err := b.expr(s, e.X)
+		x, err := b.Expr(s, e.X)
 		if err != nil {
 			return nil, err
 		}
 		// IS TRUE never gives NULL: it is IS NOT DISTINCT FROM TRUE.
-		return b.apply(pick(e.Not, "is distinct from", "is not distinct from"), e.Pos, x, constant(value.Bool(e.Value), e.Pos, ""))
+		return b.apply(pick(e.Not, "is distinct from", "is not distinct from"), e.Pos, x, Constant(value.Bool(e.Value), e.Pos, ""))
 	case *parse.Case:
 		return b.bindCase(s, e)
 	case *parse.Cast:

@@ -10,42 +10,42 @@ import (
 
 // apply calls a function or operator of package fn. Constant arguments take the
 // types it wants, and a call of constants becomes one.
-func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error) {
-	e, err := callRows(name, pos, args...)
+func (b *Binder) apply(name string, pos parse.Pos, args ...*Expr) (*Expr, error) {
+	e, err := CallRows(name, pos, args...)
 	if err != nil {
 		return nil, err
 	}
-	c := e.call
+	c := e.Call
 	for _, a := range args {
-		if c.Strict() && isConst(a) && a.val.IsNull() {
-			return &expr{op: opConst, typ: c.Result, pos: pos, computed: true}, nil // whatever the others are, and be they errors
+		if c.Strict() && IsConst(a) && a.Value.IsNull() {
+			return &Expr{Op: OpConst, Type: c.Result, Pos: pos, Computed: true}, nil // whatever the others are, and be they errors
 		}
 	}
 	folds, slots := !c.Func.Stable, false
-	for i, a := range e.args {
-		if !fixed(a) {
+	for i, a := range e.Args {
+		if !Fixed(a) {
 			folds = false
 			continue
 		}
-		if e.args[i], err = b.castConst(a, c.Params[i], fn.Implicit); err != nil {
+		if e.Args[i], err = b.castConst(a, c.Params[i], fn.Implicit); err != nil {
 			return nil, err
 		}
-		slots = slots || !isConst(e.args[i])
+		slots = slots || !IsConst(e.Args[i])
 	}
-	if len(e.args) > 0 && e.args[0].typ.Kind == value.Text && fn.TakesField(name) {
-		field, ok, err := b.constOf(e.args[0])
+	if len(e.Args) > 0 && e.Args[0].Type.Kind == value.Text && fn.TakesField(name) {
+		field, ok, err := b.constOf(e.Args[0])
 		if err != nil {
 			return nil, err
 		}
-		if ok && !field.val.IsNull() {
-			if err := fn.CheckField(name, field.val.Str()); err != nil {
-				return nil, errorAt(e.args[0].pos, err)
+		if ok && !field.Value.IsNull() {
+			if err := fn.CheckField(name, field.Value.Str()); err != nil {
+				return nil, ErrorAt(e.Args[0].Pos, err)
 			}
 		}
 	}
 	switch {
 	case folds && slots:
-		return b.newSlot(slotValue, e, e.typ, e.pos, ""), nil
+		return b.newSlot(SlotValue, e, e.Type, e.Pos, ""), nil
 	case folds:
 		return b.fold(e)
 	}
@@ -54,35 +54,35 @@ func (b *binder) apply(name string, pos parse.Pos, args ...*expr) (*expr, error)
 
 // fold computes an expression of constants, if it can be computed: 1/0 is left
 // to fail when, and if, it is run.
-func (b *binder) fold(e *expr) (*expr, error) {
-	x, err := compileExpr(newLayout(nil), e, nil)
+func (b *Binder) fold(e *Expr) (*Expr, error) {
+	x, err := CompileExpr(NewLayout(nil), e, nil)
 	if err != nil {
-		return nil, errorAt(e.pos, err)
+		return nil, ErrorAt(e.Pos, err)
 	}
 	if v, ok := fn.ConstValue(x); ok {
-		return &expr{op: opConst, typ: x.Type(), val: v, pos: e.pos, text: e.text}, nil
+		return &Expr{Op: OpConst, Type: x.Type(), Value: v, Pos: e.Pos, Text: e.Text}, nil
 	}
 	return e, nil
 }
 
 // folded is fold where all parts are constant, a slot where they are fixed, or e itself.
-func (b *binder) folded(e *expr) (*expr, error) {
+func (b *Binder) folded(e *Expr) (*Expr, error) {
 	switch {
-	case !allFixed(e.args):
+	case !AllFixed(e.Args):
 		return e, nil
-	case e.slot == nil && !slices.ContainsFunc(e.args, func(a *expr) bool { return !isConst(a) }):
+	case e.Slot == nil && !slices.ContainsFunc(e.Args, func(a *Expr) bool { return !IsConst(a) }):
 		return b.fold(e)
 	}
-	return b.newSlot(slotValue, e, e.typ, e.pos, e.text), nil
+	return b.newSlot(SlotValue, e, e.Type, e.Pos, e.Text), nil
 }
 
 // castConst converts a fixed expression: a constant now, a slot when its value is known.
-func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if t.Kind == value.Null || keeps(e, t, mode) {
+func (b *Binder) castConst(e *Expr, t value.Type, mode fn.CastMode) (*Expr, error) {
+	if t.Kind == value.Null || Keeps(e, t, mode) {
 		return e, nil
 	}
-	if e.op == opSlot {
-		if e.typ.Kind == value.Text && t.Kind == value.Vector && t.Dim == 0 {
+	if e.Op == OpSlot {
+		if e.Type.Kind == value.Text && t.Kind == value.Vector && t.Dim == 0 {
 			c, ok, err := b.constOf(e) // its dimension is a part of the type
 			if err != nil {
 				return nil, err
@@ -91,43 +91,43 @@ func (b *binder) castConst(e *expr, t value.Type, mode fn.CastMode) (*expr, erro
 				return b.castConst(c, t, mode)
 			}
 		}
-		if e.typ.Kind == value.Text && e.literal() {
+		if e.Type.Kind == value.Text && e.Literal() {
 			mode = fn.Explicit
 		}
-		if e.typ.Kind != value.Null {
-			if _, err := fn.Cast(e.typ, t, mode); err != nil {
-				return nil, errorAt(e.pos, err)
+		if e.Type.Kind != value.Null {
+			if _, err := fn.Cast(e.Type, t, mode); err != nil {
+				return nil, ErrorAt(e.Pos, err)
 			}
 		}
-		c := b.newSlot(slotCast, &expr{op: opCast, typ: t, pos: e.pos, args: []*expr{e}, text: e.text}, t, e.pos, e.text)
-		c.enc = e.enc
+		c := b.newSlot(SlotCast, &Expr{Op: OpCast, Type: t, Pos: e.Pos, Args: []*Expr{e}, Text: e.Text}, t, e.Pos, e.Text)
+		c.Encoding = e.Encoding
 		return c, nil
 	}
-	if e.val.IsNull() {
+	if e.Value.IsNull() {
 		c := *e
-		c.typ = t
+		c.Type = t
 		return &c, nil
 	}
-	if e.typ.Kind == value.Text {
+	if e.Type.Kind == value.Text {
 		mode = fn.Explicit // a text in quotes takes the type it is used as
 	}
-	x, err := fn.CastTo(fn.Const(e.val), t, mode, nil)
+	x, err := fn.CastTo(fn.Const(e.Value), t, mode, nil)
 	if err != nil {
-		return nil, errorAt(e.pos, err)
+		return nil, ErrorAt(e.Pos, err)
 	}
 	v, ok := fn.ConstValue(x)
 	if !ok {
 		return e, nil
 	}
 	c := *e
-	c.typ, c.val = x.Type(), v
+	c.Type, c.Value = x.Type(), v
 	return &c, nil
 }
 
 // castTo converts an expression, as storing it in a column of type t would.
-func (b *binder) castTo(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if fixed(e) && !keeps(e, t, mode) {
+func (b *Binder) castTo(e *Expr, t value.Type, mode fn.CastMode) (*Expr, error) {
+	if Fixed(e) && !Keeps(e, t, mode) {
 		return b.castConst(e, t, mode)
 	}
-	return castRows(e, t, mode)
+	return CastRows(e, t, mode)
 }

@@ -31,16 +31,16 @@ type Input struct {
 	Describe bool
 }
 
-// how says what a run does beside giving rows.
-type how struct {
-	describe bool // nothing: only the columns are asked for
-	explain  bool // nothing is run
-	measure  bool // operators count what they do
-	spell    bool // EXPLAIN shows the values of parameters
+// How says what a run does beside giving rows.
+type How struct {
+	Describe bool // nothing: only the columns are asked for
+	Explain  bool // nothing is run
+	Measure  bool // operators count what they do
+	Spell    bool // EXPLAIN shows the values of parameters
 }
 
-// param returns the value of a parameter.
-func (in *Input) param(p *parse.Param) (value.Value, error) {
+// Param returns the value of a parameter.
+func (in *Input) Param(p *parse.Param) (value.Value, error) {
 	if in.Describe {
 		return value.Value{}, nil
 	}
@@ -57,33 +57,33 @@ func (in *Input) param(p *parse.Param) (value.Value, error) {
 	return in.Pos[p.Index-1], nil
 }
 
-// view is what the statement reads.
-func (in *Input) view() *storage.View {
+// Snapshot is what the statement reads.
+func (in *Input) Snapshot() *storage.View {
 	if in.Tx != nil {
 		return in.Tx.View
 	}
 	return in.View
 }
 
-// openEncoder opens the encoder of a column and checks that it is the one the column
+// OpenEncoder opens the encoder of a column and checks that it is the one the column
 // was filled with.
-func (in *Input) openEncoder(ctx context.Context, e *encoding, pos parse.Pos) (encoder.Encoder, error) {
-	enc, err := in.findEncoder(ctx, e.name, e.model.Location)
+func (in *Input) OpenEncoder(ctx context.Context, e *Encoding, pos parse.Pos) (encoder.Encoder, error) {
+	enc, err := in.FindEncoder(ctx, e.Name, e.Model.Location)
 	if err != nil {
-		return nil, encoderError(pos, err)
+		return nil, EncoderError(pos, err)
 	}
 	m := enc.Model()
-	if m.Dim != e.dim {
-		return nil, parse.Errorf(pos, "encoder %s makes vectors of %d dimensions, %s.%s has %d", m.Name, m.Dim, e.table, e.col, e.dim)
+	if m.Dim != e.Dim {
+		return nil, parse.Errorf(pos, "encoder %s makes vectors of %d dimensions, %s.%s has %d", m.Name, m.Dim, e.Table, e.Col, e.Dim)
 	}
-	if e.model.Hash != "" && m.Hash != e.model.Hash {
-		return nil, &PlacedError{pos, &encoder.MismatchError{Table: e.table, Column: e.col, Stored: e.model, Given: m}}
+	if e.Model.Hash != "" && m.Hash != e.Model.Hash {
+		return nil, &PlacedError{Pos: pos, Err: &encoder.MismatchError{Table: e.Table, Column: e.Col, Stored: e.Model, Given: m}}
 	}
 	return enc, nil
 }
 
-// findEncoder opens an encoder by name, or failing that from where it was once found.
-func (in *Input) findEncoder(ctx context.Context, name, location string) (encoder.Encoder, error) {
+// FindEncoder opens an encoder by name, or failing that from where it was once found.
+func (in *Input) FindEncoder(ctx context.Context, name, location string) (encoder.Encoder, error) {
 	if in.Encoder == nil {
 		return nil, &encoder.NotFoundError{Name: name}
 	}
@@ -99,9 +99,9 @@ func (in *Input) findEncoder(ctx context.Context, name, location string) (encode
 	return enc, err
 }
 
-// encoderError gives an error about an encoder its place, and a hint if its
+// EncoderError gives an error about an encoder its place, and a hint if its
 // name is like a known one.
-func encoderError(pos parse.Pos, err error) error {
+func EncoderError(pos parse.Pos, err error) error {
 	var missing *encoder.NotFoundError
 	if errors.As(err, &missing) {
 		e := parse.Errorf(pos, "%v", missing)
@@ -110,7 +110,7 @@ func encoderError(pos parse.Pos, err error) error {
 		}
 		return &hintedError{e, err}
 	}
-	return errorAt(pos, err)
+	return ErrorAt(pos, err)
 }
 
 // hintedError is a *parse.Error that wraps what it is made of.

@@ -9,8 +9,8 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-func (b *binder) unary(s *scope, e *parse.Unary) (*expr, error) {
-	x, err := b.expr(s, e.X)
+func (b *Binder) unary(s *Scope, e *parse.Unary) (*Expr, error) {
+	x, err := b.Expr(s, e.X)
 	if err != nil {
 		return nil, err
 	}
@@ -21,13 +21,13 @@ func (b *binder) unary(s *scope, e *parse.Unary) (*expr, error) {
 		return b.apply("neg", e.Pos, x)
 	default: // +x is x, if it is a number
 		if _, err := b.apply("neg", e.Pos, x); err != nil {
-			return nil, parse.Errorf(e.Pos, "+ stands before numbers and vectors; %s is %v", x, x.typ)
+			return nil, parse.Errorf(e.Pos, "+ stands before numbers and vectors; %s is %v", x, x.Type)
 		}
 		return x, nil
 	}
 }
 
-func (b *binder) binary(s *scope, e *parse.Binary) (*expr, error) {
+func (b *Binder) binary(s *Scope, e *parse.Binary) (*Expr, error) {
 	if m, ok := fn.MeasureOf(string(e.Op)); ok {
 		return b.bindMeasure(s, m, e.X, e.Y, e.Pos)
 	}
@@ -37,16 +37,16 @@ func (b *binder) binary(s *scope, e *parse.Binary) (*expr, error) {
 	}
 	switch e.Op {
 	case parse.OpAnd, parse.OpOr:
-		for i, a := range []*expr{x, y} {
-			if a.typ.Kind != value.Boolean && a.typ.Kind != value.Null {
-				return nil, parse.Errorf(parse.Start([]parse.Expr{e.X, e.Y}[i]), "%s needs conditions on both sides, but %s is %v", e.Op, a, a.typ)
+		for i, a := range []*Expr{x, y} {
+			if a.Type.Kind != value.Boolean && a.Type.Kind != value.Null {
+				return nil, parse.Errorf(parse.Start([]parse.Expr{e.X, e.Y}[i]), "%s needs conditions on both sides, but %s is %v", e.Op, a, a.Type)
 			}
 		}
-		kind := opAnd
+		kind := OpAnd
 		if e.Op == parse.OpOr {
-			kind = opOr
+			kind = OpOr
 		}
-		out := &expr{op: kind, typ: boolType, pos: e.Pos, args: []*expr{x, y}}
+		out := &Expr{Op: kind, Type: BoolType, Pos: e.Pos, Args: []*Expr{x, y}}
 		return b.folded(out)
 	}
 	return b.apply(strings.ToLower(string(e.Op)), e.Pos, x, y)
@@ -54,7 +54,7 @@ func (b *binder) binary(s *scope, e *parse.Binary) (*expr, error) {
 
 // operands binds the two sides of an operator; a text beside a vector column
 // with an encoder is encoded.
-func (b *binder) operands(s *scope, l, r parse.Expr, op string) (x, y *expr, err error) {
+func (b *Binder) operands(s *Scope, l, r parse.Expr, op string) (x, y *Expr, err error) {
 	lo, ro := b.needsTarget(l), b.needsTarget(r)
 	switch op {
 	case "=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM":
@@ -62,34 +62,34 @@ func (b *binder) operands(s *scope, l, r parse.Expr, op string) (x, y *expr, err
 		lo, ro = false, false
 	}
 	if lo && !ro {
-		if y, err = b.expr(s, r); err != nil {
+		if y, err = b.Expr(s, r); err != nil {
 			return nil, nil, err
 		}
-		if y.typ.Kind == value.Vector {
+		if y.Type.Kind == value.Vector {
 			x, err = b.vector(s, l, targetOf(y, op))
 		} else {
-			x, err = b.expr(s, l)
+			x, err = b.Expr(s, l)
 		}
 		return x, y, err
 	}
-	if x, err = b.expr(s, l); err != nil {
+	if x, err = b.Expr(s, l); err != nil {
 		return nil, nil, err
 	}
-	if ro && x.typ.Kind == value.Vector {
+	if ro && x.Type.Kind == value.Vector {
 		y, err = b.vector(s, r, targetOf(x, op))
 	} else {
-		y, err = b.expr(s, r)
+		y, err = b.Expr(s, r)
 	}
 	return x, y, err
 }
 
-func (b *binder) like(s *scope, e *parse.Like) (*expr, error) {
-	args, err := b.exprs(s, []parse.Expr{e.X, e.Pattern})
+func (b *Binder) like(s *Scope, e *parse.Like) (*Expr, error) {
+	args, err := b.Exprs(s, []parse.Expr{e.X, e.Pattern})
 	if err != nil {
 		return nil, err
 	}
 	if e.Escape != nil {
-		esc, err := b.expr(s, e.Escape)
+		esc, err := b.Expr(s, e.Escape)
 		if err != nil {
 			return nil, err
 		}
@@ -102,12 +102,12 @@ func (b *binder) like(s *scope, e *parse.Like) (*expr, error) {
 	return b.apply("not", e.Pos, out)
 }
 
-func (b *binder) between(s *scope, e *parse.Between) (*expr, error) {
+func (b *Binder) between(s *Scope, e *parse.Between) (*Expr, error) {
 	x, low, err := b.operands(s, e.X, e.Low, ">=")
 	if err != nil {
 		return nil, err
 	}
-	high, err := b.expr(s, e.High)
+	high, err := b.Expr(s, e.High)
 	if err != nil {
 		return nil, err
 	}
@@ -119,9 +119,9 @@ func (b *binder) between(s *scope, e *parse.Between) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	ge.text = fmt.Sprintf("%s >= %s", e.X, e.Low)
-	le.text = fmt.Sprintf("%s <= %s", e.X, e.High)
-	and := &expr{op: opAnd, typ: boolType, pos: e.Pos, args: []*expr{ge, le}, text: e.String()}
+	ge.Text = fmt.Sprintf("%s >= %s", e.X, e.Low)
+	le.Text = fmt.Sprintf("%s <= %s", e.X, e.High)
+	and := &Expr{Op: OpAnd, Type: BoolType, Pos: e.Pos, Args: []*Expr{ge, le}, Text: e.String()}
 	if and, err = b.folded(and); err != nil {
 		return nil, err
 	}
@@ -131,35 +131,35 @@ func (b *binder) between(s *scope, e *parse.Between) (*expr, error) {
 	return and, nil
 }
 
-func (b *binder) inList(s *scope, e *parse.InList) (*expr, error) {
-	x, err := b.expr(s, e.X)
+func (b *Binder) inList(s *Scope, e *parse.InList) (*Expr, error) {
+	x, err := b.Expr(s, e.X)
 	if err != nil {
 		return nil, err
 	}
-	list, err := b.exprs(s, e.List)
+	list, err := b.Exprs(s, e.List)
 	if err != nil {
 		return nil, err
 	}
 	all, slots := true, false
-	types := []fn.ArgType{argType(x)}
+	types := []fn.ArgType{ArgType(x)}
 	for _, l := range list {
-		all = all && fixed(l)
-		slots = slots || !isConst(l)
-		types = append(types, argType(l))
+		all = all && Fixed(l)
+		slots = slots || !IsConst(l)
+		types = append(types, ArgType(l))
 	}
 	if !all {
 		// x = a OR x = b ...: values that differ from row to row.
-		var or *expr
+		var or *Expr
 		for i, l := range list {
 			eq, err := b.apply("=", e.List[i].Position(), x, l)
 			if err != nil {
 				return nil, err
 			}
-			eq.text = x.text + " = " + l.text
+			eq.Text = x.Text + " = " + l.Text
 			if or == nil {
 				or = eq
 			} else {
-				or = &expr{op: opOr, typ: boolType, pos: e.Pos, args: []*expr{or, eq}}
+				or = &Expr{Op: OpOr, Type: BoolType, Pos: e.Pos, Args: []*Expr{or, eq}}
 			}
 		}
 		if e.Not {
@@ -169,7 +169,7 @@ func (b *binder) inList(s *scope, e *parse.InList) (*expr, error) {
 	}
 	t, err := fn.Common("IN", types)
 	if err != nil {
-		return nil, errorAt(e.Pos, err)
+		return nil, ErrorAt(e.Pos, err)
 	}
 	if x, err = b.castTo(x, t, fn.Implicit); err != nil {
 		return nil, err
@@ -179,13 +179,13 @@ func (b *binder) inList(s *scope, e *parse.InList) (*expr, error) {
 			return nil, err
 		}
 	}
-	out := &expr{op: opIn, typ: boolType, pos: e.Pos, args: append([]*expr{x}, list...), not: e.Not}
+	out := &Expr{Op: OpIn, Type: BoolType, Pos: e.Pos, Args: append([]*Expr{x}, list...), Not: e.Not}
 	if slots {
-		out.slot = b.setSlot(list, t, e.Pos)
+		out.Slot = b.setSlot(list, t, e.Pos)
 	} else {
-		out.set = fn.NewSet(t)
+		out.Set = fn.NewSet(t)
 		for _, l := range list {
-			if err := out.set.Add(fn.ConstArg(l.val, t), 1, nil); err != nil {
+			if err := out.Set.Add(fn.ConstArg(l.Value, t), 1, nil); err != nil {
 				return nil, err
 			}
 		}
@@ -193,12 +193,12 @@ func (b *binder) inList(s *scope, e *parse.InList) (*expr, error) {
 	return b.folded(out)
 }
 
-func (b *binder) bindCase(s *scope, e *parse.Case) (*expr, error) {
-	out := &expr{op: opCase, pos: e.Pos}
+func (b *Binder) bindCase(s *Scope, e *parse.Case) (*Expr, error) {
+	out := &Expr{Op: OpCase, Pos: e.Pos}
 	var types []fn.ArgType
 	for i := range e.Whens {
 		w := &e.Whens[i]
-		var cond *expr
+		var cond *Expr
 		var err error
 		if e.Operand != nil {
 			x, y, err2 := b.operands(s, e.Operand, w.Cond, "=")
@@ -212,45 +212,45 @@ func (b *binder) bindCase(s *scope, e *parse.Case) (*expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		then, err := b.expr(s, w.Then)
+		then, err := b.Expr(s, w.Then)
 		if err != nil {
 			return nil, err
 		}
-		out.args = append(out.args, cond, then)
-		types = append(types, argType(then))
+		out.Args = append(out.Args, cond, then)
+		types = append(types, ArgType(then))
 	}
-	els := constant(value.Value{}, e.Pos, "NULL")
+	els := Constant(value.Value{}, e.Pos, "NULL")
 	if e.Else != nil {
 		var err error
-		if els, err = b.expr(s, e.Else); err != nil {
+		if els, err = b.Expr(s, e.Else); err != nil {
 			return nil, err
 		}
 	}
-	out.args = append(out.args, els)
-	types = append(types, argType(els))
+	out.Args = append(out.Args, els)
+	types = append(types, ArgType(els))
 	t, err := fn.Common("CASE", types)
 	if err != nil {
-		return nil, errorAt(e.Pos, err)
+		return nil, ErrorAt(e.Pos, err)
 	}
-	out.typ = t
-	for i := 1; i < len(out.args); i += 2 {
-		if out.args[i], err = b.castTo(out.args[i], t, fn.Implicit); err != nil {
+	out.Type = t
+	for i := 1; i < len(out.Args); i += 2 {
+		if out.Args[i], err = b.castTo(out.Args[i], t, fn.Implicit); err != nil {
 			return nil, err
 		}
 	}
-	last := len(out.args) - 1
-	if out.args[last], err = b.castTo(out.args[last], t, fn.Implicit); err != nil {
+	last := len(out.Args) - 1
+	if out.Args[last], err = b.castTo(out.Args[last], t, fn.Implicit); err != nil {
 		return nil, err
 	}
 	return out, nil
 }
 
-func (b *binder) cast(s *scope, e *parse.Cast) (*expr, error) {
-	x, err := b.expr(s, e.X)
+func (b *Binder) cast(s *Scope, e *parse.Cast) (*Expr, error) {
+	x, err := b.Expr(s, e.X)
 	if err != nil {
 		return nil, err
 	}
-	if fixed(x) {
+	if Fixed(x) {
 		return b.castConst(x, e.Type.Type, fn.Explicit)
 	}
 	return b.castTo(x, e.Type.Type, fn.Explicit)

@@ -19,9 +19,9 @@ const maxPicture = 256 << 20
 // the middle, does not hold up a statement for ever.
 var pictureClient = &http.Client{Timeout: 2 * time.Minute}
 
-// readFile reads a picture for image(): a path, or an address if those are
+// ReadFile reads a picture for image(): a path, or an address if those are
 // allowed.
-func (in *Input) readFile(ctx context.Context, path string) ([]byte, error) {
+func (in *Input) ReadFile(ctx context.Context, path string) ([]byte, error) {
 	if strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
 		if !in.AllowURLs {
 			return nil, fmt.Errorf("%s: addresses are not allowed here (AllowURLs)", path)

@@ -14,26 +14,26 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// binder gives names their meaning, for one statement.
-type binder struct {
-	ctx   context.Context
-	in    *Input
-	view  *storage.View
+// Binder gives names their meaning, for one statement.
+type Binder struct {
+	Ctx   context.Context
+	In    *Input
+	View  *storage.View
 	fnctx *fn.Ctx
-	how
+	How
 
 	ctes     []cte
 	cteUses  int // so far
-	shared   []*sharedQuery
+	Shared   []*SharedQuery
 	depth    int
-	slots    []*slot
-	known    map[string]*slot // by what they are computed from
-	block    *block           // being bound
-	looked   []*parse.Param   // whose values the plan depends on
-	once     bool             // the plan is for one run: it depends on files, or has changed something
-	subs     []*subquery
+	Slots    []*Slot
+	known    map[string]*Slot // by what they are computed from
+	Block    *Block           // being bound
+	Looked   []*parse.Param   // whose values the plan depends on
+	Once     bool             // the plan is for one run: it depends on files, or has changed something
+	Subs     []*Subquery
 	encoders map[string]encoder.Encoder
-	tables   map[string]*storage.Table
+	Tables   map[string]*storage.Table
 }
 
 // cte is a query that WITH has named.
@@ -42,30 +42,30 @@ type cte struct {
 	below int // number of ctes it can see
 }
 
-func newBinder(ctx context.Context, in *Input) *binder {
-	return &binder{
-		ctx: ctx, in: in, view: in.view(), how: how{describe: in.Describe},
+func NewBinder(ctx context.Context, in *Input) *Binder {
+	return &Binder{
+		Ctx: ctx, In: in, View: in.Snapshot(), How: How{Describe: in.Describe},
 		fnctx:    &fn.Ctx{Context: ctx, Now: in.Now},
-		encoders: map[string]encoder.Encoder{}, tables: map[string]*storage.Table{}, block: &block{},
+		encoders: map[string]encoder.Encoder{}, Tables: map[string]*storage.Table{}, Block: &Block{},
 	}
 }
 
-// table finds a table.
-func (b *binder) table(name parse.Ident) (*storage.Table, error) {
-	if t := b.tables[name.Name]; t != nil {
+// Table finds a table.
+func (b *Binder) Table(name parse.Ident) (*storage.Table, error) {
+	if t := b.Tables[name.Name]; t != nil {
 		return t, nil
 	}
-	t, err := tableOf(b.view, name)
+	t, err := TableOf(b.View, name)
 	if t != nil {
-		if known := b.tables[t.Def().Name]; known != nil {
+		if known := b.Tables[t.Def().Name]; known != nil {
 			return known, nil
 		}
-		b.tables[t.Def().Name] = t
+		b.Tables[t.Def().Name] = t
 	}
 	var missing *storage.NoTableError
 	if errors.As(err, &missing) {
 		var names []string
-		for _, d := range b.view.Tables() {
+		for _, d := range b.View.Tables() {
 			names = append(names, d.Name)
 		}
 		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", hint.Question(name.Name, names)).Because(missing)
@@ -86,9 +86,9 @@ func (b *binder) table(name parse.Ident) (*storage.Table, error) {
 	return t, nil
 }
 
-// tableOf finds the table that a name means: the one written so, else the only one of
+// TableOf finds the table that a name means: the one written so, else the only one of
 // that name in another case.
-func tableOf(view *storage.View, name parse.Ident) (*storage.Table, error) {
+func TableOf(view *storage.View, name parse.Ident) (*storage.Table, error) {
 	t, err := view.Table(name.Name)
 	var missing *storage.NoTableError
 	if name.Quoted || !errors.As(err, &missing) {
@@ -117,8 +117,8 @@ func quoteAll(names []string) []string {
 	return out
 }
 
-// tableColumn finds a column of a table by name.
-func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
+// TableColumn finds a column of a table by name.
+func TableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	if i := def.Column(name.Name); i >= 0 {
 		return i, nil
 	}
@@ -139,29 +139,29 @@ func tableColumn(def *storage.TableDef, name parse.Ident) (int, error) {
 	return 0, parse.Errorf(name.Pos, "no column %q in %s", name.Name, def.Name).WithHint("%s", hint.OrAll(name.Name, names)).Because(&storage.NoColumnError{Table: def.Name, Column: name.Name})
 }
 
-// encodingOf returns the encoding of a table's column, nil without an encoder.
-func encodingOf(def *storage.TableDef, i int) *encoding {
+// EncodingOf returns the encoding of a table's column, nil without an encoder.
+func EncodingOf(def *storage.TableDef, i int) *Encoding {
 	c := &def.Columns[i]
 	if c.Encoder == "" {
 		return nil
 	}
-	return &encoding{name: c.Encoder, model: c.Model, table: def.Name, col: c.Name, dim: c.Type.Dim}
+	return &Encoding{Name: c.Encoder, Model: c.Model, Table: def.Name, Col: c.Name, Dim: c.Type.Dim}
 }
 
 // open opens the encoder of a column, once for a statement.
-func (b *binder) open(e *encoding, pos parse.Pos) error {
-	key := e.name + "\x00" + e.table + "\x00" + e.col
+func (b *Binder) open(e *Encoding, pos parse.Pos) error {
+	key := e.Name + "\x00" + e.Table + "\x00" + e.Col
 	if b.encoders[key] != nil {
 		return nil
 	}
-	enc, err := b.in.openEncoder(b.ctx, e, pos)
+	enc, err := b.In.OpenEncoder(b.Ctx, e, pos)
 	b.encoders[key] = enc
-	if err == nil && b.in.Warn != nil {
-		if w := enc.Model().ProcessorWarning(e.model); w != "" {
-			b.in.Warn(fmt.Sprintf("%s.%s: %s", e.table, e.col, w))
+	if err == nil && b.In.Warn != nil {
+		if w := enc.Model().ProcessorWarning(e.Model); w != "" {
+			b.In.Warn(fmt.Sprintf("%s.%s: %s", e.Table, e.Col, w))
 		}
 	}
 	return err
 }
 
-func (b *binder) param(p *parse.Param) (value.Value, error) { return b.in.param(p) }
+func (b *Binder) Param(p *parse.Param) (value.Value, error) { return b.In.Param(p) }

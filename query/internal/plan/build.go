@@ -15,35 +15,35 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// builder makes operators of a logical plan.
-type builder struct {
-	*state
+// Builder makes operators of a logical plan.
+type Builder struct {
+	*State
 	leaf    *exec.Scan // the last scan built
 	alone   bool       // builds a worker's pipeline
-	measure bool       // EXPLAIN ANALYZE: operators count
+	Measure bool       // EXPLAIN ANALYZE: operators count
 }
 
-// state is what the builders of one run, and the operators they make, share.
-type state struct {
-	in    *Input
-	env   exec.Env
-	fnctx fn.Ctx
+// State is what the builders of one run, and the operators they make, share.
+type State struct {
+	In    *Input
+	Env   exec.Env
+	Fnctx fn.Ctx
 	// find finds the slots of a subquery that depends on the row around it, once more.
-	find func(k *block) error
+	Find func(k *Block) error
 
-	planned []*storage.Table            // tables as they were when the plan was made
-	tables  []*storage.Table            // and as the run has them
-	single  bool                        // something of what was built can't be used again
-	ops     map[*subquery]exec.Operator // subqueries that are built
-	runs    map[*correlation]*atomic.Int64
-	keys    map[*correlation]*exec.KeyTable
-	kept    map[*sharedQuery]*exec.Shared
+	Planned []*storage.Table            // tables as they were when the plan was made
+	Tables  []*storage.Table            // and as the run has them
+	Single  bool                        // something of what was built can't be used again
+	Ops     map[*Subquery]exec.Operator // subqueries that are built
+	runs    map[*Correlation]*atomic.Int64
+	keys    map[*Correlation]*exec.KeyTable
+	kept    map[*SharedQuery]*exec.Shared
 }
 
-// table returns the run's own picture of a table.
-func (s *state) table(t *storage.Table) *storage.Table {
-	if i := slices.Index(s.planned, t); i >= 0 {
-		return s.tables[i]
+// Table returns the run's own picture of a table.
+func (s *State) Table(t *storage.Table) *storage.Table {
+	if i := slices.Index(s.Planned, t); i >= 0 {
+		return s.Tables[i]
 	}
 	return t
 }
@@ -51,31 +51,31 @@ func (s *state) table(t *storage.Table) *storage.Table {
 // rel is an operator with what its batches hold.
 type rel struct {
 	op   exec.Operator
-	lay  layout
-	scan *scanNode // the batches' row numbers are of this scan's table; nil = none
+	lay  Layout
+	scan *Scan // the batches' row numbers are of this scan's table; nil = none
 }
 
-// measured wraps an operator for EXPLAIN ANALYZE.
-func (b *builder) measured(op exec.Operator) exec.Operator {
-	if b.measure {
-		return exec.Measure(op, b.in.view())
+// Measured wraps an operator for EXPLAIN ANALYZE.
+func (b *Builder) Measured(op exec.Operator) exec.Operator {
+	if b.Measure {
+		return exec.Measure(op, b.In.Snapshot())
 	}
 	return op
 }
 
-// root builds n so that its batches have exactly the given columns.
-func (b *builder) root(n node, cols []*column) (exec.Operator, error) {
-	want := make([]*expr, len(cols))
+// Root builds n so that its batches have exactly the given columns.
+func (b *Builder) Root(n Node, cols []*column) (exec.Operator, error) {
+	want := make([]*Expr, len(cols))
 	for i, c := range cols {
-		want[i] = columnExpr(c, parse.Pos{})
+		want[i] = ColumnExpr(c, parse.Pos{})
 	}
 	r, err := b.build(n, want)
 	if err != nil {
 		return nil, err
 	}
-	exact := len(cols) == r.lay.n
+	exact := len(cols) == r.lay.N
 	for i, c := range cols {
-		exact = exact && r.lay.at[c] == i
+		exact = exact && r.lay.At[c] == i
 	}
 	if exact {
 		return r.op, nil
@@ -85,102 +85,102 @@ func (b *builder) root(n node, cols []*column) (exec.Operator, error) {
 }
 
 // build builds n so that the expressions want can be computed from its batches.
-func (b *builder) build(n node, want []*expr) (rel, error) {
+func (b *Builder) build(n Node, want []*Expr) (rel, error) {
 	switch n := n.(type) {
-	case *scanNode:
+	case *Scan:
 		return b.scan(n, want)
-	case *filterNode:
-		r, err := b.build(n.in, concat(want, n.conds))
+	case *Filter:
+		r, err := b.build(n.In, concat(want, n.Conds))
 		if err != nil {
 			return r, err
 		}
-		return b.filter(r, n.conds)
-	case *rowNumberNode:
-		r, err := b.build(n.in, want)
+		return b.filter(r, n.Conds)
+	case *RowNumbers:
+		r, err := b.build(n.In, want)
 		if err != nil {
 			return r, err
 		}
-		lay := newLayout([]*column{n.num})
-		lay.n += r.lay.n
-		for c, i := range r.lay.at {
-			lay.at[c] = i + 1
+		lay := NewLayout([]*column{n.Num})
+		lay.N += r.lay.N
+		for c, i := range r.lay.At {
+			lay.At[c] = i + 1
 		}
-		for k, c := range r.lay.computed {
-			lay.computed[k] = c
+		for k, c := range r.lay.Computed {
+			lay.Computed[k] = c
 		}
-		return rel{op: b.measured(exec.NewRowNumbers(r.op)), lay: lay}, nil
-	case *projectNode:
+		return rel{op: b.Measured(exec.NewRowNumbers(r.op)), lay: lay}, nil
+	case *Project:
 		return b.projection(n, want)
-	case *joinNode:
+	case *Join:
 		return b.join(n, want)
-	case *aggNode:
+	case *Group:
 		return b.aggregate(n)
-	case *sortNode:
+	case *Sort:
 		return b.sort(n, want)
-	case *limitNode:
+	case *Limit:
 		// What a search finds is cut before its other columns are fetched.
-		scan, ok := n.in.(*scanNode)
-		late := ok && scan.search != nil
+		scan, ok := n.In.(*Scan)
+		late := ok && scan.Search != nil
 		need := want
 		if late {
 			need = nil
 		}
-		r, err := b.build(n.in, need)
+		r, err := b.build(n.In, need)
 		if err != nil {
 			return r, err
 		}
-		r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
+		r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
 		if late {
 			return b.fetch(r, want)
 		}
 		return r, nil
-	case *distinctNode:
-		cols := n.in.columns()
-		op, err := b.root(n.in, cols)
+	case *Distinct:
+		cols := n.In.Columns()
+		op, err := b.Root(n.In, cols)
 		if err != nil {
 			return rel{}, err
 		}
-		d, err := exec.NewDistinct(op, &b.env, typesOf(cols))
+		d, err := exec.NewDistinct(op, &b.Env, typesOf(cols))
 		if err != nil {
 			return rel{}, err
 		}
-		return rel{op: b.measured(d), lay: newLayout(cols)}, nil
-	case *unionNode:
+		return rel{op: b.Measured(d), lay: NewLayout(cols)}, nil
+	case *Union:
 		u := &exec.UnionAll{}
-		for _, in := range n.ins {
-			op, err := b.root(in, in.columns())
+		for _, in := range n.Ins {
+			op, err := b.Root(in, in.Columns())
 			if err != nil {
 				return rel{}, err
 			}
 			u.Ins = append(u.Ins, op)
 		}
-		return rel{op: b.measured(u), lay: newLayout(n.outs)}, nil
-	case *valuesNode:
+		return rel{op: b.Measured(u), lay: NewLayout(n.Outs)}, nil
+	case *Values:
 		return b.values(n)
-	case *metadataNode:
-		return rel{op: b.measured(&exec.Metadata{Table: b.table(n.table), Items: n.items}), lay: newLayout(n.outs)}, nil
-	case *sourceNode:
-		return b.source(n.outs, want, func(ords []int) (exec.Operator, error) { return n.open(&b.env, ords) })
-	case *sharedNode:
-		return b.source(n.outs, want, func(ords []int) (exec.Operator, error) { return b.shared(n.query, ords) })
+	case *Metadata:
+		return rel{op: b.Measured(&exec.Metadata{Table: b.Table(n.Table), Items: n.Items}), lay: NewLayout(n.Outs)}, nil
+	case *Source:
+		return b.source(n.Outs, want, func(ords []int) (exec.Operator, error) { return n.Open(&b.Env, ords) })
+	case *Shared:
+		return b.source(n.Outs, want, func(ords []int) (exec.Operator, error) { return b.shared(n.Query, ords) })
 	}
 	return rel{}, fmt.Errorf("internal error: unknown plan node %T", n)
 }
 
-func (b *builder) filter(r rel, conds []*expr) (rel, error) {
+func (b *Builder) filter(r rel, conds []*Expr) (rel, error) {
 	if len(conds) == 0 {
 		return r, nil
 	}
 	// What runs a query for its rows comes last.
 	conds = slices.Clone(conds)
-	slices.SortStableFunc(conds, func(x, y *expr) int {
-		return cmp.Compare(btoi(x.costly()), btoi(y.costly()))
+	slices.SortStableFunc(conds, func(x, y *Expr) int {
+		return cmp.Compare(btoi(x.Costly()), btoi(y.Costly()))
 	})
 	cs, err := b.compileAll(r.lay, conds)
 	if err != nil {
 		return r, err
 	}
-	r.op = b.measured(exec.NewFilter(r.op, &b.fnctx, cs, texts(conds, " AND ")))
+	r.op = b.Measured(exec.NewFilter(r.op, &b.Fnctx, cs, Texts(conds, " AND ")))
 	return r, nil
 }
 
@@ -192,8 +192,8 @@ func btoi(b bool) int {
 }
 
 // source builds what gives the columns of outs that are wanted.
-func (b *builder) source(outs []*column, want []*expr, open func(ords []int) (exec.Operator, error)) (rel, error) {
-	used := columnsOf(want...)
+func (b *Builder) source(outs []*column, want []*Expr, open func(ords []int) (exec.Operator, error)) (rel, error) {
+	used := ColumnsOf(want...)
 	var cols []*column
 	var ords []int
 	for i, c := range outs {
@@ -201,50 +201,50 @@ func (b *builder) source(outs []*column, want []*expr, open func(ords []int) (ex
 			cols, ords = append(cols, c), append(ords, i)
 		}
 	}
-	b.single = true
+	b.Single = true
 	op, err := open(ords)
 	if err != nil {
 		return rel{}, err
 	}
-	return rel{op: b.measured(op), lay: newLayout(cols)}, nil
+	return rel{op: b.Measured(op), lay: NewLayout(cols)}, nil
 }
 
 // shared gives the rows of a query that is run once, when they are first asked for.
-func (b *builder) shared(q *sharedQuery, ords []int) (exec.Operator, error) {
+func (b *Builder) shared(q *SharedQuery, ords []int) (exec.Operator, error) {
 	rows := b.kept[q]
 	if rows == nil {
-		op, err := b.root(q.rel.node, q.rel.cols)
+		op, err := b.Root(q.Rel.Node, q.Rel.Cols)
 		if err != nil {
 			return nil, err
 		}
 		if b.kept == nil {
-			b.kept = map[*sharedQuery]*exec.Shared{}
+			b.kept = map[*SharedQuery]*exec.Shared{}
 		}
-		rows = exec.NewShared(op, &b.env, "WITH "+q.def.Name.Name)
+		rows = exec.NewShared(op, &b.Env, "WITH "+q.Def.Name.Name)
 		b.kept[q] = rows
 	}
 	return rows.Use(ords), nil
 }
 
 // opener opens an encoder when the plan runs.
-func (b *builder) opener(e *encoding) func(context.Context) (encoder.Encoder, error) {
-	return func(ctx context.Context) (encoder.Encoder, error) { return b.in.openEncoder(ctx, e, parse.Pos{}) }
+func (b *Builder) opener(e *Encoding) func(context.Context) (encoder.Encoder, error) {
+	return func(ctx context.Context) (encoder.Encoder, error) { return b.In.OpenEncoder(ctx, e, parse.Pos{}) }
 }
 
-func concat(a, b []*expr) []*expr { return append(append([]*expr(nil), a...), b...) }
+func concat(a, b []*Expr) []*Expr { return append(append([]*Expr(nil), a...), b...) }
 
 func typesOf(cols []*column) []value.Type {
 	out := make([]value.Type, len(cols))
 	for i, c := range cols {
-		out[i] = c.typ
+		out[i] = c.Type
 	}
 	return out
 }
 
 // tableColumns returns those columns of a scan that are in set, in table order.
-func tableColumns(n *scanNode, set map[*column]bool) []*column {
+func tableColumns(n *Scan, set map[*column]bool) []*column {
 	var out []*column
-	for _, c := range n.cols {
+	for _, c := range n.Cols {
 		if set[c] {
 			out = append(out, c)
 		}
@@ -255,7 +255,7 @@ func tableColumns(n *scanNode, set map[*column]bool) []*column {
 func ordsOf(cols []*column) []int {
 	out := make([]int, len(cols))
 	for i, c := range cols {
-		out[i] = c.ord
+		out[i] = c.Ord
 	}
 	return out
 }

@@ -8,48 +8,48 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-func (b *builder) aggregate(n *aggNode) (rel, error) {
-	var items []*expr
+func (b *Builder) aggregate(n *Group) (rel, error) {
+	var items []*Expr
 	var names []string
-	add := func(e *expr) int {
+	add := func(e *Expr) int {
 		items = append(items, e)
 		return len(items) - 1
 	}
-	for _, k := range n.keys {
+	for _, k := range n.Keys {
 		add(k)
-		names = append(names, k.text)
+		names = append(names, k.Text)
 	}
-	specs := make([]exec.Aggregate, len(n.aggs))
+	specs := make([]exec.Aggregate, len(n.Aggs))
 	var calls []string
-	for i, a := range n.aggs {
-		specs[i] = exec.Aggregate{Call: a.call, Arg: -1, Filter: -1, Distinct: a.distinct}
-		if a.arg != nil {
-			specs[i].Arg = add(a.arg)
+	for i, a := range n.Aggs {
+		specs[i] = exec.Aggregate{Call: a.Call, Arg: -1, Filter: -1, Distinct: a.Distinct}
+		if a.Arg != nil {
+			specs[i].Arg = add(a.Arg)
 		}
-		for _, x := range a.more {
+		for _, x := range a.More {
 			specs[i].More = append(specs[i].More, add(x))
 		}
-		if a.filter != nil {
-			specs[i].Filter = add(a.filter)
+		if a.Filter != nil {
+			specs[i].Filter = add(a.Filter)
 		}
-		calls = append(calls, n.aggCols[i].name)
+		calls = append(calls, n.AggCols[i].Name)
 	}
-	what := func(b *builder) (exec.Operator, *exec.Aggregation, error) {
-		r, err := b.build(n.in, items)
+	what := func(b *Builder) (exec.Operator, *exec.Aggregation, error) {
+		r, err := b.build(n.In, items)
 		if err != nil {
 			return nil, nil, err
 		}
 		es, err := b.compileAll(r.lay, items)
-		keys := make([]value.Type, len(n.keys))
-		for i, k := range n.keys {
-			keys[i] = k.typ
+		keys := make([]value.Type, len(n.Keys))
+		for i, k := range n.Keys {
+			keys[i] = k.Type
 		}
-		return r.op, &exec.Aggregation{Ctx: &b.fnctx, Exprs: es, Keys: keys, Specs: specs}, err
+		return r.op, &exec.Aggregation{Ctx: &b.Fnctx, Exprs: es, Keys: keys, Specs: specs}, err
 	}
 	text, by := strings.Join(calls, ", "), strings.Join(names, ", ")
 	var op exec.Operator
 	if b.inParts(n, items) {
-		pipes, err := b.copies(func(w *builder) (exec.AggregatePipe, error) {
+		pipes, err := b.copies(func(w *Builder) (exec.AggregatePipe, error) {
 			root, a, err := what(w)
 			if err == nil {
 				w.leaf.Transient = exec.Transient(root)
@@ -59,43 +59,43 @@ func (b *builder) aggregate(n *aggNode) (rel, error) {
 		if err != nil {
 			return rel{}, err
 		}
-		op = exec.NewParallelAggregate(&b.env, pipes, text, by)
+		op = exec.NewParallelAggregate(&b.Env, pipes, text, by)
 	} else {
 		in, a, err := what(b)
 		if err != nil {
 			return rel{}, err
 		}
-		op = exec.NewHashAggregate(in, &b.env, a, text, by)
+		op = exec.NewHashAggregate(in, &b.Env, a, text, by)
 	}
-	return rel{op: b.measured(op), lay: newLayout(n.columns())}, nil
+	return rel{op: b.Measured(op), lay: NewLayout(n.Columns())}, nil
 }
 
 // inParts reports whether groups are made of parts of one table: there is
 // nothing but conditions between, and any part of an expression may be computed
 // by any worker.
-func (b *builder) inParts(n *aggNode, items []*expr) bool {
-	in := n.in
+func (b *Builder) inParts(n *Group, items []*Expr) bool {
+	in := n.In
 	all := items
 	for {
-		f, ok := in.(*filterNode)
+		f, ok := in.(*Filter)
 		if !ok {
 			break
 		}
-		all = concat(all, f.conds)
-		in = f.in
+		all = concat(all, f.Conds)
+		in = f.In
 	}
-	scan, ok := in.(*scanNode)
-	if !ok || b.alone || scan.search != nil || scan.lookup != nil || b.table(scan.table).Blocks() < exec.ParallelFrom {
+	scan, ok := in.(*Scan)
+	if !ok || b.alone || scan.Search != nil || scan.Lookup != nil || b.Table(scan.Table).Blocks() < exec.ParallelFrom {
 		return false
 	}
-	for _, a := range n.aggs {
-		if a.distinct || a.call.Result.Kind == value.Vector {
+	for _, a := range n.Aggs {
+		if a.Distinct || a.Call.Result.Kind == value.Vector {
 			return false
 		}
 	}
-	for _, e := range concat(all, scan.filters) {
+	for _, e := range concat(all, scan.Filters) {
 		// Scores have workers of their own.
-		if e.unstable() || e.costly() || e.uses(opScore) || e.uses(opText) || e.uses(opImage) {
+		if e.Unstable() || e.Costly() || e.Uses(OpScore) || e.Uses(OpText) || e.Uses(OpImage) {
 			return false
 		}
 	}
@@ -103,14 +103,14 @@ func (b *builder) inParts(n *aggNode, items []*expr) bool {
 }
 
 // copies builds a pipeline for each worker.
-func (b *builder) copies(build func(w *builder) (exec.AggregatePipe, error)) ([]exec.AggregatePipe, error) {
-	workers := b.in.Workers
+func (b *Builder) copies(build func(w *Builder) (exec.AggregatePipe, error)) ([]exec.AggregatePipe, error) {
+	workers := b.In.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
 	var out []exec.AggregatePipe
 	for range workers {
-		p, err := build(&builder{state: b.state, alone: true}) // figures are those of the whole
+		p, err := build(&Builder{State: b.State, alone: true}) // figures are those of the whole
 		if err != nil {
 			return nil, err
 		}

@@ -10,76 +10,76 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-func (b *builder) join(n *joinNode, want []*expr) (rel, error) {
-	all := concat(want, n.rest)
-	part := func(in node, keys []*expr) (rel, []*column, error) {
-		cols := in.columns()
-		var need []*expr
-		for c := range columnsOf(all...) {
+func (b *Builder) join(n *Join, want []*Expr) (rel, error) {
+	all := concat(want, n.Rest)
+	part := func(in Node, keys []*Expr) (rel, []*column, error) {
+		cols := in.Columns()
+		var need []*Expr
+		for c := range ColumnsOf(all...) {
 			if slices.Contains(cols, c) {
-				need = append(need, columnExpr(c, parse.Pos{}))
+				need = append(need, ColumnExpr(c, parse.Pos{}))
 			}
 		}
-		sort.Slice(need, func(i, j int) bool { return slices.Index(cols, need[i].col) < slices.Index(cols, need[j].col) })
+		sort.Slice(need, func(i, j int) bool { return slices.Index(cols, need[i].Column) < slices.Index(cols, need[j].Column) })
 		r, err := b.build(in, concat(need, keys))
 		if err != nil {
 			return r, nil, err
 		}
 		return r, cols, nil
 	}
-	l, _, err := part(n.l, n.lkeys)
+	l, _, err := part(n.Left, n.LeftKeys)
 	if err != nil {
 		return l, err
 	}
-	r, _, err := part(n.r, n.rkeys)
+	r, _, err := part(n.Right, n.RightKeys)
 	if err != nil {
 		return r, err
 	}
-	lk, err := b.compileAll(l.lay, n.lkeys)
+	lk, err := b.compileAll(l.lay, n.LeftKeys)
 	if err != nil {
 		return l, err
 	}
-	rk, err := b.compileAll(r.lay, n.rkeys)
+	rk, err := b.compileAll(r.lay, n.RightKeys)
 	if err != nil {
 		return r, err
 	}
 	// Columns of the left side, then those of the right.
-	lay := l.lay.with()
-	for c, i := range r.lay.at {
-		lay.at[c] = l.lay.n + i
+	lay := l.lay.With()
+	for c, i := range r.lay.At {
+		lay.At[c] = l.lay.N + i
 	}
-	for k, c := range r.lay.computed {
-		lay.computed[k] = c
+	for k, c := range r.lay.Computed {
+		lay.Computed[k] = c
 	}
-	lay.n = l.lay.n + r.lay.n
-	if n.kind == parse.LeftJoin {
+	lay.N = l.lay.N + r.lay.N
+	if n.Kind == parse.LeftJoin {
 		// A score of the right side is NULL where there was no partner; as a
 		// column it is, so that is fine, and the left side's are as they were.
-		lay.computed = l.lay.with().computed
-		for k, c := range r.lay.computed {
-			lay.computed[k] = c
+		lay.Computed = l.lay.With().Computed
+		for k, c := range r.lay.Computed {
+			lay.Computed[k] = c
 		}
 	}
-	rest, err := b.compileAll(lay, n.rest)
+	rest, err := b.compileAll(lay, n.Rest)
 	if err != nil {
 		return l, err
 	}
-	types := make([]value.Type, r.lay.n)
-	for c, i := range r.lay.at {
-		types[i] = c.typ
+	types := make([]value.Type, r.lay.N)
+	for c, i := range r.lay.At {
+		types[i] = c.Type
 	}
-	keyTypes := make([]value.Type, len(n.lkeys))
-	conds := make([]string, 0, len(n.lkeys))
-	for i, k := range n.lkeys {
-		keyTypes[i] = k.typ
-		conds = append(conds, k.text+" = "+n.rkeys[i].text)
+	keyTypes := make([]value.Type, len(n.LeftKeys))
+	conds := make([]string, 0, len(n.LeftKeys))
+	for i, k := range n.LeftKeys {
+		keyTypes[i] = k.Type
+		conds = append(conds, k.Text+" = "+n.RightKeys[i].Text)
 	}
-	for _, e := range n.rest {
-		conds = append(conds, e.text)
+	for _, e := range n.Rest {
+		conds = append(conds, e.Text)
 	}
-	op, err := exec.NewHashJoin(l.op, r.op, &b.env, &b.fnctx, lk, rk, keyTypes, rest, n.kind == parse.LeftJoin, l.lay.n, types, strings.Join(conds, " AND "))
+	op, err := exec.NewHashJoin(l.op, r.op, &b.Env, &b.Fnctx, lk, rk, keyTypes, rest, n.Kind == parse.LeftJoin, l.lay.N, types, strings.Join(conds, " AND "))
 	if err != nil {
 		return l, err
 	}
-	return rel{op: b.measured(op), lay: lay}, nil
+	return rel{op: b.Measured(op), lay: lay}, nil
 }

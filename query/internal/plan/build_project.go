@@ -8,42 +8,42 @@ import (
 )
 
 // project builds columns from expressions.
-func (b *builder) project(r rel, items []*expr, outs []*column) (rel, error) {
+func (b *Builder) project(r rel, items []*Expr, outs []*column) (rel, error) {
 	es, err := b.compileAll(r.lay, items)
 	if err != nil {
 		return r, err
 	}
-	return rel{op: b.measured(exec.NewProject(r.op, &b.fnctx, es, false, projectText(items, outs))), lay: newLayout(outs)}, nil
+	return rel{op: b.Measured(exec.NewProject(r.op, &b.Fnctx, es, false, projectText(items, outs))), lay: NewLayout(outs)}, nil
 }
 
-func projectText(items []*expr, outs []*column) string {
+func projectText(items []*Expr, outs []*column) string {
 	all := make([]string, len(items))
 	for i, e := range items {
-		all[i] = cmp.Or(e.text, outs[i].name)
-		if e.text != "" && e.text != outs[i].name && outs[i].name != "" && !strings.HasSuffix(e.text, "."+outs[i].name) {
-			if !strings.HasPrefix(e.text, outs[i].name+"(") {
-				all[i] += " AS " + outs[i].name
+		all[i] = cmp.Or(e.Text, outs[i].Name)
+		if e.Text != "" && e.Text != outs[i].Name && outs[i].Name != "" && !strings.HasSuffix(e.Text, "."+outs[i].Name) {
+			if !strings.HasPrefix(e.Text, outs[i].Name+"(") {
+				all[i] += " AS " + outs[i].Name
 			}
 		}
 	}
 	return strings.Join(all, ", ")
 }
 
-func (b *builder) projection(n *projectNode, want []*expr) (rel, error) {
-	used := columnsOf(want...)
-	var items []*expr
+func (b *Builder) projection(n *Project, want []*Expr) (rel, error) {
+	used := ColumnsOf(want...)
+	var items []*Expr
 	var outs []*column
-	for i, c := range n.outs {
-		if used[c] || n.skip != nil {
-			items, outs = append(items, n.items[i]), append(outs, c)
+	for i, c := range n.Outs {
+		if used[c] || n.Skip != nil {
+			items, outs = append(items, n.Items[i]), append(outs, c)
 		}
 	}
 	for _, e := range items {
-		if e.op == opImage && e.varies() {
+		if e.Op == OpImage && e.Varies() {
 			return b.pictures(n, items, outs)
 		}
 	}
-	r, err := b.build(n.in, items)
+	r, err := b.build(n.In, items)
 	if err != nil {
 		return r, err
 	}
@@ -52,25 +52,25 @@ func (b *builder) projection(n *projectNode, want []*expr) (rel, error) {
 
 // pictures builds a projection that encodes pictures: those that can't be read
 // are reported and their rows left out.
-func (b *builder) pictures(n *projectNode, items []*expr, outs []*column) (rel, error) {
-	plain := append([]*expr(nil), items...)
+func (b *Builder) pictures(n *Project, items []*Expr, outs []*column) (rel, error) {
+	plain := append([]*Expr(nil), items...)
 	var jobs []exec.ImageJob
 	for i, e := range items {
-		if e.op == opImage && e.varies() {
-			plain[i] = e.args[0]
-			jobs = append(jobs, exec.ImageJob{Column: i, Open: b.opener(e.enc), Dim: e.enc.dim, Fast: fastPictures(n.in, e.args[0]), Pos: at(e.pos)})
+		if e.Op == OpImage && e.Varies() {
+			plain[i] = e.Args[0]
+			jobs = append(jobs, exec.ImageJob{Column: i, Open: b.opener(e.Encoding), Dim: e.Encoding.Dim, Fast: FastPictures(n.In, e.Args[0]), Pos: At(e.Pos)})
 		}
 	}
-	r, err := b.build(n.in, plain)
+	r, err := b.build(n.In, plain)
 	if err != nil {
 		return r, err
 	}
 	if r, err = b.project(r, plain, outs); err != nil {
 		return r, err
 	}
-	if n.skip != nil {
-		r.op = b.measured(exec.NewSkipExisting(r.op, &b.env, b.table(n.skip.table), n.skip.key).Changed(n.skip.same, n.skip.report))
+	if n.Skip != nil {
+		r.op = b.Measured(exec.NewSkipExisting(r.op, &b.Env, b.Table(n.Skip.Table), n.Skip.Key).Changed(n.Skip.Same, n.Skip.Report))
 	}
-	r.op = b.measured(exec.NewEncodeImages(r.op, &b.env, jobs, b.in.readFile, b.in.Images))
+	r.op = b.Measured(exec.NewEncodeImages(r.op, &b.Env, jobs, b.In.ReadFile, b.In.Images))
 	return r, nil
 }

@@ -9,19 +9,19 @@ import (
 )
 
 // scan builds the reading of a table.
-func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
-	if n.search != nil {
+func (b *Builder) scan(n *Scan, want []*Expr) (rel, error) {
+	if n.Search != nil {
 		return b.nearest(n, want)
 	}
 	if r, ok, err := b.scores(n, want); ok || err != nil {
 		return r, err
 	}
-	need := columnsOf(n.filters...)
-	wanted := columnsOf(want...)
+	need := ColumnsOf(n.Filters...)
+	wanted := ColumnsOf(want...)
 	// A vector that only the survivors of a filter need is fetched for them.
-	if len(n.filters) > 0 {
+	if len(n.Filters) > 0 {
 		for c := range wanted {
-			if !need[c] && c.typ.Kind != value.Vector {
+			if !need[c] && c.Type.Kind != value.Vector {
 				need[c] = true
 			}
 		}
@@ -29,18 +29,18 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 		need = wanted
 	}
 	cols := tableColumns(n, need)
-	s := &exec.Scan{Env: &b.env, Ctx: &b.fnctx, Table: b.table(n.table), Columns: ordsOf(cols)}
-	if n.lookup != nil {
+	s := &exec.Scan{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Columns: ordsOf(cols)}
+	if n.Lookup != nil {
 		var err error
-		if s.Within, err = b.lookupOf(n.lookup); err != nil {
+		if s.Within, err = b.lookupOf(n.Lookup); err != nil {
 			return rel{}, err
 		}
 	}
 	b.leaf = s
-	r := rel{op: b.measured(s), lay: newLayout(cols), scan: n}
-	if len(n.filters) > 0 {
+	r := rel{op: b.Measured(s), lay: NewLayout(cols), scan: n}
+	if len(n.Filters) > 0 {
 		var err error
-		if r, err = b.filter(r, n.filters); err != nil {
+		if r, err = b.filter(r, n.Filters); err != nil {
 			return r, err
 		}
 	}
@@ -50,26 +50,26 @@ func (b *builder) scan(n *scanNode, want []*expr) (rel, error) {
 // scores builds a scan whose rows are scored, all of them, by several workers:
 // what goes on is the scores, not the vectors. ok is false where there is nothing
 // to score, or too little to share.
-func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) {
-	workers := b.in.Workers
+func (b *Builder) scores(n *Scan, want []*Expr) (r rel, ok bool, err error) {
+	workers := b.In.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	if n.lookup != nil || b.table(n.table).Blocks() < 16 || b.alone {
+	if n.Lookup != nil || b.Table(n.Table).Blocks() < 16 || b.alone {
 		return r, false, nil
 	}
 	// The scores, and what else is asked for once they are there.
-	lay := newLayout(nil)
-	var items []*expr
+	lay := NewLayout(nil)
+	var items []*Expr
 	var outs []*column
 	for _, e := range want {
-		e.walk(func(x *expr) bool {
-			if !searchable(n, x) || !fixed(x.args[1]) {
+		e.Walk(func(x *Expr) bool {
+			if !Searchable(n, x) || !Fixed(x.Args[1]) {
 				return true
 			}
-			if k := x.key(); lay.computed[k] == nil {
-				c := &column{name: x.text, typ: realType}
-				lay.computed[k] = c
+			if k := x.Key(); lay.Computed[k] == nil {
+				c := &column{Name: x.Text, Type: RealType}
+				lay.Computed[k] = c
 				items, outs = append(items, x), append(outs, c)
 			}
 			return false
@@ -80,20 +80,20 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 	}
 	rest := map[*column]bool{}
 	for _, e := range want {
-		lay.reduce(e).columns(rest)
+		lay.Reduce(e).Columns(rest)
 	}
 	for _, c := range outs {
 		delete(rest, c)
 	}
 	for _, c := range tableColumns(n, rest) {
-		if c.typ.Kind == value.Vector {
+		if c.Type.Kind == value.Vector {
 			return r, false, nil // the vectors themselves are wanted
 		}
-		items, outs = append(items, columnExpr(c, parse.Pos{})), append(outs, c)
+		items, outs = append(items, ColumnExpr(c, parse.Pos{})), append(outs, c)
 	}
 	var pipes []exec.Pipe
 	for range workers {
-		w := &builder{state: b.state, alone: true} // figures are those of the whole
+		w := &Builder{State: b.State, alone: true} // figures are those of the whole
 		in, err := w.scan(n, items)
 		if err == nil {
 			in, err = w.project(in, items, outs)
@@ -103,22 +103,22 @@ func (b *builder) scores(n *scanNode, want []*expr) (r rel, ok bool, err error) 
 		}
 		pipes = append(pipes, exec.Pipe{Root: in.op, Scan: w.leaf})
 	}
-	out := newLayout(outs)
-	out.computed = lay.computed
-	return rel{op: b.measured(exec.NewParallel(&b.env, pipes)), lay: out, scan: n}, true, nil
+	out := NewLayout(outs)
+	out.Computed = lay.Computed
+	return rel{op: b.Measured(exec.NewParallel(&b.Env, pipes)), lay: out, scan: n}, true, nil
 }
 
 // fetch adds the columns of the table that want still lacks.
-func (b *builder) fetch(r rel, want []*expr) (rel, error) {
+func (b *Builder) fetch(r rel, want []*Expr) (rel, error) {
 	if r.scan == nil {
 		return r, nil
 	}
 	missing := map[*column]bool{}
 	for _, e := range want {
-		r.lay.reduce(e).columns(missing)
+		r.lay.Reduce(e).Columns(missing)
 	}
 	for c := range missing {
-		if _, ok := r.lay.at[c]; ok {
+		if _, ok := r.lay.At[c]; ok {
 			delete(missing, c)
 		}
 	}
@@ -126,23 +126,23 @@ func (b *builder) fetch(r rel, want []*expr) (rel, error) {
 	if len(cols) == 0 {
 		return r, nil
 	}
-	return rel{op: b.measured(exec.NewFetch(r.op, b.table(r.scan.table), ordsOf(cols))), lay: r.lay.with(cols...), scan: r.scan}, nil
+	return rel{op: b.Measured(exec.NewFetch(r.op, b.Table(r.scan.Table), ordsOf(cols))), lay: r.lay.With(cols...), scan: r.scan}, nil
 }
 
 // lookupOf compiles what a look-up compares.
-func (b *builder) lookupOf(l *lookup) (*exec.Lookup, error) {
-	out := &exec.Lookup{Index: l.index, Column: l.ord, First: l.first, Last: l.last, Most: l.most, Text: l.text}
+func (b *Builder) lookupOf(l *Lookup) (*exec.Lookup, error) {
+	out := &exec.Lookup{Index: l.Index, Column: l.Ord, First: l.First, Last: l.Last, Most: l.Most, Text: l.Text}
 	var err error
-	if l.keys != nil {
-		out.Keys, err = b.compileAll(newLayout(nil), l.keys)
+	if l.Keys != nil {
+		out.Keys, err = b.compileAll(NewLayout(nil), l.Keys)
 		return out, err
 	}
-	for _, x := range l.bounds {
-		c, err := b.compile(newLayout(nil), x.x)
+	for _, x := range l.Bounds {
+		c, err := b.Compile(NewLayout(nil), x.X)
 		if err != nil {
 			return nil, err
 		}
-		out.Bounds = append(out.Bounds, exec.Bound{Op: x.op, X: c})
+		out.Bounds = append(out.Bounds, exec.Bound{Op: x.Op, X: c})
 	}
 	return out, nil
 }

@@ -9,41 +9,41 @@ import (
 
 // nearest builds a search: the vectors of its candidates first, then the other columns
 // of the rows found.
-func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
-	s, after := n.search, n.filters
-	m, to := s.score.measure, s.score.args[1]
+func (b *Builder) nearest(n *Scan, want []*Expr) (rel, error) {
+	s, after := n.Search, n.Filters
+	m, to := s.Score.Measure, s.Score.Args[1]
 	op := &exec.Nearest{
-		Measure: b.measure,
-		Env:     &b.env, Ctx: &b.fnctx, Table: b.table(n.table), Column: s.score.args[0].col.ord,
-		Metric: m.Metric, At: at(to.pos),
-		Count: s.count, Worst: s.worst, Ranked: s.ranked, Nulls: s.nulls && len(after) == 0,
-		Ties: s.ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.text,
+		Measure: b.Measure,
+		Env:     &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Column: s.Score.Args[0].Column.Ord,
+		Metric: m.Metric, At: At(to.Pos),
+		Count: s.Count, Worst: s.Worst, Ranked: s.Ranked, Nulls: s.Nulls && len(after) == 0,
+		Ties: s.Ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.Text,
 	}
 	var err error
-	if op.To, err = b.compile(newLayout(nil), to); err != nil {
+	if op.To, err = b.Compile(NewLayout(nil), to); err != nil {
 		return rel{}, err
 	}
-	if len(s.within) > 0 {
-		if op.Within, err = b.compileAll(newLayout(nil), s.within); err != nil {
+	if len(s.Within) > 0 {
+		if op.Within, err = b.compileAll(NewLayout(nil), s.Within); err != nil {
 			return rel{}, err
 		}
 		for _, f := range after {
-			if f.text != op.Text {
-				op.Text += " [" + f.text + "]"
+			if f.Text != op.Text {
+				op.Text += " [" + f.Text + "]"
 			}
 		}
 	}
-	if s.among != nil {
-		r, err := b.build(s.among, nil)
+	if s.Among != nil {
+		r, err := b.build(s.Among, nil)
 		if err != nil {
 			return rel{}, err
 		}
 		op.Filter = r.op
-		op.Among, op.Depends = amongKey(conditions(s.among, nil))
+		op.Among, op.Depends = amongKey(conditions(s.Among, nil))
 	}
-	sc := &column{name: s.score.text, typ: realType}
-	r := rel{op: b.measured(op), lay: newLayout([]*column{sc}), scan: n}
-	r.lay.computed[s.score.key()] = sc
+	sc := &column{Name: s.Score.Text, Type: RealType}
+	r := rel{op: b.Measured(op), lay: NewLayout([]*column{sc}), scan: n}
+	r.lay.Computed[s.Score.Key()] = sc
 	if r, err = b.filter(r, after); err != nil {
 		return r, err
 	}
@@ -51,11 +51,11 @@ func (b *builder) nearest(n *scanNode, want []*expr) (rel, error) {
 }
 
 // conditions are those that the rows of a scan pass.
-func conditions(n node, out []*expr) []*expr {
-	if s, ok := n.(*scanNode); ok {
-		out = append(out, s.filters...)
+func conditions(n Node, out []*Expr) []*Expr {
+	if s, ok := n.(*Scan); ok {
+		out = append(out, s.Filters...)
 	}
-	for _, in := range n.inputs() {
+	for _, in := range n.Inputs() {
 		out = conditions(*in, out)
 	}
 	return out
@@ -63,30 +63,30 @@ func conditions(n node, out []*expr) []*expr {
 
 // amongKey is equal for conditions on a table that keep the same rows, in runs of one
 // plan whose slots of these numbers have equal values; "" if that is not certain.
-func amongKey(conds []*expr) (_ string, slots []int) {
+func amongKey(conds []*Expr) (_ string, slots []int) {
 	var key strings.Builder
 	for _, e := range conds {
-		if e.unstable() || e.costly() {
+		if e.Unstable() || e.Costly() {
 			return "", nil
 		}
 		sets := false
-		e.walk(func(x *expr) bool {
-			sets = sets || x.op == opIn && len(x.args) == 1 // of a subquery
-			if x.op == opSlot {
-				slots = append(slots, x.slot.n)
+		e.Walk(func(x *Expr) bool {
+			sets = sets || x.Op == OpIn && len(x.Args) == 1 // of a subquery
+			if x.Op == OpSlot {
+				slots = append(slots, x.Slot.N)
 			}
 			return true
 		})
 		if sets {
 			return "", nil
 		}
-		named := e.rewrite(func(x *expr) *expr {
-			if x.op == opColumn {
-				return constant(value.Str("column "+x.col.name), x.pos, "")
+		named := e.Rewrite(func(x *Expr) *Expr {
+			if x.Op == OpColumn {
+				return Constant(value.Str("column "+x.Column.Name), x.Pos, "")
 			}
 			return nil
 		})
-		key.WriteString(named.key() + "\n")
+		key.WriteString(named.Key() + "\n")
 	}
 	return key.String(), slots
 }

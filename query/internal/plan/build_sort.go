@@ -8,21 +8,21 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
-	keys := make([]*expr, 0, len(n.on)+len(n.keys))
-	keys = append(keys, n.on...)
+func (b *Builder) sort(n *Sort, want []*Expr) (rel, error) {
+	keys := make([]*Expr, 0, len(n.On)+len(n.Keys))
+	keys = append(keys, n.On...)
 	var keyTexts []string
-	for _, k := range n.keys {
-		keys = append(keys, k.expr)
-		keyTexts = append(keyTexts, k.text)
+	for _, k := range n.Keys {
+		keys = append(keys, k.Expr)
+		keyTexts = append(keyTexts, k.Text)
 	}
-	_, late := n.in.(*scanNode)
-	late = late && (len(n.on) > 0 || n.count >= 0 && n.count+n.offset <= fetchFirst)
+	_, late := n.In.(*Scan)
+	late = late && (len(n.On) > 0 || n.Count >= 0 && n.Count+n.Offset <= FetchFirst)
 	need := keys
 	if !late {
 		need = concat(keys, want)
 	}
-	r, err := b.build(n.in, need)
+	r, err := b.build(n.In, need)
 	if err != nil {
 		return r, err
 	}
@@ -32,58 +32,58 @@ func (b *builder) sort(n *sortNode, want []*expr) (rel, error) {
 	lay := r.lay
 	var computedTexts []string
 	for i, k := range keys {
-		x := r.lay.reduce(k)
-		if x.op == opColumn {
-			at[i] = r.lay.at[x.col]
+		x := r.lay.Reduce(k)
+		if x.Op == OpColumn {
+			at[i] = r.lay.At[x.Column]
 			continue
 		}
-		if c := lay.computed[k.key()]; c != nil {
-			at[i] = lay.at[c]
+		if c := lay.Computed[k.Key()]; c != nil {
+			at[i] = lay.At[c]
 			continue
 		}
-		e, err := b.compile(r.lay, k)
+		e, err := b.Compile(r.lay, k)
 		if err != nil {
 			return r, err
 		}
-		c := &column{name: k.text, typ: k.typ, enc: k.enc}
-		lay = lay.with(c)
-		if !fixed(k) {
-			lay.computed[k.key()] = c
+		c := &column{Name: k.Text, Type: k.Type, Encoding: k.Encoding}
+		lay = lay.With(c)
+		if !Fixed(k) {
+			lay.Computed[k.Key()] = c
 		}
-		at[i] = lay.at[c]
+		at[i] = lay.At[c]
 		compute, computed = append(compute, e), append(computed, c)
-		computedTexts = append(computedTexts, k.text)
+		computedTexts = append(computedTexts, k.Text)
 	}
 	if len(compute) > 0 {
-		r.op = b.measured(exec.NewProject(r.op, &b.fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
+		r.op = b.Measured(exec.NewProject(r.op, &b.Fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
 		r.lay = lay
 	}
 	var orders []exec.Order
-	for _, k := range n.keys {
-		orders = append(orders, k.order)
+	for _, k := range n.Keys {
+		orders = append(orders, k.Order)
 	}
 	text := strings.Join(keyTexts, ", ")
 	switch {
-	case len(n.on) > 0:
-		types := make([]value.Type, len(n.on))
-		for i, e := range n.on {
-			types[i] = e.typ
+	case len(n.On) > 0:
+		types := make([]value.Type, len(n.On))
+		for i, e := range n.On {
+			types[i] = e.Type
 		}
-		d, err := exec.NewDistinctOn(r.op, &b.env, at[:len(n.on)], types, at[len(n.on):], orders,
-			texts(n.on, ", "), text)
+		d, err := exec.NewDistinctOn(r.op, &b.Env, at[:len(n.On)], types, at[len(n.On):], orders,
+			Texts(n.On, ", "), text)
 		if err != nil {
 			return r, err
 		}
-		r.op = b.measured(d)
-		if n.count >= 0 || n.offset > 0 {
-			r.op = b.measured(exec.NewLimit(r.op, n.count, n.offset))
+		r.op = b.Measured(d)
+		if n.Count >= 0 || n.Offset > 0 {
+			r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
 		}
-	case n.count >= 0:
-		r.op = b.measured(exec.NewTopN(r.op, &b.env, at, orders, n.count, n.offset, text))
+	case n.Count >= 0:
+		r.op = b.Measured(exec.NewTopN(r.op, &b.Env, at, orders, n.Count, n.Offset, text))
 	default:
-		r.op = b.measured(exec.NewSort(r.op, &b.env, at, orders, text))
-		if n.offset > 0 {
-			r.op = b.measured(exec.NewLimit(r.op, -1, n.offset))
+		r.op = b.Measured(exec.NewSort(r.op, &b.Env, at, orders, text))
+		if n.Offset > 0 {
+			r.op = b.Measured(exec.NewLimit(r.op, -1, n.Offset))
 		}
 	}
 	if late {

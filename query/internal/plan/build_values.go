@@ -6,34 +6,34 @@ import (
 )
 
 // values builds rows that are written down in the statement.
-func (b *builder) values(n *valuesNode) (rel, error) {
-	if len(n.outs) == 0 {
-		return rel{op: b.measured(exec.OneRow()), lay: newLayout(nil)}, nil
+func (b *Builder) values(n *Values) (rel, error) {
+	if len(n.Outs) == 0 {
+		return rel{op: b.Measured(exec.OneRow()), lay: NewLayout(nil)}, nil
 	}
-	v := &exec.Rows{Ctx: &b.fnctx, Count: len(n.rows)}
-	for i, c := range n.outs {
-		t := c.typ
-		for _, row := range n.rows {
+	v := &exec.Rows{Ctx: &b.Fnctx, Count: len(n.Rows)}
+	for i, c := range n.Outs {
+		t := c.Type
+		for _, row := range n.Rows {
 			if t.Kind == value.Vector && t.Dim == 0 {
-				t.Dim = row[i].typ.Dim
+				t.Dim = row[i].Type.Dim
 			}
 		}
 		v.Types = append(v.Types, t)
 	}
-	for _, row := range n.rows {
+	for _, row := range n.Rows {
 		for i, e := range row {
-			item := exec.RowItem{Const: e.val}
-			if t := v.Types[i]; !isConst(e) || t.Kind == value.Vector && e.typ.Dim != t.Dim {
-				item.At = at(e.pos)
+			item := exec.RowItem{Const: e.Value}
+			if t := v.Types[i]; !IsConst(e) || t.Kind == value.Vector && e.Type.Dim != t.Dim {
+				item.At = At(e.Pos)
 			}
-			if !isConst(e) {
+			if !IsConst(e) {
 				var err error
-				if item.X, err = b.compile(newLayout(nil), e); err != nil {
+				if item.X, err = b.Compile(NewLayout(nil), e); err != nil {
 					return rel{}, err
 				}
 			}
 			v.Items = append(v.Items, item)
 		}
 	}
-	return rel{op: b.measured(v), lay: newLayout(n.outs)}, nil
+	return rel{op: b.Measured(v), lay: NewLayout(n.Outs)}, nil
 }

@@ -5,33 +5,33 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// conflictUpdate builds ON CONFLICT DO UPDATE.
-func (b *builder) conflictUpdate(u *conflictUpdate) (*exec.ConflictUpdate, error) {
+// ConflictUpdate builds ON CONFLICT DO UPDATE.
+func (b *Builder) ConflictUpdate(u *ConflictUpdate) (*exec.ConflictUpdate, error) {
 	if u == nil {
 		return nil, nil
 	}
-	lay := newLayout(u.from)
-	out := &exec.ConflictUpdate{Ctx: &b.fnctx, Cols: u.cols}
+	lay := NewLayout(u.From)
+	out := &exec.ConflictUpdate{Ctx: &b.Fnctx, Cols: u.Cols}
 	var err error
-	if out.Exprs, err = b.compileAll(lay, u.items); err != nil {
+	if out.Exprs, err = b.compileAll(lay, u.Items); err != nil {
 		return nil, err
 	}
-	if u.where != nil {
-		out.Where, err = b.compile(lay, u.where)
+	if u.Where != nil {
+		out.Where, err = b.Compile(lay, u.Where)
 	}
 	return out, err
 }
 
-// writes builds the root of a statement that writes: op gives the numbers of the
+// Writes builds the root of a statement that writes: op gives the numbers of the
 // rows written, which RETURNING reads.
-func (b *builder) writes(op exec.Operator, table *storage.Table, r *returned) (exec.Operator, error) {
-	op = b.measured(op)
+func (b *Builder) Writes(op exec.Operator, table *storage.Table, r *Returned) (exec.Operator, error) {
+	op = b.Measured(op)
 	if r == nil {
 		return op, nil
 	}
-	need := tableColumns(r.rel.node.(*scanNode), columnsOf(r.items...))
-	f := exec.NewFetch(op, b.table(table), ordsOf(need))
-	f.Written = &b.env
-	out, err := b.project(rel{op: b.measured(f), lay: newLayout(need)}, r.items, r.outs)
+	need := tableColumns(r.Rel.Node.(*Scan), ColumnsOf(r.Items...))
+	f := exec.NewFetch(op, b.Table(table), ordsOf(need))
+	f.Written = &b.Env
+	out, err := b.project(rel{op: b.Measured(f), lay: NewLayout(need)}, r.Items, r.Outs)
 	return out.op, err
 }

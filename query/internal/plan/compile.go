@@ -8,16 +8,16 @@ import (
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-// layout tells where the columns are in the batches an operator gives, and
+// Layout tells where the columns are in the batches an operator gives, and
 // which expressions it has computed already.
-type layout struct {
-	at       map[*column]int
-	computed map[string]*column // by key of the expression
-	n        int
+type Layout struct {
+	At       map[*column]int
+	Computed map[string]*column // by key of the expression
+	N        int
 }
 
-func newLayout(cols []*column) layout {
-	l := layout{at: map[*column]int{}, computed: map[string]*column{}}
+func NewLayout(cols []*column) Layout {
+	l := Layout{At: map[*column]int{}, Computed: map[string]*column{}}
 	for _, c := range cols {
 		l.add(c)
 	}
@@ -25,19 +25,19 @@ func newLayout(cols []*column) layout {
 }
 
 // add gives a column the next place.
-func (l *layout) add(c *column) {
-	l.at[c] = l.n
-	l.n++
+func (l *Layout) add(c *column) {
+	l.At[c] = l.N
+	l.N++
 }
 
-// with returns a copy that has more columns.
-func (l layout) with(cols ...*column) layout {
-	out := layout{at: map[*column]int{}, computed: map[string]*column{}, n: l.n}
-	for c, i := range l.at {
-		out.at[c] = i
+// With returns a copy that has more columns.
+func (l Layout) With(cols ...*column) Layout {
+	out := Layout{At: map[*column]int{}, Computed: map[string]*column{}, N: l.N}
+	for c, i := range l.At {
+		out.At[c] = i
 	}
-	for k, c := range l.computed {
-		out.computed[k] = c
+	for k, c := range l.Computed {
+		out.Computed[k] = c
 	}
 	for _, c := range cols {
 		out.add(c)
@@ -45,92 +45,92 @@ func (l layout) with(cols ...*column) layout {
 	return out
 }
 
-// reduce returns e with the parts that are computed already replaced by their
+// Reduce returns e with the parts that are computed already replaced by their
 // columns.
-func (l layout) reduce(e *expr) *expr {
-	if len(l.computed) == 0 {
+func (l Layout) Reduce(e *Expr) *Expr {
+	if len(l.Computed) == 0 {
 		return e
 	}
-	return e.rewrite(func(x *expr) *expr {
-		if x.op == opColumn || fixed(x) {
+	return e.Rewrite(func(x *Expr) *Expr {
+		if x.Op == OpColumn || Fixed(x) {
 			return x
 		}
-		if c := l.computed[x.key()]; c != nil {
-			r := columnExpr(c, x.pos)
-			r.text = x.text
+		if c := l.Computed[x.Key()]; c != nil {
+			r := ColumnExpr(c, x.Pos)
+			r.Text = x.Text
 			return r
 		}
 		return nil
 	})
 }
 
-// compileExpr makes e executable over batches of the layout. What needs a run (texts,
+// CompileExpr makes e executable over batches of the layout. What needs a run (texts,
 // pictures, subqueries) is left to outside.
-func compileExpr(l layout, e *expr, outside func(e *expr, args []fn.Expr) (fn.Expr, error)) (fn.Expr, error) {
-	args := make([]fn.Expr, len(e.args))
-	for i, a := range e.args {
+func CompileExpr(l Layout, e *Expr, outside func(e *Expr, args []fn.Expr) (fn.Expr, error)) (fn.Expr, error) {
+	args := make([]fn.Expr, len(e.Args))
+	for i, a := range e.Args {
 		var err error
-		if args[i], err = compileExpr(l, a, outside); err != nil {
+		if args[i], err = CompileExpr(l, a, outside); err != nil {
 			return nil, err
 		}
 	}
 	out, err := compileNode(l, e, args, outside)
-	return out, errorAt(e.pos, err)
+	return out, ErrorAt(e.Pos, err)
 }
 
-func compileNode(l layout, e *expr, args []fn.Expr, outside func(e *expr, args []fn.Expr) (fn.Expr, error)) (fn.Expr, error) {
-	switch e.op {
-	case opColumn:
-		i, ok := l.at[e.col]
+func compileNode(l Layout, e *Expr, args []fn.Expr, outside func(e *Expr, args []fn.Expr) (fn.Expr, error)) (fn.Expr, error) {
+	switch e.Op {
+	case OpColumn:
+		i, ok := l.At[e.Column]
 		if !ok {
-			return nil, parse.Errorf(e.pos, "internal error: column %s is not read", e.col.name)
+			return nil, parse.Errorf(e.Pos, "internal error: column %s is not read", e.Column.Name)
 		}
-		return fn.Column(i, e.col.typ), nil
-	case opConst:
-		return typedConst(e.val, e.typ)
-	case opSlot:
-		return fn.SlotValue(e.slot.n, e.typ), nil
-	case opCall:
-		return fn.Apply(e.call, args, at(e.pos))
-	case opAnd:
+		return fn.Column(i, e.Column.Type), nil
+	case OpConst:
+		return typedConst(e.Value, e.Type)
+	case OpSlot:
+		return fn.SlotValue(e.Slot.N, e.Type), nil
+	case OpCall:
+		return fn.Apply(e.Call, args, At(e.Pos))
+	case OpAnd:
 		return fn.And(args[0], args[1])
-	case opOr:
+	case OpOr:
 		return fn.Or(args[0], args[1])
-	case opCase:
+	case OpCase:
 		var whens []fn.When
 		for i := 0; i+1 < len(args); i += 2 {
 			whens = append(whens, fn.When{Cond: args[i], Then: args[i+1]})
 		}
 		return fn.Case(whens, args[len(args)-1])
-	case opCoalesce:
+	case OpCoalesce:
 		return fn.Coalesce(args)
-	case opCast:
-		return fn.CastTo(args[0], e.typ, fn.Explicit, at(e.pos))
-	case opIn:
-		if e.slot != nil {
-			return fn.InSlot(args[0], e.slot.n, e.not), nil
+	case OpCast:
+		return fn.CastTo(args[0], e.Type, fn.Explicit, At(e.Pos))
+	case OpIn:
+		if e.Slot != nil {
+			return fn.InSlot(args[0], e.Slot.N, e.Not), nil
 		}
-		return fn.In(args[0], e.set, e.not), nil
-	case opScore:
-		if to := e.args[1]; fixed(to) {
-			if isConst(to) {
-				if to.val.IsNull() {
-					return typedConst(value.Value{}, realType)
+		return fn.In(args[0], e.Set, e.Not), nil
+	case OpScore:
+		if to := e.Args[1]; Fixed(to) {
+			if IsConst(to) {
+				if to.Value.IsNull() {
+					return typedConst(value.Value{}, RealType)
 				}
-				if _, err := vector.NewQuery(e.measure.Metric, to.val.Vec()); err != nil {
+				if _, err := vector.NewQuery(e.Measure.Metric, to.Value.Vec()); err != nil {
 					return nil, err
 				}
 			}
-			return exec.NewScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
+			return exec.NewScore(args[0], args[1], e.Measure.Metric, e.Measure.Negate, e.Measure.FromOne, At(e.Pos)), nil
 		}
-		return exec.NewPairScore(args[0], args[1], e.measure.Metric, e.measure.Negate, e.measure.FromOne, at(e.pos)), nil
-	case opSum:
-		return exec.NewVectorSum(args, e.weights, e.unit, e.typ.Dim, at(e.pos)), nil
+		return exec.NewPairScore(args[0], args[1], e.Measure.Metric, e.Measure.Negate, e.Measure.FromOne, At(e.Pos)), nil
+	case OpSum:
+		return exec.NewVectorSum(args, e.Weights, e.Unit, e.Type.Dim, At(e.Pos)), nil
 	}
 	if outside != nil {
 		return outside(e, args)
 	}
-	return nil, parse.Errorf(e.pos, "internal error: expression %d can't be computed here", e.op)
+	return nil, parse.Errorf(e.Pos, "internal error: expression %d can't be computed here", e.Op)
 }
 
 // typedConst is a constant for fn, NULL of a type too.

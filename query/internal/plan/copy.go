@@ -14,12 +14,12 @@ import (
 // copyFrom plans COPY t FROM: the files side by side, then a bulk load or, within
 // a transaction, an insert.
 func (b *planner) copyFrom(s *parse.CopyFrom) (*Plan, error) {
-	table, err := b.table(s.Table)
+	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	def := table.Def()
-	ords, err := targetColumns(def, s.Columns)
+	ords, err := TargetColumns(def, s.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +47,8 @@ func (b *planner) copyRows(name string, columns []string, types []value.Type, sr
 }
 
 // programRows binds rows from a program to columns of a table.
-func (b *planner) programRows(name string, columns []string, types []value.Type, src Batches) (*storage.Table, []int, *relation, error) {
-	table, err := b.table(parse.Ident{Name: name})
+func (b *planner) programRows(name string, columns []string, types []value.Type, src Batches) (*storage.Table, []int, *Relation, error) {
+	table, err := b.Table(parse.Ident{Name: name})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -56,52 +56,52 @@ func (b *planner) programRows(name string, columns []string, types []value.Type,
 	for _, c := range columns {
 		names = append(names, parse.Ident{Name: c})
 	}
-	ords, err := targetColumns(table.Def(), names)
+	ords, err := TargetColumns(table.Def(), names)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	if len(types) != len(ords) {
-		return nil, nil, nil, fmt.Errorf("%s given for %s of %s", counted(len(types), "column"), counted(len(ords), "column"), name)
+		return nil, nil, nil, fmt.Errorf("%s given for %s of %s", Counted(len(types), "column"), Counted(len(ords), "column"), name)
 	}
-	n := &sourceNode{text: "rows of the program"}
+	n := &Source{Text: "rows of the program"}
 	for i, t := range types {
-		n.outs = append(n.outs, &column{name: table.Def().Columns[ords[i]].Name, typ: t})
+		n.Outs = append(n.Outs, &column{Name: table.Def().Columns[ords[i]].Name, Type: t})
 	}
-	n.open = func(_ *exec.Env, want []int) (exec.Operator, error) {
+	n.Open = func(_ *exec.Env, want []int) (exec.Operator, error) {
 		return &exec.FromProgram{Source: src, Columns: want}, nil
 	}
-	return table, ords, &relation{n, n.outs}, nil
+	return table, ords, &Relation{Node: n, Cols: n.Outs}, nil
 }
 
 // completeRows binds the rows of src as the table stores them: all columns in their
 // order, converted, encoded, defaults filled in.
-func (b *planner) completeRows(table *storage.Table, ords []int, src *relation) (*relation, error) {
-	full, err := b.fullRows(src, table.Def(), ords, fn.Explicit)
+func (b *planner) completeRows(table *storage.Table, ords []int, src *Relation) (*Relation, error) {
+	full, err := b.FullRows(src, table.Def(), ords, fn.Explicit)
 	if err != nil {
 		return nil, err
 	}
-	b.once = true
-	return b.improved(&relation{full, full.outs})
+	b.Once = true
+	return b.improved(&Relation{Node: full, Cols: full.Outs})
 }
 
 // load plans the adding of rows to a table.
-func (b *planner) load(table *storage.Table, ords []int, src *relation) (*Plan, error) {
+func (b *planner) load(table *storage.Table, ords []int, src *Relation) (*Plan, error) {
 	def := table.Def()
 	rel, err := b.completeRows(table, ords, src)
 	if err != nil {
 		return nil, err
 	}
-	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(rel.node, rel.cols)
+	return b.planned(nil, func(b *Builder) (exec.Operator, func() int64, error) {
+		child, err := b.Root(rel.Node, rel.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		if b.env.Tx != nil {
-			op := exec.NewInsert(child, &b.env, def, storage.InsertOptions{}, nil)
-			return b.measured(op), func() int64 { return op.Affected }, nil
+		if b.Env.Tx != nil {
+			op := exec.NewInsert(child, &b.Env, def, storage.InsertOptions{}, nil)
+			return b.Measured(op), func() int64 { return op.Affected }, nil
 		}
-		op := exec.NewLoad(child, &b.env, def)
-		op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.in, def) }
-		return b.measured(op), func() int64 { return op.Affected }, nil
+		op := exec.NewLoad(child, &b.Env, def)
+		op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.In, def) }
+		return b.Measured(op), func() int64 { return op.Affected }, nil
 	}), nil
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // files binds the files of a COPY: their columns in order, zipped by position.
-func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*relation, error) {
-	opts, err := b.options(s.Options)
+func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*Relation, error) {
+	opts, err := b.Options(s.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -24,14 +24,14 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 	for i, o := range ords {
 		c := &def.Columns[o]
 		types[i] = c.Type
-		if c.Type.Kind == value.Vector && encodingOf(def, o) != nil {
+		if c.Type.Kind == value.Vector && EncodingOf(def, o) != nil {
 			types[i] = value.Type{} // a text may stand for a vector
 		}
 		names = append(names, c.Name)
 	}
 	var paths []string
 	for _, f := range s.Files {
-		p, err := b.path(f, "COPY")
+		p, err := b.Path(f, "COPY")
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +51,7 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 			if ferr != nil {
 				format = formatOption(opts)
 				if format == "" {
-					return fail(errorAt(s.Files[i].Position(), ferr))
+					return fail(ErrorAt(s.Files[i].Position(), ferr))
 				}
 			}
 			fopts := opts
@@ -60,12 +60,12 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 			}
 			name, o, err := source.ParseOptions(format, source.Import, fopts)
 			if err != nil {
-				return fail(errorAt(optionsPos(s), err))
+				return fail(ErrorAt(optionsPos(s), err))
 			}
-			o.Names, o.Stop = names, b.ctx.Err
+			o.Names, o.Stop = names, b.Ctx.Err
 			r, err := source.Open(p, name, o)
 			if err != nil {
-				return fail(errorAt(s.Files[i].Position(), err))
+				return fail(ErrorAt(s.Files[i].Position(), err))
 			}
 			readers = append(readers, r)
 			cols := r.Columns()
@@ -77,9 +77,9 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 			if !ok {
 				if at+n > len(ords) {
 					if len(paths) == 1 {
-						return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, to go into %s of %s; name them: COPY %s (...) FROM ...", p, counted(n, "column"), counted(len(ords), "column"), def.Name, def.Name))
+						return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, to go into %s of %s; name them: COPY %s (...) FROM ...", p, Counted(n, "column"), Counted(len(ords), "column"), def.Name, def.Name))
 					}
-					return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, but only %d are left of those to be filled", p, counted(n, "column"), len(ords)-at))
+					return fail(parse.Errorf(s.Files[i].Position(), "%s has %s, but only %d are left of those to be filled", p, Counted(n, "column"), len(ords)-at))
 				}
 				pickCols = nil
 				for k := range n {
@@ -97,7 +97,7 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 				}
 			}
 			if err := r.Project(pickCols, want); err != nil {
-				return fail(errorAt(s.Files[i].Position(), err))
+				return fail(ErrorAt(s.Files[i].Position(), err))
 			}
 			for k, got := range r.Columns() {
 				want := def.Columns[ords[at+k]]
@@ -112,11 +112,11 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 			if format, err := source.FormatOf(paths[0]); len(paths) == 1 && at == 1 && (err != nil || format == "csv" || format == "tsv") {
 				hint = "if something else than the usual delimiters stands between fields, name it: (DELIMITER ':')"
 			}
-			return fail(parse.Errorf(s.Files[0].Position(), "the files have %s, but %d are to be filled: %s has nothing", counted(at, "column"), len(ords), names[at]).WithHint("%s", hint))
+			return fail(parse.Errorf(s.Files[0].Position(), "the files have %s, but %d are to be filled: %s has nothing", Counted(at, "column"), len(ords), names[at]).WithHint("%s", hint))
 		}
 		z, err := source.Zip(readers, paths)
 		if err != nil {
-			return fail(errorAt(s.Files[0].Position(), err))
+			return fail(ErrorAt(s.Files[0].Position(), err))
 		}
 		return z, nil
 	}
@@ -124,10 +124,10 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 	if err != nil {
 		return nil, err
 	}
-	n := &sourceNode{text: joined(paths)}
+	n := &Source{Text: joined(paths)}
 	for i, c := range r.Columns() {
 		pos := s.Files[min(i, len(s.Files)-1)].Position()
-		col := &column{name: c.Name, typ: c.Type}
+		col := &column{Name: c.Name, Type: c.Type}
 		if i < len(ords) {
 			want := def.Columns[ords[i]].Type
 			if want.Kind == value.Vector && c.Type.Kind == value.Vector && c.Type.Dim > 0 && c.Type.Dim != want.Dim {
@@ -135,22 +135,22 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 				return nil, parse.Errorf(pos, "vectors of the file have %d dimensions, %s has %d", c.Type.Dim, def.Columns[ords[i]].Name, want.Dim)
 			}
 		}
-		n.outs = append(n.outs, col)
+		n.Outs = append(n.Outs, col)
 	}
-	n.rows = float64(r.Rows())
-	open = b.again(r, open)
-	b.once = true
-	if b.in.Env.Tally == nil {
-		b.in.Env.Tally = &exec.Tally{}
+	n.Rows = float64(r.Rows())
+	open = b.Again(r, open)
+	b.Once = true
+	if b.In.Env.Tally == nil {
+		b.In.Env.Tally = &exec.Tally{}
 	}
-	n.open = func(env *exec.Env, want []int) (exec.Operator, error) {
+	n.Open = func(env *exec.Env, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
 			return nil, err
 		}
-		return &exec.ReadSource{Env: env, Reader: r, Text: n.text, Stage: "reading " + n.text, Pick: want, Count: true}, nil
+		return &exec.ReadSource{Env: env, Reader: r, Text: n.Text, Stage: "reading " + n.Text, Pick: want, Count: true}, nil
 	}
-	return &relation{n, n.outs}, nil
+	return &Relation{Node: n, Cols: n.Outs}, nil
 }
 
 func joined(paths []string) string {

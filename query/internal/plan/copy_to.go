@@ -9,38 +9,38 @@ import (
 
 // copyTo plans COPY t | (query) TO 'file'.
 func (b *planner) copyTo(s *parse.CopyTo) (*Plan, error) {
-	path, err := b.path(s.File, "COPY")
+	path, err := b.Path(s.File, "COPY")
 	if err != nil {
 		return nil, err
 	}
-	var rel *relation
+	var rel *Relation
 	if s.Query != nil {
-		if rel, err = b.query(s.Query, nil, nil); err != nil {
+		if rel, err = b.Query(s.Query, nil, nil); err != nil {
 			return nil, err
 		}
 	} else {
-		table, err := b.table(s.Table)
+		table, err := b.Table(s.Table)
 		if err != nil {
 			return nil, err
 		}
-		ords, err := targetColumns(table.Def(), s.Columns)
+		ords, err := TargetColumns(table.Def(), s.Columns)
 		if err != nil {
 			return nil, err
 		}
-		scan := scanOf(table, table.Def().Name)
-		rel = &relation{node: scan.node}
+		scan := ScanOf(table, table.Def().Name)
+		rel = &Relation{Node: scan.Node}
 		for _, o := range ords {
-			rel.cols = append(rel.cols, scan.cols[o])
+			rel.Cols = append(rel.Cols, scan.Cols[o])
 		}
 	}
-	opts, err := b.options(s.Options)
+	opts, err := b.Options(s.Options)
 	if err != nil {
 		return nil, err
 	}
 	format, ferr := source.FormatOf(path)
 	if ferr != nil {
 		if format = formatOption(opts); format == "" {
-			return nil, errorAt(s.File.Position(), ferr)
+			return nil, ErrorAt(s.File.Position(), ferr)
 		}
 	}
 	pos := s.Pos
@@ -49,29 +49,29 @@ func (b *planner) copyTo(s *parse.CopyTo) (*Plan, error) {
 	}
 	format, o, err := source.ParseOptions(format, source.Export, opts)
 	if err != nil {
-		return nil, errorAt(pos, err)
+		return nil, ErrorAt(pos, err)
 	}
 	if rel, err = b.improved(rel); err != nil {
 		return nil, err
 	}
 	var cols []source.Column
-	for _, c := range rel.cols {
-		t := c.typ
+	for _, c := range rel.Cols {
+		t := c.Type
 		if t.Kind == value.Null {
-			t = textType
+			t = TextType
 		}
-		cols = append(cols, source.Column{Name: c.name, Type: t})
+		cols = append(cols, source.Column{Name: c.Name, Type: t})
 	}
-	b.once = true
-	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(rel.node, rel.cols)
+	b.Once = true
+	return b.planned(nil, func(b *Builder) (exec.Operator, func() int64, error) {
+		child, err := b.Root(rel.Node, rel.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		op := exec.NewExport(child, &b.env, path, func() (source.Writer, error) {
+		op := exec.NewExport(child, &b.Env, path, func() (source.Writer, error) {
 			w, err := source.Create(path, format, cols, o)
-			return w, errorAt(s.File.Position(), err)
+			return w, ErrorAt(s.File.Position(), err)
 		})
-		return b.measured(op), func() int64 { return op.Affected }, nil
+		return b.Measured(op), func() int64 { return op.Affected }, nil
 	}), nil
 }

@@ -15,24 +15,24 @@ import (
 
 // open returns an operator with the subquery's rows for values of its outer columns: the
 // plan is run again with other slots.
-func (b *builder) open(q *subquery, n node, vals []value.Value) (exec.Operator, error) {
-	for i, s := range q.corr.slots {
+func (b *Builder) open(q *Subquery, n Node, vals []value.Value) (exec.Operator, error) {
+	for i, s := range q.Corr.Slots {
 		var v value.Value
 		if vals != nil {
 			v = vals[i]
 		}
-		b.fnctx.Slots[s.n].Put(v, s.typ)
+		b.Fnctx.Slots[s.N].Put(v, s.Type)
 	}
-	if err := b.find(q.corr.block); err != nil {
+	if err := b.Find(q.Corr.Block); err != nil {
 		return nil, err
 	}
-	return b.root(n, q.rel.cols)
+	return b.Root(n, q.Rel.Cols)
 }
 
 // times counts how often a subquery was run on its own.
-func (r *state) times(c *correlation) *atomic.Int64 {
+func (r *State) times(c *Correlation) *atomic.Int64 {
 	if r.runs == nil {
-		r.runs = map[*correlation]*atomic.Int64{}
+		r.runs = map[*Correlation]*atomic.Int64{}
 	}
 	if r.runs[c] == nil {
 		r.runs[c] = new(atomic.Int64)
@@ -42,53 +42,53 @@ func (r *state) times(c *correlation) *atomic.Int64 {
 
 // compileCorrelated makes a subquery executable that depends on the row: args
 // are the values of its outer columns, for IN after the one that is looked for.
-func (b *builder) compileCorrelated(l layout, e *expr, args []fn.Expr) (fn.Expr, error) {
-	q := e.query
-	c := q.corr
-	b.single = true
+func (b *Builder) compileCorrelated(l Layout, e *Expr, args []fn.Expr) (fn.Expr, error) {
+	q := e.Query
+	c := q.Corr
+	b.Single = true
 	times := b.times(c)
-	x := &exec.Correlated{Args: args, Result: e.typ, Memory: b.env.Memory}
+	x := &exec.Correlated{Args: args, Result: e.Type, Memory: b.Env.Memory}
 	run := func(vals []value.Value, f func(op exec.Operator) (value.Value, error)) (value.Value, error) {
 		times.Add(1)
-		op, err := b.open(q, q.rel.node, vals)
+		op, err := b.open(q, q.Rel.Node, vals)
 		if err != nil {
 			return value.Value{}, err
 		}
 		defer op.Close()
 		return f(op)
 	}
-	switch e.op {
-	case opExists:
+	switch e.Op {
+	case OpExists:
 		x.Run = func(ctx context.Context, vals []value.Value) (value.Value, error) {
 			return run(vals, func(op exec.Operator) (value.Value, error) {
 				batch, err := op.Next(ctx)
 				return value.Bool(batch != nil), err
 			})
 		}
-	case opInQuery:
-		x.Not = e.not
+	case OpInQuery:
+		x.Not = e.Not
 		x.Run = func(ctx context.Context, vals []value.Value) (value.Value, error) {
 			return run(vals[1:], func(op exec.Operator) (value.Value, error) { return exec.InRows(ctx, op, vals[0]) })
 		}
-	case opSubquery:
+	case OpSubquery:
 		x.Run = func(ctx context.Context, vals []value.Value) (value.Value, error) {
-			return run(vals, func(op exec.Operator) (value.Value, error) { return oneValue(ctx, op, e.pos) })
+			return run(vals, func(op exec.Operator) (value.Value, error) { return OneValue(ctx, op, e.Pos) })
 		}
 	}
-	if c.keyed == nil {
+	if c.Keyed == nil {
 		return x, nil
 	}
 	k, err := b.keyTable(l, e)
 	if err != nil {
 		return nil, err
 	}
-	x.Keyed, x.Alone = k, c.keyed.alone
+	x.Keyed, x.Alone = k, c.Keyed.Alone
 	return x, nil
 }
 
-// oneValue reads the only row of a subquery that is used as a value, NULL if
+// OneValue reads the only row of a subquery that is used as a value, NULL if
 // there is none.
-func oneValue(ctx context.Context, op exec.Operator, pos parse.Pos) (value.Value, error) {
+func OneValue(ctx context.Context, op exec.Operator, pos parse.Pos) (value.Value, error) {
 	v, n := value.Value{}, 0
 	err := exec.Drain(ctx, op, func(batch *value.Batch) error {
 		if n += batch.Count(); n > 1 {
@@ -113,137 +113,137 @@ func severalRows(pos parse.Pos) error {
 
 // explainCorrelated returns what EXPLAIN shows of a correlated subquery: how its rows are
 // found, how often it was run for that, and the plan.
-func (b *builder) explainCorrelated(q *subquery) (title string, op exec.Operator, err error) {
-	c := q.corr
+func (b *Builder) explainCorrelated(q *Subquery) (title string, op exec.Operator, err error) {
+	c := q.Corr
 	ending := ")"
-	if ran := b.times(c).Load(); b.measure && (c.keyed == nil || ran > 0) {
+	if ran := b.times(c).Load(); b.Measure && (c.Keyed == nil || ran > 0) {
 		ending = fmt.Sprintf("; run %d times)", ran)
 	}
-	b = &builder{state: b.state}
-	if k := c.keyed; k != nil && k.alone == 1 {
-		title := fmt.Sprintf("(%s, found by hash of %s", q.what(), strings.Join(k.texts, " AND "))
-		if len(k.rest) > 0 {
-			title += ", then " + texts(k.rest, " AND ")
+	b = &Builder{State: b.State}
+	if k := c.Keyed; k != nil && k.Alone == 1 {
+		title := fmt.Sprintf("(%s, found by hash of %s", q.What(), strings.Join(k.Texts, " AND "))
+		if len(k.Rest) > 0 {
+			title += ", then " + Texts(k.Rest, " AND ")
 		}
-		op, err := b.root(k.node, k.cols)
+		op, err := b.Root(k.Node, k.Cols)
 		return title + ending, op, err
 	}
-	names := make([]string, len(c.outer))
-	for i, o := range c.outer {
-		names[i] = o.name
-		if o.table != "" {
-			names[i] = o.table + "." + o.name
+	names := make([]string, len(c.Outer))
+	for i, o := range c.Outer {
+		names[i] = o.Name
+		if o.Table != "" {
+			names[i] = o.Table + "." + o.Name
 		}
 	}
-	title = fmt.Sprintf("(%s, run for each %s", q.what(), strings.Join(names, ", "))
-	if c.keyed != nil {
-		title += fmt.Sprintf("; after %d, found by hash", c.keyed.alone)
+	title = fmt.Sprintf("(%s, run for each %s", q.What(), strings.Join(names, ", "))
+	if c.Keyed != nil {
+		title += fmt.Sprintf("; after %d, found by hash", c.Keyed.Alone)
 	}
-	op, err = b.root(q.rel.node, q.rel.cols)
+	op, err = b.Root(q.Rel.Node, q.Rel.Cols)
 	return title + ending, op, err
 }
 
 // keyTable compiles how e finds rows by key.
-func (b *builder) keyTable(l layout, e *expr) (*exec.Keyed, error) {
-	c := e.query.corr
-	k := c.keyed
-	args := e.args
-	out := &exec.Keyed{Kind: k.kind, Value: k.value, Wrap: at(e.pos), Table: b.rowsByKey(c)}
-	if e.op == opInQuery {
+func (b *Builder) keyTable(l Layout, e *Expr) (*exec.Keyed, error) {
+	c := e.Query.Corr
+	k := c.Keyed
+	args := e.Args
+	out := &exec.Keyed{Kind: k.Kind, Value: k.Value, Wrap: At(e.Pos), Table: b.rowsByKey(c)}
+	if e.Op == OpInQuery {
 		args = args[1:]
 	}
-	row := map[*column]*expr{}
-	for i, o := range c.outer {
+	row := map[*column]*Expr{}
+	for i, o := range c.Outer {
 		row[o] = args[i]
 	}
 	var err error
-	if out.Keys, err = b.compileAll(l, substituteAll(k.outer, row)); err != nil {
+	if out.Keys, err = b.compileAll(l, SubstituteAll(k.Outer, row)); err != nil {
 		return nil, err
 	}
 	// A pair has the values of outer columns, for IN the one looked for, then
 	// what is kept by key.
 	var pair []*column
-	used := columnsOf(k.rest...)
-	for _, o := range c.outer {
+	used := ColumnsOf(k.Rest...)
+	for _, o := range c.Outer {
 		if used[o] {
 			pair = append(pair, o)
-			x, err := b.compile(l, row[o])
+			x, err := b.Compile(l, row[o])
 			if err != nil {
 				return nil, err
 			}
 			out.Outer = append(out.Outer, x)
 		}
 	}
-	if e.op == opInQuery {
-		x, err := b.compile(l, e.args[0])
+	if e.Op == OpInQuery {
+		x, err := b.Compile(l, e.Args[0])
 		if err != nil {
 			return nil, err
 		}
 		out.Outer = append(out.Outer, x)
-		pair = append(pair, k.looked)
-		if out.Test, err = b.compile(newLayout(append(slices.Clone(pair), k.cols...)), k.test); err != nil {
+		pair = append(pair, k.Looked)
+		if out.Test, err = b.Compile(NewLayout(append(slices.Clone(pair), k.Cols...)), k.Test); err != nil {
 			return nil, err
 		}
 	}
-	if out.Rest, err = b.compileAll(newLayout(append(pair, k.cols...)), k.rest); err != nil {
+	if out.Rest, err = b.compileAll(NewLayout(append(pair, k.Cols...)), k.Rest); err != nil {
 		return nil, err
 	}
-	if k.aggregated {
+	if k.Aggregated {
 		out.None = func(ctx context.Context) (value.Value, error) {
-			op, err := b.open(e.query, c.none, nil)
+			op, err := b.open(e.Query, c.None, nil)
 			if err != nil {
 				return value.Value{}, err
 			}
 			defer op.Close()
-			return oneValue(ctx, op, e.pos)
+			return OneValue(ctx, op, e.Pos)
 		}
 	}
 	return out, nil
 }
 
 // rowsByKey returns the rows of a subquery by their keys, which are read once in a run.
-func (b *builder) rowsByKey(c *correlation) *exec.KeyTable {
+func (b *Builder) rowsByKey(c *Correlation) *exec.KeyTable {
 	if t := b.keys[c]; t != nil {
 		return t
 	}
-	k := c.keyed
+	k := c.Keyed
 	t := &exec.KeyTable{
-		Types: typesOf(k.cols[:len(k.inner)]), Columns: typesOf(k.cols), Memory: b.env.Memory,
-		Open: func(context.Context) (exec.Operator, error) { return b.root(k.node, k.cols) },
+		Types: typesOf(k.Cols[:len(k.Inner)]), Columns: typesOf(k.Cols), Memory: b.Env.Memory,
+		Open: func(context.Context) (exec.Operator, error) { return b.Root(k.Node, k.Cols) },
 	}
 	if b.keys == nil {
-		b.keys = map[*correlation]*exec.KeyTable{}
+		b.keys = map[*Correlation]*exec.KeyTable{}
 	}
 	b.keys[c] = t
 	return t
 }
 
-// subquery builds the plan of a subquery that does not depend on the row, once.
-func (b *builder) subquery(q *subquery) (exec.Operator, error) {
-	if op := b.ops[q]; op != nil {
+// Subquery builds the plan of a subquery that does not depend on the row, once.
+func (b *Builder) Subquery(q *Subquery) (exec.Operator, error) {
+	if op := b.Ops[q]; op != nil {
 		return op, nil
 	}
-	b.single = true // its operators are not ready for another run
-	op, err := b.root(q.rel.node, q.rel.cols)
+	b.Single = true // its operators are not ready for another run
+	op, err := b.Root(q.Rel.Node, q.Rel.Cols)
 	if err != nil {
 		return nil, err
 	}
-	if b.ops == nil {
-		b.ops = map[*subquery]exec.Operator{}
+	if b.Ops == nil {
+		b.Ops = map[*Subquery]exec.Operator{}
 	}
-	b.ops[q] = op
+	b.Ops[q] = op
 	return op, nil
 }
 
-// explainSubqueries are the plans of the queries within expressions.
-func (b *builder) explainSubqueries(subs []*subquery) ([]string, error) {
+// ExplainSubqueries are the plans of the queries within expressions.
+func (b *Builder) ExplainSubqueries(subs []*Subquery) ([]string, error) {
 	var lines []string
 	for i, q := range subs {
-		title, op, err := "("+q.what()+")", exec.Operator(nil), error(nil)
-		if q.corr != nil {
+		title, op, err := "("+q.What()+")", exec.Operator(nil), error(nil)
+		if q.Corr != nil {
 			title, op, err = b.explainCorrelated(q)
 		} else {
-			op, err = b.subquery(q)
+			op, err = b.Subquery(q)
 		}
 		if err != nil {
 			return nil, err

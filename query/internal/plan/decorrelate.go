@@ -11,176 +11,176 @@ import (
 
 // decorrelate finds out how the rows of a subquery are found by key. Without
 // an equality between a column of its own and the outer row there is no way.
-func decorrelate(q *subquery) {
-	c, root := q.corr, copyNode(q.rel.node)
-	if q.op == opExists {
-		root = root.(*limitNode).in // the first row is enough, whichever way
+func decorrelate(q *Subquery) {
+	c, root := q.Corr, CopyNode(q.Rel.Node)
+	if q.Op == OpExists {
+		root = root.(*Limit).In // the first row is enough, whichever way
 	}
 	free := map[*column]bool{}
-	for _, o := range c.outer {
+	for _, o := range c.Outer {
 		free[o] = true
 	}
-	dependent := func(x *expr) bool { return x.usesOuter(c.block) }
-	k := &keyed{}
-	p, ok := root.(*projectNode)
-	if !ok && q.op == opExists {
-		if l, isLimit := root.(*limitNode); isLimit && l.count > 0 && l.offset == 0 {
-			p, ok = l.in.(*projectNode)
+	dependent := func(x *Expr) bool { return x.UsesOuter(c.Block) }
+	k := &Keyed{}
+	p, ok := root.(*Project)
+	if !ok && q.Op == OpExists {
+		if l, isLimit := root.(*Limit); isLimit && l.Count > 0 && l.Offset == 0 {
+			p, ok = l.In.(*Project)
 		}
 	}
-	if !ok || p.skip != nil {
+	if !ok || p.Skip != nil {
 		return
 	}
 	// A conversion of the value's type is a projection of its own.
 	for {
-		under, ok := p.in.(*projectNode)
-		if !ok || under.skip != nil {
+		under, ok := p.In.(*Project)
+		if !ok || under.Skip != nil {
 			break
 		}
-		m := map[*column]*expr{}
-		for i, c := range under.outs {
-			m[c] = under.items[i]
+		m := map[*column]*Expr{}
+		for i, c := range under.Outs {
+			m[c] = under.Items[i]
 		}
-		p = &projectNode{in: under.in, items: substituteAll(p.items, m), outs: p.outs}
+		p = &Project{In: under.In, Items: SubstituteAll(p.Items, m), Outs: p.Outs}
 	}
-	n := p.in
-	item := p.items[0]
-	var agg *aggNode
-	var sorted *sortNode
+	n := p.In
+	item := p.Items[0]
+	var agg *Group
+	var sorted *Sort
 	limited := false
 	switch t := n.(type) {
-	case *aggNode:
-		if len(t.keys) > 0 || q.op != opSubquery {
+	case *Group:
+		if len(t.Keys) > 0 || q.Op != OpSubquery {
 			return
 		}
-		agg, n = t, t.in
-	case *sortNode:
-		if len(t.on) > 0 || t.offset > 0 || t.count == 0 || t.count > 1 && q.op != opExists || t.count == 1 && q.op == opInQuery {
+		agg, n = t, t.In
+	case *Sort:
+		if len(t.On) > 0 || t.Offset > 0 || t.Count == 0 || t.Count > 1 && q.Op != OpExists || t.Count == 1 && q.Op == OpInQuery {
 			return
 		}
-		sorted, n, limited = t, t.in, t.count == 1
-	case *limitNode:
-		if t.offset > 0 || t.count == 0 || t.count > 1 && q.op != opExists || t.count == 1 && q.op == opInQuery {
+		sorted, n, limited = t, t.In, t.Count == 1
+	case *Limit:
+		if t.Offset > 0 || t.Count == 0 || t.Count > 1 && q.Op != OpExists || t.Count == 1 && q.Op == OpInQuery {
 			return
 		}
-		n, limited = t.in, t.count == 1
+		n, limited = t.In, t.Count == 1
 	}
-	f, ok := n.(*filterNode)
+	f, ok := n.(*Filter)
 	if !ok {
 		return
 	}
-	var own []*expr
-	for _, cond := range f.conds {
+	var own []*Expr
+	for _, cond := range f.Conds {
 		if !dependent(cond) {
 			own = append(own, cond)
 			continue
 		}
 		// The outer columns instead of their slots.
-		cond = cond.expand(c.block)
-		if cond.op == opCall && cond.call.Func.Name == "=" {
-			x, y := cond.args[0], cond.args[1]
+		cond = cond.Expand(c.Block)
+		if cond.Op == OpCall && cond.Call.Func.Name == "=" {
+			x, y := cond.Args[0], cond.Args[1]
 			if usesAny(x, free) {
 				x, y = y, x
 			}
-			if onlyOf(y, free) && !usesAny(x, free) && len(columnsOf(x)) > 0 && x.typ.Kind != value.Vector && !y.costly() {
+			if onlyOf(y, free) && !usesAny(x, free) && len(ColumnsOf(x)) > 0 && x.Type.Kind != value.Vector && !y.Costly() {
 				var err error
-				if x, err = castRows(x, cond.call.Params[0], fn.Implicit); err != nil {
+				if x, err = CastRows(x, cond.Call.Params[0], fn.Implicit); err != nil {
 					return
 				}
-				if y, err = castRows(y, cond.call.Params[0], fn.Implicit); err != nil {
+				if y, err = CastRows(y, cond.Call.Params[0], fn.Implicit); err != nil {
 					return
 				}
-				k.inner, k.outer = append(k.inner, x), append(k.outer, y)
-				k.texts = append(k.texts, cond.text)
+				k.Inner, k.Outer = append(k.Inner, x), append(k.Outer, y)
+				k.Texts = append(k.Texts, cond.Text)
 				continue
 			}
 		}
-		k.rest = append(k.rest, cond)
+		k.Rest = append(k.Rest, cond)
 	}
-	if len(k.inner) == 0 {
+	if len(k.Inner) == 0 {
 		return
 	}
 	// What remains must not need the outer row.
-	below := f.in
+	below := f.In
 	if len(own) > 0 {
-		below = &filterNode{f.in, own}
+		below = &Filter{In: f.In, Conds: own}
 	}
-	if usesOuter(f.in, c.block) || sorted != nil && slices.ContainsFunc(sorted.keys, func(s sortKey) bool { return dependent(s.expr) }) {
+	if UsesOuter(f.In, c.Block) || sorted != nil && slices.ContainsFunc(sorted.Keys, func(s SortKey) bool { return dependent(s.Expr) }) {
 		return
 	}
-	if q.op != opExists && dependent(item) {
+	if q.Op != OpExists && dependent(item) {
 		return
 	}
-	k.alone = 1
-	if indexed(f.in, k.inner) {
-		k.alone = 256
+	k.Alone = 1
+	if indexed(f.In, k.Inner) {
+		k.Alone = 256
 	}
-	items := slices.Clone(k.inner)
+	items := slices.Clone(k.Inner)
 	switch {
 	case agg != nil:
-		if len(k.rest) > 0 || slices.ContainsFunc(agg.aggs, func(a *aggregate) bool {
-			return slices.ContainsFunc(a.parts(), dependent)
+		if len(k.Rest) > 0 || slices.ContainsFunc(agg.Aggs, func(a *Aggregate) bool {
+			return slices.ContainsFunc(a.Parts(), dependent)
 		}) {
 			return
 		}
-		g := &aggNode{in: below, keys: k.inner, aggs: agg.aggs, aggCols: agg.aggCols}
+		g := &Group{In: below, Keys: k.Inner, Aggs: agg.Aggs, AggCols: agg.AggCols}
 		items = nil
-		for _, x := range k.inner {
-			col := &column{name: x.text, typ: x.typ}
-			g.keyCols = append(g.keyCols, col)
-			items = append(items, columnExpr(col, x.pos))
+		for _, x := range k.Inner {
+			col := &column{Name: x.Text, Type: x.Type}
+			g.KeyCols = append(g.KeyCols, col)
+			items = append(items, ColumnExpr(col, x.Pos))
 		}
-		below, k.aggregated = g, true
-		k.kind = exec.KeyedOne
-	case q.op == opExists:
-		k.kind = exec.KeyedExists
-	case q.op == opInQuery:
-		k.kind = exec.KeyedIn
+		below, k.Aggregated = g, true
+		k.Kind = exec.KeyedOne
+	case q.Op == OpExists:
+		k.Kind = exec.KeyedExists
+	case q.Op == OpInQuery:
+		k.Kind = exec.KeyedIn
 	case limited:
-		k.kind = exec.KeyedFirst
+		k.Kind = exec.KeyedFirst
 		if sorted != nil {
-			below = &sortNode{in: below, keys: sorted.keys, count: -1}
+			below = &Sort{In: below, Keys: sorted.Keys, Count: -1}
 		}
 	default:
-		k.kind = exec.KeyedOne
+		k.Kind = exec.KeyedOne
 	}
-	out := &projectNode{in: below, items: items}
+	out := &Project{In: below, Items: items}
 	for _, x := range items {
-		out.outs = append(out.outs, &column{name: x.text, typ: x.typ})
+		out.Outs = append(out.Outs, &column{Name: x.Text, Type: x.Type})
 	}
 	// Columns that the other conditions use keep their identity.
-	m := map[*column]*expr{}
-	for col := range columnsOf(k.rest...) {
+	m := map[*column]*Expr{}
+	for col := range ColumnsOf(k.Rest...) {
 		if !free[col] && m[col] == nil {
 			kept := *col
-			kept.table = ""
-			m[col] = columnExpr(&kept, parse.Pos{})
-			out.items, out.outs = append(out.items, columnExpr(col, parse.Pos{})), append(out.outs, &kept)
+			kept.Table = ""
+			m[col] = ColumnExpr(&kept, parse.Pos{})
+			out.Items, out.Outs = append(out.Items, ColumnExpr(col, parse.Pos{})), append(out.Outs, &kept)
 		}
 	}
-	k.rest = substituteAll(k.rest, m)
-	if q.op != opExists {
-		k.value = len(out.items)
-		out.items = append(out.items, item)
-		out.outs = append(out.outs, &column{name: item.text, typ: item.typ, enc: item.enc})
+	k.Rest = SubstituteAll(k.Rest, m)
+	if q.Op != OpExists {
+		k.Value = len(out.Items)
+		out.Items = append(out.Items, item)
+		out.Outs = append(out.Outs, &column{Name: item.Text, Type: item.Type, Encoding: item.Encoding})
 	}
-	k.node, k.cols = out, out.outs
-	if q.op == opInQuery {
-		k.looked = &column{name: "x", typ: q.typ}
+	k.Node, k.Cols = out, out.Outs
+	if q.Op == OpInQuery {
+		k.Looked = &column{Name: "x", Type: q.Type}
 		var err error
-		if k.test, err = callRows("=", q.pos, columnExpr(k.looked, q.pos), columnExpr(k.cols[k.value], q.pos)); err != nil {
+		if k.Test, err = CallRows("=", q.Pos, ColumnExpr(k.Looked, q.Pos), ColumnExpr(k.Cols[k.Value], q.Pos)); err != nil {
 			return
 		}
 	}
-	c.keyed = k
-	if k.aggregated {
-		c.none = noneOf(q.rel.node)
+	c.Keyed = k
+	if k.Aggregated {
+		c.None = noneOf(q.Rel.Node)
 	}
 }
 
 // onlyOf reports whether e uses columns of the set, and no other.
-func onlyOf(e *expr, set map[*column]bool) bool {
-	used := columnsOf(e)
+func onlyOf(e *Expr, set map[*column]bool) bool {
+	used := ColumnsOf(e)
 	for c := range used {
 		if !set[c] {
 			return false
@@ -191,21 +191,21 @@ func onlyOf(e *expr, set map[*column]bool) bool {
 
 // indexed reports whether a table below n has an index, or its primary key, on
 // one of the keys.
-func indexed(n node, keys []*expr) bool {
+func indexed(n Node, keys []*Expr) bool {
 	for _, k := range keys {
-		if k.op != opColumn {
+		if k.Op != OpColumn {
 			continue
 		}
-		scan := scanFor(n, k.col)
+		scan := ScanFor(n, k.Column)
 		if scan == nil {
 			continue
 		}
-		def := scan.table.Def()
-		if def.PrimaryKey == k.col.ord {
+		def := scan.Table.Def()
+		if def.PrimaryKey == k.Column.Ord {
 			return true
 		}
 		for i := range def.Indexes {
-			if def.ColumnID(def.Indexes[i].Columns[0]) == k.col.ord {
+			if def.ColumnID(def.Indexes[i].Columns[0]) == k.Column.Ord {
 				return true
 			}
 		}
@@ -214,8 +214,8 @@ func indexed(n node, keys []*expr) bool {
 }
 
 // usesAny reports whether e uses a column of the set.
-func usesAny(e *expr, set map[*column]bool) bool {
-	for c := range columnsOf(e) {
+func usesAny(e *Expr, set map[*column]bool) bool {
+	for c := range ColumnsOf(e) {
 		if set[c] {
 			return true
 		}
@@ -225,11 +225,11 @@ func usesAny(e *expr, set map[*column]bool) bool {
 
 // noneOf returns the plan of a subquery, an aggregate without groups, where no row
 // passes its conditions.
-func noneOf(n node) node {
-	n = copyNode(n)
-	if p, ok := n.(*projectNode); ok {
-		if a, ok := p.in.(*aggNode); ok {
-			a.in = &filterNode{a.in, []*expr{constant(value.Bool(false), parse.Pos{}, "FALSE")}}
+func noneOf(n Node) Node {
+	n = CopyNode(n)
+	if p, ok := n.(*Project); ok {
+		if a, ok := p.In.(*Group); ok {
+			a.In = &Filter{In: a.In, Conds: []*Expr{Constant(value.Bool(false), parse.Pos{}, "FALSE")}}
 		}
 	}
 	return n

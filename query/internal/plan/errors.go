@@ -64,25 +64,25 @@ func stops(err error) bool {
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// cancelled reports whether a statement was stopped, whatever it did.
-func cancelled(err error) bool {
+// Cancelled reports whether a statement was stopped, whatever it did.
+func Cancelled(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// counted returns "1 column", "2 columns".
-func counted(n int, what string) string {
+// Counted returns "1 column", "2 columns".
+func Counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// at gives an error a place in the source, unless it has one.
-func at(pos parse.Pos) func(error) error {
-	return func(err error) error { return errorAt(pos, err) }
+// At gives an error a place in the source, unless it has one.
+func At(pos parse.Pos) func(error) error {
+	return func(err error) error { return ErrorAt(pos, err) }
 }
 
-func errorAt(pos parse.Pos, err error) error {
+func ErrorAt(pos parse.Pos, err error) error {
 	if err == nil {
 		return nil
 	}

@@ -1,52 +1,52 @@
 package plan
 
 // estimate guesses how many rows a node gives.
-func estimate(n node) float64 {
+func estimate(n Node) float64 {
 	switch n := n.(type) {
-	case *scanNode:
-		rows := n.rows
-		if n.lookup == nil {
-			for range n.filters {
+	case *Scan:
+		rows := n.Rows
+		if n.Lookup == nil {
+			for range n.Filters {
 				rows = float64(rows * 0.3)
 			}
 		}
-		if n.search != nil && n.search.count >= 0 {
-			rows = min(rows, float64(n.search.count))
+		if n.Search != nil && n.Search.Count >= 0 {
+			rows = min(rows, float64(n.Search.Count))
 		}
 		return rows
-	case *filterNode:
-		return float64(0.3 * estimate(n.in))
-	case *joinNode:
-		return max(estimate(n.l), estimate(n.r))
-	case *aggNode:
-		if len(n.keys) == 0 {
+	case *Filter:
+		return float64(0.3 * estimate(n.In))
+	case *Join:
+		return max(estimate(n.Left), estimate(n.Right))
+	case *Group:
+		if len(n.Keys) == 0 {
 			return 1
 		}
-		return float64(0.1 * estimate(n.in))
-	case *sortNode:
-		if n.count >= 0 {
-			return min(float64(n.count), estimate(n.in))
+		return float64(0.1 * estimate(n.In))
+	case *Sort:
+		if n.Count >= 0 {
+			return min(float64(n.Count), estimate(n.In))
 		}
-		return estimate(n.in)
-	case *limitNode:
-		if n.count >= 0 {
-			return min(float64(n.count), estimate(n.in))
+		return estimate(n.In)
+	case *Limit:
+		if n.Count >= 0 {
+			return min(float64(n.Count), estimate(n.In))
 		}
-		return estimate(n.in)
-	case *unionNode:
+		return estimate(n.In)
+	case *Union:
 		sum := 0.0
-		for _, in := range n.ins {
+		for _, in := range n.Ins {
 			sum += estimate(in)
 		}
 		return sum
-	case *valuesNode:
-		return float64(len(n.rows))
-	case *metadataNode:
+	case *Values:
+		return float64(len(n.Rows))
+	case *Metadata:
 		return 1
-	case *sourceNode:
-		return n.rows
+	case *Source:
+		return n.Rows
 	}
-	if ins := n.inputs(); len(ins) == 1 {
+	if ins := n.Inputs(); len(ins) == 1 {
 		return estimate(*ins[0])
 	}
 	return 1000

@@ -9,156 +9,156 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// op is the kind of an expression.
-type op uint8
+// Op is the kind of an expression.
+type Op uint8
 
 const (
-	opColumn   op = iota
-	opConst       // val
-	opSlot        // slot: one value in each run
-	opCall        // call, over args
-	opAnd         // args[0] AND args[1]
-	opOr          // args[0] OR args[1]
-	opCase        // args: condition, result, condition, result, ..., else
-	opCoalesce    // args
-	opCast        // args[0] as typ
-	opIn          // args[0] IN set
-	opScore       // measure between args[0] and args[1]
-	opText        // the text args[0], encoded
-	opImage       // the picture at path args[0], or with the bytes args[0], encoded
-	opSum         // sum of weights[i] * args[i], then of unit length if unit
-	opSubquery    // the value of a query
-	opInQuery     // args[0] IN query
-	opExists      // whether a query gives rows
-	opAgg         // an aggregate, before it is given a column
+	OpColumn   Op = iota
+	OpConst       // val
+	OpSlot        // slot: one value in each run
+	OpCall        // call, over args
+	OpAnd         // args[0] AND args[1]
+	OpOr          // args[0] OR args[1]
+	OpCase        // args: condition, result, condition, result, ..., else
+	OpCoalesce    // args
+	OpCast        // args[0] as typ
+	OpIn          // args[0] IN set
+	OpScore       // measure between args[0] and args[1]
+	OpText        // the text args[0], encoded
+	OpImage       // the picture at path args[0], or with the bytes args[0], encoded
+	OpSum         // sum of weights[i] * args[i], then of unit length if unit
+	OpSubquery    // the value of a query
+	OpInQuery     // args[0] IN query
+	OpExists      // whether a query gives rows
+	OpAgg         // an aggregate, before it is given a column
 )
 
-// expr is a bound expression: names are columns, types are known. Nodes are
+// Expr is a bound expression: names are columns, types are known. Nodes are
 // not changed once they are made.
-type expr struct {
-	op      op
-	typ     value.Type
-	pos     parse.Pos
-	args    []*expr
-	col     *column     // opColumn
-	val     value.Value // opConst
-	call    *fn.Call    // opCall
-	measure fn.Measure  // opScore
-	enc     *encoding   // opText, opImage, and vectors known to come from an encoder
-	weights []float32   // opSum
-	unit    bool        // opSum
-	vectors bool        // opText: a text that is a vector's text form is that vector
+type Expr struct {
+	Op       Op
+	Type     value.Type
+	Pos      parse.Pos
+	Args     []*Expr
+	Column   *column     // OpColumn
+	Value    value.Value // OpConst
+	Call     *fn.Call    // OpCall
+	Measure  fn.Measure  // OpScore
+	Encoding *Encoding   // OpText, OpImage, and vectors known to come from an encoder
+	Weights  []float32   // OpSum
+	Unit     bool        // OpSum
+	Vectors  bool        // OpText: a text that is a vector's text form is that vector
 
-	document bool       // opText: the text is stored, not searched for
-	set      *fn.Set    // opIn
-	not      bool       // opIn, opInQuery
-	slot     *slot      // opSlot; opIn: the set of a list that is not constant, or of a query
-	query    *subquery  // opSubquery, opInQuery, opExists
-	agg      *aggregate // opAgg
-	// computed: opSlot, the value of a column: a text of it is no literal
-	computed bool
-	text     string // as in the source, for EXPLAIN and names of columns
+	Document  bool       // OpText: the text is stored, not searched for
+	Set       *fn.Set    // OpIn
+	Not       bool       // OpIn, OpInQuery
+	Slot      *Slot      // OpSlot; OpIn: the set of a list that is not constant, or of a query
+	Query     *Subquery  // OpSubquery, OpInQuery, OpExists
+	Aggregate *Aggregate // OpAgg
+	// computed: OpSlot, the value of a column: a text of it is no literal
+	Computed bool
+	Text     string // as in the source, for EXPLAIN and names of columns
 }
 
-func isConst(e *expr) bool { return e.op == opConst }
+func IsConst(e *Expr) bool { return e.Op == OpConst }
 
-// constant returns a constant expression.
-func constant(v value.Value, pos parse.Pos, text string) *expr {
-	return &expr{op: opConst, typ: v.Type(), val: v, pos: pos, text: text}
+// Constant returns a constant expression.
+func Constant(v value.Value, pos parse.Pos, text string) *Expr {
+	return &Expr{Op: OpConst, Type: v.Type(), Value: v, Pos: pos, Text: text}
 }
 
-func columnExpr(c *column, pos parse.Pos) *expr {
-	return &expr{op: opColumn, typ: c.typ, col: c, pos: pos, enc: c.enc, text: c.name}
+func ColumnExpr(c *column, pos parse.Pos) *Expr {
+	return &Expr{Op: OpColumn, Type: c.Type, Column: c, Pos: pos, Encoding: c.Encoding, Text: c.Name}
 }
 
-// argType is what fn wants to know of an argument.
-func argType(e *expr) fn.ArgType {
-	return fn.ArgType{Type: e.typ, Literal: e.typ.Kind == value.Text && e.literal()}
+// ArgType is what fn wants to know of an argument.
+func ArgType(e *Expr) fn.ArgType {
+	return fn.ArgType{Type: e.Type, Literal: e.Type.Kind == value.Text && e.Literal()}
 }
 
-// literal reports whether e is written in the statement, or an argument: a text then
+// Literal reports whether e is written in the statement, or an argument: a text then
 // takes the type it is used as.
-func (e *expr) literal() bool {
-	switch e.op {
-	case opConst:
-		return !e.computed
-	case opSlot:
-		return !e.computed && e.slot.what != slotQuery
+func (e *Expr) Literal() bool {
+	switch e.Op {
+	case OpConst:
+		return !e.Computed
+	case OpSlot:
+		return !e.Computed && e.Slot.What != SlotQuery
 	}
 	return false
 }
 
-// callRows calls a function or operator of package fn for every row.
-func callRows(name string, pos parse.Pos, args ...*expr) (*expr, error) {
+// CallRows calls a function or operator of package fn for every row.
+func CallRows(name string, pos parse.Pos, args ...*Expr) (*Expr, error) {
 	types := make([]fn.ArgType, len(args))
 	for i, a := range args {
-		types[i] = argType(a)
+		types[i] = ArgType(a)
 	}
 	c, err := fn.Resolve(name, types)
 	if err != nil {
-		return nil, errorAt(pos, err)
+		return nil, ErrorAt(pos, err)
 	}
-	return &expr{op: opCall, typ: c.Result, pos: pos, call: c, args: slices.Clone(args)}, nil
+	return &Expr{Op: OpCall, Type: c.Result, Pos: pos, Call: c, Args: slices.Clone(args)}, nil
 }
 
-// keeps reports whether e is of type t already, as far as mode asks for it.
-func keeps(e *expr, t value.Type, mode fn.CastMode) bool {
-	return e.typ == t || e.typ.Fits(t) && (mode != fn.Explicit || e.typ.Half == t.Half)
+// Keeps reports whether e is of type t already, as far as mode asks for it.
+func Keeps(e *Expr, t value.Type, mode fn.CastMode) bool {
+	return e.Type == t || e.Type.Fits(t) && (mode != fn.Explicit || e.Type.Half == t.Half)
 }
 
-// castRows converts an expression that differs from row to row.
-func castRows(e *expr, t value.Type, mode fn.CastMode) (*expr, error) {
-	if keeps(e, t, mode) {
+// CastRows converts an expression that differs from row to row.
+func CastRows(e *Expr, t value.Type, mode fn.CastMode) (*Expr, error) {
+	if Keeps(e, t, mode) {
 		return e, nil
 	}
-	if e.typ.Kind != value.Null && !(e.typ.Kind == value.Vector && t.Kind == value.Vector) {
-		if _, err := fn.Cast(e.typ, t, mode); err != nil {
-			return nil, errorAt(e.pos, err)
+	if e.Type.Kind != value.Null && !(e.Type.Kind == value.Vector && t.Kind == value.Vector) {
+		if _, err := fn.Cast(e.Type, t, mode); err != nil {
+			return nil, ErrorAt(e.Pos, err)
 		}
 	}
-	return &expr{op: opCast, typ: t, pos: e.pos, args: []*expr{e}, text: e.text}, nil
+	return &Expr{Op: OpCast, Type: t, Pos: e.Pos, Args: []*Expr{e}, Text: e.Text}, nil
 }
 
-// children calls f for every part of e, those of an aggregate included.
-func (e *expr) children(f func(*expr)) {
-	for _, a := range e.args {
+// Children calls f for every part of e, those of an aggregate included.
+func (e *Expr) Children(f func(*Expr)) {
+	for _, a := range e.Args {
 		f(a)
 	}
-	if e.agg != nil {
-		for _, x := range e.agg.parts() {
+	if e.Aggregate != nil {
+		for _, x := range e.Aggregate.Parts() {
 			f(x)
 		}
 	}
 }
 
-// walk calls f for e and, where f returns true, for its parts.
-func (e *expr) walk(f func(*expr) bool) {
+// Walk calls f for e and, where f returns true, for its parts.
+func (e *Expr) Walk(f func(*Expr) bool) {
 	if f(e) {
-		e.children(func(c *expr) { c.walk(f) })
+		e.Children(func(c *Expr) { c.Walk(f) })
 	}
 }
 
-// rewrite returns e with every part replaced by what f gives for it, from the
+// Rewrite returns e with every part replaced by what f gives for it, from the
 // top: where f returns nil, the parts below are tried. e itself is not changed.
-func (e *expr) rewrite(f func(*expr) *expr) *expr {
+func (e *Expr) Rewrite(f func(*Expr) *Expr) *Expr {
 	if r := f(e); r != nil {
 		return r
 	}
-	if len(e.args) == 0 && e.agg == nil {
+	if len(e.Args) == 0 && e.Aggregate == nil {
 		return e
 	}
 	c := *e
 	changed := false
-	if len(e.args) > 0 {
-		c.args = make([]*expr, len(e.args))
-		for i, a := range e.args {
-			c.args[i] = a.rewrite(f)
-			changed = changed || c.args[i] != a
+	if len(e.Args) > 0 {
+		c.Args = make([]*Expr, len(e.Args))
+		for i, a := range e.Args {
+			c.Args[i] = a.Rewrite(f)
+			changed = changed || c.Args[i] != a
 		}
 	}
-	if e.agg != nil {
-		c.agg = e.agg.mapped(func(x *expr) *expr {
-			y := x.rewrite(f)
+	if e.Aggregate != nil {
+		c.Aggregate = e.Aggregate.Mapped(func(x *Expr) *Expr {
+			y := x.Rewrite(f)
 			changed = changed || y != x
 			return y
 		})
@@ -169,95 +169,95 @@ func (e *expr) rewrite(f func(*expr) *expr) *expr {
 	return &c
 }
 
-// columns adds the columns of e to set.
-func (e *expr) columns(set map[*column]bool) {
-	e.walk(func(x *expr) bool {
-		if x.op == opColumn {
-			set[x.col] = true
+// Columns adds the columns of e to set.
+func (e *Expr) Columns(set map[*column]bool) {
+	e.Walk(func(x *Expr) bool {
+		if x.Op == OpColumn {
+			set[x.Column] = true
 		}
 		return true
 	})
 }
 
-// columnsOf returns the columns that expressions use.
-func columnsOf(es ...*expr) map[*column]bool {
+// ColumnsOf returns the columns that expressions use.
+func ColumnsOf(es ...*Expr) map[*column]bool {
 	set := map[*column]bool{}
 	for _, e := range es {
-		e.columns(set)
+		e.Columns(set)
 	}
 	return set
 }
 
-// uses reports whether e has a part of the kind.
-func (e *expr) uses(kind op) bool {
+// Uses reports whether e has a part of the kind.
+func (e *Expr) Uses(kind Op) bool {
 	found := false
-	e.walk(func(x *expr) bool {
-		found = found || x.op == kind
+	e.Walk(func(x *Expr) bool {
+		found = found || x.Op == kind
 		return !found
 	})
 	return found
 }
 
 // String is the expression as it was written, as far as that is known.
-func (e *expr) String() string { return e.text }
+func (e *Expr) String() string { return e.Text }
 
-// conjuncts splits e at its ANDs.
-func conjuncts(e *expr, out []*expr) []*expr {
+// Conjuncts splits e at its ANDs.
+func Conjuncts(e *Expr, out []*Expr) []*Expr {
 	if e == nil {
 		return out
 	}
-	if e.op == opAnd {
-		return conjuncts(e.args[1], conjuncts(e.args[0], out))
+	if e.Op == OpAnd {
+		return Conjuncts(e.Args[1], Conjuncts(e.Args[0], out))
 	}
 	return append(out, e)
 }
 
-// texts joins the texts of expressions.
-func texts(es []*expr, sep string) string {
+// Texts joins the texts of expressions.
+func Texts(es []*Expr, sep string) string {
 	all := make([]string, len(es))
 	for i, e := range es {
-		all[i] = e.text
+		all[i] = e.Text
 	}
 	return strings.Join(all, sep)
 }
 
 var (
-	realType = value.Type{Kind: value.Real}
-	boolType = value.Type{Kind: value.Boolean}
-	intType  = value.Type{Kind: value.Integer}
-	textType = value.Type{Kind: value.Text}
+	RealType = value.Type{Kind: value.Real}
+	BoolType = value.Type{Kind: value.Boolean}
+	IntType  = value.Type{Kind: value.Integer}
+	TextType = value.Type{Kind: value.Text}
 )
 
-// varies reports whether e differs from row to row.
-func (e *expr) varies() bool {
+// Varies reports whether e differs from row to row.
+func (e *Expr) Varies() bool {
 	v := false
-	e.walk(func(x *expr) bool {
-		v = v || x.op == opColumn || x.op == opAgg || x.op == opCall && x.call.Func.Stable && len(x.args) == 0
-		return !v && (x.correlated() || x.op != opSubquery && x.op != opExists)
+	e.Walk(func(x *Expr) bool {
+		v = v || x.Op == OpColumn || x.Op == OpAgg || x.Op == OpCall && x.Call.Func.Stable && len(x.Args) == 0
+		return !v && (x.correlated() || x.Op != OpSubquery && x.Op != OpExists)
 	})
 	return v
 }
 
-// unstable reports whether e may have another value when computed again.
-func (e *expr) unstable() bool {
+// Unstable reports whether e may have another value when computed again.
+func (e *Expr) Unstable() bool {
 	found := false
-	e.walk(func(x *expr) bool {
-		found = found || x.op == opCall && x.call.Func.Stable && x.call.Func.Name != "now"
+	e.Walk(func(x *Expr) bool {
+		found = found || x.Op == OpCall && x.Call.Func.Stable && x.Call.Func.Name != "now"
 		return !found
 	})
 	return found
 }
 
-// substitute replaces columns by expressions.
-func substitute(e *expr, m map[*column]*expr) *expr {
+// Substitute replaces columns by expressions.
+func Substitute(e *Expr, m map[*column]*Expr) *Expr {
 	if len(m) == 0 || e == nil {
 		return e
 	}
-	return e.rewrite(func(x *expr) *expr {
-		if x.op == opColumn {
-			if r := m[x.col]; r != nil {
+	return e.Rewrite(func(x *Expr) *Expr {
+		if x.Op == OpColumn {
+			if r := m[x.Column]; r != nil {
 				c := *r
-				c.text = x.text
+				c.Text = x.Text
 				return &c
 			}
 			return x
@@ -266,13 +266,13 @@ func substitute(e *expr, m map[*column]*expr) *expr {
 	})
 }
 
-func substituteAll(es []*expr, m map[*column]*expr) []*expr {
+func SubstituteAll(es []*Expr, m map[*column]*Expr) []*Expr {
 	if es == nil {
 		return nil
 	}
-	out := make([]*expr, len(es))
+	out := make([]*Expr, len(es))
 	for i, e := range es {
-		out[i] = substitute(e, m)
+		out[i] = Substitute(e, m)
 	}
 	return out
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // from binds what FROM reads.
-func (b *binder) from(t parse.TableExpr, s *scope) (*relation, error) {
+func (b *Binder) from(t parse.TableExpr, s *Scope) (*Relation, error) {
 	switch t := t.(type) {
 	case *parse.TableName:
 		for i := len(b.ctes) - 1; i >= 0; i-- {
@@ -17,14 +17,14 @@ func (b *binder) from(t parse.TableExpr, s *scope) (*relation, error) {
 				return b.cteRef(i, t)
 			}
 		}
-		table, err := b.table(t.Table)
+		table, err := b.Table(t.Table)
 		if err != nil {
 			return nil, err
 		}
-		r := scanOf(table, cmp.Or(t.Alias.Name, t.Table.Name))
-		return r, rename(r.cols, t.Columns)
+		r := ScanOf(table, cmp.Or(t.Alias.Name, t.Table.Name))
+		return r, rename(r.Cols, t.Columns)
 	case *parse.SubqueryTable:
-		q, err := b.query(t.Query, s.outer, nil)
+		q, err := b.Query(t.Query, s.outer, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -37,41 +37,41 @@ func (b *binder) from(t parse.TableExpr, s *scope) (*relation, error) {
 	return nil, parse.Errorf(t.Position(), "internal error: unknown table expression %T", t)
 }
 
-// scanOf is the scan of a table under a name.
-func scanOf(table *storage.Table, name string) *relation {
+// ScanOf is the scan of a table under a name.
+func ScanOf(table *storage.Table, name string) *Relation {
 	def := table.Def()
-	n := &scanNode{table: table, rows: float64(table.Rows())}
+	n := &Scan{Table: table, Rows: float64(table.Rows())}
 	for i := range def.Columns {
 		c := &def.Columns[i]
-		n.cols = append(n.cols, &column{table: name, name: c.Name, typ: c.Type, enc: encodingOf(def, i), ord: i, source: def.Name})
+		n.Cols = append(n.Cols, &column{Table: name, Name: c.Name, Type: c.Type, Encoding: EncodingOf(def, i), Ord: i, Source: def.Name})
 	}
-	return &relation{n, n.cols}
+	return &Relation{Node: n, Cols: n.Cols}
 }
 
 // aliased gives a query's columns a table name, and other names if some are
 // given.
-func aliased(q *relation, table string, names []parse.Ident) (*relation, error) {
-	n := &aliasNode{in: q.node, from: q.cols}
-	for _, c := range q.cols {
+func aliased(q *Relation, table string, names []parse.Ident) (*Relation, error) {
+	n := &Alias{In: q.Node, From: q.Cols}
+	for _, c := range q.Cols {
 		x := *c
-		x.table = table
-		n.outs = append(n.outs, &x)
+		x.Table = table
+		n.Outs = append(n.Outs, &x)
 	}
-	return &relation{n, n.outs}, rename(n.outs, names)
+	return &Relation{Node: n, Cols: n.Outs}, rename(n.Outs, names)
 }
 
 func rename(cols []*column, names []parse.Ident) error {
 	if len(names) > len(cols) {
-		return parse.Errorf(names[len(cols)].Pos, "%d names, but %s", len(names), counted(len(cols), "column"))
+		return parse.Errorf(names[len(cols)].Pos, "%d names, but %s", len(names), Counted(len(cols), "column"))
 	}
 	for i, n := range names {
-		cols[i].name = n.Name
+		cols[i].Name = n.Name
 	}
 	return nil
 }
 
 // join binds a join.
-func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
+func (b *Binder) join(t *parse.Join, s *Scope) (*Relation, error) {
 	l, err := b.from(t.Left, s)
 	if err != nil {
 		return nil, err
@@ -80,17 +80,17 @@ func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, lc := range l.cols {
-		for _, rc := range r.cols {
-			if lc.table == rc.table && lc.table != "" {
-				return nil, parse.Errorf(t.Right.Position(), "two tables are called %q here; give one another name: %s AS x", rc.table, rc.table)
+	for _, lc := range l.Cols {
+		for _, rc := range r.Cols {
+			if lc.Table == rc.Table && lc.Table != "" {
+				return nil, parse.Errorf(t.Right.Position(), "two tables are called %q here; give one another name: %s AS x", rc.Table, rc.Table)
 			}
 		}
 	}
-	n := &joinNode{kind: t.Kind, l: l.node, r: r.node}
-	cols := append(append([]*column(nil), l.cols...), r.cols...)
+	n := &Join{Kind: t.Kind, Left: l.Node, Right: r.Node}
+	cols := append(append([]*column(nil), l.Cols...), r.Cols...)
 	if len(t.Using) > 0 {
-		ls, rs := &scope{columns: l.cols}, &scope{columns: r.cols}
+		ls, rs := &Scope{columns: l.Cols}, &Scope{columns: r.Cols}
 		var joined []*column
 		for _, u := range t.Using {
 			ref := &parse.ColumnRef{Pos: u.Pos, Name: u}
@@ -106,10 +106,10 @@ func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
 			if err != nil {
 				return nil, err
 			}
-			eq.text = u.Name
-			n.on = append(n.on, eq)
-			y.col.merged = true
-			joined = append(joined, x.col)
+			eq.Text = u.Name
+			n.On = append(n.On, eq)
+			y.Column.Merged = true
+			joined = append(joined, x.Column)
 		}
 		// One of the two columns remains visible without a table's name, and comes first.
 		for _, c := range cols {
@@ -117,14 +117,14 @@ func (b *binder) join(t *parse.Join, s *scope) (*relation, error) {
 				joined = append(joined, c)
 			}
 		}
-		return &relation{n, joined}, nil
+		return &Relation{Node: n, Cols: joined}, nil
 	}
 	if t.On != nil {
-		on, err := b.condition(&scope{columns: cols, outer: s.outer, inside: "ON"}, t.On, "ON")
+		on, err := b.condition(&Scope{columns: cols, outer: s.outer, Inside: "ON"}, t.On, "ON")
 		if err != nil {
 			return nil, err
 		}
-		n.on = conjuncts(on, nil)
+		n.On = Conjuncts(on, nil)
 	}
-	return &relation{n, cols}, nil
+	return &Relation{Node: n, Cols: cols}, nil
 }

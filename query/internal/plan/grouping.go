@@ -6,15 +6,15 @@ import (
 
 // grouping turns expressions over rows into expressions over groups.
 type grouping struct {
-	b     *binder
-	node  *aggNode
+	b     *Binder
+	node  *Group
 	keys  map[string]*column
 	aggs  map[string]*column
-	scope *scope
+	scope *Scope
 }
 
-func (b *binder) newGrouping(in node, groups []*expr, s *scope) *grouping {
-	g := &grouping{b: b, node: &aggNode{in: in}, keys: map[string]*column{}, aggs: map[string]*column{}, scope: s}
+func (b *Binder) newGrouping(in Node, groups []*Expr, s *Scope) *grouping {
+	g := &grouping{b: b, node: &Group{In: in}, keys: map[string]*column{}, aggs: map[string]*column{}, scope: s}
 	for _, e := range groups {
 		g.key(e)
 	}
@@ -22,49 +22,49 @@ func (b *binder) newGrouping(in node, groups []*expr, s *scope) *grouping {
 }
 
 // key adds a key to group by.
-func (g *grouping) key(e *expr) *column {
-	k := e.key()
+func (g *grouping) key(e *Expr) *column {
+	k := e.Key()
 	if c := g.keys[k]; c != nil {
 		return c
 	}
-	c := &column{name: e.text, typ: e.typ, enc: e.enc, rank: g.b.rankOf(e)}
-	if e.op == opColumn {
-		c.name, c.table = e.col.name, e.col.table
+	c := &column{Name: e.Text, Type: e.Type, Encoding: e.Encoding, Rank: g.b.rankOf(e)}
+	if e.Op == OpColumn {
+		c.Name, c.Table = e.Column.Name, e.Column.Table
 	}
 	g.keys[k] = c
-	g.node.keys = append(g.node.keys, e)
-	g.node.keyCols = append(g.node.keyCols, c)
+	g.node.Keys = append(g.node.Keys, e)
+	g.node.KeyCols = append(g.node.KeyCols, c)
 	return c
 }
 
 // replace returns e with keys and aggregates as columns of the groups.
-func (g *grouping) replace(e *expr) (*expr, error) {
+func (g *grouping) replace(e *Expr) (*Expr, error) {
 	var err error
-	out := e.rewrite(func(x *expr) *expr {
-		if fixed(x) {
+	out := e.Rewrite(func(x *Expr) *Expr {
+		if Fixed(x) {
 			return x
 		}
-		if c := g.keys[x.key()]; c != nil {
-			r := columnExpr(c, x.pos)
-			r.text = x.text
+		if c := g.keys[x.Key()]; c != nil {
+			r := ColumnExpr(c, x.Pos)
+			r.Text = x.Text
 			return r
 		}
-		switch x.op {
-		case opAgg:
-			r := columnExpr(g.aggregate(x), x.pos)
-			r.text = x.text
+		switch x.Op {
+		case OpAgg:
+			r := ColumnExpr(g.aggregate(x), x.Pos)
+			r.Text = x.Text
 			return r
-		case opColumn:
-			if g.determined(x.col) {
-				r := columnExpr(g.key(x), x.pos)
-				r.text = x.text
+		case OpColumn:
+			if g.determined(x.Column) {
+				r := ColumnExpr(g.key(x), x.Pos)
+				r.Text = x.Text
 				return r
 			}
 			if err == nil {
-				if len(g.node.keys) == 0 {
-					err = parse.Errorf(x.pos, "%s is used beside an aggregate: put it into an aggregate, or add GROUP BY %s", x.text, x.text)
+				if len(g.node.Keys) == 0 {
+					err = parse.Errorf(x.Pos, "%s is used beside an aggregate: put it into an aggregate, or add GROUP BY %s", x.Text, x.Text)
 				} else {
-					err = parse.Errorf(x.pos, "%s is neither in GROUP BY nor in an aggregate", x.text)
+					err = parse.Errorf(x.Pos, "%s is neither in GROUP BY nor in an aggregate", x.Text)
 				}
 			}
 			return x
@@ -77,13 +77,13 @@ func (g *grouping) replace(e *expr) (*expr, error) {
 // determined reports whether the keys hold the primary key of c's table, so that
 // c has one value in each group.
 func (g *grouping) determined(c *column) bool {
-	scan := scanFor(g.node.in, c)
-	if scan == nil || scan.table.Def().PrimaryKey < 0 {
+	scan := ScanFor(g.node.In, c)
+	if scan == nil || scan.Table.Def().PrimaryKey < 0 {
 		return false
 	}
-	pk := scan.cols[scan.table.Def().PrimaryKey]
-	for _, k := range g.node.keys {
-		if k.op == opColumn && k.col == pk {
+	pk := scan.Cols[scan.Table.Def().PrimaryKey]
+	for _, k := range g.node.Keys {
+		if k.Op == OpColumn && k.Column == pk {
 			return true
 		}
 	}
@@ -91,14 +91,14 @@ func (g *grouping) determined(c *column) bool {
 }
 
 // aggregate returns the column of an aggregate.
-func (g *grouping) aggregate(e *expr) *column {
-	k := e.key()
+func (g *grouping) aggregate(e *Expr) *column {
+	k := e.Key()
 	if c := g.aggs[k]; c != nil {
 		return c
 	}
-	c := &column{name: e.text, typ: e.typ, enc: e.enc, rank: g.b.rankOf(e)}
+	c := &column{Name: e.Text, Type: e.Type, Encoding: e.Encoding, Rank: g.b.rankOf(e)}
 	g.aggs[k] = c
-	g.node.aggs = append(g.node.aggs, e.agg)
-	g.node.aggCols = append(g.node.aggCols, c)
+	g.node.Aggs = append(g.node.Aggs, e.Aggregate)
+	g.node.AggCols = append(g.node.AggCols, c)
 	return c
 }

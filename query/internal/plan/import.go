@@ -9,16 +9,16 @@ import (
 
 // present finds out what is in the table already for an INSERT ... ON CONFLICT
 // of the given rows; nil means that all rows have to be encoded to tell.
-func (b *binder) present(s *parse.Insert, table *storage.Table, opts storage.InsertOptions, full *projectNode) *present {
+func (b *Binder) present(s *parse.Insert, table *storage.Table, opts storage.InsertOptions, full *Project) *Present {
 	def := table.Def()
 	if s.OnConflict == nil || def.PrimaryKey < 0 || opts.Target != nil && opts.Target != storage.PrimaryKeyTarget {
 		return nil
 	}
-	p := &present{table: table, key: def.PrimaryKey, report: s.OnConflict.Set == nil}
-	if p.report {
-		for i, e := range full.items {
-			if c := fileColumn(full.in, e); c == source.ImageModified || c == source.ImageBytes {
-				p.same = append(p.same, i)
+	p := &Present{Table: table, Key: def.PrimaryKey, Report: s.OnConflict.Set == nil}
+	if p.Report {
+		for i, e := range full.Items {
+			if c := FileColumn(full.In, e); c == source.ImageModified || c == source.ImageBytes {
+				p.Same = append(p.Same, i)
 			}
 		}
 		return p
@@ -32,19 +32,19 @@ func (b *binder) present(s *parse.Insert, table *storage.Table, opts storage.Ins
 		if !ok || !ref.Table.Means("excluded") || !ref.Name.Means(a.Column.Name) {
 			return nil
 		}
-		o, err := tableColumn(def, a.Column)
+		o, err := TableColumn(def, a.Column)
 		if err != nil {
 			return nil
 		}
-		item := full.items[o]
+		item := full.Items[o]
 		if def.Columns[o].Type.Kind == value.Vector {
-			if _, e := origin(full.in, item); e.op != opImage {
+			if _, e := Origin(full.In, item); e.Op != OpImage {
 				return nil
 			}
 			continue
 		}
-		timed = timed || fileColumn(full.in, item) == source.ImageModified
-		p.same = append(p.same, o)
+		timed = timed || FileColumn(full.In, item) == source.ImageModified
+		p.Same = append(p.Same, o)
 	}
 	if !timed {
 		return nil

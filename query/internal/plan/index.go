@@ -12,12 +12,12 @@ import (
 )
 
 func (b *planner) createIndex(s *parse.CreateIndex) (*Plan, error) {
-	table, err := b.table(s.Table)
+	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	def := table.Def()
-	ords, err := targetColumns(def, s.Columns)
+	ords, err := TargetColumns(def, s.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*Plan, error) {
 		index.Name = strings.Join(append(parts, "idx"), "_")
 	}
 	if s.IfNotExists {
-		for _, d := range b.view.Tables() {
+		for _, d := range b.View.Tables() {
 			for i := range d.Indexes {
 				if s.Index.Means(d.Indexes[i].Name) || index.Name == d.Indexes[i].Name {
 					return b.done(), nil
@@ -43,14 +43,14 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*Plan, error) {
 			}
 		}
 	}
-	return b.change("Create index "+index.Name, func(ctx context.Context, r *builder) error {
-		return errorAt(s.Index.Pos, r.env.Tx.CreateIndex(ctx, def.Name, index, progress(r)))
+	return b.change("Create index "+index.Name, func(ctx context.Context, r *Builder) error {
+		return ErrorAt(s.Index.Pos, r.Env.Tx.CreateIndex(ctx, def.Name, index, progress(r)))
 	}), nil
 }
 
 func (b *planner) dropIndex(s *parse.DropIndex) (*Plan, error) {
 	var names []string
-	for _, d := range b.view.Tables() {
+	for _, d := range b.View.Tables() {
 		for _, x := range d.Indexes {
 			names = append(names, x.Name)
 		}
@@ -67,12 +67,12 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*Plan, error) {
 		}
 		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", hint.Question(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
 	}
-	return b.change("Drop index "+index, func(ctx context.Context, r *builder) error {
-		err := r.env.Tx.DropIndex(ctx, index)
+	return b.change("Drop index "+index, func(ctx context.Context, r *Builder) error {
+		err := r.Env.Tx.DropIndex(ctx, index)
 		var missing *storage.NoIndexError
 		if errors.As(err, &missing) && s.IfExists {
 			err = nil
 		}
-		return errorAt(s.Index.Pos, err)
+		return ErrorAt(s.Index.Pos, err)
 	}), nil
 }

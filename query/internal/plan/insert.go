@@ -10,35 +10,35 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// insert binds INSERT.
-func (b *binder) insert(s *parse.Insert) (*insertion, error) {
-	table, err := b.table(s.Table)
+// Insert binds INSERT.
+func (b *Binder) Insert(s *parse.Insert) (*Insert, error) {
+	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	def := table.Def()
-	ords, err := targetColumns(def, s.Columns)
+	ords, err := TargetColumns(def, s.Columns)
 	if err != nil {
 		return nil, err
 	}
-	n := &insertion{table: table}
-	if n.opts, n.update, err = b.conflict(s, table); err != nil {
+	n := &Insert{Table: table}
+	if n.Opts, n.Update, err = b.conflict(s, table); err != nil {
 		return nil, err
 	}
 	rel, err := b.insertSource(s, def, ords)
 	if err != nil {
 		return nil, err
 	}
-	if n.rows, err = b.fullRows(rel, def, ords, fn.Assignment); err != nil {
+	if n.Rows, err = b.FullRows(rel, def, ords, fn.Assignment); err != nil {
 		return nil, err
 	}
-	n.rows.skip = b.present(s, table, n.opts, n.rows)
-	n.returning, err = b.returning(s.Returning, table, s.Alias)
+	n.Rows.Skip = b.present(s, table, n.Opts, n.Rows)
+	n.Returning, err = b.returning(s.Returning, table, s.Alias)
 	return n, err
 }
 
-// targetColumns finds the columns of an INSERT or COPY, all without names.
-func targetColumns(def *storage.TableDef, names []parse.Ident) ([]int, error) {
+// TargetColumns finds the columns of an INSERT or COPY, all without names.
+func TargetColumns(def *storage.TableDef, names []parse.Ident) ([]int, error) {
 	var ords []int
 	if names == nil {
 		for i := range def.Columns {
@@ -48,7 +48,7 @@ func targetColumns(def *storage.TableDef, names []parse.Ident) ([]int, error) {
 	}
 	seen := map[int]bool{}
 	for _, n := range names {
-		i, err := tableColumn(def, n)
+		i, err := TableColumn(def, n)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +67,7 @@ func targets(def *storage.TableDef, ords []int) []target {
 	for i, o := range ords {
 		c := &def.Columns[o]
 		if c.Type.Kind == value.Vector {
-			out[i] = target{enc: encodingOf(def, o), dim: c.Type.Dim, name: c.Name, call: c.Name, document: true}
+			out[i] = target{enc: EncodingOf(def, o), dim: c.Type.Dim, name: c.Name, call: c.Name, document: true}
 			if out[i].enc == nil {
 				out[i].name = ""
 			}
@@ -78,40 +78,40 @@ func targets(def *storage.TableDef, ords []int) []target {
 
 // insertSource binds the rows of an INSERT; DEFAULT in VALUES becomes the
 // column's default.
-func (b *binder) insertSource(s *parse.Insert, def *storage.TableDef, ords []int) (*relation, error) {
+func (b *Binder) insertSource(s *parse.Insert, def *storage.TableDef, ords []int) (*Relation, error) {
 	if s.Query == nil {
-		return &relation{&valuesNode{rows: [][]*expr{{}}}, nil}, nil
+		return &Relation{Node: &Values{Rows: [][]*Expr{{}}}, Cols: nil}, nil
 	}
 	q := s.Query
 	if v, ok := q.Body.(*parse.Values); ok && len(q.With) == 0 && len(q.OrderBy) == 0 && q.Limit == nil && q.Offset == nil {
 		return b.insertValues(v, def, ords)
 	}
-	rel, err := b.query(q, nil, targets(def, ords))
+	rel, err := b.Query(q, nil, targets(def, ords))
 	if err != nil {
 		return nil, err
 	}
-	if len(rel.cols) != len(ords) {
-		return nil, parse.Errorf(q.Pos, "the query gives %s for %s of %s", counted(len(rel.cols), "column"), counted(len(ords), "column"), def.Name)
+	if len(rel.Cols) != len(ords) {
+		return nil, parse.Errorf(q.Pos, "the query gives %s for %s of %s", Counted(len(rel.Cols), "column"), Counted(len(ords), "column"), def.Name)
 	}
 	return rel, nil
 }
 
 // insertValues binds VALUES: each value takes the type of its column.
-func (b *binder) insertValues(v *parse.Values, def *storage.TableDef, ords []int) (*relation, error) {
-	n := &valuesNode{}
+func (b *Binder) insertValues(v *parse.Values, def *storage.TableDef, ords []int) (*Relation, error) {
+	n := &Values{}
 	want := targets(def, ords)
-	s := &scope{inside: "VALUES"}
+	s := &Scope{Inside: "VALUES"}
 	if len(v.Rows[0]) > len(ords) {
-		return nil, parse.Errorf(v.Rows[0][len(ords)].Position(), "%s for %s of %s", counted(len(v.Rows[0]), "value"), counted(len(ords), "column"), def.Name)
+		return nil, parse.Errorf(v.Rows[0][len(ords)].Position(), "%s for %s of %s", Counted(len(v.Rows[0]), "value"), Counted(len(ords), "column"), def.Name)
 	}
 	if len(v.Rows[0]) < len(ords) {
-		return nil, parse.Errorf(v.Pos, "%s for %s of %s", counted(len(v.Rows[0]), "value"), counted(len(ords), "column"), def.Name)
+		return nil, parse.Errorf(v.Pos, "%s for %s of %s", Counted(len(v.Rows[0]), "value"), Counted(len(ords), "column"), def.Name)
 	}
 	for _, o := range ords {
-		n.outs = append(n.outs, &column{name: def.Columns[o].Name, typ: def.Columns[o].Type, enc: encodingOf(def, o)})
+		n.Outs = append(n.Outs, &column{Name: def.Columns[o].Name, Type: def.Columns[o].Type, Encoding: EncodingOf(def, o)})
 	}
 	for _, row := range v.Rows {
-		bound := make([]*expr, len(ords))
+		bound := make([]*Expr, len(ords))
 		for i, e := range row {
 			x, err := b.assigned(s, e, def, ords[i], want[i])
 			if err != nil {
@@ -119,78 +119,78 @@ func (b *binder) insertValues(v *parse.Values, def *storage.TableDef, ords []int
 			}
 			bound[i] = x
 		}
-		n.rows = append(n.rows, bound)
+		n.Rows = append(n.Rows, bound)
 	}
-	return &relation{n, n.outs}, nil
+	return &Relation{Node: n, Cols: n.Outs}, nil
 }
 
 // assigned binds a value that goes into a column.
-func (b *binder) assigned(s *scope, e parse.Expr, def *storage.TableDef, ord int, t target) (*expr, error) {
+func (b *Binder) assigned(s *Scope, e parse.Expr, def *storage.TableDef, ord int, t target) (*Expr, error) {
 	if d, ok := e.(*parse.Default); ok {
-		return b.defaultOf(def, ord, d.Pos)
+		return b.DefaultOf(def, ord, d.Pos)
 	}
-	var x *expr
+	var x *Expr
 	var err error
 	if t.name != "" && b.needsTarget(e) {
 		x, err = b.vector(s, e, t)
 	} else {
-		x, err = b.expr(s, e)
+		x, err = b.Expr(s, e)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return b.store(x, def, ord, fn.Assignment)
+	return b.Store(x, def, ord, fn.Assignment)
 }
 
-// store converts a bound value to the type of a column, encoding texts and
+// Store converts a bound value to the type of a column, encoding texts and
 // pictures where the column has an encoder. A text that is written down or an
 // argument is read as what the column holds.
-func (b *binder) store(x *expr, def *storage.TableDef, ord int, mode fn.CastMode) (*expr, error) {
+func (b *Binder) Store(x *Expr, def *storage.TableDef, ord int, mode fn.CastMode) (*Expr, error) {
 	c := &def.Columns[ord]
-	if x.op == opConst && x.typ.Kind == value.Text {
+	if x.Op == OpConst && x.Type.Kind == value.Text {
 		mode = fn.Explicit
 	}
 	if c.Type.Kind == value.Vector {
-		if enc := encodingOf(def, ord); enc != nil && (x.typ.Kind == value.Text || x.typ.Kind == value.Blob) {
+		if enc := EncodingOf(def, ord); enc != nil && (x.Type.Kind == value.Text || x.Type.Kind == value.Blob) {
 			v, err := b.asVector(x, target{enc: enc, dim: c.Type.Dim, name: c.Name, call: c.Name, document: true})
-			if err == nil && v.op == opText && x.varies() {
-				v.vectors = true
+			if err == nil && v.Op == OpText && x.Varies() {
+				v.Vectors = true
 			}
 			return v, err
 		}
-		if x.typ.Kind == value.Vector && x.typ.Dim > 0 && x.typ.Dim != c.Type.Dim {
-			return nil, errorAt(x.pos, &storage.DimensionError{Table: def.Name, Column: c.Name, Got: x.typ.Dim, Want: c.Type.Dim})
+		if x.Type.Kind == value.Vector && x.Type.Dim > 0 && x.Type.Dim != c.Type.Dim {
+			return nil, ErrorAt(x.Pos, &storage.DimensionError{Table: def.Name, Column: c.Name, Got: x.Type.Dim, Want: c.Type.Dim})
 		}
-		if x.typ.Kind == value.Text {
+		if x.Type.Kind == value.Text {
 			return b.castTo(x, c.Type, fn.Explicit)
 		}
 	}
 	out, err := b.castTo(x, c.Type, mode)
 	if err != nil {
 		if p, ok := err.(*PlacedError); ok {
-			return nil, &PlacedError{p.Pos, fmt.Errorf("%s: %w", c.Name, p.Err)}
+			return nil, &PlacedError{Pos: p.Pos, Err: fmt.Errorf("%s: %w", c.Name, p.Err)}
 		}
 	}
 	return out, err
 }
 
-// defaultOf returns the default of a column, NULL without one.
-func (b *binder) defaultOf(def *storage.TableDef, ord int, pos parse.Pos) (*expr, error) {
+// DefaultOf returns the default of a column, NULL without one.
+func (b *Binder) DefaultOf(def *storage.TableDef, ord int, pos parse.Pos) (*Expr, error) {
 	c := &def.Columns[ord]
 	if c.Default == "" {
-		x := constant(value.Value{}, pos, "DEFAULT")
-		x.typ = c.Type
+		x := Constant(value.Value{}, pos, "DEFAULT")
+		x.Type = c.Type
 		return x, nil
 	}
 	e, err := parseExpr(c.Default)
 	if err != nil {
 		return nil, fmt.Errorf("default of %s.%s: %w", def.Name, c.Name, err)
 	}
-	x, err := b.expr(&scope{inside: "DEFAULT"}, e)
+	x, err := b.Expr(&Scope{Inside: "DEFAULT"}, e)
 	if err != nil {
 		return nil, fmt.Errorf("default of %s.%s: %w", def.Name, c.Name, err)
 	}
-	return b.store(x, def, ord, fn.Assignment)
+	return b.Store(x, def, ord, fn.Assignment)
 }
 
 // parseExpr parses an expression that stands alone.
@@ -207,35 +207,35 @@ func parseExpr(text string) (parse.Expr, error) {
 	return nil, fmt.Errorf("%s is not an expression", text)
 }
 
-// fullRows gives rows for some columns the others' defaults: its columns are
+// FullRows gives rows for some columns the others' defaults: its columns are
 // those of the table.
-func (b *binder) fullRows(rel *relation, def *storage.TableDef, ords []int, mode fn.CastMode) (*projectNode, error) {
-	p := &projectNode{in: rel.node, stores: true}
+func (b *Binder) FullRows(rel *Relation, def *storage.TableDef, ords []int, mode fn.CastMode) (*Project, error) {
+	p := &Project{In: rel.Node, Stores: true}
 	from := make([]*column, len(def.Columns))
 	for i, o := range ords {
-		if i < len(rel.cols) {
-			from[o] = rel.cols[i]
+		if i < len(rel.Cols) {
+			from[o] = rel.Cols[i]
 		}
 	}
 	for i := range def.Columns {
 		c := &def.Columns[i]
-		var e *expr
+		var e *Expr
 		var err error
 		if from[i] != nil {
-			if e, err = b.store(columnExpr(from[i], parse.Pos{}), def, i, mode); err != nil {
+			if e, err = b.Store(ColumnExpr(from[i], parse.Pos{}), def, i, mode); err != nil {
 				return nil, err
 			}
-		} else if e, err = b.defaultOf(def, i, parse.Pos{}); err != nil {
+		} else if e, err = b.DefaultOf(def, i, parse.Pos{}); err != nil {
 			return nil, err
 		}
-		p.items = append(p.items, e)
-		p.outs = append(p.outs, &column{name: c.Name, typ: c.Type})
+		p.Items = append(p.Items, e)
+		p.Outs = append(p.Outs, &column{Name: c.Name, Type: c.Type})
 	}
 	return p, nil
 }
 
 // conflict reads ON CONFLICT.
-func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.InsertOptions, *conflictUpdate, error) {
+func (b *Binder) conflict(s *parse.Insert, table *storage.Table) (storage.InsertOptions, *ConflictUpdate, error) {
 	var opts storage.InsertOptions
 	c := s.OnConflict
 	if c == nil {
@@ -244,7 +244,7 @@ func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	def := table.Def()
 	opts.OnConflict = storage.ConflictSkip
 	if len(c.Columns) > 0 {
-		ords, err := targetColumns(def, c.Columns)
+		ords, err := TargetColumns(def, c.Columns)
 		if err != nil {
 			return opts, nil, err
 		}
@@ -258,20 +258,20 @@ func (b *binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	if opts.Target == nil {
 		return opts, nil, parse.Errorf(c.Pos, "ON CONFLICT DO UPDATE has to name the key: ON CONFLICT (%s) DO UPDATE ...", keyName(def))
 	}
-	scan := scanOf(table, cmp.Or(s.Alias.Name, s.Table.Name))
-	excluded := scanOf(table, "excluded")
-	for _, x := range excluded.cols {
-		x.hidden = true
+	scan := ScanOf(table, cmp.Or(s.Alias.Name, s.Table.Name))
+	excluded := ScanOf(table, "excluded")
+	for _, x := range excluded.Cols {
+		x.Hidden = true
 	}
-	sc := &scope{columns: append(append([]*column(nil), scan.cols...), excluded.cols...), inside: "ON CONFLICT"}
+	sc := &Scope{columns: append(append([]*column(nil), scan.Cols...), excluded.Cols...), Inside: "ON CONFLICT"}
 	// A bare name is the row that is there.
 	bare := *sc
-	u := &conflictUpdate{from: sc.columns}
+	u := &ConflictUpdate{From: sc.columns}
 	var err error
-	if u.cols, u.items, err = b.assignments(&bare, c.Set, def, scan.cols); err != nil {
+	if u.Cols, u.Items, err = b.assignments(&bare, c.Set, def, scan.Cols); err != nil {
 		return opts, nil, err
 	}
-	u.where, err = b.condition(&bare, c.Where, "WHERE")
+	u.Where, err = b.condition(&bare, c.Where, "WHERE")
 	return opts, u, err
 }
 
@@ -309,13 +309,13 @@ func uniqueOn(def *storage.TableDef, ords []int) *storage.IndexDef {
 }
 
 // assignments binds SET col = value, ...
-func (b *binder) assignments(s *scope, set []parse.Assignment, def *storage.TableDef, cols []*column) ([]int, []*expr, error) {
+func (b *Binder) assignments(s *Scope, set []parse.Assignment, def *storage.TableDef, cols []*column) ([]int, []*Expr, error) {
 	var ords []int
-	var items []*expr
+	var items []*Expr
 	seen := map[int]bool{}
 	for i := range set {
 		a := &set[i]
-		o, err := tableColumn(def, a.Column)
+		o, err := TableColumn(def, a.Column)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -333,27 +333,27 @@ func (b *binder) assignments(s *scope, set []parse.Assignment, def *storage.Tabl
 }
 
 // returning binds RETURNING over the columns of a table, nil without one.
-func (b *binder) returning(items []parse.SelectItem, table *storage.Table, as parse.Ident) (*returned, error) {
+func (b *Binder) returning(items []parse.SelectItem, table *storage.Table, as parse.Ident) (*Returned, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
-	rel := scanOf(table, cmp.Or(as.Name, table.Def().Name))
-	r := &returned{rel: rel}
-	return r, b.returnedItems(r, &scope{columns: rel.cols, aliases: map[string]*alias{}}, items)
+	rel := ScanOf(table, cmp.Or(as.Name, table.Def().Name))
+	r := &Returned{Rel: rel}
+	return r, b.returnedItems(r, &Scope{columns: rel.Cols, aliases: map[string]*alias{}}, items)
 }
 
-func (b *binder) returnedItems(r *returned, s *scope, items []parse.SelectItem) error {
+func (b *Binder) returnedItems(r *Returned, s *Scope, items []parse.SelectItem) error {
 	core := &parse.Core{Items: items}
 	exprs, names, err := b.items(s, core, nil)
 	if err != nil {
 		return err
 	}
 	for i, e := range exprs {
-		if e.uses(opAgg) {
-			return parse.Errorf(e.pos, "RETURNING can't use an aggregate")
+		if e.Uses(OpAgg) {
+			return parse.Errorf(e.Pos, "RETURNING can't use an aggregate")
 		}
-		r.items = append(r.items, e)
-		r.outs = append(r.outs, &column{name: names[i], typ: e.typ})
+		r.Items = append(r.Items, e)
+		r.Outs = append(r.Outs, &column{Name: names[i], Type: e.Type})
 	}
 	return nil
 }

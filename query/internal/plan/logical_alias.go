@@ -1,19 +1,19 @@
 package plan
 
-// aliasNode gives the columns of a subquery new identities.
-type aliasNode struct {
-	in   node
-	from []*column
-	outs []*column
+// Alias gives the columns of a subquery new identities.
+type Alias struct {
+	In   Node
+	From []*column
+	Outs []*column
 }
 
-func (n *aliasNode) columns() []*column { return n.outs }
+func (n *Alias) Columns() []*column { return n.Outs }
 
-func (n *aliasNode) inputs() []*node { return []*node{&n.in} }
+func (n *Alias) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *aliasNode) exprs() []*expr { return nil }
+func (n *Alias) Exprs() []*Expr { return nil }
 
-func (n *aliasNode) copied() node {
+func (n *Alias) Copied() Node {
 	c := *n
 	return &c
 }

@@ -1,15 +1,15 @@
 package plan
 
-// distinctNode drops rows that are equal to an earlier one.
-type distinctNode struct{ in node }
+// Distinct drops rows that are equal to an earlier one.
+type Distinct struct{ In Node }
 
-func (n *distinctNode) columns() []*column { return n.in.columns() }
+func (n *Distinct) Columns() []*column { return n.In.Columns() }
 
-func (n *distinctNode) inputs() []*node { return []*node{&n.in} }
+func (n *Distinct) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *distinctNode) exprs() []*expr { return nil }
+func (n *Distinct) Exprs() []*Expr { return nil }
 
-func (n *distinctNode) copied() node {
+func (n *Distinct) Copied() Node {
 	c := *n
 	return &c
 }

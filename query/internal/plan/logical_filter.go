@@ -2,20 +2,20 @@ package plan
 
 import "slices"
 
-// filterNode keeps the rows for which all conditions hold.
-type filterNode struct {
-	in    node
-	conds []*expr
+// Filter keeps the rows for which all conditions hold.
+type Filter struct {
+	In    Node
+	Conds []*Expr
 }
 
-func (n *filterNode) columns() []*column { return n.in.columns() }
+func (n *Filter) Columns() []*column { return n.In.Columns() }
 
-func (n *filterNode) inputs() []*node { return []*node{&n.in} }
+func (n *Filter) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *filterNode) exprs() []*expr { return n.conds }
+func (n *Filter) Exprs() []*Expr { return n.Conds }
 
-func (n *filterNode) copied() node {
+func (n *Filter) Copied() Node {
 	c := *n
-	c.conds = slices.Clip(c.conds)
+	c.Conds = slices.Clip(c.Conds)
 	return &c
 }

@@ -6,67 +6,67 @@ import (
 	"github.com/lupadb/lupa/query/internal/fn"
 )
 
-// aggNode groups its input.
-type aggNode struct {
-	in      node
-	keys    []*expr
-	keyCols []*column
-	aggs    []*aggregate
-	aggCols []*column
+// Group groups its input.
+type Group struct {
+	In      Node
+	Keys    []*Expr
+	KeyCols []*column
+	Aggs    []*Aggregate
+	AggCols []*column
 }
 
-// aggregate is a call of an aggregate function.
-type aggregate struct {
-	call     *fn.AggregateCall
-	arg      *expr   // nil for count(*)
-	more     []*expr // further arguments, then what the rows are ordered by
-	distinct bool
-	filter   *expr // FILTER (WHERE ...), or nil
+// Aggregate is a call of an aggregate function.
+type Aggregate struct {
+	Call     *fn.AggregateCall
+	Arg      *Expr   // nil for count(*)
+	More     []*Expr // further arguments, then what the rows are ordered by
+	Distinct bool
+	Filter   *Expr // FILTER (WHERE ...), or nil
 }
 
-// parts returns the expressions of an aggregate.
-func (a *aggregate) parts() []*expr {
-	var out []*expr
-	if a.arg != nil {
-		out = append(out, a.arg)
+// Parts returns the expressions of an aggregate.
+func (a *Aggregate) Parts() []*Expr {
+	var out []*Expr
+	if a.Arg != nil {
+		out = append(out, a.Arg)
 	}
-	out = append(out, a.more...)
-	if a.filter != nil {
-		out = append(out, a.filter)
+	out = append(out, a.More...)
+	if a.Filter != nil {
+		out = append(out, a.Filter)
 	}
 	return out
 }
 
-// mapped returns a with f of each of its parts.
-func (a *aggregate) mapped(f func(*expr) *expr) *aggregate {
+// Mapped returns a with f of each of its parts.
+func (a *Aggregate) Mapped(f func(*Expr) *Expr) *Aggregate {
 	c := *a
-	if a.arg != nil {
-		c.arg = f(a.arg)
+	if a.Arg != nil {
+		c.Arg = f(a.Arg)
 	}
-	c.more = make([]*expr, len(a.more))
-	for i, x := range a.more {
-		c.more[i] = f(x)
+	c.More = make([]*Expr, len(a.More))
+	for i, x := range a.More {
+		c.More[i] = f(x)
 	}
-	if a.filter != nil {
-		c.filter = f(a.filter)
+	if a.Filter != nil {
+		c.Filter = f(a.Filter)
 	}
 	return &c
 }
 
-func (n *aggNode) columns() []*column { return slices.Concat(n.keyCols, n.aggCols) }
+func (n *Group) Columns() []*column { return slices.Concat(n.KeyCols, n.AggCols) }
 
-func (n *aggNode) inputs() []*node { return []*node{&n.in} }
+func (n *Group) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *aggNode) exprs() []*expr {
-	out := slices.Clone(n.keys)
-	for _, a := range n.aggs {
-		out = append(out, a.parts()...)
+func (n *Group) Exprs() []*Expr {
+	out := slices.Clone(n.Keys)
+	for _, a := range n.Aggs {
+		out = append(out, a.Parts()...)
 	}
 	return out
 }
 
-func (n *aggNode) copied() node {
+func (n *Group) Copied() Node {
 	c := *n
-	c.keys, c.aggs = slices.Clone(c.keys), slices.Clone(c.aggs)
+	c.Keys, c.Aggs = slices.Clone(c.Keys), slices.Clone(c.Aggs)
 	return &c
 }

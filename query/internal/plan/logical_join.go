@@ -6,32 +6,32 @@ import (
 	"github.com/lupadb/lupa/query/internal/parse"
 )
 
-// joinNode joins two inputs.
-type joinNode struct {
-	kind parse.JoinKind
-	l, r node
-	on   []*expr // conditions; those that compare both sides become keys
+// Join joins two inputs.
+type Join struct {
+	Kind        parse.JoinKind
+	Left, Right Node
+	On          []*Expr // conditions; those that compare both sides become keys
 	// set by the rules:
-	lkeys, rkeys []*expr
-	rest         []*expr // conditions that are no keys
+	LeftKeys, RightKeys []*Expr
+	Rest                []*Expr // conditions that are no keys
 }
 
-func (n *joinNode) columns() []*column { return slices.Concat(n.l.columns(), n.r.columns()) }
+func (n *Join) Columns() []*column { return slices.Concat(n.Left.Columns(), n.Right.Columns()) }
 
-func (n *joinNode) inputs() []*node { return []*node{&n.l, &n.r} }
+func (n *Join) Inputs() []*Node { return []*Node{&n.Left, &n.Right} }
 
-func (n *joinNode) exprs() []*expr { return slices.Concat(n.on, n.lkeys, n.rkeys, n.rest) }
+func (n *Join) Exprs() []*Expr { return slices.Concat(n.On, n.LeftKeys, n.RightKeys, n.Rest) }
 
-func (n *joinNode) copied() node {
+func (n *Join) Copied() Node {
 	c := *n
-	c.on = slices.Clip(c.on)
+	c.On = slices.Clip(c.On)
 	return &c
 }
 
-// sides tells which inputs of a join an expression uses.
-func (j *joinNode) sides(e *expr) (left, right bool) {
-	l, r := j.l.columns(), j.r.columns()
-	for c := range columnsOf(e) {
+// Sides tells which inputs of a join an expression uses.
+func (j *Join) Sides(e *Expr) (left, right bool) {
+	l, r := j.Left.Columns(), j.Right.Columns()
+	for c := range ColumnsOf(e) {
 		left = left || slices.Contains(l, c)
 		right = right || slices.Contains(r, c)
 	}

@@ -7,64 +7,64 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// key is equal for expressions that have equal values in every row.
-func (e *expr) key() string {
+// Key is equal for expressions that have equal values in every row.
+func (e *Expr) Key() string {
 	var b strings.Builder
 	e.writeKey(&b)
 	return b.String()
 }
 
-func (e *expr) writeKey(b *strings.Builder) {
-	fmt.Fprintf(b, "%d", e.op)
-	switch e.op {
-	case opColumn:
-		fmt.Fprintf(b, ":%p", e.col)
+func (e *Expr) writeKey(b *strings.Builder) {
+	fmt.Fprintf(b, "%d", e.Op)
+	switch e.Op {
+	case OpColumn:
+		fmt.Fprintf(b, ":%p", e.Column)
 		return
-	case opConst:
-		if e.val.Kind() == value.Vector {
-			fmt.Fprintf(b, ":v%p,%d", &e.val.Vec()[0], len(e.val.Vec()))
+	case OpConst:
+		if e.Value.Kind() == value.Vector {
+			fmt.Fprintf(b, ":v%p,%d", &e.Value.Vec()[0], len(e.Value.Vec()))
 		} else {
-			fmt.Fprintf(b, ":%d:%d:%q", e.typ.Kind, e.val.Kind(), e.val.String())
+			fmt.Fprintf(b, ":%d:%d:%q", e.Type.Kind, e.Value.Kind(), e.Value.String())
 		}
 		return
-	case opSlot:
-		fmt.Fprintf(b, ":s%d", e.slot.n)
+	case OpSlot:
+		fmt.Fprintf(b, ":s%d", e.Slot.N)
 		return
-	case opCall:
-		fmt.Fprintf(b, ":%s", e.call.Func.Name)
-	case opCast:
-		fmt.Fprintf(b, ":%v", e.typ)
-	case opScore:
-		fmt.Fprintf(b, ":%v", e.measure)
-	case opText, opImage:
-		fmt.Fprintf(b, ":%q,%v", e.enc.name, e.document)
-	case opSum:
-		fmt.Fprintf(b, ":%v,%v", e.weights, e.unit)
-	case opSubquery, opInQuery, opExists:
-		fmt.Fprintf(b, ":%p,%v", e.query, e.not)
-	case opIn: // the set is that of the arguments, or of a subquery
-		fmt.Fprintf(b, ":%v", e.not)
-		if e.slot != nil {
-			fmt.Fprintf(b, ":s%d", e.slot.n)
+	case OpCall:
+		fmt.Fprintf(b, ":%s", e.Call.Func.Name)
+	case OpCast:
+		fmt.Fprintf(b, ":%v", e.Type)
+	case OpScore:
+		fmt.Fprintf(b, ":%v", e.Measure)
+	case OpText, OpImage:
+		fmt.Fprintf(b, ":%q,%v", e.Encoding.Name, e.Document)
+	case OpSum:
+		fmt.Fprintf(b, ":%v,%v", e.Weights, e.Unit)
+	case OpSubquery, OpInQuery, OpExists:
+		fmt.Fprintf(b, ":%p,%v", e.Query, e.Not)
+	case OpIn: // the set is that of the arguments, or of a subquery
+		fmt.Fprintf(b, ":%v", e.Not)
+		if e.Slot != nil {
+			fmt.Fprintf(b, ":s%d", e.Slot.N)
 		}
-	case opAgg:
-		fmt.Fprintf(b, ":%s,%v,%v", e.agg.call.Func.Name, e.agg.distinct, e.agg.call.Orders)
-		if e.agg.arg != nil {
+	case OpAgg:
+		fmt.Fprintf(b, ":%s,%v,%v", e.Aggregate.Call.Func.Name, e.Aggregate.Distinct, e.Aggregate.Call.Orders)
+		if e.Aggregate.Arg != nil {
 			b.WriteByte('(')
-			e.agg.arg.writeKey(b)
+			e.Aggregate.Arg.writeKey(b)
 			b.WriteByte(')')
 		}
-		for _, x := range e.agg.more {
+		for _, x := range e.Aggregate.More {
 			b.WriteByte(';')
 			x.writeKey(b)
 		}
-		if e.agg.filter != nil {
+		if e.Aggregate.Filter != nil {
 			b.WriteByte('|')
-			e.agg.filter.writeKey(b)
+			e.Aggregate.Filter.writeKey(b)
 		}
 	}
 	b.WriteByte('(')
-	for i, a := range e.args {
+	for i, a := range e.Args {
 		if i > 0 {
 			b.WriteByte(',')
 		}

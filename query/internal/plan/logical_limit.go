@@ -1,18 +1,18 @@
 package plan
 
-// limitNode leaves out rows.
-type limitNode struct {
-	in            node
-	count, offset int64
+// Limit leaves out rows.
+type Limit struct {
+	In            Node
+	Count, Offset int64
 }
 
-func (n *limitNode) columns() []*column { return n.in.columns() }
+func (n *Limit) Columns() []*column { return n.In.Columns() }
 
-func (n *limitNode) inputs() []*node { return []*node{&n.in} }
+func (n *Limit) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *limitNode) exprs() []*expr { return nil }
+func (n *Limit) Exprs() []*Expr { return nil }
 
-func (n *limitNode) copied() node {
+func (n *Limit) Copied() Node {
 	c := *n
 	return &c
 }

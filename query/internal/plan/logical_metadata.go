@@ -5,20 +5,20 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// metadataNode is a row that is known without a scan.
-type metadataNode struct {
-	table *storage.Table
-	items []exec.MetadataItem
-	outs  []*column
+// Metadata is a row that is known without a scan.
+type Metadata struct {
+	Table *storage.Table
+	Items []exec.MetadataItem
+	Outs  []*column
 }
 
-func (n *metadataNode) columns() []*column { return n.outs }
+func (n *Metadata) Columns() []*column { return n.Outs }
 
-func (n *metadataNode) inputs() []*node { return nil }
+func (n *Metadata) Inputs() []*Node { return nil }
 
-func (n *metadataNode) exprs() []*expr { return nil }
+func (n *Metadata) Exprs() []*Expr { return nil }
 
-func (n *metadataNode) copied() node {
+func (n *Metadata) Copied() Node {
 	c := *n
 	return &c
 }

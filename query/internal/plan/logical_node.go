@@ -2,28 +2,28 @@ package plan
 
 import "slices"
 
-// node is one step of a logical plan: what is computed, not yet how. Each kind has a file
+// Node is one step of a logical plan: what is computed, not yet how. Each kind has a file
 // of its own.
-type node interface {
+type Node interface {
 	// columns are those that expressions above the node can use.
-	columns() []*column
+	Columns() []*column
 	// inputs are the places of the nodes it reads from, to look at them or to put others there.
-	inputs() []*node
+	Inputs() []*Node
 	// exprs are its own expressions.
-	exprs() []*expr
+	Exprs() []*Expr
 	// copied is a copy that can be changed without changing the node; inputs are shared.
-	copied() node
+	Copied() Node
 }
 
-// relation is a bound query: its plan and its columns in order.
-type relation struct {
-	node node
-	cols []*column
+// Relation is a bound query: its plan and its columns in order.
+type Relation struct {
+	Node Node
+	Cols []*column
 }
 
-// mapInputs replaces the inputs of a node by what f gives for them.
-func mapInputs(n node, f func(node) (node, error)) error {
-	for _, at := range n.inputs() {
+// MapInputs replaces the inputs of a node by what f gives for them.
+func MapInputs(n Node, f func(Node) (Node, error)) error {
+	for _, at := range n.Inputs() {
 		in, err := f(*at)
 		if err != nil {
 			return err
@@ -33,26 +33,26 @@ func mapInputs(n node, f func(node) (node, error)) error {
 	return nil
 }
 
-// copyNode returns a copy of a plan that can be improved on its own. Columns and
+// CopyNode returns a copy of a plan that can be improved on its own. Columns and
 // expressions, which nobody changes, are shared.
-func copyNode(n node) node {
-	n = n.copied()
-	for _, at := range n.inputs() {
-		*at = copyNode(*at)
+func CopyNode(n Node) Node {
+	n = n.Copied()
+	for _, at := range n.Inputs() {
+		*at = CopyNode(*at)
 	}
 	return n
 }
 
-// anyNode reports whether f says so of n or of a node below.
-func anyNode(n node, f func(node) bool) bool {
-	return f(n) || slices.ContainsFunc(n.inputs(), func(in *node) bool { return anyNode(*in, f) })
+// AnyNode reports whether f says so of n or of a node below.
+func AnyNode(n Node, f func(Node) bool) bool {
+	return f(n) || slices.ContainsFunc(n.Inputs(), func(in *Node) bool { return AnyNode(*in, f) })
 }
 
-// scanFor finds the scan below n that reads column c.
-func scanFor(n node, c *column) (scan *scanNode) {
-	anyNode(n, func(n node) bool {
-		s, ok := n.(*scanNode)
-		if ok = ok && slices.Contains(s.cols, c); ok {
+// ScanFor finds the scan below n that reads column c.
+func ScanFor(n Node, c *column) (scan *Scan) {
+	AnyNode(n, func(n Node) bool {
+		s, ok := n.(*Scan)
+		if ok = ok && slices.Contains(s.Cols, c); ok {
 			scan = s
 		}
 		return ok
@@ -60,10 +60,10 @@ func scanFor(n node, c *column) (scan *scanNode) {
 	return scan
 }
 
-// usesOuter reports whether an expression of n, or below, depends on a column of a query
+// UsesOuter reports whether an expression of n, or below, depends on a column of a query
 // around the block.
-func usesOuter(n node, k *block) bool {
-	return anyNode(n, func(n node) bool {
-		return slices.ContainsFunc(n.exprs(), func(e *expr) bool { return e.usesOuter(k) })
+func UsesOuter(n Node, k *Block) bool {
+	return AnyNode(n, func(n Node) bool {
+		return slices.ContainsFunc(n.Exprs(), func(e *Expr) bool { return e.UsesOuter(k) })
 	})
 }

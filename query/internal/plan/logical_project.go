@@ -2,32 +2,32 @@ package plan
 
 import "github.com/lupadb/lupa/storage"
 
-// projectNode computes the columns outs.
-type projectNode struct {
-	in     node
-	items  []*expr
-	outs   []*column
-	skip   *present // for an import of pictures: rows dropped before their picture is read
-	stores bool     // its rows go into a table; each of its columns is used once
+// Project computes the columns outs.
+type Project struct {
+	In     Node
+	Items  []*Expr
+	Outs   []*column
+	Skip   *Present // for an import of pictures: rows dropped before their picture is read
+	Stores bool     // its rows go into a table; each of its columns is used once
 }
 
-// present says which rows of an import of pictures are in the table already, so
+// Present says which rows of an import of pictures are in the table already, so
 // that their pictures need not be encoded: those whose primary key is there, and
 // where the table keeps the size and time of files, whose file is still the same.
-type present struct {
-	table  *storage.Table
-	key    int   // item with the primary key
-	same   []int // items that have to equal the columns of the row that is there
-	report bool  // rows whose key is there and that differ are left out as well, and reported
+type Present struct {
+	Table  *storage.Table
+	Key    int   // item with the primary key
+	Same   []int // items that have to equal the columns of the row that is there
+	Report bool  // rows whose key is there and that differ are left out as well, and reported
 }
 
-func (n *projectNode) columns() []*column { return n.outs }
+func (n *Project) Columns() []*column { return n.Outs }
 
-func (n *projectNode) inputs() []*node { return []*node{&n.in} }
+func (n *Project) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *projectNode) exprs() []*expr { return n.items }
+func (n *Project) Exprs() []*Expr { return n.Items }
 
-func (n *projectNode) copied() node {
+func (n *Project) Copied() Node {
 	c := *n
 	return &c
 }

@@ -1,18 +1,18 @@
 package plan
 
-// rowNumberNode gives the rows of a table their number as a column.
-type rowNumberNode struct {
-	in  node
-	num *column
+// RowNumbers gives the rows of a table their number as a column.
+type RowNumbers struct {
+	In  Node
+	Num *column
 }
 
-func (n *rowNumberNode) columns() []*column { return append([]*column{n.num}, n.in.columns()...) }
+func (n *RowNumbers) Columns() []*column { return append([]*column{n.Num}, n.In.Columns()...) }
 
-func (n *rowNumberNode) inputs() []*node { return []*node{&n.in} }
+func (n *RowNumbers) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *rowNumberNode) exprs() []*expr { return nil }
+func (n *RowNumbers) Exprs() []*Expr { return nil }
 
-func (n *rowNumberNode) copied() node {
+func (n *RowNumbers) Copied() Node {
 	c := *n
 	return &c
 }

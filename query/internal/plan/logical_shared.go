@@ -2,25 +2,25 @@ package plan
 
 import "github.com/lupadb/lupa/query/internal/parse"
 
-// sharedNode reads the rows of a query that is run once for many uses.
-type sharedNode struct {
-	query *sharedQuery
-	outs  []*column
+// Shared reads the rows of a query that is run once for many uses.
+type Shared struct {
+	Query *SharedQuery
+	Outs  []*column
 }
 
-// sharedQuery is a query named by WITH that is run once for many uses.
-type sharedQuery struct {
-	rel *relation
-	def *parse.CTE
+// SharedQuery is a query named by WITH that is run once for many uses.
+type SharedQuery struct {
+	Rel *Relation
+	Def *parse.CTE
 }
 
-func (n *sharedNode) columns() []*column { return n.outs }
+func (n *Shared) Columns() []*column { return n.Outs }
 
-func (n *sharedNode) inputs() []*node { return nil }
+func (n *Shared) Inputs() []*Node { return nil }
 
-func (n *sharedNode) exprs() []*expr { return nil }
+func (n *Shared) Exprs() []*Expr { return nil }
 
-func (n *sharedNode) copied() node {
+func (n *Shared) Copied() Node {
 	c := *n
 	return &c
 }

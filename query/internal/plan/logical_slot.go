@@ -11,100 +11,100 @@ import (
 // in every run: an argument, a column of the query around a subquery, and what is
 // computed of those alone. A plan names slots by their numbers; their values are found
 // when it runs, by the steps of the block they belong to.
-type slot struct {
-	n     int
-	what  slotKind
-	typ   value.Type
-	pos   parse.Pos
-	of    *expr   // what the value is computed from: constants and earlier slots
-	col   *column // slotOuter
-	block *block  // slotOuter
-	param *parse.Param
+type Slot struct {
+	N      int
+	What   SlotKind
+	Type   value.Type
+	Pos    parse.Pos
+	Of     *Expr   // what the value is computed from: constants and earlier slots
+	Column *column // SlotOuter
+	Block  *Block  // SlotOuter
+	Param  *parse.Param
 }
 
-type slotKind uint8
+type SlotKind uint8
 
 const (
-	slotArg    slotKind = iota // the value of param
-	slotOuter                  // a column of the query around
-	slotCast                   // of, converted: where that fails the statement does
-	slotValue                  // of, where that fails whoever uses it does
-	slotText                   // the vector of a text: those of a statement are encoded together
-	slotCostly                 // a picture, a sum of vectors: computed after texts and subqueries
-	slotQuery                  // the outcome of a subquery
-	slotSet                    // the set of the list of an IN
+	SlotArg    SlotKind = iota // the value of param
+	SlotOuter                  // a column of the query around
+	SlotCast                   // of, converted: where that fails the statement does
+	SlotValue                  // of, where that fails whoever uses it does
+	SlotText                   // the vector of a text: those of a statement are encoded together
+	SlotCostly                 // a picture, a sum of vectors: computed after texts and subqueries
+	SlotQuery                  // the outcome of a subquery
+	SlotSet                    // the set of the list of an IN
 )
 
 // A block is the part of a statement whose slots are found together: the statement, or
 // a subquery that is run for many values of the columns around it.
-type block struct {
-	up    *block
-	outer []*slot // columns of the queries around that it uses
-	steps []*slot // in the order in which they are found
+type Block struct {
+	Up    *Block
+	Outer []*Slot // columns of the queries around that it uses
+	Steps []*Slot // in the order in which they are found
 }
 
-// fixed reports whether e has one value in a run: a constant, or a slot.
-func fixed(e *expr) bool { return e.op == opConst || e.op == opSlot }
+// Fixed reports whether e has one value in a run: a constant, or a slot.
+func Fixed(e *Expr) bool { return e.Op == OpConst || e.Op == OpSlot }
 
-func allFixed(es []*expr) bool {
-	return !slices.ContainsFunc(es, func(e *expr) bool { return !fixed(e) })
+func AllFixed(es []*Expr) bool {
+	return !slices.ContainsFunc(es, func(e *Expr) bool { return !Fixed(e) })
 }
 
 // within reports whether a slot depends on a column of a query around block.
-func (s *slot) within(k *block) bool {
-	if s.what == slotOuter {
-		return s.block == k
+func (s *Slot) within(k *Block) bool {
+	if s.What == SlotOuter {
+		return s.Block == k
 	}
-	return s.of != nil && s.of.usesOuter(k)
+	return s.Of != nil && s.Of.UsesOuter(k)
 }
 
-// usesOuter reports whether e depends on a column of a query around the block.
-func (e *expr) usesOuter(k *block) bool {
+// UsesOuter reports whether e depends on a column of a query around the block.
+func (e *Expr) UsesOuter(k *Block) bool {
 	found := false
-	e.walk(func(x *expr) bool {
-		found = found || x.op == opSlot && x.slot.within(k)
+	e.Walk(func(x *Expr) bool {
+		found = found || x.Op == OpSlot && x.Slot.within(k)
 		return !found
 	})
 	return found
 }
 
-// expand returns e with slots that depend on columns around the block replaced by
+// Expand returns e with slots that depend on columns around the block replaced by
 // what they are computed from, and those columns themselves.
-func (e *expr) expand(k *block) *expr {
-	return e.rewrite(func(x *expr) *expr {
-		if x.op != opSlot || !x.slot.within(k) {
+func (e *Expr) Expand(k *Block) *Expr {
+	return e.Rewrite(func(x *Expr) *Expr {
+		if x.Op != OpSlot || !x.Slot.within(k) {
 			return nil
 		}
-		var out *expr
-		switch s := x.slot; {
-		case s.what == slotOuter:
-			out = columnExpr(s.col, x.pos)
+		var out *Expr
+		switch s := x.Slot; {
+		case s.What == SlotOuter:
+			out = ColumnExpr(s.Column, x.Pos)
 		default:
-			out = s.of.expand(k)
-			if out == s.of {
+			out = s.Of.Expand(k)
+			if out == s.Of {
 				c := *out
 				out = &c
 			}
 		}
-		out.text = x.text
+		out.Text = x.Text
 		return out
 	})
 }
 
-// encodes reports whether e is, or stands for, a text or picture that is encoded.
-func (e *expr) encodes() bool {
-	if e.op == opSlot && e.slot.of != nil {
-		e = e.slot.of
+// Encodes reports whether e is, or stands for, a text or picture that is encoded.
+func (e *Expr) Encodes() bool {
+	if e.Op == OpSlot && e.Slot.Of != nil {
+		e = e.Slot.Of
 	}
-	return e.op == opText || e.op == opImage
+	return e.Op == OpText || e.Op == OpImage
 }
 
-// deferred reports whether a part of e is a slot of this kind.
-func (e *expr) deferred(kinds ...slotKind) bool {
+// Deferred reports whether a part of e is a slot of this kind.
+func (e *Expr) Deferred(kinds ...SlotKind) bool {
 	found := false
-	e.walk(func(x *expr) bool {
-		if x.op == opSlot {
-			found = found || slices.Contains(kinds, x.slot.what) || x.slot.of != nil && x.slot.of.deferred(kinds...)
+	e.Walk(func(x *Expr) bool {
+		if x.Op == OpSlot {
+			found = found || slices.Contains(kinds, x.Slot.What) || x.Slot.Of != nil && x.Slot.Of.Deferred(kinds...)
 		}
 		return !found
 	})

@@ -6,35 +6,35 @@ import (
 	"github.com/lupadb/lupa/query/internal/exec"
 )
 
-// sortNode orders its input; with a limit it keeps only some rows.
-type sortNode struct {
-	in            node
-	keys          []sortKey
-	count, offset int64   // -1, 0 = all
-	on            []*expr // DISTINCT ON: the first row for each of their values
+// Sort orders its input; with a limit it keeps only some rows.
+type Sort struct {
+	In            Node
+	Keys          []SortKey
+	Count, Offset int64   // -1, 0 = all
+	On            []*Expr // DISTINCT ON: the first row for each of their values
 }
 
-// sortKey is one key of an ORDER BY.
-type sortKey struct {
-	expr  *expr
-	order exec.Order
-	text  string // with the direction taken, for EXPLAIN
+// SortKey is one key of an ORDER BY.
+type SortKey struct {
+	Expr  *Expr
+	Order exec.Order
+	Text  string // with the direction taken, for EXPLAIN
 }
 
-func (n *sortNode) columns() []*column { return n.in.columns() }
+func (n *Sort) Columns() []*column { return n.In.Columns() }
 
-func (n *sortNode) inputs() []*node { return []*node{&n.in} }
+func (n *Sort) Inputs() []*Node { return []*Node{&n.In} }
 
-func (n *sortNode) exprs() []*expr {
-	out := slices.Clone(n.on)
-	for _, k := range n.keys {
-		out = append(out, k.expr)
+func (n *Sort) Exprs() []*Expr {
+	out := slices.Clone(n.On)
+	for _, k := range n.Keys {
+		out = append(out, k.Expr)
 	}
 	return out
 }
 
-func (n *sortNode) copied() node {
+func (n *Sort) Copied() Node {
 	c := *n
-	c.keys = slices.Clone(c.keys)
+	c.Keys = slices.Clone(c.Keys)
 	return &c
 }

@@ -6,68 +6,68 @@ import (
 	"github.com/lupadb/lupa/query/internal/exec"
 )
 
-// sourceNode reads a table function.
-type sourceNode struct {
-	open func(env *exec.Env, want []int) (exec.Operator, error) // for one run
-	outs []*column
-	text string
-	rows float64
+// Source reads a table function.
+type Source struct {
+	Open func(env *exec.Env, want []int) (exec.Operator, error) // for one run
+	Outs []*column
+	Text string
+	Rows float64
 
-	images bool     // it is images()
-	fast   bool     // its pictures are decoded at reduced size
-	names  []string // what images() calls its columns
+	Images bool     // it is images()
+	Fast   bool     // its pictures are decoded at reduced size
+	Names  []string // what images() calls its columns
 }
 
-func (n *sourceNode) columns() []*column { return n.outs }
+func (n *Source) Columns() []*column { return n.Outs }
 
-func (n *sourceNode) inputs() []*node { return nil }
+func (n *Source) Inputs() []*Node { return nil }
 
-func (n *sourceNode) exprs() []*expr { return nil }
+func (n *Source) Exprs() []*Expr { return nil }
 
-func (n *sourceNode) copied() node {
+func (n *Source) Copied() Node {
 	c := *n
 	return &c
 }
 
-// origin follows a column down to what it is computed from, and the node that
+// Origin follows a column down to what it is computed from, and the node that
 // computes it.
-func origin(n node, e *expr) (node, *expr) {
-	if e.op != opColumn {
+func Origin(n Node, e *Expr) (Node, *Expr) {
+	if e.Op != OpColumn {
 		return n, e
 	}
 	switch n := n.(type) {
-	case *projectNode:
-		if i := slices.Index(n.outs, e.col); i >= 0 {
-			return origin(n.in, n.items[i])
+	case *Project:
+		if i := slices.Index(n.Outs, e.Column); i >= 0 {
+			return Origin(n.In, n.Items[i])
 		}
-	case *aliasNode:
-		if i := slices.Index(n.outs, e.col); i >= 0 {
-			return origin(n.in, columnExpr(n.from[i], e.pos))
+	case *Alias:
+		if i := slices.Index(n.Outs, e.Column); i >= 0 {
+			return Origin(n.In, ColumnExpr(n.From[i], e.Pos))
 		}
 	}
-	for _, in := range n.inputs() {
-		if slices.Contains((*in).columns(), e.col) {
-			return origin(*in, e)
+	for _, in := range n.Inputs() {
+		if slices.Contains((*in).Columns(), e.Column) {
+			return Origin(*in, e)
 		}
 	}
 	return n, e
 }
 
-// fileColumn returns the name of the column of images() that e is, "" if it is
+// FileColumn returns the name of the column of images() that e is, "" if it is
 // anything else.
-func fileColumn(n node, e *expr) string {
-	n, e = origin(n, e)
-	if s, ok := n.(*sourceNode); ok && s.images && e.op == opColumn {
-		if i := slices.Index(s.outs, e.col); i >= 0 {
-			return s.names[i]
+func FileColumn(n Node, e *Expr) string {
+	n, e = Origin(n, e)
+	if s, ok := n.(*Source); ok && s.Images && e.Op == OpColumn {
+		if i := slices.Index(s.Outs, e.Column); i >= 0 {
+			return s.Names[i]
 		}
 	}
 	return ""
 }
 
-// fastPictures reports whether e is the path of a picture of images(..., fast => true).
-func fastPictures(n node, e *expr) bool {
-	n, _ = origin(n, e)
-	s, ok := n.(*sourceNode)
-	return ok && s.fast
+// FastPictures reports whether e is the path of a picture of images(..., fast => true).
+func FastPictures(n Node, e *Expr) bool {
+	n, _ = Origin(n, e)
+	s, ok := n.(*Source)
+	return ok && s.Fast
 }

@@ -2,26 +2,26 @@ package plan
 
 import "slices"
 
-// unionNode puts inputs one after the other.
-type unionNode struct {
-	ins  []node
-	outs []*column
+// Union puts inputs one after the other.
+type Union struct {
+	Ins  []Node
+	Outs []*column
 }
 
-func (n *unionNode) columns() []*column { return n.outs }
+func (n *Union) Columns() []*column { return n.Outs }
 
-func (n *unionNode) inputs() []*node {
-	out := make([]*node, len(n.ins))
-	for i := range n.ins {
-		out[i] = &n.ins[i]
+func (n *Union) Inputs() []*Node {
+	out := make([]*Node, len(n.Ins))
+	for i := range n.Ins {
+		out[i] = &n.Ins[i]
 	}
 	return out
 }
 
-func (n *unionNode) exprs() []*expr { return nil }
+func (n *Union) Exprs() []*Expr { return nil }
 
-func (n *unionNode) copied() node {
+func (n *Union) Copied() Node {
 	c := *n
-	c.ins = slices.Clone(c.ins)
+	c.Ins = slices.Clone(c.Ins)
 	return &c
 }

@@ -2,20 +2,20 @@ package plan
 
 import "slices"
 
-// valuesNode is a list of rows. With no outs and one row it is what a SELECT
+// Values is a list of rows. With no outs and one row it is what a SELECT
 // without FROM reads.
-type valuesNode struct {
-	rows [][]*expr
-	outs []*column
+type Values struct {
+	Rows [][]*Expr
+	Outs []*column
 }
 
-func (n *valuesNode) columns() []*column { return n.outs }
+func (n *Values) Columns() []*column { return n.Outs }
 
-func (n *valuesNode) inputs() []*node { return nil }
+func (n *Values) Inputs() []*Node { return nil }
 
-func (n *valuesNode) exprs() []*expr { return slices.Concat(n.rows...) }
+func (n *Values) Exprs() []*Expr { return slices.Concat(n.Rows...) }
 
-func (n *valuesNode) copied() node {
+func (n *Values) Copied() Node {
 	c := *n
 	return &c
 }

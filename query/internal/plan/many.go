@@ -55,7 +55,7 @@ func shareSearch(ctx context.Context, runs []*Run) error {
 		}
 		searches = append(searches, n)
 	}
-	if runs[0].plan.how.explain {
+	if runs[0].plan.how.Explain {
 		for _, n := range searches {
 			n.Shared = len(searches)
 		}

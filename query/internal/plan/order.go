@@ -6,23 +6,23 @@ import (
 )
 
 // ordinalOr binds e, or takes the item whose number it is.
-func (b *binder) ordinalOr(s *scope, e parse.Expr, item func(int) (*expr, error), n int, aliasFirst bool) (*expr, error) {
+func (b *Binder) ordinalOr(s *Scope, e parse.Expr, item func(int) (*Expr, error), n int, aliasFirst bool) (*Expr, error) {
 	switch x := e.(type) {
 	case *parse.Literal:
 		if x.Value.Kind() == value.Integer {
 			k := x.Value.Int()
 			if k < 1 || k > int64(n) {
-				return nil, parse.Errorf(x.Pos, "%d is not the number of a column: the select list has %s", k, counted(n, "column"))
+				return nil, parse.Errorf(x.Pos, "%d is not the number of a column: the select list has %s", k, Counted(n, "column"))
 			}
 			return item(int(k) - 1)
 		}
 	case *parse.ColumnRef:
 		return b.name(s, x, aliasFirst)
 	}
-	return b.expr(s, e)
+	return b.Expr(s, e)
 }
 
-func (b *binder) orderExpr(s *scope, e parse.Expr, item func(int) (*expr, error), n int) (*expr, error) {
+func (b *Binder) orderExpr(s *Scope, e parse.Expr, item func(int) (*Expr, error), n int) (*Expr, error) {
 	x, err := b.ordinalOr(s, e, item, n, true)
 	if err != nil {
 		return nil, err
@@ -35,22 +35,22 @@ func (b *binder) orderExpr(s *scope, e parse.Expr, item func(int) (*expr, error)
 
 // sortKeyOf gives an ORDER BY item its direction: a score with none is best
 // first, anything else ascending, and a mixture has to say.
-func (b *binder) sortKeyOf(it *parse.OrderItem, e *expr) (sortKey, error) {
-	k := sortKey{expr: e}
+func (b *Binder) sortKeyOf(it *parse.OrderItem, e *Expr) (SortKey, error) {
+	k := SortKey{Expr: e}
 	r := b.rankOf(e)
 	what := ""
 	switch it.Direction {
 	case parse.Asc:
 		what = "ascending"
 	case parse.Desc:
-		k.order.Desc = true
+		k.Order.Desc = true
 		what = "descending"
 	default:
 		switch r {
-		case mixed:
+		case Mixed:
 			return k, parse.Errorf(it.Pos, "ORDER BY %s is made from a score but is none itself: write ASC or DESC after it", it.Expr)
-		case score:
-			k.order.Desc = true
+		case BestFirst:
+			k.Order.Desc = true
 			what = "best first"
 		default:
 			what = "ascending"
@@ -58,17 +58,17 @@ func (b *binder) sortKeyOf(it *parse.OrderItem, e *expr) (sortKey, error) {
 	}
 	switch it.Nulls {
 	case parse.NullsFirst:
-		k.order.NullsFirst = true
+		k.Order.NullsFirst = true
 		what += ", nulls first"
 	case parse.NullsLast:
-		if k.order.Desc && r == plain && !e.uses(opScore) {
+		if k.Order.Desc && r == Ascending && !e.Uses(OpScore) {
 			what += ", nulls last"
 		}
 	default:
 		// As in PostgreSQL NULL is above every value; but a row without a vector
 		// comes last in any order of scores and distances.
-		k.order.NullsFirst = k.order.Desc && r == plain && !e.uses(opScore)
+		k.Order.NullsFirst = k.Order.Desc && r == Ascending && !e.Uses(OpScore)
 	}
-	k.text = it.Expr.String() + " (" + what + ")"
+	k.Text = it.Expr.String() + " (" + what + ")"
 	return k, nil
 }

@@ -11,51 +11,51 @@ import (
 
 // insert plans INSERT.
 func (b *planner) insert(s *parse.Insert) (*Plan, error) {
-	n, err := b.binder.insert(s)
+	n, err := b.Binder.Insert(s)
 	if err != nil {
 		return nil, err
 	}
 	// How it is done follows from what it reads and says, and from where it runs.
-	table, def := n.table, n.table.Def()
-	inTx, again := b.in.Tx != nil, reads(n.rows, def.Name)
-	out, err := b.improved(&relation{n.rows, n.rows.outs})
+	table, def := n.Table, n.Table.Def()
+	inTx, again := b.In.Tx != nil, reads(n.Rows, def.Name)
+	out, err := b.improved(&Relation{Node: n.Rows, Cols: n.Rows.Outs})
 	if err != nil {
 		return nil, err
 	}
-	b.once = b.once || !inTx
-	return b.planned(n.returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(out.node, out.cols)
+	b.Once = b.Once || !inTx
+	return b.planned(n.Returning.Columns(), func(b *Builder) (exec.Operator, func() int64, error) {
+		child, err := b.Root(out.Node, out.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		u, err := b.conflictUpdate(n.update)
+		u, err := b.ConflictUpdate(n.Update)
 		switch {
 		case err != nil:
 			return nil, nil, err
 		case !inTx && Import(s):
-			op := exec.NewImport(child, &b.env, def, n.opts, u)
-			op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.in, def) }
-			return b.measured(op), func() int64 { return op.Affected }, nil
+			op := exec.NewImport(child, &b.Env, def, n.Opts, u)
+			op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.In, def) }
+			return b.Measured(op), func() int64 { return op.Affected }, nil
 		case !inTx:
 			return bulkInsert(b, s, child, table)
 		case again:
-			child = b.measured(exec.NewBuffer(child, &b.env))
+			child = b.Measured(exec.NewBuffer(child, &b.Env))
 		}
-		op := exec.NewInsert(child, &b.env, def, n.opts, u)
-		root, err := b.writes(op, table, n.returning)
+		op := exec.NewInsert(child, &b.Env, def, n.Opts, u)
+		root, err := b.Writes(op, table, n.Returning)
 		return root, func() int64 { return op.Affected }, err
 	}), nil
 }
 
 // bulkInsert builds an INSERT of many rows on its own: see Bulk.
-func bulkInsert(b *builder, s *parse.Insert, child exec.Operator, table *storage.Table) (exec.Operator, func() int64, error) {
+func bulkInsert(b *Builder, s *parse.Insert, child exec.Operator, table *storage.Table) (exec.Operator, func() int64, error) {
 	def := table.Def()
 	if s.OnConflict != nil {
-		child = b.measured(exec.NewSkipExisting(child, &b.env, b.table(table), def.PrimaryKey).Once())
+		child = b.Measured(exec.NewSkipExisting(child, &b.Env, b.Table(table), def.PrimaryKey).Once())
 	}
-	op := exec.NewLoad(child, &b.env, def)
-	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.in, def) }
-	return b.measured(op), func() int64 { return op.Affected }, nil
+	op := exec.NewLoad(child, &b.Env, def)
+	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.In, def) }
+	return b.Measured(op), func() int64 { return op.Affected }, nil
 }
 
 // bulkRows is the number of rows from which on an INSERT is a bulk load.
@@ -78,7 +78,7 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 	if s.Query == nil || len(s.Returning) > 0 {
 		return false
 	}
-	t, err := tableOf(view, s.Table)
+	t, err := TableOf(view, s.Table)
 	if err != nil {
 		return false
 	}
@@ -103,7 +103,7 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 		case *parse.TableFunc:
 			many = true
 		case *parse.TableName:
-			if t, err := tableOf(view, n.Table); err == nil && t.Rows() >= bulkRows {
+			if t, err := TableOf(view, n.Table); err == nil && t.Rows() >= bulkRows {
 				many = true
 			}
 		case *parse.Values:
@@ -115,10 +115,10 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 }
 
 // reads reports whether a plan scans the table.
-func reads(n node, table string) bool {
-	return anyNode(n, func(n node) bool {
-		s, ok := n.(*scanNode)
-		return ok && s.table.Def().Name == table
+func reads(n Node, table string) bool {
+	return AnyNode(n, func(n Node) bool {
+		s, ok := n.(*Scan)
+		return ok && s.Table.Def().Name == table
 	})
 }
 

@@ -7,42 +7,42 @@ import (
 
 // update plans UPDATE t SET ... [FROM ...] [WHERE ...].
 func (b *planner) update(s *parse.Update) (*Plan, error) {
-	n, err := b.binder.update(s)
+	n, err := b.Binder.Update(s)
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.improved(n.rows)
+	out, err := b.improved(n.Rows)
 	if err != nil {
 		return nil, err
 	}
-	return b.planned(n.returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(out.node, out.cols)
+	return b.planned(n.Returning.Columns(), func(b *Builder) (exec.Operator, func() int64, error) {
+		child, err := b.Root(out.Node, out.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		op := exec.NewUpdate(child, &b.env, n.table.Def(), n.cols)
-		op.Stream = s.From == nil && n.returning == nil
-		root, err := b.writes(op, n.table, n.returning)
+		op := exec.NewUpdate(child, &b.Env, n.Table.Def(), n.Cols)
+		op.Stream = s.From == nil && n.Returning == nil
+		root, err := b.Writes(op, n.Table, n.Returning)
 		return root, func() int64 { return op.Affected }, err
 	}), nil
 }
 
 // delete plans DELETE FROM t [WHERE ...].
 func (b *planner) delete(s *parse.Delete) (*Plan, error) {
-	n, err := b.binder.delete(s)
+	n, err := b.Binder.Delete(s)
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.improved(n.rows)
+	out, err := b.improved(n.Rows)
 	if err != nil {
 		return nil, err
 	}
-	return b.planned(n.returning.columns(), func(b *builder) (exec.Operator, func() int64, error) {
-		child, err := b.root(out.node, out.cols)
+	return b.planned(n.Returning.Columns(), func(b *Builder) (exec.Operator, func() int64, error) {
+		child, err := b.Root(out.Node, out.Cols)
 		if err != nil {
 			return nil, nil, err
 		}
-		op := exec.NewDelete(child, &b.env, n.table.Def())
-		return b.measured(op), func() int64 { return op.Affected }, nil
+		op := exec.NewDelete(child, &b.Env, n.Table.Def())
+		return b.Measured(op), func() int64 { return op.Affected }, nil
 	}), nil
 }

@@ -6,34 +6,34 @@ import (
 
 // countFromMetadata answers count(*), and min and max of an indexed column,
 // without a scan.
-func countFromMetadata(f *facts, n node) (node, error) {
-	a, ok := n.(*aggNode)
-	if !ok || len(a.keys) > 0 || len(a.aggs) == 0 {
+func countFromMetadata(f *Facts, n Node) (Node, error) {
+	a, ok := n.(*Group)
+	if !ok || len(a.Keys) > 0 || len(a.Aggs) == 0 {
 		return n, nil
 	}
-	scan, ok := a.in.(*scanNode)
-	if !ok || len(scan.filters) > 0 || scan.lookup != nil || scan.search != nil {
+	scan, ok := a.In.(*Scan)
+	if !ok || len(scan.Filters) > 0 || scan.Lookup != nil || scan.Search != nil {
 		return n, nil
 	}
-	node := &metadataNode{table: scan.table, outs: a.aggCols}
-	for _, g := range a.aggs {
-		if g.filter != nil {
+	node := &Metadata{Table: scan.Table, Outs: a.AggCols}
+	for _, g := range a.Aggs {
+		if g.Filter != nil {
 			return n, nil
 		}
-		item := exec.MetadataItem{Type: g.call.Result}
-		switch name := g.call.Func.Name; {
-		case name == "count" && (g.arg == nil || !g.distinct && g.arg.op == opColumn && scan.table.Def().Columns[g.arg.col.ord].NotNull):
+		item := exec.MetadataItem{Type: g.Call.Result}
+		switch name := g.Call.Func.Name; {
+		case name == "count" && (g.Arg == nil || !g.Distinct && g.Arg.Op == OpColumn && scan.Table.Def().Columns[g.Arg.Column.Ord].NotNull):
 			item.Count = true
-		case (name == "min" || name == "max") && g.arg != nil && g.arg.op == opColumn:
-			index, ok := indexOn(scan.table.Def(), g.arg.col.ord)
-			if !ok || name == "max" && exec.Least(g.arg.typ.Kind).IsNull() {
+		case (name == "min" || name == "max") && g.Arg != nil && g.Arg.Op == OpColumn:
+			index, ok := indexOn(scan.Table.Def(), g.Arg.Column.Ord)
+			if !ok || name == "max" && exec.Least(g.Arg.Type.Kind).IsNull() {
 				return n, nil
 			}
-			item.Index, item.Column, item.Last = index, g.arg.col.ord, name == "max"
+			item.Index, item.Column, item.Last = index, g.Arg.Column.Ord, name == "max"
 		default:
 			return n, nil
 		}
-		node.items = append(node.items, item)
+		node.Items = append(node.Items, item)
 	}
 	return node, nil
 }

@@ -7,62 +7,62 @@ import (
 // flatten removes projections and renamings between other nodes, so that a
 // search in a subquery is seen by the rules: what is above computes from the
 // columns below. The map says what to put for columns that are no more.
-func flatten(n node) (node, map[*column]*expr) {
+func flatten(n Node) (Node, map[*column]*Expr) {
 	switch n := n.(type) {
-	case *aliasNode:
-		in, m := pull(n.in, false, false)
-		out := map[*column]*expr{}
-		for i, c := range n.outs {
-			out[c] = substitute(columnExpr(n.from[i], parse.Pos{}), m)
-			out[c].text = c.name
+	case *Alias:
+		in, m := pull(n.In, false, false)
+		out := map[*column]*Expr{}
+		for i, c := range n.Outs {
+			out[c] = Substitute(ColumnExpr(n.From[i], parse.Pos{}), m)
+			out[c].Text = c.Name
 		}
 		return in, out
-	case *filterNode:
-		in, m := pull(n.in, false, false)
-		n.in, n.conds = in, substituteAll(n.conds, m)
+	case *Filter:
+		in, m := pull(n.In, false, false)
+		n.In, n.Conds = in, SubstituteAll(n.Conds, m)
 		return n, m
-	case *projectNode:
-		in, m := pull(n.in, false, n.stores)
-		n.in, n.items = in, substituteAll(n.items, m)
+	case *Project:
+		in, m := pull(n.In, false, n.Stores)
+		n.In, n.Items = in, SubstituteAll(n.Items, m)
 		return n, nil
-	case *joinNode:
-		l, ml := pull(n.l, false, false)
-		r, mr := pull(n.r, n.kind == parse.LeftJoin, false)
+	case *Join:
+		l, ml := pull(n.Left, false, false)
+		r, mr := pull(n.Right, n.Kind == parse.LeftJoin, false)
 		for c, e := range mr {
 			if ml == nil {
-				ml = map[*column]*expr{}
+				ml = map[*column]*Expr{}
 			}
 			ml[c] = e
 		}
-		n.l, n.r, n.on = l, r, substituteAll(n.on, ml)
+		n.Left, n.Right, n.On = l, r, SubstituteAll(n.On, ml)
 		return n, ml
-	case *aggNode:
-		in, m := pull(n.in, false, false)
-		n.in, n.keys = in, substituteAll(n.keys, m)
-		for i, a := range n.aggs {
-			n.aggs[i] = a.mapped(func(e *expr) *expr { return substitute(e, m) })
+	case *Group:
+		in, m := pull(n.In, false, false)
+		n.In, n.Keys = in, SubstituteAll(n.Keys, m)
+		for i, a := range n.Aggs {
+			n.Aggs[i] = a.Mapped(func(e *Expr) *Expr { return Substitute(e, m) })
 		}
 		return n, nil
-	case *sortNode:
-		in, m := pull(n.in, false, false)
-		n.in, n.on = in, substituteAll(n.on, m)
-		for i := range n.keys {
-			n.keys[i].expr = substitute(n.keys[i].expr, m)
+	case *Sort:
+		in, m := pull(n.In, false, false)
+		n.In, n.On = in, SubstituteAll(n.On, m)
+		for i := range n.Keys {
+			n.Keys[i].Expr = Substitute(n.Keys[i].Expr, m)
 		}
 		return n, m
-	case *limitNode:
-		in, m := pull(n.in, false, false)
-		n.in = in
+	case *Limit:
+		in, m := pull(n.In, false, false)
+		n.In = in
 		return n, m
-	case *distinctNode:
-		in, m := flatten(n.in)
-		n.in = keepColumns(in, n.in.columns(), m)
+	case *Distinct:
+		in, m := flatten(n.In)
+		n.In = keepColumns(in, n.In.Columns(), m)
 		return n, nil
-	case *unionNode:
-		for i := range n.ins {
-			cols := n.ins[i].columns()
-			in, m := flatten(n.ins[i])
-			n.ins[i] = keepColumns(in, cols, m)
+	case *Union:
+		for i := range n.Ins {
+			cols := n.Ins[i].Columns()
+			in, m := flatten(n.Ins[i])
+			n.Ins[i] = keepColumns(in, cols, m)
 		}
 		return n, nil
 	}
@@ -72,44 +72,44 @@ func flatten(n node) (node, map[*column]*expr) {
 // pull flattens n and takes a projection off its top. With columnsOnly it takes
 // off none that computes something: above a LEFT JOIN that would not be NULL.
 // once says that each column is used once, so that costly ones may move too.
-func pull(n node, columnsOnly, once bool) (node, map[*column]*expr) {
+func pull(n Node, columnsOnly, once bool) (Node, map[*column]*Expr) {
 	in, m := flatten(n)
 	if columnsOnly {
 		for _, e := range m {
-			if e.op != opColumn {
+			if e.Op != OpColumn {
 				// Compute below the join.
-				cols := n.columns()
+				cols := n.Columns()
 				return keepColumns(in, cols, m), nil
 			}
 		}
 	}
-	p, ok := in.(*projectNode)
-	if !ok || p.skip != nil {
+	p, ok := in.(*Project)
+	if !ok || p.Skip != nil {
 		return in, m
 	}
-	for _, e := range p.items {
-		if columnsOnly && e.op != opColumn || !once && (e.uses(opImage) || e.uses(opText) && e.varies() || e.unstable()) {
+	for _, e := range p.Items {
+		if columnsOnly && e.Op != OpColumn || !once && (e.Uses(OpImage) || e.Uses(OpText) && e.Varies() || e.Unstable()) {
 			return in, m
 		}
 	}
-	out := map[*column]*expr{}
-	for i, c := range p.outs {
-		out[c] = p.items[i]
+	out := map[*column]*Expr{}
+	for i, c := range p.Outs {
+		out[c] = p.Items[i]
 	}
 	for c, e := range m {
-		out[c] = substitute(e, out)
+		out[c] = Substitute(e, out)
 	}
-	return p.in, out
+	return p.In, out
 }
 
 // keepColumns gives n the columns cols again, in their order.
-func keepColumns(n node, cols []*column, m map[*column]*expr) node {
+func keepColumns(n Node, cols []*column, m map[*column]*Expr) Node {
 	if len(m) == 0 {
 		return n
 	}
-	p := &projectNode{in: n, outs: cols}
+	p := &Project{In: n, Outs: cols}
 	for _, c := range cols {
-		p.items = append(p.items, substitute(columnExpr(c, parse.Pos{}), m))
+		p.Items = append(p.Items, Substitute(ColumnExpr(c, parse.Pos{}), m))
 	}
 	return p
 }

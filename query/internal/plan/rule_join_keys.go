@@ -7,15 +7,15 @@ import (
 
 // joinKeys finds the equalities to join by and builds the hash table over the
 // smaller input.
-func joinKeys(f *facts, n node) (node, error) {
-	j, ok := n.(*joinNode)
+func joinKeys(f *Facts, n Node) (Node, error) {
+	j, ok := n.(*Join)
 	if !ok {
 		return n, nil
 	}
-	side := j.sides
-	for _, c := range j.on {
-		if c.op == opCall && c.call.Func.Name == "=" {
-			x, y := c.args[0], c.args[1]
+	side := j.Sides
+	for _, c := range j.On {
+		if c.Op == OpCall && c.Call.Func.Name == "=" {
+			x, y := c.Args[0], c.Args[1]
 			xl, xr := side(x)
 			yl, yr := side(y)
 			if xr && !xl && yl && !yr {
@@ -25,47 +25,47 @@ func joinKeys(f *facts, n node) (node, error) {
 			if xl && !xr && yr && !yl {
 				// Both sides as the type they are compared as.
 				var err error
-				if x, err = castRows(x, c.call.Params[0], fn.Implicit); err != nil {
+				if x, err = CastRows(x, c.Call.Params[0], fn.Implicit); err != nil {
 					return nil, err
 				}
-				if y, err = castRows(y, c.call.Params[0], fn.Implicit); err != nil {
+				if y, err = CastRows(y, c.Call.Params[0], fn.Implicit); err != nil {
 					return nil, err
 				}
-				j.lkeys, j.rkeys = append(j.lkeys, x), append(j.rkeys, y)
+				j.LeftKeys, j.RightKeys = append(j.LeftKeys, x), append(j.RightKeys, y)
 				continue
 			}
 		}
-		j.rest = append(j.rest, c)
+		j.Rest = append(j.Rest, c)
 	}
-	j.on = nil
+	j.On = nil
 	guardKeys(j)
-	if j.kind != parse.LeftJoin && estimate(j.l) < estimate(j.r) {
-		j.l, j.r, j.lkeys, j.rkeys = j.r, j.l, j.rkeys, j.lkeys
+	if j.Kind != parse.LeftJoin && estimate(j.Left) < estimate(j.Right) {
+		j.Left, j.Right, j.LeftKeys, j.RightKeys = j.Right, j.Left, j.RightKeys, j.LeftKeys
 	}
 	return j, nil
 }
 
 // guardKeys lets keys of the left be computed only for the rows that may have a partner by
 // the conditions on the left alone: for others they may fail.
-func guardKeys(j *joinNode) {
-	var guard *expr
-	for _, c := range j.rest {
-		if l, r := j.sides(c); !l || r || c.costly() {
+func guardKeys(j *Join) {
+	var guard *Expr
+	for _, c := range j.Rest {
+		if l, r := j.Sides(c); !l || r || c.Costly() {
 			continue
 		}
 		if guard == nil {
 			guard = c
 		} else {
-			guard = &expr{op: opAnd, typ: boolType, pos: c.pos, args: []*expr{guard, c}}
+			guard = &Expr{Op: OpAnd, Type: BoolType, Pos: c.Pos, Args: []*Expr{guard, c}}
 		}
 	}
-	if guard == nil || j.kind != parse.LeftJoin {
+	if guard == nil || j.Kind != parse.LeftJoin {
 		return
 	}
-	for i, k := range j.lkeys {
-		if k.op != opColumn && !fixed(k) {
-			j.lkeys[i] = &expr{op: opCase, typ: k.typ, pos: k.pos, enc: k.enc, text: k.text,
-				args: []*expr{guard, k, {op: opConst, typ: k.typ, pos: k.pos}}}
+	for i, k := range j.LeftKeys {
+		if k.Op != OpColumn && !Fixed(k) {
+			j.LeftKeys[i] = &Expr{Op: OpCase, Type: k.Type, Pos: k.Pos, Encoding: k.Encoding, Text: k.Text,
+				Args: []*Expr{guard, k, {Op: OpConst, Type: k.Type, Pos: k.Pos}}}
 		}
 	}
 }

@@ -11,26 +11,26 @@ import (
 
 // lookups finds the rows of a scan by the primary key or an index, where that
 // is less work than reading the columns.
-func lookups(f *facts, n node) (node, error) {
-	scan, ok := n.(*scanNode)
-	if !ok || len(scan.filters) == 0 || scan.lookup != nil {
+func lookups(f *Facts, n Node) (Node, error) {
+	scan, ok := n.(*Scan)
+	if !ok || len(scan.Filters) == 0 || scan.Lookup != nil {
 		return n, nil
 	}
-	def := scan.table.Def()
+	def := scan.Table.Def()
 	type candidate struct {
-		lookup *lookup
+		lookup *Lookup
 		rows   float64
 	}
 	var best *candidate
-	offer := func(l *lookup, rows float64) {
+	offer := func(l *Lookup, rows float64) {
 		if best == nil || rows < best.rows {
 			best = &candidate{l, rows}
 		}
 	}
 	for ord := range def.Columns {
 		var conds []restriction
-		for _, x := range scan.filters {
-			if r, ok := restrictionOf(x, scan.cols[ord]); ok {
+		for _, x := range scan.Filters {
+			if r, ok := restrictionOf(x, scan.Cols[ord]); ok {
 				conds = append(conds, r)
 			}
 		}
@@ -38,18 +38,18 @@ func lookups(f *facts, n node) (node, error) {
 			continue
 		}
 		for k := -1; k < len(def.Indexes); k++ {
-			l, unique := &lookup{ord: ord}, false
+			l, unique := &Lookup{Ord: ord}, false
 			if k < 0 {
 				if def.PrimaryKey != ord {
 					continue
 				}
 				unique = true
 			} else {
-				l.index = &def.Indexes[k]
-				if def.ColumnID(l.index.Columns[0]) != ord {
+				l.Index = &def.Indexes[k]
+				if def.ColumnID(l.Index.Columns[0]) != ord {
 					continue
 				}
-				unique = l.index.Unique && len(l.index.Columns) == 1
+				unique = l.Index.Unique && len(l.Index.Columns) == 1
 			}
 			rows, err := f.lookup(scan, l, conds, unique)
 			if err != nil {
@@ -61,40 +61,40 @@ func lookups(f *facts, n node) (node, error) {
 		}
 	}
 	if best != nil {
-		scan.lookup, scan.rows = best.lookup, best.rows
+		scan.Lookup, scan.Rows = best.lookup, best.rows
 	}
 	return scan, nil
 }
 
 // lookup fills in what a look-up by the conditions on its column compares, and returns
 // about how many rows it finds; -1 where it is not worth it.
-func (f *facts) lookup(scan *scanNode, l *lookup, conds []restriction, unique bool) (rows float64, err error) {
-	total := float64(scan.table.Rows())
+func (f *Facts) lookup(scan *Scan, l *Lookup, conds []restriction, unique bool) (rows float64, err error) {
+	total := float64(scan.Table.Rows())
 	var texts []string
 	for _, c := range conds {
 		if c.keys != nil {
-			if l.keys == nil || len(c.keys) < len(l.keys) {
-				l.keys, texts = c.keys, []string{c.text}
+			if l.Keys == nil || len(c.keys) < len(l.Keys) {
+				l.Keys, texts = c.keys, []string{c.text}
 			}
-		} else if l.bounds = append(l.bounds, c.bound); l.keys == nil {
+		} else if l.Bounds = append(l.Bounds, c.bound); l.Keys == nil {
 			texts = append(texts, c.text)
 		}
 	}
-	l.text = strings.Join(texts, " AND ")
-	if l.keys != nil && unique {
-		l.bounds = nil
-		if rows = float64(len(l.keys)); rows > max(64, total*0.1) {
+	l.Text = strings.Join(texts, " AND ")
+	if l.Keys != nil && unique {
+		l.Bounds = nil
+		if rows = float64(len(l.Keys)); rows > max(64, total*0.1) {
 			return -1, nil
 		}
 		return rows, nil
 	}
-	st, err := scan.table.Stats(f.ctx, l.ord)
+	st, err := scan.Table.Stats(f.Ctx, l.Ord)
 	if err != nil {
 		return 0, err
 	}
-	if l.keys != nil {
-		l.bounds = nil
-		if rows = float64(float64(len(l.keys)) * max(1, total/max(1, float64(st.Distinct)))); rows > max(64, total*0.1) {
+	if l.Keys != nil {
+		l.Bounds = nil
+		if rows = float64(float64(len(l.Keys)) * max(1, total/max(1, float64(st.Distinct)))); rows > max(64, total*0.1) {
 			return -1, nil
 		}
 		return rows, nil
@@ -103,24 +103,24 @@ func (f *facts) lookup(scan *scanNode, l *lookup, conds []restriction, unique bo
 	// are looked at by the run.
 	most := max(64, total*0.05)
 	var r storage.Range
-	for _, x := range l.bounds {
-		c, ok, err := f.peek(x.x)
+	for _, x := range l.Bounds {
+		c, ok, err := f.Peek(x.X)
 		if err != nil {
 			return 0, err
 		}
 		if !ok {
-			l.most, rows = most, most
+			l.Most, rows = most, most
 			continue
 		}
-		if x.x.op == opSlot {
-			l.most = most
+		if x.X.Op == OpSlot {
+			l.Most = most
 		}
-		if !c.val.IsNull() {
-			exec.Narrow(&r, x.op, c.val)
+		if !c.Value.IsNull() {
+			exec.Narrow(&r, x.Op, c.Value)
 		}
 	}
 	switch est := float64(total * exec.Fraction(r, st)); {
-	case l.most == 0 || f.explain:
+	case l.Most == 0 || f.Explain:
 		rows = est
 	case rows == 0:
 		rows = min(est, most)
@@ -149,27 +149,27 @@ func indexOn(def *storage.TableDef, ord int) (*storage.IndexDef, bool) {
 // restriction is what a condition says about one column: it is one of keys, or within
 // a bound.
 type restriction struct {
-	keys  []*expr
-	bound bound
+	keys  []*Expr
+	bound Bound
 	text  string
 }
 
 // restrictionOf reads a condition that compares column c with fixed values of its own
 // type.
-func restrictionOf(f *expr, c *column) (restriction, bool) {
-	is := func(e *expr) bool { return e.op == opColumn && e.col == c }
-	fits := func(e *expr) bool {
-		return fixed(e) && !(isConst(e) && e.val.IsNull()) && e.typ.Kind == c.typ.Kind && e.typ.Kind != value.Vector
+func restrictionOf(f *Expr, c *column) (restriction, bool) {
+	is := func(e *Expr) bool { return e.Op == OpColumn && e.Column == c }
+	fits := func(e *Expr) bool {
+		return Fixed(e) && !(IsConst(e) && e.Value.IsNull()) && e.Type.Kind == c.Type.Kind && e.Type.Kind != value.Vector
 	}
-	r := restriction{text: f.text}
-	switch f.op {
-	case opIn:
-		if f.not || !is(f.args[0]) || len(f.args) < 2 {
+	r := restriction{text: f.Text}
+	switch f.Op {
+	case OpIn:
+		if f.Not || !is(f.Args[0]) || len(f.Args) < 2 {
 			return r, false
 		}
-		r.keys = []*expr{}
-		for _, a := range f.args[1:] {
-			if isConst(a) && a.val.IsNull() {
+		r.keys = []*Expr{}
+		for _, a := range f.Args[1:] {
+			if IsConst(a) && a.Value.IsNull() {
 				continue
 			}
 			if !fits(a) {
@@ -178,11 +178,11 @@ func restrictionOf(f *expr, c *column) (restriction, bool) {
 			r.keys = append(r.keys, a)
 		}
 		return r, true
-	case opCall:
-		if len(f.args) != 2 {
+	case OpCall:
+		if len(f.Args) != 2 {
 			return r, false
 		}
-		x, y, name := f.args[0], f.args[1], f.call.Func.Name
+		x, y, name := f.Args[0], f.Args[1], f.Call.Func.Name
 		if is(y) {
 			x, y = y, x
 			name = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}[name]
@@ -190,19 +190,19 @@ func restrictionOf(f *expr, c *column) (restriction, bool) {
 		if !is(x) || !fits(y) {
 			return r, false
 		}
-		if isConst(y) && c.typ.Kind == value.Real && math.IsNaN(y.val.Float()) {
+		if IsConst(y) && c.Type.Kind == value.Real && math.IsNaN(y.Value.Float()) {
 			return r, false
 		}
 		switch name {
 		case "=":
-			r.keys = []*expr{y}
+			r.keys = []*Expr{y}
 			return r, true
 		case "<", "<=", ">", ">=":
-			r.bound = bound{name, y}
+			r.bound = Bound{Op: name, X: y}
 			return r, true
 		case "like":
-			if c.typ.Kind == value.Text && (!isConst(y) || exec.LikePrefix(y.val.Str()) != "") {
-				r.bound = bound{name, y}
+			if c.Type.Kind == value.Text && (!IsConst(y) || exec.LikePrefix(y.Value.Str()) != "") {
+				r.bound = Bound{Op: name, X: y}
 				return r, true
 			}
 		}

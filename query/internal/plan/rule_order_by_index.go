@@ -6,35 +6,35 @@ import (
 
 // orderByIndex takes the first rows of an order from an index, where no
 // condition but bounds of that column leaves out any. They are sorted still.
-func orderByIndex(f *facts, n node) (node, error) {
-	s, ok := n.(*sortNode)
-	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) != 1 || s.keys[0].expr.op != opColumn {
+func orderByIndex(f *Facts, n Node) (Node, error) {
+	s, ok := n.(*Sort)
+	if !ok || s.Count < 0 || len(s.On) > 0 || len(s.Keys) != 1 || s.Keys[0].Expr.Op != OpColumn {
 		return n, nil
 	}
-	scan, ok := s.in.(*scanNode)
-	if !ok || scan.search != nil || scan.lookup != nil && scan.lookup.keys != nil {
+	scan, ok := s.In.(*Scan)
+	if !ok || scan.Search != nil || scan.Lookup != nil && scan.Lookup.Keys != nil {
 		return n, nil
 	}
-	key := s.keys[0]
-	index, ok := indexOn(scan.table.Def(), key.expr.col.ord)
-	want := s.count + s.offset
-	if !ok || want == 0 || want > fetchFirst || float64(want) > 0.1*float64(scan.table.Rows()) {
+	key := s.Keys[0]
+	index, ok := indexOn(scan.Table.Def(), key.Expr.Column.Ord)
+	want := s.Count + s.Offset
+	if !ok || want == 0 || want > FetchFirst || float64(want) > 0.1*float64(scan.Table.Rows()) {
 		return n, nil
 	}
-	if key.order.Desc != key.order.NullsFirst && !scan.table.Def().Columns[key.expr.col.ord].NotNull && len(scan.filters) == 0 {
+	if key.Order.Desc != key.Order.NullsFirst && !scan.Table.Def().Columns[key.Expr.Column.Ord].NotNull && len(scan.Filters) == 0 {
 		return n, nil // the index has its NULLs at the other end
 	}
-	l := &lookup{index: index, ord: key.expr.col.ord, last: key.order.Desc, first: int(want)}
-	what := fmt.Sprintf("first %d by %s", want, key.text)
-	for _, f := range scan.filters {
-		c, ok := restrictionOf(f, key.expr.col)
-		if !ok || c.keys != nil || c.bound.op == "like" { // LIKE may ask for more than how a text begins
+	l := &Lookup{Index: index, Ord: key.Expr.Column.Ord, Last: key.Order.Desc, First: int(want)}
+	what := fmt.Sprintf("first %d by %s", want, key.Text)
+	for _, f := range scan.Filters {
+		c, ok := restrictionOf(f, key.Expr.Column)
+		if !ok || c.keys != nil || c.bound.Op == "like" { // LIKE may ask for more than how a text begins
 			return n, nil
 		}
-		l.bounds = append(l.bounds, c.bound)
+		l.Bounds = append(l.Bounds, c.bound)
 		what = c.text + ", " + what
 	}
-	l.text, scan.lookup = what, l
-	scan.rows = float64(want)
+	l.Text, scan.Lookup = what, l
+	scan.Rows = float64(want)
 	return n, nil
 }

@@ -7,14 +7,14 @@ import (
 )
 
 // pushFilters moves conditions towards the scans.
-func pushFilters(f *facts, n node) (node, error) {
-	top, ok := n.(*filterNode)
+func pushFilters(f *Facts, n Node) (Node, error) {
+	top, ok := n.(*Filter)
 	if !ok {
 		return n, nil
 	}
-	var rest []*expr
-	in := top.in
-	for _, c := range top.conds {
+	var rest []*Expr
+	in := top.In
+	for _, c := range top.Conds {
 		if !push(in, c) {
 			rest = append(rest, c)
 		}
@@ -22,19 +22,19 @@ func pushFilters(f *facts, n node) (node, error) {
 	if len(rest) == 0 {
 		return in, nil
 	}
-	return &filterNode{in, rest}, nil
+	return &Filter{In: in, Conds: rest}, nil
 }
 
 // pushInto moves a condition into an input or below, or puts it on top of it.
-func pushInto(in *node, c *expr) {
+func pushInto(in *Node, c *Expr) {
 	if !push(*in, c) {
-		*in = &filterNode{*in, []*expr{c}}
+		*in = &Filter{In: *in, Conds: []*Expr{c}}
 	}
 }
 
 // push moves a condition into n or below; false if it has to stay above.
-func push(n node, c *expr) bool {
-	set := columnsOf(c)
+func push(n Node, c *Expr) bool {
+	set := ColumnsOf(c)
 	within := func(cols []*column) bool {
 		for x := range set {
 			if !slices.Contains(cols, x) {
@@ -44,69 +44,69 @@ func push(n node, c *expr) bool {
 		return true
 	}
 	switch n := n.(type) {
-	case *scanNode:
-		if !within(n.cols) {
+	case *Scan:
+		if !within(n.Cols) {
 			return false
 		}
-		n.filters = append(n.filters, c)
+		n.Filters = append(n.Filters, c)
 		return true
-	case *filterNode:
-		if push(n.in, c) {
+	case *Filter:
+		if push(n.In, c) {
 			return true
 		}
-		n.conds = append(n.conds, c)
+		n.Conds = append(n.Conds, c)
 		return true
-	case *rowNumberNode:
-		return push(n.in, c)
-	case *joinNode:
-		if len(set) > 0 && within(n.l.columns()) {
-			pushInto(&n.l, c)
+	case *RowNumbers:
+		return push(n.In, c)
+	case *Join:
+		if len(set) > 0 && within(n.Left.Columns()) {
+			pushInto(&n.Left, c)
 			return true
 		}
-		if n.kind == parse.LeftJoin {
+		if n.Kind == parse.LeftJoin {
 			return false
 		}
-		if len(set) > 0 && within(n.r.columns()) {
-			pushInto(&n.r, c)
+		if len(set) > 0 && within(n.Right.Columns()) {
+			pushInto(&n.Right, c)
 			return true
 		}
-		n.on = append(n.on, c)
+		n.On = append(n.On, c)
 		return true
-	case *aggNode:
-		if len(n.keys) == 0 || len(set) == 0 || !within(n.keyCols) {
+	case *Group:
+		if len(n.Keys) == 0 || len(set) == 0 || !within(n.KeyCols) {
 			return false
 		}
-		m := map[*column]*expr{}
-		for i, k := range n.keyCols {
-			m[k] = n.keys[i]
+		m := map[*column]*Expr{}
+		for i, k := range n.KeyCols {
+			m[k] = n.Keys[i]
 		}
-		c = substitute(c, m)
-		pushInto(&n.in, c)
+		c = Substitute(c, m)
+		pushInto(&n.In, c)
 		return true
-	case *sortNode:
-		return n.count < 0 && n.offset == 0 && len(n.on) == 0 && push(n.in, c)
-	case *distinctNode:
-		return push(n.in, c)
-	case *projectNode:
-		if n.skip != nil || !within(n.outs) {
+	case *Sort:
+		return n.Count < 0 && n.Offset == 0 && len(n.On) == 0 && push(n.In, c)
+	case *Distinct:
+		return push(n.In, c)
+	case *Project:
+		if n.Skip != nil || !within(n.Outs) {
 			return false
 		}
-		m := map[*column]*expr{}
-		for i, k := range n.outs {
-			m[k] = n.items[i]
+		m := map[*column]*Expr{}
+		for i, k := range n.Outs {
+			m[k] = n.Items[i]
 		}
-		c = substitute(c, m)
-		pushInto(&n.in, c)
+		c = Substitute(c, m)
+		pushInto(&n.In, c)
 		return true
-	case *unionNode:
-		for i, in := range n.ins {
-			m := map[*column]*expr{}
-			cols := in.columns()
-			for k, o := range n.outs {
-				m[o] = columnExpr(cols[k], parse.Pos{})
+	case *Union:
+		for i, in := range n.Ins {
+			m := map[*column]*Expr{}
+			cols := in.Columns()
+			for k, o := range n.Outs {
+				m[o] = ColumnExpr(cols[k], parse.Pos{})
 			}
-			x := substitute(c, m)
-			pushInto(&n.ins[i], x)
+			x := Substitute(c, m)
+			pushInto(&n.Ins[i], x)
 		}
 		return true
 	}

@@ -7,22 +7,22 @@ import (
 // pushJoinConditions moves the conditions of a join that use one of its inputs
 // into that input. It comes before joinKeys, as what is moved may become a key of
 // a join further down.
-func pushJoinConditions(f *facts, n node) (node, error) {
-	j, ok := n.(*joinNode)
+func pushJoinConditions(f *Facts, n Node) (Node, error) {
+	j, ok := n.(*Join)
 	if !ok {
 		return n, nil
 	}
-	var on []*expr
-	for _, c := range j.on {
-		switch inL, inR := j.sides(c); {
+	var on []*Expr
+	for _, c := range j.On {
+		switch inL, inR := j.Sides(c); {
 		case inR && !inL:
-			pushInto(&j.r, c)
-		case inL && !inR && j.kind != parse.LeftJoin:
-			pushInto(&j.l, c)
+			pushInto(&j.Right, c)
+		case inL && !inR && j.Kind != parse.LeftJoin:
+			pushInto(&j.Left, c)
 		default:
 			on = append(on, c)
 		}
 	}
-	j.on = on
+	j.On = on
 	return j, nil
 }

@@ -6,35 +6,35 @@ import (
 
 // rangeSearch gives a condition like score > 0.25 to the search, so that not
 // every row is scored from its floats.
-func rangeSearch(f *facts, n node) (node, error) {
-	scan, ok := n.(*scanNode)
+func rangeSearch(f *Facts, n Node) (Node, error) {
+	scan, ok := n.(*Scan)
 	if !ok {
 		return n, nil
 	}
-	if scan.search != nil {
-		for _, f := range scan.filters {
-			if bound, ok := threshold(f, scan.search.score.key()); ok {
-				scan.search.within = append(scan.search.within, bound)
+	if scan.Search != nil {
+		for _, f := range scan.Filters {
+			if bound, ok := threshold(f, scan.Search.Score.Key()); ok {
+				scan.Search.Within = append(scan.Search.Within, bound)
 			}
 		}
 		return scan, nil
 	}
-	if scan.lookup != nil {
+	if scan.Lookup != nil {
 		return scan, nil
 	}
-	for _, f := range scan.filters {
+	for _, f := range scan.Filters {
 		if _, ok := threshold(f, ""); !ok {
 			continue
 		}
-		e := f.args[0]
-		if e.op != opScore {
-			e = f.args[1]
+		e := f.Args[0]
+		if e.Op != OpScore {
+			e = f.Args[1]
 		}
-		if searchable(scan, e) {
-			scan.search = &search{score: e, count: -1, text: f.text}
-			for _, g := range scan.filters {
-				if bound, ok := threshold(g, e.key()); ok {
-					scan.search.within = append(scan.search.within, bound)
+		if Searchable(scan, e) {
+			scan.Search = &Search{Score: e, Count: -1, Text: f.Text}
+			for _, g := range scan.Filters {
+				if bound, ok := threshold(g, e.Key()); ok {
+					scan.Search.Within = append(scan.Search.Within, bound)
 				}
 			}
 			break
@@ -45,20 +45,20 @@ func rangeSearch(f *facts, n node) (node, error) {
 
 // threshold returns the fixed bound that a condition sets to the score of the
 // given key, on the side of the better scores.
-func threshold(c *expr, key string) (bound *expr, ok bool) {
-	if c.op != opCall || len(c.args) != 2 {
+func threshold(c *Expr, key string) (bound *Expr, ok bool) {
+	if c.Op != OpCall || len(c.Args) != 2 {
 		return nil, false
 	}
-	x, y, name := c.args[0], c.args[1], c.call.Func.Name
-	if fixed(x) {
+	x, y, name := c.Args[0], c.Args[1], c.Call.Func.Name
+	if Fixed(x) {
 		x, y = y, x
 		name = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}[name]
 	}
-	if x.op != opScore || !fixed(y) || isConst(y) && y.val.IsNull() || key != "" && x.key() != key {
+	if x.Op != OpScore || !Fixed(y) || IsConst(y) && y.Value.IsNull() || key != "" && x.Key() != key {
 		return nil, false
 	}
-	if better := x.measure.HigherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {
-		if y.typ.Kind == value.Integer || y.typ.Kind == value.Real {
+	if better := x.Measure.HigherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {
+		if y.Type.Kind == value.Integer || y.Type.Kind == value.Real {
 			return y, true
 		}
 	}

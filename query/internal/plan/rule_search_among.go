@@ -2,28 +2,28 @@ package plan
 
 // searchAmong gives a search the rows it is among: the conditions of its scan, but for the
 // bounds of the score itself, and the look-up become the scan it takes its candidates from.
-func searchAmong(f *facts, n node) (node, error) {
-	scan, ok := n.(*scanNode)
-	if !ok || scan.search == nil || scan.search.among != nil {
+func searchAmong(f *Facts, n Node) (Node, error) {
+	scan, ok := n.(*Scan)
+	if !ok || scan.Search == nil || scan.Search.Among != nil {
 		return n, nil
 	}
-	key := scan.search.score.key()
-	var before, after []*expr
-	for _, c := range scan.filters {
+	key := scan.Search.Score.Key()
+	var before, after []*Expr
+	for _, c := range scan.Filters {
 		if _, ok := threshold(c, key); ok {
 			after = append(after, c)
 		} else {
 			before = append(before, c)
 		}
 	}
-	if len(before) == 0 && scan.lookup == nil {
+	if len(before) == 0 && scan.Lookup == nil {
 		return scan, nil
 	}
 	// One of them may be a search, too.
-	in, err := rangeSearch(f, &scanNode{table: scan.table, cols: scan.cols, filters: before, lookup: scan.lookup, rows: scan.rows})
+	in, err := rangeSearch(f, &Scan{Table: scan.Table, Cols: scan.Cols, Filters: before, Lookup: scan.Lookup, Rows: scan.Rows})
 	if err == nil {
 		in, err = searchAmong(f, in)
 	}
-	scan.search.among, scan.filters, scan.lookup = in, after, nil
+	scan.Search.Among, scan.Filters, scan.Lookup = in, after, nil
 	return scan, err
 }

@@ -1,34 +1,34 @@
 package plan
 
 // topKSearch turns Sort + Limit by a score of a scan into a search.
-func topKSearch(f *facts, n node) (node, error) {
-	s, ok := n.(*sortNode)
-	if !ok || s.count < 0 || len(s.on) > 0 || len(s.keys) == 0 || s.keys[0].order.NullsFirst {
+func topKSearch(f *Facts, n Node) (Node, error) {
+	s, ok := n.(*Sort)
+	if !ok || s.Count < 0 || len(s.On) > 0 || len(s.Keys) == 0 || s.Keys[0].Order.NullsFirst {
 		return n, nil
 	}
-	scan, ok := s.in.(*scanNode)
-	e := s.keys[0].expr
-	if !ok || scan.search != nil || !searchable(scan, e) {
+	scan, ok := s.In.(*Scan)
+	e := s.Keys[0].Expr
+	if !ok || scan.Search != nil || !Searchable(scan, e) {
 		return n, nil
 	}
-	worst := e.measure.HigherIsBetter() != s.keys[0].order.Desc
-	if worst && e.measure.FromOne {
-		for _, f := range scan.filters {
-			if _, ok := threshold(f, e.key()); ok {
+	worst := e.Measure.HigherIsBetter() != s.Keys[0].Order.Desc
+	if worst && e.Measure.FromOne {
+		for _, f := range scan.Filters {
+			if _, ok := threshold(f, e.Key()); ok {
 				return n, nil // the bound would not be exact
 			}
 		}
 	}
-	if len(s.keys) > 1 {
-		if worst || s.count+s.offset > fetchFirst {
+	if len(s.Keys) > 1 {
+		if worst || s.Count+s.Offset > FetchFirst {
 			return n, nil
 		}
-		scan.search = &search{score: e, count: s.count + s.offset, ranked: true, nulls: true, ties: true, text: s.keys[0].text}
+		scan.Search = &Search{Score: e, Count: s.Count + s.Offset, Ranked: true, Nulls: true, Ties: true, Text: s.Keys[0].Text}
 		return s, nil
 	}
-	scan.search = &search{score: e, count: s.count + s.offset, worst: worst, ranked: true, nulls: true, text: s.keys[0].text}
-	if s.offset > 0 {
-		return &limitNode{scan, s.count, s.offset}, nil
+	scan.Search = &Search{Score: e, Count: s.Count + s.Offset, Worst: worst, Ranked: true, Nulls: true, Text: s.Keys[0].Text}
+	if s.Offset > 0 {
+		return &Limit{In: scan, Count: s.Count, Offset: s.Offset}, nil
 	}
 	return scan, nil
 }

@@ -6,7 +6,7 @@ import "context"
 // improved already and returns what takes its place.
 type rule struct {
 	name  string
-	apply func(f *facts, n node) (node, error)
+	apply func(f *Facts, n Node) (Node, error)
 }
 
 // rules are applied in this order, each to the whole plan from the bottom up,
@@ -23,54 +23,54 @@ var rules = []rule{
 	{"count from metadata", countFromMetadata},
 }
 
-// facts are what the rules may know beside the plan, the catalog and statistics.
-type facts struct {
-	ctx     context.Context
-	explain bool // the plan is for these arguments only
+// Facts are what the rules may know beside the plan, the catalog and statistics.
+type Facts struct {
+	Ctx     context.Context
+	Explain bool // the plan is for these arguments only
 	// peek returns what a fixed expression is for the arguments at hand, for estimates.
-	peek func(e *expr) (*expr, bool, error)
+	Peek func(e *Expr) (*Expr, bool, error)
 }
 
-// optimize improves the plan of a query, those of the subqueries in it, and those of the
+// Optimize improves the plan of a query, those of the subqueries in it, and those of the
 // queries that are run once for many uses.
-func (f *facts) optimize(r *relation, subs []*subquery, shared []*sharedQuery) (*relation, error) {
+func (f *Facts) Optimize(r *Relation, subs []*Subquery, shared []*SharedQuery) (*Relation, error) {
 	for _, q := range shared {
-		n, err := f.improve(q.rel.node)
+		n, err := f.improve(q.Rel.Node)
 		if err != nil {
 			return nil, err
 		}
-		q.rel = &relation{n, q.rel.cols}
+		q.Rel = &Relation{Node: n, Cols: q.Rel.Cols}
 	}
 	for _, q := range subs {
 		if err := f.subquery(q); err != nil {
 			return nil, err
 		}
 	}
-	n, err := f.improve(r.node)
-	return &relation{n, r.cols}, err
+	n, err := f.improve(r.Node)
+	return &Relation{Node: n, Cols: r.Cols}, err
 }
 
-func (f *facts) subquery(q *subquery) (err error) {
-	if q.corr != nil {
+func (f *Facts) subquery(q *Subquery) (err error) {
+	if q.Corr != nil {
 		decorrelate(q)
 	}
-	if c := q.corr; c != nil && c.keyed != nil {
-		if c.keyed.node, err = f.improve(c.keyed.node); err != nil {
+	if c := q.Corr; c != nil && c.Keyed != nil {
+		if c.Keyed.Node, err = f.improve(c.Keyed.Node); err != nil {
 			return err
 		}
-		if c.keyed.aggregated {
-			if c.none, err = f.improve(c.none); err != nil {
+		if c.Keyed.Aggregated {
+			if c.None, err = f.improve(c.None); err != nil {
 				return err
 			}
 		}
 	}
-	q.rel.node, err = f.improve(q.rel.node)
+	q.Rel.Node, err = f.improve(q.Rel.Node)
 	return err
 }
 
 // improve applies flatten and the rules to a plan.
-func (f *facts) improve(n node) (node, error) {
-	cols := n.columns()
+func (f *Facts) improve(n Node) (Node, error) {
+	cols := n.Columns()
 	n, m := flatten(n)
 	n = keepColumns(n, cols, m)
 	for _, r := range rules {
@@ -82,8 +82,8 @@ func (f *facts) improve(n node) (node, error) {
 	return n, nil
 }
 
-func (f *facts) applyRule(r rule, n node) (node, error) {
-	if err := mapInputs(n, func(in node) (node, error) { return f.applyRule(r, in) }); err != nil {
+func (f *Facts) applyRule(r rule, n Node) (Node, error) {
+	if err := MapInputs(n, func(in Node) (Node, error) { return f.applyRule(r, in) }); err != nil {
 		return nil, err
 	}
 	return r.apply(f, n)

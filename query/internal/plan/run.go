@@ -20,13 +20,13 @@ import (
 type Plan struct {
 	Columns []Column // of the rows; none for a statement without rows
 
-	make   makes
-	slots  []*slot
-	block  *block
-	subs   []*subquery
-	how    how
-	shows  bool // its rows are those of EXPLAIN
-	cached bool // it may be used again
+	make   Makes
+	slots  []*Slot
+	block  *Block
+	subs   []*Subquery
+	how    How
+	Shows  bool // its rows are those of EXPLAIN
+	Cached bool // it may be used again
 
 	kinds  []value.Type // of the arguments it is for
 	names  []string
@@ -41,35 +41,35 @@ type lookedAt struct {
 	value value.Value
 }
 
-// makes makes the operators of a run, and what counts the rows written, nil for
+// Makes makes the operators of a run, and what counts the rows written, nil for
 // statements that write none.
-type makes func(b *builder) (exec.Operator, func() int64, error)
+type Makes func(b *Builder) (exec.Operator, func() int64, error)
 
-// newPlan finishes the plan of a statement that has been bound.
-func newPlan(b *binder, cols []Column, make makes) *Plan {
+// NewPlan finishes the plan of a statement that has been bound.
+func NewPlan(b *Binder, cols []Column, make Makes) *Plan {
 	p := &Plan{
-		Columns: cols, make: make, slots: b.slots, block: b.block, subs: b.subs, how: b.how,
-		cached: !b.once && b.how == how{},
+		Columns: cols, make: make, slots: b.Slots, block: b.Block, subs: b.Subs, how: b.How,
+		Cached: !b.Once && b.How == How{},
 	}
-	for _, t := range b.tables {
+	for _, t := range b.Tables {
 		p.tables = append(p.tables, t)
 	}
-	for _, v := range b.in.Pos {
-		p.kinds = append(p.kinds, kindOf(v))
+	for _, v := range b.In.Pos {
+		p.kinds = append(p.kinds, KindOf(v))
 	}
-	for n, v := range b.in.Named {
+	for n, v := range b.In.Named {
 		p.names = append(p.names, n)
-		p.kinds = append(p.kinds, kindOf(v))
+		p.kinds = append(p.kinds, KindOf(v))
 	}
-	for _, x := range b.looked {
-		v, _ := b.param(x)
+	for _, x := range b.Looked {
+		v, _ := b.Param(x)
 		p.looked = append(p.looked, lookedAt{x, v})
 	}
 	return p
 }
 
 // Reusable reports whether the plan may serve further runs.
-func (p *Plan) Reusable() bool { return p.cached }
+func (p *Plan) Reusable() bool { return p.Cached }
 
 // Serves reports whether the plan is for arguments of these kinds, and of these values
 // as far as it depends on them.
@@ -78,12 +78,12 @@ func (p *Plan) Serves(pos []value.Value, named map[string]value.Value) bool {
 		return false
 	}
 	for i, v := range pos {
-		if kindOf(v) != p.kinds[i] {
+		if KindOf(v) != p.kinds[i] {
 			return false
 		}
 	}
 	for i, n := range p.names {
-		if v, ok := named[n]; !ok || kindOf(v) != p.kinds[len(pos)+i] {
+		if v, ok := named[n]; !ok || KindOf(v) != p.kinds[len(pos)+i] {
 			return false
 		}
 	}
@@ -105,11 +105,11 @@ type Run struct {
 	Root     exec.Operator // to be read to the end
 	Affected func() int64  // counts the rows written, once Root is at its end; nil for statements that write none
 
-	*builder
+	*Builder
 	plan  *Plan
 	slots []fn.Slot
 	body  exec.Operator // what EXPLAIN explains: Root without that
-	steps map[*slot]fn.Expr
+	steps map[*Slot]fn.Expr
 	self  [1]*Run
 
 	texts    int           // encoded so far
@@ -126,7 +126,7 @@ func (p *Plan) Start(ctx context.Context, in *Input) (_ *Run, ok bool, err error
 	if r == nil || err != nil {
 		return nil, err != nil, err
 	}
-	if !p.how.describe {
+	if !p.how.Describe {
 		r.self[0] = r
 		if err := findSlots(ctx, r.self[:]); err != nil {
 			r.Close()
@@ -138,7 +138,7 @@ func (p *Plan) Start(ctx context.Context, in *Input) (_ *Run, ok bool, err error
 
 // open makes a run without values; nil where the plan no longer fits the tables.
 func (p *Plan) open(ctx context.Context, in *Input) (r *Run, err error) {
-	if p.cached {
+	if p.Cached {
 		if r, _ = p.idle.Get().(*Run); r != nil {
 			if ok, err := r.again(ctx, in); err != nil || ok {
 				return r, err
@@ -146,43 +146,43 @@ func (p *Plan) open(ctx context.Context, in *Input) (r *Run, err error) {
 			r = nil
 		}
 	}
-	view := in.view()
+	view := in.Snapshot()
 	r = &Run{Columns: p.Columns, plan: p, slots: make([]fn.Slot, len(p.slots))}
-	r.builder = &builder{state: &state{in: in, env: in.Env, planned: p.tables, find: r.outer}, measure: p.how.measure}
+	r.Builder = &Builder{State: &State{In: in, Env: in.Env, Planned: p.tables, Find: r.outer}, Measure: p.how.Measure}
 	for _, t := range p.tables {
 		own := *t
-		if p.cached {
+		if p.Cached {
 			if ok, err := refresh(view, &own, t); err != nil || !ok {
 				return nil, err
 			}
 		}
-		r.tables = append(r.tables, &own)
+		r.Tables = append(r.Tables, &own)
 	}
-	r.fnctx = fn.Ctx{Context: ctx, Now: in.Now, Slots: r.slots, Run: runNumber.Add(1)}
-	if p.how.describe {
+	r.Fnctx = fn.Ctx{Context: ctx, Now: in.Now, Slots: r.slots, Run: runNumber.Add(1)}
+	if p.how.Describe {
 		return r, nil
 	}
-	if r.Root, r.Affected, err = p.make(r.builder); err != nil {
+	if r.Root, r.Affected, err = p.make(r.Builder); err != nil {
 		return nil, err
 	}
 	r.body = r.Root
-	if p.shows {
-		r.Root = &exec.Analyze{Root: r.body, Run: p.how.measure, Lines: r.lines}
+	if p.Shows {
+		r.Root = &exec.Analyze{Root: r.body, Run: p.how.Measure, Lines: r.lines}
 	}
 	return r, nil
 }
 
 // again makes a run that was closed ready for the next one.
 func (r *Run) again(ctx context.Context, in *Input) (bool, error) {
-	view := in.view()
-	for i, t := range r.tables {
+	view := in.Snapshot()
+	for i, t := range r.Tables {
 		if ok, err := refresh(view, t, r.plan.tables[i]); err != nil || !ok {
 			return false, err
 		}
 	}
-	r.in = in
-	r.env = in.Env
-	r.fnctx.Context, r.fnctx.Now, r.fnctx.Run = ctx, in.Now, runNumber.Add(1)
+	r.In = in
+	r.Env = in.Env
+	r.Fnctx.Context, r.Fnctx.Now, r.Fnctx.Run = ctx, in.Now, runNumber.Add(1)
 	return true, nil
 }
 
@@ -203,17 +203,17 @@ func (r *Run) Close() error {
 		return nil
 	}
 	err := r.Root.Close()
-	for _, op := range r.ops {
+	for _, op := range r.Ops {
 		if e := op.Close(); err == nil {
 			err = e
 		}
 	}
-	if r.plan.cached && err == nil && !r.single && exec.Reset(r.Root) {
+	if r.plan.Cached && err == nil && !r.Single && exec.Reset(r.Root) {
 		for i := range r.slots {
 			s := &r.slots[i]
 			s.Arg, s.Err, s.Set = fn.Arg{}, nil, nil
 		}
-		r.in, r.fnctx.Context, r.env = nil, nil, exec.Env{}
+		r.In, r.Fnctx.Context, r.Env = nil, nil, exec.Env{}
 		r.plan.idle.Put(r)
 		return nil
 	}
@@ -221,32 +221,32 @@ func (r *Run) Close() error {
 }
 
 // LastKey returns the INTEGER primary key of the last row inserted.
-func (r *Run) LastKey() value.Value { return r.env.LastKey }
+func (r *Run) LastKey() value.Value { return r.Env.LastKey }
 
 // Tally returns what was read of the files of the statement, or nil.
-func (r *Run) Tally() *exec.Tally { return r.env.Tally }
+func (r *Run) Tally() *exec.Tally { return r.Env.Tally }
 
 // findSlots gives the slots of runs their values: first what is computed of arguments,
 // then all texts are encoded in one batch, then the rest is found in order.
 func findSlots(ctx context.Context, runs []*Run) error {
 	for _, r := range runs {
 		for _, s := range r.plan.slots {
-			if s.what == slotArg {
-				v, err := r.in.param(s.param)
+			if s.What == SlotArg {
+				v, err := r.In.Param(s.Param)
 				if err != nil {
 					return err
 				}
-				r.slots[s.n].Put(v, s.typ)
+				r.slots[s.N].Put(v, s.Type)
 			}
 		}
 		if err := r.cheap(r.plan.block); err != nil {
 			return err
 		}
-		if r.plan.how.explain {
+		if r.plan.how.Explain {
 			continue
 		}
 	}
-	if len(runs) == 0 || runs[0].plan.how.explain {
+	if len(runs) == 0 || runs[0].plan.how.Explain {
 		return nil
 	}
 	if err := encodeSlots(ctx, runs); err != nil {
@@ -261,28 +261,28 @@ func findSlots(ctx context.Context, runs []*Run) error {
 }
 
 // found reports whether a slot has its value, or an error that stands for it.
-func (r *Run) found(s *slot) bool {
-	x := &r.slots[s.n]
+func (r *Run) found(s *Slot) bool {
+	x := &r.slots[s.N]
 	return x.Arg.Column != nil || x.Err != nil || x.Set != nil
 }
 
 // ready reports whether all that a slot is computed from is there.
-func (r *Run) ready(s *slot) bool {
+func (r *Run) ready(s *Slot) bool {
 	ok := true
-	s.of.walk(func(x *expr) bool {
-		if x.slot != nil {
-			ok = ok && r.found(x.slot)
+	s.Of.Walk(func(x *Expr) bool {
+		if x.Slot != nil {
+			ok = ok && r.found(x.Slot)
 		}
-		return ok && x.query == nil
+		return ok && x.Query == nil
 	})
-	return ok && s.of.query == nil
+	return ok && s.Of.Query == nil
 }
 
 // cheap finds the slots that are computed of arguments.
-func (r *Run) cheap(k *block) error {
-	for _, s := range k.steps {
-		switch s.what {
-		case slotCast, slotValue, slotSet:
+func (r *Run) cheap(k *Block) error {
+	for _, s := range k.Steps {
+		switch s.What {
+		case SlotCast, SlotValue, SlotSet:
 			if r.ready(s) {
 				if err := r.find(s); err != nil {
 					return err
@@ -294,8 +294,8 @@ func (r *Run) cheap(k *block) error {
 }
 
 // rest finds the slots that are left.
-func (r *Run) rest(k *block) error {
-	for _, s := range k.steps {
+func (r *Run) rest(k *Block) error {
+	for _, s := range k.Steps {
 		if !r.found(s) {
 			if err := r.find(s); err != nil {
 				return err
@@ -306,32 +306,32 @@ func (r *Run) rest(k *block) error {
 }
 
 // outer finds the slots of a subquery that depends on the row around it, once more.
-func (r *Run) outer(k *block) error {
-	for _, s := range k.steps {
-		x := &r.slots[s.n]
+func (r *Run) outer(k *Block) error {
+	for _, s := range k.Steps {
+		x := &r.slots[s.N]
 		x.Arg, x.Err, x.Set = fn.Arg{}, nil, nil
 	}
-	r.fnctx.Run = runNumber.Add(1)
+	r.Fnctx.Run = runNumber.Add(1)
 	return r.rest(k)
 }
 
 // find finds the value of one slot.
-func (r *Run) find(s *slot) error {
-	at := &r.slots[s.n]
-	switch s.what {
-	case slotQuery:
+func (r *Run) find(s *Slot) error {
+	at := &r.slots[s.N]
+	switch s.What {
+	case SlotQuery:
 		return r.runSubquery(s)
-	case slotText:
-		return encodeSlots(r.fnctx.Context, []*Run{r}, s)
-	case slotSet:
-		set := fn.NewSet(s.typ)
-		for _, e := range s.of.args {
+	case SlotText:
+		return encodeSlots(r.Fnctx.Context, []*Run{r}, s)
+	case SlotSet:
+		set := fn.NewSet(s.Type)
+		for _, e := range s.Of.Args {
 			v, err := r.value(e)
 			if err != nil {
 				at.Err = err
 				return nil
 			}
-			if err := set.Add(fn.ConstArg(v, s.typ), 1, nil); err != nil {
+			if err := set.Add(fn.ConstArg(v, s.Type), 1, nil); err != nil {
 				return err
 			}
 		}
@@ -339,58 +339,58 @@ func (r *Run) find(s *slot) error {
 		return nil
 	}
 	var lazy error // of a part that fails when it is used
-	for _, a := range s.of.args {
-		if a.op == opSlot && r.slots[a.slot.n].Err != nil {
-			lazy = r.slots[a.slot.n].Err
+	for _, a := range s.Of.Args {
+		if a.Op == OpSlot && r.slots[a.Slot.N].Err != nil {
+			lazy = r.slots[a.Slot.N].Err
 		}
 	}
-	if lazy != nil && s.what != slotValue {
+	if lazy != nil && s.What != SlotValue {
 		at.Err = lazy
 		return nil
 	}
 	x := r.steps[s]
 	if x == nil {
 		var err error
-		if x, err = r.compile(newLayout(nil), s.of); err != nil {
-			if s.what == slotValue {
-				at.Err = errorAt(s.pos, err)
+		if x, err = r.Compile(NewLayout(nil), s.Of); err != nil {
+			if s.What == SlotValue {
+				at.Err = ErrorAt(s.Pos, err)
 				return nil
 			}
-			return errorAt(s.pos, err)
+			return ErrorAt(s.Pos, err)
 		}
 		if r.steps == nil {
-			r.steps = map[*slot]fn.Expr{}
+			r.steps = map[*Slot]fn.Expr{}
 		}
 		r.steps[s] = x
 	}
-	a, err := x.Eval(&r.fnctx, oneRow, nil)
+	a, err := x.Eval(&r.Fnctx, OneRow, nil)
 	switch {
-	case err != nil && s.what == slotValue && !cancelled(err):
-		at.Err = errorAt(s.pos, err)
+	case err != nil && s.What == SlotValue && !Cancelled(err):
+		at.Err = ErrorAt(s.Pos, err)
 		return nil
 	case err != nil:
-		return errorAt(s.pos, err)
+		return ErrorAt(s.Pos, err)
 	}
-	at.Put(a.At(0), s.typ)
+	at.Put(a.At(0), s.Type)
 	return nil
 }
 
-var oneRow = &value.Batch{Len: 1}
+var OneRow = &value.Batch{Len: 1}
 
 // value returns the value of a fixed expression.
-func (r *Run) value(e *expr) (value.Value, error) {
-	if e.op == opConst {
-		return e.val, nil
+func (r *Run) value(e *Expr) (value.Value, error) {
+	if e.Op == OpConst {
+		return e.Value, nil
 	}
-	return r.slots[e.slot.n].Value()
+	return r.slots[e.Slot.N].Value()
 }
 
 // encodeSlots encodes the texts of slots, each encoder's in one call: of those given, or of
 // all that are ready.
-func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
+func encodeSlots(ctx context.Context, runs []*Run, only ...*Slot) error {
 	type use struct {
 		r *Run
-		s *slot
+		s *Slot
 	}
 	type batch struct {
 		enc   encoder.Encoder
@@ -403,32 +403,32 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
 	for _, r := range runs {
 		steps := only
 		if steps == nil {
-			steps = r.plan.block.steps
+			steps = r.plan.block.Steps
 		}
 		for _, s := range steps {
-			if s.what != slotText || !r.ready(s) {
+			if s.What != SlotText || !r.ready(s) {
 				continue
 			}
-			v, err := r.value(s.of.args[0])
+			v, err := r.value(s.Of.Args[0])
 			if err != nil {
-				r.slots[s.n].Err = err
+				r.slots[s.N].Err = err
 				continue
 			}
 			if v.IsNull() {
-				r.slots[s.n].Put(v, s.typ)
+				r.slots[s.N].Put(v, s.Type)
 				continue
 			}
-			enc, err := r.in.openEncoder(ctx, s.of.enc, s.pos)
+			enc, err := r.In.OpenEncoder(ctx, s.Of.Encoding, s.Pos)
 			if err != nil {
 				return err
 			}
 			i := slices.IndexFunc(batches, func(g *batch) bool { return g.enc == enc })
 			if i < 0 {
 				i = len(batches)
-				batches = append(batches, &batch{enc: enc, pos: s.pos, at: map[string]int{}})
+				batches = append(batches, &batch{enc: enc, pos: s.Pos, at: map[string]int{}})
 			}
 			g := batches[i]
-			text := exec.Prompt(enc, s.of.document) + v.Str()
+			text := exec.Prompt(enc, s.Of.Document) + v.Str()
 			n, ok := g.at[text]
 			if !ok {
 				n = len(g.texts)
@@ -440,14 +440,14 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
 	}
 	for _, g := range batches {
 		start := time.Now()
-		vecs, err := exec.EncodeTexts(ctx, g.enc, runs[0].in.Texts, g.texts)
+		vecs, err := exec.EncodeTexts(ctx, g.enc, runs[0].In.Texts, g.texts)
 		if err != nil {
-			return errorAt(g.pos, err)
+			return ErrorAt(g.pos, err)
 		}
 		runs[0].texts, runs[0].encoding = runs[0].texts+len(g.texts), runs[0].encoding+time.Since(start)
 		for i, v := range vecs {
 			for _, u := range g.uses[i] {
-				u.r.slots[u.s.n].Put(value.Vec(v), u.s.typ)
+				u.r.slots[u.s.N].Put(value.Vec(v), u.s.Type)
 			}
 		}
 	}
@@ -455,27 +455,27 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*slot) error {
 }
 
 // runSubquery runs a query that does not depend on the row, once.
-func (r *Run) runSubquery(s *slot) error {
-	q, at, ctx := s.of.query, &r.slots[s.n], r.fnctx.Context
-	op, err := r.builder.subquery(q)
+func (r *Run) runSubquery(s *Slot) error {
+	q, at, ctx := s.Of.Query, &r.slots[s.N], r.Fnctx.Context
+	op, err := r.Builder.Subquery(q)
 	if err != nil {
 		return err
 	}
-	switch s.of.op {
-	case opExists:
+	switch s.Of.Op {
+	case OpExists:
 		batch, err := op.Next(ctx)
 		if err != nil {
 			return err
 		}
-		at.Put(value.Bool(batch != nil), boolType)
-	case opSubquery:
-		v, err := oneValue(ctx, op, s.pos)
+		at.Put(value.Bool(batch != nil), BoolType)
+	case OpSubquery:
+		v, err := OneValue(ctx, op, s.Pos)
 		if err != nil {
 			return err
 		}
-		at.Put(v, s.typ)
-	case opInQuery:
-		set := fn.NewSet(q.rel.cols[0].typ)
+		at.Put(v, s.Type)
+	case OpInQuery:
+		set := fn.NewSet(q.Rel.Cols[0].Type)
 		before := int64(0)
 		err := exec.Drain(ctx, op, func(batch *value.Batch) error {
 			if err := set.Add(fn.Arg{Column: batch.Cols[0]}, batch.Len, batch.Sel); err != nil {
@@ -483,7 +483,7 @@ func (r *Run) runSubquery(s *slot) error {
 			}
 			grown := set.Bytes() - before
 			before += grown
-			return r.env.Memory.Reserve(grown, "IN (SELECT ...)")
+			return r.Env.Memory.Reserve(grown, "IN (SELECT ...)")
 		})
 		if err != nil {
 			return err
@@ -499,10 +499,10 @@ type Column struct {
 	Type value.Type
 }
 
-func columnsOfPlan(cols []*column) []Column {
+func ColumnsOfPlan(cols []*column) []Column {
 	out := make([]Column, len(cols))
 	for i, c := range cols {
-		out[i] = Column{c.name, c.typ}
+		out[i] = Column{c.Name, c.Type}
 	}
 	return out
 }

@@ -12,15 +12,15 @@ import (
 // lines are what EXPLAIN shows of a run.
 func (r *Run) lines() ([]string, error) {
 	lines := exec.Explain(r.body)
-	subs, err := r.explainSubqueries(r.plan.subs)
+	subs, err := r.ExplainSubqueries(r.plan.subs)
 	lines = append(lines, subs...)
-	if r.plan.how.measure && r.texts > 0 {
+	if r.plan.how.Measure && r.texts > 0 {
 		lines = append(lines, fmt.Sprintf("Encode texts  [%d encoded, %.3g ms]", r.texts, r.encoding.Seconds()*1e3))
 	}
-	if r.plan.how.spell {
-		for i := len(r.in.Pos); i > 0; i-- { // $10 before $1
+	if r.plan.how.Spell {
+		for i := len(r.In.Pos); i > 0; i-- { // $10 before $1
 			for k := range lines {
-				lines[k] = strings.ReplaceAll(lines[k], fmt.Sprintf("$%d", i), literalText(r.in.Pos[i-1]))
+				lines[k] = strings.ReplaceAll(lines[k], fmt.Sprintf("$%d", i), literalText(r.In.Pos[i-1]))
 			}
 		}
 	}

@@ -36,11 +36,11 @@ var samplePrompts = func() []string {
 func querySamples(ctx context.Context, in *Input, def *storage.TableDef) (map[int][][]float32, error) {
 	out := map[int][][]float32{}
 	for i := range def.Columns {
-		e := encodingOf(def, i)
+		e := EncodingOf(def, i)
 		if e == nil {
 			continue
 		}
-		enc, err := in.openEncoder(ctx, e, parse.Pos{})
+		enc, err := in.OpenEncoder(ctx, e, parse.Pos{})
 		if err != nil {
 			continue
 		}

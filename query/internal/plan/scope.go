@@ -9,42 +9,42 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// scope is what names mean in one query: the columns of its FROM, then the
+// Scope is what names mean in one query: the columns of its FROM, then the
 // aliases of its select list.
-type scope struct {
+type Scope struct {
 	columns []*column
 	aliases map[string]*alias
-	outer   *scope // of the query around it
-	// aggregates may be called; those found are in the expressions as opAgg
+	outer   *Scope // of the query around it
+	// aggregates may be called; those found are in the expressions as OpAgg
 	aggregates bool
-	inside     string // "an aggregate", "WHERE": where aggregates can't be, for the error
+	Inside     string // "an aggregate", "WHERE": where aggregates can't be, for the error
 }
 
 // alias is an item of the select list that has a name.
 type alias struct {
 	item *parse.SelectItem
-	expr *expr // once bound
+	expr *Expr // once bound
 	busy bool  // being bound: it refers to itself
 	err  error
 }
 
 // bind binds the item; whether aggregates are fine where the alias is used is
 // for the caller to check.
-func (a *alias) bind(b *binder, s *scope) {
+func (a *alias) bind(b *Binder, s *Scope) {
 	a.busy = true
 	saved := s.aggregates
 	s.aggregates = true
-	a.expr, a.err = b.expr(s, a.item.Expr)
+	a.expr, a.err = b.Expr(s, a.item.Expr)
 	s.aggregates = saved
 	a.busy = false
 }
 
 // tables returns the names columns can be qualified with.
-func (s *scope) tables() []string {
+func (s *Scope) tables() []string {
 	var names []string
 	for _, c := range s.columns {
-		if c.table != "" && (len(names) == 0 || names[len(names)-1] != c.table) {
-			names = append(names, c.table)
+		if c.Table != "" && (len(names) == 0 || names[len(names)-1] != c.Table) {
+			names = append(names, c.Table)
 		}
 	}
 	return names
@@ -52,10 +52,10 @@ func (s *scope) tables() []string {
 
 // find returns the columns of a name, of the table if one is given: those that are
 // written so, else those that the name means whatever its case.
-func (s *scope) find(table, name parse.Ident) []*column {
+func (s *Scope) find(table, name parse.Ident) []*column {
 	var found []*column
 	for _, c := range s.columns {
-		if c.name == name.Name && (c.table == table.Name || table.Name == "" && !c.merged) {
+		if c.Name == name.Name && (c.Table == table.Name || table.Name == "" && !c.Merged) {
 			found = append(found, c)
 		}
 	}
@@ -63,7 +63,7 @@ func (s *scope) find(table, name parse.Ident) []*column {
 		return found
 	}
 	for _, c := range s.columns {
-		if name.Means(c.name) && (table.Name == "" && !c.merged || table.Name != "" && table.Means(c.table)) {
+		if name.Means(c.Name) && (table.Name == "" && !c.Merged || table.Name != "" && table.Means(c.Table)) {
 			found = append(found, c)
 		}
 	}
@@ -71,7 +71,7 @@ func (s *scope) find(table, name parse.Ident) []*column {
 }
 
 // alias finds an item of the select list by its name.
-func (s *scope) alias(name parse.Ident) *alias {
+func (s *Scope) alias(name parse.Ident) *alias {
 	if a := s.aliases[name.Name]; a != nil || name.Quoted {
 		return a
 	}
@@ -89,7 +89,7 @@ func ident(name string) parse.Ident { return parse.Ident{Name: name} }
 
 // name binds a column reference. Columns win over aliases, except in ORDER BY
 // (aliasFirst), where a bare alias wins as in PostgreSQL.
-func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, error) {
+func (b *Binder) name(s *Scope, ref *parse.ColumnRef, aliasFirst bool) (*Expr, error) {
 	table, name := ref.Table.Name, ref.Name.Name
 	if aliasFirst && table == "" {
 		if e, err := b.resolveAlias(s, ref); e != nil || err != nil {
@@ -98,12 +98,12 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 	}
 	switch found := s.find(ref.Table, ref.Name); {
 	case len(found) == 1:
-		e := columnExpr(found[0], parse.Start(ref))
-		e.text = ref.String()
+		e := ColumnExpr(found[0], parse.Start(ref))
+		e.Text = ref.String()
 		return e, nil
 	case len(found) > 1:
 		return nil, parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s",
-			name, found[0].table, name, found[1].table, name)
+			name, found[0].Table, name, found[1].Table, name)
 	}
 	if table == "" {
 		if e, err := b.resolveAlias(s, ref); e != nil || err != nil {
@@ -116,13 +116,13 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 			return b.outerColumn(found[0], ref), nil
 		case len(found) > 1:
 			return nil, parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s",
-				name, found[0].table, name, found[1].table, name)
+				name, found[0].Table, name, found[1].Table, name)
 		}
 	}
 	if table != "" { // a field of a struct, as read_parquet names it
 		if found := s.find(parse.Ident{}, ident(table+"."+name)); len(found) == 1 {
-			e := columnExpr(found[0], parse.Start(ref))
-			e.text = ref.String()
+			e := ColumnExpr(found[0], parse.Start(ref))
+			e.Text = ref.String()
 			return e, nil
 		}
 	}
@@ -130,7 +130,7 @@ func (b *binder) name(s *scope, ref *parse.ColumnRef, aliasFirst bool) (*expr, e
 }
 
 // resolveAlias binds a reference to an item of the select list, or returns nil.
-func (b *binder) resolveAlias(s *scope, ref *parse.ColumnRef) (*expr, error) {
+func (b *Binder) resolveAlias(s *Scope, ref *parse.ColumnRef) (*Expr, error) {
 	a := s.alias(ref.Name)
 	if a == nil || a.busy {
 		return nil, nil
@@ -141,20 +141,20 @@ func (b *binder) resolveAlias(s *scope, ref *parse.ColumnRef) (*expr, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	if !s.aggregates && a.expr.uses(opAgg) {
-		where := s.inside
+	if !s.aggregates && a.expr.Uses(OpAgg) {
+		where := s.Inside
 		if where == "" {
 			where = "WHERE"
 		}
 		return nil, parse.Errorf(ref.Pos, "%s is an aggregate, which can't be used in %s; use HAVING", ref.Name.Name, where)
 	}
 	e := *a.expr
-	e.text = ref.String()
+	e.Text = ref.String()
 	return &e, nil
 }
 
 // missing is the error for a name that nothing has.
-func (s *scope) missing(ref *parse.ColumnRef) error {
+func (s *Scope) missing(ref *parse.ColumnRef) error {
 	table, name := ref.Table.Name, ref.Name.Name
 	tables := s.tables()
 	if table != "" {
@@ -162,9 +162,9 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 		var names []string
 		for o := s; o != nil && !known; o = o.outer {
 			for _, c := range o.columns {
-				if ref.Table.Means(c.table) {
+				if ref.Table.Means(c.Table) {
 					known = true
-					names = append(names, c.name)
+					names = append(names, c.Name)
 				}
 			}
 			if o != s {
@@ -173,8 +173,8 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 		}
 		if !known {
 			for _, c := range s.columns {
-				if ref.Table.Means(c.source) && !ref.Table.Means(c.table) {
-					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.table).Because(&storage.NoTableError{Table: table})
+				if ref.Table.Means(c.Source) && !ref.Table.Means(c.Table) {
+					return parse.Errorf(ref.Pos, "no table %q in this query: it is called %s here", table, c.Table).Because(&storage.NoTableError{Table: table})
 				}
 			}
 			return parse.Errorf(ref.Pos, "no table %q in this query", table).WithHint("%s", hint.Question(table, tables)).Because(&storage.NoTableError{Table: table})
@@ -188,7 +188,7 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 	}
 	cause := &storage.NoColumnError{Table: where, Column: name}
 	for _, c := range s.columns {
-		names = append(names, c.name)
+		names = append(names, c.Name)
 	}
 	for a := range s.aliases {
 		names = append(names, a)
@@ -203,10 +203,10 @@ func (s *scope) missing(ref *parse.ColumnRef) error {
 }
 
 // vectorColumns returns the vector columns in sight.
-func (s *scope) vectorColumns() []*column {
+func (s *Scope) vectorColumns() []*column {
 	var out []*column
 	for _, c := range s.columns {
-		if c.typ.Kind == value.Vector {
+		if c.Type.Kind == value.Vector {
 			out = append(out, c)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 // maxDepth bounds the nesting of queries.
 const maxDepth = 64
 
-// query binds a whole query. want, if not nil, are the columns of the table its
+// Query binds a whole query. want, if not nil, are the columns of the table its
 // rows go into, so that texts and pictures among them are encoded.
-func (b *binder) query(q *parse.Select, outer *scope, want []target) (*relation, error) {
+func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*Relation, error) {
 	if b.depth++; b.depth > maxDepth {
 		return nil, parse.Errorf(q.Pos, "queries are nested more than %d deep", maxDepth)
 	}
@@ -44,15 +44,15 @@ func (b *binder) query(q *parse.Select, outer *scope, want []target) (*relation,
 	}
 	if len(q.OrderBy) == 0 {
 		if count >= 0 || offset > 0 {
-			r.node = &limitNode{r.node, count, offset}
+			r.Node = &Limit{In: r.Node, Count: count, Offset: offset}
 		}
 		return r, nil
 	}
 	// The outcome of a UNION is ordered by its columns.
-	s := &scope{columns: r.cols, outer: outer, inside: "ORDER BY"}
-	n := &sortNode{in: r.node, count: count, offset: offset}
+	s := &Scope{columns: r.Cols, outer: outer, Inside: "ORDER BY"}
+	n := &Sort{In: r.Node, Count: count, Offset: offset}
 	for i := range q.OrderBy {
-		e, err := b.orderExpr(s, q.OrderBy[i].Expr, func(k int) (*expr, error) { return columnExpr(r.cols[k], q.OrderBy[i].Pos), nil }, len(r.cols))
+		e, err := b.orderExpr(s, q.OrderBy[i].Expr, func(k int) (*Expr, error) { return ColumnExpr(r.Cols[k], q.OrderBy[i].Pos), nil }, len(r.Cols))
 		if err != nil {
 			return nil, err
 		}
@@ -60,18 +60,18 @@ func (b *binder) query(q *parse.Select, outer *scope, want []target) (*relation,
 		if err != nil {
 			return nil, err
 		}
-		n.keys = append(n.keys, k)
+		n.Keys = append(n.Keys, k)
 	}
-	return &relation{n, r.cols}, nil
+	return &Relation{Node: n, Cols: r.Cols}, nil
 }
 
 // limits returns the numbers of LIMIT (-1 without one) and OFFSET.
-func (b *binder) limits(q *parse.Select) (count, offset int64, err error) {
+func (b *Binder) limits(q *parse.Select) (count, offset int64, err error) {
 	number := func(e parse.Expr, clause string, none int64) (int64, error) {
 		if e == nil {
 			return none, nil
 		}
-		x, err := b.expr(&scope{inside: clause}, e)
+		x, err := b.Expr(&Scope{Inside: clause}, e)
 		if err != nil {
 			return 0, err
 		}
@@ -82,19 +82,19 @@ func (b *binder) limits(q *parse.Select) (count, offset int64, err error) {
 		if !ok {
 			return 0, parse.Errorf(parse.Start(e), "%s needs a constant number", clause)
 		}
-		if x.val.IsNull() {
+		if x.Value.IsNull() {
 			return none, nil
 		}
-		if x, err = b.castConst(x, intType, fn.Implicit); err != nil {
+		if x, err = b.castConst(x, IntType, fn.Implicit); err != nil {
 			return 0, parse.Errorf(parse.Start(e), "%s needs a whole number, not %s", clause, e)
 		}
-		if x.val.Kind() != value.Integer {
+		if x.Value.Kind() != value.Integer {
 			return 0, parse.Errorf(parse.Start(e), "%s needs a whole number, not %s", clause, e)
 		}
-		if x.val.Int() < 0 {
+		if x.Value.Int() < 0 {
 			return 0, parse.Errorf(parse.Start(e), "%s can't be negative", clause)
 		}
-		return x.val.Int(), nil
+		return x.Value.Int(), nil
 	}
 	if count, err = number(q.Limit, "LIMIT", -1); err != nil {
 		return
@@ -105,12 +105,12 @@ func (b *binder) limits(q *parse.Select) (count, offset int64, err error) {
 }
 
 // body binds the body of a query other than a single SELECT.
-func (b *binder) body(body parse.Body, outer *scope, want []target) (*relation, error) {
+func (b *Binder) body(body parse.Body, outer *Scope, want []target) (*Relation, error) {
 	switch t := body.(type) {
 	case *parse.Core:
 		return b.core(t, nil, -1, 0, outer, want)
 	case *parse.Select:
-		return b.query(t, outer, want)
+		return b.Query(t, outer, want)
 	case *parse.Values:
 		return b.values(t, outer, want)
 	case *parse.Union:
@@ -120,15 +120,15 @@ func (b *binder) body(body parse.Body, outer *scope, want []target) (*relation, 
 }
 
 // core binds one SELECT with the ORDER BY and LIMIT that belong to it.
-func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int64, outer *scope, want []target) (*relation, error) {
-	s := &scope{outer: outer, aliases: map[string]*alias{}}
-	var in node = &valuesNode{rows: [][]*expr{{}}}
+func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int64, outer *Scope, want []target) (*Relation, error) {
+	s := &Scope{outer: outer, aliases: map[string]*alias{}}
+	var in Node = &Values{Rows: [][]*Expr{{}}}
 	if c.From != nil {
 		r, err := b.from(c.From, s)
 		if err != nil {
 			return nil, err
 		}
-		in, s.columns = r.node, r.cols
+		in, s.columns = r.Node, r.Cols
 	}
 	for i := range c.Items {
 		it := &c.Items[i]
@@ -137,39 +137,39 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		}
 	}
 
-	s.inside = "WHERE"
+	s.Inside = "WHERE"
 	where, err := b.condition(s, c.Where, "WHERE")
 	if err != nil {
 		return nil, err
 	}
 	if where != nil {
-		in = &filterNode{in, conjuncts(where, nil)}
+		in = &Filter{In: in, Conds: Conjuncts(where, nil)}
 	}
 
 	items, names, err := b.items(s, c, want)
 	if err != nil {
 		return nil, err
 	}
-	ordinal := func(k int) (*expr, error) { return items[k], nil }
+	ordinal := func(k int) (*Expr, error) { return items[k], nil }
 
-	s.aggregates, s.inside = false, "GROUP BY"
-	var groups []*expr
+	s.aggregates, s.Inside = false, "GROUP BY"
+	var groups []*Expr
 	for _, g := range c.GroupBy {
 		e, err := b.ordinalOr(s, g, ordinal, len(items), false)
 		if err != nil {
 			return nil, err
 		}
-		if e.uses(opAgg) {
+		if e.Uses(OpAgg) {
 			return nil, parse.Errorf(parse.Start(g), "GROUP BY can't use an aggregate")
 		}
 		groups = append(groups, e)
 	}
-	s.aggregates, s.inside = true, "HAVING"
+	s.aggregates, s.Inside = true, "HAVING"
 	having, err := b.condition(s, c.Having, "HAVING")
 	if err != nil {
 		return nil, err
 	}
-	var keys []sortKey
+	var keys []SortKey
 	for i := range order {
 		e, err := b.orderExpr(s, order[i].Expr, ordinal, len(items))
 		if err != nil {
@@ -181,7 +181,7 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		}
 		keys = append(keys, k)
 	}
-	var on []*expr
+	var on []*Expr
 	for _, d := range c.DistinctOn {
 		e, err := b.orderExpr(s, d, ordinal, len(items))
 		if err != nil {
@@ -193,10 +193,10 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	// Grouping.
 	grouped := len(groups) > 0 || having != nil
 	for _, e := range items {
-		grouped = grouped || e.uses(opAgg)
+		grouped = grouped || e.Uses(OpAgg)
 	}
 	for _, k := range keys {
-		grouped = grouped || k.expr.uses(opAgg)
+		grouped = grouped || k.Expr.Uses(OpAgg)
 	}
 	if grouped {
 		g := b.newGrouping(in, groups, s)
@@ -206,7 +206,7 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 			}
 		}
 		for i := range keys {
-			if keys[i].expr, err = g.replace(keys[i].expr); err != nil {
+			if keys[i].Expr, err = g.replace(keys[i].Expr); err != nil {
 				return nil, err
 			}
 		}
@@ -222,84 +222,84 @@ func (b *binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		}
 		in = g.node
 		if having != nil {
-			in = &filterNode{in, conjuncts(having, nil)}
+			in = &Filter{In: in, Conds: Conjuncts(having, nil)}
 		}
 	}
 
 	outs := make([]*column, len(items))
 	for i, e := range items {
-		outs[i] = &column{name: names[i], typ: e.typ, enc: e.enc, rank: b.rankOf(e)}
+		outs[i] = &column{Name: names[i], Type: e.Type, Encoding: e.Encoding, Rank: b.rankOf(e)}
 	}
 	switch {
 	case c.Distinct:
 		// ORDER BY can only use what is selected: equal rows are one.
-		p := &projectNode{in: in, items: items, outs: outs}
-		in = &distinctNode{p}
+		p := &Project{In: in, Items: items, Outs: outs}
+		in = &Distinct{In: p}
 		byKey := map[string]*column{}
 		for i, e := range items {
-			if byKey[e.key()] == nil {
-				byKey[e.key()] = outs[i]
+			if byKey[e.Key()] == nil {
+				byKey[e.Key()] = outs[i]
 			}
 		}
 		for i := range keys {
-			k := keys[i].expr.rewrite(func(x *expr) *expr {
-				if c := byKey[x.key()]; c != nil {
-					return columnExpr(c, x.pos)
+			k := keys[i].Expr.Rewrite(func(x *Expr) *Expr {
+				if c := byKey[x.Key()]; c != nil {
+					return ColumnExpr(c, x.Pos)
 				}
 				return nil
 			})
-			for c := range columnsOf(k) {
+			for c := range ColumnsOf(k) {
 				if !slices.Contains(outs, c) {
-					return nil, parse.Errorf(order[i].Pos, "with SELECT DISTINCT, ORDER BY can only use what is selected; %s is not", keys[i].expr)
+					return nil, parse.Errorf(order[i].Pos, "with SELECT DISTINCT, ORDER BY can only use what is selected; %s is not", keys[i].Expr)
 				}
 			}
-			keys[i].expr = k
+			keys[i].Expr = k
 		}
 		if len(keys) > 0 {
-			in = &sortNode{in: in, keys: keys, count: count, offset: offset}
+			in = &Sort{In: in, Keys: keys, Count: count, Offset: offset}
 		} else if count >= 0 || offset > 0 {
-			in = &limitNode{in, count, offset}
+			in = &Limit{In: in, Count: count, Offset: offset}
 		}
-		return &relation{in, outs}, nil
+		return &Relation{Node: in, Cols: outs}, nil
 	case len(on) > 0:
 		if err := distinctOnOrder(c, on, keys); err != nil {
 			return nil, err
 		}
-		in = &sortNode{in: in, keys: keys, on: on, count: count, offset: offset}
+		in = &Sort{In: in, Keys: keys, On: on, Count: count, Offset: offset}
 	case len(keys) > 0:
-		in = &sortNode{in: in, keys: keys, count: count, offset: offset}
+		in = &Sort{In: in, Keys: keys, Count: count, Offset: offset}
 	case count >= 0 || offset > 0:
-		in = &limitNode{in, count, offset}
+		in = &Limit{In: in, Count: count, Offset: offset}
 	}
-	return &relation{&projectNode{in: in, items: items, outs: outs}, outs}, nil
+	return &Relation{Node: &Project{In: in, Items: items, Outs: outs}, Cols: outs}, nil
 }
 
 // distinctOnOrder checks PostgreSQL's rule: ORDER BY starts with the
 // expressions of DISTINCT ON.
-func distinctOnOrder(c *parse.Core, on []*expr, keys []sortKey) error {
+func distinctOnOrder(c *parse.Core, on []*Expr, keys []SortKey) error {
 	left := map[string]bool{}
 	for _, e := range on {
-		left[e.key()] = true
+		left[e.Key()] = true
 	}
 	n := len(left)
 	for i := 0; i < len(keys) && i < n; i++ {
-		if !left[keys[i].expr.key()] {
-			return parse.Errorf(c.DistinctOn[0].Position(), "ORDER BY has to start with what DISTINCT ON has: ORDER BY %s, ...", texts(on, ", "))
+		if !left[keys[i].Expr.Key()] {
+			return parse.Errorf(c.DistinctOn[0].Position(), "ORDER BY has to start with what DISTINCT ON has: ORDER BY %s, ...", Texts(on, ", "))
 		}
 	}
 	return nil
 }
 
 // items binds the select list and expands its stars.
-func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, names []string, err error) {
+func (b *Binder) items(s *Scope, c *parse.Core, want []target) (items []*Expr, names []string, err error) {
 	for i := range c.Items {
 		it := &c.Items[i]
 		if it.Star {
 			n := 0
 			for _, col := range s.columns {
-				if !col.hidden && (it.Table.Name == "" && !col.merged || it.Table.Name != "" && it.Table.Means(col.table)) {
-					items = append(items, columnExpr(col, it.Pos))
-					names = append(names, col.name)
+				if !col.Hidden && (it.Table.Name == "" && !col.Merged || it.Table.Name != "" && it.Table.Means(col.Table)) {
+					items = append(items, ColumnExpr(col, it.Pos))
+					names = append(names, col.Name)
 					n++
 				}
 			}
@@ -311,9 +311,9 @@ func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, n
 			}
 			continue
 		}
-		s.aggregates, s.inside = true, ""
+		s.aggregates, s.Inside = true, ""
 		a := s.aliases[it.Alias.Name]
-		var e *expr
+		var e *Expr
 		if a != nil && a.item == it {
 			if len(items) < len(want) && want[len(items)].name != "" && b.needsTarget(it.Expr) {
 				e, err = b.item(s, it.Expr, want, len(items))
@@ -332,8 +332,8 @@ func (b *binder) items(s *scope, c *parse.Core, want []target) (items []*expr, n
 		}
 		items = append(items, e)
 		name := itemName(it)
-		if ref, ok := it.Expr.(*parse.ColumnRef); ok && it.Alias.Name == "" && e.op == opColumn && ref.Name.Means(e.col.name) {
-			name = e.col.name // as it was given, whatever its case here
+		if ref, ok := it.Expr.(*parse.ColumnRef); ok && it.Alias.Name == "" && e.Op == OpColumn && ref.Name.Means(e.Column.Name) {
+			name = e.Column.Name // as it was given, whatever its case here
 		}
 		names = append(names, name)
 	}
@@ -362,9 +362,9 @@ func itemName(it *parse.SelectItem) string {
 
 // item binds an item of a select list or a row of VALUES. Where it goes into a
 // vector column, texts and pictures are encoded for that.
-func (b *binder) item(s *scope, e parse.Expr, want []target, i int) (*expr, error) {
+func (b *Binder) item(s *Scope, e parse.Expr, want []target, i int) (*Expr, error) {
 	if i < len(want) && want[i].name != "" && b.needsTarget(e) {
 		return b.vector(s, e, want[i])
 	}
-	return b.expr(s, e)
+	return b.Expr(s, e)
 }

@@ -14,7 +14,7 @@ import (
 func (p *planner) report(cols []*column, rows [][]value.Value) *Plan {
 	b := &value.Batch{Len: len(rows)}
 	for i, c := range cols {
-		x := &value.Column{Type: c.typ}
+		x := &value.Column{Type: c.Type}
 		for n, row := range rows {
 			x.Append(n, row[i])
 		}
@@ -28,18 +28,18 @@ func (p *planner) report(cols []*column, rows [][]value.Value) *Plan {
 		}
 		batches = append(batches, &value.Batch{Len: b.Len, Cols: b.Cols, Sel: sel})
 	}
-	p.once = true
-	return p.planned(cols, func(*builder) (exec.Operator, func() int64, error) {
+	p.Once = true
+	return p.planned(cols, func(*Builder) (exec.Operator, func() int64, error) {
 		return &exec.Values{Batches: batches}, nil, nil
 	})
 }
 
 // showTables plans SHOW TABLES.
 func (b *planner) showTables() (*Plan, error) {
-	cols := []*column{{name: "table", typ: textType}, {name: "rows", typ: intType}, {name: "columns", typ: textType}}
+	cols := []*column{{Name: "table", Type: TextType}, {Name: "rows", Type: IntType}, {Name: "columns", Type: TextType}}
 	var rows [][]value.Value
-	for _, d := range b.view.Tables() {
-		t, err := b.view.Table(d.Name)
+	for _, d := range b.View.Tables() {
+		t, err := b.View.Table(d.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -54,12 +54,12 @@ func (b *planner) showTables() (*Plan, error) {
 
 // describe plans DESCRIBE t.
 func (b *planner) describe(s *parse.Describe) (*Plan, error) {
-	t, err := b.table(s.Table)
+	t, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
-	cols := []*column{{name: "column", typ: textType}, {name: "type", typ: textType}, {name: "null", typ: boolType},
-		{name: "key", typ: textType}, {name: "default", typ: textType}, {name: "encoder", typ: textType}}
+	cols := []*column{{Name: "column", Type: TextType}, {Name: "type", Type: TextType}, {Name: "null", Type: BoolType},
+		{Name: "key", Type: TextType}, {Name: "default", Type: TextType}, {Name: "encoder", Type: TextType}}
 	var rows [][]value.Value
 	def := t.Def()
 	for i := range def.Columns {

@@ -10,108 +10,108 @@ import (
 )
 
 // newSlot adds a slot to the block being bound.
-func (b *binder) newSlot(what slotKind, of *expr, typ value.Type, pos parse.Pos, text string) *expr {
+func (b *Binder) newSlot(what SlotKind, of *Expr, typ value.Type, pos parse.Pos, text string) *Expr {
 	var key string
-	var s *slot
+	var s *Slot
 	if of != nil {
 		// What is written twice is found once, and known to be the same.
-		key = fmt.Sprintf("%d:%v:%s", what, typ, of.key())
+		key = fmt.Sprintf("%d:%v:%s", what, typ, of.Key())
 		s = b.known[key]
 	}
 	if s == nil {
-		s = &slot{n: len(b.slots), what: what, typ: typ, pos: pos, of: of}
+		s = &Slot{N: len(b.Slots), What: what, Type: typ, Pos: pos, Of: of}
 		b.addSlot(s, key)
 	}
 	computed := false // a text made of a column is no literal
 	if of != nil {
-		of.walk(func(x *expr) bool {
-			computed = computed || x.op == opSlot && x.computed
+		of.Walk(func(x *Expr) bool {
+			computed = computed || x.Op == OpSlot && x.Computed
 			return !computed
 		})
 	}
-	return &expr{op: opSlot, typ: typ, pos: pos, slot: s, text: text, computed: computed}
+	return &Expr{Op: OpSlot, Type: typ, Pos: pos, Slot: s, Text: text, Computed: computed}
 }
 
-func (b *binder) addSlot(s *slot, key string) {
-	b.slots = append(b.slots, s)
+func (b *Binder) addSlot(s *Slot, key string) {
+	b.Slots = append(b.Slots, s)
 	if key != "" {
 		if b.known == nil {
-			b.known = map[string]*slot{}
+			b.known = map[string]*Slot{}
 		}
 		b.known[key] = s
 	}
-	if s.what != slotArg && s.what != slotOuter {
-		b.block.steps = append(b.block.steps, s)
+	if s.What != SlotArg && s.What != SlotOuter {
+		b.Block.Steps = append(b.Block.Steps, s)
 	}
 }
 
 // argument returns the slot of a parameter.
-func (b *binder) argument(p *parse.Param) (*expr, error) {
-	v, err := b.param(p)
+func (b *Binder) argument(p *parse.Param) (*Expr, error) {
+	v, err := b.Param(p)
 	if err != nil {
 		return nil, err
 	}
 	if v.IsNull() { // which every plan for this kind of argument has
-		return constant(v, p.Pos, p.String()), nil
+		return Constant(v, p.Pos, p.String()), nil
 	}
-	for _, s := range b.slots {
-		if s.what == slotArg && s.param.Name == p.Name && s.param.Index == p.Index {
-			return &expr{op: opSlot, typ: s.typ, pos: p.Pos, slot: s, text: p.String()}, nil
+	for _, s := range b.Slots {
+		if s.What == SlotArg && s.Param.Name == p.Name && s.Param.Index == p.Index {
+			return &Expr{Op: OpSlot, Type: s.Type, Pos: p.Pos, Slot: s, Text: p.String()}, nil
 		}
 	}
-	e := b.newSlot(slotArg, nil, v.Type(), p.Pos, p.String())
-	e.slot.param = p
+	e := b.newSlot(SlotArg, nil, v.Type(), p.Pos, p.String())
+	e.Slot.Param = p
 	return e, nil
 }
 
 // later returns a slot for e, if its parts are fixed, or else e itself.
-func (b *binder) later(what slotKind, e *expr) *expr {
-	if !allFixed(e.args) {
+func (b *Binder) later(what SlotKind, e *Expr) *Expr {
+	if !AllFixed(e.Args) {
 		return e
 	}
-	s := b.newSlot(what, e, e.typ, e.pos, e.text)
-	s.enc = e.enc
+	s := b.newSlot(what, e, e.Type, e.Pos, e.Text)
+	s.Encoding = e.Encoding
 	return s
 }
 
 // outerSlot returns the slot of a column of a query around the block being bound.
-func (b *binder) outerSlot(c *column, pos parse.Pos, text string) *expr {
-	for _, s := range b.block.outer {
-		if s.col == c {
-			return &expr{op: opSlot, typ: c.typ, pos: pos, slot: s, enc: c.enc, computed: true, text: text}
+func (b *Binder) outerSlot(c *column, pos parse.Pos, text string) *Expr {
+	for _, s := range b.Block.Outer {
+		if s.Column == c {
+			return &Expr{Op: OpSlot, Type: c.Type, Pos: pos, Slot: s, Encoding: c.Encoding, Computed: true, Text: text}
 		}
 	}
-	e := b.newSlot(slotOuter, nil, c.typ, pos, text)
-	e.slot.col, e.slot.block = c, b.block
-	e.enc, e.computed = c.enc, true
-	b.block.outer = append(b.block.outer, e.slot)
+	e := b.newSlot(SlotOuter, nil, c.Type, pos, text)
+	e.Slot.Column, e.Slot.Block = c, b.Block
+	e.Encoding, e.Computed = c.Encoding, true
+	b.Block.Outer = append(b.Block.Outer, e.Slot)
 	return e
 }
 
 // constOf returns a fixed expression as a constant, looking at the values of
 // arguments: the plan is then one for these values only. ok is false where there is
 // none before the statement runs.
-func (b *binder) constOf(e *expr) (_ *expr, ok bool, err error) {
-	if e.op == opConst {
+func (b *Binder) constOf(e *Expr) (_ *Expr, ok bool, err error) {
+	if e.Op == OpConst {
 		return e, true, nil
 	}
-	if e.op != opSlot {
+	if e.Op != OpSlot {
 		return e, false, nil
 	}
-	s := e.slot
-	switch s.what {
-	case slotArg:
-		v, err := b.param(s.param)
+	s := e.Slot
+	switch s.What {
+	case SlotArg:
+		v, err := b.Param(s.Param)
 		if err != nil {
 			return nil, false, err
 		}
-		b.look(s.param)
-		c := constant(v, e.pos, e.text)
+		b.look(s.Param)
+		c := Constant(v, e.Pos, e.Text)
 		return c, true, nil
-	case slotCast, slotValue:
+	case SlotCast, SlotValue:
 		known := true
-		of := s.of.rewrite(func(x *expr) *expr {
-			if x.op != opSlot {
+		of := s.Of.Rewrite(func(x *Expr) *Expr {
+			if x.Op != OpSlot {
 				return nil
 			}
 			c, ok, err2 := b.constOf(x)
@@ -125,51 +125,51 @@ func (b *binder) constOf(e *expr) (_ *expr, ok bool, err error) {
 			return e, false, err
 		}
 		c, err := b.fold(of)
-		if err != nil || !isConst(c) {
+		if err != nil || !IsConst(c) {
 			return e, false, err
 		}
 		out := *c
-		out.pos, out.text, out.enc = e.pos, e.text, e.enc
+		out.Pos, out.Text, out.Encoding = e.Pos, e.Text, e.Encoding
 		return &out, true, nil
 	}
 	return e, false, nil
 }
 
 // look notes that the plan depends on the value of a parameter.
-func (b *binder) look(p *parse.Param) {
-	for _, have := range b.looked {
+func (b *Binder) look(p *parse.Param) {
+	for _, have := range b.Looked {
 		if have.Name == p.Name && have.Index == p.Index {
 			return
 		}
 	}
-	b.looked = append(b.looked, p)
+	b.Looked = append(b.Looked, p)
 }
 
 // checked returns a vector whose numbers are checked when they are known.
-func (b *binder) checked(x *expr) (*expr, error) {
+func (b *Binder) checked(x *Expr) (*Expr, error) {
 	switch {
-	case x.op == opConst && len(x.val.Vec()) > 0:
-		if err := vector.Check(x.val.Vec()); err != nil {
-			return nil, errorAt(x.pos, err)
+	case x.Op == OpConst && len(x.Value.Vec()) > 0:
+		if err := vector.Check(x.Value.Vec()); err != nil {
+			return nil, ErrorAt(x.Pos, err)
 		}
 	}
 	return x, nil
 }
 
 // setSlot is the set of the fixed items of an IN.
-func (b *binder) setSlot(items []*expr, t value.Type, pos parse.Pos) *slot {
-	e := b.newSlot(slotSet, &expr{op: opIn, typ: t, pos: pos, args: items}, t, pos, "")
-	return e.slot
+func (b *Binder) setSlot(items []*Expr, t value.Type, pos parse.Pos) *Slot {
+	e := b.newSlot(SlotSet, &Expr{Op: OpIn, Type: t, Pos: pos, Args: items}, t, pos, "")
+	return e.Slot
 }
 
 // looksLikeVector reports whether a text is one that is written as a vector.
 func looksLikeVector(s string) bool { return strings.HasPrefix(strings.TrimSpace(s), "[") }
 
-// kindOf is what a plan depends on of an argument.
-func kindOf(v value.Value) value.Type { return v.Type() }
+// KindOf is what a plan depends on of an argument.
+func KindOf(v value.Value) value.Type { return v.Type() }
 
-// peek is constOf for estimates: it does not tie the plan to the values of arguments.
-func (b *binder) peek(e *expr) (*expr, bool, error) {
-	defer func(n int) { b.looked = b.looked[:n] }(len(b.looked))
+// Peek is constOf for estimates: it does not tie the plan to the values of arguments.
+func (b *Binder) Peek(e *Expr) (*Expr, bool, error) {
+	defer func(n int) { b.Looked = b.Looked[:n] }(len(b.Looked))
 	return b.constOf(e)
 }

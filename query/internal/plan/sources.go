@@ -32,7 +32,7 @@ func TableFunctions() []string {
 }
 
 // tableFunc binds a table function: read_csv('a.csv', header => true).
-func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
+func (b *Binder) tableFunc(t *parse.TableFunc) (*Relation, error) {
 	name := strings.ToLower(t.Func.Name)
 	format, ok := tableFuncs[name]
 	if !ok {
@@ -50,13 +50,13 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	}
 	var paths []string
 	for _, a := range t.Args {
-		path, err := b.path(a, name)
+		path, err := b.Path(a, name)
 		if err != nil {
 			return nil, err
 		}
 		paths = append(paths, path)
 	}
-	opts, err := b.options(t.Options)
+	opts, err := b.Options(t.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -65,74 +65,74 @@ func (b *binder) tableFunc(t *parse.TableFunc) (*relation, error) {
 	var o source.Options
 	if name != "images" {
 		if _, o, err = source.ParseOptions(format, source.TableFunc, opts); err != nil {
-			return nil, errorAt(t.Pos, err)
+			return nil, ErrorAt(t.Pos, err)
 		}
-		o.Infer, o.Stop = true, b.ctx.Err
+		o.Infer, o.Stop = true, b.Ctx.Err
 		open = func() (source.Reader, error) { return source.OpenAll(paths, format, o) }
 	} else {
 		if o, err = source.PicturesOptions(opts); err != nil {
-			return nil, errorAt(t.Pos, err)
+			return nil, ErrorAt(t.Pos, err)
 		}
 		// The files are looked for once: a statement reads those that it was planned for.
-		if pictures, err = source.FindPictures(b.ctx, paths[0], o); err != nil {
-			return nil, errorAt(t.Args[0].Position(), err)
+		if pictures, err = source.FindPictures(b.Ctx, paths[0], o); err != nil {
+			return nil, ErrorAt(t.Args[0].Position(), err)
 		}
 		open = func() (source.Reader, error) { return pictures.Open(), nil }
 	}
 	r, err := open()
 	if err != nil {
-		return nil, errorAt(t.Args[0].Position(), err)
+		return nil, ErrorAt(t.Args[0].Position(), err)
 	}
 	cols := r.Columns()
 	rows := float64(r.Rows())
 	if rows < 0 {
 		rows = 10000
 	}
-	open = b.again(r, open)
-	n := &sourceNode{text: t.String(), rows: rows}
+	open = b.Again(r, open)
+	n := &Source{Text: t.String(), Rows: rows}
 	for _, c := range cols {
-		n.outs = append(n.outs, &column{table: cmp.Or(t.Alias.Name, name), name: c.Name, typ: c.Type})
+		n.Outs = append(n.Outs, &column{Table: cmp.Or(t.Alias.Name, name), Name: c.Name, Type: c.Type})
 	}
-	if n.images = pictures != nil; n.images {
-		n.fast = o.Fast
+	if n.Images = pictures != nil; n.Images {
+		n.Fast = o.Fast
 		for _, c := range cols {
-			n.names = append(n.names, c.Name)
+			n.Names = append(n.Names, c.Name)
 		}
 		b.tally(paths[0], pictures)
-	} else if b.in.Env.Tally == nil {
-		b.in.Env.Tally = &exec.Tally{}
+	} else if b.In.Env.Tally == nil {
+		b.In.Env.Tally = &exec.Tally{}
 	}
-	b.once = true
-	n.open = func(env *exec.Env, want []int) (exec.Operator, error) {
+	b.Once = true
+	n.Open = func(env *exec.Env, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
-			return nil, errorAt(t.Args[0].Position(), err)
+			return nil, ErrorAt(t.Args[0].Position(), err)
 		}
 		if err := r.Project(want, nil); err != nil {
 			r.Close()
-			return nil, errorAt(t.Pos, err)
+			return nil, ErrorAt(t.Pos, err)
 		}
-		if n.images {
+		if n.Images {
 			env.Pictures = r.Progress
 		}
-		return &exec.ReadSource{Env: env, Reader: r, Text: n.text, Count: !n.images}, nil
+		return &exec.ReadSource{Env: env, Reader: r, Text: n.Text, Count: !n.Images}, nil
 	}
-	rel := &relation{n, n.outs}
-	if n.images {
+	rel := &Relation{Node: n, Cols: n.Outs}
+	if n.Images {
 		// The reason why a picture can't be read is there when asked for by name.
-		for _, c := range n.outs {
-			if c.name == source.ImageError {
-				c.hidden = true
+		for _, c := range n.Outs {
+			if c.Name == source.ImageError {
+				c.Hidden = true
 			}
 		}
 	}
-	return rel, rename(rel.cols, t.Columns)
+	return rel, rename(rel.Cols, t.Columns)
 }
 
-// again returns what gives r, which was opened to know its columns, when it is called
+// Again returns what gives r, which was opened to know its columns, when it is called
 // first, and then opens another one each time: finding columns may take as long as reading.
-func (b *binder) again(r source.Reader, open func() (source.Reader, error)) func() (source.Reader, error) {
-	if b.how.describe { // there will be no run
+func (b *Binder) Again(r source.Reader, open func() (source.Reader, error)) func() (source.Reader, error) {
+	if b.How.Describe { // there will be no run
 		r.Close()
 		return open
 	}
@@ -148,8 +148,8 @@ func (b *binder) again(r source.Reader, open func() (source.Reader, error)) func
 
 // tally counts what images() found and what it left out, and says so at once
 // where there would be no other word of it.
-func (b *binder) tally(pattern string, p *source.Pictures) {
-	env := &b.in.Env
+func (b *Binder) tally(pattern string, p *source.Pictures) {
+	env := &b.In.Env
 	if env.Tally == nil {
 		env.Tally = &exec.Tally{}
 	}
@@ -160,7 +160,7 @@ func (b *binder) tally(pattern string, p *source.Pictures) {
 		t.Skip(kind, n)
 	}
 	t.Failed += int64(len(p.Failed()))
-	if b.in.Describe || env.Warn == nil {
+	if b.In.Describe || env.Warn == nil {
 		return
 	}
 	for _, err := range p.Failed() {
@@ -172,9 +172,9 @@ func (b *binder) tally(pattern string, p *source.Pictures) {
 	}
 }
 
-// path evaluates a file's name and checks that files may be used.
-func (b *binder) path(e parse.Expr, what string) (string, error) {
-	x, err := b.expr(&scope{inside: what}, e)
+// Path evaluates a file's name and checks that files may be used.
+func (b *Binder) Path(e parse.Expr, what string) (string, error) {
+	x, err := b.Expr(&Scope{Inside: what}, e)
 	if err != nil {
 		return "", err
 	}
@@ -182,26 +182,26 @@ func (b *binder) path(e parse.Expr, what string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !ok || x.val.Kind() != value.Text {
+	if !ok || x.Value.Kind() != value.Text {
 		return "", parse.Errorf(e.Position(), "%s needs a text: the path of a file", what)
 	}
-	if b.in.NoFiles {
+	if b.In.NoFiles {
 		return "", parse.Errorf(e.Position(), "this program does not let statements use files")
 	}
-	path, err := source.ExpandHome(x.val.Str())
+	path, err := source.ExpandHome(x.Value.Str())
 	if err != nil {
-		return "", errorAt(e.Position(), err)
+		return "", ErrorAt(e.Position(), err)
 	}
 	return path, nil
 }
 
-// options evaluates the options of COPY and of table functions.
-func (b *binder) options(opts []parse.Option) ([]source.Option, error) {
+// Options evaluates the options of COPY and of table functions.
+func (b *Binder) Options(opts []parse.Option) ([]source.Option, error) {
 	var out []source.Option
 	for _, o := range opts {
 		s := source.Option{Name: o.Name}
 		if o.Value != nil {
-			x, err := b.expr(&scope{inside: "an option"}, o.Value)
+			x, err := b.Expr(&Scope{Inside: "an option"}, o.Value)
 			if err != nil {
 				return nil, err
 			}
@@ -212,7 +212,7 @@ func (b *binder) options(opts []parse.Option) ([]source.Option, error) {
 			if !ok {
 				return nil, parse.Errorf(o.Value.Position(), "an option needs a constant value")
 			}
-			s.Value, s.HasValue = x.val, true
+			s.Value, s.HasValue = x.Value, true
 		}
 		out = append(out, s)
 	}

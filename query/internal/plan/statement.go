@@ -32,8 +32,8 @@ func CompleteRows(ctx context.Context, in *Input, table string, columns []string
 	if rel, err = b.completeRows(t, ords, rel); err != nil {
 		return nil, err
 	}
-	return b.planned(nil, func(b *builder) (exec.Operator, func() int64, error) {
-		op, err := b.root(rel.node, rel.cols)
+	return b.planned(nil, func(b *Builder) (exec.Operator, func() int64, error) {
+		op, err := b.Root(rel.Node, rel.Cols)
 		return op, nil, err
 	}), nil
 }
@@ -42,7 +42,7 @@ func CompleteRows(ctx context.Context, in *Input, table string, columns []string
 // encoder: see storage.LoadOptions.
 func QuerySamples(ctx context.Context, in *Input, table string) (map[int][][]float32, error) {
 	b := newPlanner(ctx, in)
-	t, err := b.table(parse.Ident{Name: table})
+	t, err := b.Table(parse.Ident{Name: table})
 	if err != nil {
 		return nil, err
 	}
@@ -50,19 +50,19 @@ func QuerySamples(ctx context.Context, in *Input, table string) (map[int][][]flo
 }
 
 // planner plans one statement.
-type planner struct{ *binder }
+type planner struct{ *Binder }
 
-func newPlanner(ctx context.Context, in *Input) *planner { return &planner{newBinder(ctx, in)} }
+func newPlanner(ctx context.Context, in *Input) *planner { return &planner{NewBinder(ctx, in)} }
 
 // improved optimizes the plan of a query, and those of the subqueries in it.
-func (b *planner) improved(r *relation) (*relation, error) {
-	f := &facts{ctx: b.ctx, explain: b.explain, peek: b.peek}
-	return f.optimize(r, b.subs, b.shared)
+func (b *planner) improved(r *Relation) (*Relation, error) {
+	f := &Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek}
+	return f.Optimize(r, b.Subs, b.Shared)
 }
 
 // planned finishes the plan of a statement with these columns.
-func (b *planner) planned(cols []*column, make makes) *Plan {
-	return newPlan(b.binder, columnsOfPlan(cols), make)
+func (b *planner) planned(cols []*column, make Makes) *Plan {
+	return NewPlan(b.Binder, ColumnsOfPlan(cols), make)
 }
 
 func (b *planner) statement(s parse.Statement) (*Plan, error) {
@@ -107,15 +107,15 @@ func (b *planner) statement(s parse.Statement) (*Plan, error) {
 
 // selects plans a query.
 func (b *planner) selects(s *parse.Select) (*Plan, error) {
-	rel, err := b.query(s, nil, nil)
+	rel, err := b.Query(s, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	if rel, err = b.improved(rel); err != nil {
 		return nil, err
 	}
-	return b.planned(rel.cols, func(b *builder) (exec.Operator, func() int64, error) {
-		op, err := b.root(rel.node, rel.cols)
+	return b.planned(rel.Cols, func(b *Builder) (exec.Operator, func() int64, error) {
+		op, err := b.Root(rel.Node, rel.Cols)
 		return op, nil, err
 	}), nil
 }
@@ -130,12 +130,12 @@ func (b *planner) explains(s *parse.Explain) (*Plan, error) {
 	default:
 		return nil, parse.Errorf(s.Statement.Position(), "EXPLAIN shows the plan of SELECT, INSERT, UPDATE, DELETE and COPY")
 	}
-	b.explain, b.measure, b.spell = !s.Analyze, s.Analyze, b.in.Spell
+	b.Explain, b.Measure, b.Spell = !s.Analyze, s.Analyze, b.In.Spell
 	p, err := b.statement(s.Statement)
 	if err != nil {
 		return nil, err
 	}
-	p.cached, p.shows = false, true
-	p.Columns = []Column{{"plan", textType}}
+	p.Cached, p.Shows = false, true
+	p.Columns = []Column{{Name: "plan", Type: TextType}}
 	return p, nil
 }

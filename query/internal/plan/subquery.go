@@ -7,29 +7,29 @@ import (
 	"github.com/lupadb/lupa/query/internal/parse"
 )
 
-func (b *binder) scalar(s *scope, e *parse.Subquery) (*expr, error) {
+func (b *Binder) scalar(s *Scope, e *parse.Subquery) (*Expr, error) {
 	r, corr, err := b.inner(e.Query, s)
 	if err != nil {
 		return nil, err
 	}
-	if len(r.cols) != 1 {
-		return nil, parse.Errorf(e.Pos, "a subquery used as a value has to give one column, this one gives %d", len(r.cols))
+	if len(r.Cols) != 1 {
+		return nil, parse.Errorf(e.Pos, "a subquery used as a value has to give one column, this one gives %d", len(r.Cols))
 	}
-	q := &subquery{op: opSubquery, pos: e.Pos, rel: r, corr: corr}
-	return b.subquery(s, &expr{op: q.op, typ: r.cols[0].typ, pos: e.Pos, query: q, enc: r.cols[0].enc})
+	q := &Subquery{Op: OpSubquery, Pos: e.Pos, Rel: r, Corr: corr}
+	return b.subquery(s, &Expr{Op: q.Op, Type: r.Cols[0].Type, Pos: e.Pos, Query: q, Encoding: r.Cols[0].Encoding})
 }
 
-func (b *binder) exists(s *scope, e *parse.Exists) (*expr, error) {
+func (b *Binder) exists(s *Scope, e *parse.Exists) (*Expr, error) {
 	r, corr, err := b.inner(e.Query, s)
 	if err != nil {
 		return nil, err
 	}
-	q := &subquery{op: opExists, pos: e.Pos, rel: r, corr: corr}
-	return b.subquery(s, &expr{op: q.op, typ: boolType, pos: e.Pos, query: q})
+	q := &Subquery{Op: OpExists, Pos: e.Pos, Rel: r, Corr: corr}
+	return b.subquery(s, &Expr{Op: q.Op, Type: BoolType, Pos: e.Pos, Query: q})
 }
 
-func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
-	x, err := b.expr(s, e.X)
+func (b *Binder) inQuery(s *Scope, e *parse.InQuery) (*Expr, error) {
+	x, err := b.Expr(s, e.X)
 	if err != nil {
 		return nil, err
 	}
@@ -37,90 +37,90 @@ func (b *binder) inQuery(s *scope, e *parse.InQuery) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(r.cols) != 1 {
-		return nil, parse.Errorf(e.Pos, "the subquery of IN has to give one column, this one gives %d", len(r.cols))
+	if len(r.Cols) != 1 {
+		return nil, parse.Errorf(e.Pos, "the subquery of IN has to give one column, this one gives %d", len(r.Cols))
 	}
-	t, err := fn.Common("IN", []fn.ArgType{argType(x), {Type: r.cols[0].typ}})
+	t, err := fn.Common("IN", []fn.ArgType{ArgType(x), {Type: r.Cols[0].Type}})
 	if err != nil {
-		return nil, errorAt(e.Pos, err)
+		return nil, ErrorAt(e.Pos, err)
 	}
 	if x, err = b.castTo(x, t, fn.Implicit); err != nil {
 		return nil, err
 	}
-	if r.cols[0].typ != t {
-		out := []*column{{name: r.cols[0].name, typ: t}}
+	if r.Cols[0].Type != t {
+		out := []*column{{Name: r.Cols[0].Name, Type: t}}
 		n, err := b.converted(r, out)
 		if err != nil {
 			return nil, err
 		}
-		r = &relation{n, n.columns()}
+		r = &Relation{Node: n, Cols: n.Columns()}
 	}
-	q := &subquery{op: opInQuery, typ: x.typ, pos: e.Pos, rel: r, corr: corr}
-	return b.subquery(s, &expr{op: q.op, typ: boolType, pos: e.Pos, args: []*expr{x}, query: q, not: e.Not})
+	q := &Subquery{Op: OpInQuery, Type: x.Type, Pos: e.Pos, Rel: r, Corr: corr}
+	return b.subquery(s, &Expr{Op: q.Op, Type: BoolType, Pos: e.Pos, Args: []*Expr{x}, Query: q, Not: e.Not})
 }
 
 // subquery notes a subquery bound as x: it is run once, before the query around it, or if
 // it depends on the row, for its rows.
-func (b *binder) subquery(s *scope, x *expr) (*expr, error) {
-	q := x.query
-	b.subs = append(b.subs, q)
-	if x.op == opExists {
-		q.rel = &relation{&limitNode{q.rel.node, 1, 0}, nil}
+func (b *Binder) subquery(s *Scope, x *Expr) (*Expr, error) {
+	q := x.Query
+	b.Subs = append(b.Subs, q)
+	if x.Op == OpExists {
+		q.Rel = &Relation{Node: &Limit{In: q.Rel.Node, Count: 1, Offset: 0}, Cols: nil}
 	}
-	if q.corr != nil {
+	if q.Corr != nil {
 		return b.depend(x, s), nil
 	}
-	if x.op == opInQuery {
-		set := b.newSlot(slotQuery, &expr{op: opInQuery, typ: boolType, pos: x.pos, query: q}, boolType, x.pos, "")
-		return &expr{op: opIn, typ: boolType, pos: x.pos, args: x.args, slot: set.slot, not: x.not}, nil
+	if x.Op == OpInQuery {
+		set := b.newSlot(SlotQuery, &Expr{Op: OpInQuery, Type: BoolType, Pos: x.Pos, Query: q}, BoolType, x.Pos, "")
+		return &Expr{Op: OpIn, Type: BoolType, Pos: x.Pos, Args: x.Args, Slot: set.Slot, Not: x.Not}, nil
 	}
-	one := b.newSlot(slotQuery, x, x.typ, x.pos, "")
-	one.enc = x.enc
+	one := b.newSlot(SlotQuery, x, x.Type, x.Pos, "")
+	one.Encoding = x.Encoding
 	return one, nil
 }
 
 // inner binds a query within an expression of scope s. corr is nil if it uses
 // nothing of the queries around it.
-func (b *binder) inner(q *parse.Select, s *scope) (r *relation, corr *correlation, err error) {
-	k := &block{up: b.block}
-	b.block = k
-	defer func() { b.block = k.up }()
-	if r, err = b.query(q, s, nil); err != nil {
+func (b *Binder) inner(q *parse.Select, s *Scope) (r *Relation, corr *Correlation, err error) {
+	k := &Block{Up: b.Block}
+	b.Block = k
+	defer func() { b.Block = k.Up }()
+	if r, err = b.Query(q, s, nil); err != nil {
 		return nil, nil, err
 	}
 	// What does not depend on the row is found once.
-	own := k.steps
-	k.steps = nil
+	own := k.Steps
+	k.Steps = nil
 	for _, x := range own {
-		if x.of.usesOuter(k) {
-			k.steps = append(k.steps, x)
+		if x.Of.UsesOuter(k) {
+			k.Steps = append(k.Steps, x)
 		} else {
-			k.up.steps = append(k.up.steps, x)
+			k.Up.Steps = append(k.Up.Steps, x)
 		}
 	}
-	if k.outer == nil {
+	if k.Outer == nil {
 		return r, nil, nil
 	}
-	corr = &correlation{block: k, slots: k.outer}
-	for _, x := range k.outer {
-		corr.outer = append(corr.outer, x.col)
+	corr = &Correlation{Block: k, Slots: k.Outer}
+	for _, x := range k.Outer {
+		corr.Outer = append(corr.Outer, x.Column)
 	}
 	return r, corr, nil
 }
 
 // outerColumn binds a reference to a column of a query around this one.
-func (b *binder) outerColumn(c *column, ref *parse.ColumnRef) *expr {
+func (b *Binder) outerColumn(c *column, ref *parse.ColumnRef) *Expr {
 	return b.outerSlot(c, parse.Start(ref), ref.String())
 }
 
 // depend makes e, whose subquery is q, an expression over the outer columns of q. Those
 // of a query further out are slots here, too.
-func (b *binder) depend(e *expr, s *scope) *expr {
-	for _, c := range e.query.corr.outer {
+func (b *Binder) depend(e *Expr, s *Scope) *Expr {
+	for _, c := range e.Query.Corr.Outer {
 		if slices.Contains(s.columns, c) {
-			e.args = append(e.args, columnExpr(c, e.pos))
+			e.Args = append(e.Args, ColumnExpr(c, e.Pos))
 		} else {
-			e.args = append(e.args, b.outerSlot(c, e.pos, c.name))
+			e.Args = append(e.Args, b.outerSlot(c, e.Pos, c.Name))
 		}
 	}
 	return e

@@ -15,17 +15,17 @@ import (
 
 // done is the plan of a statement that has nothing to do.
 func (b *planner) done() *Plan {
-	return b.change("Done", func(context.Context, *builder) error { return nil })
+	return b.change("Done", func(context.Context, *Builder) error { return nil })
 }
 
 // change is the plan of a statement that changes definitions.
-func (b *planner) change(text string, run func(ctx context.Context, r *builder) error) *Plan {
-	return b.task(nil, nil, text, func(ctx context.Context, r *builder) (*value.Batch, error) { return nil, run(ctx, r) })
+func (b *planner) change(text string, run func(ctx context.Context, r *Builder) error) *Plan {
+	return b.task(nil, nil, text, func(ctx context.Context, r *Builder) (*value.Batch, error) { return nil, run(ctx, r) })
 }
 
 // createTable runs CREATE TABLE.
 func (b *planner) createTable(s *parse.CreateTable) (*Plan, error) {
-	if t, err := tableOf(b.view, s.Table); err == nil || t != nil {
+	if t, err := TableOf(b.View, s.Table); err == nil || t != nil {
 		if s.IfNotExists {
 			return b.done(), nil
 		}
@@ -38,7 +38,7 @@ func (b *planner) createTable(s *parse.CreateTable) (*Plan, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := tableColumn(&def, c.Name); err == nil {
+		if _, err := TableColumn(&def, c.Name); err == nil {
 			return nil, parse.Errorf(c.Pos, "column %q is there twice", col.Name)
 		}
 		if c.PrimaryKey {
@@ -53,9 +53,9 @@ func (b *planner) createTable(s *parse.CreateTable) (*Plan, error) {
 		}
 		def.Columns = append(def.Columns, col)
 	}
-	return b.change("Create table "+def.Name, func(ctx context.Context, r *builder) error {
-		_, err := r.env.Tx.CreateTable(ctx, def)
-		return errorAt(s.Table.Pos, err)
+	return b.change("Create table "+def.Name, func(ctx context.Context, r *Builder) error {
+		_, err := r.Env.Tx.CreateTable(ctx, def)
+		return ErrorAt(s.Table.Pos, err)
 	}), nil
 }
 
@@ -70,12 +70,12 @@ func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef
 		if err := b.encoderName(c.Encoder); err != nil {
 			return col, err
 		}
-		enc, err := b.in.findEncoder(b.ctx, col.Encoder, "")
+		enc, err := b.In.FindEncoder(b.Ctx, col.Encoder, "")
 		if err != nil {
-			return col, encoderError(c.Encoder.Pos, err)
+			return col, EncoderError(c.Encoder.Pos, err)
 		}
 		if err := b.capable(enc); err != nil {
-			return col, errorAt(c.Encoder.Pos, err)
+			return col, ErrorAt(c.Encoder.Pos, err)
 		}
 		col.Model = enc.Model()
 		if col.Type.Dim == 0 {
@@ -94,15 +94,15 @@ func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef
 		}
 	}
 	if c.Default != nil {
-		x, err := b.expr(&scope{inside: "DEFAULT"}, c.Default)
+		x, err := b.Expr(&Scope{Inside: "DEFAULT"}, c.Default)
 		if err != nil {
 			return col, err
 		}
-		if x.uses(opText) || x.uses(opImage) || x.uses(opSubquery) || x.uses(opExists) || x.uses(opInQuery) || x.deferred(slotText, slotCostly, slotQuery) {
+		if x.Uses(OpText) || x.Uses(OpImage) || x.Uses(OpSubquery) || x.Uses(OpExists) || x.Uses(OpInQuery) || x.Deferred(SlotText, SlotCostly, SlotQuery) {
 			return col, parse.Errorf(c.Default.Position(), "DEFAULT can't have a subquery")
 		}
 		def := &storage.TableDef{Name: table, Columns: []storage.ColumnDef{col}}
-		if _, err := b.store(x, def, 0, fn.Assignment); err != nil {
+		if _, err := b.Store(x, def, 0, fn.Assignment); err != nil {
 			return col, err
 		}
 		col.Default = c.Default.String()
@@ -114,21 +114,21 @@ func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef
 // that can do nothing is refused.
 func (b *planner) capable(enc encoder.Encoder) error {
 	c, ok := enc.(encoder.Capable)
-	if !ok || b.in.Describe {
+	if !ok || b.In.Describe {
 		return nil
 	}
 	texts, pictures := c.Can()
 	if texts != nil && pictures != nil {
 		return fmt.Errorf("%w; %w", texts, pictures)
 	}
-	if err := cmp.Or(texts, pictures); err != nil && b.in.Warn != nil {
-		b.in.Warn(err.Error())
+	if err := cmp.Or(texts, pictures); err != nil && b.In.Warn != nil {
+		b.In.Warn(err.Error())
 	}
 	return nil
 }
 
 func (b *planner) dropTable(s *parse.DropTable) (*Plan, error) {
-	t, err := b.table(s.Table)
+	t, err := b.Table(s.Table)
 	if err != nil {
 		if _, ok := err.(*parse.Error); ok && s.IfExists {
 			return b.done(), nil
@@ -136,14 +136,14 @@ func (b *planner) dropTable(s *parse.DropTable) (*Plan, error) {
 		return nil, err
 	}
 	name := t.Def().Name
-	return b.change("Drop table "+name, func(ctx context.Context, r *builder) error {
-		return errorAt(s.Table.Pos, r.env.Tx.DropTable(ctx, name))
+	return b.change("Drop table "+name, func(ctx context.Context, r *Builder) error {
+		return ErrorAt(s.Table.Pos, r.Env.Tx.DropTable(ctx, name))
 	}), nil
 }
 
 // alterTable runs ALTER TABLE.
 func (b *planner) alterTable(s *parse.AlterTable) (*Plan, error) {
-	table, err := b.table(s.Table)
+	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
@@ -153,26 +153,26 @@ func (b *planner) alterTable(s *parse.AlterTable) (*Plan, error) {
 	case *parse.Retrain:
 		return b.retrain(a, def)
 	case *parse.RenameTable:
-		if other, _ := tableOf(b.view, a.To); other != nil && other.Def().ID != def.ID {
-			return nil, errorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
+		if other, _ := TableOf(b.View, a.To); other != nil && other.Def().ID != def.ID {
+			return nil, ErrorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
 		}
-		return b.change(text, func(ctx context.Context, r *builder) error {
-			return errorAt(a.To.Pos, r.env.Tx.RenameTable(ctx, def.Name, a.To.Name))
+		return b.change(text, func(ctx context.Context, r *Builder) error {
+			return ErrorAt(a.To.Pos, r.Env.Tx.RenameTable(ctx, def.Name, a.To.Name))
 		}), nil
 	case *parse.RenameColumn:
-		at, err := tableColumn(def, a.From)
+		at, err := TableColumn(def, a.From)
 		if err != nil {
 			return nil, err
 		}
 		from := def.Columns[at].Name
-		if other, err := tableColumn(def, a.To); err == nil && other != at {
-			return nil, errorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
+		if other, err := TableColumn(def, a.To); err == nil && other != at {
+			return nil, ErrorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
 		}
-		return b.change(text, func(ctx context.Context, r *builder) error {
-			return errorAt(a.To.Pos, r.env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name))
+		return b.change(text, func(ctx context.Context, r *Builder) error {
+			return ErrorAt(a.To.Pos, r.Env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name))
 		}), nil
 	case *parse.DropColumn:
-		at, err := tableColumn(def, a.Column)
+		at, err := TableColumn(def, a.Column)
 		if err != nil {
 			if a.IfExists {
 				return b.done(), nil
@@ -180,8 +180,8 @@ func (b *planner) alterTable(s *parse.AlterTable) (*Plan, error) {
 			return nil, err
 		}
 		column := def.Columns[at].Name
-		return b.change(text, func(ctx context.Context, r *builder) error {
-			return errorAt(a.Column.Pos, r.env.Tx.DropColumn(ctx, def.Name, column))
+		return b.change(text, func(ctx context.Context, r *Builder) error {
+			return ErrorAt(a.Column.Pos, r.Env.Tx.DropColumn(ctx, def.Name, column))
 		}), nil
 	case *parse.AddColumn:
 		return b.addColumn(a, table)
@@ -195,7 +195,7 @@ func (b *planner) alterTable(s *parse.AlterTable) (*Plan, error) {
 
 // setType plans ALTER TABLE t ALTER COLUMN c TYPE HALFVEC, or VECTOR.
 func (b *planner) setType(a *parse.SetType, def *storage.TableDef) (*Plan, error) {
-	i, err := tableColumn(def, a.Column)
+	i, err := TableColumn(def, a.Column)
 	if err != nil {
 		return nil, err
 	}
@@ -210,14 +210,14 @@ func (b *planner) setType(a *parse.SetType, def *storage.TableDef) (*Plan, error
 	if to.Dim != c.Type.Dim {
 		return nil, parse.Errorf(a.Type.Pos, "%s has %d dimensions, which stay", c.Name, c.Type.Dim)
 	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *builder) error {
-		return errorAt(a.Column.Pos, r.env.Tx.SetVectorType(ctx, def.Name, c.Name, to, progress(r)))
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Builder) error {
+		return ErrorAt(a.Column.Pos, r.Env.Tx.SetVectorType(ctx, def.Name, c.Name, to, progress(r)))
 	}), nil
 }
 
 func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, error) {
 	def := table.Def()
-	if _, err := tableColumn(def, a.Column.Name); err == nil {
+	if _, err := TableColumn(def, a.Column.Name); err == nil {
 		if a.IfNotExists {
 			return b.done(), nil
 		}
@@ -230,23 +230,23 @@ func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, er
 	if err != nil {
 		return nil, err
 	}
-	x, err := b.defaultOf(&storage.TableDef{Name: def.Name, Columns: []storage.ColumnDef{col}}, 0, a.Column.Pos)
+	x, err := b.DefaultOf(&storage.TableDef{Name: def.Name, Columns: []storage.ColumnDef{col}}, 0, a.Column.Pos)
 	if err != nil {
 		return nil, err
 	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *builder) error {
-		c, err := r.compile(newLayout(nil), x)
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Builder) error {
+		c, err := r.Compile(NewLayout(nil), x)
 		if err != nil {
 			return err
 		}
-		v, err := c.Eval(&r.fnctx, oneRow, nil)
+		v, err := c.Eval(&r.Fnctx, OneRow, nil)
 		if err != nil {
 			return err
 		}
 		if v.At(0).IsNull() && col.NotNull && table.Rows() > 0 {
 			return parse.Errorf(a.Column.Pos, "column %s is NOT NULL, but the rows of %s have no value for it", col.Name, def.Name).WithHint("add DEFAULT value")
 		}
-		return errorAt(a.Column.Pos, r.env.Tx.AddColumn(ctx, def.Name, col, v.At(0)))
+		return ErrorAt(a.Column.Pos, r.Env.Tx.AddColumn(ctx, def.Name, col, v.At(0)))
 	}), nil
 }
 
@@ -254,7 +254,7 @@ func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*Plan, er
 // a plain name is looked up among the models alone.
 func (b *planner) encoderName(l parse.Literal) error {
 	name := l.Value.Str()
-	if b.in.NoFiles && (strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~")) {
+	if b.In.NoFiles && (strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~")) {
 		return parse.Errorf(l.Pos, "this program does not let statements use files; ENCODER takes the name of an encoder, not a path")
 	}
 	return nil
@@ -267,7 +267,7 @@ func (b *planner) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, 
 	ord := -1
 	if a.Column.Name != "" {
 		var err error
-		if ord, err = tableColumn(def, a.Column); err != nil {
+		if ord, err = TableColumn(def, a.Column); err != nil {
 			return nil, err
 		}
 	} else {
@@ -294,21 +294,21 @@ func (b *planner) setEncoder(a *parse.SetEncoder, table *storage.Table) (*Plan, 
 	if err := b.encoderName(a.Encoder); err != nil {
 		return nil, err
 	}
-	enc, err := b.in.findEncoder(b.ctx, a.Encoder.Value.Str(), "")
+	enc, err := b.In.FindEncoder(b.Ctx, a.Encoder.Value.Str(), "")
 	if err != nil {
-		return nil, encoderError(a.Encoder.Pos, err)
+		return nil, EncoderError(a.Encoder.Pos, err)
 	}
 	if err := b.capable(enc); err != nil {
-		return nil, errorAt(a.Encoder.Pos, err)
+		return nil, ErrorAt(a.Encoder.Pos, err)
 	}
 	m := enc.Model()
 	if m.Dim != c.Type.Dim {
 		return nil, parse.Errorf(a.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s has %d", m.Name, m.Dim, c.Name, c.Type.Dim)
 	}
 	if c.Model.Hash != "" && c.Model.Hash != m.Hash && !a.Force && table.Rows() > 0 {
-		return nil, &PlacedError{a.Encoder.Pos, &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
+		return nil, &PlacedError{Pos: a.Encoder.Pos, Err: &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
 	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *builder) error {
-		return errorAt(a.Encoder.Pos, r.env.Tx.SetColumnModel(ctx, def.Name, c.Name, a.Encoder.Value.Str(), m))
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *Builder) error {
+		return ErrorAt(a.Encoder.Pos, r.Env.Tx.SetColumnModel(ctx, def.Name, c.Name, a.Encoder.Value.Str(), m))
 	}), nil
 }

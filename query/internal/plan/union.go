@@ -9,42 +9,42 @@ import (
 )
 
 // values binds VALUES (...), (...).
-func (b *binder) values(v *parse.Values, outer *scope, want []target) (*relation, error) {
-	s := &scope{outer: outer, inside: "VALUES"}
-	n := &valuesNode{}
+func (b *Binder) values(v *parse.Values, outer *Scope, want []target) (*Relation, error) {
+	s := &Scope{outer: outer, Inside: "VALUES"}
+	n := &Values{}
 	width := len(v.Rows[0])
 	types := make([][]fn.ArgType, width)
 	for _, row := range v.Rows {
-		bound := make([]*expr, width)
+		bound := make([]*Expr, width)
 		for i, e := range row {
 			x, err := b.item(s, e, want, i)
 			if err != nil {
 				return nil, err
 			}
 			bound[i] = x
-			types[i] = append(types[i], argType(x))
+			types[i] = append(types[i], ArgType(x))
 		}
-		n.rows = append(n.rows, bound)
+		n.Rows = append(n.Rows, bound)
 	}
 	for i := range width {
 		t, err := fn.Common("VALUES", types[i])
 		if err != nil {
-			return nil, errorAt(v.Rows[0][i].Position(), err)
+			return nil, ErrorAt(v.Rows[0][i].Position(), err)
 		}
 		if t.Kind == value.Null {
-			t = textType
+			t = TextType
 		}
-		for _, row := range n.rows {
+		for _, row := range n.Rows {
 			if row[i], err = b.castTo(row[i], t, fn.Implicit); err != nil {
 				return nil, err
 			}
 		}
-		n.outs = append(n.outs, &column{name: fmt.Sprintf("column%d", i+1), typ: t, enc: n.rows[0][i].enc})
+		n.Outs = append(n.Outs, &column{Name: fmt.Sprintf("column%d", i+1), Type: t, Encoding: n.Rows[0][i].Encoding})
 	}
-	return &relation{n, n.outs}, nil
+	return &Relation{Node: n, Cols: n.Outs}, nil
 }
 
-func (b *binder) union(u *parse.Union, outer *scope, want []target) (*relation, error) {
+func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*Relation, error) {
 	l, err := b.body(u.Left, outer, want)
 	if err != nil {
 		return nil, err
@@ -53,47 +53,47 @@ func (b *binder) union(u *parse.Union, outer *scope, want []target) (*relation, 
 	if err != nil {
 		return nil, err
 	}
-	if len(l.cols) != len(r.cols) {
-		return nil, parse.Errorf(u.Right.Position(), "UNION needs queries of equally many columns; these have %d and %d", len(l.cols), len(r.cols))
+	if len(l.Cols) != len(r.Cols) {
+		return nil, parse.Errorf(u.Right.Position(), "UNION needs queries of equally many columns; these have %d and %d", len(l.Cols), len(r.Cols))
 	}
-	n := &unionNode{}
-	for i, c := range l.cols {
-		t, err := fn.Common("UNION", []fn.ArgType{{Type: c.typ}, {Type: r.cols[i].typ}})
+	n := &Union{}
+	for i, c := range l.Cols {
+		t, err := fn.Common("UNION", []fn.ArgType{{Type: c.Type}, {Type: r.Cols[i].Type}})
 		if err != nil {
-			return nil, errorAt(u.Right.Position(), err)
+			return nil, ErrorAt(u.Right.Position(), err)
 		}
-		out := &column{name: c.name, typ: t, enc: c.enc, rank: c.rank}
-		if r.cols[i].rank != c.rank {
-			out.rank = mixed
+		out := &column{Name: c.Name, Type: t, Encoding: c.Encoding, Rank: c.Rank}
+		if r.Cols[i].Rank != c.Rank {
+			out.Rank = Mixed
 		}
-		n.outs = append(n.outs, out)
+		n.Outs = append(n.Outs, out)
 	}
-	for _, side := range []*relation{l, r} {
-		if in, err := b.converted(side, n.outs); err != nil {
+	for _, side := range []*Relation{l, r} {
+		if in, err := b.converted(side, n.Outs); err != nil {
 			return nil, err
-		} else if un, ok := in.(*unionNode); ok && side == l && u.All {
-			n.ins = append(n.ins, un.ins...)
+		} else if un, ok := in.(*Union); ok && side == l && u.All {
+			n.Ins = append(n.Ins, un.Ins...)
 		} else {
-			n.ins = append(n.ins, in)
+			n.Ins = append(n.Ins, in)
 		}
 	}
-	var out node = n
+	var out Node = n
 	if !u.All {
-		out = &distinctNode{n}
+		out = &Distinct{In: n}
 	}
-	return &relation{out, n.outs}, nil
+	return &Relation{Node: out, Cols: n.Outs}, nil
 }
 
 // converted returns a node whose columns, in order, are those of r with the types of outs.
-func (b *binder) converted(r *relation, outs []*column) (node, error) {
-	p := &projectNode{in: r.node}
-	for i, c := range r.cols {
-		e, err := b.castTo(columnExpr(c, parse.Pos{}), outs[i].typ, fn.Implicit)
+func (b *Binder) converted(r *Relation, outs []*column) (Node, error) {
+	p := &Project{In: r.Node}
+	for i, c := range r.Cols {
+		e, err := b.castTo(ColumnExpr(c, parse.Pos{}), outs[i].Type, fn.Implicit)
 		if err != nil {
 			return nil, err
 		}
-		p.items = append(p.items, e)
-		p.outs = append(p.outs, &column{name: c.name, typ: outs[i].typ})
+		p.Items = append(p.Items, e)
+		p.Outs = append(p.Outs, &column{Name: c.Name, Type: outs[i].Type})
 	}
 	return p, nil
 }

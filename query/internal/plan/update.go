@@ -8,36 +8,36 @@ import (
 )
 
 // numbered is the scan of a table with its row numbers.
-func numbered(table *storage.Table, name string) (*relation, *rowNumberNode) {
-	rel := scanOf(table, name)
-	n := &rowNumberNode{rel.node, &column{name: "row number", typ: intType, hidden: true}}
-	return &relation{n, rel.cols}, n
+func numbered(table *storage.Table, name string) (*Relation, *RowNumbers) {
+	rel := ScanOf(table, name)
+	n := &RowNumbers{In: rel.Node, Num: &column{Name: "row number", Type: IntType, Hidden: true}}
+	return &Relation{Node: n, Cols: rel.Cols}, n
 }
 
-// update binds UPDATE t SET ... [FROM ...] [WHERE ...].
-func (b *binder) update(s *parse.Update) (*change, error) {
-	table, err := b.table(s.Table)
+// Update binds UPDATE t SET ... [FROM ...] [WHERE ...].
+func (b *Binder) Update(s *parse.Update) (*Change, error) {
+	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	def := table.Def()
 	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
-	var in node = num
-	sc := &scope{columns: rel.cols, inside: "UPDATE"}
+	var in Node = num
+	sc := &Scope{columns: rel.Cols, Inside: "UPDATE"}
 	if s.From != nil {
 		from, err := b.from(s.From, sc)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range from.cols {
-			if c.table == rel.cols[0].table {
-				return nil, parse.Errorf(s.From.Position(), "two tables are called %q here; give one another name: %s AS x", c.table, c.table)
+		for _, c := range from.Cols {
+			if c.Table == rel.Cols[0].Table {
+				return nil, parse.Errorf(s.From.Position(), "two tables are called %q here; give one another name: %s AS x", c.Table, c.Table)
 			}
 		}
-		in = &joinNode{kind: parse.InnerJoin, l: in, r: from.node}
-		sc.columns = append(append([]*column(nil), rel.cols...), from.cols...)
+		in = &Join{Kind: parse.InnerJoin, Left: in, Right: from.Node}
+		sc.columns = append(append([]*column(nil), rel.Cols...), from.Cols...)
 	}
-	cols, items, err := b.assignments(sc, s.Set, def, rel.cols)
+	cols, items, err := b.assignments(sc, s.Set, def, rel.Cols)
 	if err != nil {
 		return nil, err
 	}
@@ -48,45 +48,45 @@ func (b *binder) update(s *parse.Update) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &projectNode{in: in, items: []*expr{columnExpr(num.num, parse.Pos{})}, outs: []*column{num.num}}
+	p := &Project{In: in, Items: []*Expr{ColumnExpr(num.Num, parse.Pos{})}, Outs: []*column{num.Num}}
 	for i, e := range items {
-		p.items = append(p.items, e)
-		p.outs = append(p.outs, &column{name: def.Columns[cols[i]].Name, typ: def.Columns[cols[i]].Type})
+		p.Items = append(p.Items, e)
+		p.Outs = append(p.Outs, &column{Name: def.Columns[cols[i]].Name, Type: def.Columns[cols[i]].Type})
 	}
-	p.outs[0] = &column{name: "row number", typ: intType}
-	return &change{table, &relation{p, p.outs}, cols, returning}, nil
+	p.Outs[0] = &column{Name: "row number", Type: IntType}
+	return &Change{Table: table, Rows: &Relation{Node: p, Cols: p.Outs}, Cols: cols, Returning: returning}, nil
 }
 
-func (b *binder) where(in node, s *scope, e parse.Expr) (node, error) {
-	s.inside = "WHERE"
+func (b *Binder) where(in Node, s *Scope, e parse.Expr) (Node, error) {
+	s.Inside = "WHERE"
 	cond, err := b.condition(s, e, "WHERE")
 	if err != nil || cond == nil {
 		return in, err
 	}
-	return &filterNode{in, conjuncts(cond, nil)}, nil
+	return &Filter{In: in, Conds: Conjuncts(cond, nil)}, nil
 }
 
-// delete binds DELETE FROM t [WHERE ...].
-func (b *binder) delete(s *parse.Delete) (*change, error) {
-	table, err := b.table(s.Table)
+// Delete binds DELETE FROM t [WHERE ...].
+func (b *Binder) Delete(s *parse.Delete) (*Change, error) {
+	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
-	sc := &scope{columns: rel.cols, aliases: map[string]*alias{}}
+	sc := &Scope{columns: rel.Cols, aliases: map[string]*alias{}}
 	in, err := b.where(num, sc, s.Where)
 	if err != nil {
 		return nil, err
 	}
-	var r *returned
-	p := &projectNode{in: in, items: []*expr{columnExpr(num.num, parse.Pos{})}, outs: []*column{{name: "row number", typ: intType}}}
+	var r *Returned
+	p := &Project{In: in, Items: []*Expr{ColumnExpr(num.Num, parse.Pos{})}, Outs: []*column{{Name: "row number", Type: IntType}}}
 	if len(s.Returning) > 0 {
-		r = &returned{}
-		sc.inside = "RETURNING"
+		r = &Returned{}
+		sc.Inside = "RETURNING"
 		if err := b.returnedItems(r, sc, s.Returning); err != nil {
 			return nil, err
 		}
-		p.items, p.outs = append(p.items, r.items...), append(p.outs, r.outs...)
+		p.Items, p.Outs = append(p.Items, r.Items...), append(p.Outs, r.Outs...)
 	}
-	return &change{table, &relation{p, p.outs}, nil, r}, nil
+	return &Change{Table: table, Rows: &Relation{Node: p, Cols: p.Outs}, Cols: nil, Returning: r}, nil
 }

@@ -17,7 +17,7 @@ func isOperator(name string) bool { return strings.HasPrefix(name, "<") }
 
 // target is what a vector expression is to be comparable with.
 type target struct {
-	enc  *encoding // nil: texts and pictures can't be encoded
+	enc  *Encoding // nil: texts and pictures can't be encoded
 	dim  int       // 0: not known
 	name string    // of the column, for errors
 	call string    // of the function or operator, for errors
@@ -26,18 +26,18 @@ type target struct {
 }
 
 // targetOf returns the target that a bound vector is for what stands beside it.
-func targetOf(e *expr, call string) target {
-	return target{enc: e.enc, dim: e.typ.Dim, name: e.text, call: call}
+func targetOf(e *Expr, call string) target {
+	return target{enc: e.Encoding, dim: e.Type.Dim, name: e.Text, call: call}
 }
 
 // needsTarget reports whether an expression is a vector only beside another
 // one: it has a text, a picture or a sum of those in it.
-func (b *binder) needsTarget(e parse.Expr) bool {
+func (b *Binder) needsTarget(e parse.Expr) bool {
 	switch e := e.(type) {
 	case *parse.Literal:
 		return e.Value.Kind() == value.Text || e.Value.Kind() == value.Blob
 	case *parse.Param:
-		v, err := b.param(e)
+		v, err := b.Param(e)
 		return err == nil && (v.Kind() == value.Text || v.Kind() == value.Blob || v.IsNull())
 	case *parse.Call:
 		return strings.EqualFold(e.Func.Name, "image")
@@ -53,18 +53,18 @@ func (b *binder) needsTarget(e parse.Expr) bool {
 }
 
 // simFunction binds c_sim(x): the similarity of column c with x.
-func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
+func (b *Binder) simFunction(s *Scope, e *parse.Call) (*Expr, error) {
 	prefix := e.Func.Name[:len(e.Func.Name)-len("_sim")]
 	found := s.find(parse.Ident{}, ident(prefix))
 	var vectors []*column
 	for _, c := range found {
-		if c.typ.Kind == value.Vector {
+		if c.Type.Kind == value.Vector {
 			vectors = append(vectors, c)
 		}
 	}
 	if len(vectors) == 0 {
 		for _, c := range s.vectorColumns() {
-			if c.enc != nil && strings.EqualFold(encoder.ParseSpec(c.enc.name).Name, prefix) {
+			if c.Encoding != nil && strings.EqualFold(encoder.ParseSpec(c.Encoding.Name).Name, prefix) {
 				vectors = append(vectors, c)
 			}
 		}
@@ -72,13 +72,13 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 	switch {
 	case len(vectors) > 1:
 		return nil, parse.Errorf(e.Pos, "%s could mean %s.%s or %s.%s; write similarity(%s.%s, ...)", e.Func.Name,
-			vectors[0].table, vectors[0].name, vectors[1].table, vectors[1].name, vectors[0].table, vectors[0].name)
+			vectors[0].Table, vectors[0].Name, vectors[1].Table, vectors[1].Name, vectors[0].Table, vectors[0].Name)
 	case len(vectors) == 0 && len(found) > 0:
-		return nil, parse.Errorf(e.Pos, "%s: %s is %v, not a vector", e.Func.Name, prefix, found[0].typ)
+		return nil, parse.Errorf(e.Pos, "%s: %s is %v, not a vector", e.Func.Name, prefix, found[0].Type)
 	case len(vectors) == 0:
 		var names []string
 		for _, c := range s.vectorColumns() {
-			names = append(names, c.name+"_sim")
+			names = append(names, c.Name+"_sim")
 		}
 		err := parse.Errorf(e.Pos, "no vector column %q for %s", prefix, e.Func.Name)
 		if h := hint.Question(e.Func.Name, names); h != "" {
@@ -93,10 +93,10 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 		return nil, err.WithHint("there are %s", strings.Join(names, ", "))
 	}
 	if len(e.Args) != 1 {
-		return nil, parse.Errorf(e.Pos, "%s takes one argument, what to compare %s with; got %d", e.Func.Name, vectors[0].name, len(e.Args))
+		return nil, parse.Errorf(e.Pos, "%s takes one argument, what to compare %s with; got %d", e.Func.Name, vectors[0].Name, len(e.Args))
 	}
-	c := columnExpr(vectors[0], e.Pos)
-	x, err := b.vector(s, e.Args[0], target{enc: c.enc, dim: c.typ.Dim, name: c.text, call: e.Func.Name})
+	c := ColumnExpr(vectors[0], e.Pos)
+	x, err := b.vector(s, e.Args[0], target{enc: c.Encoding, dim: c.Type.Dim, name: c.Text, call: e.Func.Name})
 	if err != nil {
 		return nil, err
 	}
@@ -105,9 +105,9 @@ func (b *binder) simFunction(s *scope, e *parse.Call) (*expr, error) {
 }
 
 // bindMeasure binds a distance or similarity between two vectors.
-func (b *binder) bindMeasure(s *scope, m fn.Measure, l, r parse.Expr, pos parse.Pos) (*expr, error) {
+func (b *Binder) bindMeasure(s *Scope, m fn.Measure, l, r parse.Expr, pos parse.Pos) (*Expr, error) {
 	lo, ro := b.needsTarget(l), b.needsTarget(r)
-	var x, y *expr
+	var x, y *Expr
 	var err error
 	switch {
 	case lo && !ro:
@@ -128,69 +128,69 @@ func (b *binder) bindMeasure(s *scope, m fn.Measure, l, r parse.Expr, pos parse.
 }
 
 // score makes the measure between two vectors; the constant one comes second.
-func (b *binder) score(m fn.Measure, x, y *expr, pos parse.Pos) (*expr, error) {
-	if dx, dy := x.typ.Dim, y.typ.Dim; dx > 0 && dy > 0 && dx != dy {
-		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.Name, dy, x.text, dx).Because(&storage.DimensionError{Column: x.text, Got: dy, Want: dx})
+func (b *Binder) score(m fn.Measure, x, y *Expr, pos parse.Pos) (*Expr, error) {
+	if dx, dy := x.Type.Dim, y.Type.Dim; dx > 0 && dy > 0 && dx != dy {
+		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.Name, dy, x.Text, dx).Because(&storage.DimensionError{Column: x.Text, Got: dy, Want: dx})
 	}
-	if !x.varies() && y.varies() {
+	if !x.Varies() && y.Varies() {
 		x, y = y, x
 	}
-	return &expr{op: opScore, typ: realType, pos: pos, args: []*expr{x, y}, measure: m}, nil
+	return &Expr{Op: OpScore, Type: RealType, Pos: pos, Args: []*Expr{x, y}, Measure: m}, nil
 }
 
 // vector binds a vector expression: a text or picture (encoded for the target),
 // a vector, or a sum of those.
-func (b *binder) vector(s *scope, e parse.Expr, t target) (*expr, error) {
+func (b *Binder) vector(s *Scope, e parse.Expr, t target) (*Expr, error) {
 	var terms sum
 	if err := b.addTerms(s, e, 1, t, &terms); err != nil {
 		return nil, err
 	}
-	var out *expr
+	var out *Expr
 	if len(terms.args) == 1 && terms.weights[0] == 1 && !terms.arithmetic {
 		out = terms.args[0]
 	} else {
 		// Every encoded operand is of unit length before the arithmetic, and so
 		// is the outcome. Texts and pictures come so from the encoder.
 		for i, a := range terms.args {
-			if a.enc != nil && !a.encodes() {
-				terms.args[i] = b.later(slotCostly, &expr{op: opSum, typ: a.typ, pos: a.pos, args: []*expr{a}, weights: []float32{1}, unit: true, enc: a.enc, text: a.text})
+			if a.Encoding != nil && !a.Encodes() {
+				terms.args[i] = b.later(SlotCostly, &Expr{Op: OpSum, Type: a.Type, Pos: a.Pos, Args: []*Expr{a}, Weights: []float32{1}, Unit: true, Encoding: a.Encoding, Text: a.Text})
 			}
 		}
 		dim := t.dim
 		unit := false
-		var enc *encoding
+		var enc *Encoding
 		for _, a := range terms.args {
-			if a.typ.Dim > 0 {
-				if dim > 0 && a.typ.Dim != dim {
-					return nil, parse.Errorf(a.pos, "%s: vector has %d dimensions, %s has %d", t.call, a.typ.Dim, cmp.Or(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.typ.Dim, Want: dim})
+			if a.Type.Dim > 0 {
+				if dim > 0 && a.Type.Dim != dim {
+					return nil, parse.Errorf(a.Pos, "%s: vector has %d dimensions, %s has %d", t.call, a.Type.Dim, cmp.Or(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.Type.Dim, Want: dim})
 				}
-				dim = a.typ.Dim
+				dim = a.Type.Dim
 			}
-			if a.enc != nil {
-				unit, enc = true, a.enc
+			if a.Encoding != nil {
+				unit, enc = true, a.Encoding
 			}
 		}
-		out = b.later(slotCostly, &expr{op: opSum, typ: value.Type{Kind: value.Vector, Dim: dim}, pos: parse.Start(e), args: terms.args, weights: terms.weights, unit: unit, enc: enc})
+		out = b.later(SlotCostly, &Expr{Op: OpSum, Type: value.Type{Kind: value.Vector, Dim: dim}, Pos: parse.Start(e), Args: terms.args, Weights: terms.weights, Unit: unit, Encoding: enc})
 	}
-	if out.typ.Dim > 0 && t.dim > 0 && out.typ.Dim != t.dim {
-		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.typ.Dim, cmp.Or(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.typ.Dim, Want: t.dim})
+	if out.Type.Dim > 0 && t.dim > 0 && out.Type.Dim != t.dim {
+		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.Type.Dim, cmp.Or(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.Type.Dim, Want: t.dim})
 	}
-	if out.op != opColumn && out.text != e.String() {
+	if out.Op != OpColumn && out.Text != e.String() {
 		c := *out
 		out = &c
-		out.text = e.String()
+		out.Text = e.String()
 	}
 	return out, nil
 }
 
 // sum collects the operands of a vector expression with their weights.
 type sum struct {
-	args       []*expr
+	args       []*Expr
 	weights    []float32
 	arithmetic bool
 }
 
-func (b *binder) addTerms(s *scope, e parse.Expr, weight float32, t target, out *sum) error {
+func (b *Binder) addTerms(s *Scope, e parse.Expr, weight float32, t target, out *sum) error {
 	switch x := e.(type) {
 	case *parse.Unary:
 		if x.Op == parse.OpNeg {
@@ -240,12 +240,12 @@ func (b *binder) addTerms(s *scope, e parse.Expr, weight float32, t target, out 
 }
 
 // weight returns the number e is, if it is a constant one.
-func (b *binder) weight(s *scope, e parse.Expr) (w float64, ok bool, err error) {
+func (b *Binder) weight(s *Scope, e parse.Expr) (w float64, ok bool, err error) {
 	switch x := e.(type) {
 	case *parse.Literal:
 		return number(x.Value)
 	case *parse.Param:
-		v, err := b.param(x)
+		v, err := b.Param(x)
 		if err != nil {
 			return 0, false, err
 		}
@@ -297,23 +297,23 @@ func number(v value.Value) (float64, bool, error) {
 }
 
 // operand binds one operand of a vector expression.
-func (b *binder) operand(s *scope, e parse.Expr, t target) (*expr, error) {
+func (b *Binder) operand(s *Scope, e parse.Expr, t target) (*Expr, error) {
 	if c, ok := e.(*parse.Call); ok && strings.EqualFold(c.Func.Name, "image") {
 		if len(c.Args) != 1 {
 			return nil, parse.Errorf(c.Pos, "image takes one argument, the path of a picture or its bytes; got %d", len(c.Args))
 		}
-		x, err := b.expr(s, c.Args[0])
+		x, err := b.Expr(s, c.Args[0])
 		if err != nil {
 			return nil, err
 		}
-		switch x.typ.Kind {
+		switch x.Type.Kind {
 		case value.Text, value.Blob, value.Null:
 		default:
-			return nil, parse.Errorf(x.pos, "image takes the path of a picture or its bytes, not %v", x.typ)
+			return nil, parse.Errorf(x.Pos, "image takes the path of a picture or its bytes, not %v", x.Type)
 		}
-		return b.encoded(opImage, x, t, c.Pos, e.String())
+		return b.encoded(OpImage, x, t, c.Pos, e.String())
 	}
-	x, err := b.expr(s, e)
+	x, err := b.Expr(s, e)
 	if err != nil {
 		return nil, err
 	}
@@ -322,8 +322,8 @@ func (b *binder) operand(s *scope, e parse.Expr, t target) (*expr, error) {
 
 // asVector makes a vector of a bound expression: a text is encoded, and so are
 // the bytes of a picture.
-func (b *binder) asVector(x *expr, t target) (*expr, error) {
-	switch x.typ.Kind {
+func (b *Binder) asVector(x *Expr, t target) (*Expr, error) {
+	switch x.Type.Kind {
 	case value.Vector:
 		return b.checked(x)
 	case value.Text:
@@ -333,25 +333,25 @@ func (b *binder) asVector(x *expr, t target) (*expr, error) {
 			if err != nil {
 				return nil, err
 			}
-			if ok && looksLikeVector(c.val.Str()) {
+			if ok && looksLikeVector(c.Value.Str()) {
 				return b.castConst(c, value.Type{Kind: value.Vector, Dim: t.dim}, fn.Explicit)
 			}
 		}
-		return b.encoded(opText, x, t, x.pos, x.text)
+		return b.encoded(OpText, x, t, x.Pos, x.Text)
 	case value.Blob:
-		return b.encoded(opImage, x, t, x.pos, x.text)
+		return b.encoded(OpImage, x, t, x.Pos, x.Text)
 	case value.Null:
 		c := *x
-		c.typ = value.Type{Kind: value.Vector, Dim: t.dim}
+		c.Type = value.Type{Kind: value.Vector, Dim: t.dim}
 		return &c, nil
 	}
-	return nil, parse.Errorf(x.pos, "%s wants a text, image('path') or a vector; %s is %v", cmp.Or(t.call, "this"), x.text, x.typ)
+	return nil, parse.Errorf(x.Pos, "%s wants a text, image('path') or a vector; %s is %v", cmp.Or(t.call, "this"), x.Text, x.Type)
 }
 
 // encoded makes the vector of a text or picture.
-func (b *binder) encoded(kind op, x *expr, t target, pos parse.Pos, text string) (*expr, error) {
+func (b *Binder) encoded(kind Op, x *Expr, t target, pos parse.Pos, text string) (*Expr, error) {
 	what := "a text"
-	if kind == opImage {
+	if kind == OpImage {
 		what = "a picture"
 	}
 	if t.enc == nil {
@@ -363,61 +363,61 @@ func (b *binder) encoded(kind op, x *expr, t target, pos parse.Pos, text string)
 	if err := b.open(t.enc, pos); err != nil {
 		return nil, err
 	}
-	when := slotText
-	if kind == opImage {
-		when = slotCostly
+	when := SlotText
+	if kind == OpImage {
+		when = SlotCostly
 	}
-	return b.later(when, &expr{op: kind, typ: value.Type{Kind: value.Vector, Dim: t.enc.dim}, pos: pos, args: []*expr{x}, enc: t.enc, document: t.document && kind == opText, text: text}), nil
+	return b.later(when, &Expr{Op: kind, Type: value.Type{Kind: value.Vector, Dim: t.enc.Dim}, Pos: pos, Args: []*Expr{x}, Encoding: t.enc, Document: t.document && kind == OpText, Text: text}), nil
 }
 
 // rankOf tells how ORDER BY takes an expression without a direction.
-func (b *binder) rankOf(e *expr) rank {
-	switch e.op {
-	case opColumn:
-		return e.col.rank
-	case opScore:
-		if e.measure.Metric == vector.Cosine && !e.measure.FromOne {
-			return score
+func (b *Binder) rankOf(e *Expr) Rank {
+	switch e.Op {
+	case OpColumn:
+		return e.Column.Rank
+	case OpScore:
+		if e.Measure.Metric == vector.Cosine && !e.Measure.FromOne {
+			return BestFirst
 		}
-		return plain
-	case opSlot:
-		if e.slot.what == slotOuter {
-			return e.slot.col.rank
+		return Ascending
+	case OpSlot:
+		if e.Slot.What == SlotOuter {
+			return e.Slot.Column.Rank
 		}
-		return plain
-	case opSubquery, opExists, opConst:
-		return plain
-	case opCall:
-		switch e.call.Func.Name {
+		return Ascending
+	case OpSubquery, OpExists, OpConst:
+		return Ascending
+	case OpCall:
+		switch e.Call.Func.Name {
 		case "+":
-			if b.rankOf(e.args[0]) == score && b.rankOf(e.args[1]) == score {
-				return score
+			if b.rankOf(e.Args[0]) == BestFirst && b.rankOf(e.Args[1]) == BestFirst {
+				return BestFirst
 			}
 		case "*":
-			if b.rankOf(e.args[1]) == score && b.positive(e.args[0]) || b.rankOf(e.args[0]) == score && b.positive(e.args[1]) {
-				return score
+			if b.rankOf(e.Args[1]) == BestFirst && b.positive(e.Args[0]) || b.rankOf(e.Args[0]) == BestFirst && b.positive(e.Args[1]) {
+				return BestFirst
 			}
 		case "/":
-			if b.rankOf(e.args[0]) == score && b.positive(e.args[1]) {
-				return score
+			if b.rankOf(e.Args[0]) == BestFirst && b.positive(e.Args[1]) {
+				return BestFirst
 			}
 		}
 	}
-	out := plain
-	e.children(func(c *expr) {
-		if b.rankOf(c) != plain {
-			out = mixed
+	out := Ascending
+	e.Children(func(c *Expr) {
+		if b.rankOf(c) != Ascending {
+			out = Mixed
 		}
 	})
 	return out
 }
 
 // positive reports whether e is a constant above zero.
-func (b *binder) positive(e *expr) bool {
+func (b *Binder) positive(e *Expr) bool {
 	c, ok, err := b.constOf(e)
 	if err != nil || !ok {
 		return false
 	}
-	w, ok, _ := number(c.val)
+	w, ok, _ := number(c.Value)
 	return ok && w > 0
 }

@@ -14,7 +14,7 @@ import (
 const inlined = 64
 
 // cteRef binds the use of a query named by WITH.
-func (b *binder) cteRef(i int, t *parse.TableName) (*relation, error) {
+func (b *Binder) cteRef(i int, t *parse.TableName) (*Relation, error) {
 	if b.cteUses++; b.cteUses > inlined {
 		return b.sharedRef(i, t)
 	}
@@ -27,38 +27,38 @@ func (b *binder) cteRef(i int, t *parse.TableName) (*relation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r, rename(r.cols, t.Columns)
+	return r, rename(r.Cols, t.Columns)
 }
 
-func (b *binder) cteQuery(c cte) (*relation, error) {
+func (b *Binder) cteQuery(c cte) (*Relation, error) {
 	saved := b.ctes
 	defer func() { b.ctes = saved }()
 	b.ctes = b.ctes[:c.below:c.below]
-	return b.query(c.def.Query, nil, nil)
+	return b.Query(c.def.Query, nil, nil)
 }
 
 // sharedRef binds the use of a query whose rows are kept.
-func (b *binder) sharedRef(i int, t *parse.TableName) (*relation, error) {
+func (b *Binder) sharedRef(i int, t *parse.TableName) (*Relation, error) {
 	c := b.ctes[i]
-	var q *sharedQuery
-	if i := slices.IndexFunc(b.shared, func(q *sharedQuery) bool { return q.def == c.def }); i >= 0 {
-		q = b.shared[i]
+	var q *SharedQuery
+	if i := slices.IndexFunc(b.Shared, func(q *SharedQuery) bool { return q.Def == c.def }); i >= 0 {
+		q = b.Shared[i]
 	} else {
 		rel, err := b.cteQuery(c)
 		if err != nil {
 			return nil, err
 		}
-		q = &sharedQuery{rel: rel, def: c.def}
-		b.shared = append(b.shared, q)
+		q = &SharedQuery{Rel: rel, Def: c.def}
+		b.Shared = append(b.Shared, q)
 	}
-	n := &sharedNode{query: q}
-	for _, col := range q.rel.cols {
+	n := &Shared{Query: q}
+	for _, col := range q.Rel.Cols {
 		x := *col
-		x.table = cmp.Or(t.Alias.Name, t.Table.Name)
-		n.outs = append(n.outs, &x)
+		x.Table = cmp.Or(t.Alias.Name, t.Table.Name)
+		n.Outs = append(n.Outs, &x)
 	}
-	if err := rename(n.outs, c.def.Columns); err != nil {
+	if err := rename(n.Outs, c.def.Columns); err != nil {
 		return nil, err
 	}
-	return &relation{n, n.outs}, rename(n.outs, t.Columns)
+	return &Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
 }

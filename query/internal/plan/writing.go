@@ -2,42 +2,42 @@ package plan
 
 import "github.com/lupadb/lupa/storage"
 
-// insertion is a bound INSERT.
-type insertion struct {
-	table     *storage.Table
-	rows      *projectNode // as the table stores them
-	opts      storage.InsertOptions
-	update    *conflictUpdate // or nil
-	returning *returned       // or nil
+// Insert is a bound INSERT.
+type Insert struct {
+	Table     *storage.Table
+	Rows      *Project // as the table stores them
+	Opts      storage.InsertOptions
+	Update    *ConflictUpdate // or nil
+	Returning *Returned       // or nil
 }
 
-// change is a bound UPDATE or DELETE.
-type change struct {
-	table     *storage.Table
-	rows      *relation // their numbers, then the new values; of a DELETE, what it returns
-	cols      []int     // to be set
-	returning *returned // or nil
+// Change is a bound UPDATE or DELETE.
+type Change struct {
+	Table     *storage.Table
+	Rows      *Relation // their numbers, then the new values; of a DELETE, what it returns
+	Cols      []int     // to be set
+	Returning *Returned // or nil
 }
 
-// conflictUpdate is a bound ON CONFLICT DO UPDATE.
-type conflictUpdate struct {
-	from  []*column // the row that is there, then the one that could not be inserted
-	cols  []int
-	items []*expr
-	where *expr // or nil
+// ConflictUpdate is a bound ON CONFLICT DO UPDATE.
+type ConflictUpdate struct {
+	From  []*column // the row that is there, then the one that could not be inserted
+	Cols  []int
+	Items []*Expr
+	Where *Expr // or nil
 }
 
-// returned are the bound items of a RETURNING.
-type returned struct {
-	rel   *relation // the table's columns
-	items []*expr
-	outs  []*column
+// Returned are the bound items of a RETURNING.
+type Returned struct {
+	Rel   *Relation // the table's columns
+	Items []*Expr
+	Outs  []*column
 }
 
-// columns are those of the statement's rows.
-func (r *returned) columns() []*column {
+// Columns are those of the statement's rows.
+func (r *Returned) Columns() []*column {
 	if r == nil {
 		return nil
 	}
-	return r.outs
+	return r.Outs
 }
