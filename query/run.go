@@ -143,7 +143,7 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r
 		if err != nil {
 			return err
 		}
-		if plan.Import(ins) || plan.Bulk(view, ins) {
+		if plan.Loads(view, ins) {
 			kind = loads
 		}
 		view.Close()

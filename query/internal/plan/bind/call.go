@@ -1,0 +1,182 @@
+package bind
+
+import (
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// call binds a function call.
+func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
+	name := strings.ToLower(e.Func.Name)
+	if fn.IsAggregate(name) {
+		return b.aggregate(s, e, name)
+	}
+	switch {
+	case e.Star:
+		return nil, parse.Errorf(e.Pos, "only count can be applied to *")
+	case e.Distinct:
+		return nil, parse.Errorf(e.Pos, "DISTINCT is for aggregates; %s is none", name)
+	case len(e.OrderBy) > 0:
+		return nil, parse.Errorf(e.OrderBy[0].Pos, "ORDER BY within a call is for aggregates; %s is none", name)
+	case e.Filter != nil:
+		return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is none", name)
+	}
+	if m, ok := fn.MeasureOf(name); ok && !isOperator(name) {
+		if len(e.Args) != 2 {
+			return nil, parse.Errorf(e.Pos, "%s takes two vectors, got %d arguments", name, len(e.Args))
+		}
+		return b.bindMeasure(s, m, e.Args[0], e.Args[1], e.Pos)
+	}
+	if name == "image" {
+		return nil, parse.Errorf(e.Pos, "image() stands for a vector only beside a vector column with an encoder: in c_sim(image(...)), in a distance, or as the value of such a column")
+	}
+	_, known := fn.Lookup(name)
+	if !known && strings.HasSuffix(name, "_sim") {
+		return b.simFunction(s, e)
+	}
+	if _, table := tableFuncs[name]; table && !known {
+		return nil, parse.Errorf(e.Pos, "%s gives a table, not a value", name).WithHint("it stands in FROM: SELECT * FROM %s", e)
+	}
+	if !known {
+		names := fn.Names()
+		names = append(names, "cosine_similarity")
+		for _, c := range s.vectorColumns() {
+			names = append(names, c.Name+"_sim")
+		}
+		return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", hint.Question(name, names))
+	}
+	args, err := b.Exprs(s, e.Args)
+	if err != nil {
+		return nil, err
+	}
+	if name == "coalesce" {
+		types := make([]fn.ArgType, len(args))
+		for i, a := range args {
+			types[i] = logical.ArgType(a)
+		}
+		t, err := fn.Common("coalesce", types)
+		if err != nil {
+			return nil, logical.ErrorAt(e.Pos, err)
+		}
+		for i := range args {
+			if args[i], err = b.castTo(args[i], t, fn.Implicit); err != nil {
+				return nil, err
+			}
+		}
+		return &logical.Expr{Op: logical.OpCoalesce, Type: t, Pos: e.Pos, Args: args}, nil
+	}
+	return b.apply(name, e.Pos, args...)
+}
+
+// ofOuter reports whether e uses columns of queries around the one being bound only.
+func (b *Binder) ofOuter(e *logical.Expr) bool {
+	return len(logical.ColumnsOf(e)) == 0 && e.UsesOuter(b.Block)
+}
+
+// aggregate binds the call of an aggregate function.
+func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr, error) {
+	if !s.aggregates {
+		where := s.Inside
+		if where == "" {
+			where = "here"
+		} else {
+			where = "in " + where
+		}
+		return nil, parse.Errorf(e.Pos, "%s is an aggregate and can't be used %s", name, where)
+	}
+	inner := *s
+	inner.aggregates, inner.Inside = false, "an aggregate"
+	a := &logical.Aggregate{Distinct: e.Distinct}
+	var order []*logical.Expr
+	var orders []fn.SortOrder
+	var err error
+	if a.Filter, err = b.condition(&inner, e.Filter, "FILTER"); err != nil {
+		return nil, err
+	}
+	var types []fn.ArgType
+	if e.Star {
+		if name != "count" {
+			return nil, parse.Errorf(e.Pos, "only count can be applied to *")
+		}
+	} else {
+		args, err := b.Exprs(&inner, e.Args)
+		if err != nil {
+			return nil, err
+		}
+		for i := range e.OrderBy {
+			x, err := b.Expr(&inner, e.OrderBy[i].Expr)
+			if err != nil {
+				return nil, err
+			}
+			k, err := b.sortKeyOf(&e.OrderBy[i], x)
+			if err != nil {
+				return nil, err
+			}
+			order = append(order, k.Expr)
+			orders = append(orders, fn.SortOrder{Desc: k.Order.Desc, NullsFirst: k.Order.NullsFirst})
+		}
+		if e.Within != fn.WithinGroup(name) {
+			if e.Within {
+				return nil, parse.Errorf(e.Pos, "%s does not take WITHIN GROUP", name).WithHint("ORDER BY can stand behind its arguments")
+			}
+			return nil, parse.Errorf(e.Pos, "%s needs WITHIN GROUP (ORDER BY x)", name).WithHint("percentile_cont(0.5) WITHIN GROUP (ORDER BY x)")
+		}
+		if e.Within { // what is ordered is the argument
+			args, order, orders = append(order[:1:1], args...), nil, orders[:1]
+			if len(e.OrderBy) > 1 {
+				return nil, parse.Errorf(e.OrderBy[1].Pos, "%s orders by one expression", name)
+			}
+		}
+		for _, x := range args {
+			types = append(types, logical.ArgType(x))
+			if b.ofOuter(x) && (a.Filter == nil || len(logical.ColumnsOf(a.Filter)) == 0) {
+				return nil, parse.Errorf(e.Pos, "%s uses nothing of this subquery, only columns of the query around it, whose aggregate it would be", e).WithHint("compute it there, in a subquery in FROM, and use its column here")
+			}
+		}
+		if len(args) > 0 {
+			a.Arg, a.More = args[0], args[1:]
+		} else {
+			if name == "count" {
+				return nil, parse.Errorf(e.Pos, "count needs an argument: count(*) or count(x)")
+			}
+			return nil, parse.Errorf(e.Pos, "%s needs an argument: %s(x)", name, name)
+		}
+	}
+	if e.Distinct && len(orders) == 0 {
+		orders = []fn.SortOrder{{}} // values of which each comes once are sorted, as in PostgreSQL
+	}
+	if a.Call, err = fn.ResolveAggregate(name, types, orders); err != nil {
+		return nil, logical.ErrorAt(e.Pos, err)
+	}
+	if e.Distinct {
+		for i, x := range order {
+			if x.Key() != a.Arg.Key() {
+				return nil, parse.Errorf(e.OrderBy[i].Pos, "with DISTINCT, %s can only be ordered by its argument", name)
+			}
+		}
+		order = order[:min(1, len(order))]
+	}
+	for i, x := range a.More {
+		if a.More[i], err = b.castTo(x, a.Call.More[i], fn.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	if !e.Within {
+		a.More = append(a.More[:len(a.More):len(a.More)], order...)
+	}
+	if a.Arg != nil && (a.Arg.Type.Kind == value.Null || a.Call.Converts()) {
+		if a.Arg, err = b.castTo(a.Arg, a.Call.Param, fn.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	out := &logical.Expr{Op: logical.OpAgg, Type: a.Call.Result, Pos: e.Pos, Aggregate: a, Text: e.String()}
+	if a.Arg != nil && a.Call.Result.Kind == value.Vector {
+		out.Encoding = a.Arg.Encoding
+	}
+	return out, nil
+}

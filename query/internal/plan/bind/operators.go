@@ -1,0 +1,258 @@
+package bind
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+func (b *Binder) unary(s *Scope, e *parse.Unary) (*logical.Expr, error) {
+	x, err := b.Expr(s, e.X)
+	if err != nil {
+		return nil, err
+	}
+	switch e.Op {
+	case parse.OpNot:
+		return b.apply("not", e.Pos, x)
+	case parse.OpNeg:
+		return b.apply("neg", e.Pos, x)
+	default: // +x is x, if it is a number
+		if _, err := b.apply("neg", e.Pos, x); err != nil {
+			return nil, parse.Errorf(e.Pos, "+ stands before numbers and vectors; %s is %v", x, x.Type)
+		}
+		return x, nil
+	}
+}
+
+func (b *Binder) binary(s *Scope, e *parse.Binary) (*logical.Expr, error) {
+	if m, ok := fn.MeasureOf(string(e.Op)); ok {
+		return b.bindMeasure(s, m, e.X, e.Y, e.Pos)
+	}
+	x, y, err := b.operands(s, e.X, e.Y, string(e.Op))
+	if err != nil {
+		return nil, err
+	}
+	switch e.Op {
+	case parse.OpAnd, parse.OpOr:
+		for i, a := range []*logical.Expr{x, y} {
+			if a.Type.Kind != value.Boolean && a.Type.Kind != value.Null {
+				return nil, parse.Errorf(parse.Start([]parse.Expr{e.X, e.Y}[i]), "%s needs conditions on both sides, but %s is %v", e.Op, a, a.Type)
+			}
+		}
+		kind := logical.OpAnd
+		if e.Op == parse.OpOr {
+			kind = logical.OpOr
+		}
+		out := &logical.Expr{Op: kind, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{x, y}}
+		return b.folded(out)
+	}
+	return b.apply(strings.ToLower(string(e.Op)), e.Pos, x, y)
+}
+
+// operands binds the two sides of an operator; a text beside a vector column
+// with an encoder is encoded.
+func (b *Binder) operands(s *Scope, l, r parse.Expr, op string) (x, y *logical.Expr, err error) {
+	lo, ro := b.needsTarget(l), b.needsTarget(r)
+	switch op {
+	case "=", "<>", "<", "<=", ">", ">=", "IS DISTINCT FROM", "IS NOT DISTINCT FROM":
+	default:
+		lo, ro = false, false
+	}
+	if lo && !ro {
+		if y, err = b.Expr(s, r); err != nil {
+			return nil, nil, err
+		}
+		if y.Type.Kind == value.Vector {
+			x, err = b.vector(s, l, targetOf(y, op))
+		} else {
+			x, err = b.Expr(s, l)
+		}
+		return x, y, err
+	}
+	if x, err = b.Expr(s, l); err != nil {
+		return nil, nil, err
+	}
+	if ro && x.Type.Kind == value.Vector {
+		y, err = b.vector(s, r, targetOf(x, op))
+	} else {
+		y, err = b.Expr(s, r)
+	}
+	return x, y, err
+}
+
+func (b *Binder) like(s *Scope, e *parse.Like) (*logical.Expr, error) {
+	args, err := b.Exprs(s, []parse.Expr{e.X, e.Pattern})
+	if err != nil {
+		return nil, err
+	}
+	if e.Escape != nil {
+		esc, err := b.Expr(s, e.Escape)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, esc)
+	}
+	out, err := b.apply(pick(e.Fold, "ilike", "like"), e.Pos, args...)
+	if err != nil || !e.Not {
+		return out, err
+	}
+	return b.apply("not", e.Pos, out)
+}
+
+func (b *Binder) between(s *Scope, e *parse.Between) (*logical.Expr, error) {
+	x, low, err := b.operands(s, e.X, e.Low, ">=")
+	if err != nil {
+		return nil, err
+	}
+	high, err := b.Expr(s, e.High)
+	if err != nil {
+		return nil, err
+	}
+	ge, err := b.apply(">=", e.Pos, x, low)
+	if err != nil {
+		return nil, err
+	}
+	le, err := b.apply("<=", e.Pos, x, high)
+	if err != nil {
+		return nil, err
+	}
+	ge.Text = fmt.Sprintf("%s >= %s", e.X, e.Low)
+	le.Text = fmt.Sprintf("%s <= %s", e.X, e.High)
+	and := &logical.Expr{Op: logical.OpAnd, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{ge, le}, Text: e.String()}
+	if and, err = b.folded(and); err != nil {
+		return nil, err
+	}
+	if e.Not {
+		return b.apply("not", e.Pos, and)
+	}
+	return and, nil
+}
+
+func (b *Binder) inList(s *Scope, e *parse.InList) (*logical.Expr, error) {
+	x, err := b.Expr(s, e.X)
+	if err != nil {
+		return nil, err
+	}
+	list, err := b.Exprs(s, e.List)
+	if err != nil {
+		return nil, err
+	}
+	all, slots := true, false
+	types := []fn.ArgType{logical.ArgType(x)}
+	for _, l := range list {
+		all = all && logical.Fixed(l)
+		slots = slots || !logical.IsConst(l)
+		types = append(types, logical.ArgType(l))
+	}
+	if !all {
+		// x = a OR x = b ...: values that differ from row to row.
+		var or *logical.Expr
+		for i, l := range list {
+			eq, err := b.apply("=", e.List[i].Position(), x, l)
+			if err != nil {
+				return nil, err
+			}
+			eq.Text = x.Text + " = " + l.Text
+			if or == nil {
+				or = eq
+			} else {
+				or = &logical.Expr{Op: logical.OpOr, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{or, eq}}
+			}
+		}
+		if e.Not {
+			return b.apply("not", e.Pos, or)
+		}
+		return or, nil
+	}
+	t, err := fn.Common("IN", types)
+	if err != nil {
+		return nil, logical.ErrorAt(e.Pos, err)
+	}
+	if x, err = b.castTo(x, t, fn.Implicit); err != nil {
+		return nil, err
+	}
+	for i, l := range list {
+		if list[i], err = b.castConst(l, t, fn.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	out := &logical.Expr{Op: logical.OpIn, Type: logical.BoolType, Pos: e.Pos, Args: append([]*logical.Expr{x}, list...), Not: e.Not}
+	if slots {
+		out.Slot = b.setSlot(list, t, e.Pos)
+	} else {
+		out.Set = fn.NewSet(t)
+		for _, l := range list {
+			if err := out.Set.Add(fn.ConstArg(l.Value, t), 1, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b.folded(out)
+}
+
+func (b *Binder) bindCase(s *Scope, e *parse.Case) (*logical.Expr, error) {
+	out := &logical.Expr{Op: logical.OpCase, Pos: e.Pos}
+	var types []fn.ArgType
+	for i := range e.Whens {
+		w := &e.Whens[i]
+		var cond *logical.Expr
+		var err error
+		if e.Operand != nil {
+			x, y, err2 := b.operands(s, e.Operand, w.Cond, "=")
+			if err2 != nil {
+				return nil, err2
+			}
+			cond, err = b.apply("=", w.Pos, x, y)
+		} else {
+			cond, err = b.condition(s, w.Cond, "WHEN")
+		}
+		if err != nil {
+			return nil, err
+		}
+		then, err := b.Expr(s, w.Then)
+		if err != nil {
+			return nil, err
+		}
+		out.Args = append(out.Args, cond, then)
+		types = append(types, logical.ArgType(then))
+	}
+	els := logical.Constant(value.Value{}, e.Pos, "NULL")
+	if e.Else != nil {
+		var err error
+		if els, err = b.Expr(s, e.Else); err != nil {
+			return nil, err
+		}
+	}
+	out.Args = append(out.Args, els)
+	types = append(types, logical.ArgType(els))
+	t, err := fn.Common("CASE", types)
+	if err != nil {
+		return nil, logical.ErrorAt(e.Pos, err)
+	}
+	out.Type = t
+	for i := 1; i < len(out.Args); i += 2 {
+		if out.Args[i], err = b.castTo(out.Args[i], t, fn.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	last := len(out.Args) - 1
+	if out.Args[last], err = b.castTo(out.Args[last], t, fn.Implicit); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (b *Binder) cast(s *Scope, e *parse.Cast) (*logical.Expr, error) {
+	x, err := b.Expr(s, e.X)
+	if err != nil {
+		return nil, err
+	}
+	if logical.Fixed(x) {
+		return b.castConst(x, e.Type.Type, fn.Explicit)
+	}
+	return b.castTo(x, e.Type.Type, fn.Explicit)
+}

@@ -1,0 +1,371 @@
+package bind
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/hint"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// maxDepth bounds the nesting of queries.
+const maxDepth = 64
+
+// Query binds a whole query. want, if not nil, are the columns of the table its
+// rows go into, so that texts and pictures among them are encoded.
+func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.Relation, error) {
+	if b.depth++; b.depth > maxDepth {
+		return nil, parse.Errorf(q.Pos, "queries are nested more than %d deep", maxDepth)
+	}
+	defer func() { b.depth-- }()
+	if len(q.With) > 0 {
+		defer func(n int) { b.ctes = b.ctes[:n] }(len(b.ctes))
+		for i := range q.With {
+			for k := range i {
+				if q.With[i].Name.Means(q.With[k].Name.Name) {
+					return nil, parse.Errorf(q.With[i].Pos, "WITH names %q twice", q.With[i].Name.Name)
+				}
+			}
+			b.ctes = append(b.ctes, cte{&q.With[i], len(b.ctes)})
+		}
+	}
+	count, offset, err := b.limits(q)
+	if err != nil {
+		return nil, err
+	}
+	if core, ok := q.Body.(*parse.Core); ok {
+		return b.core(core, q.OrderBy, count, offset, outer, want)
+	}
+	r, err := b.body(q.Body, outer, want)
+	if err != nil {
+		return nil, err
+	}
+	if len(q.OrderBy) == 0 {
+		if count >= 0 || offset > 0 {
+			r.Node = &logical.Limit{In: r.Node, Count: count, Offset: offset}
+		}
+		return r, nil
+	}
+	// The outcome of a UNION is ordered by its columns.
+	s := &Scope{columns: r.Cols, outer: outer, Inside: "ORDER BY"}
+	n := &logical.Sort{In: r.Node, Count: count, Offset: offset}
+	for i := range q.OrderBy {
+		e, err := b.orderExpr(s, q.OrderBy[i].Expr, func(k int) (*logical.Expr, error) { return logical.ColumnExpr(r.Cols[k], q.OrderBy[i].Pos), nil }, len(r.Cols))
+		if err != nil {
+			return nil, err
+		}
+		k, err := b.sortKeyOf(&q.OrderBy[i], e)
+		if err != nil {
+			return nil, err
+		}
+		n.Keys = append(n.Keys, k)
+	}
+	return &logical.Relation{Node: n, Cols: r.Cols}, nil
+}
+
+// limits returns the numbers of LIMIT (-1 without one) and OFFSET.
+func (b *Binder) limits(q *parse.Select) (count, offset int64, err error) {
+	number := func(e parse.Expr, clause string, none int64) (int64, error) {
+		if e == nil {
+			return none, nil
+		}
+		x, err := b.Expr(&Scope{Inside: clause}, e)
+		if err != nil {
+			return 0, err
+		}
+		x, ok, err := b.constOf(x)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return 0, parse.Errorf(parse.Start(e), "%s needs a constant number", clause)
+		}
+		if x.Value.IsNull() {
+			return none, nil
+		}
+		if x, err = b.castConst(x, logical.IntType, fn.Implicit); err != nil {
+			return 0, parse.Errorf(parse.Start(e), "%s needs a whole number, not %s", clause, e)
+		}
+		if x.Value.Kind() != value.Integer {
+			return 0, parse.Errorf(parse.Start(e), "%s needs a whole number, not %s", clause, e)
+		}
+		if x.Value.Int() < 0 {
+			return 0, parse.Errorf(parse.Start(e), "%s can't be negative", clause)
+		}
+		return x.Value.Int(), nil
+	}
+	if count, err = number(q.Limit, "LIMIT", -1); err != nil {
+		return
+	}
+	offset, err = number(q.Offset, "OFFSET", 0)
+	const most = 1 << 60
+	return min(count, most), min(offset, most), err
+}
+
+// body binds the body of a query other than a single SELECT.
+func (b *Binder) body(body parse.Body, outer *Scope, want []target) (*logical.Relation, error) {
+	switch t := body.(type) {
+	case *parse.Core:
+		return b.core(t, nil, -1, 0, outer, want)
+	case *parse.Select:
+		return b.Query(t, outer, want)
+	case *parse.Values:
+		return b.values(t, outer, want)
+	case *parse.Union:
+		return b.union(t, outer, want)
+	}
+	return nil, parse.Errorf(body.Position(), "internal error: unknown query %T", body)
+}
+
+// core binds one SELECT with the ORDER BY and LIMIT that belong to it.
+func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int64, outer *Scope, want []target) (*logical.Relation, error) {
+	s := &Scope{outer: outer, aliases: map[string]*alias{}}
+	var in logical.Node = &logical.Values{Rows: [][]*logical.Expr{{}}}
+	if c.From != nil {
+		r, err := b.from(c.From, s)
+		if err != nil {
+			return nil, err
+		}
+		in, s.columns = r.Node, r.Cols
+	}
+	for i := range c.Items {
+		it := &c.Items[i]
+		if it.Alias.Name != "" && it.Expr != nil && s.aliases[it.Alias.Name] == nil {
+			s.aliases[it.Alias.Name] = &alias{item: it}
+		}
+	}
+
+	s.Inside = "WHERE"
+	where, err := b.condition(s, c.Where, "WHERE")
+	if err != nil {
+		return nil, err
+	}
+	if where != nil {
+		in = &logical.Filter{In: in, Conds: logical.Conjuncts(where, nil)}
+	}
+
+	items, names, err := b.items(s, c, want)
+	if err != nil {
+		return nil, err
+	}
+	ordinal := func(k int) (*logical.Expr, error) { return items[k], nil }
+
+	s.aggregates, s.Inside = false, "GROUP BY"
+	var groups []*logical.Expr
+	for _, g := range c.GroupBy {
+		e, err := b.ordinalOr(s, g, ordinal, len(items), false)
+		if err != nil {
+			return nil, err
+		}
+		if e.Uses(logical.OpAgg) {
+			return nil, parse.Errorf(parse.Start(g), "GROUP BY can't use an aggregate")
+		}
+		groups = append(groups, e)
+	}
+	s.aggregates, s.Inside = true, "HAVING"
+	having, err := b.condition(s, c.Having, "HAVING")
+	if err != nil {
+		return nil, err
+	}
+	var keys []logical.SortKey
+	for i := range order {
+		e, err := b.orderExpr(s, order[i].Expr, ordinal, len(items))
+		if err != nil {
+			return nil, err
+		}
+		k, err := b.sortKeyOf(&order[i], e)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	var on []*logical.Expr
+	for _, d := range c.DistinctOn {
+		e, err := b.orderExpr(s, d, ordinal, len(items))
+		if err != nil {
+			return nil, err
+		}
+		on = append(on, e)
+	}
+
+	// Grouping.
+	grouped := len(groups) > 0 || having != nil
+	for _, e := range items {
+		grouped = grouped || e.Uses(logical.OpAgg)
+	}
+	for _, k := range keys {
+		grouped = grouped || k.Expr.Uses(logical.OpAgg)
+	}
+	if grouped {
+		g := b.newGrouping(in, groups, s)
+		for i := range items {
+			if items[i], err = g.replace(items[i]); err != nil {
+				return nil, err
+			}
+		}
+		for i := range keys {
+			if keys[i].Expr, err = g.replace(keys[i].Expr); err != nil {
+				return nil, err
+			}
+		}
+		for i := range on {
+			if on[i], err = g.replace(on[i]); err != nil {
+				return nil, err
+			}
+		}
+		if having != nil {
+			if having, err = g.replace(having); err != nil {
+				return nil, err
+			}
+		}
+		in = g.node
+		if having != nil {
+			in = &logical.Filter{In: in, Conds: logical.Conjuncts(having, nil)}
+		}
+	}
+
+	outs := make([]*logical.Column, len(items))
+	for i, e := range items {
+		outs[i] = &logical.Column{Name: names[i], Type: e.Type, Encoding: e.Encoding, Rank: b.rankOf(e)}
+	}
+	switch {
+	case c.Distinct:
+		// ORDER BY can only use what is selected: equal rows are one.
+		p := &logical.Project{In: in, Items: items, Outs: outs}
+		in = &logical.Distinct{In: p}
+		byKey := map[string]*logical.Column{}
+		for i, e := range items {
+			if byKey[e.Key()] == nil {
+				byKey[e.Key()] = outs[i]
+			}
+		}
+		for i := range keys {
+			k := keys[i].Expr.Rewrite(func(x *logical.Expr) *logical.Expr {
+				if c := byKey[x.Key()]; c != nil {
+					return logical.ColumnExpr(c, x.Pos)
+				}
+				return nil
+			})
+			for c := range logical.ColumnsOf(k) {
+				if !slices.Contains(outs, c) {
+					return nil, parse.Errorf(order[i].Pos, "with SELECT DISTINCT, ORDER BY can only use what is selected; %s is not", keys[i].Expr)
+				}
+			}
+			keys[i].Expr = k
+		}
+		if len(keys) > 0 {
+			in = &logical.Sort{In: in, Keys: keys, Count: count, Offset: offset}
+		} else if count >= 0 || offset > 0 {
+			in = &logical.Limit{In: in, Count: count, Offset: offset}
+		}
+		return &logical.Relation{Node: in, Cols: outs}, nil
+	case len(on) > 0:
+		if err := distinctOnOrder(c, on, keys); err != nil {
+			return nil, err
+		}
+		in = &logical.Sort{In: in, Keys: keys, On: on, Count: count, Offset: offset}
+	case len(keys) > 0:
+		in = &logical.Sort{In: in, Keys: keys, Count: count, Offset: offset}
+	case count >= 0 || offset > 0:
+		in = &logical.Limit{In: in, Count: count, Offset: offset}
+	}
+	return &logical.Relation{Node: &logical.Project{In: in, Items: items, Outs: outs}, Cols: outs}, nil
+}
+
+// distinctOnOrder checks PostgreSQL's rule: ORDER BY starts with the
+// expressions of DISTINCT ON.
+func distinctOnOrder(c *parse.Core, on []*logical.Expr, keys []logical.SortKey) error {
+	left := map[string]bool{}
+	for _, e := range on {
+		left[e.Key()] = true
+	}
+	n := len(left)
+	for i := 0; i < len(keys) && i < n; i++ {
+		if !left[keys[i].Expr.Key()] {
+			return parse.Errorf(c.DistinctOn[0].Position(), "ORDER BY has to start with what DISTINCT ON has: ORDER BY %s, ...", logical.Texts(on, ", "))
+		}
+	}
+	return nil
+}
+
+// items binds the select list and expands its stars.
+func (b *Binder) items(s *Scope, c *parse.Core, want []target) (items []*logical.Expr, names []string, err error) {
+	for i := range c.Items {
+		it := &c.Items[i]
+		if it.Star {
+			n := 0
+			for _, col := range s.columns {
+				if !col.Hidden && (it.Table.Name == "" && !col.Merged || it.Table.Name != "" && it.Table.Means(col.Table)) {
+					items = append(items, logical.ColumnExpr(col, it.Pos))
+					names = append(names, col.Name)
+					n++
+				}
+			}
+			if n == 0 && it.Table.Name != "" {
+				return nil, nil, parse.Errorf(it.Pos, "no table %q in this query", it.Table.Name).WithHint("%s", hint.Question(it.Table.Name, s.tables()))
+			}
+			if n == 0 {
+				return nil, nil, parse.Errorf(it.Pos, "* needs a FROM")
+			}
+			continue
+		}
+		s.aggregates, s.Inside = true, ""
+		a := s.aliases[it.Alias.Name]
+		var e *logical.Expr
+		if a != nil && a.item == it {
+			if len(items) < len(want) && want[len(items)].name != "" && b.needsTarget(it.Expr) {
+				e, err = b.item(s, it.Expr, want, len(items))
+				a.expr = e
+			} else {
+				if a.expr == nil && a.err == nil {
+					a.bind(b, s)
+				}
+				e, err = a.expr, a.err
+			}
+		} else {
+			e, err = b.item(s, it.Expr, want, len(items))
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		items = append(items, e)
+		name := itemName(it)
+		if ref, ok := it.Expr.(*parse.ColumnRef); ok && it.Alias.Name == "" && e.Op == logical.OpColumn && ref.Name.Means(e.Column.Name) {
+			name = e.Column.Name // as it was given, whatever its case here
+		}
+		names = append(names, name)
+	}
+	return items, names, nil
+}
+
+// itemName is the name of a select item's column.
+func itemName(it *parse.SelectItem) string {
+	if it.Alias.Name != "" {
+		return it.Alias.Name
+	}
+	switch e := it.Expr.(type) {
+	case *parse.ColumnRef:
+		return e.Name.Name
+	case *parse.Call:
+		return strings.ToLower(e.Func.Name)
+	case *parse.Cast:
+		return itemName(&parse.SelectItem{Expr: e.X})
+	case *parse.Case:
+		return "case"
+	case *parse.Exists:
+		return "exists"
+	}
+	return it.Expr.String()
+}
+
+// item binds an item of a select list or a row of VALUES. Where it goes into a
+// vector column, texts and pictures are encoded for that.
+func (b *Binder) item(s *Scope, e parse.Expr, want []target, i int) (*logical.Expr, error) {
+	if i < len(want) && want[i].name != "" && b.needsTarget(e) {
+		return b.vector(s, e, want[i])
+	}
+	return b.Expr(s, e)
+}

@@ -1,0 +1,93 @@
+package bind
+
+import (
+	"cmp"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage"
+)
+
+// numbered is the scan of a table with its row numbers.
+func numbered(table *storage.Table, name string) (*logical.Relation, *logical.RowNumbers) {
+	rel := ScanOf(table, name)
+	n := &logical.RowNumbers{In: rel.Node, Num: &logical.Column{Name: "row number", Type: logical.IntType, Hidden: true}}
+	return &logical.Relation{Node: n, Cols: rel.Cols}, n
+}
+
+// Update binds UPDATE t SET ... [FROM ...] [WHERE ...].
+func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
+	table, err := b.Table(s.Table)
+	if err != nil {
+		return nil, err
+	}
+	def := table.Def()
+	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
+	var in logical.Node = num
+	sc := &Scope{columns: rel.Cols, Inside: "UPDATE"}
+	if s.From != nil {
+		from, err := b.from(s.From, sc)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range from.Cols {
+			if c.Table == rel.Cols[0].Table {
+				return nil, parse.Errorf(s.From.Position(), "two tables are called %q here; give one another name: %s AS x", c.Table, c.Table)
+			}
+		}
+		in = &logical.Join{Kind: parse.InnerJoin, Left: in, Right: from.Node}
+		sc.columns = append(append([]*logical.Column(nil), rel.Cols...), from.Cols...)
+	}
+	cols, items, err := b.assignments(sc, s.Set, def, rel.Cols)
+	if err != nil {
+		return nil, err
+	}
+	if in, err = b.where(in, sc, s.Where); err != nil {
+		return nil, err
+	}
+	returning, err := b.returning(s.Returning, table, s.Alias)
+	if err != nil {
+		return nil, err
+	}
+	p := &logical.Project{In: in, Items: []*logical.Expr{logical.ColumnExpr(num.Num, parse.Pos{})}, Outs: []*logical.Column{num.Num}}
+	for i, e := range items {
+		p.Items = append(p.Items, e)
+		p.Outs = append(p.Outs, &logical.Column{Name: def.Columns[cols[i]].Name, Type: def.Columns[cols[i]].Type})
+	}
+	p.Outs[0] = &logical.Column{Name: "row number", Type: logical.IntType}
+	return &logical.Change{Table: table, Rows: &logical.Relation{Node: p, Cols: p.Outs}, Cols: cols, Returning: returning}, nil
+}
+
+func (b *Binder) where(in logical.Node, s *Scope, e parse.Expr) (logical.Node, error) {
+	s.Inside = "WHERE"
+	cond, err := b.condition(s, e, "WHERE")
+	if err != nil || cond == nil {
+		return in, err
+	}
+	return &logical.Filter{In: in, Conds: logical.Conjuncts(cond, nil)}, nil
+}
+
+// Delete binds DELETE FROM t [WHERE ...].
+func (b *Binder) Delete(s *parse.Delete) (*logical.Change, error) {
+	table, err := b.Table(s.Table)
+	if err != nil {
+		return nil, err
+	}
+	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
+	sc := &Scope{columns: rel.Cols, aliases: map[string]*alias{}}
+	in, err := b.where(num, sc, s.Where)
+	if err != nil {
+		return nil, err
+	}
+	var r *logical.Returned
+	p := &logical.Project{In: in, Items: []*logical.Expr{logical.ColumnExpr(num.Num, parse.Pos{})}, Outs: []*logical.Column{{Name: "row number", Type: logical.IntType}}}
+	if len(s.Returning) > 0 {
+		r = &logical.Returned{}
+		sc.Inside = "RETURNING"
+		if err := b.returnedItems(r, sc, s.Returning); err != nil {
+			return nil, err
+		}
+		p.Items, p.Outs = append(p.Items, r.Items...), append(p.Outs, r.Outs...)
+	}
+	return &logical.Change{Table: table, Rows: &logical.Relation{Node: p, Cols: p.Outs}, Cols: nil, Returning: r}, nil
+}

@@ -1,0 +1,65 @@
+package bind
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+)
+
+// inlined is how many uses of queries named by WITH become a part of the plan, each on its
+// own, so that a use computes only what it needs. A chain of queries that each use the one
+// before twice has more uses than anyone can count; beyond this number, a query is run once and
+// its rows are kept for all further uses.
+const inlined = 64
+
+// cteRef binds the use of a query named by WITH.
+func (b *Binder) cteRef(i int, t *parse.TableName) (*logical.Relation, error) {
+	if b.cteUses++; b.cteUses > inlined {
+		return b.sharedRef(i, t)
+	}
+	c := b.ctes[i]
+	q, err := b.cteQuery(c)
+	if err != nil {
+		return nil, err
+	}
+	r, err := aliased(q, cmp.Or(t.Alias.Name, t.Table.Name), c.def.Columns)
+	if err != nil {
+		return nil, err
+	}
+	return r, rename(r.Cols, t.Columns)
+}
+
+func (b *Binder) cteQuery(c cte) (*logical.Relation, error) {
+	saved := b.ctes
+	defer func() { b.ctes = saved }()
+	b.ctes = b.ctes[:c.below:c.below]
+	return b.Query(c.def.Query, nil, nil)
+}
+
+// sharedRef binds the use of a query whose rows are kept.
+func (b *Binder) sharedRef(i int, t *parse.TableName) (*logical.Relation, error) {
+	c := b.ctes[i]
+	var q *logical.SharedQuery
+	if i := slices.IndexFunc(b.Shared, func(q *logical.SharedQuery) bool { return q.Def == c.def }); i >= 0 {
+		q = b.Shared[i]
+	} else {
+		rel, err := b.cteQuery(c)
+		if err != nil {
+			return nil, err
+		}
+		q = &logical.SharedQuery{Rel: rel, Def: c.def}
+		b.Shared = append(b.Shared, q)
+	}
+	n := &logical.Shared{Query: q}
+	for _, col := range q.Rel.Cols {
+		x := *col
+		x.Table = cmp.Or(t.Alias.Name, t.Table.Name)
+		n.Outs = append(n.Outs, &x)
+	}
+	if err := rename(n.Outs, c.def.Columns); err != nil {
+		return nil, err
+	}
+	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
+}

@@ -1,0 +1,36 @@
+package build
+
+import (
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/compile"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+)
+
+// Compile makes e executable over batches of the layout.
+func (b *Builder) Compile(l compile.Layout, e *logical.Expr) (fn.Expr, error) {
+	return compile.CompileExpr(l, l.Reduce(e), func(e *logical.Expr, args []fn.Expr) (fn.Expr, error) {
+		switch e.Op {
+		case logical.OpText:
+			return &exec.EncodeText{X: args[0], Open: b.opener(e.Encoding), Texts: b.In.Texts, Dim: e.Encoding.Dim, Vectors: e.Vectors, Document: e.Document}, nil
+		case logical.OpImage:
+			return &exec.EncodeImage{X: args[0], Open: b.opener(e.Encoding), Dim: e.Encoding.Dim, Read: b.In.ReadFile}, nil
+		case logical.OpSubquery, logical.OpExists, logical.OpInQuery:
+			return b.compileCorrelated(l, e, args)
+		}
+		return nil, parse.Errorf(e.Pos, "internal error: expression %d can't be computed here", e.Op)
+	})
+}
+
+func (b *Builder) compileAll(l compile.Layout, es []*logical.Expr) ([]fn.Expr, error) {
+	out := make([]fn.Expr, len(es))
+	for i, e := range es {
+		c, err := b.Compile(l, e)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = c
+	}
+	return out, nil
+}

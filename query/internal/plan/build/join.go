@@ -1,0 +1,86 @@
+package build
+
+import (
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
+	all := concat(want, n.Rest)
+	part := func(in logical.Node, keys []*logical.Expr) (rel, []*logical.Column, error) {
+		cols := in.Columns()
+		var need []*logical.Expr
+		for c := range logical.ColumnsOf(all...) {
+			if slices.Contains(cols, c) {
+				need = append(need, logical.ColumnExpr(c, parse.Pos{}))
+			}
+		}
+		sort.Slice(need, func(i, j int) bool { return slices.Index(cols, need[i].Column) < slices.Index(cols, need[j].Column) })
+		r, err := b.build(in, concat(need, keys))
+		if err != nil {
+			return r, nil, err
+		}
+		return r, cols, nil
+	}
+	l, _, err := part(n.Left, n.LeftKeys)
+	if err != nil {
+		return l, err
+	}
+	r, _, err := part(n.Right, n.RightKeys)
+	if err != nil {
+		return r, err
+	}
+	lk, err := b.compileAll(l.lay, n.LeftKeys)
+	if err != nil {
+		return l, err
+	}
+	rk, err := b.compileAll(r.lay, n.RightKeys)
+	if err != nil {
+		return r, err
+	}
+	// Columns of the left side, then those of the right.
+	lay := l.lay.With()
+	for c, i := range r.lay.At {
+		lay.At[c] = l.lay.N + i
+	}
+	for k, c := range r.lay.Computed {
+		lay.Computed[k] = c
+	}
+	lay.N = l.lay.N + r.lay.N
+	if n.Kind == parse.LeftJoin {
+		// A score of the right side is NULL where there was no partner; as a
+		// column it is, so that is fine, and the left side's are as they were.
+		lay.Computed = l.lay.With().Computed
+		for k, c := range r.lay.Computed {
+			lay.Computed[k] = c
+		}
+	}
+	rest, err := b.compileAll(lay, n.Rest)
+	if err != nil {
+		return l, err
+	}
+	types := make([]value.Type, r.lay.N)
+	for c, i := range r.lay.At {
+		types[i] = c.Type
+	}
+	keyTypes := make([]value.Type, len(n.LeftKeys))
+	conds := make([]string, 0, len(n.LeftKeys))
+	for i, k := range n.LeftKeys {
+		keyTypes[i] = k.Type
+		conds = append(conds, k.Text+" = "+n.RightKeys[i].Text)
+	}
+	for _, e := range n.Rest {
+		conds = append(conds, e.Text)
+	}
+	op, err := exec.NewHashJoin(l.op, r.op, &b.Env, &b.Fnctx, lk, rk, keyTypes, rest, n.Kind == parse.LeftJoin, l.lay.N, types, strings.Join(conds, " AND "))
+	if err != nil {
+		return l, err
+	}
+	return rel{op: b.Measured(op), lay: lay}, nil
+}

@@ -1,0 +1,150 @@
+package build
+
+import (
+	"runtime"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/compile"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// scan builds the reading of a table.
+func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
+	if n.Search != nil {
+		return b.nearest(n, want)
+	}
+	if r, ok, err := b.scores(n, want); ok || err != nil {
+		return r, err
+	}
+	need := logical.ColumnsOf(n.Filters...)
+	wanted := logical.ColumnsOf(want...)
+	// A vector that only the survivors of a filter need is fetched for them.
+	if len(n.Filters) > 0 {
+		for c := range wanted {
+			if !need[c] && c.Type.Kind != value.Vector {
+				need[c] = true
+			}
+		}
+	} else {
+		need = wanted
+	}
+	cols := tableColumns(n, need)
+	s := &exec.Scan{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Columns: ordsOf(cols)}
+	if n.Lookup != nil {
+		var err error
+		if s.Within, err = b.lookupOf(n.Lookup); err != nil {
+			return rel{}, err
+		}
+	}
+	b.leaf = s
+	r := rel{op: b.Measured(s), lay: compile.NewLayout(cols), scan: n}
+	if len(n.Filters) > 0 {
+		var err error
+		if r, err = b.filter(r, n.Filters); err != nil {
+			return r, err
+		}
+	}
+	return b.fetch(r, want)
+}
+
+// scores builds a scan whose rows are scored, all of them, by several workers:
+// what goes on is the scores, not the vectors. ok is false where there is nothing
+// to score, or too little to share.
+func (b *Builder) scores(n *logical.Scan, want []*logical.Expr) (r rel, ok bool, err error) {
+	workers := b.In.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	if n.Lookup != nil || b.Table(n.Table).Blocks() < 16 || b.alone {
+		return r, false, nil
+	}
+	// The scores, and what else is asked for once they are there.
+	lay := compile.NewLayout(nil)
+	var items []*logical.Expr
+	var outs []*logical.Column
+	for _, e := range want {
+		e.Walk(func(x *logical.Expr) bool {
+			if !logical.Searchable(n, x) || !logical.Fixed(x.Args[1]) {
+				return true
+			}
+			if k := x.Key(); lay.Computed[k] == nil {
+				c := &logical.Column{Name: x.Text, Type: logical.RealType}
+				lay.Computed[k] = c
+				items, outs = append(items, x), append(outs, c)
+			}
+			return false
+		})
+	}
+	if len(items) == 0 {
+		return r, false, nil
+	}
+	rest := map[*logical.Column]bool{}
+	for _, e := range want {
+		lay.Reduce(e).Columns(rest)
+	}
+	for _, c := range outs {
+		delete(rest, c)
+	}
+	for _, c := range tableColumns(n, rest) {
+		if c.Type.Kind == value.Vector {
+			return r, false, nil // the vectors themselves are wanted
+		}
+		items, outs = append(items, logical.ColumnExpr(c, parse.Pos{})), append(outs, c)
+	}
+	var pipes []exec.Pipe
+	for range workers {
+		w := &Builder{State: b.State, alone: true} // figures are those of the whole
+		in, err := w.scan(n, items)
+		if err == nil {
+			in, err = w.project(in, items, outs)
+		}
+		if err != nil {
+			return r, true, err
+		}
+		pipes = append(pipes, exec.Pipe{Root: in.op, Scan: w.leaf})
+	}
+	out := compile.NewLayout(outs)
+	out.Computed = lay.Computed
+	return rel{op: b.Measured(exec.NewParallel(&b.Env, pipes)), lay: out, scan: n}, true, nil
+}
+
+// fetch adds the columns of the table that want still lacks.
+func (b *Builder) fetch(r rel, want []*logical.Expr) (rel, error) {
+	if r.scan == nil {
+		return r, nil
+	}
+	missing := map[*logical.Column]bool{}
+	for _, e := range want {
+		r.lay.Reduce(e).Columns(missing)
+	}
+	for c := range missing {
+		if _, ok := r.lay.At[c]; ok {
+			delete(missing, c)
+		}
+	}
+	cols := tableColumns(r.scan, missing)
+	if len(cols) == 0 {
+		return r, nil
+	}
+	return rel{op: b.Measured(exec.NewFetch(r.op, b.Table(r.scan.Table), ordsOf(cols))), lay: r.lay.With(cols...), scan: r.scan}, nil
+}
+
+// lookupOf compiles what a look-up compares.
+func (b *Builder) lookupOf(l *logical.Lookup) (*exec.Lookup, error) {
+	out := &exec.Lookup{Index: l.Index, Column: l.Ord, First: l.First, Last: l.Last, Most: l.Most, Text: l.Text}
+	var err error
+	if l.Keys != nil {
+		out.Keys, err = b.compileAll(compile.NewLayout(nil), l.Keys)
+		return out, err
+	}
+	for _, x := range l.Bounds {
+		c, err := b.Compile(compile.NewLayout(nil), x.X)
+		if err != nil {
+			return nil, err
+		}
+		out.Bounds = append(out.Bounds, exec.Bound{Op: x.Op, X: c})
+	}
+	return out, nil
+}

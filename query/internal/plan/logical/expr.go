@@ -1,0 +1,281 @@
+package logical
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Op is the kind of an expression.
+type Op uint8
+
+const (
+	OpColumn   Op = iota
+	OpConst       // Value
+	OpSlot        // Slot: one value in each run
+	OpCall        // Call, over Args
+	OpAnd         // Args[0] AND Args[1]
+	OpOr          // Args[0] OR Args[1]
+	OpCase        // Args: condition, result, condition, result, ..., else
+	OpCoalesce    // Args
+	OpCast        // Args[0] as Type
+	OpIn          // Args[0] IN Set
+	OpScore       // Measure between Args[0] and Args[1]
+	OpText        // the text Args[0], encoded
+	OpImage       // the picture at path Args[0], or with the bytes Args[0], encoded
+	OpSum         // sum of Weights[i] * Args[i], then of unit length if Unit
+	OpSubquery    // the value of a query
+	OpInQuery     // Args[0] IN Query
+	OpExists      // whether a query gives rows
+	OpAgg         // an aggregate, before it is given a column
+)
+
+// Expr is a bound expression: names are columns, types are known. Nodes are
+// not changed once they are made.
+type Expr struct {
+	Op        Op
+	Type      value.Type
+	Pos       parse.Pos
+	Args      []*Expr
+	Column    *Column     // OpColumn
+	Value     value.Value // OpConst
+	Call      *fn.Call    // OpCall
+	Measure   fn.Measure  // OpScore
+	Encoding  *Encoding   // OpText, OpImage, and vectors known to come from an encoder
+	Weights   []float32   // OpSum
+	Unit      bool        // OpSum
+	Vectors   bool        // OpText: a text that is a vector's text form is that vector
+	Document  bool        // OpText: the text is stored, not searched for
+	Set       *fn.Set     // OpIn
+	Not       bool        // OpIn, OpInQuery
+	Slot      *Slot       // OpSlot; OpIn: the set of a list that is not constant, or of a query
+	Query     *Subquery   // OpSubquery, OpInQuery, OpExists
+	Aggregate *Aggregate  // OpAgg
+	// Computed: OpSlot, the value of a column: a text of it is no literal
+	Computed bool
+	Text     string // as in the source, for EXPLAIN and names of columns
+}
+
+// IsConst reports whether e is a constant.
+func IsConst(e *Expr) bool { return e.Op == OpConst }
+
+// Constant returns a constant expression.
+func Constant(v value.Value, pos parse.Pos, text string) *Expr {
+	return &Expr{Op: OpConst, Type: v.Type(), Value: v, Pos: pos, Text: text}
+}
+
+// ColumnExpr returns the expression that is a column.
+func ColumnExpr(c *Column, pos parse.Pos) *Expr {
+	return &Expr{Op: OpColumn, Type: c.Type, Column: c, Pos: pos, Encoding: c.Encoding, Text: c.Name}
+}
+
+// ArgType is what fn wants to know of an argument.
+func ArgType(e *Expr) fn.ArgType {
+	return fn.ArgType{Type: e.Type, Literal: e.Type.Kind == value.Text && e.Literal()}
+}
+
+// Literal reports whether e is written in the statement, or an argument: a text then
+// takes the type it is used as.
+func (e *Expr) Literal() bool {
+	switch e.Op {
+	case OpConst:
+		return !e.Computed
+	case OpSlot:
+		return !e.Computed && e.Slot.What != SlotQuery
+	}
+	return false
+}
+
+// CallRows calls a function or operator of package fn for every row.
+func CallRows(name string, pos parse.Pos, args ...*Expr) (*Expr, error) {
+	types := make([]fn.ArgType, len(args))
+	for i, a := range args {
+		types[i] = ArgType(a)
+	}
+	c, err := fn.Resolve(name, types)
+	if err != nil {
+		return nil, ErrorAt(pos, err)
+	}
+	return &Expr{Op: OpCall, Type: c.Result, Pos: pos, Call: c, Args: slices.Clone(args)}, nil
+}
+
+// Keeps reports whether e is of type t already, as far as mode asks for it.
+func Keeps(e *Expr, t value.Type, mode fn.CastMode) bool {
+	return e.Type == t || e.Type.Fits(t) && (mode != fn.Explicit || e.Type.Half == t.Half)
+}
+
+// CastRows converts an expression that differs from row to row.
+func CastRows(e *Expr, t value.Type, mode fn.CastMode) (*Expr, error) {
+	if Keeps(e, t, mode) {
+		return e, nil
+	}
+	if e.Type.Kind != value.Null && !(e.Type.Kind == value.Vector && t.Kind == value.Vector) {
+		if _, err := fn.Cast(e.Type, t, mode); err != nil {
+			return nil, ErrorAt(e.Pos, err)
+		}
+	}
+	return &Expr{Op: OpCast, Type: t, Pos: e.Pos, Args: []*Expr{e}, Text: e.Text}, nil
+}
+
+// Children calls f for every part of e, those of an aggregate included.
+func (e *Expr) Children(f func(*Expr)) {
+	for _, a := range e.Args {
+		f(a)
+	}
+	if e.Aggregate != nil {
+		for _, x := range e.Aggregate.Parts() {
+			f(x)
+		}
+	}
+}
+
+// Walk calls f for e and, where f returns true, for its parts.
+func (e *Expr) Walk(f func(*Expr) bool) {
+	if f(e) {
+		e.Children(func(c *Expr) { c.Walk(f) })
+	}
+}
+
+// Rewrite returns e with every part replaced by what f gives for it, from the
+// top: where f returns nil, the parts below are tried. e itself is not changed.
+func (e *Expr) Rewrite(f func(*Expr) *Expr) *Expr {
+	if r := f(e); r != nil {
+		return r
+	}
+	if len(e.Args) == 0 && e.Aggregate == nil {
+		return e
+	}
+	c := *e
+	changed := false
+	if len(e.Args) > 0 {
+		c.Args = make([]*Expr, len(e.Args))
+		for i, a := range e.Args {
+			c.Args[i] = a.Rewrite(f)
+			changed = changed || c.Args[i] != a
+		}
+	}
+	if e.Aggregate != nil {
+		c.Aggregate = e.Aggregate.Mapped(func(x *Expr) *Expr {
+			y := x.Rewrite(f)
+			changed = changed || y != x
+			return y
+		})
+	}
+	if !changed {
+		return e
+	}
+	return &c
+}
+
+// Columns adds the columns of e to set.
+func (e *Expr) Columns(set map[*Column]bool) {
+	e.Walk(func(x *Expr) bool {
+		if x.Op == OpColumn {
+			set[x.Column] = true
+		}
+		return true
+	})
+}
+
+// ColumnsOf returns the columns that expressions use.
+func ColumnsOf(es ...*Expr) map[*Column]bool {
+	set := map[*Column]bool{}
+	for _, e := range es {
+		e.Columns(set)
+	}
+	return set
+}
+
+// Uses reports whether e has a part of the kind.
+func (e *Expr) Uses(kind Op) bool {
+	found := false
+	e.Walk(func(x *Expr) bool {
+		found = found || x.Op == kind
+		return !found
+	})
+	return found
+}
+
+// String is the expression as it was written, as far as that is known.
+func (e *Expr) String() string { return e.Text }
+
+// Conjuncts splits e at its ANDs.
+func Conjuncts(e *Expr, out []*Expr) []*Expr {
+	if e == nil {
+		return out
+	}
+	if e.Op == OpAnd {
+		return Conjuncts(e.Args[1], Conjuncts(e.Args[0], out))
+	}
+	return append(out, e)
+}
+
+// Texts joins the texts of expressions.
+func Texts(es []*Expr, sep string) string {
+	all := make([]string, len(es))
+	for i, e := range es {
+		all[i] = e.Text
+	}
+	return strings.Join(all, sep)
+}
+
+// Types that are often needed.
+var (
+	RealType = value.Type{Kind: value.Real}
+	BoolType = value.Type{Kind: value.Boolean}
+	IntType  = value.Type{Kind: value.Integer}
+	TextType = value.Type{Kind: value.Text}
+)
+
+// Varies reports whether e differs from row to row.
+func (e *Expr) Varies() bool {
+	v := false
+	e.Walk(func(x *Expr) bool {
+		v = v || x.Op == OpColumn || x.Op == OpAgg || x.Op == OpCall && x.Call.Func.Stable && len(x.Args) == 0
+		return !v && (x.correlated() || x.Op != OpSubquery && x.Op != OpExists)
+	})
+	return v
+}
+
+// Unstable reports whether e may have another value when computed again.
+func (e *Expr) Unstable() bool {
+	found := false
+	e.Walk(func(x *Expr) bool {
+		found = found || x.Op == OpCall && x.Call.Func.Stable && x.Call.Func.Name != "now"
+		return !found
+	})
+	return found
+}
+
+// Substitute replaces columns by expressions.
+func Substitute(e *Expr, m map[*Column]*Expr) *Expr {
+	if len(m) == 0 || e == nil {
+		return e
+	}
+	return e.Rewrite(func(x *Expr) *Expr {
+		if x.Op == OpColumn {
+			if r := m[x.Column]; r != nil {
+				c := *r
+				c.Text = x.Text
+				return &c
+			}
+			return x
+		}
+		return nil
+	})
+}
+
+// SubstituteAll is Substitute for many.
+func SubstituteAll(es []*Expr, m map[*Column]*Expr) []*Expr {
+	if es == nil {
+		return nil
+	}
+	out := make([]*Expr, len(es))
+	for i, e := range es {
+		out[i] = Substitute(e, m)
+	}
+	return out
+}

@@ -1,0 +1,39 @@
+package logical
+
+import (
+	"slices"
+
+	"github.com/lupadb/lupa/query/internal/parse"
+)
+
+// Join joins two inputs.
+type Join struct {
+	Kind        parse.JoinKind
+	Left, Right Node
+	On          []*Expr // conditions; those that compare both sides become keys
+	// set by the rules:
+	LeftKeys, RightKeys []*Expr
+	Rest                []*Expr // conditions that are no keys
+}
+
+func (n *Join) Columns() []*Column { return slices.Concat(n.Left.Columns(), n.Right.Columns()) }
+
+func (n *Join) Inputs() []*Node { return []*Node{&n.Left, &n.Right} }
+
+func (n *Join) Exprs() []*Expr { return slices.Concat(n.On, n.LeftKeys, n.RightKeys, n.Rest) }
+
+func (n *Join) Copied() Node {
+	c := *n
+	c.On = slices.Clip(c.On)
+	return &c
+}
+
+// Sides tells which inputs of a join an expression uses.
+func (j *Join) Sides(e *Expr) (left, right bool) {
+	l, r := j.Left.Columns(), j.Right.Columns()
+	for c := range ColumnsOf(e) {
+		left = left || slices.Contains(l, c)
+		right = right || slices.Contains(r, c)
+	}
+	return
+}

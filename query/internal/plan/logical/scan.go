@@ -1,0 +1,95 @@
+package logical
+
+import (
+	"slices"
+
+	"github.com/lupadb/lupa/storage"
+)
+
+// Scan reads a table. Rules push conditions, a lookup and a search into it.
+type Scan struct {
+	Table   *storage.Table
+	Cols    []*Column // all columns of the table
+	Filters []*Expr
+	Lookup  *Lookup
+	Search  *Search
+	Rows    float64 // estimated after lookup and filters
+}
+
+// Search is an order or threshold of a scan that the vector search serves.
+type Search struct {
+	Score  *Expr   // the OpScore
+	Count  int64   // rows wanted, offset included; -1 = all
+	Worst  bool    // the last rows in the metric's order first
+	Within []*Expr // fixed bounds of the score, inclusive
+	Ranked bool    // rows come in the order of the score, else in row order
+	Nulls  bool    // rows without a score follow
+	Ties   bool    // rows as good as the last one come too: another key decides among them
+	Among  Node    // the candidates: rows of a scan of this table; nil = all
+	Text   string
+}
+
+// Lookup finds the rows of a scan by the primary key or an index: see exec.Lookup.
+type Lookup struct {
+	Index  *storage.IndexDef
+	Ord    int
+	Keys   []*Expr // fixed; nil: bounds
+	Bounds []Bound
+	First  int
+	Last   bool
+	Most   float64
+	Text   string
+}
+
+// Bound is one end of a range.
+type Bound struct {
+	Op string
+	X  *Expr // fixed
+}
+
+// FetchFirst is the number of rows up to which a sort reads only its keys and
+// fetches the other columns for the rows that remain.
+const FetchFirst = 20000
+
+// Searchable reports whether e compares a vector column of the scan with one
+// vector.
+func Searchable(scan *Scan, e *Expr) bool {
+	if e.Op != OpScore || e.Args[0].Op != OpColumn || !slices.Contains(scan.Cols, e.Args[0].Column) || e.Args[1].Varies() {
+		return false
+	}
+	q := e.Args[1]
+	return !IsConst(q) || !q.Value.IsNull()
+}
+
+func (n *Scan) Columns() []*Column { return n.Cols }
+
+func (n *Scan) Inputs() []*Node {
+	if n.Search != nil && n.Search.Among != nil {
+		return []*Node{&n.Search.Among}
+	}
+	return nil
+}
+
+func (n *Scan) Exprs() []*Expr {
+	out := slices.Clone(n.Filters)
+	if n.Search != nil {
+		out = append(append(out, n.Search.Score), n.Search.Within...)
+	}
+	if n.Lookup != nil {
+		out = append(out, n.Lookup.Keys...)
+		for _, x := range n.Lookup.Bounds {
+			out = append(out, x.X)
+		}
+	}
+	return out
+}
+
+func (n *Scan) Copied() Node {
+	c := *n
+	c.Filters = slices.Clip(c.Filters)
+	if n.Search != nil {
+		s := *n.Search
+		c.Search = &s
+	}
+	return &c
+}

@@ -1,0 +1,40 @@
+package logical
+
+import (
+	"slices"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+)
+
+// Sort orders its input; with a limit it keeps only some rows.
+type Sort struct {
+	In            Node
+	Keys          []SortKey
+	Count, Offset int64   // -1, 0 = all
+	On            []*Expr // DISTINCT ON: the first row for each of their values
+}
+
+// SortKey is one key of an ORDER BY.
+type SortKey struct {
+	Expr  *Expr
+	Order exec.Order
+	Text  string // with the direction taken, for EXPLAIN
+}
+
+func (n *Sort) Columns() []*Column { return n.In.Columns() }
+
+func (n *Sort) Inputs() []*Node { return []*Node{&n.In} }
+
+func (n *Sort) Exprs() []*Expr {
+	out := slices.Clone(n.On)
+	for _, k := range n.Keys {
+		out = append(out, k.Expr)
+	}
+	return out
+}
+
+func (n *Sort) Copied() Node {
+	c := *n
+	c.Keys = slices.Clone(c.Keys)
+	return &c
+}

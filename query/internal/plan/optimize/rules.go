@@ -1,0 +1,94 @@
+package optimize
+
+import (
+	"context"
+
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+)
+
+// rule is one improvement of a logical plan. apply gets a node whose inputs are
+// improved already and returns what takes its place.
+type rule struct {
+	name  string
+	apply func(f *Facts, n logical.Node) (logical.Node, error)
+}
+
+// rules are applied in this order, each to the whole plan from the bottom up,
+// after flatten has removed projections in between.
+var rules = []rule{
+	{"push filters down", pushFilters},
+	{"push join conditions down", pushJoinConditions},
+	{"find join keys", joinKeys},
+	{"look up by key or index", lookups},
+	{"order by index", orderByIndex},
+	{"top-k search", topKSearch},
+	{"range search", rangeSearch},
+	{"search among the rows that conditions keep", searchAmong},
+	{"count from metadata", countFromMetadata},
+}
+
+// Facts are what the rules may know beside the plan, the catalog and statistics.
+type Facts struct {
+	Ctx     context.Context
+	Explain bool // the plan is for these arguments only
+	// Peek returns what a fixed expression is for the arguments at hand, for estimates.
+	Peek func(e *logical.Expr) (*logical.Expr, bool, error)
+}
+
+// Optimize improves the plan of a query, those of the subqueries in it, and those of the
+// queries that are run once for many uses.
+func (f *Facts) Optimize(r *logical.Relation, subs []*logical.Subquery, shared []*logical.SharedQuery) (*logical.Relation, error) {
+	for _, q := range shared {
+		n, err := f.improve(q.Rel.Node)
+		if err != nil {
+			return nil, err
+		}
+		q.Rel = &logical.Relation{Node: n, Cols: q.Rel.Cols}
+	}
+	for _, q := range subs {
+		if err := f.subquery(q); err != nil {
+			return nil, err
+		}
+	}
+	n, err := f.improve(r.Node)
+	return &logical.Relation{Node: n, Cols: r.Cols}, err
+}
+
+func (f *Facts) subquery(q *logical.Subquery) (err error) {
+	if q.Corr != nil {
+		decorrelate(q)
+	}
+	if c := q.Corr; c != nil && c.Keyed != nil {
+		if c.Keyed.Node, err = f.improve(c.Keyed.Node); err != nil {
+			return err
+		}
+		if c.Keyed.Aggregated {
+			if c.None, err = f.improve(c.None); err != nil {
+				return err
+			}
+		}
+	}
+	q.Rel.Node, err = f.improve(q.Rel.Node)
+	return err
+}
+
+// improve applies flatten and the rules to a plan.
+func (f *Facts) improve(n logical.Node) (logical.Node, error) {
+	cols := n.Columns()
+	n, m := flatten(n)
+	n = keepColumns(n, cols, m)
+	for _, r := range rules {
+		var err error
+		if n, err = f.applyRule(r, n); err != nil {
+			return nil, err
+		}
+	}
+	return n, nil
+}
+
+func (f *Facts) applyRule(r rule, n logical.Node) (logical.Node, error) {
+	if err := logical.MapInputs(n, func(in logical.Node) (logical.Node, error) { return f.applyRule(r, in) }); err != nil {
+		return nil, err
+	}
+	return r.apply(f, n)
+}

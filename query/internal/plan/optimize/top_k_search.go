@@ -1,0 +1,38 @@
+package optimize
+
+import (
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+)
+
+// topKSearch turns Sort + Limit by a score of a scan into a search.
+func topKSearch(f *Facts, n logical.Node) (logical.Node, error) {
+	s, ok := n.(*logical.Sort)
+	if !ok || s.Count < 0 || len(s.On) > 0 || len(s.Keys) == 0 || s.Keys[0].Order.NullsFirst {
+		return n, nil
+	}
+	scan, ok := s.In.(*logical.Scan)
+	e := s.Keys[0].Expr
+	if !ok || scan.Search != nil || !logical.Searchable(scan, e) {
+		return n, nil
+	}
+	worst := e.Measure.HigherIsBetter() != s.Keys[0].Order.Desc
+	if worst && e.Measure.FromOne {
+		for _, f := range scan.Filters {
+			if _, ok := threshold(f, e.Key()); ok {
+				return n, nil // the bound would not be exact
+			}
+		}
+	}
+	if len(s.Keys) > 1 {
+		if worst || s.Count+s.Offset > logical.FetchFirst {
+			return n, nil
+		}
+		scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Ranked: true, Nulls: true, Ties: true, Text: s.Keys[0].Text}
+		return s, nil
+	}
+	scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Worst: worst, Ranked: true, Nulls: true, Text: s.Keys[0].Text}
+	if s.Offset > 0 {
+		return &logical.Limit{In: scan, Count: s.Count, Offset: s.Offset}, nil
+	}
+	return scan, nil
+}

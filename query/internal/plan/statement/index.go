@@ -1,0 +1,82 @@
+package statement
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/hint"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/bind"
+	"github.com/lupadb/lupa/query/internal/plan/build"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/run"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
+	table, err := b.Table(s.Table)
+	if err != nil {
+		return nil, err
+	}
+	def := table.Def()
+	ords, err := bind.TargetColumns(def, s.Columns)
+	if err != nil {
+		return nil, err
+	}
+	index := storage.IndexDef{Name: s.Index.Name, Unique: s.Unique}
+	parts := []string{def.Name}
+	for i, o := range ords {
+		c := &def.Columns[o]
+		if c.Type.Kind == value.Vector {
+			return nil, parse.Errorf(s.Columns[i].Pos, "%s is a vector: searches over it need no index", c.Name)
+		}
+		index.Columns = append(index.Columns, c.ID)
+		parts = append(parts, c.Name)
+	}
+	if index.Name == "" {
+		index.Name = strings.Join(append(parts, "idx"), "_")
+	}
+	if s.IfNotExists {
+		for _, d := range b.View.Tables() {
+			for i := range d.Indexes {
+				if s.Index.Means(d.Indexes[i].Name) || index.Name == d.Indexes[i].Name {
+					return b.done(), nil
+				}
+			}
+		}
+	}
+	return b.change("Create index "+index.Name, func(ctx context.Context, r *build.Builder) error {
+		return logical.ErrorAt(s.Index.Pos, r.Env.Tx.CreateIndex(ctx, def.Name, index, progress(r)))
+	}), nil
+}
+
+func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
+	var names []string
+	for _, d := range b.View.Tables() {
+		for _, x := range d.Indexes {
+			names = append(names, x.Name)
+		}
+	}
+	index := ""
+	for _, n := range names {
+		if n == s.Index.Name || index == "" && s.Index.Means(n) {
+			index = n
+		}
+	}
+	if index == "" {
+		if s.IfExists {
+			return b.done(), nil
+		}
+		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", hint.Question(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
+	}
+	return b.change("Drop index "+index, func(ctx context.Context, r *build.Builder) error {
+		err := r.Env.Tx.DropIndex(ctx, index)
+		var missing *storage.NoIndexError
+		if errors.As(err, &missing) && s.IfExists {
+			err = nil
+		}
+		return logical.ErrorAt(s.Index.Pos, err)
+	}), nil
+}

@@ -1,0 +1,148 @@
+package statement
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/bind"
+	"github.com/lupadb/lupa/query/internal/plan/build"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
+	"github.com/lupadb/lupa/query/internal/plan/run"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Make plans any statement but BEGIN, COMMIT and ROLLBACK. It reads the catalog,
+// statistics, and of files what their columns are.
+func Make(ctx context.Context, in *bind.Input, s parse.Statement) (*run.Plan, error) {
+	return newPlanner(ctx, in).statement(s)
+}
+
+// CopyRows plans the insertion of rows made by a program into the named columns
+// of a table, all of them if none are named.
+func CopyRows(ctx context.Context, in *bind.Input, table string, columns []string, types []value.Type, src Batches) (*run.Plan, error) {
+	return newPlanner(ctx, in).copyRows(table, columns, types, src)
+}
+
+// CompleteRows plans rows made by a program as the table stores them: all its
+// columns in their order, converted, encoded, defaults filled in.
+func CompleteRows(ctx context.Context, in *bind.Input, table string, columns []string, types []value.Type, src Batches) (*run.Plan, error) {
+	b := newPlanner(ctx, in)
+	t, ords, rel, err := b.programRows(table, columns, types, src)
+	if err != nil {
+		return nil, err
+	}
+	if rel, err = b.completeRows(t, ords, rel); err != nil {
+		return nil, err
+	}
+	return b.planned(nil, func(b *build.Builder) (exec.Operator, func() int64, error) {
+		op, err := b.Root(rel.Node, rel.Cols)
+		return op, nil, err
+	}), nil
+}
+
+// QuerySamples encodes typical prompts for the columns of a table that have an
+// encoder: see storage.LoadOptions.
+func QuerySamples(ctx context.Context, in *bind.Input, table string) (map[int][][]float32, error) {
+	b := newPlanner(ctx, in)
+	t, err := b.Table(parse.Ident{Name: table})
+	if err != nil {
+		return nil, err
+	}
+	return querySamples(ctx, in, t.Def())
+}
+
+// planner plans one statement.
+type planner struct{ *bind.Binder }
+
+func newPlanner(ctx context.Context, in *bind.Input) *planner {
+	return &planner{bind.NewBinder(ctx, in)}
+}
+
+// improved optimizes the plan of a query, and those of the subqueries in it.
+func (b *planner) improved(r *logical.Relation) (*logical.Relation, error) {
+	f := &optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek}
+	return f.Optimize(r, b.Subs, b.Shared)
+}
+
+// planned finishes the plan of a statement with these columns.
+func (b *planner) planned(cols []*logical.Column, make run.Makes) *run.Plan {
+	return run.NewPlan(b.Binder, run.ColumnsOfPlan(cols), make)
+}
+
+func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
+	switch s := s.(type) {
+	case *parse.Select:
+		return b.selects(s)
+	case *parse.Insert:
+		return b.insert(s)
+	case *parse.Update:
+		return b.update(s)
+	case *parse.Delete:
+		return b.delete(s)
+	case *parse.CopyFrom:
+		return b.copyFrom(s)
+	case *parse.CopyTo:
+		return b.copyTo(s)
+	case *parse.Explain:
+		return b.explains(s)
+	case *parse.CreateTable:
+		return b.createTable(s)
+	case *parse.DropTable:
+		return b.dropTable(s)
+	case *parse.AlterTable:
+		return b.alterTable(s)
+	case *parse.CreateIndex:
+		return b.createIndex(s)
+	case *parse.DropIndex:
+		return b.dropIndex(s)
+	case *parse.ShowTables:
+		return b.showTables()
+	case *parse.Describe:
+		return b.describe(s)
+	case *parse.Backup:
+		return b.backup(s)
+	case *parse.Check:
+		return b.check()
+	case *parse.Vacuum:
+		return b.vacuum(s)
+	}
+	return nil, fmt.Errorf("internal error: unknown statement %T", s)
+}
+
+// selects plans a query.
+func (b *planner) selects(s *parse.Select) (*run.Plan, error) {
+	rel, err := b.Query(s, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if rel, err = b.improved(rel); err != nil {
+		return nil, err
+	}
+	return b.planned(rel.Cols, func(b *build.Builder) (exec.Operator, func() int64, error) {
+		op, err := b.Root(rel.Node, rel.Cols)
+		return op, nil, err
+	}), nil
+}
+
+// explains plans EXPLAIN, which shows a plan, or with ANALYZE runs it first.
+func (b *planner) explains(s *parse.Explain) (*run.Plan, error) {
+	if _, ok := s.Statement.(*parse.Explain); ok {
+		return nil, parse.Errorf(s.Pos, "EXPLAIN of EXPLAIN explains nothing")
+	}
+	switch s.Statement.(type) {
+	case *parse.Select, *parse.Insert, *parse.Update, *parse.Delete, *parse.CopyFrom, *parse.CopyTo:
+	default:
+		return nil, parse.Errorf(s.Statement.Position(), "EXPLAIN shows the plan of SELECT, INSERT, UPDATE, DELETE and COPY")
+	}
+	b.Explain, b.Measure, b.Spell = !s.Analyze, s.Analyze, b.In.Spell
+	p, err := b.statement(s.Statement)
+	if err != nil {
+		return nil, err
+	}
+	p.Cached, p.Shows = false, true
+	p.Columns = []run.Column{{Name: "plan", Type: logical.TextType}}
+	return p, nil
+}

@@ -1,0 +1,319 @@
+package statement
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/bind"
+	"github.com/lupadb/lupa/query/internal/plan/build"
+	"github.com/lupadb/lupa/query/internal/plan/compile"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/run"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// done is the plan of a statement that has nothing to do.
+func (b *planner) done() *run.Plan {
+	return b.change("Done", func(context.Context, *build.Builder) error { return nil })
+}
+
+// change is the plan of a statement that changes definitions.
+func (b *planner) change(text string, run func(ctx context.Context, r *build.Builder) error) *run.Plan {
+	return b.task(nil, nil, text, func(ctx context.Context, r *build.Builder) (*value.Batch, error) { return nil, run(ctx, r) })
+}
+
+// createTable runs CREATE TABLE.
+func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
+	if t, err := bind.TableOf(b.View, s.Table); err == nil || t != nil {
+		if s.IfNotExists {
+			return b.done(), nil
+		}
+		return nil, parse.Errorf(s.Table.Pos, "table %q exists already", s.Table.Name).WithHint("CREATE TABLE IF NOT EXISTS leaves it as it is").Because(&storage.ExistsError{What: "table", Name: s.Table.Name})
+	}
+	def := storage.TableDef{Name: s.Table.Name, PrimaryKey: -1}
+	for i := range s.Columns {
+		c := &s.Columns[i]
+		col, err := b.columnDef(c, s.Table.Name)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := bind.TableColumn(&def, c.Name); err == nil {
+			return nil, parse.Errorf(c.Pos, "column %q is there twice", col.Name)
+		}
+		if c.PrimaryKey {
+			if def.PrimaryKey >= 0 {
+				return nil, parse.Errorf(c.Pos, "a table has one primary key; %s is it already", def.Columns[def.PrimaryKey].Name)
+			}
+			if k := col.Type.Kind; k == value.Vector || k == value.JSON || k == value.Real {
+				return nil, parse.Errorf(c.Pos, "%v can't be a primary key", col.Type).WithHint("TEXT or INTEGER can")
+			}
+			def.PrimaryKey = i
+			col.NotNull = true
+		}
+		def.Columns = append(def.Columns, col)
+	}
+	return b.change("Create table "+def.Name, func(ctx context.Context, r *build.Builder) error {
+		_, err := r.Env.Tx.CreateTable(ctx, def)
+		return logical.ErrorAt(s.Table.Pos, err)
+	}), nil
+}
+
+// columnDef checks the definition of a column.
+func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef, error) {
+	col := storage.ColumnDef{Name: c.Name.Name, Type: c.Type.Type, NotNull: c.NotNull}
+	if !c.Encoder.Value.IsNull() {
+		if col.Type.Kind != value.Vector {
+			return col, parse.Errorf(c.Encoder.Pos, "ENCODER is for VECTOR columns; %s is %v", col.Name, col.Type)
+		}
+		col.Encoder = c.Encoder.Value.Str()
+		if err := b.encoderName(c.Encoder); err != nil {
+			return col, err
+		}
+		enc, err := b.In.FindEncoder(b.Ctx, col.Encoder, "")
+		if err != nil {
+			return col, bind.EncoderError(c.Encoder.Pos, err)
+		}
+		if err := b.capable(enc); err != nil {
+			return col, logical.ErrorAt(c.Encoder.Pos, err)
+		}
+		col.Model = enc.Model()
+		if col.Type.Dim == 0 {
+			col.Type.Dim = col.Model.Dim
+		}
+		if col.Type.Dim != col.Model.Dim {
+			return col, parse.Errorf(c.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s is to have %d", col.Encoder, col.Model.Dim, col.Name, col.Type.Dim)
+		}
+	}
+	if col.Type.Kind == value.Vector {
+		if col.Type.Dim == 0 {
+			return col, parse.Errorf(c.Type.Pos, "%s needs a dimension, such as %[1]s(512), or an encoder: %[1]s ENCODER 'name'", col.Type.Name())
+		}
+		if col.Type.Dim > value.MaxDim {
+			return col, parse.Errorf(c.Type.Pos, "a vector has at most %d dimensions", value.MaxDim)
+		}
+	}
+	if c.Default != nil {
+		x, err := b.Expr(&bind.Scope{Inside: "DEFAULT"}, c.Default)
+		if err != nil {
+			return col, err
+		}
+		if x.Uses(logical.OpText) || x.Uses(logical.OpImage) || x.Uses(logical.OpSubquery) || x.Uses(logical.OpExists) || x.Uses(logical.OpInQuery) || x.Deferred(logical.SlotText, logical.SlotCostly, logical.SlotQuery) {
+			return col, parse.Errorf(c.Default.Position(), "DEFAULT can't have a subquery")
+		}
+		def := &storage.TableDef{Name: table, Columns: []storage.ColumnDef{col}}
+		if _, err := b.Store(x, def, 0, fn.Assignment); err != nil {
+			return col, err
+		}
+		col.Default = c.Default.String()
+	}
+	return col, nil
+}
+
+// capable warns of what an encoder can't do, now and not when it is needed. One
+// that can do nothing is refused.
+func (b *planner) capable(enc encoder.Encoder) error {
+	c, ok := enc.(encoder.Capable)
+	if !ok || b.In.Describe {
+		return nil
+	}
+	texts, pictures := c.Can()
+	if texts != nil && pictures != nil {
+		return fmt.Errorf("%w; %w", texts, pictures)
+	}
+	if err := cmp.Or(texts, pictures); err != nil && b.In.Warn != nil {
+		b.In.Warn(err.Error())
+	}
+	return nil
+}
+
+func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
+	t, err := b.Table(s.Table)
+	if err != nil {
+		if _, ok := err.(*parse.Error); ok && s.IfExists {
+			return b.done(), nil
+		}
+		return nil, err
+	}
+	name := t.Def().Name
+	return b.change("Drop table "+name, func(ctx context.Context, r *build.Builder) error {
+		return logical.ErrorAt(s.Table.Pos, r.Env.Tx.DropTable(ctx, name))
+	}), nil
+}
+
+// alterTable runs ALTER TABLE.
+func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
+	table, err := b.Table(s.Table)
+	if err != nil {
+		return nil, err
+	}
+	def := table.Def()
+	text := "Alter table " + def.Name
+	switch a := s.Action.(type) {
+	case *parse.Retrain:
+		return b.retrain(a, def)
+	case *parse.RenameTable:
+		if other, _ := bind.TableOf(b.View, a.To); other != nil && other.Def().ID != def.ID {
+			return nil, logical.ErrorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
+		}
+		return b.change(text, func(ctx context.Context, r *build.Builder) error {
+			return logical.ErrorAt(a.To.Pos, r.Env.Tx.RenameTable(ctx, def.Name, a.To.Name))
+		}), nil
+	case *parse.RenameColumn:
+		at, err := bind.TableColumn(def, a.From)
+		if err != nil {
+			return nil, err
+		}
+		from := def.Columns[at].Name
+		if other, err := bind.TableColumn(def, a.To); err == nil && other != at {
+			return nil, logical.ErrorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
+		}
+		return b.change(text, func(ctx context.Context, r *build.Builder) error {
+			return logical.ErrorAt(a.To.Pos, r.Env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name))
+		}), nil
+	case *parse.DropColumn:
+		at, err := bind.TableColumn(def, a.Column)
+		if err != nil {
+			if a.IfExists {
+				return b.done(), nil
+			}
+			return nil, err
+		}
+		column := def.Columns[at].Name
+		return b.change(text, func(ctx context.Context, r *build.Builder) error {
+			return logical.ErrorAt(a.Column.Pos, r.Env.Tx.DropColumn(ctx, def.Name, column))
+		}), nil
+	case *parse.AddColumn:
+		return b.addColumn(a, table)
+	case *parse.SetEncoder:
+		return b.setEncoder(a, table)
+	case *parse.SetType:
+		return b.setType(a, def)
+	}
+	return nil, parse.Errorf(s.Pos, "internal error: unknown action %T", s.Action)
+}
+
+// setType plans ALTER TABLE t ALTER COLUMN c TYPE HALFVEC, or VECTOR.
+func (b *planner) setType(a *parse.SetType, def *storage.TableDef) (*run.Plan, error) {
+	i, err := bind.TableColumn(def, a.Column)
+	if err != nil {
+		return nil, err
+	}
+	c, to := &def.Columns[i], a.Type.Type
+	if c.Type.Kind != value.Vector || to.Kind != value.Vector {
+		return nil, parse.Errorf(a.Type.Pos, "%s is %v: only VECTOR and HALFVEC can be made of each other", c.Name, c.Type).
+			WithHint("add a column, UPDATE it from the old one, drop that")
+	}
+	if to.Dim == 0 {
+		to.Dim = c.Type.Dim
+	}
+	if to.Dim != c.Type.Dim {
+		return nil, parse.Errorf(a.Type.Pos, "%s has %d dimensions, which stay", c.Name, c.Type.Dim)
+	}
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *build.Builder) error {
+		return logical.ErrorAt(a.Column.Pos, r.Env.Tx.SetVectorType(ctx, def.Name, c.Name, to, progress(r)))
+	}), nil
+}
+
+func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*run.Plan, error) {
+	def := table.Def()
+	if _, err := bind.TableColumn(def, a.Column.Name); err == nil {
+		if a.IfNotExists {
+			return b.done(), nil
+		}
+		return nil, parse.Errorf(a.Column.Pos, "column %q exists already in %s", a.Column.Name.Name, def.Name).Because(&storage.ExistsError{What: "column", Name: a.Column.Name.Name})
+	}
+	if a.Column.PrimaryKey {
+		return nil, parse.Errorf(a.Column.Pos, "a column that is added can't be the primary key")
+	}
+	col, err := b.columnDef(&a.Column, def.Name)
+	if err != nil {
+		return nil, err
+	}
+	x, err := b.DefaultOf(&storage.TableDef{Name: def.Name, Columns: []storage.ColumnDef{col}}, 0, a.Column.Pos)
+	if err != nil {
+		return nil, err
+	}
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *build.Builder) error {
+		c, err := r.Compile(compile.NewLayout(nil), x)
+		if err != nil {
+			return err
+		}
+		v, err := c.Eval(&r.Fnctx, run.OneRow, nil)
+		if err != nil {
+			return err
+		}
+		if v.At(0).IsNull() && col.NotNull && table.Rows() > 0 {
+			return parse.Errorf(a.Column.Pos, "column %s is NOT NULL, but the rows of %s have no value for it", col.Name, def.Name).WithHint("add DEFAULT value")
+		}
+		return logical.ErrorAt(a.Column.Pos, r.Env.Tx.AddColumn(ctx, def.Name, col, v.At(0)))
+	}), nil
+}
+
+// encoderName refuses what may lead to a folder where statements may not use files: only
+// a plain name is looked up among the models alone.
+func (b *planner) encoderName(l parse.Literal) error {
+	name := l.Value.Str()
+	if b.In.NoFiles && (strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "~")) {
+		return parse.Errorf(l.Pos, "this program does not let statements use files; ENCODER takes the name of an encoder, not a path")
+	}
+	return nil
+}
+
+// setEncoder binds a vector column to an encoder. Vectors of another one can't be
+// compared with its texts, so that needs FORCE unless the column is empty.
+func (b *planner) setEncoder(a *parse.SetEncoder, table *storage.Table) (*run.Plan, error) {
+	def := table.Def()
+	ord := -1
+	if a.Column.Name != "" {
+		var err error
+		if ord, err = bind.TableColumn(def, a.Column); err != nil {
+			return nil, err
+		}
+	} else {
+		for pass := 0; pass < 2 && ord < 0; pass++ {
+			n := 0
+			for i := range def.Columns {
+				if def.Columns[i].Type.Kind == value.Vector && (pass == 1 || def.Columns[i].Encoder != "") {
+					ord = i
+					n++
+				}
+			}
+			if n > 1 {
+				return nil, parse.Errorf(a.Pos, "%s has several vector columns; write ALTER COLUMN name SET ENCODER ...", def.Name)
+			}
+		}
+		if ord < 0 {
+			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
+		}
+	}
+	c := &def.Columns[ord]
+	if c.Type.Kind != value.Vector {
+		return nil, parse.Errorf(a.Column.Pos, "ENCODER is for VECTOR columns; %s is %v", c.Name, c.Type)
+	}
+	if err := b.encoderName(a.Encoder); err != nil {
+		return nil, err
+	}
+	enc, err := b.In.FindEncoder(b.Ctx, a.Encoder.Value.Str(), "")
+	if err != nil {
+		return nil, bind.EncoderError(a.Encoder.Pos, err)
+	}
+	if err := b.capable(enc); err != nil {
+		return nil, logical.ErrorAt(a.Encoder.Pos, err)
+	}
+	m := enc.Model()
+	if m.Dim != c.Type.Dim {
+		return nil, parse.Errorf(a.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s has %d", m.Name, m.Dim, c.Name, c.Type.Dim)
+	}
+	if c.Model.Hash != "" && c.Model.Hash != m.Hash && !a.Force && table.Rows() > 0 {
+		return nil, &logical.PlacedError{Pos: a.Encoder.Pos, Err: &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
+	}
+	return b.change("Alter table "+def.Name, func(ctx context.Context, r *build.Builder) error {
+		return logical.ErrorAt(a.Encoder.Pos, r.Env.Tx.SetColumnModel(ctx, def.Name, c.Name, a.Encoder.Value.Str(), m))
+	}), nil
+}
