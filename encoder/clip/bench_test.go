@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 )
@@ -33,6 +35,44 @@ func camera(b *testing.B, w, h int) []byte {
 	return out.Bytes()
 }
 
+// kinds are other JPEG files of a camera's size, as Pillow writes a picture with the noise of a
+// sensor: options of saving by name. Without Pillow there are none.
+func kinds(b *testing.B) map[string][]byte {
+	const script = `
+import sys
+from PIL import Image
+import numpy as np
+rng = np.random.default_rng(5)
+y, x = np.mgrid[0:3000, 0:4000].astype(np.float32)
+a = np.stack([128 + 70 * np.sin(x / (40 + 30 * c) + y / 170) * np.cos(y / (60 - 9 * c)) + 30 * ((x // 50 + y // 70) % 2) for c in range(3)], -1)
+a += rng.normal(0, 4, (3000, 4000, 1)).astype(np.float32)
+im = Image.fromarray(np.clip(a, 0, 255).astype('u1'))
+im.save(sys.argv[1] + '/q95.jpg', quality=95)
+im.save(sys.argv[1] + '/q95 4:4:4.jpg', quality=95, subsampling=0)
+im.save(sys.argv[1] + '/q92 4:2:2.jpg', quality=92, subsampling=1)
+im.save(sys.argv[1] + '/progressive q85.jpg', quality=85, progressive=True)
+im.save(sys.argv[1] + '/progressive q95.jpg', quality=95, progressive=True)
+im.convert('L').save(sys.argv[1] + '/grey.jpg', quality=90)
+im.convert('CMYK').save(sys.argv[1] + '/cmyk.jpg', quality=90)`
+	dir := b.TempDir()
+	out := map[string][]byte{}
+	for _, python := range []string{"/usr/bin/python3", "python3"} {
+		if exec.Command(python, "-c", script, dir).Run() != nil {
+			continue
+		}
+		files, _ := filepath.Glob(filepath.Join(dir, "*.jpg"))
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				b.Fatal(err)
+			}
+			out["12 megapixel "+filepath.Base(f)] = data
+		}
+		break
+	}
+	return out
+}
+
 // BenchmarkPixels reports the cost of making the tower's input of a file, exactly
 // and fast, and for JPEG files what Pillow needs for decoding and resizing, in CPU
 // time of the same run, where there is one.
@@ -43,7 +83,8 @@ func BenchmarkPixels(b *testing.B) {
 	}
 	images := tinyImages(b)
 	files := map[string][]byte{"12 megapixel jpg": camera(b, 4000, 3000), "480x360 jpg": images["scene-420.jpg"], "480x360 webp": images["scene.webp"], "400x300 png": images["gray.png"]}
-	for _, name := range []string{"12 megapixel jpg", "480x360 jpg", "480x360 webp", "400x300 png"} {
+	maps.Copy(files, kinds(b))
+	for _, name := range slices.Sorted(maps.Keys(files)) {
 		data := files[name]
 		px := make([]float32, pre.Len())
 		for _, fast := range []bool{false, true} {

@@ -18,6 +18,7 @@ type huffman struct {
 	limit  [18]int32 // the first code that is too large for n bits, as 16 bits
 	offset [17]int32 // from a code of n bits to its place in symbols
 	syms   [256]byte
+	passes *[1 << passBits]uint16 // see makePasses; nil = not made yet
 }
 
 const hasValue = 1 << 7
@@ -85,6 +86,42 @@ func (h *huffman) enter(code int32, n int, sym byte, ac bool) {
 		}
 		h.fast[code<<rest|low] = e
 	}
+}
+
+// passBits is how many bits of the input are looked up at once to pass over coefficients.
+const passBits = 14
+
+// passEnd marks what ends a block.
+const passEnd = 1 << 15
+
+// makePasses makes the table for passing over coefficients. An entry has how many bits the
+// symbols take, with the bits of their values, that are whole among the next passBits, in its
+// lowest 5 bits; how many coefficients they make from bit 5 on; and passEnd if the last of
+// them ends the block. It is 0 where there is no whole one.
+func (h *huffman) makePasses() *[1 << passBits]uint16 {
+	h.passes = new([1 << passBits]uint16)
+	for v := range h.passes {
+		used, coefficients, end := 0, 0, uint16(0)
+		for end == 0 {
+			e := h.fast[v<<used>>(passBits-lookup)&(1<<lookup-1)]
+			length, size, zeros := int(e&31), int(e>>8)&15, int(e>>12)&15
+			if e&hasValue == 0 {
+				length += size
+			}
+			next := coefficients + zeros + 1
+			switch {
+			case e == 0 || used+length > passBits || next > 63:
+			case size > 0 || zeros == 15:
+				used, coefficients = used+length, next
+				continue
+			case zeros == 0:
+				used, end = used+length, passEnd
+			}
+			break
+		}
+		h.passes[v] = uint16(used) | uint16(coefficients)<<5 | end
+	}
+	return h.passes
 }
 
 // bits reads the bits of a scan. The next ones are the highest of acc, of which n

@@ -27,11 +27,13 @@ type Component struct {
 	id             byte
 	h, v           int // sampling factors
 	quant          byte
-	size           int // of a block after the transform: 8, 4, 2 or 1
-	across, down   int // blocks, those that fill up the last MCU included
-	wide, high     int // blocks that have pixels of the picture
-	from, to       int // columns of blocks that are transformed
-	coef           []int16
+	size           int      // of a block after the transform: 8, 4, 2 or 1
+	across, down   int      // blocks, those that fill up the last MCU included
+	wide, high     int      // blocks that have pixels of the picture
+	from, to       int      // columns of blocks that are transformed
+	keep           int      // the last coefficient, in zigzag order, that shows
+	place          [64]byte // of a coefficient, in zigzag order, among those of its block in coef; hidden if it does not show
+	coef           []int16  // size x size a block
 	set            []uint64 // of each block, the coefficients that are not zero, in zigzag order
 	dc             int32
 	dcTable, acTab byte
@@ -132,7 +134,11 @@ func Decode(data []byte, o Options) (*Image, error) {
 	if o.Scale != 1 && o.Scale != 2 && o.Scale != 4 && o.Scale != 8 {
 		return nil, fmt.Errorf("a scale of 1/%d is not possible", o.Scale)
 	}
-	d := &decoder{data: data, opts: o}
+	return (&decoder{data: data, opts: o}).rest()
+}
+
+// rest decodes what follows of a file.
+func (d *decoder) rest() (*Image, error) {
 	for !d.done {
 		if err := d.segment(); err != nil {
 			// A file may lack its end marker where nothing else is missing.
@@ -294,6 +300,9 @@ func (d *decoder) frameHeader(marker byte, b []byte) error {
 	return nil
 }
 
+// hidden is the place of coefficients that don't show.
+const hidden = 255
+
 // layout sets aside the planes. It is done when the first scan begins, so that a
 // header alone costs nothing.
 func (d *decoder) layout() {
@@ -310,10 +319,17 @@ func (d *decoder) layout() {
 	from := max(0, min(d.opts.From, to))
 	for i := range d.comps {
 		c := &d.comps[i]
-		// At reduced size a plane with fewer samples is reduced less.
 		c.StepX, c.StepY, c.size = d.maxH/c.h, d.maxV/c.v, 8/s
+		// At reduced size a plane with fewer samples is reduced less.
 		for c.size < 8 && c.StepX%2 == 0 && c.StepY%2 == 0 {
 			c.StepX, c.StepY, c.size = c.StepX/2, c.StepY/2, c.size*2
+		}
+		c.keep = map[int]int{1: 0, 2: 4, 4: 24, 8: 63}[c.size]
+		for i, at := range zigzag {
+			c.place[i] = hidden
+			if y, x := int(at)/8, int(at)%8; y < c.size && x < c.size {
+				c.place[i] = byte(y*c.size + x)
+			}
 		}
 		c.across, c.down = d.mcusX*c.h, d.mcusY*c.v
 		c.wide, c.high = ceilDiv(d.head.Width*c.h, 8*d.maxH), ceilDiv(d.head.Height*c.v, 8*d.maxV)

@@ -230,3 +230,66 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Passing over coefficients that don't show leaves everything else as it is, what is found
+// to be damaged included.
+func TestPassingOver(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	files := oracle(t)
+	// Large ones, with few and with many coefficients.
+	for name, quality := range map[string]int{"rough": 97, "plain": 60} {
+		m := smooth(1700, 1300)
+		for i := range m.Y {
+			m.Y[i] += byte(rng.IntN(quality - 40))
+		}
+		files[name] = encode(t, m, quality)
+	}
+	all := func(data []byte, o Options) (*Image, error) { // decodes all coefficients
+		d := &decoder{data: data, opts: o}
+		for d.frame == 0 {
+			if err := d.segment(); err != nil {
+				return nil, err
+			}
+		}
+		d.layout()
+		for i := range d.comps {
+			d.comps[i].keep = 63
+		}
+		return d.rest()
+	}
+	for name, data := range files {
+		for n := range 12 {
+			if n >= 4 {
+				if len(data) > 100_000 && n > 5 {
+					break
+				}
+				data = bytes.Clone(data)
+				data[len(data)/3+rng.IntN(2*len(data)/3)] = byte(rng.Uint32())
+			}
+			h, err := ReadHeader(data)
+			if err != nil || h.Progressive && n >= 4 { // of which whole scans are passed over
+				continue
+			}
+			o := Options{Scale: []int{1, 2, 4, 8}[n%4]}
+			w := (h.Width + o.Scale - 1) / o.Scale
+			o.From = rng.IntN(w)
+			o.To = o.From + 1 + rng.IntN(w-o.From)
+			got, err := Decode(data, o)
+			want, werr := all(data, o)
+			if (err == nil) != (werr == nil) || err != nil && err.Error() != werr.Error() {
+				t.Fatalf("%s, %+v: %v, otherwise %v", name, o, err, werr)
+			}
+			if err != nil {
+				continue
+			}
+			for i, c := range got.Planes {
+				for y := range c.Height {
+					from, to := o.From/c.StepX, min(c.Width, (o.To-1)/c.StepX+1)
+					if !bytes.Equal(c.Pix[y*c.Stride+from:y*c.Stride+to], want.Planes[i].Pix[y*c.Stride+from:y*c.Stride+to]) {
+						t.Fatalf("%s, %+v: plane %d differs in row %d", name, o, i, y)
+					}
+				}
+			}
+		}
+	}
+}

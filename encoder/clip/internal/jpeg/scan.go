@@ -57,7 +57,7 @@ func (d *decoder) scan(b []byte) error {
 			return errors.New("a scan without its table of quantisation")
 		}
 		if progressive && c.coef == nil {
-			c.coef, c.set = make([]int16, 64*c.across*c.down), make([]uint64, c.across*c.down)
+			c.coef, c.set = make([]int16, c.size*c.size*c.across*c.down), make([]uint64, c.across*c.down)
 		}
 	}
 	if progressive && start > 0 && d.dispensable(comps[0], start, high) {
@@ -92,11 +92,10 @@ func (d *decoder) finished(comps []*Component, which, start, end, low int) {
 // reduced size: it holds higher frequencies than that shows, or at a quarter of the size or
 // less, further bits of coefficients other than means.
 func (d *decoder) dispensable(c *Component, start, high int) bool {
-	last := map[int]int{1: 0, 2: 4, 4: 24}[c.size] // the last coefficient in zigzag order that shows
 	switch {
 	case d.opts.Scale < 2 || c.size == 8:
 		return false
-	case start > last:
+	case start > c.keep:
 		return true
 	case high > 0 && d.opts.Scale >= 4:
 		c.rough = max(c.rough, high)
@@ -192,11 +191,14 @@ func (s *scan) restart() error {
 	return nil
 }
 
+// manyMCUs are enough to make the tables for passing over coefficients worth while.
+const manyMCUs = 4096
+
 // one decodes a block.
 func (s *scan) one(c *Component, x, y int) error {
 	if s.head.Progressive {
-		at := y*c.across + x
-		b := c.coef[64*at:][:64]
+		at, n := y*c.across+x, c.size*c.size
+		b := c.coef[n*at:][:n]
 		switch {
 		case s.start == 0 && s.high == 0:
 			return s.dcFirst(c, b)
@@ -211,11 +213,16 @@ func (s *scan) one(c *Component, x, y int) error {
 		return s.acRefine(c, b, &c.set[at])
 	}
 	k := &s.block
-	last, err := s.baseline(c, k)
+	shown := x >= c.from && x < c.to
+	keep := c.keep
+	if !shown && s.mcusX*s.mcusY >= manyMCUs {
+		keep = 0
+	}
+	last, err := s.baseline(c, k, keep)
 	if err != nil {
 		return err
 	}
-	if x >= c.from && x < c.to {
+	if shown {
 		k.put(c.Pix[(y*c.size)*c.Stride+x*c.size:], c.Stride, c.size, last)
 	}
 	if last > 0 {
@@ -225,9 +232,9 @@ func (s *scan) one(c *Component, x, y int) error {
 }
 
 // baseline decodes a block of a sequential file, times the quantisation, into
-// k, which is all zero. It returns the place, in order of coming, of the last
-// coefficient that is not zero.
-func (s *scan) baseline(c *Component, k *block) (last int, err error) {
+// k, which is all zero; the coefficients after keep, in order of coming, are passed over. It
+// returns the place of the last coefficient that is not zero.
+func (s *scan) baseline(c *Component, k *block, keep int) (last int, err error) {
 	b := &s.bits
 	if b.n < 32 {
 		b.fill()
@@ -249,7 +256,8 @@ func (s *scan) baseline(c *Component, k *block) (last int, err error) {
 	acs := s.tables[1][c.acTab]
 	// The state of b is in variables here, which is where the time goes.
 	acc, n, pos, data := b.acc, b.n, b.pos, b.data
-	for i := 1; i < 64; i++ {
+	i := 1
+	for ; i <= keep; i++ {
 		if n < 32 {
 			var x uint64
 			if pos+8 <= len(data) {
@@ -289,7 +297,7 @@ func (s *scan) baseline(c *Component, k *block) (last int, err error) {
 		if size == 0 {
 			acc, n = b.acc, b.n
 			if sym != 0xf0 {
-				break
+				return last, nil
 			}
 			i += 15
 			continue
@@ -304,7 +312,73 @@ func (s *scan) baseline(c *Component, k *block) (last int, err error) {
 		last = i
 	}
 	b.acc, b.n, b.pos = acc, n, pos
-	return last, nil
+	if i < 64 {
+		_, err = s.skip(acs, i, 63)
+	}
+	return last, err
+}
+
+// skip goes past the coefficients from i to end of a block, or to what ends the block or, in
+// a progressive file, blocks: then it returns how many more bits say how many these are.
+func (s *scan) skip(acs *huffman, i, end int) (run int, err error) {
+	b := &s.bits
+	passes := acs.passes
+	if passes == nil {
+		passes = acs.makePasses()
+	}
+	acc, n, pos, data := b.acc, b.n, b.pos, b.data
+	for i <= end {
+		if n < 16 {
+			var x uint64
+			if pos+8 <= len(data) {
+				x = binary.BigEndian.Uint64(data[pos:])
+			} else {
+				x = ^uint64(0)
+			}
+			if plain(x) {
+				acc |= x >> (uint(n) & 63)
+				k := (63 - n) >> 3
+				pos += k
+				n += k << 3
+			} else {
+				b.acc, b.n, b.pos = acc, n, pos
+				b.fill()
+				acc, n, pos = b.acc, b.n, b.pos
+			}
+		}
+		// Several symbols at once, if all of them are of this block.
+		if e := passes[acc>>(64-passBits)]; e != 0 {
+			if next := i + int(e>>5&63); next <= end {
+				acc <<= e & 31
+				n -= int(e & 31)
+				i = next
+				if e&passEnd != 0 {
+					break
+				}
+				continue
+			}
+		}
+		b.acc, b.n, b.pos = acc, n, pos
+		sym := acs.symbol(b)
+		if sym < 0 {
+			return 0, errCode
+		}
+		size := sym & 15
+		if size > 0 {
+			if i += sym >> 4; i > end {
+				return 0, errCode
+			}
+			b.take(size)
+			i++
+		} else if sym == 0xf0 {
+			i += 16
+		} else {
+			return sym >> 4, nil
+		}
+		acc, n, pos = b.acc, b.n, b.pos
+	}
+	b.acc, b.n, b.pos = acc, n, pos
+	return 0, nil
 }
 
 func (s *scan) dcFirst(c *Component, k []int16) error {
@@ -328,7 +402,16 @@ func (s *scan) acFirst(c *Component, k []int16, set *uint64) error {
 	}
 	b := &s.bits
 	acs := s.tables[1][c.acTab]
+	// Where no further bits of the others will be read, it is enough to know those that show.
+	skip := s.opts.Scale >= 4 && c.size < 8
 	for i := s.start; i <= s.end; i++ {
+		if skip && i > c.keep {
+			run, err := s.skip(acs, i, s.end)
+			if run > 0 {
+				s.eobs = 1<<run - 1 + int(b.take(run))
+			}
+			return err
+		}
 		if b.n < 32 {
 			b.fill()
 		}
@@ -337,7 +420,9 @@ func (s *scan) acFirst(c *Component, k []int16, set *uint64) error {
 			if i += int(e>>12) & 15; i > s.end {
 				return errCode
 			}
-			k[zigzag[i&63]] = int16(e >> 16 << s.low)
+			if p := c.place[i&63]; p != hidden {
+				k[p] = int16(e >> 16 << s.low)
+			}
 			*set |= 1 << i
 			continue
 		}
@@ -360,7 +445,10 @@ func (s *scan) acFirst(c *Component, k []int16, set *uint64) error {
 		if i += run; i > s.end {
 			return errCode
 		}
-		k[zigzag[i&63]] = int16(extend(b.take(size), size) << s.low)
+		v := int16(extend(b.take(size), size) << s.low)
+		if p := c.place[i&63]; p != hidden {
+			k[p] = v
+		}
 		*set |= 1 << i
 	}
 	return nil
@@ -390,6 +478,13 @@ func (s *scan) acRefine(c *Component, k []int16, set *uint64) error {
 	i := s.start
 	// Coefficients of the scan's band that are not zero, as the scan found them.
 	band := *set & (^uint64(0) >> (63 - s.end))
+	var out int16 // a coefficient that does not show
+	at := func(i int) *int16 {
+		if p := c.place[i&63]; p != hidden {
+			return &k[p]
+		}
+		return &out
+	}
 	if s.eobs == 0 {
 		acs := s.tables[1][c.acTab]
 		for i <= s.end {
@@ -425,7 +520,7 @@ func (s *scan) acRefine(c *Component, k []int16, set *uint64) error {
 				zeros := min(bits64.TrailingZeros64(band>>i), s.end+1-i)
 				if zeros > run {
 					if i += run; value != 0 {
-						k[zigzag[i&63]] = value
+						*at(i) = value
 						*set |= 1 << i
 					}
 					i++
@@ -433,7 +528,7 @@ func (s *scan) acRefine(c *Component, k []int16, set *uint64) error {
 				}
 				run -= zeros
 				if i += zeros; i <= s.end {
-					b.refine(&k[zigzag[i&63]], delta)
+					b.refine(at(i), delta)
 					i++
 				}
 			}
@@ -441,7 +536,7 @@ func (s *scan) acRefine(c *Component, k []int16, set *uint64) error {
 	}
 	if s.eobs > 0 {
 		for left := band >> i << i; left != 0; left &= left - 1 {
-			b.refine(&k[zigzag[bits64.TrailingZeros64(left)]], delta)
+			b.refine(at(bits64.TrailingZeros64(left)), delta)
 		}
 		s.eobs--
 	}
@@ -461,13 +556,13 @@ func (d *decoder) transform(c *Component) error {
 	var k block
 	for y := range c.high {
 		for x := c.from; x < min(c.to, c.wide); x++ {
-			coef := c.coef[64*(y*c.across+x):][:64]
+			coef := c.coef[c.size*c.size*(y*c.across+x):][:c.size*c.size]
 			last := 0
 			if k[0] = int32(coef[0]) * natural[0]; c.set[y*c.across+x] != 0 {
 				last = 63
-				for row := 0; row < 8*c.size; row += 8 { // the others don't show
-					for i := row; i < row+c.size; i++ {
-						v := coef[i]
+				for row := range c.size { // the others don't show
+					for x, v := range coef[row*c.size : (row+1)*c.size] {
+						i := 8*row + x
 						if c.rough > 1 && i > 0 && v != 0 { // the middle of what its further bits may say
 							half := int16(1) << (c.rough - 1)
 							if v < 0 {
