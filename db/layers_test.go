@@ -23,6 +23,7 @@ var layers = []string{
 	"storage/internal/simd",
 	"storage/value",
 	"storage/vector",
+	"storage/text",
 	"storage/internal/key", "storage/internal/block", "storage/internal/code",
 	"storage",
 	"query/internal/hint",
@@ -48,6 +49,8 @@ var layers = []string{
 var onlyIn = map[string][]string{
 	"github.com/alecthomas/participle/":   {"query/internal/parse"},
 	"github.com/cockroachdb/pebble/":      {"storage"},
+	"github.com/blevesearch/snowballstem": {"storage/text"},
+	"github.com/clipperhouse/uax29/":      {"storage/text"},
 	"github.com/viterin/vek":              {"storage/vector"},
 	"github.com/yalue/onnxruntime_go":     {"encoder/onnx"},
 	"github.com/parquet-go/":              {"query/internal/source"},

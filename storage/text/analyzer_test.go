@@ -1,0 +1,109 @@
+package text
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clipperhouse/uax29/v2/words"
+)
+
+func terms(t *testing.T, language, s string) []string {
+	t.Helper()
+	a, err := New(language)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for i, k := range a.Tokens(s) {
+		if k.Pos != i || k.Start >= k.End || k.End > len(s) {
+			t.Errorf("%q: token %d is %+v", s, i, k)
+		}
+		out = append(out, k.Term)
+	}
+	return out
+}
+
+func TestTerms(t *testing.T) {
+	for _, c := range []struct{ language, text, want string }{
+		{Simple, "The Grey wolves' CAFÉ, 3.14 and don't", "the grey wolves cafe 3.14 and don't"},
+		{"english", "The running wolves were happily playing", "the run wolv were happili play"},
+		{"english", "Café résumé", "cafe resum"},
+		{"german", "Die Häuser standen in den Straßen", "die haus stand in den strass"},
+		{"french", "Les chevaux mangeaient", "le cheval mang"},
+		{"russian", "красивые волки", "красив волк"},
+		{Simple, "東京都に行く wolf 東", "東京 京都 都に に行 行く wolf 東"},
+		{Simple, "한국어 텍스트", "한국 국어 텍스 스트"},
+		{Simple, "ＦＵＬＬ ﬁsh İstanbul ΣΊΣΥΦΟΣ", "full fish istanbul σισυφοσ"},
+		{Simple, "a\xffb \xff c", "a b c"},
+		{Simple, "👍 -- ... ", ""},
+		{Simple, "कुत्ता", "कुत्ता"},
+		{Trigram, "Wölf", "wol olf lf f"},
+	} {
+		if got := strings.Join(terms(t, c.language, c.text), " "); got != c.want {
+			t.Errorf("%s %q: %q, want %q", c.language, c.text, got, c.want)
+		}
+	}
+}
+
+// The quick way over ASCII cuts texts as Unicode's rules do.
+func TestWordsAreThoseOfUnicode(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	pieces := []string{"a", "Bc", "1", "23", "_", ".", ",", ":", ";", "'", " ", "  ", "-", "\n", "é", "ö", "\u0301", "…", "’", "/", "ж", "\"", "٣", "\u200d", "ﬁ"}
+	a, _ := New(Simple)
+	for range 200000 {
+		var b strings.Builder
+		for range 1 + r.IntN(9) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		s := b.String()
+		var want []string
+		for it := words.FromString(s); it.Next(); {
+			if kindOf(it.Value()) == spacedWord {
+				want = append(want, it.Value())
+			}
+		}
+		var got []string
+		for _, k := range a.Tokens(s) {
+			got = append(got, s[k.Start:k.End])
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q: %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestQueries(t *testing.T) {
+	for _, s := range []string{`"`, `(`, `)`, `a OR`, `OR a`, `-a`, `-`, `*`, `()`, `"" `, `a (b`, `a) b`, strings.Repeat("(", 200) + "a" + strings.Repeat(")", 200)} {
+		if _, err := ParseQuery(s); err == nil && s != `""` {
+			t.Errorf("%q is accepted", s)
+		}
+		Forgive(s)
+	}
+	if q, err := ParseQuery(`grey wolf -dog "in the snow" cast* OR (a or-b)`); err != nil || q == nil {
+		t.Fatal(q, err)
+	}
+}
+
+func FuzzForgive(f *testing.F) {
+	f.Add(`a "b c" -(d OR e*)`)
+	f.Fuzz(func(t *testing.T, s string) {
+		Forgive(s)
+		if q, err := ParseQuery(s); err != nil {
+			if e := err.(*QueryError); e.At > len(s) {
+				t.Fatalf("%q: %d", s, e.At)
+			}
+			_ = q
+			_ = err.Error()
+		}
+		for _, l := range []string{Simple, "german", Trigram} {
+			a, _ := New(l)
+			a.Each(s, func(k Token) {
+				if k.Start >= k.End || k.End > len(s) || k.Term == "" || len(k.Term) > maxTerm+8 {
+					t.Fatalf("%q: %+v", s, k)
+				}
+			})
+		}
+	})
+}
