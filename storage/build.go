@@ -54,6 +54,8 @@ func (b *build) set(k, v []byte) error {
 	return b.sst.set(k, v)
 }
 
+func (b *build) merge(k, v []byte) error { return b.sst.merge(k[:len(k)-4], k, v) }
+
 // deleteKey deletes such a key; deleteRange those of [from, to), which are of one prefix.
 func (b *build) deleteKey(k []byte) error { return b.sst.remove(k[:len(k)-4], k) }
 func (b *build) deleteRange(from, to []byte) error {

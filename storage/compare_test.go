@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/text"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -58,6 +59,12 @@ func compareTable(r *rand.Rand, t *storage.Table, m *modelTable) error {
 		}
 	}
 	for _, x := range m.indexes {
+		if x.words {
+			if err := compareWords(r, t, m, d.Index(x.name), x.cols); err != nil {
+				return fmt.Errorf("index %s: %w", x.name, err)
+			}
+			continue
+		}
 		if err := compareIndex(r, t, m, d.Index(x.name), x.cols); err != nil {
 			return fmt.Errorf("index %s: %w", x.name, err)
 		}
@@ -191,6 +198,42 @@ func compareLookup(r *rand.Rand, t *storage.Table, m *modelTable) error {
 		}
 		if want, there := taken[modelKey(k)]; ok != there || ok && row != want {
 			return fmt.Errorf("%v is row %d %v, want %d %v", k, row, ok, want, there)
+		}
+	}
+	return nil
+}
+
+// compareWords looks for words, of which every text has one.
+func compareWords(r *rand.Rand, t *storage.Table, m *modelTable, x *storage.IndexDef, cols []string) error {
+	for range 4 {
+		word := fmt.Sprintf("t%d", r.IntN(keySpan))
+		if len(m.rows) > 0 && r.IntN(4) > 0 {
+			if v := m.rows[r.IntN(len(m.rows))].vals[m.col(cols[0])]; !v.IsNull() {
+				word = v.Str()
+			}
+		}
+		q, err := t.TextQuery(ctx, x, nil, text.Word{Text: word})
+		if err != nil {
+			return err
+		}
+		got, err := q.Match(ctx)
+		if err != nil {
+			return err
+		}
+		var want []uint64
+		for _, row := range m.rows {
+			for _, c := range cols {
+				if v := row.vals[m.col(c)]; !v.IsNull() && v.Str() == word {
+					want = append(want, row.number)
+					break
+				}
+			}
+		}
+		if rows := slices.Collect(got.All()); !slices.Equal(rows, want) {
+			return fmt.Errorf("%s is in rows %v, want %v", word, rows, want)
+		}
+		if hits, _, err := q.Top(ctx, -1, nil); err != nil || len(hits) != len(want) {
+			return fmt.Errorf("%s: %d rows have a score, want %d, %v", word, len(hits), len(want), err)
 		}
 	}
 	return nil

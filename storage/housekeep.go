@@ -606,6 +606,8 @@ func (e *batchEditor) set(k, v []byte) error {
 	return e.batch.Set(k, v, nil)
 }
 
+func (e *batchEditor) merge(k, v []byte) error { return e.batch.Merge(k, v, nil) }
+
 func (e *batchEditor) deleteKey(k []byte) error {
 	e.writes(k)
 	return e.batch.Delete(k, nil)

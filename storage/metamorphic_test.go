@@ -38,7 +38,8 @@ func firstSeed() int {
 // keySpan is the number of different keys a history draws from.
 const keySpan = 4000
 
-// history is a random sequence of writes on a store and on a model. Every file
+// history is a random sequence of writes on a store and on a model, in which rows keep their
+// numbers: blocks are not merged (see TestMergingBesideWriters). Every file
 // operation passes through crash, which may take a picture of the disk as a power
 // cut would leave it.
 type history struct {
@@ -564,12 +565,15 @@ func (h *history) dropColumn(tx *storage.Tx, t *modelTable) error {
 }
 
 func (h *history) createIndex(tx *storage.Tx, t *modelTable) error {
-	x := modelIndex{name: h.name("x"), unique: h.r.IntN(4) == 0}
+	x := modelIndex{name: h.name("x"), unique: h.r.IntN(4) == 0, words: h.r.IntN(3) == 0}
 	def := storage.IndexDef{Name: x.name, Unique: x.unique}
+	if x.words {
+		x.unique, def.Unique, def.Kind = false, false, storage.FullText
+	}
 	v, err := tx.Table(t.name)
 	check(h.t, err)
 	for _, i := range h.r.Perm(len(t.cols)) {
-		if k := t.cols[i].typ.Kind; k == value.Vector || k == value.JSON || len(x.cols) == 2 {
+		if k := t.cols[i].typ.Kind; k == value.Vector || k == value.JSON || len(x.cols) == 2 || x.words && k != value.Text {
 			continue
 		}
 		x.cols = append(x.cols, t.cols[i].name)

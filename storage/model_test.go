@@ -36,6 +36,7 @@ type modelIndex struct {
 	name   string
 	cols   []string
 	unique bool
+	words  bool // it is a full-text index
 }
 
 type modelRow struct {

@@ -98,6 +98,11 @@ func (w *sstWriter) put(prefix, k, v []byte) error {
 	return w.write(prefix, len(k)+len(v), func(to *sstable.Writer) error { return to.Set(k, v) })
 }
 
+// merge appends to the value of a key.
+func (w *sstWriter) merge(prefix, k, v []byte) error {
+	return w.write(prefix, len(k)+len(v), func(to *sstable.Writer) error { return to.Merge(k, v) })
+}
+
 // remove deletes a key that is there before the files are ingested.
 func (w *sstWriter) remove(prefix, k []byte) error {
 	return w.write(prefix, len(k), func(to *sstable.Writer) error { return to.Delete(k) })

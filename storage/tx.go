@@ -217,6 +217,15 @@ func (tx *Tx) set(k, v []byte) error {
 	return tx.batch.Set(k, v, nil)
 }
 
+// merge appends to the value of a key.
+func (tx *Tx) merge(k, v []byte) error {
+	if tx.batch.Len()+len(k)+len(v) > maxTransaction {
+		return tooLarge()
+	}
+	tx.grows = tx.grows || tx.freeing == 0
+	return tx.batch.Merge(k, v, nil)
+}
+
 func (tx *Tx) deleteKey(k []byte) error {
 	if tx.batch.Len()+len(k) > maxTransaction {
 		return tooLarge()

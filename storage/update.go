@@ -36,6 +36,8 @@ type editor interface {
 	sink
 	deleteKey(k []byte) error
 	deleteRange(from, to []byte) error
+	// merge appends to the value of a key.
+	merge(k, v []byte) error
 }
 
 // Update replaces columns of rows: rows[i] (live, without repeats) gets the values of the

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -374,5 +375,69 @@ func (a *Analyzer) trigrams(s string, f func(Token)) int {
 func (a *Analyzer) Tokens(s string) []Token {
 	var out []Token
 	a.Each(s, func(t Token) { out = append(out, t) })
+	return out
+}
+
+var pools sync.Map // *sync.Pool by language
+
+// Borrow returns an analyzer of a language, which New would accept, until Return: one that
+// has seen texts knows their words.
+func Borrow(language string) *Analyzer {
+	p, ok := pools.Load(language)
+	if !ok {
+		p, _ = pools.LoadOrStore(language, &sync.Pool{New: func() any {
+			a, err := New(language)
+			if err != nil {
+				panic(err)
+			}
+			return a
+		}})
+	}
+	return p.(*sync.Pool).Get().(*Analyzer)
+}
+
+// Return gives a borrowed analyzer back.
+func (a *Analyzer) Return() {
+	if p, ok := pools.Load(a.language); ok {
+		p.(*sync.Pool).Put(a)
+	}
+}
+
+// QueryTerm is a term that a query asks for.
+type QueryTerm struct {
+	Term   string
+	Pos    int  // from the first one
+	Prefix bool // any term that begins so
+}
+
+// QueryTerms returns the terms of a part of a query, which follow each other in the texts
+// that are meant. prefix says that its last word may go on.
+func (a *Analyzer) QueryTerms(s string, prefix bool) []QueryTerm {
+	tokens := a.Tokens(s)
+	if len(tokens) == 0 {
+		return nil
+	}
+	if a.language == Trigram {
+		if len(tokens) < 3 {
+			return []QueryTerm{{tokens[0].Term, 0, true}}
+		}
+		tokens = tokens[:len(tokens)-2]
+	}
+	out := make([]QueryTerm, len(tokens))
+	for i, t := range tokens {
+		out[i] = QueryTerm{t.Term, t.Pos - tokens[0].Pos, false}
+		if a.language == Trigram {
+			continue
+		}
+		// One character alone is the beginning of a pair.
+		if r, n := utf8.DecodeRuneInString(t.Term); n == len(t.Term) && spaceless(r) {
+			out[i].Prefix = true
+		}
+	}
+	last := tokens[len(tokens)-1]
+	if r, _ := utf8.DecodeRuneInString(s[last.Start:]); prefix && a.language != Trigram && !spaceless(r) {
+		out[len(out)-1].Prefix = true
+		out[len(out)-1].Term = a.Fold(strings.ToValidUTF8(s[last.Start:last.End], ""))
+	}
 	return out
 }

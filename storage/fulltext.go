@@ -1,0 +1,622 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/storage/internal/postings"
+	"github.com/lupadb/lupa/storage/text"
+)
+
+// TextQuery is a query of a full-text index, with what the index knew of its words when it was
+// made: scores are those of that moment. Its methods are safe for concurrent use.
+//
+// A score is that of BM25: for every word of the query that is not an excluded one, and every
+// column, the column's weight times
+//
+//	ln(1 + (N - n + 0.5) / (n + 0.5)) * f * (k1 + 1) / (f + k1 * (1 - b + b * l / L))
+//
+// with N texts in the column, which are L terms long on average, n of them with the word, and a
+// text of l terms in which it is f times. A phrase, and a prefix, is counted like a word.
+type TextQuery struct {
+	x      *fullText
+	t      *Table
+	fields []int // places in the index, ascending
+	root   textNode
+	leaves []*textLeaf // those with a score, in the order of their sum
+	terms  map[string]int
+	starts []startOf // prefixes, beside terms
+	norms  []norm    // by place in the index
+	length map[uint64]*postings.Lengths
+	total  uint64 // texts
+}
+
+type startOf struct {
+	prefix string
+	id     int
+}
+
+// norm is k1 * (1 - b + b * l / L) of the texts of a field.
+type norm struct{ base, per, texts float64 }
+
+// textNode is a part of a query.
+type textNode interface {
+	// chunk sets the slots that match.
+	chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error
+	// text reports whether a text with these occurrences matches.
+	text(o *occurrences) bool
+}
+
+type (
+	textAnd []textNode
+	textOr  []textNode
+	textNot struct{ with, without textNode }
+)
+
+// textLeaf is a word, a prefix or a phrase in a field.
+type textLeaf struct {
+	field  int
+	terms  []text.QueryTerm
+	ids    []int   // of terms
+	weight float64 // of the field, and how often it is asked for
+	scored bool
+	idf    float64 // times weight
+	lists  []textList
+	n      uint64
+}
+
+// textList is a leaf in a chunk.
+type textList struct {
+	chunk uint32
+	*postings.List
+}
+
+// TextQuery prepares a query of a full-text index; of its columns, at positions columns, all
+// if nil. A nil query matches nothing.
+func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, query text.Query) (*TextQuery, error) {
+	x, ok := openFullText(t.def, def).(*fullText)
+	if !ok || def.Kind != FullText {
+		return nil, fmt.Errorf("index %s is no full-text index", def.Name)
+	}
+	q := &TextQuery{x: x, t: t, terms: map[string]int{}, norms: make([]norm, len(x.at)), length: map[uint64]*postings.Lengths{}}
+	for i, at := range x.at {
+		if columns == nil || slices.Contains(columns, at) {
+			q.fields = append(q.fields, i)
+		}
+	}
+	if len(q.fields) == 0 {
+		return nil, fmt.Errorf("index %s has none of these columns", def.Name)
+	}
+	words := text.Borrow(x.options.language)
+	defer words.Return()
+	known := map[string]*textLeaf{}
+	q.root = q.node(words, query, true, known)
+	for _, f := range q.fields {
+		if err := q.readLengths(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	var scored []*textLeaf
+	for _, f := range q.fields {
+		for _, l := range q.leaves {
+			if l.field == f && l.scored {
+				scored = append(scored, l)
+			}
+		}
+	}
+	for _, l := range q.leaves {
+		if err := q.read(ctx, l); err != nil {
+			return nil, err
+		}
+		n, df := q.norms[l.field].texts, float64(l.n)
+		l.idf = l.weight * math.Log(1+(n-df+0.5)/(df+0.5))
+	}
+	q.leaves = scored
+	return q, nil
+}
+
+// node makes a part of a query; nil for one without words.
+func (q *TextQuery) node(words *text.Analyzer, query text.Query, scored bool, known map[string]*textLeaf) textNode {
+	all := func(of []text.Query, scored bool) (nodes []textNode) {
+		for _, p := range of {
+			if n := q.node(words, p, scored, known); n != nil {
+				nodes = append(nodes, n)
+			}
+		}
+		return nodes
+	}
+	switch p := query.(type) {
+	case text.Word:
+		return q.leaf(words.QueryTerms(p.Text, p.Prefix), scored, known)
+	case text.Phrase:
+		return q.leaf(words.QueryTerms(p.Text, p.Prefix), scored, known)
+	case text.And:
+		if n := all(p, scored); len(n) > 0 {
+			return textAnd(n)
+		}
+	case text.Or:
+		if n := all(p, scored); len(n) > 0 {
+			return textOr(n)
+		}
+	case text.Not:
+		with, without := q.node(words, p.With, scored, known), q.node(words, p.Without, false, known)
+		if with == nil || without == nil {
+			return with
+		}
+		return textNot{with, without}
+	}
+	return nil
+}
+
+func (q *TextQuery) leaf(terms []text.QueryTerm, scored bool, known map[string]*textLeaf) textNode {
+	if len(terms) == 0 {
+		return nil
+	}
+	name := fmt.Sprint(terms)
+	var any textOr
+	for _, f := range q.fields {
+		id := fmt.Sprint(f, " ", name)
+		l := known[id]
+		if l == nil {
+			l = &textLeaf{field: f, terms: terms}
+			for _, t := range terms {
+				l.ids = append(l.ids, q.termID(t))
+			}
+			known[id] = l
+			q.leaves = append(q.leaves, l)
+		}
+		if scored {
+			l.weight += q.x.options.weights[f]
+			l.scored = true
+		}
+		any = append(any, l)
+	}
+	if len(any) == 1 {
+		return any[0]
+	}
+	return any
+}
+
+// termID numbers the terms that texts are searched for.
+func (q *TextQuery) termID(t text.QueryTerm) int {
+	name := t.Term
+	if t.Prefix {
+		for _, s := range q.starts {
+			if s.prefix == t.Term {
+				return s.id
+			}
+		}
+		id := len(q.terms) + len(q.starts)
+		q.starts = append(q.starts, startOf{t.Term, id})
+		return id
+	}
+	id, ok := q.terms[name]
+	if !ok {
+		id = len(q.terms) + len(q.starts)
+		q.terms[name] = id
+	}
+	return id
+}
+
+func chunkID(field int, chunk uint32) uint64 { return uint64(field)<<32 | uint64(chunk) }
+
+// readLengths reads the lengths of a field's texts.
+func (q *TextQuery) readLengths(ctx context.Context, field int) error {
+	prefix := append(q.x.family(nil, textLengths), byte(field))
+	it, err := q.t.view.prefixIter(prefix)
+	if err != nil {
+		return q.bad(err)
+	}
+	defer it.Close()
+	texts, tokens := 0, uint64(0)
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return q.bad(err)
+		}
+		l := new(postings.Lengths)
+		if err := l.Parse(bytes.Clone(v)); err != nil {
+			return q.bad(err)
+		}
+		q.t.view.Reads.KeyBytes.Add(int64(len(v)))
+		q.length[chunkID(field, binary.BigEndian.Uint32(it.Key()[len(it.Key())-4:]))] = l
+		texts, tokens = texts+l.Texts, tokens+l.Tokens
+	}
+	n := norm{base: q.x.options.k1 * (1 - q.x.options.b), texts: float64(texts)}
+	if tokens > 0 {
+		n.per = q.x.options.k1 * q.x.options.b / (float64(tokens) / float64(texts))
+	}
+	q.norms[field] = n
+	q.total = max(q.total, uint64(texts))
+	return q.bad(it.Error())
+}
+
+func (q *TextQuery) bad(err error) error { return corrupt(q.x.d.Name, "", q.x.where(), err) }
+
+var noLengths postings.Lengths
+
+func (q *TextQuery) lengths(field int, chunk uint32) *postings.Lengths {
+	if l := q.length[chunkID(field, chunk)]; l != nil {
+		return l
+	}
+	return &noLengths
+}
+
+// score is the part of a leaf in the score of a text.
+func (q *TextQuery) score(l *textLeaf, freq, length uint32) float64 {
+	n := &q.norms[l.field]
+	f := float64(freq)
+	return l.idf * (f * (q.x.options.k1 + 1) / (f + (n.base + n.per*float64(length))))
+}
+
+// read reads where a leaf is.
+func (q *TextQuery) read(ctx context.Context, l *textLeaf) error {
+	var err error
+	switch {
+	case len(l.terms) == 1 && !l.terms[0].Prefix:
+		err = q.eachList(ctx, q.x.termKeys(nil, textPostings, l.field, l.terms[0].Term), false, l.field, func(chunk uint32, list *postings.List, _ []byte) error {
+			l.lists = append(l.lists, textList{chunk, list})
+			return nil
+		})
+	case len(l.terms) == 1:
+		err = q.readPrefix(ctx, l)
+	default:
+		err = q.readPhrase(ctx, l)
+	}
+	for _, c := range l.lists {
+		l.n += uint64(c.N)
+	}
+	return err
+}
+
+// eachList calls f with the postings under each key that starts with prefix, and what has
+// their positions, if it is wanted.
+func (q *TextQuery) eachList(ctx context.Context, prefix []byte, positions bool, field int, f func(chunk uint32, list *postings.List, apart []byte) error) error {
+	it, err := q.t.view.prefixIter(prefix)
+	if err != nil {
+		return q.bad(err)
+	}
+	defer it.Close()
+	for ok := it.First(); ok; ok = it.Next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		v, err := it.ValueAndErr()
+		if err != nil {
+			return q.bad(err)
+		}
+		k := it.Key()
+		chunk := binary.BigEndian.Uint32(k[len(k)-4:])
+		list := new(postings.List)
+		if err := list.Parse(bytes.Clone(v), q.lengths(field, chunk).Length); err != nil {
+			return q.bad(err)
+		}
+		q.t.view.Reads.KeyBytes.Add(int64(len(k) + len(v)))
+		var apart []byte
+		if positions && list.Apart() {
+			at := bytes.Clone(k)
+			at[len(q.x.pre)] = textPositions
+			if _, err := q.t.view.get(at, func(b []byte) error { apart = bytes.Clone(b); return nil }); err != nil {
+				return q.bad(err)
+			}
+			q.t.view.Reads.KeyBytes.Add(int64(len(apart)))
+		}
+		if err := f(chunk, list, apart); err != nil {
+			return q.bad(err)
+		}
+	}
+	return q.bad(it.Error())
+}
+
+// virtual makes the lists of a leaf from frequencies by chunk and slot.
+func (q *TextQuery) virtual(l *textLeaf, freqs map[uint32]map[uint16]uint32) error {
+	for chunk, f := range freqs {
+		ps := make([]postings.Posting, 0, len(f))
+		for s, n := range f {
+			ps = append(ps, postings.Posting{Slot: s, Freq: n})
+		}
+		slices.SortFunc(ps, func(a, b postings.Posting) int { return int(a.Slot) - int(b.Slot) })
+		list := new(postings.List)
+		if err := list.Virtual(ps, q.lengths(l.field, chunk).Length); err != nil {
+			return q.bad(err)
+		}
+		l.lists = append(l.lists, textList{chunk, list})
+	}
+	slices.SortFunc(l.lists, func(a, b textList) int { return int(int64(a.chunk) - int64(b.chunk)) })
+	return nil
+}
+
+func (q *TextQuery) readPrefix(ctx context.Context, l *textLeaf) error {
+	freqs := map[uint32]map[uint16]uint32{}
+	err := q.eachList(ctx, q.x.termPrefix(nil, textPostings, l.field, l.terms[0].Term), false, l.field, func(chunk uint32, list *postings.List, _ []byte) error {
+		f := freqs[chunk]
+		if f == nil {
+			f = map[uint16]uint32{}
+			freqs[chunk] = f
+		}
+		return list.All(func(p postings.Posting) error { f[p.Slot] += p.Freq; return nil })
+	})
+	if err != nil {
+		return err
+	}
+	return q.virtual(l, freqs)
+}
+
+// positionsOf are positions by slot.
+type positionsOf map[uint16][]uint32
+
+// readPhrase finds a phrase: chunk by chunk those rows with all its terms, and of them the
+// positions.
+func (q *TextQuery) readPhrase(ctx context.Context, l *textLeaf) error {
+	type found struct {
+		list  *postings.List
+		apart []byte
+	}
+	lists := make([]map[uint32][]found, len(l.terms))
+	for i, t := range l.terms {
+		lists[i] = map[uint32][]found{}
+		prefix := q.x.termKeys(nil, textPostings, l.field, t.Term)
+		if t.Prefix {
+			prefix = q.x.termPrefix(nil, textPostings, l.field, t.Term)
+		}
+		err := q.eachList(ctx, prefix, true, l.field, func(chunk uint32, list *postings.List, apart []byte) error {
+			if i == 0 || lists[i-1][chunk] != nil {
+				lists[i][chunk] = append(lists[i][chunk], found{list, apart})
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	freqs := map[uint32]map[uint16]uint32{}
+	for chunk := range lists[len(lists)-1] {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var both postings.Slots
+		for i := range lists {
+			var in postings.Slots
+			for _, f := range lists[i][chunk] {
+				err := f.list.All(func(p postings.Posting) error { in[p.Slot>>6] |= 1 << (p.Slot & 63); return nil })
+				if err != nil {
+					return q.bad(err)
+				}
+			}
+			for w := range both {
+				if i == 0 {
+					both[w] = in[w]
+				} else {
+					both[w] &= in[w]
+				}
+			}
+		}
+		at := make([]positionsOf, len(lists))
+		for i := range lists {
+			at[i] = positionsOf{}
+			for _, f := range lists[i][chunk] {
+				err := f.list.Positions(f.apart, func(p postings.Posting, b []byte) error {
+					if !both.Has(int(p.Slot)) {
+						return nil
+					}
+					var err error
+					at[i][p.Slot], _, err = postings.ReadPositions(at[i][p.Slot], b, p.Freq)
+					return err
+				})
+				if err != nil {
+					return q.bad(err)
+				}
+			}
+		}
+		for slot := range at[0] {
+			n := phraseFreq(l.terms, func(i int) []uint32 { return at[i][slot] })
+			if n > 0 {
+				if freqs[chunk] == nil {
+					freqs[chunk] = map[uint16]uint32{}
+				}
+				freqs[chunk][slot] = n
+			}
+		}
+	}
+	return q.virtual(l, freqs)
+}
+
+// phraseFreq counts where terms follow each other, whose positions are those of at.
+func phraseFreq(terms []text.QueryTerm, at func(i int) []uint32) (n uint32) {
+	first := at(0)
+	if len(terms) == 1 {
+		return uint32(len(first))
+	}
+	for _, p := range first {
+		all := true
+		for i := 1; i < len(terms) && all; i++ {
+			all = slices.Contains(at(i), p+uint32(terms[i].Pos))
+		}
+		if all {
+			n++
+		}
+	}
+	return n
+}
+
+// occurrences are where a text has the terms of a query.
+type occurrences struct {
+	q      *TextQuery
+	at     map[int][][]uint32 // positions by field and term
+	length []uint32           // by field
+}
+
+func (o *occurrences) freq(l *textLeaf) uint32 {
+	at := o.at[l.field]
+	if at == nil {
+		return 0
+	}
+	return phraseFreq(l.terms, func(i int) []uint32 { return at[l.ids[i]] })
+}
+
+func (l *textLeaf) text(o *occurrences) bool { return o.freq(l) > 0 }
+
+func (n textAnd) text(o *occurrences) bool {
+	return !slices.ContainsFunc(n, func(x textNode) bool { return !x.text(o) })
+}
+
+func (n textOr) text(o *occurrences) bool {
+	return slices.ContainsFunc(n, func(x textNode) bool { return x.text(o) })
+}
+
+func (n textNot) text(o *occurrences) bool { return n.with.text(o) && !n.without.text(o) }
+
+// Columns are the positions of the columns whose texts Score and Matches take, in their order.
+func (q *TextQuery) Columns() []int {
+	var at []int
+	for _, f := range q.fields {
+		at = append(at, q.x.at[f])
+	}
+	return at
+}
+
+// find finds the query's terms in texts.
+func (q *TextQuery) find(words *text.Analyzer, texts []*string) *occurrences {
+	o := &occurrences{q: q, at: map[int][][]uint32{}, length: make([]uint32, len(q.x.at))}
+	for i, f := range q.fields {
+		if i >= len(texts) || texts[i] == nil {
+			continue
+		}
+		at := make([][]uint32, len(q.terms)+len(q.starts))
+		o.length[f] = uint32(words.Each(*texts[i], func(k text.Token) {
+			if id, ok := q.terms[k.Term]; ok {
+				at[id] = append(at[id], uint32(k.Pos))
+			}
+			for _, s := range q.starts {
+				if strings.HasPrefix(k.Term, s.prefix) {
+					at[s.id] = append(at[s.id], uint32(k.Pos))
+				}
+			}
+		}))
+		o.at[f] = at
+	}
+	return o
+}
+
+// Score returns the score of a row by its texts, nil for NULL: what Top gives it.
+func (q *TextQuery) Score(texts []*string) float64 {
+	words := text.Borrow(q.x.options.language)
+	defer words.Return()
+	o := q.find(words, texts)
+	sum := 0.0
+	for _, l := range q.leaves {
+		if n := o.freq(l); n > 0 {
+			sum += q.score(l, n, o.length[l.field])
+		}
+	}
+	return sum
+}
+
+// Matches reports whether a row matches by its texts, nil for NULL.
+func (q *TextQuery) Matches(texts []*string) bool {
+	if q.root == nil {
+		return false
+	}
+	words := text.Borrow(q.x.options.language)
+	defer words.Return()
+	return q.root.text(q.find(words, texts))
+}
+
+func (l *textLeaf) list(chunk uint32) *postings.List {
+	i, ok := slices.BinarySearchFunc(l.lists, chunk, func(a textList, c uint32) int { return int(int64(a.chunk) - int64(c)) })
+	if !ok {
+		return nil
+	}
+	return l.lists[i].List
+}
+
+func (l *textLeaf) chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error {
+	list := l.list(chunk)
+	if list == nil {
+		return nil
+	}
+	return list.All(func(p postings.Posting) error { dst[p.Slot>>6] |= 1 << (p.Slot & 63); return nil })
+}
+
+func (n textOr) chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error {
+	for _, x := range n {
+		if err := x.chunk(q, chunk, dst); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n textAnd) chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error {
+	var both postings.Slots
+	for i, x := range n {
+		var in postings.Slots
+		if err := x.chunk(q, chunk, &in); err != nil {
+			return err
+		}
+		for w := range both {
+			if i == 0 {
+				both[w] = in[w]
+			} else {
+				both[w] &= in[w]
+			}
+		}
+	}
+	for w := range both {
+		dst[w] |= both[w]
+	}
+	return nil
+}
+
+func (n textNot) chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error {
+	var with, without postings.Slots
+	if err := n.with.chunk(q, chunk, &with); err != nil {
+		return err
+	}
+	if err := n.without.chunk(q, chunk, &without); err != nil {
+		return err
+	}
+	for w := range with {
+		dst[w] |= with[w] &^ without[w]
+	}
+	return nil
+}
+
+// chunks returns how many chunks the table has.
+func (q *TextQuery) chunks() uint32 {
+	return uint32((q.t.counters.next + postings.ChunkRows - 1) / postings.ChunkRows)
+}
+
+// Match returns the rows that match.
+func (q *TextQuery) Match(ctx context.Context) (*RowSet, error) {
+	out := new(RowSet)
+	if q.root == nil {
+		return out, nil
+	}
+	const words = len(BlockSet{})
+	for chunk := range q.chunks() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		var in postings.Slots
+		if err := q.root.chunk(q, chunk, &in); err != nil {
+			return nil, q.bad(err)
+		}
+		for b := 0; b < len(in); b += words {
+			set := BlockSet(in[b : b+words])
+			if n := set.Count(); n > 0 {
+				*out.grow(chunk*(postings.ChunkRows/BlockRows) + uint32(b/words)) = set
+				out.n += n
+			}
+		}
+	}
+	return out, nil
+}
