@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-weight demo clean help readme pictures
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-weight demo clean help readme pictures browser
 
 all: build
 
@@ -131,6 +131,9 @@ readme: runtime ## put what README's commands print into README.md
 
 pictures: demo ## make the README's pictures anew: needs Chromium
 	@bash testdata/pictures/make.sh
+
+browser: runtime build ## the page of lupa browse in a real browser: needs Chromium and npm
+	@bash testdata/browser/run.sh
 
 clean: ## remove what the targets made
 	rm -rf bin demo.lupa .tools

@@ -40,7 +40,7 @@ var layers = []string{
 	"query/internal/plan",
 	"query",
 	"db",
-	"db/driver", "db/metrics",
+	"db/driver", "db/metrics", "db/web",
 	"db/dbtest",
 	"cmd/", "examples/", "examples",
 }
@@ -55,6 +55,7 @@ var onlyIn = map[string][]string{
 	"github.com/yalue/onnxruntime_go":     {"encoder/onnx"},
 	"github.com/parquet-go/":              {"query/internal/source"},
 	"github.com/reeflective/":             {"cmd/lupa/internal/shell"},
+	"github.com/modelcontextprotocol/":    {"cmd/lupa/internal/mcp"},
 	"github.com/prometheus/client_golang": {"db/metrics", "examples/"},
 	"database/sql/driver":                 {"db", "db/driver", "examples/"},
 }

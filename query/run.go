@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -85,7 +86,10 @@ func (u *unit) begin(ctx context.Context, kind how) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if s.view != nil && kind != reads && kind != alone {
+	if s.view != nil && kind == alone {
+		return errAlone
+	}
+	if s.view != nil && kind != reads {
 		return errReadOnly
 	}
 	switch {
@@ -126,6 +130,9 @@ func (u *unit) end(ctx context.Context, failed bool) error {
 	}
 	return nil
 }
+
+// errAlone is the error for a statement that is about the store, not about a picture of it.
+var errAlone = errors.New("this statement can't run within a transaction; COMMIT or ROLLBACK first")
 
 // errReadOnly is the error for a write in a read-only transaction.
 var errReadOnly error = readOnlyError{}

@@ -50,6 +50,11 @@ func columnOf(cols []string, name string) int {
 	return -1
 }
 
+// Fill replaces every {column} of a template by the row's value.
+func Fill(cols []string, template string, vals []value.Value) string {
+	return fill(cols, template, vals, func(s string) string { return s })
+}
+
 // fill replaces every {column} of a template.
 func fill(cols []string, t string, vals []value.Value, escape func(string) string) string {
 	var b strings.Builder

@@ -150,7 +150,7 @@ func (g *Writer) Row(vals []value.Value) error {
 	}
 	c.Alt = cmp.Or(c.Caption, c.Name, c.Alt, fmt.Sprintf("picture %d", c.Rank))
 	if g.o.Credit != "" {
-		c.Credit = fill(g.cols, g.o.Credit, vals, func(s string) string { return s })
+		c.Credit = Fill(g.cols, g.o.Credit, vals)
 	}
 	if g.o.Link != "" {
 		c.Link = g.link(vals)

@@ -22,3 +22,6 @@ shoot terminal.html terminal.png 960 $((18 * $(wc -l <"$work/terminal.txt") + 34
 
 bin/lupa demo.lupa -f $out/gallery.sql -o "$work/gallery.html"
 shoot gallery.html gallery.png 1120 820
+
+SHOTS=$work bash testdata/browser/run.sh
+cp "$work/search.png" $out/browse.png

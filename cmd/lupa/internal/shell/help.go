@@ -80,6 +80,14 @@ func printHelp(w io.Writer, c subcommand) error {
 }
 
 var subcommandHelp = map[string]string{
+	"browse": `Prints an address to open in a browser. The store is opened for reading only; the
+address holds a token that the page needs, and only this machine is listened to
+unless --listen says otherwise. Pictures are files that rows name, or addresses.
+`,
+	"mcp": `Speaks the protocol over standard input and output: an assistant starts it. The
+store is opened for reading only, and statements can't name files. Tools: search,
+similar, describe and query; each table is a resource.
+`,
 	"eval": `PROMPTS.csv has the column query and either predicate, conditions over the
 table's columns such as subject=dog;place=garden, or id, the key of the right
 row. Printed are precision among the first 1, 3 and 10 hits, the mean
@@ -115,6 +123,8 @@ func subcommandFlags(name string) *pflag.FlagSet {
 	switch name {
 	case "eval":
 		return evalFlags(&options{})
+	case "browse", "mcp":
+		return serveFlags(name, &serveOptions{})
 	case "model", "setup":
 		return modelFlags(name, &options{})
 	}

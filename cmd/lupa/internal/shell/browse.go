@@ -1,0 +1,146 @@
+package shell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lupadb/lupa/cmd/lupa/internal/mcp"
+	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/db/web"
+	"github.com/lupadb/lupa/encoder/onnx"
+	"github.com/spf13/pflag"
+)
+
+// serveOptions are those of lupa browse and lupa mcp.
+type serveOptions struct {
+	options
+	listen, image, link, credit string
+	roots                       []string
+}
+
+func serveFlags(name string, o *serveOptions) *pflag.FlagSet {
+	f := pflag.NewFlagSet("lupa "+name, pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() {}
+	if name == "browse" {
+		f.StringVar(&o.listen, "listen", "localhost:0", "`ADDRESS` to listen at; port 0 is any that is free")
+		f.StringVar(&o.link, "link", "", "where a picture leads, a `TEMPLATE` such as\nhttps://unsplash.com/photos/{id}")
+		f.StringVar(&o.credit, "credit", "", "who made a picture, a `TEMPLATE`")
+	}
+	f.StringVar(&o.image, "image", "", "where a row's picture is, a `TEMPLATE` such as pictures/{id}.jpg")
+	f.StringArrayVar(&o.roots, "folder", nil, "show only picture files below `DIR`; may be repeated")
+	f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; may be repeated")
+	f.BoolVar(&o.asFound, "as-found", false, "read what can be read of a damaged store")
+	f.BoolVarP(&o.help, "help", "h", false, "this text")
+	return f
+}
+
+// serve parses the flags of a subcommand that answers others, opens the store for reading
+// only, and runs it until Ctrl-C.
+func serve(ctx context.Context, std stdio, name string, args []string, run func(ctx context.Context, s *Shell, o *serveOptions, store *db.DB, h *web.Handler) error) (err error) {
+	o := &serveOptions{options: options{images: "off", color: "auto"}}
+	f := serveFlags(name, o)
+	if err := f.Parse(args); err != nil {
+		return usageError{err}
+	}
+	if o.help {
+		return runHelp(std, []string{name})
+	}
+	switch f.NArg() {
+	case 0:
+		if o.store, err = onlyStore("."); err != nil {
+			return err
+		}
+	case 1:
+		o.store = f.Arg(0)
+	default:
+		return usagef("lupa %s wants one store", name)
+	}
+	s, err := newShell(std, &o.options)
+	if err != nil {
+		return err
+	}
+	s.stop = catchInterrupts()
+	defer s.stop.release()
+	ctx, stop := s.cancellable(ctx)
+	defer stop()
+	store, err := db.OpenContext(ctx, o.store, &db.Options{
+		ReadOnly:    true,
+		AsFound:     o.asFound,
+		NoFiles:     true, // statements come from a page, or from an assistant
+		OpenEncoder: onnx.Opener(&onnx.Options{Models: o.models}),
+		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	w := &web.Options{Statements: true, Image: o.image, Link: o.link, Credit: o.credit, Roots: o.roots, Cache: thumbnailFolder()}
+	if name == "browse" {
+		w.Token = web.NewToken()
+		if host, _, err := net.SplitHostPort(o.listen); err == nil && host != "" {
+			w.Hosts = []string{"localhost", "127.0.0.1", "::1", host}
+		}
+	}
+	h, err := web.New(store, w)
+	if err != nil {
+		return err
+	}
+	err = run(ctx, s, o, store, h)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// thumbnailFolder is where thumbnails are kept, in the user's cache; "" where there is none.
+func thumbnailFolder() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	dir = filepath.Join(dir, "lupa", "thumbnails")
+	if os.MkdirAll(dir, 0o700) != nil {
+		return ""
+	}
+	return dir
+}
+
+// runBrowse is lupa browse: a page to search the store with, until Ctrl-C.
+func runBrowse(ctx context.Context, std stdio, args []string) error {
+	return serve(ctx, std, "browse", args, func(ctx context.Context, s *Shell, o *serveOptions, store *db.DB, h *web.Handler) error {
+		ln, err := net.Listen("tcp", o.listen)
+		if err != nil {
+			return fmt.Errorf("--listen: %w", err)
+		}
+		server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+		done := make(chan error, 1)
+		go func() { done <- server.Serve(ln) }()
+		fmt.Fprintf(std.out, "http://%s/?token=%s\n", ln.Addr(), h.Token())
+		fmt.Fprintln(std.err, "Open this address in a browser on this machine; Ctrl-C ends it.")
+		select {
+		case <-ctx.Done():
+		case err := <-done:
+			return err
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(ctx); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+}
+
+// runMCP is lupa mcp: the store for assistants, over the standard streams, until they end.
+func runMCP(ctx context.Context, std stdio, args []string) error {
+	return serve(ctx, std, "mcp", args, func(ctx context.Context, s *Shell, o *serveOptions, store *db.DB, h *web.Handler) error {
+		return mcp.Serve(ctx, h, std.version, std.in, std.out)
+	})
+}
