@@ -7,6 +7,12 @@ func tag(t parse.Statement) string {
 	switch t.(type) {
 	case *parse.CreateTable:
 		return "CREATE TABLE"
+	case *parse.Truncate:
+		return "TRUNCATE TABLE"
+	case *parse.Setting:
+		return "SET"
+	case *parse.ShowSetting:
+		return "SHOW"
 	case *parse.DropTable:
 		return "DROP TABLE"
 	case *parse.AlterTable:
@@ -50,7 +56,7 @@ func tag(t parse.Statement) string {
 // returnsRows reports whether running t gives rows.
 func returnsRows(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.Describe, *parse.Check:
+	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.ShowSetting, *parse.Describe, *parse.Check:
 		return true
 	case *parse.Insert:
 		return len(t.Returning) > 0
@@ -66,7 +72,7 @@ func returnsRows(t parse.Statement) bool {
 // write files, not the store.
 func readOnly(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.ShowTables, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
+	case *parse.Select, *parse.ShowTables, *parse.ShowSetting, *parse.Setting, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
 		return true
 	case *parse.Explain:
 		return !t.Analyze || readOnly(t.Statement)

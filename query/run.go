@@ -116,6 +116,25 @@ func (u *unit) begin(ctx context.Context, kind how) error {
 
 // end gives it back: what the statement has written is kept, or undone if it failed.
 func (u *unit) end(ctx context.Context, failed bool) error {
+	var broken error
+	if u.in.Tx != nil && !failed {
+		if broken = u.in.Tx.CheckReferences(ctx); broken != nil {
+			failed = true
+		}
+	}
+	return firstError(broken, u.close(ctx, failed))
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *unit) close(ctx context.Context, failed bool) error {
 	switch {
 	case u.own && failed:
 		return u.in.Tx.Rollback()

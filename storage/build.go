@@ -33,6 +33,10 @@ func (tx *Tx) inFiles(t *Table) bool {
 	return tx.single && tx.batch.Empty() && t.Rows() >= tx.store.buildRows
 }
 
+// changesInFiles is inFiles for changes of rows: where others refer to them, or they to others,
+// there is more to write afterwards.
+func (tx *Tx) changesInFiles(t *Table) bool { return tx.inFiles(t) && !tx.catalog.bound(t.def) }
+
 // newLoadDir makes a folder for table files that are to be ingested. One that is left
 // over is removed at the next Open.
 func (s *Store) newLoadDir() (string, error) {

@@ -46,7 +46,8 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 
 // Versions of the JSON schema. A reader refuses a newer one. Version 1 had no page_rows:
 // pages were of up to 256 KiB. Version 3 is written where something needs it that version 2
-// does not have: an index of another kind than an ordered one, or a HALFVEC column.
+// does not have: an index of another kind than an ordered one, a HALFVEC column, checks,
+// references, identity, declared.
 const (
 	schemaVersion = 3
 	schemaCommon  = 2
@@ -60,6 +61,8 @@ type schemaJSON struct {
 	PrimaryKey *uint32      `json:"primary_key,omitempty"` // column id
 	Columns    []columnJSON `json:"columns"`
 	Indexes    []indexJSON  `json:"indexes,omitempty"`
+	Checks     []checkJSON  `json:"checks,omitempty"`
+	References []refJSON    `json:"references,omitempty"`
 }
 
 type columnJSON struct {
@@ -69,12 +72,28 @@ type columnJSON struct {
 	Dim        int            `json:"dim,omitempty"`
 	Half       bool           `json:"half,omitempty"`
 	NotNull    bool           `json:"not_null,omitempty"`
+	Declared   string         `json:"declared,omitempty"`
+	Identity   bool           `json:"identity,omitempty"`
 	Default    string         `json:"default,omitempty"`
 	Encoder    string         `json:"encoder,omitempty"`
 	Model      *encoder.Model `json:"model,omitempty"`
 	Fill       []byte         `json:"fill,omitempty"`
 	FillBlocks uint32         `json:"fill_blocks,omitempty"`
 	PageRows   int            `json:"page_rows,omitempty"`
+}
+
+type checkJSON struct {
+	Name string `json:"name"`
+	Expr string `json:"expr"`
+}
+
+type refJSON struct {
+	Name     string    `json:"name"`
+	Columns  []uint32  `json:"columns"`
+	Table    string    `json:"table"`
+	Key      []uint32  `json:"key"`
+	OnDelete RefAction `json:"on_delete,omitempty"`
+	OnUpdate RefAction `json:"on_update,omitempty"`
 }
 
 type indexJSON struct {
@@ -99,6 +118,7 @@ func encodeSchema(d *TableDef) []byte {
 		}
 		j := columnJSON{
 			ID: c.ID, Name: c.Name, Kind: c.Type.Kind.String(), Dim: c.Type.Dim, Half: c.Type.Half, NotNull: c.NotNull,
+			Declared: c.Declared, Identity: c.Identity,
 			Default: c.Default, Encoder: c.Encoder, FillBlocks: c.fillBlocks, PageRows: c.pageRows,
 		}
 		if c.Model != (encoder.Model{}) {
@@ -107,6 +127,9 @@ func encodeSchema(d *TableDef) []byte {
 		if !c.fill.IsNull() {
 			j.Fill = block.AppendValue(nil, c.fill)
 		}
+		if c.Declared != "" || c.Identity {
+			s.Version = schemaVersion
+		}
 		s.Columns = append(s.Columns, j)
 	}
 	for _, x := range d.Indexes {
@@ -114,6 +137,15 @@ func encodeSchema(d *TableDef) []byte {
 			s.Version = schemaVersion
 		}
 		s.Indexes = append(s.Indexes, indexJSON{x.ID, x.Name, x.Columns, x.Unique, x.Kind, x.Options})
+	}
+	for _, x := range d.Checks {
+		s.Checks = append(s.Checks, checkJSON(x))
+	}
+	for _, x := range d.References {
+		s.References = append(s.References, refJSON(x))
+	}
+	if len(d.Checks)+len(d.References) > 0 {
+		s.Version = schemaVersion
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -138,6 +170,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 		}
 		c := ColumnDef{
 			ID: j.ID, Name: j.Name, Type: value.Type{Kind: kind, Dim: j.Dim, Half: j.Half}, NotNull: j.NotNull,
+			Declared: j.Declared, Identity: j.Identity,
 			Default: j.Default, Encoder: j.Encoder, fillBlocks: j.FillBlocks, pageRows: j.PageRows,
 		}
 		if kind == value.Vector {
@@ -174,6 +207,17 @@ func decodeSchema(b []byte) (*TableDef, error) {
 			return nil, fmt.Errorf("%w: index %q is of kind %q, which this program does not know", ErrFormat, x.Name, x.Kind)
 		}
 		d.Indexes = append(d.Indexes, IndexDef{ID: x.ID, Name: x.Name, Columns: x.Columns, Unique: x.Unique, Kind: x.Kind, Options: x.Options})
+	}
+	for _, x := range s.Checks {
+		d.Checks = append(d.Checks, CheckDef(x))
+	}
+	for _, x := range s.References {
+		for _, id := range x.Columns {
+			if d.ColumnID(id) < 0 {
+				return nil, fmt.Errorf("reference %q is of column id %d, which is not there", x.Name, id)
+			}
+		}
+		d.References = append(d.References, ReferenceDef(x))
 	}
 	d.final()
 	return d, nil

@@ -109,6 +109,9 @@ func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) 
 		}
 		c.NotNull = true
 	}
+	if err := tx.checkConstraints(d); err != nil {
+		return nil, err
+	}
 	indexes := d.Indexes
 	d.Indexes = nil
 	for _, x := range indexes {
@@ -171,6 +174,11 @@ func (tx *Tx) DropTable(ctx context.Context, table string) error {
 	if err != nil {
 		return err
 	}
+	for _, other := range tx.catalog.sorted() {
+		if other.Name != table && other.refersTo(table) {
+			return &DefinitionError{fmt.Sprintf("%s refers to %s; drop it, or its constraint, first", other.Name, table)}
+		}
+	}
 	if err := tx.changeTable(t.def, nil); err != nil {
 		return err
 	}
@@ -191,7 +199,29 @@ func (tx *Tx) RenameTable(ctx context.Context, table, to string) error {
 	}
 	d := t.def.clone()
 	d.Name = to
-	return tx.changeTable(t.def, d)
+	for i := range d.References {
+		if d.References[i].Table == table {
+			d.References[i].Table = to
+		}
+	}
+	if err := tx.changeTable(t.def, d); err != nil {
+		return err
+	}
+	for _, other := range tx.catalog.sorted() {
+		if !other.refersTo(table) {
+			continue
+		}
+		o := other.clone()
+		for i := range o.References {
+			if o.References[i].Table == table {
+				o.References[i].Table = to
+			}
+		}
+		if err := tx.changeTable(other, o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // AddColumn adds a column at the end. fill is the value of the rows already
@@ -316,6 +346,11 @@ func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
 			return &DefinitionError{fmt.Sprintf("%s is in index %s; drop that first", column, x.Name)}
 		}
 	}
+	for _, x := range d.References {
+		if slices.Contains(x.Columns, id) {
+			return &DefinitionError{fmt.Sprintf("%s is in constraint %s; drop that first", column, x.Name)}
+		}
+	}
 	if len(d.Columns) == 1 {
 		return &DefinitionError{fmt.Sprintf("%s is the only column of %s; drop the table instead", column, table)}
 	}
@@ -416,10 +451,108 @@ func (tx *Tx) DropIndex(ctx context.Context, index string) error {
 	if err != nil {
 		return err
 	}
+	for _, r := range tx.catalog.referrers(old.Name) {
+		if pk := old.PrimaryKey; pk >= 0 && slices.Equal(r.ref.Key, []uint32{old.Columns[pk].ID}) {
+			continue
+		}
+		if slices.Equal(slices.Sorted(slices.Values(r.ref.Key)), slices.Sorted(slices.Values(x.Columns))) {
+			return &DefinitionError{fmt.Sprintf("constraint %s of %s refers to what index %s keeps unique; drop that first", r.ref.Name, r.def.Name, index)}
+		}
+	}
 	d := old.clone()
 	d.Indexes = slices.DeleteFunc(d.Indexes, func(y IndexDef) bool { return y.ID == x.ID })
 	if err := tx.deletePrefix(indexKinds[x.Kind].open(old, x).prefix()); err != nil {
 		return err
 	}
 	return tx.changeTable(old, d)
+}
+
+// refersTo reports whether the table has references to the other one.
+func (d *TableDef) refersTo(table string) bool {
+	return slices.ContainsFunc(d.References, func(x ReferenceDef) bool { return x.Table == table })
+}
+
+// checkConstraints checks the names of a new table's constraints. References are added
+// later: AddReference.
+func (tx *Tx) checkConstraints(d *TableDef) error {
+	if len(d.References) > 0 {
+		return &DefinitionError{"a table is created without references"}
+	}
+	seen, identity := map[string]bool{}, false
+	for _, x := range d.Checks {
+		if err := checkName("constraint", x.Name); err != nil {
+			return err
+		}
+		if seen[x.Name] {
+			return &ExistsError{"constraint", x.Name}
+		}
+		seen[x.Name] = true
+	}
+	for i := range d.Columns {
+		c := &d.Columns[i]
+		if c.Identity && (identity || c.Type.Kind != value.Integer) {
+			return &DefinitionError{fmt.Sprintf("%s: one INTEGER column of a table can number its rows", c.Name)}
+		}
+		identity = identity || c.Identity
+	}
+	return nil
+}
+
+// constraint reports whether the table has a constraint of this name, be it an index.
+func (d *TableDef) constraint(name string) bool {
+	return d.Index(name) != nil || slices.ContainsFunc(d.Checks, func(x CheckDef) bool { return x.Name == name }) ||
+		slices.ContainsFunc(d.References, func(x ReferenceDef) bool { return x.Name == name })
+}
+
+// AddCheck adds a condition, which the rows there are have to meet already.
+func (tx *Tx) AddCheck(ctx context.Context, table string, x CheckDef) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	if err := checkName("constraint", x.Name); err != nil {
+		return err
+	}
+	if t.def.constraint(x.Name) {
+		return &ExistsError{"constraint", x.Name}
+	}
+	d := t.def.clone()
+	d.Checks = append(d.Checks, x)
+	return tx.changeTable(t.def, d)
+}
+
+// DropConstraint removes a check or a reference.
+func (tx *Tx) DropConstraint(ctx context.Context, table, name string) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	d := t.def.clone()
+	d.Checks = slices.DeleteFunc(d.Checks, func(x CheckDef) bool { return x.Name == name })
+	d.References = slices.DeleteFunc(d.References, func(x ReferenceDef) bool { return x.Name == name })
+	return tx.changeTable(t.def, d)
+}
+
+// AlterColumn changes the default, the rule for NULL and the declared type of a column. Where
+// NULL is forbidden now, the rows there are have to have values already.
+func (tx *Tx) AlterColumn(ctx context.Context, table, column string, change func(c *ColumnDef)) error {
+	t, err := tx.table(table)
+	if err != nil {
+		return err
+	}
+	d := t.def.clone()
+	at := d.Column(column)
+	if at < 0 {
+		return &NoColumnError{table, column}
+	}
+	c := d.Columns[at]
+	change(&c)
+	if c.Type != d.Columns[at].Type || c.ID != d.Columns[at].ID || c.Name != d.Columns[at].Name {
+		return &DefinitionError{"the type of a column stays"}
+	}
+	if !c.NotNull && at == d.PrimaryKey {
+		return &DefinitionError{fmt.Sprintf("%s is the primary key, which is never NULL", column)}
+	}
+	d.Columns[at] = c
+	return tx.changeTable(t.def, d)
 }

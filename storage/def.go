@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/value"
@@ -14,6 +16,8 @@ type TableDef struct {
 	Columns    []ColumnDef
 	PrimaryKey int // position in Columns, -1 without one
 	Indexes    []IndexDef
+	Checks     []CheckDef     // conditions that rows meet; storage only keeps them
+	References []ReferenceDef // keys of other tables that columns hold
 
 	nextID     uint32  // of the next column or index
 	maintained []index // see indexes; nil until the definition is final
@@ -24,10 +28,16 @@ type ColumnDef struct {
 	ID      uint32 // given by the store, unique within the table, never used again
 	Name    string
 	Type    value.Type
-	NotNull bool          // also set for the primary key
-	Default string        // expression in the language, "" = NULL; storage only keeps it
-	Encoder string        // name after ENCODER, "" without one
-	Model   encoder.Model // identity of the model the column was filled from; zero = not yet filled
+	NotNull bool // also set for the primary key
+	// Declared is the type as it was written where that says more than Type, such as
+	// VARCHAR(20); storage only keeps it.
+	Declared string
+	// Identity is set for an INTEGER column whose rows are numbered: see Table.Identity.
+	// A table has at most one.
+	Identity bool
+	Default  string        // expression in the language, "" = NULL; storage only keeps it
+	Encoder  string        // name after ENCODER, "" without one
+	Model    encoder.Model // identity of the model the column was filled from; zero = not yet filled
 
 	// fill is what the rows have that were there before the column was added:
 	// blocks before fillBlocks have no key of this column, tail rows no field.
@@ -58,6 +68,33 @@ type IndexDef struct {
 	Options map[string]string // of the kind, complete once the store has the index
 
 	primary bool // it is the primary key
+}
+
+// CheckDef is a condition on the rows of a table.
+type CheckDef struct {
+	Name string // unique in the table
+	Expr string // in the language
+}
+
+// RefAction is what happens to rows that refer to a key when that goes.
+type RefAction uint8
+
+// The actions. Refuse is an error at the end of the statement.
+const (
+	Refuse RefAction = iota
+	Cascade
+	SetNull
+)
+
+// ReferenceDef says that columns of a table hold a key of another one, or of itself. Rows
+// with a NULL among these columns refer to nothing.
+type ReferenceDef struct {
+	Name     string   // unique in the table
+	Columns  []uint32 // ids
+	Table    string   // name of the table referred to
+	Key      []uint32 // ids of its columns: the primary key, or those of a unique index
+	OnDelete RefAction
+	OnUpdate RefAction
 }
 
 // Column returns the position of the column of this name, -1 without one.
@@ -96,5 +133,7 @@ func (d *TableDef) clone() *TableDef {
 	c.Columns = append([]ColumnDef(nil), d.Columns...)
 	c.Indexes = append([]IndexDef(nil), d.Indexes...)
 	c.maintained = nil
+	c.Checks = slices.Clone(d.Checks)
+	c.References = slices.Clone(d.References)
 	return &c
 }

@@ -202,3 +202,33 @@ func (e *CorruptError) Error() string {
 
 func (e *CorruptError) Unwrap() error        { return e.Err }
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
+
+// CheckError says that a row breaks a condition of its table.
+type CheckError struct {
+	Table, Constraint string
+	Condition         string // as it was written
+	Existing          bool   // rows that are there break a condition that was to be added
+}
+
+func (e *CheckError) Error() string {
+	if e.Existing {
+		return fmt.Sprintf("rows of %s break constraint %s: CHECK (%s)", e.Table, e.Constraint, e.Condition)
+	}
+	return fmt.Sprintf("the row breaks constraint %s of %s: CHECK (%s)", e.Constraint, e.Table, e.Condition)
+}
+
+// ReferenceError says that a row refers to a key that is not there, or would be left doing so.
+type ReferenceError struct {
+	Table, Constraint string
+	Columns           []string // of the table
+	Parent            string   // the table referred to
+	Key               string   // as one reads it
+	Gone              bool     // the key goes, and rows refer to it; else a row refers to what is not there
+}
+
+func (e *ReferenceError) Error() string {
+	if e.Gone {
+		return fmt.Sprintf("rows of %s refer to %s of %s (constraint %s)", e.Table, e.Key, e.Parent, e.Constraint)
+	}
+	return fmt.Sprintf("there is no %s in %s, to which %s.%s refers (constraint %s)", e.Key, e.Parent, e.Table, strings.Join(e.Columns, ", "), e.Constraint)
+}

@@ -170,6 +170,7 @@ func (tx *Tx) insert(ctx context.Context, t *Table, cols []*value.Column, pos []
 	if err := w.finish(ctx); err != nil {
 		return res, err
 	}
+	tx.holdRows(t.def, cols, accepted)
 	return res, tx.appendRows(ctx, t, cols, accepted)
 }
 
@@ -187,7 +188,7 @@ func (o *InsertOptions) skips(x *IndexDef) bool {
 // appendRows stores rows at the end of the table: full blocks as columns, the rest
 // as tail rows.
 func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, pos []int32) error {
-	d, c := t.def, t.counters
+	d, c, all := t.def, t.counters, pos
 	if len(pos) == 0 {
 		return nil
 	}
@@ -245,6 +246,7 @@ func (tx *Tx) appendRows(ctx context.Context, t *Table, cols []*value.Column, po
 		c.live += uint64(n)
 		pos = pos[n:]
 	}
+	c.number(d, cols, all)
 	t.counters = c
 	if builder != nil {
 		if err := builder.sealStats(tx.View, tx.set); err != nil {

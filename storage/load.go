@@ -130,6 +130,7 @@ func (l *Loader) append(ctx context.Context, cols []*value.Column, pos []int32) 
 			return err
 		}
 		l.builder.add(cols, pos[:n])
+		l.counters.number(l.d, cols, pos[:n])
 		l.counters.next += uint64(n)
 		l.counters.live += uint64(n)
 		l.n += uint64(n)

@@ -505,11 +505,8 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 	}
 	switch k[4] {
 	case key.Counters:
-		if len(v) == 16 {
-			n := counters{binary.BigEndian.Uint64(v), binary.BigEndian.Uint64(v[8:])}
-			if n.live <= n.next && n.next < 1<<41 && n.next >= c.counters[string(k)].next {
-				c.counters[string(k)] = n
-			}
+		if n, err := decodeCounters(v); err == nil && n.next >= c.counters[string(k)].next {
+			c.counters[string(k)] = n
 		}
 	case key.Columns, key.Pages, key.Tail:
 		if was, ok := c.seqs[string(k)]; ok && was > seq {

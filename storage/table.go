@@ -23,6 +23,10 @@ func (t *Table) Def() *TableDef { return t.def }
 // Rows returns the number of live rows.
 func (t *Table) Rows() uint64 { return t.counters.live }
 
+// Identity returns the highest number that the table's identity column was given so far,
+// by the table or by a program; 0 if that was none.
+func (t *Table) Identity() int64 { return t.counters.identity }
+
 // NextRow returns the number the next row will get: no row has this or a higher one.
 func (t *Table) NextRow() uint64 { return t.counters.next }
 

@@ -31,6 +31,7 @@ type Tx struct {
 	gen            *generation
 	freeing        int               // more than 0 while something is deleted
 	buried         map[uint32]uint64 // rows deleted, by the table's ID
+	refs           references        // to be checked: see CheckReferences
 	grows          bool              // it has written something else than what deleting takes
 }
 
@@ -181,6 +182,7 @@ func (tx *Tx) RollbackTo(sp Savepoint) error {
 	if tx.done {
 		return ErrClosed
 	}
+	tx.refs = references{}
 	if !sp.built {
 		tx.dropBuild()
 	}

@@ -64,6 +64,9 @@ func (tx *Tx) Update(ctx context.Context, table string, rows []uint64, cols []in
 	if len(live) != len(rows) {
 		return nil, fmt.Errorf("%d of %d rows to update are deleted or repeated", len(rows)-len(live), len(rows))
 	}
+	if err := tx.noteUpdated(ctx, t, rows, cols, b.Cols, pos); err != nil {
+		return nil, err
+	}
 	u := &inPlace{tx: tx, t: t, cols: cols, vals: b.Cols, pos: pos, rows: rows}
 	moved, err := u.split()
 	if err != nil {
@@ -655,7 +658,7 @@ type Updater struct {
 // several statements. The caller closes it.
 func (tx *Tx) NewUpdater(ctx context.Context, table string, cols []int) (*Updater, error) {
 	t, err := tx.table(table)
-	if err != nil || !tx.inFiles(t) {
+	if err != nil || !tx.changesInFiles(t) {
 		return nil, err
 	}
 	b, err := tx.newBuild()

@@ -114,6 +114,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 	l.frees = true
 	s.fs.spareRoom.Store(s.room)
 	defer s.fs.spareRoom.Store(nil)
+	l.counters.identity = t.counters.identity
 	l.start()
 	all := make([]int, len(d.Columns))
 	for i := range all {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // ReadStats counts what was read through a View, for tests and EXPLAIN ANALYZE.
@@ -195,10 +196,44 @@ func (v *View) prefixIter(prefix []byte) (*pebble.Iterator, error) {
 // counters of a table: rows are numbered up to next, live of them not deleted.
 type counters struct {
 	next, live uint64
+	identity   int64 // the highest number that an identity column was given so far
 }
 
 func (c counters) encode() []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, c.next), c.live)
+	b := binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, c.next), c.live)
+	if c.identity != 0 {
+		b = binary.BigEndian.AppendUint64(b, uint64(c.identity))
+	}
+	return b
+}
+
+// decodeCounters reads what encode writes.
+func decodeCounters(b []byte) (counters, error) {
+	if len(b) != 16 && len(b) != 24 {
+		return counters{}, fmt.Errorf("%w: counters have %d bytes", block.ErrMalformed, len(b))
+	}
+	c := counters{next: binary.BigEndian.Uint64(b), live: binary.BigEndian.Uint64(b[8:])}
+	if len(b) == 24 {
+		c.identity = int64(binary.BigEndian.Uint64(b[16:]))
+	}
+	if c.live > c.next || c.next >= 1<<41 {
+		return counters{}, fmt.Errorf("%w: %d rows of %d are live", block.ErrMalformed, c.live, c.next)
+	}
+	return c, nil
+}
+
+// number notes the values that an identity column is given in rows pos.
+func (c *counters) number(d *TableDef, cols []*value.Column, pos []int32) {
+	for i := range d.Columns {
+		if !d.Columns[i].Identity || cols[i] == nil || cols[i].Type.Kind != value.Integer {
+			continue
+		}
+		for _, p := range pos {
+			if !cols[i].Null(int(p)) {
+				c.identity = max(c.identity, cols[i].Ints[p])
+			}
+		}
+	}
 }
 
 // sealed is the number of full blocks.
@@ -222,15 +257,9 @@ func (v *View) readCounters(d *TableDef) (c counters, err error) {
 			}
 		}()
 	}
-	ok, err := v.get(key.Family(nil, d.ID, key.Counters), func(b []byte) error {
-		if len(b) != 16 {
-			return fmt.Errorf("%w: counters have %d bytes", block.ErrMalformed, len(b))
-		}
-		c = counters{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])}
-		if c.live > c.next || c.next >= 1<<41 {
-			return fmt.Errorf("%w: %d rows of %d are live", block.ErrMalformed, c.live, c.next)
-		}
-		return nil
+	ok, err := v.get(key.Family(nil, d.ID, key.Counters), func(b []byte) (err error) {
+		c, err = decodeCounters(b)
+		return err
 	})
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: no counters", block.ErrMalformed)

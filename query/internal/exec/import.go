@@ -164,6 +164,9 @@ func (m *Import) keep(ctx context.Context) error {
 	if _, err := n.Next(ctx); err != nil {
 		return errors.Join(shiftRow(err, m.Affected), tx.Rollback())
 	}
+	if err := tx.CheckReferences(ctx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
 	if err := tx.Commit(ctx); err != nil {
 		return err
 	}

@@ -42,6 +42,10 @@ func (n *Insert) Next(ctx context.Context) (*value.Batch, error) {
 	if n.out == nil {
 		touched := new(storage.RowSet)
 		err := Drain(ctx, n.in, func(b *value.Batch) error {
+			b, err := numbered(n.Env.Tx, n.Def, b)
+			if err != nil {
+				return err
+			}
 			r, err := n.Env.Tx.Insert(ctx, n.Def.Name, b, n.Opts)
 			if err != nil {
 				return shiftRow(err, n.Affected)

@@ -8,12 +8,13 @@ import (
 // Productions that look more than one token ahead. Those whose name ends in
 // Ahead match nothing: they only say whether the rule they begin is meant.
 type (
-	gQueryAhead  struct{} // the next parenthesis opens a query
-	gListAhead   struct{} // the next parenthesis opens a list of names
-	gStarAhead   struct{} // name.*
-	gOptionAhead struct{} // name =>, name := or name =
-	gIfExists    struct{} // IF EXISTS
-	gIfNotExists struct{} // IF NOT EXISTS
+	gQueryAhead      struct{} // the next parenthesis opens a query
+	gListAhead       struct{} // the next parenthesis opens a list of names
+	gStarAhead       struct{} // name.*
+	gOptionAhead     struct{} // name =>, name := or name =
+	gConstraintAhead struct{} // a constraint of a table, not a column
+	gIfExists        struct{} // IF EXISTS
+	gIfNotExists     struct{} // IF NOT EXISTS
 )
 
 func match(ok bool) error {
@@ -39,6 +40,20 @@ func (*gStarAhead) Parse(lex *lexer.PeekingLexer) error {
 // Parse implements participle.Parseable.
 func (*gOptionAhead) Parse(lex *lexer.PeekingLexer) error {
 	return match(isName(lex.Peek()) && isAny(peek(lex, 1), "=>", ":=", "=") != "")
+}
+
+// Parse implements participle.Parseable. Words that are not reserved may be the names of columns.
+func (*gConstraintAhead) Parse(lex *lexer.PeekingLexer) error {
+	t := lex.Peek()
+	switch {
+	case is(t, "CONSTRAINT"):
+		return match(isName(peek(lex, 1)) && isAny(peek(lex, 2), "PRIMARY", "UNIQUE", "CHECK", "FOREIGN") != "")
+	case is(t, "CHECK"):
+		return match(is(peek(lex, 1), "("))
+	case is(t, "FOREIGN"):
+		return match(is(peek(lex, 1), "KEY") && is(peek(lex, 2), "("))
+	}
+	return match(isAny(t, "PRIMARY", "UNIQUE") != "")
 }
 
 // Parse implements participle.Parseable.

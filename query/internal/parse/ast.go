@@ -54,6 +54,8 @@ func (id Ident) Means(name string) bool {
 type Type struct {
 	Pos
 	value.Type
+	Declared string // where it says more than the type: VARCHAR(20), TIMESTAMP(3), UUID
+	serial   bool
 }
 
 // CreateTable is CREATE TABLE.
@@ -62,6 +64,49 @@ type CreateTable struct {
 	IfNotExists bool
 	Table       Ident
 	Columns     []ColumnDef // a table-level PRIMARY KEY (a) is set in its column
+	Constraints []Constraint
+	Query       *Select // CREATE TABLE ... AS query: no columns then; else nil
+}
+
+// ConstraintKind is the kind of a Constraint.
+type ConstraintKind uint8
+
+// The kinds of constraint.
+const (
+	PrimaryKey ConstraintKind = iota // of several columns
+	Unique
+	CheckThat
+	ForeignKey
+)
+
+// Constraint is what CREATE TABLE and ADD CONSTRAINT say of a table, those
+// written with a column included.
+type Constraint struct {
+	Pos
+	Name       Ident // zero: to be named after table and columns
+	Kind       ConstraintKind
+	Columns    []Ident    // of CheckThat only the column it was written with, if any
+	Check      Expr       // of CheckThat
+	References *Reference // of ForeignKey
+}
+
+// RefAction is what happens to rows that refer to one that goes.
+type RefAction uint8
+
+// The actions. NoAction refuses, at the end of the statement.
+const (
+	NoAction RefAction = iota
+	Cascade
+	SetNull
+	SetDefault
+)
+
+// Reference is REFERENCES t [(columns)] [ON DELETE ...] [ON UPDATE ...].
+type Reference struct {
+	Pos
+	Table              Ident
+	Columns            []Ident // nil: the primary key
+	OnDelete, OnUpdate RefAction
 }
 
 // ColumnDef is a column of CREATE TABLE and ALTER TABLE ADD COLUMN.
@@ -71,6 +116,7 @@ type ColumnDef struct {
 	Type       Type
 	PrimaryKey bool
 	NotNull    bool
+	Identity   bool    // SERIAL, GENERATED ... AS IDENTITY: its rows are numbered
 	Default    Expr    // nil: none
 	Encoder    Literal // a text; NULL: none
 }
@@ -79,7 +125,28 @@ type ColumnDef struct {
 type DropTable struct {
 	Pos
 	IfExists bool
-	Table    Ident
+	Tables   []Ident
+	Cascade  bool
+}
+
+// Truncate is TRUNCATE.
+type Truncate struct {
+	Pos
+	Tables  []Ident
+	Restart bool // RESTART IDENTITY
+	Cascade bool
+}
+
+// Setting is SET, RESET, CREATE EXTENSION and COMMENT ON, which change nothing.
+type Setting struct {
+	Pos
+	Text string // as written
+}
+
+// ShowSetting is SHOW name.
+type ShowSetting struct {
+	Pos
+	Name Ident
 }
 
 // AlterTable is ALTER TABLE with its one action.
@@ -90,7 +157,8 @@ type AlterTable struct {
 }
 
 // AlterAction is what an ALTER TABLE does: AddColumn, DropColumn, RenameColumn,
-// RenameTable, SetEncoder, SetType or Retrain.
+// RenameTable, AddConstraint, DropConstraint, SetDefaultOf, SetNotNull, SetType,
+// SetEncoder or Retrain.
 type AlterAction interface {
 	Node
 	alterAction()
@@ -101,6 +169,42 @@ type AddColumn struct {
 	Pos
 	IfNotExists bool
 	Column      ColumnDef
+	Constraints []Constraint
+}
+
+// AddConstraint is ADD [CONSTRAINT name] ...
+type AddConstraint struct {
+	Pos
+	Constraint Constraint
+}
+
+// DropConstraint is DROP CONSTRAINT [IF EXISTS] name.
+type DropConstraint struct {
+	Pos
+	IfExists bool
+	Name     Ident
+}
+
+// SetDefaultOf is ALTER COLUMN c SET DEFAULT x | DROP DEFAULT.
+type SetDefaultOf struct {
+	Pos
+	Column  Ident
+	Default Expr // nil: none
+}
+
+// SetNotNull is ALTER COLUMN c SET | DROP NOT NULL.
+type SetNotNull struct {
+	Pos
+	Column  Ident
+	NotNull bool
+}
+
+// SetType is ALTER COLUMN c [SET DATA] TYPE t [USING x].
+type SetType struct {
+	Pos
+	Column Ident
+	Type   Type
+	Using  Expr // nil: a cast of the column
 }
 
 // DropColumn is DROP [COLUMN] [IF EXISTS] name.
@@ -131,13 +235,6 @@ type SetEncoder struct {
 	Force   bool
 }
 
-// SetType is ALTER [COLUMN] c [SET DATA] TYPE t.
-type SetType struct {
-	Pos
-	Column Ident
-	Type   Type
-}
-
 // Retrain is RETRAIN [column]: without one, every vector column.
 type Retrain struct {
 	Pos
@@ -158,7 +255,7 @@ type CreateIndex struct {
 type DropIndex struct {
 	Pos
 	IfExists bool
-	Index    Ident
+	Indexes  []Ident
 }
 
 // Insert is INSERT.
@@ -437,13 +534,21 @@ func (*Backup) statement()      {}
 func (*Check) statement()       {}
 func (*Vacuum) statement()      {}
 
-func (*AddColumn) alterAction()    {}
-func (*DropColumn) alterAction()   {}
-func (*RenameColumn) alterAction() {}
-func (*RenameTable) alterAction()  {}
-func (*SetEncoder) alterAction()   {}
-func (*SetType) alterAction()      {}
-func (*Retrain) alterAction()      {}
+func (*Truncate) statement()    {}
+func (*Setting) statement()     {}
+func (*ShowSetting) statement() {}
+
+func (*AddConstraint) alterAction()  {}
+func (*DropConstraint) alterAction() {}
+func (*SetDefaultOf) alterAction()   {}
+func (*SetNotNull) alterAction()     {}
+func (*SetType) alterAction()        {}
+func (*AddColumn) alterAction()      {}
+func (*DropColumn) alterAction()     {}
+func (*RenameColumn) alterAction()   {}
+func (*RenameTable) alterAction()    {}
+func (*SetEncoder) alterAction()     {}
+func (*Retrain) alterAction()        {}
 
 func (*Core) body()   {}
 func (*Values) body() {}

@@ -554,7 +554,7 @@ func (p *exprParser) name() (sized, error) {
 			return sized{}, &unexpected{token: *next, want: nil}
 		}
 		text, err := p.primary()
-		return over(&Cast{id.Pos, text.Expr, Type{id.Pos, typ}}, text), err
+		return over(&Cast{id.Pos, text.Expr, Type{Pos: id.Pos, Type: typ}}, text), err
 	case is(next, "."):
 		p.lex.Next()
 		col, ok := acceptName(p.lex)

@@ -16,23 +16,25 @@ import (
 // gStatement is the rule of a statement.
 type gStatement struct {
 	Pos      lexer.Position
-	Select   *gSelect  `parser:"  @@"`
-	Insert   *gInsert  `parser:"| 'INSERT' @@"`
-	Update   *gUpdate  `parser:"| 'UPDATE' @@"`
-	Delete   *gDelete  `parser:"| 'DELETE' @@"`
-	Create   *gCreate  `parser:"| 'CREATE' @@"`
-	Drop     *gDrop    `parser:"| 'DROP' @@"`
-	Alter    *gAlter   `parser:"| 'ALTER' 'TABLE' @@"`
-	Copy     *gCopy    `parser:"| 'COPY' @@"`
-	Explain  *gExplain `parser:"| 'EXPLAIN' @@"`
-	Begin    *gBegin   `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
-	Commit   bool      `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
-	Rollback bool      `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
-	Show     bool      `parser:"| @'SHOW' 'TABLES'"`
-	Describe *gName    `parser:"| ('DESCRIBE' | 'DESC') @@"`
-	Backup   *gBackup  `parser:"| 'BACKUP' 'TO' @@"`
-	Check    bool      `parser:"| @'CHECK'"`
-	Vacuum   *gVacuum  `parser:"| 'VACUUM' @@"`
+	Select   *gSelect   `parser:"  @@"`
+	Insert   *gInsert   `parser:"| 'INSERT' @@"`
+	Update   *gUpdate   `parser:"| 'UPDATE' @@"`
+	Delete   *gDelete   `parser:"| 'DELETE' @@"`
+	Setting  *gSettings `parser:"| @@"`
+	Create   *gCreate   `parser:"| 'CREATE' @@"`
+	Drop     *gDrop     `parser:"| 'DROP' @@"`
+	Truncate *gTruncate `parser:"| 'TRUNCATE' @@"`
+	Alter    *gAlter    `parser:"| 'ALTER' 'TABLE' @@"`
+	Copy     *gCopy     `parser:"| 'COPY' @@"`
+	Explain  *gExplain  `parser:"| 'EXPLAIN' @@"`
+	Begin    *gBegin    `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
+	Commit   bool       `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
+	Rollback bool       `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
+	Show     *gShow     `parser:"| 'SHOW' @@"`
+	Describe *gName     `parser:"| ('DESCRIBE' | 'DESC') @@"`
+	Backup   *gBackup   `parser:"| 'BACKUP' 'TO' @@"`
+	Check    bool       `parser:"| @'CHECK'"`
+	Vacuum   *gVacuum   `parser:"| 'VACUUM' @@"`
 }
 
 // grammars are the parsers participle builds: of a statement, and of a query
@@ -86,6 +88,11 @@ func (c *converter) statement(g *gStatement) Statement {
 		return c.delete(at, g.Delete)
 	case g.Create != nil:
 		return c.create(at, g.Create)
+	case g.Truncate != nil:
+		t := g.Truncate
+		return &Truncate{at, idents(t.Tables), isWord(t.Identity, "RESTART"), isWord(t.Cascade, "CASCADE")}
+	case g.Setting != nil:
+		return &Setting{at, g.Setting.text}
 	case g.Drop != nil:
 		return c.drop(at, g.Drop)
 	case g.Alter != nil:
@@ -100,8 +107,10 @@ func (c *converter) statement(g *gStatement) Statement {
 		return &Commit{at}
 	case g.Rollback:
 		return &Rollback{at}
-	case g.Show:
+	case g.Show != nil && g.Show.Tables:
 		return &ShowTables{at}
+	case g.Show != nil:
+		return &ShowSetting{at, ident(g.Show.Name)}
 	case g.Describe != nil:
 		return &Describe{at, ident(g.Describe)}
 	case g.Backup != nil:

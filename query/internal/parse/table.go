@@ -3,7 +3,9 @@ package parse
 import (
 	"cmp"
 	"strconv"
+	"strings"
 
+	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
 
 	"github.com/lupadb/lupa/encoder"
@@ -20,13 +22,53 @@ type gCreate struct {
 type gCreateTable struct {
 	IfNotExists *gIfNotExists `parser:"@@?"`
 	Table       *gName        `parser:"@@"`
-	Elements    []*gElement   `parser:"'(' @@ (',' @@)* ')'"`
+	As          *gSelect      `parser:"( 'AS' @@"`
+	Elements    []*gElement   `parser:"| '(' @@ (',' @@)* ')' )"`
 }
 
 type gElement struct {
+	Ahead      *gConstraintAhead `parser:"  @@"`
+	Constraint *gTableConstraint `parser:"  @@"`
+	Column     *gColumn          `parser:"| @@"`
+}
+
+type gTableConstraint struct {
 	Pos        lexer.Position
-	PrimaryKey []*gName `parser:"  'PRIMARY' 'KEY' '(' @@ (',' @@)* ')'"`
-	Column     *gColumn `parser:"| @@"`
+	Name       *gName      `parser:"('CONSTRAINT' @@)?"`
+	PrimaryKey []*gName    `parser:"( 'PRIMARY' 'KEY' '(' @@ (',' @@)* ')'"`
+	Unique     []*gName    `parser:"| 'UNIQUE' '(' @@ (',' @@)* ')'"`
+	Check      Expr        `parser:"| 'CHECK' '(' @@ ')'"`
+	Foreign    []*gName    `parser:"| 'FOREIGN' 'KEY' '(' @@ (',' @@)* ')'"`
+	References *gReference `parser:"  @@ )"`
+	Defer      *gDefer     `parser:"@@?"`
+}
+
+// gReference is the rule of REFERENCES, after its first word.
+type gReference struct {
+	Pos     lexer.Position
+	Table   *gName        `parser:"'REFERENCES' @@"`
+	Columns []*gName      `parser:"('(' @@ (',' @@)* ')')?"`
+	Actions []*gRefAction `parser:"@@*"`
+}
+
+type gRefAction struct {
+	Pos    lexer.Position
+	On     string `parser:"'ON' @('DELETE' | 'UPDATE')"`
+	Action string `parser:"( @('CASCADE' | 'RESTRICT') | 'NO' @'ACTION' | 'SET' @('NULL' | 'DEFAULT') )"`
+}
+
+// gDefer says when a constraint is checked, which is always at the end of a statement.
+type gDefer struct{}
+
+// Parse implements participle.Parseable.
+func (*gDefer) Parse(lex *lexer.PeekingLexer) error {
+	if !acceptWords(lex, "NOT", "DEFERRABLE") && !acceptWords(lex, "DEFERRABLE") {
+		return participle.NextMatch
+	}
+	if !acceptWords(lex, "INITIALLY", "DEFERRED") {
+		acceptWords(lex, "INITIALLY", "IMMEDIATE")
+	}
+	return nil
 }
 
 type gColumn struct {
@@ -38,12 +80,17 @@ type gColumn struct {
 
 type gConstraint struct {
 	Pos        lexer.Position
-	PrimaryKey bool      `parser:"  @'PRIMARY' 'KEY'"`
-	NotNull    bool      `parser:"| @'NOT' 'NULL'"`
-	Null       bool      `parser:"| @'NULL'"`
-	Unique     bool      `parser:"| @'UNIQUE'"`
-	Default    Expr      `parser:"| 'DEFAULT' @@"`
-	Encoder    *gEncoder `parser:"| 'ENCODER' @@"`
+	Name       *gName      `parser:"('CONSTRAINT' @@)?"`
+	PrimaryKey bool        `parser:"( @'PRIMARY' 'KEY'"`
+	NotNull    bool        `parser:"| @'NOT' 'NULL'"`
+	Null       bool        `parser:"| @'NULL'"`
+	Unique     bool        `parser:"| @'UNIQUE'"`
+	Check      Expr        `parser:"| 'CHECK' '(' @@ ')'"`
+	References *gReference `parser:"| @@"`
+	Identity   string      `parser:"| 'GENERATED' @('ALWAYS' | 'BY' 'DEFAULT') 'AS' 'IDENTITY'"`
+	Default    Expr        `parser:"| 'DEFAULT' @@"`
+	Encoder    *gEncoder   `parser:"| 'ENCODER' @@ )"`
+	Defer      *gDefer     `parser:"@@?"`
 }
 
 // gEncoder is an encoder's name and how it is to be used.
@@ -71,7 +118,8 @@ type gCreateIndex struct {
 type gDrop struct {
 	Kind     string     `parser:"@('TABLE' | 'INDEX')"`
 	IfExists *gIfExists `parser:"@@?"`
-	Name     *gName     `parser:"@@"`
+	Names    []*gName   `parser:"@@ (',' @@)*"`
+	Cascade  string     `parser:"@('CASCADE' | 'RESTRICT')?"`
 }
 
 // gAlter is the rule of ALTER TABLE, after these words.
@@ -82,15 +130,39 @@ type gAlter struct {
 
 type gAlterAction struct {
 	Pos     lexer.Position
-	Add     *gAddColumn  `parser:"  'ADD' 'COLUMN'? @@"`
-	Drop    *gDropColumn `parser:"| 'DROP' 'COLUMN'? @@"`
+	Add     *gAdd        `parser:"  'ADD' @@"`
+	Drop    *gDropAction `parser:"| 'DROP' @@"`
 	Rename  *gRename     `parser:"| 'RENAME' @@"`
 	Column  *gName       `parser:"| 'ALTER' 'COLUMN'? @@"`
-	Encode  *gSetEncoder `parser:"  ( 'SET' ( 'ENCODER' @@"`
-	Data    *gType       `parser:"          | 'DATA' 'TYPE' @@ )"`
-	Type    *gType       `parser:"  | 'TYPE' @@ )"`
+	Set     *gSetColumn  `parser:"( 'SET' @@"`
+	Unset   string       `parser:"| 'DROP' ( @'DEFAULT' | @'NOT' 'NULL' )"`
+	Type    *gNewType    `parser:"| 'TYPE' @@ )"`
 	Encoder *gSetEncoder `parser:"| 'SET' 'ENCODER' @@"`
 	Retrain *gRetrain    `parser:"| 'RETRAIN' @@"`
+}
+
+type gAdd struct {
+	Ahead      *gConstraintAhead `parser:"  @@"`
+	Constraint *gTableConstraint `parser:"  @@"`
+	Column     *gAddColumn       `parser:"| 'COLUMN'? @@"`
+}
+
+type gDropAction struct {
+	Constraint *gDropColumn `parser:"  'CONSTRAINT' @@"`
+	Column     *gDropColumn `parser:"| 'COLUMN'? @@"`
+	Cascade    string       `parser:"@('CASCADE' | 'RESTRICT')?"`
+}
+
+type gSetColumn struct {
+	Encoder *gSetEncoder `parser:"  'ENCODER' @@"`
+	Default Expr         `parser:"| 'DEFAULT' @@"`
+	NotNull bool         `parser:"| @'NOT' 'NULL'"`
+	Type    *gNewType    `parser:"| 'DATA' 'TYPE' @@"`
+}
+
+type gNewType struct {
+	Type  *gType `parser:"@@"`
+	Using Expr   `parser:"('USING' @@)?"`
 }
 
 type gAddColumn struct {
@@ -123,52 +195,119 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 		return &CreateIndex{at, g.Unique != nil, i.IfNotExists != nil, ident(i.Index), ident(i.Table), idents(i.Columns)}
 	}
 	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: ident(g.Table.Table)}
-	for _, e := range g.Table.Elements {
-		if e.Column != nil {
-			s.Columns = append(s.Columns, c.columnDef(e.Column))
-		}
+	if g.Table.As != nil {
+		s.Query = c.selectStmt(g.Table.As)
+		return s
 	}
 	for _, e := range g.Table.Elements {
-		if e.PrimaryKey != nil {
-			c.primaryKey(s, posOf(e.Pos), e.PrimaryKey)
+		if e.Column != nil {
+			col, more := c.columnDef(e.Column)
+			s.Columns, s.Constraints = append(s.Columns, col), append(s.Constraints, more...)
+		} else {
+			s.Constraints = append(s.Constraints, c.constraint(e.Constraint))
 		}
 	}
 	if len(s.Columns) == 0 {
 		c.fail(Errorf(at, "table %s has no columns", s.Table))
 	}
-	key := false
-	for i := range s.Columns {
-		if s.Columns[i].PrimaryKey && key {
-			c.fail(Errorf(s.Columns[i].Pos, "a table has one PRIMARY KEY column").WithHint("for several columns: CREATE UNIQUE INDEX ON %s (a, b)", s.Table))
-		}
-		key = key || s.Columns[i].PrimaryKey
-	}
+	c.keys(s)
 	return s
 }
 
-// primaryKey sets PRIMARY KEY (name) in the column.
-func (c *converter) primaryKey(s *CreateTable, at Pos, names []*gName) {
-	if len(names) != 1 {
-		c.fail(Errorf(at, "a PRIMARY KEY has one column").WithHint("for several columns: CREATE UNIQUE INDEX ON %s (a, b)", s.Table))
-		return
+// keys checks that there is one PRIMARY KEY. One of a single column is set in its column.
+func (c *converter) keys(s *CreateTable) {
+	var key *Pos
+	another := func(at Pos) {
+		if key != nil {
+			c.fail(Errorf(at, "PRIMARY KEY stands twice").WithHint("one of several columns is written PRIMARY KEY (a, b)"))
+		}
+		key = &at
 	}
+	for i := range s.Columns {
+		if s.Columns[i].PrimaryKey {
+			another(s.Columns[i].Pos)
+		}
+	}
+	var kept []Constraint
+	for _, k := range s.Constraints {
+		if k.Kind == PrimaryKey {
+			another(k.Pos)
+			if len(k.Columns) == 1 {
+				c.primaryKey(s, k.Pos, k.Columns[0])
+				continue
+			}
+		}
+		kept = append(kept, k)
+	}
+	s.Constraints = kept
+}
+
+// constraint converts a constraint that stands by itself.
+func (c *converter) constraint(g *gTableConstraint) Constraint {
+	k := Constraint{Pos: posOf(g.Pos), Name: ident(g.Name)}
+	switch {
+	case g.PrimaryKey != nil:
+		k.Kind, k.Columns = PrimaryKey, idents(g.PrimaryKey)
+	case g.Unique != nil:
+		k.Kind, k.Columns = Unique, idents(g.Unique)
+	case g.Check != nil:
+		k.Kind, k.Check = CheckThat, g.Check
+	default:
+		k.Kind, k.Columns, k.References = ForeignKey, idents(g.Foreign), c.reference(g.References)
+		if n := len(k.References.Columns); n > 0 && n != len(k.Columns) {
+			c.fail(Errorf(k.References.Pos, "%s for %s", plural(len(k.Columns), "column"), plural(n, "referenced column")))
+		}
+	}
+	for i, id := range k.Columns {
+		for _, before := range k.Columns[:i] {
+			if id.Means(before.Name) {
+				c.fail(Errorf(id.Pos, "column %s is named twice", id.Name))
+			}
+		}
+	}
+	return k
+}
+
+func (c *converter) reference(g *gReference) *Reference {
+	r := &Reference{Pos: posOf(g.Pos), Table: ident(g.Table), Columns: idents(g.Columns)}
+	var seen [2]bool
+	for _, a := range g.Actions {
+		action := map[string]RefAction{"CASCADE": Cascade, "RESTRICT": NoAction, "ACTION": NoAction, "NULL": SetNull, "DEFAULT": SetDefault}[strings.ToUpper(a.Action)]
+		n, to := 0, &r.OnDelete
+		if isWord(a.On, "UPDATE") {
+			n, to = 1, &r.OnUpdate
+		}
+		if seen[n] {
+			c.fail(Errorf(posOf(a.Pos), "ON %s stands twice", strings.ToUpper(a.On)))
+		}
+		seen[n] = true
+		*to = action
+		if action == SetDefault {
+			c.fail(Errorf(posOf(a.Pos), "SET DEFAULT is not supported").WithHint("CASCADE, SET NULL, RESTRICT and NO ACTION are"))
+		}
+	}
+	return r
+}
+
+// primaryKey sets PRIMARY KEY (name) in the column.
+func (c *converter) primaryKey(s *CreateTable, at Pos, name Ident) {
 	var columns []string
 	for i := range s.Columns {
 		col := &s.Columns[i]
-		if names[0].id.Means(col.Name.Name) {
-			if col.PrimaryKey {
-				c.fail(Errorf(at, "PRIMARY KEY stands twice"))
-			}
+		if name.Means(col.Name.Name) {
 			col.PrimaryKey = true
 			return
 		}
 		columns = append(columns, col.Name.Name)
 	}
-	c.fail(Errorf(names[0].id.Pos, "no column %q in %s", names[0].id.Name, s.Table).WithHint("%s", didYouMean(names[0].id.Name, columns, "")))
+	c.fail(Errorf(name.Pos, "no column %q in %s", name.Name, s.Table).WithHint("%s", didYouMean(name.Name, columns, "")))
 }
 
-func (c *converter) columnDef(g *gColumn) ColumnDef {
+// columnDef converts the definition of a column, and the constraints written with it.
+func (c *converter) columnDef(g *gColumn) (ColumnDef, []Constraint) {
 	col := ColumnDef{Pos: posOf(g.Pos), Name: ident(g.Name), Type: g.Type.typ}
+	col.Identity, col.Type.serial = col.Type.serial, false
+	var more []Constraint
 	null := false
 	for _, con := range g.Constraints {
 		at := posOf(con.Pos)
@@ -181,7 +320,17 @@ func (c *converter) columnDef(g *gColumn) ColumnDef {
 		case con.Null:
 			twice, null = col.NotNull || null, true
 		case con.Unique:
-			c.fail(Errorf(at, "UNIQUE is written as an index").WithHint("after the table: CREATE UNIQUE INDEX ON t (%s)", col.Name))
+			more = append(more, Constraint{Pos: at, Name: ident(con.Name), Kind: Unique, Columns: []Ident{col.Name}})
+		case con.Check != nil:
+			more = append(more, Constraint{Pos: at, Name: ident(con.Name), Kind: CheckThat, Columns: []Ident{col.Name}, Check: con.Check})
+		case con.References != nil:
+			r := c.reference(con.References)
+			if len(r.Columns) > 1 {
+				c.fail(Errorf(r.Pos, "a column refers to one column").WithHint("several are written FOREIGN KEY (a, b) REFERENCES %s (c, d)", r.Table))
+			}
+			more = append(more, Constraint{Pos: at, Name: ident(con.Name), Kind: ForeignKey, Columns: []Ident{col.Name}, References: r})
+		case con.Identity != "":
+			twice, col.Identity = col.Identity || col.Default != nil, true
 		case con.Default != nil:
 			twice, col.Default = col.Default != nil, con.Default
 		case con.Encoder != nil:
@@ -191,7 +340,10 @@ func (c *converter) columnDef(g *gColumn) ColumnDef {
 			c.fail(Errorf(at, "column %s: this is said twice, or contradicts what stands before", col.Name))
 		}
 	}
-	return col
+	if col.Identity && (col.Type.Kind != value.Integer || col.Default != nil) {
+		c.fail(Errorf(col.Pos, "column %s: an INTEGER without a DEFAULT can number its rows", col.Name))
+	}
+	return col, more
 }
 
 // encoder returns what follows ENCODER in the text form of an encoder.Spec.
@@ -247,9 +399,9 @@ func QuoteEncoder(text string) string {
 
 func (c *converter) drop(at Pos, g *gDrop) Statement {
 	if isWord(g.Kind, "INDEX") {
-		return &DropIndex{at, g.IfExists != nil, ident(g.Name)}
+		return &DropIndex{at, g.IfExists != nil, idents(g.Names)}
 	}
-	return &DropTable{at, g.IfExists != nil, ident(g.Name)}
+	return &DropTable{at, g.IfExists != nil, idents(g.Names), isWord(g.Cascade, "CASCADE")}
 }
 
 func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
@@ -257,18 +409,35 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 	a := g.Action
 	at = posOf(a.Pos)
 	switch {
+	case a.Add != nil && a.Add.Constraint != nil:
+		s.Action = &AddConstraint{at, c.constraint(a.Add.Constraint)}
 	case a.Add != nil:
-		s.Action = &AddColumn{at, a.Add.IfNotExists != nil, c.columnDef(a.Add.Column)}
+		col, more := c.columnDef(a.Add.Column.Column)
+		s.Action = &AddColumn{at, a.Add.Column.IfNotExists != nil, col, more}
+	case a.Drop != nil && a.Drop.Constraint != nil:
+		s.Action = &DropConstraint{at, a.Drop.Constraint.IfExists != nil, ident(a.Drop.Constraint.Column)}
 	case a.Drop != nil:
-		s.Action = &DropColumn{at, a.Drop.IfExists != nil, ident(a.Drop.Column)}
+		s.Action = &DropColumn{at, a.Drop.Column.IfExists != nil, ident(a.Drop.Column.Column)}
 	case a.Rename != nil && a.Rename.Table != nil:
 		s.Action = &RenameTable{at, ident(a.Rename.Table)}
 	case a.Rename != nil:
 		s.Action = &RenameColumn{at, ident(a.Rename.From), ident(a.Rename.To)}
-	case a.Encode != nil:
-		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Encode.Encoder), a.Encode.Force}
-	case a.Type != nil || a.Data != nil:
-		s.Action = &SetType{at, ident(a.Column), cmp.Or(a.Type, a.Data).typ}
+	case a.Unset != "":
+		if isWord(a.Unset, "DEFAULT") {
+			s.Action = &SetDefaultOf{at, ident(a.Column), nil}
+		} else {
+			s.Action = &SetNotNull{at, ident(a.Column), false}
+		}
+	case a.Type != nil:
+		s.Action = &SetType{at, ident(a.Column), a.Type.Type.typ, a.Type.Using}
+	case a.Set != nil && a.Set.Default != nil:
+		s.Action = &SetDefaultOf{at, ident(a.Column), a.Set.Default}
+	case a.Set != nil && a.Set.NotNull:
+		s.Action = &SetNotNull{at, ident(a.Column), true}
+	case a.Set != nil && a.Set.Type != nil:
+		s.Action = &SetType{at, ident(a.Column), a.Set.Type.Type.typ, a.Set.Type.Using}
+	case a.Set != nil:
+		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Set.Encoder.Encoder), a.Set.Encoder.Force}
 	case a.Encoder != nil:
 		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.Force}
 	default:

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,6 +24,9 @@ var typeNames = map[string]value.Kind{
 	"BLOB": value.Blob, "BYTEA": value.Blob,
 	"JSON": value.JSON, "JSONB": value.JSON,
 	"VECTOR": value.Vector, "HALFVEC": value.Vector,
+	"UUID":   value.Text,
+	"SERIAL": value.Integer, "BIGSERIAL": value.Integer, "SMALLSERIAL": value.Integer,
+	"SERIAL4": value.Integer, "SERIAL8": value.Integer,
 }
 
 // otherTypes says what to use in place of types there are elsewhere.
@@ -31,11 +35,10 @@ var otherTypes = map[string]string{
 	"TIME":     "use TIMESTAMP or TEXT",
 	"DATETIME": "use TIMESTAMP",
 	"INTERVAL": "use an INTEGER number of seconds",
-	"NUMERIC":  "use REAL or INTEGER",
-	"DECIMAL":  "use REAL or INTEGER",
+	"NUMERIC":  "decimals are not computed exactly: use INTEGER with the smallest unit, such as cents, or REAL",
+	"DECIMAL":  "decimals are not computed exactly: use INTEGER with the smallest unit, such as cents, or REAL",
 	"NUMBER":   "use REAL or INTEGER",
-	"SERIAL":   "use INTEGER",
-	"UUID":     "use TEXT",
+	"MONEY":    "use INTEGER with the smallest unit, such as cents",
 	"TINYINT":  "use INTEGER",
 	"NVARCHAR": "use TEXT",
 	"CLOB":     "use TEXT",
@@ -65,38 +68,90 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 		return Type{}, err.WithHint("%s", didYouMean(t.Value, typeList(), "the types are "+strings.Join(typeWords, ", ")))
 	}
 	lex.Next()
+	varying := false
 	switch first := strings.ToUpper(t.Value); first {
 	case "DOUBLE":
 		acceptWords(lex, "PRECISION")
 	case "CHARACTER", "CHAR":
-		acceptWords(lex, "VARYING")
+		varying = acceptWords(lex, "VARYING")
 	case "TIMESTAMP":
 		if !acceptWords(lex, "WITH", "TIME", "ZONE") {
 			acceptWords(lex, "WITHOUT", "TIME", "ZONE")
 		}
 	}
+	out := Type{Pos: at, Type: typ}
+	first := strings.ToUpper(t.Value)
+	switch {
+	case first == "UUID":
+		out.Declared = first
+	case strings.Contains(first, "SERIAL"):
+		out.serial = true
+	}
 	if !is(lex.Peek(), "(") {
-		return Type{at, typ}, nil
+		return out, nil
+	}
+	if sized, most := sizedTypes[first], maxLength; sized != "" {
+		least := 1
+		if typ.Kind == value.Timestamp {
+			least, most = 0, 6
+		}
+		n, err := parseSize(lex, least, most, strings.ToLower(sized))
+		if err == nil && varying {
+			sized = "VARCHAR"
+		}
+		if out.Declared = fmt.Sprintf("%s(%d)", sized, n); sized == "FLOAT" {
+			out.Declared = "" // digits of a REAL: 24 or 53 bits
+		}
+		if err == nil && typ.Kind == value.Timestamp && !acceptWords(lex, "WITH", "TIME", "ZONE") {
+			acceptWords(lex, "WITHOUT", "TIME", "ZONE")
+		}
+		return out, err
 	}
 	if typ.Kind != value.Vector {
 		return Type{}, Errorf(posOf(lex.Peek().Pos), "%s takes no length", strings.ToUpper(t.Value)).
 			WithHint("write %s", typ.Kind)
 	}
+	var err error
+	out.Dim, err = parseSize(lex, 1, value.MaxDim, "vector")
+	return out, err
+}
+
+// sizedTypes are the types that take a number in parentheses, beside VECTOR.
+var sizedTypes = map[string]string{
+	"VARCHAR": "VARCHAR", "CHAR": "CHAR", "CHARACTER": "CHAR", "TIMESTAMP": "TIMESTAMP", "TIMESTAMPTZ": "TIMESTAMP", "FLOAT": "FLOAT",
+}
+
+// maxLength is the longest length of a VARCHAR, as in PostgreSQL.
+const maxLength = 10485760
+
+// parseSize parses (n).
+func parseSize(lex *lexer.PeekingLexer, least, most int, of string) (int, error) {
 	lex.Next()
+	what, unit := "a length", "characters"
+	switch of {
+	case "vector":
+		what, unit = "the number of dimensions", "dimensions"
+	case "timestamp":
+		what, unit = "a number of digits", "decimal places"
+	case "float":
+		what, unit, most = "a number of bits", "bits", 53
+	}
 	n := lex.Next()
 	if n.Type != lexNumber {
-		return Type{}, &unexpected{*n, []string{"the number of dimensions"}}
+		return 0, &unexpected{*n, []string{what}}
 	}
-	dim, err := strconv.Atoi(n.Value)
-	if err != nil || dim < 1 || dim > value.MaxDim {
-		return Type{}, Errorf(posOf(n.Pos), "a vector has 1 to %d dimensions, not %s", value.MaxDim, abbreviate(n.Value))
+	size, err := strconv.Atoi(n.Value)
+	if err != nil || size < least || size > most {
+		return 0, Errorf(posOf(n.Pos), "a %s has %d to %d %s, not %s", of, least, most, unit, abbreviate(n.Value))
 	}
-	typ.Dim = dim
+	if is(lex.Peek(), ",") {
+		return 0, Errorf(posOf(lex.Peek().Pos), "a %s takes one number, %s", of, what)
+	}
 	if !is(lex.Peek(), ")") {
-		return Type{}, &unexpected{*lex.Peek(), []string{")"}}
+		return 0, &unexpected{*lex.Peek(), []string{")"}}
 	}
 	lex.Next()
-	return Type{at, typ}, nil
+	return size, nil
 }
 
 // typeWords are the types by the names the language prefers.

@@ -13,12 +13,27 @@ func Walk(n Node, f func(Node) bool) {
 		for i := range n.Columns {
 			Walk(&n.Columns[i], f)
 		}
+		for i := range n.Constraints {
+			Walk(&n.Constraints[i], f)
+		}
+		w.query(n.Query)
+	case *Constraint:
+		w.expr(n.Check)
+	case *AddConstraint:
+		Walk(&n.Constraint, f)
+	case *SetDefaultOf:
+		w.expr(n.Default)
+	case *SetType:
+		w.expr(n.Using)
 	case *ColumnDef:
 		w.expr(n.Default)
 	case *AlterTable:
 		Walk(n.Action, f)
 	case *AddColumn:
 		Walk(&n.Column, f)
+		for i := range n.Constraints {
+			Walk(&n.Constraints[i], f)
+		}
 	case *Insert:
 		w.query(n.Query)
 		if n.OnConflict != nil {

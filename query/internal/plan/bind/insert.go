@@ -167,6 +167,9 @@ func (b *Binder) Store(x *logical.Expr, def *storage.TableDef, ord int, mode fn.
 		}
 	}
 	out, err := b.castTo(x, c.Type, mode)
+	if err == nil {
+		out, err = b.declared(out, c.Declared, false)
+	}
 	if err != nil {
 		if p, ok := err.(*logical.PlacedError); ok {
 			return nil, &logical.PlacedError{Pos: p.Pos, Err: fmt.Errorf("%s: %w", c.Name, p.Err)}
@@ -249,7 +252,7 @@ func (b *Binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 		if err != nil {
 			return opts, nil, err
 		}
-		if opts.Target = uniqueOn(def, ords); opts.Target == nil {
+		if opts.Target = UniqueOn(def, ords); opts.Target == nil {
 			return opts, nil, parse.Errorf(c.Columns[0].Pos, "ON CONFLICT needs the primary key or the columns of a unique index of %s", def.Name)
 		}
 	}
@@ -272,8 +275,10 @@ func (b *Binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 	if u.Cols, u.Items, err = b.assignments(&bare, c.Set, def, scan.Cols); err != nil {
 		return opts, nil, err
 	}
-	u.Where, err = b.condition(&bare, c.Where, "WHERE")
-	return opts, u, err
+	if u.Where, err = b.condition(&bare, c.Where, "WHERE"); err != nil {
+		return opts, nil, err
+	}
+	return opts, u, b.checkUpdated(def, scan.Cols, u)
 }
 
 func keyName(def *storage.TableDef) string {
@@ -283,9 +288,9 @@ func keyName(def *storage.TableDef) string {
 	return def.Columns[def.PrimaryKey].Name
 }
 
-// uniqueOn finds the unique index over exactly the given columns, or the primary
+// UniqueOn finds the unique index over exactly the given columns, or the primary
 // key.
-func uniqueOn(def *storage.TableDef, ords []int) *storage.IndexDef {
+func UniqueOn(def *storage.TableDef, ords []int) *storage.IndexDef {
 	if len(ords) == 1 && ords[0] == def.PrimaryKey {
 		return storage.PrimaryKeyTarget
 	}

@@ -252,7 +252,12 @@ func (b *Binder) cast(s *Scope, e *parse.Cast) (*logical.Expr, error) {
 		return nil, err
 	}
 	if logical.Fixed(x) {
-		return b.castConst(x, e.Type.Type, fn.Explicit)
+		x, err = b.castConst(x, e.Type.Type, fn.Explicit)
+	} else {
+		x, err = b.castTo(x, e.Type.Type, fn.Explicit)
 	}
-	return b.castTo(x, e.Type.Type, fn.Explicit)
+	if err != nil {
+		return nil, err
+	}
+	return b.declared(x, e.Type.Declared, true)
 }

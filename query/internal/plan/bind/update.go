@@ -2,6 +2,7 @@ package bind
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
@@ -55,7 +56,20 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 		p.Outs = append(p.Outs, &logical.Column{Name: def.Columns[cols[i]].Name, Type: def.Columns[cols[i]].Type})
 	}
 	p.Outs[0] = &logical.Column{Name: "row number", Type: logical.IntType}
-	return &logical.Change{Table: table, Rows: &logical.Relation{Node: p, Cols: p.Outs}, Cols: cols, Returning: returning}, nil
+	set := len(p.Outs)
+	if len(def.Checks) > 0 { // which may need columns that are not set
+		for _, c := range rel.Cols {
+			p.Items = append(p.Items, logical.ColumnExpr(c, parse.Pos{}))
+			p.Outs = append(p.Outs, &logical.Column{Name: c.Name, Type: c.Type})
+		}
+	}
+	rows, err := b.checks(&logical.Relation{Node: p, Cols: p.Outs}, def, set, func(ord int) *logical.Column {
+		if i := slices.Index(cols, ord); i >= 0 {
+			return p.Outs[1+i]
+		}
+		return p.Outs[set+ord]
+	})
+	return &logical.Change{Table: table, Rows: rows, Cols: cols, Returning: returning}, err
 }
 
 func (b *Binder) where(in logical.Node, s *Scope, e parse.Expr) (logical.Node, error) {

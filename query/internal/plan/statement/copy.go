@@ -85,7 +85,11 @@ func (b *planner) completeRows(table *storage.Table, ords []int, src *logical.Re
 		return nil, err
 	}
 	b.Once = true
-	return b.improved(&logical.Relation{Node: full, Cols: full.Outs})
+	rows, err := b.CheckRows(&logical.Relation{Node: full, Cols: full.Outs}, table.Def())
+	if err != nil {
+		return nil, err
+	}
+	return b.improved(rows)
 }
 
 // load plans the adding of rows to a table.
@@ -102,6 +106,12 @@ func (b *planner) load(table *storage.Table, ords []int, src *logical.Relation) 
 		}
 		if b.Env.Tx != nil {
 			op := exec.NewInsert(child, &b.Env, def, storage.InsertOptions{}, nil)
+			return b.Measured(op), func() int64 { return op.Affected }, nil
+		}
+		if transactional(def) {
+			op := exec.NewInTransaction(child, &b.Env, func(in exec.Operator) *exec.Insert {
+				return exec.NewInsert(in, &b.Env, def, storage.InsertOptions{}, nil)
+			})
 			return b.Measured(op), func() int64 { return op.Affected }, nil
 		}
 		op := exec.NewLoad(child, &b.Env, def)

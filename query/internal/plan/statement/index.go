@@ -53,6 +53,12 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 }
 
 func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
+	if len(s.Indexes) > 1 {
+		return several(b, "Drop indexes", s.Indexes, func(id parse.Ident) *parse.DropIndex {
+			return &parse.DropIndex{Pos: id.Pos, IfExists: s.IfExists, Indexes: []parse.Ident{id}}
+		}), nil
+	}
+	id := s.Indexes[0]
 	var names []string
 	for _, d := range b.View.Tables() {
 		for _, x := range d.Indexes {
@@ -61,7 +67,7 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 	}
 	index := ""
 	for _, n := range names {
-		if n == s.Index.Name || index == "" && s.Index.Means(n) {
+		if n == id.Name || index == "" && id.Means(n) {
 			index = n
 		}
 	}
@@ -69,7 +75,7 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 		if s.IfExists {
 			return b.done(), nil
 		}
-		return nil, parse.Errorf(s.Index.Pos, "no index %q", s.Index.Name).WithHint("%s", hint.Question(s.Index.Name, names)).Because(&storage.NoIndexError{Index: s.Index.Name})
+		return nil, parse.Errorf(id.Pos, "no index %q", id.Name).WithHint("%s", hint.Question(id.Name, names)).Because(&storage.NoIndexError{Index: id.Name})
 	}
 	return b.change("Drop index "+index, func(ctx context.Context, r *build.Builder) error {
 		err := r.Env.Tx.DropIndex(ctx, index)
@@ -77,6 +83,6 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 		if errors.As(err, &missing) && s.IfExists {
 			err = nil
 		}
-		return logical.ErrorAt(s.Index.Pos, err)
+		return logical.ErrorAt(id.Pos, err)
 	}), nil
 }

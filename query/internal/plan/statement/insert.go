@@ -22,7 +22,11 @@ func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
 	// How it is done follows from what it reads and says, and from where it runs.
 	table, def := n.Table, n.Table.Def()
 	inTx, again := b.In.Tx != nil, reads(n.Rows, def.Name)
-	out, err := b.improved(&logical.Relation{Node: n.Rows, Cols: n.Rows.Outs})
+	rows, err := b.CheckRows(&logical.Relation{Node: n.Rows, Cols: n.Rows.Outs}, def)
+	if err != nil {
+		return nil, err
+	}
+	out, err := b.improved(rows)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +90,11 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 	if err != nil {
 		return false
 	}
+	def := t.Def()
+	if transactional(def) {
+		return false
+	}
 	if c := s.OnConflict; c != nil {
-		def := t.Def()
 		if c.Set != nil || def.PrimaryKey < 0 {
 			return false
 		}

@@ -1,6 +1,7 @@
 package statement
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -67,11 +68,14 @@ func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
 	def := t.Def()
 	for i := range def.Columns {
 		c := &def.Columns[i]
-		row := []value.Value{value.Str(c.Name), value.Str(c.Type.String()), value.Bool(!c.NotNull), {}, {}, {}}
+		row := []value.Value{value.Str(c.Name), value.Str(typeText(c)), value.Bool(!c.NotNull), {}, {}, {}}
 		if k := keyText(def, i); k != "" {
 			row[3] = value.Str(k)
 		}
-		if c.Default != "" {
+		switch {
+		case c.Identity:
+			row[4] = value.Str("the next number")
+		case c.Default != "":
 			row[4] = value.Str(c.Default)
 		}
 		if c.Encoder != "" {
@@ -81,6 +85,9 @@ func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
 	}
 	return b.report(cols, rows), nil
 }
+
+// typeText is the type of a column as it was declared.
+func typeText(c *storage.ColumnDef) string { return cmp.Or(c.Declared, c.Type.String()) }
 
 // keyText says what keys and indexes a column is part of.
 func keyText(def *storage.TableDef, ord int) string {

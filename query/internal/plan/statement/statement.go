@@ -90,6 +90,12 @@ func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
 		return b.explains(s)
 	case *parse.CreateTable:
 		return b.createTable(s)
+	case *parse.Truncate:
+		return b.truncate(s)
+	case *parse.Setting:
+		return b.setting(s)
+	case *parse.ShowSetting:
+		return b.showSetting(s)
 	case *parse.DropTable:
 		return b.dropTable(s)
 	case *parse.AlterTable:

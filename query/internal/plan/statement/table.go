@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/bind"
@@ -46,6 +47,13 @@ func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
 		if _, err := bind.TableColumn(&def, c.Name); err == nil {
 			return nil, parse.Errorf(c.Pos, "column %q is there twice", col.Name)
 		}
+		if c.Identity {
+			for _, other := range def.Columns {
+				if other.Identity {
+					return nil, parse.Errorf(c.Pos, "one column of a table can number its rows; %s does it already", other.Name)
+				}
+			}
+		}
 		if c.PrimaryKey {
 			if def.PrimaryKey >= 0 {
 				return nil, parse.Errorf(c.Pos, "a table has one primary key; %s is it already", def.Columns[def.PrimaryKey].Name)
@@ -58,15 +66,73 @@ func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
 		}
 		def.Columns = append(def.Columns, col)
 	}
+	if err := b.constraintsOf(&def, s.Constraints); err != nil {
+		return nil, err
+	}
+	if s.Query != nil {
+		return b.createTableAs(s, def)
+	}
 	return b.change("Create table "+def.Name, func(ctx context.Context, r *build.Builder) error {
-		_, err := r.Env.Tx.CreateTable(ctx, def)
-		return logical.ErrorAt(s.Table.Pos, err)
+		if _, err := r.Env.Tx.CreateTable(ctx, def); err != nil {
+			return logical.ErrorAt(s.Table.Pos, err)
+		}
+		for _, k := range s.Constraints {
+			if k.Kind == parse.ForeignKey {
+				if _, err := nested(ctx, r, &parse.AlterTable{Pos: k.Pos, Table: exactly(def.Name), Action: &parse.AddConstraint{Pos: k.Pos, Constraint: k}}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}), nil
+}
+
+// exactly is a name as it is.
+func exactly(name string) parse.Ident { return parse.Ident{Name: name, Quoted: true} }
+
+// createTableAs plans CREATE TABLE ... AS query.
+func (b *planner) createTableAs(s *parse.CreateTable, def storage.TableDef) (*run.Plan, error) {
+	rel, err := b.Query(s.Query, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range rel.Cols {
+		if i := def.Column(c.Name); i >= 0 {
+			return nil, parse.Errorf(s.Query.Pos, "two columns of the query are called %q", c.Name).WithHint("AS gives a column another name")
+		}
+		col := storage.ColumnDef{Name: c.Name, Type: c.Type}
+		switch {
+		case c.Type.Kind == value.Null:
+			col.Type = logical.TextType
+		case c.Type.Kind == value.Vector && c.Type.Dim == 0:
+			return nil, parse.Errorf(s.Query.Pos, "the dimension of %s is not known", c.Name).WithHint("cast it: x::VECTOR(512)")
+		}
+		if c.Encoding != nil {
+			col.Encoder, col.Model = c.Encoding.Name, c.Encoding.Model
+		}
+		def.Columns = append(def.Columns, col)
+	}
+	if rel, err = b.improved(rel); err != nil {
+		return nil, err
+	}
+	b.Once = true
+	return b.planned(nil, func(b *build.Builder) (exec.Operator, func() int64, error) {
+		made, err := b.Env.Tx.CreateTable(b.Fnctx.Context, def)
+		if err != nil {
+			return nil, nil, logical.ErrorAt(s.Table.Pos, err)
+		}
+		child, err := b.Root(rel.Node, rel.Cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		op := exec.NewInsert(child, &b.Env, made, storage.InsertOptions{}, nil)
+		return op, func() int64 { return op.Affected }, nil
 	}), nil
 }
 
 // columnDef checks the definition of a column.
 func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef, error) {
-	col := storage.ColumnDef{Name: c.Name.Name, Type: c.Type.Type, NotNull: c.NotNull}
+	col := storage.ColumnDef{Name: c.Name.Name, Type: c.Type.Type, NotNull: c.NotNull || c.Identity, Declared: c.Type.Declared, Identity: c.Identity}
 	if !c.Encoder.Value.IsNull() {
 		if col.Type.Kind != value.Vector {
 			return col, parse.Errorf(c.Encoder.Pos, "ENCODER is for VECTOR columns; %s is %v", col.Name, col.Type)
@@ -99,20 +165,25 @@ func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef
 		}
 	}
 	if c.Default != nil {
-		x, err := b.Expr(&bind.Scope{Inside: "DEFAULT"}, c.Default)
-		if err != nil {
-			return col, err
-		}
-		if x.Uses(logical.OpText) || x.Uses(logical.OpImage) || x.Uses(logical.OpSubquery) || x.Uses(logical.OpExists) || x.Uses(logical.OpInQuery) || x.Deferred(logical.SlotText, logical.SlotCostly, logical.SlotQuery) {
-			return col, parse.Errorf(c.Default.Position(), "DEFAULT can't have a subquery")
-		}
-		def := &storage.TableDef{Name: table, Columns: []storage.ColumnDef{col}}
-		if _, err := b.Store(x, def, 0, fn.Assignment); err != nil {
+		if err := b.checkDefault(c.Default, &storage.TableDef{Name: table, Columns: []storage.ColumnDef{col}}, 0); err != nil {
 			return col, err
 		}
 		col.Default = c.Default.String()
 	}
 	return col, nil
+}
+
+// checkDefault checks that an expression can be the default of a column.
+func (b *planner) checkDefault(e parse.Expr, def *storage.TableDef, ord int) error {
+	x, err := b.Expr(&bind.Scope{Inside: "DEFAULT"}, e)
+	if err != nil {
+		return err
+	}
+	if x.Uses(logical.OpText) || x.Uses(logical.OpImage) || x.Uses(logical.OpSubquery) || x.Uses(logical.OpExists) || x.Uses(logical.OpInQuery) || x.Deferred(logical.SlotText, logical.SlotCostly, logical.SlotQuery) {
+		return parse.Errorf(e.Position(), "DEFAULT can't have a subquery")
+	}
+	_, err = b.Store(x, def, ord, fn.Assignment)
+	return err
 }
 
 // capable warns of what an encoder can't do, now and not when it is needed. One
@@ -132,8 +203,23 @@ func (b *planner) capable(enc encoder.Encoder) error {
 	return nil
 }
 
+// several plans a statement that names several things as one for each.
+func several[T any](b *planner, text string, names []parse.Ident, one func(parse.Ident) T) *run.Plan {
+	var steps []parse.Statement
+	for _, id := range names {
+		steps = append(steps, any(one(id)).(parse.Statement))
+	}
+	return b.steps(text, steps...)
+}
+
 func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
-	t, err := b.Table(s.Table)
+	if len(s.Tables) > 1 {
+		return several(b, "Drop tables", s.Tables, func(id parse.Ident) *parse.DropTable {
+			return &parse.DropTable{Pos: id.Pos, IfExists: s.IfExists, Tables: []parse.Ident{id}, Cascade: s.Cascade}
+		}), nil
+	}
+	at := s.Tables[0]
+	t, err := b.Table(at)
 	if err != nil {
 		if _, ok := err.(*parse.Error); ok && s.IfExists {
 			return b.done(), nil
@@ -142,7 +228,12 @@ func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
 	}
 	name := t.Def().Name
 	return b.change("Drop table "+name, func(ctx context.Context, r *build.Builder) error {
-		return logical.ErrorAt(s.Table.Pos, r.Env.Tx.DropTable(ctx, name))
+		if s.Cascade {
+			if err := r.Env.Tx.DropReferencesTo(ctx, name); err != nil {
+				return logical.ErrorAt(at.Pos, err)
+			}
+		}
+		return logical.ErrorAt(at.Pos, r.Env.Tx.DropTable(ctx, name))
 	}), nil
 }
 
@@ -190,38 +281,38 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 		}), nil
 	case *parse.AddColumn:
 		return b.addColumn(a, table)
+	case *parse.AddConstraint:
+		return b.addConstraint(&a.Constraint, table)
+	case *parse.DropConstraint:
+		return b.dropConstraint(a, table)
+	case *parse.SetDefaultOf:
+		return b.setDefault(a, table)
+	case *parse.SetNotNull:
+		return b.setNotNull(a, table)
+	case *parse.SetType:
+		return b.setType(a, table)
 	case *parse.SetEncoder:
 		return b.setEncoder(a, table)
-	case *parse.SetType:
-		return b.setType(a, def)
 	}
 	return nil, parse.Errorf(s.Pos, "internal error: unknown action %T", s.Action)
 }
 
-// setType plans ALTER TABLE t ALTER COLUMN c TYPE HALFVEC, or VECTOR.
-func (b *planner) setType(a *parse.SetType, def *storage.TableDef) (*run.Plan, error) {
-	i, err := bind.TableColumn(def, a.Column)
-	if err != nil {
-		return nil, err
-	}
-	c, to := &def.Columns[i], a.Type.Type
-	if c.Type.Kind != value.Vector || to.Kind != value.Vector {
-		return nil, parse.Errorf(a.Type.Pos, "%s is %v: only VECTOR and HALFVEC can be made of each other", c.Name, c.Type).
-			WithHint("add a column, UPDATE it from the old one, drop that")
-	}
-	if to.Dim == 0 {
-		to.Dim = c.Type.Dim
-	}
-	if to.Dim != c.Type.Dim {
-		return nil, parse.Errorf(a.Type.Pos, "%s has %d dimensions, which stay", c.Name, c.Type.Dim)
-	}
-	return b.change("Alter table "+def.Name, func(ctx context.Context, r *build.Builder) error {
-		return logical.ErrorAt(a.Column.Pos, r.Env.Tx.SetVectorType(ctx, def.Name, c.Name, to, progress(r)))
-	}), nil
-}
-
 func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*run.Plan, error) {
 	def := table.Def()
+	if len(a.Constraints) > 0 {
+		id := exactly(def.Name)
+		if _, err := bind.TableColumn(def, a.Column.Name); err == nil && a.IfNotExists {
+			return b.done(), nil
+		}
+		steps := []parse.Statement{&parse.AlterTable{Table: id, Action: &parse.AddColumn{Pos: a.Pos, Column: a.Column}}}
+		for _, k := range a.Constraints {
+			steps = append(steps, &parse.AlterTable{Table: id, Action: &parse.AddConstraint{Pos: k.Pos, Constraint: k}})
+		}
+		return b.steps("Alter table "+def.Name, steps...), nil
+	}
+	if a.Column.Identity && table.Rows() > 0 {
+		return nil, parse.Errorf(a.Column.Pos, "a column that numbers its rows can be added to an empty table only")
+	}
 	if _, err := bind.TableColumn(def, a.Column.Name); err == nil {
 		if a.IfNotExists {
 			return b.done(), nil
