@@ -54,7 +54,8 @@ $(ORT_LIB):
 	@rm -rf $(TOOLS)/package $(ORT_TGZ)
 
 build: ## build bin/lupa
-	$(GO) build -trimpath -o bin/lupa ./cmd/lupa
+	@# nodynamic: the decoders of HEIC and AVIF look for no library of the system.
+	$(GO) build -trimpath -tags nodynamic -o bin/lupa ./cmd/lupa
 	@# bin/lupa looks for the library beside itself. Renamed into place: a copy on
 	@# top of a library in use would pull the code from under a running shell.
 	@if [ -f $(ORT_LIB) ] && ! cmp -s $(ORT_LIB) bin/$(notdir $(ORT_LIB)); then \
@@ -71,7 +72,7 @@ race: runtime ## the tests of everything concurrent under the race detector
 
 nocgo: ## build and test what needs no C compiler
 	CGO_ENABLED=0 $(GO) build ./...
-	CGO_ENABLED=0 $(GO) test -timeout 40m ./storage/... ./query/... ./db ./encoder ./encoder/clip/... ./encoder/tokenizer ./encoder/table/...
+	CGO_ENABLED=0 $(GO) test -timeout 40m ./storage/... ./query/... ./db ./encoder ./encoder/clip/... ./encoder/heif ./encoder/tokenizer ./encoder/table/...
 
 CROSS := linux/386 linux/arm64 linux/riscv64 windows/amd64 darwin/arm64 freebsd/amd64
 cross: ## build for other systems and processors, without a C compiler

@@ -18,7 +18,7 @@ const module = "github.com/lupadb/lupa/"
 var layers = []string{
 	"encoder/internal/nearest",
 	"encoder",
-	"encoder/clip/internal/jpeg", "encoder/clip", "encoder/tokenizer", "encoder/table", "encoder/hub",
+	"encoder/clip/internal/jpeg", "encoder/clip", "encoder/heif", "encoder/tokenizer", "encoder/table", "encoder/hub",
 	"encoder/onnx",
 	"storage/internal/simd",
 	"storage/value",
@@ -54,6 +54,8 @@ var onlyIn = map[string][]string{
 	"github.com/viterin/vek":              {"storage/vector"},
 	"github.com/yalue/onnxruntime_go":     {"encoder/onnx"},
 	"github.com/parquet-go/":              {"query/internal/source"},
+	"github.com/gen2brain/":               {"encoder/heif"},
+	"github.com/tetratelabs/":             {"encoder/heif"},
 	"github.com/reeflective/":             {"cmd/lupa/internal/shell"},
 	"github.com/modelcontextprotocol/":    {"cmd/lupa/internal/mcp"},
 	"github.com/prometheus/client_golang": {"db/metrics", "examples/"},

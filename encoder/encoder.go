@@ -47,6 +47,9 @@ type Image struct {
 	// Fast lets an encoder decode a large file at reduced size, several times
 	// quicker: the vector's cosine with the exact one is at least 0.999.
 	Fast bool
+
+	// MaxPixels refuses a larger file before decoding it; 0 leaves that to the encoder.
+	MaxPixels int
 }
 
 // ImageResult is the outcome for one picture of a batch.

@@ -27,15 +27,25 @@ func (e *TooLargeError) Error() string {
 
 // UnsupportedFormatError says that data is not in a format that can be decoded.
 type UnsupportedFormatError struct {
-	Format string // such as "HEIC"; empty when it is not known either
-	Empty  bool
+	Format  string // such as "HEIC"; empty when it is not known either
+	Empty   bool
+	Missing bool // there is a decoder, package heif, but not in this program
 }
 
 func (e *UnsupportedFormatError) Error() string {
-	const known = "jpg, png, webp, gif, bmp and tiff are supported"
+	known := "jpg, png, webp, gif, bmp, pnm and tiff are supported"
+	if _, ok := decoderOf("heic"); ok {
+		known = "jpg, png, webp, heic, avif, gif, bmp, pnm and tiff are supported"
+	}
 	switch {
 	case e.Empty:
 		return "empty file"
+	case e.Missing:
+		return e.Format + " can't be decoded by this program, which was built without package encoder/heif"
+	case e.Format == "SVG":
+		return "SVG is a drawing without pixels of its own; convert it to png first (rsvg-convert)"
+	case e.Format == "JPEG XL":
+		return "unsupported format JPEG XL; djxl of libjxl makes jpg or png of it"
 	case e.Format == "":
 		return "not a picture (" + known + ")"
 	}
@@ -84,9 +94,18 @@ func decode(data []byte, maxPixels int, need func(Info) jpeg.Options) (p *Pictur
 	case "gif":
 		p, err = decodeGIF(data)
 	case "bmp":
-		p, err = decodeWith(bmp.Decode(bytes.NewReader(data)))
+		if p, err = decodeWith(bmp.Decode(bytes.NewReader(data))); errors.Is(err, bmp.ErrUnsupported) {
+			p, err = decodeOldBMP(data)
+		}
+	case "pnm":
+		p, err = decodePNM(data)
 	case "tiff", "dng", "raw":
 		p, err = decodeTIFF(data, maxPixels, need)
+	case "heic", "avif":
+		var stored bool
+		if p, stored, err = decodeRegistered(info.Format, data); err == nil && !stored {
+			return p, nil
+		}
 	}
 	if err != nil {
 		return nil, explain(info.Format, err)
@@ -102,7 +121,7 @@ func explain(format string, err error) error {
 		return err
 	}
 	msg := err.Error()
-	for _, prefix := range []string{"jpeg: ", "png: ", "gif: ", "bmp: ", "tiff: ", "vp8: ", "vp8l: ", "invalid format: ", "invalid JPEG format: "} {
+	for _, prefix := range []string{"jpeg: ", "png: ", "gif: ", "bmp: ", "tiff: ", "vp8: ", "vp8l: ", "heic: ", "avif: ", "invalid format: ", "invalid JPEG format: "} {
 		msg = strings.TrimPrefix(msg, prefix)
 	}
 	switch {

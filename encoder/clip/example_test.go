@@ -49,9 +49,9 @@ func ExampleInspect() {
 	info, err := clip.Inspect(data)
 	fmt.Println(info, err)
 
-	_, err = clip.Inspect([]byte("\x00\x00\x00\x20ftypheic"))
+	_, err = clip.Inspect([]byte("8BPS"))
 	fmt.Println(err)
 	// Output:
 	// webp, 480 x 360 <nil>
-	// unsupported format HEIC (jpg, png, webp, gif, bmp and tiff are supported)
+	// unsupported format PSD (jpg, png, webp, gif, bmp, pnm and tiff are supported)
 }

@@ -43,6 +43,8 @@ func findEXIF(format string, f *file) *exif {
 		if w, err := parseWebP(f); err == nil && w.exif.n <= maxEXIF {
 			t = bytes.Clone(f.bytes(w.exif.off, w.exif.n))
 		}
+	case "heif":
+		t = heifEXIF(f)
 	case "tiff", "dng", "raw":
 		return newEXIF(f)
 	}

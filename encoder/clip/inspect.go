@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/gif"
@@ -15,9 +16,9 @@ import (
 
 // Info is what the header of a picture file tells.
 type Info struct {
-	Format        string // jpg, png, webp, gif, bmp, tiff, or dng or raw for the preview of a camera's raw file
+	Format        string // jpg, png, webp, heic, avif, gif, bmp, pnm, tiff, or dng or raw for the preview of a camera's raw file
 	Width, Height int    // as shown: upright
-	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright
+	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright. Of heic and avif that which the file itself tells
 	Taken         time.Time
 	// Taken is what the camera's clock showed, as a time in UTC: local time where
 	// the picture was taken, whether or not the file says how far that is from
@@ -39,7 +40,7 @@ func inspect(f *file) (Info, error) {
 	}
 	info := Info{Format: format, Orientation: 1}
 	var cfg image.Config
-	bigTIFF := 0 // the orientation that it says
+	turned := 0 // how the file itself says that the picture is turned, beside EXIF data
 	switch r := f.reader(); format {
 	case "jpg":
 		var h jpeg.Header
@@ -50,7 +51,15 @@ func inspect(f *file) (Info, error) {
 	case "gif":
 		cfg, err = gif.DecodeConfig(r)
 	case "bmp":
-		cfg, err = bmp.DecodeConfig(r)
+		if cfg, err = bmp.DecodeConfig(r); errors.Is(err, bmp.ErrUnsupported) {
+			var b oldBMP
+			b, err = readBMP(f.bytes(0, bmpHead))
+			cfg.Width, cfg.Height = b.width, b.height
+		}
+	case "pnm":
+		var p pnm
+		p, err = readPNM(f.bytes(0, fileBlock))
+		cfg.Width, cfg.Height = p.width, p.height
 	case "tiff":
 		var t *tiffPicture
 		if t, err = readTIFF(f); err == nil {
@@ -59,8 +68,13 @@ func inspect(f *file) (Info, error) {
 				err = (&tiffPixels{tiffPicture: t}).layout(f.size)
 			}
 			if o := t.t.int(t.dir, tagOrientation, 1); t.t.big && o >= 1 && o <= 8 {
-				bigTIFF = int(o) // whose tags are not those of EXIF data
+				turned = int(o) // whose tags are not those of EXIF data
 			}
+		}
+	case "heif":
+		var h HEIF
+		if h, err = parseHEIF(f); err == nil {
+			info.Format, cfg.Width, cfg.Height, turned = h.Format, h.Width, h.Height, h.Orientation
 		}
 	case "webp":
 		var w webpFile
@@ -77,8 +91,8 @@ func inspect(f *file) (Info, error) {
 	if x := findEXIF(format, f); x != nil {
 		info.Orientation, info.Taken = x.orientation(), x.taken()
 	}
-	if bigTIFF > 0 {
-		info.Orientation = bigTIFF
+	if turned > 0 {
+		info.Orientation = turned
 	}
 	if info.Orientation >= 5 {
 		info.Width, info.Height = info.Height, info.Width
@@ -102,6 +116,10 @@ func sniff(data []byte) (string, error) {
 		return "bmp", nil
 	case has(0, "II*\x00"), has(0, "MM\x00*"), has(0, "II+\x00\x08"), has(0, "MM\x00+\x00\x08"):
 		return "tiff", nil
+	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && (data[2] == ' ' || data[2] == '\n' || data[2] == '\t' || data[2] == '\r' || data[2] == '#'):
+		return "pnm", nil
+	case heifBrand(data):
+		return "heif", nil
 	case len(data) == 0:
 		return "", &UnsupportedFormatError{Empty: true}
 	}
@@ -109,12 +127,10 @@ func sniff(data []byte) (string, error) {
 		at          int
 		magic, name string
 	}{
-		{4, "ftypavif", "AVIF"}, {4, "ftypavis", "AVIF"},
-		{4, "ftypheic", "HEIC"}, {4, "ftypheix", "HEIC"}, {4, "ftyphevc", "HEIC"}, {4, "ftypmif1", "HEIF"}, {4, "ftypmsf1", "HEIF"},
 		{4, "ftypcrx", "CR3 (raw)"}, {4, "ftyp", "MP4 (video)"}, {4, "jP  \r\n\x87\n", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
 		{0, "\xff\x0a", "JPEG XL"}, {4, "JXL \r\n\x87\n", "JPEG XL"},
-		{0, "8BPS", "PSD"}, {0, "\x00\x00\x01\x00", "ICO"}, {0, "%PDF", "PDF"}, {0, "<svg", "SVG"}, {0, "<?xml", "XML"},
-		{0, "P4\n", "PBM"}, {0, "P5\n", "PGM"}, {0, "P6\n", "PPM"}, {0, "P5 ", "PGM"}, {0, "P6 ", "PPM"}, {0, "FUJIFILMCCD-RAW", "RAF (raw)"}, {0, "IIU\x00", "RW2 (raw)"}, {0, "IIRO", "ORF (raw)"}, {0, "IIRS", "ORF (raw)"}, {0, "MMOR", "ORF (raw)"}, {0, "FOVb", "X3F (raw)"}, {0, "\x00MRM", "MRW (raw)"},
+		{0, "8BPS", "PSD"}, {0, "\x00\x00\x01\x00", "ICO"}, {0, "%PDF", "PDF"}, {0, "<svg", "SVG"}, {0, "<?xml", "SVG, or XML of another kind"},
+		{0, "FUJIFILMCCD-RAW", "RAF (raw)"}, {0, "IIU\x00", "RW2 (raw)"}, {0, "IIRO", "ORF (raw)"}, {0, "IIRS", "ORF (raw)"}, {0, "MMOR", "ORF (raw)"}, {0, "FOVb", "X3F (raw)"}, {0, "\x00MRM", "MRW (raw)"},
 		{0, "<!DOCTYPE", "HTML"}, {0, "<html", "HTML"}, {0, "<!doctype", "HTML"}, {0, "qoif", "QOI"}, {0, "PK\x03\x04", "ZIP"}, {0, "version https://git-lfs", "Git LFS pointer"},
 	} {
 		if has(f.at, f.magic) {

@@ -16,7 +16,6 @@ import (
 // notRead are the pictures of testdata/oracle that are refused, and what the
 // refusal says: kinds that no library in Go decodes rightly.
 var notRead = map[string]string{
-	"bmp2.bmp": "unsupported", "rgb555.bmp": "unsupported", "rgb565.bmp": "unsupported", "rle8.bmp": "unsupported",
 	"lab.tif": "unsupported kind: photometric interpretation 8", "bilevel-tiff_ccitt.tif": "unsupported kind: compression 2", "bilevel-inverted-tiff_ccitt.tif": "unsupported kind: compression 2",
 	"t-bilevel-g3-2d-lsb2msb.tif": "two-dimensional fax", "t-bilevel-g3-2d-msb2lsb.tif": "two-dimensional fax",
 	"t-bilevel-g3-fill-lsb2msb.tif": "end-of-line", "t-bilevel-g3-fill-msb2lsb.tif": "end-of-line",
@@ -28,14 +27,23 @@ var notRead = map[string]string{
 // be decoded is refused with a reason, not guessed. testdata/oracle/make.py made the
 // files and the goldens.
 func TestOracle(t *testing.T) {
-	dir := filepath.Join("testdata", "oracle")
+	oracle(t, filepath.Join("testdata", "oracle"), 200)
+}
+
+// The same for PBM, PGM, PPM and old kinds of BMP; testdata/old/make.py made them.
+func TestOldFormats(t *testing.T) {
+	oracle(t, filepath.Join("testdata", "old"), 16)
+}
+
+func oracle(t *testing.T, dir string, least int) {
+	t.Helper()
 	var goldens map[string]struct {
 		Mode          string
 		Width, Height int
 		SHA256        string
 	}
 	readJSON(t, filepath.Join(dir, "goldens.json"), &goldens)
-	if len(goldens) < 200 {
+	if len(goldens) < least {
 		t.Errorf("%d pictures", len(goldens))
 	}
 	for name, want := range goldens {

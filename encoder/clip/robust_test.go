@@ -85,8 +85,14 @@ func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                               "empty file",
 		"hello":                          "not a picture",
-		"\x00\x00\x00\x20ftypheic":       "unsupported format HEIC",
-		"\x00\x00\x00\x20ftypavif":       "unsupported format AVIF",
+		"\x00\x00\x00\x20ftypheic":       "damaged heif: no main picture",
+		"\x00\x00\x00\x20ftypavif":       "damaged heif: no main picture",
+		"<svg xmlns=\"x\">":              "SVG is a drawing",
+		"<?xml version=\"1.0\"?>":        "unsupported format SVG, or XML",
+		"\xff\x0a\x00\x00":               "djxl",
+		"P6\n2 2\n255\nabc":              "damaged pnm: the file ends too early",
+		"P6\n2 0\n255\n":                 "2 x 0",
+		"P6\n99999999 99999999\n255\n":   "too large",
 		"\x00\x00\x00\x0cjP  \r\n\x87\n": "unsupported format JPEG 2000",
 		"<!DOCTYPE html>":                "unsupported format HTML",
 		"\xff\xd8":                       "ends too early",
@@ -587,4 +593,22 @@ func TestFastIsClose(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzHEIF reads the boxes of damaged HEIF files.
+func FuzzHEIF(f *testing.F) {
+	for _, name := range []string{"odd.heic", "even.heic", "turned-3-0.avif", "gray.avif"} {
+		b, err := os.ReadFile(filepath.Join("..", "heif", "testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := ParseHEIF(b)
+		if err == nil && (h.Width <= 0 || h.Height <= 0 || h.Orientation < 1 || h.Orientation > 8) {
+			t.Errorf("%+v", h)
+		}
+		Inspect(b)
+	})
 }

@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -124,7 +125,7 @@ func (e *Encoder) prepare(ctx context.Context, pre *clip.Preprocessor, im encode
 	}
 	defer decoding.Release(weight)
 	pixels := make([]float32, pre.Len())
-	if err := pre.File(pixels, im.Data, e.opts.maxPixels(), im.Fast); err != nil {
+	if err := pre.File(pixels, im.Data, cmp.Or(im.MaxPixels, e.opts.maxPixels()), im.Fast); err != nil {
 		return prepared{err: err}
 	}
 	return prepared{pixels: pixels}

@@ -25,6 +25,7 @@ type ImageJob struct {
 	Open   func(context.Context) (encoder.Encoder, error)
 	Dim    int
 	Fast   bool              // large pictures may be decoded at reduced size
+	Pixels int               // the most that a picture may have; 0: what the encoder takes
 	Pos    func(error) error // gives an error its place
 }
 
@@ -228,7 +229,7 @@ func (e *EncodeImages) encode(ctx context.Context, b *value.Batch) part {
 					continue
 				}
 			}
-			images, rows = append(images, encoder.Image{Data: data, Fast: job.Fast}), append(rows, i)
+			images, rows = append(images, encoder.Image{Data: data, Fast: job.Fast, MaxPixels: job.Pixels}), append(rows, i)
 		}
 		if len(images) == 0 {
 			continue

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -78,6 +79,7 @@ const imageBatch = 256
 type Pictures struct {
 	found
 	workers int
+	pixels  int
 }
 
 // FindPictures looks for the picture files a pattern matches: * within a name,
@@ -105,7 +107,7 @@ func FindPictures(ctx context.Context, pattern string, o Options) (*Pictures, er
 		}
 		return nil, fmt.Errorf("images: %w", err)
 	}
-	p := &Pictures{*f, o.Workers}
+	p := &Pictures{*f, o.Workers, cmp.Or(o.Pixels, clip.DefaultMaxPixels)}
 	if p.workers <= 0 {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
@@ -115,7 +117,7 @@ func FindPictures(ctx context.Context, pattern string, o Options) (*Pictures, er
 // PicturesOptions checks the options of images().
 func PicturesOptions(opts []Option) (Options, error) {
 	var o Options
-	known := []string{"exclude", "fast"}
+	known := []string{"exclude", "fast", "max_pixels"}
 	for _, opt := range opts {
 		switch strings.ToLower(opt.Name) {
 		case "exclude": // may be given more than once
@@ -132,6 +134,11 @@ func PicturesOptions(opts []Option) (Options, error) {
 				}
 				o.Fast = opt.Value.Bool()
 			}
+		case "max_pixels":
+			if opt.Value.Kind() != value.Integer || opt.Value.Int() < 1 || opt.Value.Int() > 1<<40 {
+				return o, fmt.Errorf("option MAX_PIXELS is a number of pixels, such as 400000000, not %v", opt.Value)
+			}
+			o.Pixels = int(opt.Value.Int())
 		default:
 			return o, fmt.Errorf("no option %q for images%s; there are %s", opt.Name, hint.DidYouMean(strings.ToLower(opt.Name), known), strings.Join(known, ", "))
 		}
@@ -151,7 +158,7 @@ func (p *Pictures) Failed() []error { return p.failed }
 
 // Open returns a reader of the pictures.
 func (p *Pictures) Open() Reader {
-	r := &imagesReader{paths: p.paths, workers: p.workers}
+	r := &imagesReader{paths: p.paths, workers: p.workers, pixels: p.pixels}
 	all := make([]int, len(imageColumns()))
 	for i := range all {
 		all[i] = i
@@ -165,6 +172,7 @@ type imagesReader struct {
 	paths   []string
 	next    int
 	workers int
+	pixels  int // the most that a picture may have
 	cols    []Column
 	pick    []int
 	batch   *value.Batch
@@ -208,7 +216,7 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				found[i] = inspect(path, headers)
+				found[i] = inspect(path, headers, r.pixels)
 				return nil
 			})
 		}
@@ -264,7 +272,7 @@ func timestamp(t time.Time) value.Value {
 }
 
 // inspect reads a picture's header.
-func inspect(path string, header bool) (p picture) {
+func inspect(path string, header bool, pixels int) (p picture) {
 	f, st, err := OpenRegular(path)
 	if err != nil {
 		p.err = err
@@ -274,8 +282,8 @@ func inspect(path string, header bool) (p picture) {
 	p.bytes, p.modified = st.Size(), st.ModTime()
 	if header {
 		p.info, p.err = clip.InspectFile(f, p.bytes)
-		if i := p.info; p.err == nil && i.Width > clip.DefaultMaxPixels/i.Height {
-			p.err = &clip.TooLargeError{Width: i.Width, Height: i.Height, MaxPixels: clip.DefaultMaxPixels}
+		if i := p.info; p.err == nil && i.Width > pixels/i.Height {
+			p.err = &clip.TooLargeError{Width: i.Width, Height: i.Height, MaxPixels: pixels}
 		}
 	}
 	return p

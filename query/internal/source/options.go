@@ -49,6 +49,7 @@ type Options struct {
 	// images().
 	Exclude []string // patterns of what is left out, by name, or with a slash by path
 	Fast    bool     // pictures are decoded at reduced size to be encoded
+	Pixels  int      // the most that a picture may have; 0: as many as usual
 	Workers int      // bounds how many pictures are looked at at a time; 0 = one a CPU
 
 	format string

@@ -1,0 +1,12 @@
+// Package heif makes package clip, and so every encoder, read HEIC and AVIF files: the
+// pictures of telephones. It is imported for that alone:
+//
+//	import _ "github.com/lupadb/lupa/encoder/heif"
+//
+// The decoders are libheif with libde265 and libavif with aom (LGPL and BSD), compiled to
+// WebAssembly by gen2brain's modules heic and avif and run by wazero: no C compiler is
+// needed, and damaged files can't harm the program. They add about 5 MB to it. Without the
+// build tag nodynamic these modules also look for a libheif and libavif of the system when
+// the program starts; those are not used. Where they can't be compiled (see decode.go) the
+
+package heif
