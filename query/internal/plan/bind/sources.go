@@ -95,7 +95,7 @@ func (b *Binder) tableFunc(t *parse.TableFunc) (*logical.Relation, error) {
 		n.Outs = append(n.Outs, &logical.Column{Table: cmp.Or(t.Alias.Name, name), Name: c.Name, Type: c.Type})
 	}
 	if n.Images = pictures != nil; n.Images {
-		n.Fast = o.Fast
+		n.Fast, n.Pixels = o.Fast, o.Pixels
 		for _, c := range cols {
 			n.Names = append(n.Names, c.Name)
 		}

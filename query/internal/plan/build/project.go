@@ -60,7 +60,11 @@ func (b *Builder) pictures(n *logical.Project, items []*logical.Expr, outs []*lo
 	for i, e := range items {
 		if e.Op == logical.OpImage && e.Varies() {
 			plain[i] = e.Args[0]
-			jobs = append(jobs, exec.ImageJob{Column: i, Open: b.opener(e.Encoding), Dim: e.Encoding.Dim, Fast: logical.FastPictures(n.In, e.Args[0]), Pos: logical.At(e.Pos)})
+			job := exec.ImageJob{Column: i, Open: b.opener(e.Encoding), Dim: e.Encoding.Dim, Pos: logical.At(e.Pos)}
+			if s := logical.PicturesOf(n.In, e.Args[0]); s != nil {
+				job.Fast, job.Pixels = s.Fast, s.Pixels
+			}
+			jobs = append(jobs, job)
 		}
 	}
 	r, err := b.build(n.In, plain)

@@ -15,6 +15,7 @@ type Source struct {
 
 	Images bool     // it is images()
 	Fast   bool     // its pictures are decoded at reduced size
+	Pixels int      // the most that one of them may have; 0: as many as usual
 	Names  []string // what images() calls its columns
 }
 
@@ -65,9 +66,11 @@ func FileColumn(n Node, e *Expr) string {
 	return ""
 }
 
-// FastPictures reports whether e is the path of a picture of images(..., fast => true).
-func FastPictures(n Node, e *Expr) bool {
+// PicturesOf returns the images() that e is the path of a picture of, or nil.
+func PicturesOf(n Node, e *Expr) *Source {
 	n, _ = Origin(n, e)
-	s, ok := n.(*Source)
-	return ok && s.Fast
+	if s, ok := n.(*Source); ok && s.Images {
+		return s
+	}
+	return nil
 }
