@@ -1,5 +1,6 @@
 // Httpserver answers GET /search?q=PHRASE&k=5 and GET /similar?id=ID&k=5 from a
-// store that was made before, and tells Prometheus how it fares at /metrics.
+// store that was made before, tells Prometheus how it fares at /metrics, and serves
+// everywhere else the page that lupa browse has.
 //
 //	httpserver -store demo.lupa -addr localhost:8080
 //	httpserver -store demo.lupa -load 1000        # measure itself and exit
@@ -34,6 +35,7 @@ import (
 
 	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/db/metrics"
+	"github.com/lupadb/lupa/db/web"
 	"github.com/lupadb/lupa/encoder/onnx"
 )
 
@@ -131,6 +133,11 @@ func newHandler(ctx context.Context, store *db.DB) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /search", search(byPhrase, "q"))
 	mux.HandleFunc("GET /similar", search(byRow, "id"))
+	page, err := web.New(store, nil)
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/", page)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux, nil
 }

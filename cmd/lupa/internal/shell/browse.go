@@ -84,9 +84,7 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 	w := &web.Options{Statements: true, Image: o.image, Link: o.link, Credit: o.credit, Roots: o.roots, Cache: thumbnailFolder()}
 	if name == "browse" {
 		w.Token = web.NewToken()
-		if host, _, err := net.SplitHostPort(o.listen); err == nil && host != "" {
-			w.Hosts = []string{"localhost", "127.0.0.1", "::1", host}
-		}
+		w.Hosts = hostsOf(o.listen)
 	}
 	h, err := web.New(store, w)
 	if err != nil {
@@ -97,6 +95,31 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 		return nil
 	}
 	return err
+}
+
+// hostsOf are the names by which a server that listens at an address is asked for. Of all
+// addresses of the machine they are its name and each of them.
+func hostsOf(listen string) []string {
+	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return hosts // listening will fail
+	}
+	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+		return append([]string{host}, hosts...)
+	}
+	var all []string
+	if name, err := os.Hostname(); err == nil {
+		all = append(all, name)
+	}
+	if addresses, err := net.InterfaceAddrs(); err == nil {
+		for _, a := range addresses {
+			if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() {
+				all = append(all, n.IP.String())
+			}
+		}
+	}
+	return append(all, hosts...)
 }
 
 // thumbnailFolder is where thumbnails are kept, in the user's cache; "" where there is none.
@@ -122,8 +145,12 @@ func runBrowse(ctx context.Context, std stdio, args []string) error {
 		server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
 		done := make(chan error, 1)
 		go func() { done <- server.Serve(ln) }()
-		fmt.Fprintf(std.out, "http://%s/?token=%s\n", ln.Addr(), h.Token())
-		fmt.Fprintln(std.err, "Open this address in a browser on this machine; Ctrl-C ends it.")
+		_, port, err := net.SplitHostPort(ln.Addr().String())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(std.out, "http://%s/?token=%s\n", net.JoinHostPort(hostsOf(o.listen)[0], port), h.Token())
+		fmt.Fprintln(std.err, "Open this address in a browser; whoever has it can read the store. Ctrl-C ends it.")
 		select {
 		case <-ctx.Done():
 		case err := <-done:
