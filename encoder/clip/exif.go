@@ -223,16 +223,24 @@ func (x *exif) text(off uint32, tag uint16) string {
 	return strings.TrimRight(string(v), "\x00 ")
 }
 
-// taken is what the camera's clock showed. Only some cameras say how far that was
-// from UTC; a zone is left aside, so that times of all cameras compare.
+// taken is what the camera's clock showed when the picture was taken or digitized. Only some
+// cameras say how far that was from UTC; a zone is left aside, so that times of all cameras
+// compare.
 func (x *exif) taken() time.Time {
-	first := x.first()
-	var times []string
-	if _, _, v, ok := x.find(first, tagExifIFD); ok {
-		sub := x.order.Uint32(v)
-		times = append(times, x.text(sub, tagDateTimeOriginal), x.text(sub, tagDateTimeDigitized))
+	_, _, v, ok := x.find(x.first(), tagExifIFD)
+	if !ok {
+		return time.Time{}
 	}
-	for _, s := range append(times, x.text(first, tagDateTime)) {
+	sub := x.order.Uint32(v)
+	return exifTime(x.text(sub, tagDateTimeOriginal), x.text(sub, tagDateTimeDigitized))
+}
+
+// changed is when the file was last changed, by the camera or later.
+func (x *exif) changed() time.Time { return exifTime(x.text(x.first(), tagDateTime)) }
+
+// exifTime returns the first of some texts that is a time.
+func exifTime(texts ...string) time.Time {
+	for _, s := range texts {
 		for _, layout := range []string{"2006:01:02 15:04:05", "2006-01-02 15:04:05"} {
 			if t, err := time.Parse(layout, s); err == nil && t.Year() >= 1 {
 				return t

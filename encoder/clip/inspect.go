@@ -88,8 +88,15 @@ func inspect(f *file) (Info, error) {
 	if info.Width, info.Height = cfg.Width, cfg.Height; info.Width <= 0 || info.Height <= 0 {
 		return Info{}, fmt.Errorf("damaged %s: %d x %d pixels", format, info.Width, info.Height)
 	}
-	if x := findEXIF(format, f); x != nil {
+	x := findEXIF(format, f)
+	if x != nil {
 		info.Orientation, info.Taken = x.orientation(), x.taken()
+	}
+	if info.Taken.IsZero() {
+		info.Taken = xmpTaken(findXMP(format, f, x))
+	}
+	if x != nil && info.Taken.IsZero() {
+		info.Taken = x.changed()
 	}
 	if turned > 0 {
 		info.Orientation = turned

@@ -16,7 +16,7 @@ type webpFile struct {
 	x, y          int
 	lossless      bool
 	stream        part
-	exif          part
+	exif, xmp     part
 }
 
 var errWebP = errors.New("no picture data found")
@@ -55,6 +55,8 @@ func (w *webpFile) chunks(f *file, at, end int64) {
 			}
 		case "EXIF":
 			w.exif = body
+		case "XMP ":
+			w.xmp = body
 		}
 		at += 8 + n + n&1
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -52,10 +53,6 @@ func openCSV(path string, o Options) (Reader, error) {
 		in.Close()
 		return nil, err
 	}
-	if r.o.Delimiter == '"' {
-		in.Close()
-		return nil, fmt.Errorf("%s: the delimiter can't be a quote", path)
-	}
 	if err := r.sniff(); err != nil {
 		in.Close()
 		return nil, err
@@ -77,17 +74,21 @@ func (r *csvReader) start(in io.Reader) {
 
 // delimiters are those that are recognised where none was named. The last ones are
 // those of database exports, which stand in few texts.
-var delimiters = []rune{',', ';', '\t', '|', '^', '~', '\x01', '\x1f'}
+var delimiters = []string{",", ";", "\t", "::", "||", "|", "^", "~", "\x01", "\x1f"}
+
+// rareDelimiters stand in many texts too: they are recognised where the first line has names
+// and numbers stand below, or where they separate nothing but numbers.
+var rareDelimiters = []string{" ", ":", "#", "&", "!", "@", "/", "=", "*", "%", "$", "¦", "§", "þ"}
 
 // sepLine is a first line that tells the delimiter, as Excel reads and writes it.
-func sepLine(head []byte) (d rune, length int) {
+func sepLine(head []byte) (delimiter string, length int) {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	text := strings.TrimRight(string(line), "\r")
 	s, ok := strings.CutPrefix(strings.Trim(text, `"`), "sep=")
 	if d, n := utf8.DecodeRuneInString(s); ok && n > 0 && n == len(s) && d != utf8.RuneError && len(line) < len(head) {
-		return d, len(line) + 1
+		return s, len(line) + 1
 	}
-	return 0, 0
+	return "", 0
 }
 
 // guessDialect finds out what ends lines and, unless that was said, what stands between
@@ -109,11 +110,11 @@ func (r *csvReader) guessDialect() error {
 	r.skip, head = length, head[length:]
 	r.cr = endsWithCR(head)
 	switch {
-	case r.o.Delimiter != 0:
-	case d != 0:
+	case r.o.Delimiter != "":
+	case d != "":
 		r.o.Delimiter = d
 	case r.o.format == "tsv":
-		r.o.Delimiter = '\t'
+		r.o.Delimiter = "\t"
 	default:
 		r.o.Delimiter = r.guessDelimiter(head, whole)
 	}
@@ -142,39 +143,86 @@ func endsWithCR(head []byte) bool {
 }
 
 // guessDelimiter looks at the first records; whole says that head is all of the file.
-func (r *csvReader) guessDelimiter(head []byte, whole bool) rune {
-	first := rune(0)
+func (r *csvReader) guessDelimiter(head []byte, whole bool) string {
+	first := ""
 	for _, d := range delimiters {
-		cuts, brackets, digits := r.cuts(head, whole, d)
+		c := r.cuts(head, whole, d)
 		switch {
-		case !cuts:
+		case !c.ok:
 			continue
-		case first == 0:
+		case d == "||" && c.contains("|"): // | with a column that is empty
+			continue
+		case first == "":
 			first = d
 		}
-		if d == ',' && digits { // 1;1,5: decimal commas, if there is something else between fields
-			if other, _, _ := r.cuts(head, whole, ';'); other {
-				return ';'
+		if d == "," && c.digits { // 1;1,5: decimal commas, if there is something else between fields
+			if r.cuts(head, whole, ";").ok {
+				return ";"
 			}
 		}
-		if !brackets {
+		if !c.brackets {
 			return d
 		}
 	}
-	if first == 0 {
-		return ','
+	for _, d := range rareDelimiters {
+		if c := r.cuts(head, whole, d); first == "" && c.table(d == " " || d == "/") {
+			return d
+		}
+	}
+	if first == "" {
+		return ","
 	}
 	return first
 }
 
-// cuts reports whether a delimiter cuts the first records into equally many fields, more
-// than one; whether it cuts lists such as [1,2] in two; and whether it only ever stands
-// between digits.
-func (r *csvReader) cuts(head []byte, whole bool, d rune) (ok, brackets, digits bool) {
+// cut is what a delimiter makes of the first records.
+type cut struct {
+	ok       bool // equally many fields, more than one
+	brackets bool // lists such as [1,2] are cut in two
+	digits   bool // the delimiter only ever stands between digits
+	records  [][]string
+}
+
+// contains reports whether a field has s in it.
+func (c *cut) contains(s string) bool {
+	return slices.ContainsFunc(c.records, func(rec []string) bool {
+		return slices.ContainsFunc(rec, func(f string) bool { return strings.Contains(f, s) })
+	})
+}
+
+// table reports whether the fields are a table beyond doubt: a line of names above a column of
+// numbers; nothing but numbers, with a name at most; or, where the delimiter separates no words,
+// many fields.
+func (c *cut) table(words bool) bool {
+	if !c.ok || len(c.records) < 2 {
+		return false
+	}
+	numbers := func(records [][]string, i int) bool {
+		return !slices.ContainsFunc(records, func(rec []string) bool { return !plainReal(rec[i]) && !plainInteger(rec[i]) })
+	}
+	header, below, all := true, 0, 0
+	for i, name := range c.records[0] {
+		header = header && nameLike(name) && !slices.Contains(c.records[0][:i], name)
+		if numbers(c.records[1:], i) {
+			below++
+		}
+		if numbers(c.records, i) {
+			all++
+		}
+	}
+	width := len(c.records[0])
+	varied := slices.ContainsFunc(c.records, func(rec []string) bool { // as bytes of an address are not
+		return slices.ContainsFunc(rec, func(f string) bool { return len(f) != len(rec[0]) })
+	})
+	return header && below > 0 || all >= 3 && all >= width-1 || !words && width >= 4 && varied && len(c.records) >= 3
+}
+
+// cuts tries a delimiter on the first records.
+func (r *csvReader) cuts(head []byte, whole bool, d string) (c cut) {
 	const enough = 100
 	s := newCSVScanner(bytes.NewReader(head), d, false, r.cr)
 	width, records := 0, 0
-	digits = true
+	c.digits = true
 	digit := func(b []byte, i int) bool { return i >= 0 && i < len(b) && b[i] >= '0' && b[i] <= '9' }
 	for records < enough {
 		rec, err := s.next()
@@ -190,16 +238,18 @@ func (r *csvReader) cuts(head []byte, whole bool, d rune) (ok, brackets, digits 
 		}
 		width = len(rec)
 		records++
+		c.records = append(c.records, texts(rec))
 		for i, f := range rec {
 			if !f.quoted && bytes.Count(f.text, []byte("[")) != bytes.Count(f.text, []byte("]")) {
-				brackets = true
+				c.brackets = true
 			}
 			if i > 0 && !(digit(rec[i-1].text, len(rec[i-1].text)-1) && digit(f.text, 0)) {
-				digits = false
+				c.digits = false
 			}
 		}
 	}
-	return width > 1, brackets, digits
+	c.ok = width > 1
+	return c
 }
 
 // longest is a margin at the end of a sample, which may cut a record off.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"unicode/utf8"
 )
 
 // csvScanner cuts a file into records and fields (RFC 4180, the delimiter aside). The
@@ -51,8 +50,8 @@ func (e *csvError) Error() string {
 
 var errLongRecord = errors.New("record too long")
 
-func newCSVScanner(r io.Reader, delimiter rune, lazy, cr bool) *csvScanner {
-	return &csvScanner{r: r, delimiter: utf8.AppendRune(nil, delimiter), lazy: lazy, cr: cr}
+func newCSVScanner(r io.Reader, delimiter string, lazy, cr bool) *csvScanner {
+	return &csvScanner{r: r, delimiter: []byte(delimiter), lazy: lazy, cr: cr}
 }
 
 // fill reads on. It reports false at the end of the file, or when reading failed.

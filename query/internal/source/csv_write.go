@@ -1,7 +1,9 @@
 package source
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -27,8 +29,8 @@ func createCSV(path string, cols []Column, o Options) (Writer, error) {
 	if o.format == "tsv" {
 		w.delim = "\t"
 	}
-	if o.Delimiter != 0 {
-		w.delim = string(o.Delimiter)
+	if o.Delimiter != "" {
+		w.delim = o.Delimiter
 	}
 	if o.Header != HeaderNo {
 		for i, c := range cols {
@@ -45,7 +47,7 @@ func createCSV(path string, cols []Column, o Options) (Writer, error) {
 
 // text appends a field that is not NULL, in quotes where that is needed.
 func (w *csvWriter) text(s string) {
-	if s != w.o.Null && s != "" && s[0] != ' ' && !strings.ContainsAny(s, "\"\r\n\t") && !strings.Contains(s, w.delim) {
+	if s != w.o.Null && s != "" && s[0] != ' ' && !strings.ContainsAny(s, "\"\r\n\t") && !strings.ContainsAny(s, w.delim) {
 		w.line = append(w.line, s...)
 		return
 	}
@@ -70,7 +72,12 @@ func (w *csvWriter) Write(ctx context.Context, b *value.Batch) error {
 			case value.Null:
 				w.line = append(w.line, w.o.Null...)
 			case value.Boolean, value.Integer, value.Real:
+				from := len(w.line)
 				w.line = v.AppendText(w.line)
+				// 1.5 between points, and a number that is how NULL is written.
+				if own := w.line[from:]; bytes.ContainsAny(own, w.delim) || string(own) == w.o.Null {
+					w.line = fmt.Appendf(w.line[:from], `"%s"`, string(own))
+				}
 			default:
 				w.text(v.String())
 			}

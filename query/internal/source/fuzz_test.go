@@ -296,7 +296,7 @@ func FuzzCSVScanner(f *testing.F) {
 		c := csv.NewReader(bytes.NewReader(content))
 		c.FieldsPerRecord = -1
 		want, wantErr := c.ReadAll()
-		s := newCSVScanner(iotest.OneByteReader(bytes.NewReader(content)), ',', false, false)
+		s := newCSVScanner(iotest.OneByteReader(bytes.NewReader(content)), ",", false, false)
 		var got [][]string
 		for {
 			rec, err := s.next()

@@ -22,7 +22,7 @@ const (
 // they know themselves. The zero Options are the defaults.
 type Options struct {
 	Header    Header // csv, tsv; writing: anything but HeaderNo writes one
-	Delimiter rune   // csv, tsv; 0 = the format's own
+	Delimiter string // csv, tsv; "" = the format's own
 	Quote     rune   // csv, tsv; 0 = "
 	Null      string // csv, tsv: what stands for NULL, written without quotes
 
@@ -122,6 +122,9 @@ func ParseOptions(format string, use Use, opts []Option) (string, Options, error
 			return "", o, err
 		}
 	}
+	if o.Null != "" && o.Delimiter != "" && strings.Contains(o.Null, o.Delimiter) {
+		return "", o, fmt.Errorf("option NULL can't have the delimiter in it")
+	}
 	return f.name, o, nil
 }
 
@@ -155,21 +158,33 @@ func optText(opt Option) (string, error) {
 	return opt.Value.Str(), nil
 }
 
-// optChar reads a single ASCII character; \t and tab mean a tab.
+// optChar reads a single character.
 func optChar(opt Option) (rune, error) {
 	s, err := optText(opt)
 	if err != nil {
 		return 0, err
-	}
-	switch strings.ToLower(s) {
-	case `\t`, "tab":
-		s = "\t"
 	}
 	r, size := utf8.DecodeRuneInString(s)
 	if size != len(s) || size == 0 || r == '\n' || r == '\r' || r == utf8.RuneError {
 		return 0, fmt.Errorf("option %s needs one character, not %s", strings.ToUpper(opt.Name), value.Quote(s))
 	}
 	return r, nil
+}
+
+// optDelimiter reads what stands between fields; \t and tab mean a tab.
+func optDelimiter(opt Option) (string, error) {
+	s, err := optText(opt)
+	if err != nil {
+		return "", err
+	}
+	switch strings.ToLower(s) {
+	case `\t`, "tab":
+		s = "\t"
+	}
+	if s == "" || utf8.RuneCountInString(s) > 8 || strings.ContainsAny(s, "\"\r\n") || !utf8.ValidString(s) {
+		return "", fmt.Errorf("option %s needs one character or a few, without quotes and line ends, not %s", strings.ToUpper(opt.Name), value.Quote(s))
+	}
+	return s, nil
 }
 
 func (o *Options) set(name string, opt Option) (err error) {
@@ -198,7 +213,7 @@ func (o *Options) set(name string, opt Option) (err error) {
 			o.Header = HeaderYes
 		}
 	case "delimiter":
-		o.Delimiter, err = optChar(opt)
+		o.Delimiter, err = optDelimiter(opt)
 	case "quote":
 		if o.Quote, err = optChar(opt); err == nil && o.Quote != '"' {
 			err = fmt.Errorf(`option QUOTE: only " can quote, not %q`, o.Quote)

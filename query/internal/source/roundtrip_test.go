@@ -159,7 +159,10 @@ func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	for _, format := range tableFormats {
 		for seed := range int64(5) {
-			for _, o := range []Options{{}, {Null: "NULL"}} {
+			for _, o := range []Options{{}, {Null: "NULL"}, {Delimiter: "."}, {Delimiter: "::"}, {Delimiter: "1", Null: "0"}, {Delimiter: "["}, {Delimiter: " ", Null: "true"}, {Delimiter: "e-"}} {
+				if o.Delimiter != "" && format != "csv" && format != "tsv" {
+					continue
+				}
 				rng := rand.New(rand.NewSource(seed))
 				rows := []int{0, 1, 20, 1024, 3000}[seed]
 				cols, data := table(rng, allTypes, rows, true)
