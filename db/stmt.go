@@ -81,10 +81,35 @@ func (s *Stmt) QueryMany(ctx context.Context, args [][]any) ([]*Rows, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	return sess.startMany(ctx, s.stmt, bound)
+	stmts := make([]*query.Stmt, len(args))
+	for i := range stmts {
+		stmts[i] = s.stmt
+	}
+	return sess.startMany(ctx, stmts, bound, false)
 }
 
-func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Args) (_ []*Rows, err error) {
+// QueryShared answers searches that follow on each other in one pass over the vectors: as
+// many of the queries, from the first on, as are SELECTs without parameters that search one
+// column among the same rows and differ in what they search for only. Rows answer the queries
+// they stand for; all are to be closed. There are none where the first query shares with no
+// other, whatever the reason: run it by itself, then.
+func (c *Conn) QueryShared(ctx context.Context, queries []string) ([]*Rows, error) {
+	var stmts []*query.Stmt
+	for _, sql := range queries {
+		st, err := query.Prepare(c.s.db.env, sql)
+		if err != nil || st.Tag() != "SELECT" && st.Tag() != "EXPLAIN" {
+			break
+		}
+		stmts = append(stmts, st)
+	}
+	if len(stmts) < 2 {
+		return nil, nil
+	}
+	return c.s.startMany(ctx, stmts, make([]query.Args, len(stmts)), true)
+}
+
+// startMany starts the statements, or with shared those of them that one pass answers.
+func (s *session) startMany(ctx context.Context, stmts []*query.Stmt, args []query.Args, shared bool) (_ []*Rows, err error) {
 	if err := s.db.enter(); err != nil {
 		return nil, err
 	}
@@ -96,6 +121,13 @@ func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Ar
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
+	}
+	if shared {
+		n := s.qs.Shared(ctx, stmts)
+		if n < 2 {
+			return nil, nil
+		}
+		stmts, args = stmts[:n], args[:n]
 	}
 	// The run is over when the last of its rows is closed.
 	run, cancel := s.within(ctx)
@@ -111,7 +143,7 @@ func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Ar
 			}
 		}
 	}()
-	for range args {
+	for _, st := range stmts {
 		r := &Rows{s: s}
 		r.watch.begin(s.db, run, st.Text(), st.Tag())
 		rctx, rcancel := context.WithCancel(r.watch.ctx)
@@ -126,7 +158,7 @@ func (s *session) startMany(ctx context.Context, st *query.Stmt, args []query.Ar
 			return nil, err
 		}
 	}
-	results, err := s.qs.RunMany(run, st, args, s.hooks(ctx))
+	results, err := s.qs.RunMany(run, stmts, args, s.hooks(ctx))
 	if err != nil {
 		return nil, s.reason(err)
 	}

@@ -351,7 +351,7 @@ func (f *fixture) runMany(sql string) (first string) {
 	for _, w := range words {
 		args = append(args, query.Args{Pos: []value.Value{value.Str(w)}})
 	}
-	results, err := f.s.RunMany(context.Background(), st, args, query.Hooks{})
+	results, err := f.s.RunMany(context.Background(), slices.Repeat([]*query.Stmt{st}, len(args)), args, query.Hooks{})
 	if err != nil {
 		t.Fatal(err)
 	}

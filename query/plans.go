@@ -66,35 +66,43 @@ func (s *Stmt) start(ctx context.Context, in *plan.Input, args Args) (*plan.Run,
 	return r, err
 }
 
-// startMany starts a run of the statement for each list of arguments.
-func (s *Stmt) startMany(ctx context.Context, ins []*plan.Input, args []Args) ([]*plan.Run, error) {
+// planned returns the plan that is there for the arguments, or a new one.
+func (s *Stmt) planned(ctx context.Context, in *plan.Input, args Args) (*plan.Plan, error) {
+	if p := s.plans.find(args); p != nil {
+		return p, nil
+	}
+	in.Spell = true
+	p, err := plan.Make(ctx, in, s.tree)
+	if err == nil {
+		s.plans.keep(p, nil)
+	}
+	return p, err
+}
+
+// startMany starts a run of each statement with its arguments.
+func startMany(ctx context.Context, stmts []*Stmt, ins []*plan.Input, args []Args) ([]*plan.Run, error) {
 	for range 2 {
 		all := make([]*plan.Plan, len(args))
-		for i := range args {
+		for i, s := range stmts {
 			// Lists of equal kinds have one plan.
-			for _, p := range all[:i] {
-				if all[i] == nil && p.Serves(args[i].Pos, args[i].Named) {
+			for k, p := range all[:i] {
+				if all[i] == nil && stmts[k] == s && p.Serves(args[i].Pos, args[i].Named) {
 					all[i] = p
 				}
 			}
 			if all[i] == nil {
-				all[i] = s.plans.find(args[i])
-			}
-			if all[i] == nil {
-				ins[i].Spell = true
 				var err error
-				if all[i], err = plan.Make(ctx, ins[i], s.tree); err != nil {
+				if all[i], err = s.planned(ctx, ins[i], args[i]); err != nil {
 					return nil, err
 				}
-				s.plans.keep(all[i], nil)
 			}
 		}
 		runs, ok, err := plan.StartMany(ctx, all, ins)
 		if ok || err != nil {
 			return runs, err
 		}
-		for _, p := range all {
-			s.plans.keep(nil, p)
+		for i, p := range all {
+			stmts[i].plans.keep(nil, p)
 		}
 	}
 	return nil, errors.New("internal error: new plans don't fit the tables")

@@ -233,49 +233,99 @@ func (r *Result) perform(ctx context.Context, kind how, run *plan.Run, err error
 	return err
 }
 
-// RunMany runs a SELECT once for each list of arguments, on one snapshot and,
-// where it is a search, in one pass over the vectors. The i-th Result answers
-// the i-th list; the caller closes all. The answers are those that Run would give.
-func (s *Session) RunMany(ctx context.Context, stmt *Stmt, args []Args, hooks Hooks) ([]*Result, error) {
-	for _, a := range args {
-		if err := stmt.check(a); err != nil {
+// RunMany runs SELECTs, stmts[i] with args[i], on one snapshot and, where they are searches
+// that differ in what they search for only, in one pass over the vectors. The i-th Result
+// answers the i-th statement; the caller closes all. The answers are those that Run would give.
+func (s *Session) RunMany(ctx context.Context, stmts []*Stmt, args []Args, hooks Hooks) ([]*Result, error) {
+	one := !s.failed
+	for i, st := range stmts {
+		if err := st.check(args[i]); err != nil {
 			return nil, s.fail(err)
 		}
+		one = one && selects(st.tree)
 	}
-	tree := stmt.tree
-	if e, ok := tree.(*parse.Explain); ok {
-		tree = e.Statement
+	if one {
+		rs, err := s.runMany(ctx, stmts, args, hooks)
+		return rs, s.fail(err)
 	}
-	if _, ok := tree.(*parse.Select); !ok || s.failed {
-		var out []*Result
-		for _, a := range args {
-			r, err := s.Run(ctx, stmt, a, hooks)
-			if err != nil {
-				for _, x := range out {
-					x.Close()
-				}
-				return nil, err
+	var out []*Result
+	for i, st := range stmts {
+		r, err := s.Run(ctx, st, args[i], hooks)
+		if err != nil {
+			for _, x := range out {
+				x.Close()
 			}
-			out = append(out, r)
-		}
-		return out, nil
-	}
-	rs, err := s.runMany(ctx, stmt, args, hooks)
-	return rs, s.fail(err)
-}
-
-func (s *Session) runMany(ctx context.Context, stmt *Stmt, args []Args, hooks Hooks) ([]*Result, error) {
-	var view *storage.View
-	if !s.InTransaction() {
-		var err error
-		if view, err = s.env.Store.Snapshot(); err != nil {
 			return nil, err
 		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// selects reports whether a statement is a SELECT, or EXPLAIN of one.
+func selects(t parse.Statement) bool {
+	if e, ok := t.(*parse.Explain); ok {
+		t = e.Statement
+	}
+	_, ok := t.(*parse.Select)
+	return ok
+}
+
+// Shared returns how many of the statements, from the first on, are searches that one pass
+// over the vectors answers together: RunMany does that. It is less than two where the first
+// shares with no other. The statements have no parameters.
+func (s *Session) Shared(ctx context.Context, stmts []*Stmt) (n int) {
+	if s.failed {
+		return 0
+	}
+	view, release, err := s.snapshot()
+	if err != nil {
+		return 0
+	}
+	defer release()
+	var first *plan.Plan
+	for _, st := range stmts {
+		if !selects(st.tree) || st.NumParams() > 0 || len(st.names) > 0 {
+			break
+		}
+		in := s.input(Args{}, Hooks{})
+		if view != nil {
+			in.View = view
+		}
+		p, err := st.planned(ctx, in, Args{})
+		if err != nil || p.Search == "" || first != nil && p.Search != first.Search {
+			break // an error is told when the statement is run
+		}
+		if first == nil {
+			first = p
+		}
+		n++
+	}
+	return n
+}
+
+// snapshot returns a view for several statements and what gives it back; nil within a
+// transaction, which has its own.
+func (s *Session) snapshot() (*storage.View, func() error, error) {
+	if s.InTransaction() {
+		return nil, func() error { return nil }, nil
+	}
+	view, err := s.env.Store.Snapshot()
+	if err != nil {
+		return nil, nil, err
+	}
+	return view, view.Close, nil
+}
+
+func (s *Session) runMany(ctx context.Context, stmts []*Stmt, args []Args, hooks Hooks) ([]*Result, error) {
+	view, closeView, err := s.snapshot()
+	if err != nil {
+		return nil, err
 	}
 	left := len(args)
 	release := func() error {
-		if left--; left <= 0 && view != nil {
-			return view.Close()
+		if left--; left <= 0 {
+			return closeView()
 		}
 		return nil
 	}
@@ -286,7 +336,7 @@ func (s *Session) runMany(ctx context.Context, stmt *Stmt, args []Args, hooks Ho
 			ins[i].View = view
 		}
 	}
-	runs, err := stmt.startMany(ctx, ins, args)
+	runs, err := startMany(ctx, stmts, ins, args)
 	if err != nil || len(args) == 0 {
 		left = 0
 		release()
@@ -294,7 +344,7 @@ func (s *Session) runMany(ctx context.Context, stmt *Stmt, args []Args, hooks Ho
 	}
 	out := make([]*Result, len(args))
 	for i, p := range runs {
-		r := &Result{tag: stmt.tag, columns: p.Columns, run: p, release: release}
+		r := &Result{tag: stmts[i].tag, columns: p.Columns, run: p, release: release}
 		r.unit.s = s
 		out[i] = r
 	}

@@ -156,9 +156,9 @@ func (s *Session) RunTo(ctx context.Context, r *Result, stmt *Stmt, args Args, h
 	return nil
 }
 
-// fail marks an open transaction as failed.
+// fail marks an open transaction as failed, if err is an error.
 func (s *Session) fail(err error) error {
-	if s.InTransaction() {
+	if err != nil && s.InTransaction() {
 		s.failed = true
 	}
 	return err

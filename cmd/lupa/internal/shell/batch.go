@@ -237,14 +237,15 @@ func (s *Shell) runText(ctx context.Context, text string, at place, end bool) (r
 		if !p.Complete && !end {
 			return text[done:], nil
 		}
-		if n := s.sharedRun(pieces, end); n > 1 {
-			if err := s.runShared(ctx, pieces[:n], at); err != nil {
-				return "", err
-			}
+		n, err := s.shared(ctx, pieces, at, end)
+		if err != nil {
+			return "", err
+		}
+		if n > 0 {
 			done, pieces = pieces[n-1].End, pieces[n:]
 			continue
 		}
-		err := s.step(at.of(p), p.Text, func() error { return s.runStatement(ctx, p.Text) })
+		err = s.step(at.of(p), p.Text, func() error { return s.runStatement(ctx, p.Text) })
 		if err != nil {
 			return "", err
 		}

