@@ -276,7 +276,7 @@ func (c *commits) sync() {
 	c.timer = nil
 	c.mu.Unlock()
 	if f != nil {
-		_ = f.Sync()
+		_ = f.SyncData()
 	}
 }
 
@@ -300,7 +300,7 @@ func (c *commits) close(flushed bool) (err error) {
 	c.mu.Lock()
 	if c.dirty && flushed && err == nil {
 		_, err = f.WriteAt(encodeCommits(c.made), closedSlot*commitsApart)
-		err = errors.Join(err, f.Sync())
+		err = errors.Join(err, f.SyncData())
 	}
 	return errors.Join(err, f.Close())
 }

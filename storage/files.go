@@ -76,6 +76,7 @@ type fileState struct {
 
 	// While it is written here, from its first byte on.
 	writing bool
+	late    bool // the store is being closed: of a log, nothing comes into it
 	partly  bool // not only at its end: nothing is known
 	written fileEntry
 	synced  fileEntry
@@ -96,6 +97,9 @@ func (st *fileState) entry(name string) fileEntry {
 		e.kind = kindExists
 	default:
 		e = st.written
+		if strings.HasSuffix(name, ".log") {
+			e = st.synced // a log that Close has begun is not synced
+		}
 		e.kind = kind
 		if kind == kindExists {
 			e = fileEntry{kind: kind}
@@ -483,7 +487,7 @@ func (fl *fileList) inside(key string) bool { return isListed(key) && fl.fs.Path
 func (fl *fileList) created(path string) *fileState {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	st := &fileState{writing: true}
+	st := &fileState{writing: true, late: fl.last}
 	fl.files[fl.key(path)] = st
 	return st
 }
@@ -596,6 +600,27 @@ func (fl *fileList) dirSynced(made []*fileState) {
 	}
 }
 
+// folderCanWait reports whether a sync of the folder can be left to the next one, because
+// nothing depends on what was made there since the last: on the markers and the log of a
+// store that is being opened, before whose first commit start syncs the folder; on a log
+// that is begun while the store is being closed, and stays empty.
+func (fl *fileList) folderCanWait() bool {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	if !fl.last && !(fl.held && fl.number > 1) {
+		return false // of a new store every step counts
+	}
+	for n, st := range fl.files {
+		if st.durable || fl.fs.PathBase(n) != n || strings.HasSuffix(n, ".log") {
+			continue
+		}
+		if fl.last || !strings.HasPrefix(n, "marker.") {
+			return false
+		}
+	}
+	return true
+}
+
 // remove takes a file off the list, and reports whether it may be removed at once. Else
 // it is removed as soon as the list was written without it.
 func (fl *fileList) remove(path string) bool {
@@ -645,10 +670,12 @@ func (fl *fileList) start() error {
 		fl.slots[i], fl.sizes[i] = f, info.Size()
 		isNew = isNew || info.Size() == 0
 	}
-	if isNew {
+	made := fl.undurable()
+	if isNew || len(made) > 0 { // as folderCanWait promised
 		if err := syncDir(fl.fs, fl.dir); err != nil {
 			return err
 		}
+		fl.dirSynced(made)
 	}
 	fl.mu.Lock()
 	fl.held, fl.due = false, true
@@ -732,7 +759,7 @@ func (fl *fileList) write(number uint64, closed bool, files map[string]fileEntry
 	if _, err := fl.slots[i].WriteAt(b, 0); err != nil {
 		return err
 	}
-	err := fl.slots[i].Sync()
+	err := fl.slots[i].SyncData()
 	if err != nil {
 		fl.unsynced(err)
 	}

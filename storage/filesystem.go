@@ -410,6 +410,9 @@ func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (f *guardFile) sync(run func() error) error {
+	if f.folder && f.g.files.folderCanWait() || f.log && f.state != nil && f.state.late {
+		return nil
+	}
 	written := int64(0)
 	if f.list != nil {
 		written = f.list.written.Load()

@@ -179,7 +179,7 @@ func (r *room) fill(n int64) error {
 	short := want - r.size
 	step := int64(0)
 	if r.size > 0 {
-		step = min(max(want/2, 256<<10), logStepMost)
+		step = min(max(want/2, 128<<10), logStepMost)
 	}
 	err := r.extend(r.file.Preallocate, &r.size, short+step, short)
 	for n := short / 2; isFull(err) && n >= 4096 && !r.off; n /= 2 {
