@@ -170,6 +170,41 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 	return nil
 }
 
+// ingestApart takes table files in whose keys nobody reads before a commit that follows, and
+// which lie in memory nowhere. So it needs no writer's place, and is no commit.
+func (s *Store) ingestApart(g *generation, sst *sstWriter) error {
+	files, err := sst.finish()
+	if err != nil || len(files) == 0 {
+		return err
+	}
+	s.mu.Lock()
+	err = firstError(g.failure, g.stuck)
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	// An ingestion that waits in the log would be cut off there, with the commits after it,
+	// if writing the log failed: see trim.
+	g.apart.Add(1)
+	defer g.apart.Add(-1)
+	err = g.try(func() error { return g.db.Ingest(context.Background(), files) })
+	if failed := g.failed(); failed != nil {
+		g.settle()
+		return fmt.Errorf("ingest: %w", failed)
+	}
+	switch {
+	case isFull(err):
+		return fullError(err)
+	case errors.Is(err, pebble.ErrCorruption):
+		return corrupt("", "", "ingest", err)
+	case err != nil:
+		return fmt.Errorf("ingest: %w", err)
+	case s.fs.files != nil: // no log tells of these files
+		return s.fs.files.renewNow()
+	}
+	return nil
+}
+
 // awaitCommits waits until the first n commits are on the disk.
 func (g *generation) awaitCommits(n uint64) error {
 	g.s.mu.Lock()

@@ -483,14 +483,14 @@ func (c *checker) codes(t *Table, at int, dead []*BlockSet) error {
 	}
 	defer pages.Close()
 	var planes [2]*numbered
-	for i, p := range codePlanes {
-		if planes[i], err = t.codes(at, p, 0, to); err != nil {
+	for i := range planes {
+		if planes[i], err = t.codes(at, tr, i, 0, to); err != nil {
 			c.found(t.def.Name, def.Name, "codes", err)
 			return nil
 		}
 		defer planes[i].Close()
 	}
-	c.codeStrays(t, def, to)
+	c.codeStrays(t, def, tr, to)
 	enc := tr.NewEncoder()
 	vecs := make([]float32, BlockRows*def.Type.Dim)
 	for b := range to {
@@ -527,26 +527,21 @@ func (c *checker) codes(t *Table, at int, dead []*BlockSet) error {
 	return nil
 }
 
-// codeStrays looks for codes of blocks, and of planes, that there are not.
-func (c *checker) codeStrays(t *Table, def *ColumnDef, to uint32) {
-	stray := func(from, upper []byte) {
+// codeStrays looks for codes of blocks that there are not. Other planes than those in use
+// are of a training that is under way, or was cut off.
+func (c *checker) codeStrays(t *Table, def *ColumnDef, tr *transform, to uint32) {
+	for p := range 2 {
+		plane := key.Plane(nil, t.def.ID, def.ID, tr.base+byte(p+1))
+		from, upper := key.Code(nil, t.def.ID, def.ID, tr.base+byte(p+1), to), key.End(plane)
 		it, err := t.view.iter(from, upper)
 		if err == nil {
 			if it.First() {
-				c.badf(t, def.Name, fmt.Sprintf("key %x", it.Key()), "codes of a block or a plane that is not there")
+				c.badf(t, def.Name, fmt.Sprintf("key %x", it.Key()), "codes of a block that is not there")
 			}
 			err = firstError(it.Error(), it.Close())
 		}
 		c.found(t.def.Name, def.Name, "codes", err)
 	}
-	from := key.Of(nil, t.def.ID, key.Codes, def.ID)
-	for _, p := range codePlanes {
-		plane := key.Plane(nil, t.def.ID, def.ID, p)
-		stray(from, plane)
-		stray(key.Code(nil, t.def.ID, def.ID, p, to), key.End(plane))
-		from = key.End(plane)
-	}
-	stray(from, key.End(key.Of(nil, t.def.ID, key.Codes, def.ID)))
 }
 
 // checkFiles compares every table file with the checksum that the list of files has of it.

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -25,52 +26,109 @@ const (
 // takes longer than a search.
 type transforms struct {
 	mu   sync.Mutex
-	byID map[uint64]*code.Transform
+	byID map[transformID]*transform
 }
+
+type transformID struct {
+	id   uint64
+	base byte
+}
+
+// transform is how the vectors of a column are coded, and where the codes are: in the
+// planes base + 1 and base + 2. Codes that are made anew lie beside those in use until a
+// commit changes over.
+type transform struct {
+	*code.Transform
+	base byte
+}
+
+// same reports whether both are the same; nil is none.
+func (tr *transform) same(o *transform) bool {
+	return tr == o || tr != nil && o != nil && tr.ID == o.ID && tr.base == o.base
+}
+
+func (tr *transform) newEncoder() *blockEncoder { return &blockEncoder{tr.NewEncoder(), tr.base} }
+
+// blockEncoder makes codes of a transform. It is not safe for concurrent use.
+type blockEncoder struct {
+	*code.Encoder
+	base byte
+}
+
+// Each transform but the first of a column has a key of its own, which ends with its base,
+// and the column's key refers to it: with the ID, the version and the base.
+const transformRefBytes = 10
+
+func transformKey(table, column uint32, base byte) []byte {
+	return append(key.Of(nil, table, key.Meta, column), base)
+}
+
+// ref returns what refers to the transform.
+func (tr *transform) ref() []byte { return append(tr.Marshal()[:transformRefBytes-1], tr.base) }
 
 // maxTransforms is how many of them are kept, some megabytes each.
 const maxTransforms = 32
 
-// get returns the transform that b is the stored form of.
-func (c *transforms) get(b []byte) (*code.Transform, error) {
-	id, err := code.StoredID(b)
-	if err != nil {
-		return nil, err
+// get returns the transform that b is the stored form of, or refers to; with own set, b is
+// that with a key of its own. It returns nil when it has to be read from there.
+func (c *transforms) get(b []byte, ref transformID, own bool) (tr *transform, id transformID, err error) {
+	if id.id, err = code.StoredID(b); err != nil {
+		return nil, id, err
+	}
+	refers := len(b) == transformRefBytes
+	switch {
+	case own && (refers || id.id != ref.id):
+		return nil, id, fmt.Errorf("%w: the transform is not the one that is referred to", code.ErrMalformed)
+	case own:
+		id.base = ref.base
+	case refers:
+		id.base = b[transformRefBytes-1]
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t := c.byID[id]; t != nil {
-		return t, nil
+	if tr = c.byID[id]; tr != nil || refers {
+		return tr, id, nil
 	}
 	t, err := code.Unmarshal(b)
 	if err != nil {
-		return nil, err
+		return nil, id, err
 	}
 	if c.byID == nil || len(c.byID) >= maxTransforms {
-		c.byID = map[uint64]*code.Transform{}
+		c.byID = map[transformID]*transform{}
 	}
-	c.byID[id] = t
-	return t, nil
+	tr = &transform{t, id.base}
+	c.byID[id] = tr
+	return tr, id, nil
 }
 
 // transform returns the transform of a vector column, nil if it has none that this
 // version can use.
-func (t *Table) transform(column int) (*code.Transform, error) {
+func (t *Table) transform(column int) (*transform, error) {
 	tr, _, err := t.currentTransform(column)
 	return tr, err
 }
 
 // currentTransform is transform, and tells whether there is one that is outdated.
-func (t *Table) currentTransform(column int) (tr *code.Transform, outdated bool, err error) {
+func (t *Table) currentTransform(column int) (tr *transform, outdated bool, err error) {
 	def := &t.def.Columns[column]
-	_, err = t.view.get(key.Of(nil, t.def.ID, key.Meta, def.ID), func(b []byte) (err error) {
-		if tr, err = t.view.store.transforms.get(b); errors.Is(err, code.ErrOutdated) {
-			outdated = true
-			return nil
-		}
+	known, id := &t.view.store.transforms, transformID{}
+	there, err := t.view.get(key.Of(nil, t.def.ID, key.Meta, def.ID), func(b []byte) (err error) {
+		tr, id, err = known.get(b, id, false)
 		return err
 	})
-	return tr, outdated, corrupt(t.def.Name, def.Name, "transform of the codes", err)
+	if err == nil && there && tr == nil {
+		there, err = t.view.get(transformKey(t.def.ID, def.ID, id.base), func(b []byte) (err error) {
+			tr, _, err = known.get(b, id, true)
+			return err
+		})
+		if err == nil && !there {
+			err = fmt.Errorf("%w: it is missing", code.ErrMalformed)
+		}
+	}
+	if errors.Is(err, code.ErrOutdated) {
+		return nil, true, nil
+	}
+	return tr, false, corrupt(t.def.Name, def.Name, "transform of the codes", err)
 }
 
 // coded reports whether a vector column of the table has codes: then every full block
@@ -137,9 +195,9 @@ type codeSink interface {
 }
 
 // putCodes writes the planes of a block's codes.
-func putCodes(put func(k, v []byte) error, table, column, b uint32, planes *[2][]byte) error {
+func putCodes(put func(k, v []byte) error, table, column uint32, base byte, b uint32, planes *[2][]byte) error {
 	for p, plane := range planes {
-		if err := put(key.Code(nil, table, column, byte(p+1), b), plane); err != nil {
+		if err := put(key.Code(nil, table, column, base+byte(p+1), b), plane); err != nil {
 			return err
 		}
 	}
@@ -147,9 +205,9 @@ func putCodes(put func(k, v []byte) error, table, column, b uint32, planes *[2][
 }
 
 // encodeCodes codes the vectors of a block and writes the planes, in the memory of planes.
-func encodeCodes(e *code.Encoder, to sink, table, column, b uint32, vecs []float32, planes *[2][]byte) error {
+func encodeCodes(e *blockEncoder, to sink, table, column, b uint32, vecs []float32, planes *[2][]byte) error {
 	planes[0], planes[1] = e.Block(vecs, planes[0][:0], planes[1][:0])
-	return putCodes(to.set, table, column, b, planes)
+	return putCodes(to.set, table, column, e.base, b, planes)
 }
 
 // batchCodes writes the codes of blocks that are sealed to where the blocks go.
@@ -157,12 +215,12 @@ type batchCodes struct {
 	to       sink
 	t        *Table
 	train    bool                  // once there are enough rows, where there is no transform
-	encoders map[int]*code.Encoder // by column; nil = without codes for now
+	encoders map[int]*blockEncoder // by column; nil = without codes for now
 	buf      [2][]byte
 }
 
 func newBatchCodes(to sink, t *Table, train bool) *batchCodes {
-	return &batchCodes{to: to, t: t, train: train, encoders: map[int]*code.Encoder{}}
+	return &batchCodes{to: to, t: t, train: train, encoders: map[int]*blockEncoder{}}
 }
 
 func (c *batchCodes) sealed(ctx context.Context, column int, b uint32, vecs []float32) error {
@@ -177,7 +235,7 @@ func (c *batchCodes) sealed(ctx context.Context, column int, b uint32, vecs []fl
 			return err
 		}
 		if tr != nil {
-			e = tr.NewEncoder()
+			e = tr.newEncoder()
 		}
 		c.encoders[column] = e
 	}
@@ -199,7 +257,7 @@ func (c *batchCodes) sealed(ctx context.Context, column int, b uint32, vecs []fl
 	if err := c.to.set(key.Of(nil, c.t.def.ID, key.Meta, def.ID), tr.Marshal()); err != nil {
 		return err
 	}
-	e = tr.NewEncoder()
+	e = (&transform{Transform: tr}).newEncoder()
 	c.encoders[column] = e
 	pages, err := c.t.pages(column, 0, b+1)
 	if err != nil {
@@ -221,7 +279,7 @@ func (c *batchCodes) sealed(ctx context.Context, column int, b uint32, vecs []fl
 	return nil
 }
 
-func (c *batchCodes) write(e *code.Encoder, id, b uint32, vecs []float32) error {
+func (c *batchCodes) write(e *blockEncoder, id, b uint32, vecs []float32) error {
 	return encodeCodes(e, c.to, c.t.def.ID, id, b, vecs, &c.buf)
 }
 
@@ -247,9 +305,9 @@ type loadColumn struct {
 	blocks   chan vectorBlock
 	free     chan []float32
 	done     chan error
-	given    *code.Transform // to begin with
-	first    uint32          // first block of the load
-	existing int             // position of the column in t
+	given    *transform // to begin with
+	first    uint32     // first block of the load
+	existing int        // position of the column in t
 	stopped  *atomic.Bool
 }
 
@@ -282,6 +340,9 @@ func (c *loadCodes) sealed(ctx context.Context, column int, b uint32, vecs []flo
 			var err error
 			if col.given, err = t.transform(at); err != nil {
 				return err
+			}
+			if c.l.existing == nil && col.given != nil { // nothing lies beside the codes of a new table
+				col.given = &transform{Transform: col.given.Transform}
 			}
 		}
 		c.columns[column] = col
@@ -339,7 +400,7 @@ func (c *loadColumn) run() error {
 	limit := min(trainRows, trainBytes/(4*c.dim)) / BlockRows
 	var waiting []vectorBlock
 	var coder *coder
-	start := func(tr *code.Transform) error {
+	start := func(tr *transform) error {
 		if tr == nil {
 			return nil
 		}
@@ -368,11 +429,14 @@ func (c *loadColumn) run() error {
 		}
 		tr := code.Train(c.dim, sample, c.queries)
 		if tr != nil {
-			if err := c.sst.putAsked(c.table, c.id, sampleOf(nil, c.queries)); err != nil {
+			if err := c.sst.putAsked(c.table, c.id, 0, sampleOf(nil, c.queries)); err != nil {
 				return err
 			}
 		}
-		return start(tr)
+		if tr == nil {
+			return nil
+		}
+		return start(&transform{Transform: tr})
 	}
 	if err := start(c.given); err != nil {
 		return err
@@ -428,6 +492,7 @@ func (c *loadColumn) earlier(to *coder) error {
 // coder codes blocks on all CPUs and writes them in their order.
 type coder struct {
 	table, id uint32
+	base      byte
 	put       func(k, v []byte) error
 	free      chan []float32
 	jobs      chan *codeJob
@@ -443,9 +508,9 @@ type codeJob struct {
 	ready  chan struct{}
 }
 
-func newCoder(tr *code.Transform, table, id uint32, put func(k, v []byte) error, free chan []float32) *coder {
+func newCoder(tr *transform, table, id uint32, put func(k, v []byte) error, free chan []float32) *coder {
 	n := runtime.GOMAXPROCS(0)
-	c := &coder{table: table, id: id, put: put, free: free, jobs: make(chan *codeJob), order: make(chan *codeJob, 2*n),
+	c := &coder{table: table, id: id, base: tr.base, put: put, free: free, jobs: make(chan *codeJob), order: make(chan *codeJob, 2*n),
 		done: make(chan error, 1), spare: make(chan *codeJob, 3*n+1)}
 	for range n {
 		c.workers.Go(func() {
@@ -476,7 +541,7 @@ func (c *coder) write() (err error) {
 	for j := range c.order {
 		<-j.ready
 		if err == nil {
-			err = putCodes(c.put, c.table, c.id, j.block.n, &j.planes)
+			err = putCodes(c.put, c.table, c.id, c.base, j.block.n, &j.planes)
 		}
 		select {
 		case c.free <- j.block.vecs:
@@ -496,69 +561,4 @@ func (c *coder) finish() error {
 	close(c.order)
 	c.workers.Wait()
 	return <-c.done
-}
-
-// RetrainColumn trains the codes of a vector column anew, from its rows and from
-// query vectors typical for it (nil = queries are like rows), and codes all full
-// blocks, however few. Answers don't change, only the time they take. It holds the
-// writer's place; readers go on.
-func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries [][]float32, progress Progress) (err error) {
-	l, err := s.newLoader(ctx, LoadOptions{Progress: progress})
-	if err != nil {
-		return err
-	}
-	defer func() { err = firstError(err, l.Abort()) }()
-	t, err := l.view.Table(table)
-	if err != nil {
-		return err
-	}
-	at := t.def.Column(column)
-	if at < 0 {
-		return &NoColumnError{table, column}
-	}
-	def := &t.def.Columns[at]
-	if def.Type.Kind != value.Vector {
-		return &TypeError{t.def.Name, def.Name, value.Type{Kind: value.Vector}, def.Type}
-	}
-	blocks := t.sealedBlocks()
-	if blocks == 0 || def.Type.Dim < code.MinDim {
-		return nil
-	}
-	l.progress("training", 0, uint64(blocks))
-	tr, queries, err := t.train(ctx, at, queries)
-	if tr == nil {
-		return err
-	}
-	c := newCoder(tr, t.def.ID, def.ID, l.sst.set, make(chan []float32, 64))
-	err = func() error {
-		pages, err := t.pages(at, 0, blocks)
-		if err != nil {
-			return err
-		}
-		defer pages.Close()
-		for n := range blocks {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			var vecs []float32
-			select {
-			case vecs = <-c.free:
-			default:
-				vecs = make([]float32, BlockRows*def.Type.Dim)
-			}
-			if err := t.blockVectors(pages, def.Type.Dim, n, vecs); err != nil {
-				return err
-			}
-			c.add(vectorBlock{n, vecs})
-			l.progress("coding", uint64(n+1), uint64(blocks))
-		}
-		return nil
-	}()
-	if err = firstError(err, c.finish()); err != nil {
-		return err
-	}
-	if err := l.sst.putTransform(t.def.ID, def.ID, tr, queries); err != nil {
-		return err
-	}
-	return l.publish(ctx)
 }

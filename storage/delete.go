@@ -34,7 +34,7 @@ func (tx *Tx) Delete(ctx context.Context, table string, rows []uint64) (int, err
 	if err != nil {
 		return 0, err
 	}
-	return len(live), dropBlocks(t.def, empty, tx)
+	return len(live), tx.dropEmpty(t, empty, tx)
 }
 
 // filesShare is the part of the rows that a table must have for building in files, from
@@ -59,7 +59,7 @@ func (tx *Tx) deleteMany(ctx context.Context, t *Table, rows []uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := dropBlocks(t.def, empty, b); err != nil {
+	if err := tx.dropEmpty(t, empty, b); err != nil {
 		return err
 	}
 	tx.built = b
@@ -180,9 +180,18 @@ func (tx *Tx) bury(ctx context.Context, t *Table, rows []uint64, to editor) (emp
 	return empty, to.set(key.Family(nil, d.ID, key.Counters), t.counters.encode())
 }
 
+// dropEmpty drops blocks without a live row, and tells housekeeping.
+func (tx *Tx) dropEmpty(t *Table, blocks []uint32, to editor) error {
+	for _, b := range blocks {
+		tx.store.keeper.touch(nil, t.def.ID, b, allColumns(t.def))
+	}
+	return dropBlocks(t, blocks, to)
+}
+
 // dropBlocks deletes the columns, pages and codes of blocks. A range deletion costs every
 // later read of the transaction, so blocks that follow each other share one.
-func dropBlocks(d *TableDef, blocks []uint32, to editor) error {
+func dropBlocks(t *Table, blocks []uint32, to editor) error {
+	d := t.def
 	slices.Sort(blocks)
 	runs := func(f func(from, to uint32) error) error {
 		for i := 0; i < len(blocks); {
@@ -219,9 +228,16 @@ func dropBlocks(d *TableDef, blocks []uint32, to editor) error {
 		if err != nil {
 			return err
 		}
-		for _, plane := range codePlanes {
-			err := runs(func(from, until uint32) error {
-				k := func(n uint32) []byte { return key.Code(nil, d.ID, c.ID, plane, n) }
+		tr, err := t.transform(i)
+		if tr == nil {
+			tr = new(transform) // outdated ones have no base either
+		}
+		for p := range 2 {
+			if err != nil {
+				return err
+			}
+			err = runs(func(from, until uint32) error {
+				k := func(n uint32) []byte { return key.Code(nil, d.ID, c.ID, tr.base+byte(p+1), n) }
 				if until == from+1 {
 					return to.deleteKey(k(from))
 				}
@@ -234,6 +250,3 @@ func dropBlocks(d *TableDef, blocks []uint32, to editor) error {
 	}
 	return nil
 }
-
-// codePlanes are the planes a block's codes may have.
-var codePlanes = []byte{1, 2}

@@ -214,6 +214,24 @@ func AwaitHousekeeping(s *Store) {
 	}
 }
 
+// LargestCommit returns the bytes of the largest commit of housekeeping and of training
+// codes anew: that is what writers wait for.
+func LargestCommit(s *Store) int64 { return s.keeper.largest.Load() }
+
+// BasesOfCodes returns the bases of planes that there are of a column.
+func BasesOfCodes(s *Store, table string, column int) ([]byte, error) {
+	v, err := s.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	t, err := v.Table(table)
+	if err != nil {
+		return nil, err
+	}
+	return t.basesOfCodes(column)
+}
+
 // SealedBlocks returns how many sealed blocks of a table have a live row, and how many rows
 // those have.
 func SealedBlocks(s *Store, table string) (blocks, live int) {

@@ -22,6 +22,7 @@ type generation struct {
 
 	settled  sync.Once
 	ingested atomic.Uint64 // sequence number of the last ingestion
+	apart    atomic.Int32  // ingestions that are no commits: see ingestApart
 
 	// Guarded by the store's mu.
 	users    int // views and transactions; one more while it is the current generation
@@ -52,6 +53,13 @@ type picture struct {
 	closed   bool
 }
 
+// noteIngested notes the sequence number of an ingestion; of two at a time the later one
+// may be told of first.
+func (g *generation) noteIngested(n uint64) {
+	for old := g.ingested.Load(); old < n && !g.ingested.CompareAndSwap(old, n); old = g.ingested.Load() {
+	}
+}
+
 // picture returns one of a snapshot, as of a commit.
 func (g *generation) picture(snap *pebble.Snapshot, commit uint64) *picture {
 	return &picture{snap: snap, refs: 1, commit: commit, hot: g.hot}
@@ -66,6 +74,7 @@ func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
 	o.FS = g.fs
 	o.ReadOnly = readOnly
 	o.Logger = quiet{g}
+	o.Experimental.DisableIngestAsFlushable = func() bool { return g.apart.Load() > 0 }
 	o.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) {
 			if errors.Is(err, errMergeWaits) {
@@ -82,7 +91,7 @@ func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
 		FlushEnd:       func(i pebble.FlushInfo) { g.flushed(i.Err); s.room.flushEnds(i.Err) },
 		TableIngested: func(i pebble.TableIngestInfo) {
 			if i.Err == nil {
-				g.ingested.Store(uint64(i.GlobalSeqNum))
+				g.noteIngested(uint64(i.GlobalSeqNum))
 			}
 		},
 	}

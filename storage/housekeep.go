@@ -50,7 +50,10 @@ type keeper struct {
 	s                       *Store
 	noMerging, noRetraining bool
 
+	training chan struct{} // holds a token while codes are trained anew
+
 	merged, moved, freed, retrained atomic.Int64 // see StoreStats
+	largest                         atomic.Int64 // bytes of the largest commit, for which writers wait
 
 	mu      sync.Mutex
 	written int               // bytes since space was looked at
@@ -60,9 +63,14 @@ type keeper struct {
 	cancel  context.CancelFunc
 	done    chan struct{} // of the goroutine; nil: there is none
 
-	armed   bool
-	table   uint32                      // that touched tells of
-	touched map[uint32]map[int]struct{} // columns updated in place, by block
+	watches []*watch
+}
+
+// watch notes which blocks of a table are changed after a snapshot.
+type watch struct {
+	k       *keeper
+	table   uint32
+	touched map[uint32]map[int]struct{} // columns written in place, by block; guarded by the keeper's mu
 }
 
 // note tells of rows that were deleted from tables, and how many bytes were written,
@@ -119,28 +127,30 @@ func (k *keeper) stop() {
 	}
 }
 
-// touch tells that columns of a block are being updated in place.
-func (k *keeper) touch(table, b uint32, cols []int) {
+// touch tells that columns of a block are being written in place, or dropped, by whoever
+// has the writer's place; by is his own watch, if he has one.
+func (k *keeper) touch(by *watch, table, b uint32, cols []int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.armed || k.table != table {
-		return
-	}
-	if k.touched[b] == nil {
-		k.touched[b] = map[int]struct{}{}
-	}
-	for _, c := range cols {
-		k.touched[b][c] = struct{}{}
+	for _, w := range k.watches {
+		if w == by || w.table != table {
+			continue
+		}
+		if w.touched[b] == nil {
+			w.touched[b] = map[int]struct{}{}
+		}
+		for _, c := range cols {
+			w.touched[b][c] = struct{}{}
+		}
 	}
 }
 
-// updated returns the columns that were updated in place since the snapshot, in one of the
-// blocks or, where they are nil, in any.
-func (k *keeper) updated(blocks []uint32) (cols []int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for b, touched := range k.touched {
-		if blocks != nil && !slices.Contains(blocks, b) {
+// updated returns the columns of some blocks that were written in place since the snapshot.
+func (w *watch) updated(blocks []uint32) (cols []int) {
+	w.k.mu.Lock()
+	defer w.k.mu.Unlock()
+	for b, touched := range w.touched {
+		if !slices.Contains(blocks, b) {
 			continue
 		}
 		for c := range touched {
@@ -150,6 +160,37 @@ func (k *keeper) updated(blocks []uint32) (cols []int) {
 		}
 	}
 	return cols
+}
+
+// blocks returns the blocks in which a column was written in place since the snapshot, in
+// ascending order.
+func (w *watch) blocks(column int) (blocks []uint32) {
+	w.k.mu.Lock()
+	defer w.k.mu.Unlock()
+	for b, touched := range w.touched {
+		if _, ok := touched[column]; ok {
+			blocks = append(blocks, b)
+		}
+	}
+	slices.Sort(blocks)
+	return blocks
+}
+
+// again forgets what was noted, at the time of a new snapshot.
+func (w *watch) again() {
+	w.k.mu.Lock()
+	w.touched = map[uint32]map[int]struct{}{}
+	w.k.mu.Unlock()
+}
+
+// commits notes the size of a commit that follows.
+func (k *keeper) commits(bytes int) {
+	for n := int64(bytes); ; {
+		old := k.largest.Load()
+		if old >= n || k.largest.CompareAndSwap(old, n) {
+			return
+		}
+	}
 }
 
 // next returns what is to be done next, or ends the goroutine and returns nil.
@@ -258,6 +299,7 @@ func (k *keeper) space(ctx context.Context) error {
 type merge struct {
 	k      *keeper
 	view   *View
+	watch  *watch
 	t      *Table
 	target uint32
 	blocks []uint32   // that it reads: target, and those whose rows it takes
@@ -271,12 +313,13 @@ type merge struct {
 
 // plan looks for the next step in blocks from on, nil if there is none.
 func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error) {
-	v, err := k.arm(ctx, id)
+	v, w, err := k.watch(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if m == nil {
+			w.end()
 			err = firstError(err, v.Close())
 		}
 	}()
@@ -308,12 +351,12 @@ func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error
 			return nil, err
 		}
 	}
-	m = &merge{k: k, view: v, t: t, target: window[0].n, gen: k.s.enterGeneration()}
+	m = &merge{k: k, view: v, watch: w, t: t, target: window[0].n, gen: k.s.enterGeneration()}
 	for len(m.rows) < BlockRows && len(m.blocks) < mergeSources {
 		if len(window) == 0 {
 			b, ok, err := it.next()
 			if err != nil {
-				m.close()
+				m.gen.leave()
 				return nil, err
 			}
 			if !ok {
@@ -357,28 +400,33 @@ func (m *merge) take(b liveBlock) {
 	m.blocks, m.taken = append(m.blocks, b.n), append(m.taken, taken)
 }
 
-// arm takes a snapshot of everything that was committed, and notes from then on which
+// watch takes a snapshot of everything that was committed, and notes from then on which
 // blocks of the table are changed.
-func (k *keeper) arm(ctx context.Context, id uint32) (*View, error) {
+func (k *keeper) watch(ctx context.Context, id uint32) (*View, *watch, error) {
 	if err := k.s.lockWriter(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer k.s.unlockWriter()
+	v, err := k.s.writerView()
+	if err != nil {
+		return nil, nil, err
+	}
+	w := &watch{k: k, table: id, touched: map[uint32]map[int]struct{}{}}
 	k.mu.Lock()
-	k.armed, k.table, k.touched = true, id, map[uint32]map[int]struct{}{}
+	k.watches = append(k.watches, w)
 	k.mu.Unlock()
-	return k.s.writerView()
+	return v, w, nil
 }
 
-// disarm ends what arm began.
-func (k *keeper) disarm() {
-	k.mu.Lock()
-	k.armed = false
-	k.mu.Unlock()
+// end ends the watch.
+func (w *watch) end() {
+	w.k.mu.Lock()
+	defer w.k.mu.Unlock()
+	w.k.watches = slices.DeleteFunc(w.k.watches, func(o *watch) bool { return o == w })
 }
 
 func (m *merge) close() {
-	m.k.disarm()
+	m.watch.end()
 	if m.to != nil {
 		_ = m.to.batch.Close()
 	}
@@ -398,34 +446,38 @@ func (m *merge) run(ctx context.Context) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	empty, ok, err := m.adjust(ctx, tx)
+	emptied, ok, err := m.adjust(ctx, tx)
 	if !ok || err != nil {
 		return false, firstError(err, tx.Rollback())
 	}
 	if err := tx.batch.Close(); err != nil {
 		return false, firstError(err, tx.Rollback())
 	}
+	for _, b := range append(emptied, m.target) {
+		m.k.touch(m.watch, m.t.def.ID, b, allColumns(m.t.def))
+	}
 	tx.batch, tx.blockWrites, tx.grows = m.to.batch, m.to.blockWrites, true
 	m.to = nil
+	m.k.commits(tx.batch.Len())
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
 	m.k.merged.Add(1)
 	m.k.moved.Add(int64(m.moved))
-	m.k.freed.Add(int64(empty))
+	m.k.freed.Add(int64(len(emptied)))
 	return true, nil
 }
 
 // adjust completes the batch with what was written since the snapshot, and the tombstones.
-// It returns how many blocks run empty; ok is false when the step has to be done again.
-func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err error) {
+// It returns the blocks that run empty; ok is false when the step has to be done again.
+func (m *merge) adjust(ctx context.Context, tx *Tx) (emptied []uint32, ok bool, err error) {
 	d, to := m.t.def, m.to
 	if tx.gen != m.gen || tx.catalog.generation != m.view.catalog.generation {
-		return 0, false, nil
+		return nil, false, nil
 	}
 	now, err := tx.Table(d.Name)
 	if err != nil {
-		return 0, false, err
+		return nil, false, err
 	}
 	for i := range d.Columns {
 		if d.Columns[i].Type.Kind != value.Vector {
@@ -433,19 +485,18 @@ func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err err
 		}
 		was, err := m.t.transform(i)
 		if err != nil {
-			return 0, false, err
+			return nil, false, err
 		}
-		if is, err := now.transform(i); err != nil || is != was {
-			return 0, false, err // the codes were trained anew
+		if is, err := now.transform(i); err != nil || !is.same(was) {
+			return nil, false, err // the codes were trained anew
 		}
 	}
 	var gone BlockSet // of the target
-	var emptied []uint32
 	at := 0
 	for i, b := range m.blocks {
 		dead, err := now.dead(b)
 		if err != nil {
-			return 0, false, err
+			return nil, false, err
 		}
 		if dead == nil {
 			dead = new(BlockSet)
@@ -466,20 +517,20 @@ func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err err
 			emptied = append(emptied, b)
 		}
 		if err := to.set(key.Tombstone(nil, d.ID, b), encodeTombstones(dead)); err != nil {
-			return 0, false, err
+			return nil, false, err
 		}
 	}
 	if gone.Count() > BlockRows/2 {
-		return 0, false, nil
+		return nil, false, nil
 	}
-	if err := dropBlocks(d, emptied, to); err != nil {
-		return 0, false, err
+	if err := dropBlocks(now, emptied, to); err != nil {
+		return nil, false, err
 	}
 	if ok, err := m.refresh(ctx, now, &gone, to); !ok || err != nil {
-		return 0, false, err
+		return nil, false, err
 	}
 	if err := m.forget(ctx, tx, &gone, to); err != nil {
-		return 0, false, err
+		return nil, false, err
 	}
 	rest := firstRows(len(m.rows))
 	for w := range gone {
@@ -487,16 +538,16 @@ func (m *merge) adjust(ctx context.Context, tx *Tx) (empty int, ok bool, err err
 	}
 	k := key.Tombstone(nil, d.ID, m.target)
 	if gone.Count() == 0 {
-		return len(emptied), true, to.deleteKey(k)
+		return emptied, true, to.deleteKey(k)
 	}
-	return len(emptied), true, to.set(k, encodeTombstones(&gone))
+	return emptied, true, to.set(k, encodeTombstones(&gone))
 }
 
 // refresh writes the columns that were updated in place meanwhile. It can't do so, and
 // returns false, for vectors, and for columns that are part of a key.
 func (m *merge) refresh(ctx context.Context, now *Table, gone *BlockSet, to editor) (ok bool, err error) {
 	d := m.t.def
-	cols := m.k.updated(m.blocks)
+	cols := m.watch.updated(m.blocks)
 	if len(cols) == 0 {
 		return true, nil
 	}

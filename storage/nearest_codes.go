@@ -43,7 +43,7 @@ const scoreSlack = 1e-11
 
 // useCodes prepares the searches that codes can serve.
 func (p *pass) useCodes() error {
-	var tr *code.Transform
+	var tr *transform
 	live := int(p.t.Rows())
 	for _, s := range p.searches {
 		o := s.opts
@@ -196,7 +196,7 @@ func (w *worker) openCodes() error {
 	w.coding = &coding{waiting: make([][]survivor, len(p.searches))}
 	for i := range w.readers {
 		var err error
-		if w.readers[i], err = p.t.codes(p.column, byte(i+1), 0, p.sealed); err != nil {
+		if w.readers[i], err = p.t.codes(p.column, p.transform, i, 0, p.sealed); err != nil {
 			return err
 		}
 	}

@@ -1,12 +1,15 @@
 package storage_test
 
 import (
+	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
 )
 
@@ -90,6 +93,96 @@ func TestRetrainingBesideWriters(t *testing.T) {
 		v.search(t, gauss(rng, dim, 1))
 	}
 	healthy(t, v.store)
+}
+
+// While RETRAIN works, writers of all kinds go on: they wait for a commit of some hundred
+// bytes. What they write meanwhile has the new codes, too.
+func TestWritersBesideRetrain(t *testing.T) {
+	const dim, each = 32, 24 * 1024
+	rng := rand.New(rand.NewPCG(4, 9))
+	v := newVectorTable(t, dim)
+	v.load(t, rng, "clustered", each)
+	for round := range 6 {
+		wrote := false
+		progress := func(stage string, done, total uint64) {
+			if stage != "coding" || done != 5 || total < 10 || wrote {
+				return
+			}
+			wrote = true
+			switch round {
+			case 0: // nothing
+			case 1:
+				v.insert(t, rng, "unit", 3000)
+			case 2:
+				v.load(t, rng, "unit", 20*1024)
+			case 3: // whole blocks, which are dropped
+				var rows []uint64
+				for r := 2 * 1024; r < 6*1024; r++ {
+					if v.live[r] {
+						v.live[r], rows = false, append(rows, uint64(r))
+					}
+				}
+				update(t, v.store, func(tx *storage.Tx) error { _, err := tx.Delete(ctx, "v", rows); return err })
+			case 4: // half a block in place
+				rows := make([]uint64, 512)
+				col := &value.Column{Type: value.Type{Kind: value.Vector, Dim: dim}}
+				for i := range rows {
+					rows[i] = 7*1024 + uint64(i)
+					v.rows[rows[i]] = gauss(rng, dim, 3)
+					col.Append(i, value.Vec(v.rows[rows[i]]))
+				}
+				update(t, v.store, func(tx *storage.Tx) error {
+					_, err := tx.Update(ctx, "v", rows, []int{0}, &value.Batch{Len: len(rows), Cols: []*value.Column{col}})
+					return err
+				})
+			case 5:
+				v.delete(t, rng, 2000)
+				v.insert(t, rng, "clustered", 1)
+			}
+		}
+		check(t, v.store.RetrainColumn(ctx, "v", "v", [][]float32{gauss(rng, dim, 1)}, progress))
+		if !wrote {
+			t.Fatal("nothing was written meanwhile")
+		}
+		if n := storage.LargestCommit(v.store); n > 2000 {
+			t.Errorf("writers waited for %d bytes", n)
+		}
+		for range 3 {
+			v.search(t, gauss(rng, dim, 1))
+		}
+		healthy(t, v.store)
+		if bases := must[[]byte](t)(storage.BasesOfCodes(v.store, "v", 0)); len(bases) != 1 || int(bases[0]) != 2*(round+1) {
+			t.Errorf("training %d: codes in planes %v", round, bases)
+		}
+	}
+}
+
+// A training that is cut off leaves codes that nobody reads; the next one removes them.
+func TestRetrainCutOff(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 9))
+	v := newVectorTable(t, 32)
+	v.load(t, rng, "clustered", 20*1024)
+	c, cancel := context.WithCancel(ctx)
+	err := v.store.RetrainColumn(c, "v", "v", nil, func(stage string, done, total uint64) {
+		if done == total {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	v.insert(t, rng, "unit", 1) // views see what a commit has shown
+	if bases := must[[]byte](t)(storage.BasesOfCodes(v.store, "v", 0)); !slices.Equal(bases, []byte{0, 2}) {
+		t.Fatalf("codes in planes %v", bases)
+	}
+	healthy(t, v.store)
+	v.search(t, gauss(rng, 32, 1))
+	check(t, v.store.RetrainColumn(ctx, "v", "v", nil, nil))
+	if bases := must[[]byte](t)(storage.BasesOfCodes(v.store, "v", 0)); !slices.Equal(bases, []byte{4}) {
+		t.Fatalf("codes in planes %v", bases)
+	}
+	healthy(t, v.store)
+	v.search(t, gauss(rng, 32, 1))
 }
 
 // Codes of an earlier version are not used, which searches say, and can be renewed.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/storage/internal/block"
-	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
 )
@@ -31,8 +30,8 @@ type pass struct {
 	workers  int
 	stride   uint32 // blocks a worker takes at a time
 
-	transform *code.Transform // nil = all searches read floats
-	outdated  bool            // there are codes, but of no use
+	transform *transform // nil = all searches read floats
+	outdated  bool       // there are codes, but of no use
 
 	crew   []*worker     // those that have been at work, nil = not yet
 	next   atomic.Uint32 // first block that no worker has taken

@@ -176,7 +176,7 @@ func (r *pageReader) Row(row uint64) ([]byte, error) {
 	return b[at : at+r.rowBytes], nil
 }
 
-// codes opens a reader over one plane of the codes of blocks [from, to).
-func (t *Table) codes(column int, plane byte, from, to uint32) (*numbered, error) {
-	return t.numbersOf(key.Plane(nil, t.def.ID, t.def.Columns[column].ID, plane), column, from, to)
+// codes opens a reader over one plane, 0 or 1, of the codes of blocks [from, to).
+func (t *Table) codes(column int, tr *transform, plane int, from, to uint32) (*numbered, error) {
+	return t.numbersOf(key.Plane(nil, t.def.ID, t.def.Columns[column].ID, tr.base+byte(plane+1)), column, from, to)
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // Codes discard rows best for queries like those they were trained for. A column that has
@@ -36,9 +38,6 @@ const (
 	askedFirst = 32
 	askedTimes = 8
 	askedMost  = 1024
-
-	// lateBlocks is how many blocks may be coded while writers wait.
-	lateBlocks = 2
 )
 
 // columnOf is a column of a table, by their IDs.
@@ -119,7 +118,14 @@ func hashVector(v []float32) uint64 {
 func (t *Table) asked(column int) (queries [][]float32, err error) {
 	def := &t.def.Columns[column]
 	dim := def.Type.Dim
-	_, err = t.view.get(key.Of(nil, t.def.ID, key.Asked, def.ID), func(b []byte) error {
+	tr, err := t.transform(column)
+	if err != nil {
+		return nil, err
+	}
+	if tr == nil {
+		tr = new(transform)
+	}
+	_, err = t.view.get(askedKey(t.def.ID, def.ID, tr.base), func(b []byte) error {
 		if len(b)%(4*dim) != 0 || len(b) > askedMost*4*dim {
 			return fmt.Errorf("%w: %d bytes", block.ErrMalformed, len(b))
 		}
@@ -151,19 +157,22 @@ func (t *Table) train(ctx context.Context, column int, queries [][]float32) (*co
 	return code.Train(t.def.Columns[column].Type.Dim, sample, queries), queries, nil
 }
 
-// putTransform writes the transform of a column, and the queries it was trained for.
-func (w *sstWriter) putTransform(table, column uint32, tr *code.Transform, queries [][]float32) error {
-	k := key.Of(nil, table, key.Meta, column)
-	return firstError(w.put(k, k, tr.Marshal()), w.putAsked(table, column, queries))
-}
-
 // putAsked writes the queries that are kept of a column, if there are any.
-func (w *sstWriter) putAsked(table, column uint32, queries [][]float32) error {
+func (w *sstWriter) putAsked(table, column uint32, base byte, queries [][]float32) error {
 	if len(queries) == 0 {
 		return nil
 	}
-	k := key.Of(nil, table, key.Asked, column)
+	k := askedKey(table, column, base)
 	return w.put(k, k, encodeAsked(queries))
+}
+
+// askedKey is the key of what was asked of a column when the codes with this base were trained.
+func askedKey(table, column uint32, base byte) []byte {
+	k := key.Of(nil, table, key.Asked, column)
+	if base != 0 {
+		k = append(k, base)
+	}
+	return k
 }
 
 func encodeAsked(queries [][]float32) (b []byte) {
@@ -197,21 +206,84 @@ func sampleOf(kept, came [][]float32) [][]float32 {
 	return all[:min(len(all), askedMost)]
 }
 
-// retrain trains the codes of a column anew. All that takes time is done beside the
-// writers, as in merging; they wait while the files with the codes are taken in. It is
-// tried again when somebody has changed vectors of the column meanwhile.
+// RetrainColumn trains the codes of a vector column anew, from its rows and from
+// query vectors typical for it (nil = queries are like rows), and codes all full
+// blocks, however few. Answers don't change, only the time they take. Readers and writers
+// go on beside it.
+func (s *Store) RetrainColumn(ctx context.Context, table, column string, queries [][]float32, progress Progress) (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	v, err := s.Snapshot()
+	if err != nil {
+		return err
+	}
+	t, err := v.Table(table)
+	if err != nil {
+		return firstError(err, v.Close())
+	}
+	def := *t.def
+	if err := v.Close(); err != nil {
+		return err
+	}
+	at := def.Column(column)
+	if at < 0 {
+		return &NoColumnError{table, column}
+	}
+	c := &def.Columns[at]
+	if c.Type.Kind != value.Vector {
+		return &TypeError{def.Name, c.Name, value.Type{Kind: value.Vector}, c.Type}
+	}
+	if c.Type.Dim < code.MinDim {
+		return nil
+	}
+	if progress == nil {
+		progress = func(string, uint64, uint64) {}
+	}
+	for {
+		r := &retraining{s: s, id: columnOf{def.ID, c.ID}, always: true, progress: progress}
+		if done, err := r.run(ctx, queries); done || err != nil {
+			return err
+		}
+		// Somebody has changed the table's definition or its codes meanwhile.
+		if v, err = s.Snapshot(); err != nil {
+			return err
+		}
+		t, err := v.tableOf(def.ID)
+		there := t != nil && t.def.ColumnID(c.ID) >= 0
+		if err = firstError(err, v.Close()); err != nil {
+			return err
+		}
+		if !there {
+			return &NoColumnError{table, column}
+		}
+	}
+}
+
+// retrain trains the codes of a column anew, in the background. It is tried again when
+// somebody has changed the definition of the table meanwhile.
 func (k *keeper) retrain(ctx context.Context, c columnOf, queries [][]float32) (err error) {
+	r := &retraining{s: k.s, id: c, rests: true, progress: func(string, uint64, uint64) {}}
+	done := false
 	defer func() {
 		k.mu.Lock()
 		if a := k.asked[c]; a != nil {
-			*a = asking{hashes: map[uint64]struct{}{}, known: a.known, blocks: a.blocks}
+			known, blocks := a.known, a.blocks
+			if done && len(r.queries) > 0 {
+				known, blocks = len(r.queries), r.blocks
+			}
+			*a = asking{hashes: map[uint64]struct{}{}, known: known, blocks: blocks}
 		}
 		k.mu.Unlock()
 	}()
 	for range 3 {
 		begun := time.Now()
-		done, err := k.tryRetrain(ctx, c, queries)
+		done, err = r.run(ctx, queries)
 		if done || err != nil || ctx.Err() != nil {
+			if done && r.blocks > 0 {
+				k.retrained.Add(1)
+			}
 			return err
 		}
 		rest(ctx, restShare*time.Since(begun))
@@ -219,117 +291,308 @@ func (k *keeper) retrain(ctx context.Context, c columnOf, queries [][]float32) (
 	return nil
 }
 
-func (k *keeper) tryRetrain(ctx context.Context, c columnOf, queries [][]float32) (done bool, err error) {
-	v, err := k.arm(ctx, c.table)
-	if err != nil {
+// retraining trains the codes of a column anew, without the writer's place: the codes are
+// written into planes of their own, which nobody reads, and taken in as files. What was
+// written meanwhile is coded in the same manner, until nothing is left. Then the writer's
+// place is taken for a commit of a few bytes that changes over.
+type retraining struct {
+	s        *Store
+	id       columnOf
+	rests    bool // between blocks
+	always   bool // also where there are no codes that can be used
+	progress Progress
+
+	queries [][]float32 // for which it was done
+	blocks  uint32      // how many were coded; 0: there was nothing to do
+
+	gen   *generation
+	view  *View
+	watch *watch
+	t     *Table // in view
+	at    int    // the column in it
+	tr    *transform
+}
+
+// mostRounds bounds how often what was written meanwhile is coded. Each round takes as long
+// as writing what came in the one before, or less.
+const mostRounds = 100
+
+// run reports false when the definition of the table, or the codes, were changed meanwhile:
+// then nothing has changed, and it may be tried again.
+func (r *retraining) run(ctx context.Context, queries [][]float32) (done bool, err error) {
+	// One at a time, or two might choose the same planes.
+	select {
+	case r.s.keeper.training <- struct{}{}:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	defer func() { <-r.s.keeper.training }()
+	r.blocks = 0
+	if r.view, r.watch, err = r.s.keeper.watch(ctx, r.id.table); err != nil {
 		return false, err
 	}
-	defer k.disarm()
-	defer v.Close()
-	t, err := v.tableOf(c.table)
-	if t == nil {
-		return true, err
-	}
-	at := t.def.ColumnID(c.column)
-	if at < 0 {
-		return true, nil
-	}
-	def, blocks := &t.def.Columns[at], t.sealedBlocks()
-	was, err := t.transform(at)
-	if was == nil {
-		return true, err
-	}
-	tr, queries, err := t.train(ctx, at, queries)
-	if tr == nil {
+	r.gen = r.s.enterGeneration()
+	defer func() {
+		r.watch.end()
+		r.gen.leave()
+		err = firstError(err, r.view.Close())
+	}()
+	if there, err := r.find(); !there {
 		return err == nil, err
 	}
-	dir, err := k.s.newLoadDir()
-	if err != nil {
+	was, outdated, err := r.t.currentTransform(r.at)
+	if err != nil || r.t.sealedBlocks() == 0 || was == nil && !r.always {
+		return err == nil, err
+	}
+	r.progress("training", 0, uint64(r.t.sealedBlocks()))
+	trained, queries, err := r.t.train(ctx, r.at, queries)
+	r.queries = queries
+	if trained == nil || err != nil {
+		return err == nil, err
+	}
+	r.tr = &transform{Transform: trained}
+	if r.tr.base, err = r.t.freePlanes(r.at, was); err != nil {
 		return false, err
 	}
-	b := &build{dir: dir, sst: k.s.newSSTWriter(dir)}
-	defer b.abort() // after a commit there is nothing left of it
-	codes := &columnCoder{t: t, at: at, encoder: tr.NewEncoder(), to: b}
-	defer codes.close()
-	for n := range blocks {
-		begun := time.Now()
-		if err := codes.code(n); err != nil {
+	catalog := r.view.catalog.generation
+	var late []uint32
+	for b := range r.t.sealedBlocks() {
+		late = append(late, b)
+	}
+	for round := range mostRounds {
+		if err := r.code(ctx, late, round == 0); err != nil {
 			return false, err
 		}
-		if rest(ctx, time.Since(begun)); ctx.Err() != nil {
-			return false, ctx.Err()
-		}
-	}
-	if err := b.sst.putTransform(t.def.ID, def.ID, tr, queries); err != nil {
-		return false, err
-	}
-	tx, err := k.s.Begin(ctx)
-	if err != nil {
-		return false, err
-	}
-	ok, err := func() (bool, error) {
-		if tx.catalog.generation != v.catalog.generation || slices.Contains(k.updated(nil), at) {
-			return false, nil
-		}
-		now, err := tx.Table(t.def.Name)
+		coded := r.t.sealedBlocks()
+		tx, err := r.s.Begin(ctx)
 		if err != nil {
 			return false, err
 		}
-		if is, err := now.transform(at); err != nil || is != was || now.sealedBlocks() > blocks+lateBlocks {
-			return false, err
-		}
-		late := &columnCoder{t: now, at: at, encoder: codes.encoder, to: b}
-		defer late.close()
-		for n := blocks; n < now.sealedBlocks(); n++ {
-			if err := late.code(n); err != nil {
+		late, err = r.late(tx, catalog, was, outdated, coded)
+		switch {
+		case err != nil:
+			return false, firstError(ignore(err, errChanged), tx.Rollback())
+		case len(late) == 0:
+			if err := r.changeOver(tx); err != nil {
+				return false, firstError(err, tx.Rollback())
+			}
+			r.s.keeper.commits(tx.batch.Len())
+			if err := tx.Commit(ctx); err != nil {
 				return false, err
 			}
+			r.blocks = coded
+			return true, nil
 		}
-		return true, nil
-	}()
-	if !ok || err != nil {
-		return false, firstError(err, tx.Rollback())
+		old := r.view
+		if r.view, err = r.s.writerView(); err != nil {
+			r.view = old
+			return false, firstError(err, tx.Rollback())
+		}
+		r.watch.again()
+		if err := firstError(old.Close(), tx.Rollback()); err != nil {
+			return false, err
+		}
+		if there, err := r.find(); !there {
+			return false, err
+		}
 	}
-	tx.built = b
-	if err := tx.Commit(ctx); err != nil {
+	return false, nil
+}
+
+// find looks the column up in the view.
+func (r *retraining) find() (there bool, err error) {
+	if r.t, err = r.view.tableOf(r.id.table); r.t == nil {
 		return false, err
 	}
-	k.mu.Lock()
-	if a := k.asked[c]; a != nil {
-		a.blocks, a.known = blocks, len(queries)
-	}
-	k.mu.Unlock()
-	k.retrained.Add(1)
-	return true, nil
+	r.at = r.t.def.ColumnID(r.id.column)
+	return r.at >= 0, nil
 }
 
-// columnCoder codes sealed blocks of a column, in their order.
-type columnCoder struct {
-	t       *Table
-	at      int
-	encoder *code.Encoder
-	to      sink
-	pages   *pageReader
-	vecs    []float32
-	planes  [2][]byte
+// errChanged says that the training has to begin again.
+var errChanged = errors.New("the table was changed meanwhile")
+
+func ignore(err, what error) error {
+	if errors.Is(err, what) {
+		return nil
+	}
+	return err
 }
 
-func (c *columnCoder) close() {
-	if c.pages != nil {
-		c.pages.Close()
+// late returns the blocks that were written since the view, in ascending order.
+func (r *retraining) late(tx *Tx, catalog uint64, was *transform, outdated bool, coded uint32) ([]uint32, error) {
+	if tx.gen != r.gen || tx.catalog.generation != catalog {
+		return nil, errChanged
 	}
+	now, err := tx.Table(r.t.def.Name)
+	if err != nil {
+		return nil, err
+	}
+	is, old, err := now.currentTransform(r.at)
+	if err != nil {
+		return nil, err
+	}
+	if !is.same(was) || old != outdated {
+		return nil, errChanged
+	}
+	late := slices.DeleteFunc(r.watch.blocks(r.at), func(b uint32) bool { return b >= coded })
+	for b := coded; b < now.sealedBlocks(); b++ {
+		late = append(late, b)
+	}
+	return late, nil
 }
 
-func (c *columnCoder) code(b uint32) (err error) {
-	def := &c.t.def.Columns[c.at]
-	if c.pages == nil {
-		if c.pages, err = c.t.pages(c.at, b, c.t.sealedBlocks()); err != nil {
-			return err
-		}
-		c.vecs = make([]float32, BlockRows*def.Type.Dim)
-	}
-	if err := c.t.blockVectors(c.pages, def.Type.Dim, b, c.vecs); err != nil {
+// code writes the codes of blocks of the view, and takes them in. Blocks without a live
+// row have none.
+func (r *retraining) code(ctx context.Context, blocks []uint32, first bool) (err error) {
+	dir, err := r.s.newLoadDir()
+	if err != nil {
 		return err
 	}
-	return encodeCodes(c.encoder, c.to, c.t.def.ID, def.ID, b, c.vecs, &c.planes)
+	b := &build{dir: dir, sst: r.s.newSSTWriter(dir)}
+	defer func() {
+		if r.s.enter() != nil {
+			b.abort()
+			return
+		}
+		r.s.cleanUp(b.abort) // after an ingestion there is nothing left of it
+	}()
+	if first {
+		k := transformKey(r.id.table, r.id.column, r.tr.base)
+		if err := firstError(b.sst.put(k, k, r.tr.Marshal()), b.sst.putAsked(r.id.table, r.id.column, r.tr.base, r.queries)); err != nil {
+			return err
+		}
+	}
+	dim := r.t.def.Columns[r.at].Type.Dim
+	pages, err := r.t.pages(r.at, 0, r.t.sealedBlocks())
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
+	vecs := make([]float32, BlockRows*dim)
+	var apart *coder // on all CPUs
+	var planes [2][]byte
+	one := r.tr.newEncoder()
+	if first && !r.rests {
+		apart = newCoder(r.tr, r.id.table, r.id.column, b.set, make(chan []float32, 64))
+		defer func() {
+			if apart != nil {
+				_ = apart.finish()
+			}
+		}()
+	}
+	for i, n := range blocks {
+		begun := time.Now()
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.progress("coding", uint64(i), uint64(len(blocks)))
+		dead, err := r.t.dead(n)
+		if err != nil {
+			return err
+		}
+		if dead != nil && dead.Count() == BlockRows {
+			for p := range 2 {
+				if first {
+					break // there is nothing of it
+				}
+				if err := b.deleteKey(key.Code(nil, r.id.table, r.id.column, r.tr.base+byte(p+1), n)); err != nil {
+					return err
+				}
+			}
+			continue
+		}
+		if err := r.t.blockVectors(pages, dim, n, vecs); err != nil {
+			return err
+		}
+		if apart != nil {
+			apart.add(vectorBlock{n, vecs})
+			select {
+			case vecs = <-apart.free:
+			default:
+				vecs = make([]float32, BlockRows*dim)
+			}
+		} else if err := encodeCodes(one, b, r.id.table, r.id.column, n, vecs, &planes); err != nil {
+			return err
+		}
+		if r.rests && first {
+			rest(ctx, time.Since(begun))
+		}
+	}
+	r.progress("coding", uint64(len(blocks)), uint64(len(blocks)))
+	if apart != nil {
+		c := apart
+		apart = nil
+		if err := c.finish(); err != nil {
+			return err
+		}
+	}
+	return r.s.ingestApart(r.gen, b.sst)
+}
+
+// changeOver makes the new codes those of the column, and deletes all others.
+func (r *retraining) changeOver(tx *Tx) error {
+	t, err := tx.Table(r.t.def.Name)
+	if err != nil {
+		return err
+	}
+	bases, err := t.basesOfCodes(r.at)
+	if err != nil {
+		return err
+	}
+	table, column := r.id.table, r.id.column
+	for _, base := range bases {
+		if base == r.tr.base {
+			continue
+		}
+		// Nothing else is deleted, so that the next training finds nothing in memory where
+		// its codes go.
+		if err := tx.batch.DeleteRange(key.Plane(nil, table, column, base+1), key.Plane(nil, table, column, base+3), nil); err != nil {
+			return err
+		}
+		if base == 0 {
+			continue
+		}
+		if err := firstError(tx.deleteKey(transformKey(table, column, base)), tx.deleteKey(askedKey(table, column, base))); err != nil {
+			return err
+		}
+	}
+	return firstError(tx.deleteKey(askedKey(table, column, 0)), tx.set(key.Of(nil, table, key.Meta, column), r.tr.ref()))
+}
+
+// basesOfCodes returns the bases of planes that there are of a column: those in use, and
+// those of trainings that were cut off.
+func (t *Table) basesOfCodes(column int) (bases []byte, err error) {
+	id := t.def.Columns[column].ID
+	it, err := t.view.prefixIter(key.Of(nil, t.def.ID, key.Codes, id))
+	if err != nil {
+		return nil, err
+	}
+	defer it.Close()
+	for ok := it.First(); ok && len(it.Key()) > 9; {
+		base := (it.Key()[9] - 1) &^ 1
+		bases = append(bases, base)
+		ok = it.SeekGE(key.Plane(nil, t.def.ID, id, base+3))
+	}
+	return bases, corrupt(t.def.Name, t.def.Columns[column].Name, "codes", it.Error())
+}
+
+// mostBase is the largest number that is a base.
+const mostBase = 250
+
+// freePlanes returns a base of planes that there are not. 0 is that of codes that are made
+// the first time.
+func (t *Table) freePlanes(column int, was *transform) (base byte, err error) {
+	bases, err := t.basesOfCodes(column)
+	if err != nil {
+		return 0, err
+	}
+	if was != nil {
+		base = was.base
+	}
+	for range mostBase / 2 {
+		if base = base%mostBase + 2; !slices.Contains(bases, base) {
+			return base, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: a column has codes in all planes", ErrCorrupt)
 }

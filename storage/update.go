@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/block"
-	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -96,7 +95,6 @@ func ascending(rows []uint64, at []int32) []uint64 {
 // at the end; out gets the new numbers.
 func (tx *Tx) move(ctx context.Context, table string, rows []uint64, cols []int, vals []*value.Column, pos, at []int32, out []uint64) error {
 	var empty []uint32
-	var def *TableDef
 	for len(at) > 0 {
 		n := min(len(at), BlockRows)
 		// Inserting moves the tail on, so the table is looked at anew.
@@ -104,7 +102,7 @@ func (tx *Tx) move(ctx context.Context, table string, rows []uint64, cols []int,
 		if err != nil {
 			return err
 		}
-		def = t.def
+		def := t.def
 		chunk, from := make([]uint64, n), make([]int32, n)
 		for i, k := range at[:n] {
 			chunk[i], from[i] = rows[k], pos[k]
@@ -140,7 +138,11 @@ func (tx *Tx) move(ctx context.Context, table string, rows []uint64, cols []int,
 	if len(empty) == 0 {
 		return nil
 	}
-	return dropBlocks(def, empty, tx)
+	t, err := tx.Table(table)
+	if err != nil {
+		return err
+	}
+	return tx.dropEmpty(t, empty, tx)
 }
 
 func allColumns(d *TableDef) []int {
@@ -326,7 +328,7 @@ type rewrittenColumn struct {
 	reader  *columnReader
 	col     value.Column
 	started bool
-	encoder *code.Encoder // nil: the vectors have no codes
+	encoder *blockEncoder // nil: the vectors have no codes
 	coder   *coder        // nil: codes are made one block at a time
 
 	added stats // of the new values
@@ -362,7 +364,7 @@ func (w *rewriter) change(ctx context.Context, b uint32, slots []int32, vals []*
 	if b >= w.t.sealedBlocks() {
 		return w.changeTail(slots, vals, pos)
 	}
-	w.view.store.keeper.touch(w.t.def.ID, b, w.cols)
+	w.view.store.keeper.touch(nil, w.t.def.ID, b, w.cols)
 	var touched BlockSet
 	for _, s := range slots {
 		touched[s>>6] |= 1 << (s & 63)
@@ -461,7 +463,7 @@ func (w *rewriter) startCodes(c *rewrittenColumn, i int) error {
 	if b, ok := w.to.(*build); ok { // on all CPUs
 		c.coder = newCoder(tr, w.t.def.ID, c.def.ID, b.set, make(chan []float32, 64))
 	} else {
-		c.encoder = tr.NewEncoder()
+		c.encoder = tr.newEncoder()
 	}
 	return nil
 }

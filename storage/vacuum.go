@@ -149,7 +149,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 			if err != nil {
 				return err
 			}
-			if err := l.sst.putAsked(d.ID, d.Columns[i].ID, asked); err != nil {
+			if err := l.sst.putAsked(d.ID, d.Columns[i].ID, 0, asked); err != nil {
 				return err
 			}
 		}
