@@ -114,7 +114,7 @@ func (a *typeChange) codes() (code func(vectorBlock) error, done func() error, e
 		c := newCoder(tr, table, id, b.set, make(chan []float32, 64))
 		return func(b vectorBlock) error { c.add(b); return nil }, c.finish, nil
 	}
-	e := tr.NewEncoder()
+	e := tr.newEncoder()
 	var planes [2][]byte
 	return func(b vectorBlock) error { return encodeCodes(e, a.to, table, id, b.n, b.vecs, &planes) }, done, nil
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"math"
 	"slices"
@@ -21,14 +22,21 @@ import (
 // follow in the next ones, so that rows keep their order, and drops the blocks that run
 // empty. One step writes one block. All that takes time is done beside the writers, on a
 // snapshot; the writer's place is taken for the commit alone, which adds what was deleted
-// since, and the new values of scalar columns. Where vectors or keys were updated in these
-// blocks meanwhile, the step is done again.
+// since, and the new values of scalar columns. A step moves no more rows than make a
+// commit of a few milliseconds, and the next one goes on where it stopped. Where vectors or
+// keys were updated in these blocks meanwhile, the step is done again.
 const (
 	// mergeWindow is how many blocks in a row have to have a block's worth of holes among
 	// them to be merged: afterwards any so many of them are four fifths full.
 	mergeWindow = 5
 	// mergeFull is from which number of live rows on a block is left as it is.
 	mergeFull = BlockRows - BlockRows/16
+	// mergeBytes is how many bytes of vectors one step moves: writers wait while they are
+	// put into the log, two milliseconds or three. Wide ones take several steps a block.
+	mergeBytes = 3 << 19
+	// mergeLeast is how many rows a step moves all the same, for each writes the block's
+	// other columns and codes.
+	mergeLeast = 64
 	// mergeSources bounds the blocks that one step empties.
 	mergeSources = 64
 	// restShare is how many times as long as it has worked housekeeping rests.
@@ -49,6 +57,8 @@ const (
 type keeper struct {
 	s                       *Store
 	noMerging, noRetraining bool
+
+	mergeBytes int // see mergeBytes
 
 	training chan struct{} // holds a token while codes are trained anew
 
@@ -255,6 +265,8 @@ func (k *keeper) mergeTable(ctx context.Context, id uint32) error {
 			return err
 		}
 		switch {
+		case ok && m.partial:
+			changed = 0
 		case ok:
 			at, changed = at+1, 0
 		case changed == 2: // others keep changing it
@@ -302,13 +314,20 @@ type merge struct {
 	watch  *watch
 	t      *Table
 	target uint32
-	blocks []uint32   // that it reads: target, and those whose rows it takes
-	rows   []uint64   // that target will hold
-	taken  []BlockSet // of each block
-	cols   []*value.Column
-	moved  int // rows that get another number
-	to     *batchEditor
-	gen    *generation
+	blocks []uint32 // that it reads: target, and those whose rows it takes
+	rows   []uint64 // that target will hold
+	slots  []int32  // where, of each of them
+	free   int      // slots before it hold rows that were there, or are given one
+	most   int      // how many rows may still move
+	from   int      // first slot that gets another row than it has, or is emptied
+	until  int      // the slot after the last one
+	// partial says that more rows could follow than may move in one step.
+	partial bool
+	taken   []BlockSet // of each block
+	cols    []*value.Column
+	moved   int // rows that get another number
+	to      *batchEditor
+	gen     *generation
 }
 
 // plan looks for the next step in blocks from on, nil if there is none.
@@ -351,8 +370,8 @@ func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error
 			return nil, err
 		}
 	}
-	m = &merge{k: k, view: v, watch: w, t: t, target: window[0].n, gen: k.s.enterGeneration()}
-	for len(m.rows) < BlockRows && len(m.blocks) < mergeSources {
+	m = &merge{k: k, view: v, watch: w, t: t, most: t.def.mergeRows(k.mergeBytes), from: BlockRows, target: window[0].n, gen: k.s.enterGeneration()}
+	for m.free < BlockRows && !m.partial && len(m.blocks) < mergeSources {
 		if len(window) == 0 {
 			b, ok, err := it.next()
 			if err != nil {
@@ -366,6 +385,9 @@ func (k *keeper) plan(ctx context.Context, id, from uint32) (m *merge, err error
 		}
 		m.take(window[0])
 		window = window[1:]
+	}
+	if !m.partial {
+		m.until = BlockRows // what is empty after the last row is not kept
 	}
 	return m, nil
 }
@@ -388,16 +410,68 @@ func holes(blocks []liveBlock) (n int) {
 	return n
 }
 
-// take adds rows of a block to the target, as many as there is room for.
-func (m *merge) take(b liveBlock) {
-	var taken BlockSet
-	for i := 0; i < BlockRows && len(m.rows) < BlockRows; i++ {
-		if b.dead == nil || !b.dead.Has(i) {
-			m.rows = append(m.rows, uint64(b.n)*BlockRows+uint64(i))
-			taken[i>>6] |= 1 << (i & 63)
+// mergeRows is how many rows one step moves.
+func (d *TableDef) mergeRows(bytes int) int {
+	row := 0
+	for i := range d.Columns {
+		if c := &d.Columns[i]; c.Type.Kind == value.Vector {
+			row += block.NumberBytes(c.Type) * c.Type.Dim
 		}
 	}
+	return max(mergeLeast, bytes/max(row, 1))
+}
+
+// take adds rows of a block to the target, as many as there is room for and may move. Those
+// of the target itself that may not move stay where they are.
+func (m *merge) take(b liveBlock) {
+	var taken BlockSet
+	for i := 0; i < BlockRows && m.free < BlockRows; i++ {
+		if b.dead != nil && b.dead.Has(i) {
+			continue
+		}
+		slot := m.free
+		switch stays := b.n == m.target && i == slot; {
+		case stays:
+		case m.most > 0:
+			m.most--
+			m.from, m.until = min(m.from, slot), max(m.until, slot+1)
+			if b.n == m.target {
+				m.until = i + 1
+			}
+		default:
+			m.partial = true
+			slot = i
+		}
+		if m.partial && b.n != m.target {
+			break
+		}
+		m.rows, m.slots = append(m.rows, uint64(b.n)*BlockRows+uint64(i)), append(m.slots, int32(slot))
+		taken[i>>6] |= 1 << (i & 63)
+		m.free = slot + 1
+	}
 	m.blocks, m.taken = append(m.blocks, b.n), append(m.taken, taken)
+}
+
+// runs calls f with the rows of the target, in the order of their slots: positions in rows
+// or, for empty slots, nil and how many.
+func (m *merge) runs(f func(pos []int32, empty int)) {
+	for i, slot := 0, 0; slot < BlockRows; {
+		n := 0
+		for i+n < len(m.slots) && int(m.slots[i+n]) == slot+n {
+			n++
+		}
+		if n > 0 {
+			f(allRows[i:i+n], 0)
+			i, slot = i+n, slot+n
+			continue
+		}
+		next := BlockRows
+		if i < len(m.slots) {
+			next = int(m.slots[i])
+		}
+		f(nil, next-slot)
+		slot = next
+	}
 }
 
 // watch takes a snapshot of everything that was committed, and notes from then on which
@@ -504,7 +578,8 @@ func (m *merge) adjust(ctx context.Context, tx *Tx) (emptied []uint32, ok bool, 
 		for w := range m.taken[i] {
 			for s := m.taken[i][w]; s != 0; s &= s - 1 {
 				if dead[w]&(s&-s) != 0 {
-					gone[at>>6] |= 1 << (at & 63)
+					slot := m.slots[at]
+					gone[slot>>6] |= 1 << (slot & 63)
 				}
 				at++
 			}
@@ -532,9 +607,12 @@ func (m *merge) adjust(ctx context.Context, tx *Tx) (emptied []uint32, ok bool, 
 	if err := m.forget(ctx, tx, &gone, to); err != nil {
 		return nil, false, err
 	}
-	rest := firstRows(len(m.rows))
+	var used BlockSet
+	for _, slot := range m.slots {
+		used[slot>>6] |= 1 << (slot & 63)
+	}
 	for w := range gone {
-		gone[w] |= ^rest[w]
+		gone[w] |= ^used[w]
 	}
 	k := key.Tombstone(nil, d.ID, m.target)
 	if gone.Count() == 0 {
@@ -554,8 +632,8 @@ func (m *merge) refresh(ctx context.Context, now *Table, gone *BlockSet, to edit
 	var rows []uint64
 	var slots []int32
 	for i, r := range m.rows {
-		if !gone.Has(i) {
-			rows, slots = append(rows, r), append(slots, int32(i))
+		if slot := m.slots[i]; !gone.Has(int(slot)) {
+			rows, slots = append(rows, r), append(slots, slot)
 		}
 	}
 	keys := d.keyColumns()
@@ -570,8 +648,15 @@ func (m *merge) refresh(ctx context.Context, now *Table, gone *BlockSet, to edit
 	}
 	for i, c := range cols {
 		col := &value.Column{Type: d.Columns[c].Type}
-		appendRows(col, 0, m.cols[c], allRows[:len(m.rows)])
-		appendRows(col, len(m.rows), nil, allRows[len(m.rows):])
+		n := 0
+		m.runs(func(pos []int32, empty int) {
+			if pos == nil {
+				appendRows(col, n, nil, allRows[:empty])
+			} else {
+				appendRows(col, n, m.cols[c], pos)
+			}
+			n += len(pos) + empty
+		})
 		assign(col, slots, fresh.Cols[i], allRows[:len(rows)])
 		k := key.Numbered(nil, d.ID, key.Columns, d.Columns[c].ID, m.target)
 		if err := to.set(k, block.Encode(nil, col, BlockRows)); err != nil {
@@ -590,8 +675,8 @@ func (m *merge) forget(ctx context.Context, tx *Tx, gone *BlockSet, to editor) e
 	}
 	defer e.close()
 	for i := range m.rows {
-		is := uint64(m.target)*BlockRows + uint64(i)
-		if !gone.Has(i) || is == m.rows[i] {
+		is := uint64(m.target)*BlockRows + uint64(m.slots[i])
+		if !gone.Has(int(m.slots[i])) || is == m.rows[i] {
 			continue
 		}
 		for _, ed := range e.edit {
@@ -611,15 +696,85 @@ func (m *merge) prepare(ctx context.Context) error {
 		return err
 	}
 	b := newBlockBuilder(d)
-	b.codes = newBatchCodes(m.to, m.t, false)
-	b.over = m.to.deleteKey
-	b.add(cols.Cols, allRows[:len(m.rows)])
-	b.add(make([]*value.Column, len(d.Columns)), allRows[len(m.rows):]) // deleted rows, to its end
-	if err := b.seal(ctx, m.to, m.target); err != nil {
+	to := &pageEditor{m: m}
+	b.over = to.deleteKey
+	b.codes = newBatchCodes(to, m.t, false)
+	none := make([]*value.Column, len(d.Columns))
+	m.runs(func(pos []int32, empty int) {
+		if pos == nil {
+			b.add(none, allRows[:empty])
+		} else {
+			b.add(cols.Cols, pos)
+		}
+	})
+	if err := m.keepPages(b); err != nil {
+		return err
+	}
+	if err := b.seal(ctx, to, m.target); err != nil {
 		return err
 	}
 	m.cols = cols.Cols
 	return m.renumber(ctx)
+}
+
+// rewrites reports whether a page of the target is written, of rpp rows each: others hold
+// what they have.
+func (m *merge) rewrites(page, rpp int) bool { return page*rpp < m.until && (page+1)*rpp > m.from }
+
+// keepPages gives the deleted rows of pages that are not written the vectors that are there:
+// codes are those of what pages hold.
+func (m *merge) keepPages(b *blockBuilder) error {
+	var used BlockSet
+	for _, slot := range m.slots {
+		used[slot>>6] |= 1 << (slot & 63)
+	}
+	for i := range b.cols {
+		def := &m.t.def.Columns[i]
+		if def.Type.Kind != value.Vector || m.from == 0 && m.until == BlockRows {
+			continue
+		}
+		pages, err := m.t.pages(i, m.target, m.target+1)
+		if err != nil {
+			return err
+		}
+		dim := def.Type.Dim
+		vecs := make([]float32, BlockRows*dim)
+		if err := firstError(m.t.blockVectors(pages, dim, m.target, vecs), pages.Close()); err != nil {
+			return err
+		}
+		for slot := range BlockRows {
+			if !used.Has(slot) && !m.rewrites(slot/def.pageRows, def.pageRows) {
+				copy(b.cols[i].Vecs[slot*dim:(slot+1)*dim], vecs[slot*dim:])
+			}
+		}
+	}
+	return nil
+}
+
+// pageEditor is the editor of a merge, which leaves out the pages that are not written.
+type pageEditor struct{ m *merge }
+
+func (e *pageEditor) leavesOut(k []byte) bool {
+	d := e.m.t.def
+	if k[4] != key.Pages {
+		return false
+	}
+	c := &d.Columns[d.ColumnID(binary.BigEndian.Uint32(k[5:]))]
+	return !e.m.rewrites(int(key.Number(k)-e.m.target*c.pagesPerBlock()), c.pageRows)
+}
+
+func (e *pageEditor) set(k, v []byte) error {
+	if e.leavesOut(k) {
+		return nil
+	}
+	return e.m.to.set(k, v)
+}
+
+func (e *pageEditor) deleteKey(k []byte) error {
+	if e.leavesOut(k) {
+		return nil
+	}
+	return e.m.to.deleteKey(k)
 }
 
 // renumber gives rows their new numbers in the indexes. A row gets a number that is lower, so
@@ -631,7 +786,7 @@ func (m *merge) renumber(ctx context.Context) error {
 	}
 	defer e.close()
 	for i, was := range m.rows {
-		is := uint64(m.target)*BlockRows + uint64(i)
+		is := uint64(m.target)*BlockRows + uint64(m.slots[i])
 		if is == was {
 			continue
 		}

@@ -236,9 +236,10 @@ func (c *churned) dense() {
 // Rows are deleted here and there; their space is given back without a VACUUM, and rows
 // keep their order.
 func TestMergingOfBlocks(t *testing.T) {
-	for _, dim := range []int{3, 64} {
+	for dim, step := range map[int]int{3: 4 * 3 * 100, 64: 1 << 20} {
 		t.Run(fmt.Sprint(dim), func(t *testing.T) {
 			s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: vfs.NewMem()}))
+			storage.SetMergeBytes(s, step)
 			c := newChurned(t, s, dim, 1)
 			c.insert(20 * storage.BlockRows)
 			old := must[*storage.View](t)(s.Snapshot())
@@ -283,6 +284,9 @@ func TestMergingOfBlocks(t *testing.T) {
 func TestMergingBesideWriters(t *testing.T) {
 	for seed := range seeds(3) {
 		s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: vfs.NewMem(), NoSync: true}))
+		if seed%2 == 0 {
+			storage.SetMergeBytes(s, 4*32*150) // several steps a block
+		}
 		c := newChurned(t, s, 32, uint64(seed+firstSeed()))
 		c.insert(18 * storage.BlockRows)
 		for i := range 70 {
@@ -311,6 +315,28 @@ func TestMergingBesideWriters(t *testing.T) {
 		healthy(t, s)
 		must[storage.VacuumResult](t)(s.Vacuum(ctx, "churned", nil))
 		c.verify(false, true)
+		checked(t, s)
+	}
+}
+
+// Writers wait for two megabytes at most while blocks of wide vectors are merged, each of which
+// holds six or twelve.
+func TestMergingOfWideVectors(t *testing.T) {
+	for _, dim := range []int{1536, 3072}[seeds(1)%2:] { // the soak takes both
+		s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: vfs.NewMem(), NoSync: true}))
+		c := newChurned(t, s, dim, 3)
+		c.insert(6 * storage.BlockRows)
+		for range 8 {
+			c.remove(300)
+		}
+		storage.AwaitHousekeeping(s)
+		c.verify(true, true)
+		c.dense()
+		st := s.Stats()
+		t.Logf("%d dimensions: %d steps, the largest of %d bytes", dim, st.MergedBlocks, storage.LargestCommit(s))
+		if n := storage.LargestCommit(s); n > 2<<20 || st.MergedBlocks < 10 {
+			t.Errorf("%d dimensions: %d steps, writers waited for %d bytes", dim, st.MergedBlocks, n)
+		}
 		checked(t, s)
 	}
 }

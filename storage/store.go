@@ -98,7 +98,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, done: make(chan struct{})}
-	s.keeper = keeper{s: s, training: make(chan struct{}, 1), noMerging: o.NoMerging, noRetraining: o.NoRetraining}
+	s.keeper = keeper{s: s, training: make(chan struct{}, 1), mergeBytes: mergeBytes, noMerging: o.NoMerging, noRetraining: o.NoRetraining}
 	g := &guardFS{FS: o.FS, home: s.home, failStore: s.fail}
 	if o.InMemory {
 		if s.readOnly {
