@@ -383,12 +383,15 @@ func (f *guardFile) do(op string, run func() error) error {
 func (f *guardFile) Write(p []byte) (n int, err error) {
 	err = f.do("write", func() error {
 		m, err := f.File.Write(p[n:])
-		n += m
-		if err == nil && f.state != nil {
-			f.g.files.wrote(f.state, p)
+		if f.state != nil {
+			f.g.files.wrote(f.state, p[n:n+m]) // on a full disk a part may be there
 		}
+		n += m
 		return err
 	})
+	if err != nil && f.state != nil {
+		f.g.files.wroteAt(f.state) // nobody knows what is there
+	}
 	if err == nil {
 		n = len(p)
 	}

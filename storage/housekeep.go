@@ -536,7 +536,9 @@ func (m *merge) run(ctx context.Context) (ok bool, err error) {
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
-	m.k.merged.Add(1)
+	if !m.partial {
+		m.k.merged.Add(1)
+	}
 	m.k.moved.Add(int64(m.moved))
 	m.k.freed.Add(int64(len(emptied)))
 	return true, nil

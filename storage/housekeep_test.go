@@ -333,9 +333,9 @@ func TestMergingOfWideVectors(t *testing.T) {
 		c.verify(true, true)
 		c.dense()
 		st := s.Stats()
-		t.Logf("%d dimensions: %d steps, the largest of %d bytes", dim, st.MergedBlocks, storage.LargestCommit(s))
-		if n := storage.LargestCommit(s); n > 2<<20 || st.MergedBlocks < 10 {
-			t.Errorf("%d dimensions: %d steps, writers waited for %d bytes", dim, st.MergedBlocks, n)
+		t.Logf("%d dimensions: %d rows moved, the largest commit of %d bytes", dim, st.MovedRows, storage.LargestCommit(s))
+		if n := storage.LargestCommit(s); n > 2<<20 || st.MovedRows < 1500 || st.MergedBlocks == 0 {
+			t.Errorf("%d dimensions: %+v, writers waited for %d bytes", dim, st, n)
 		}
 		checked(t, s)
 	}
