@@ -536,7 +536,7 @@ func (m *merge) run(ctx context.Context) (ok bool, err error) {
 	if err := tx.Commit(ctx); err != nil {
 		return false, err
 	}
-	if !m.partial {
+	if !m.partial || len(m.rows) > mergeFull {
 		m.k.merged.Add(1)
 	}
 	m.k.moved.Add(int64(m.moved))
