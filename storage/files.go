@@ -98,7 +98,7 @@ func (st *fileState) entry(name string) fileEntry {
 	default:
 		e = st.written
 		if strings.HasSuffix(name, ".log") {
-			e = st.synced // a log that Close has begun is not synced
+			e = st.synced // so that it never says more than there is
 		}
 		e.kind = kind
 		if kind == kindExists {

@@ -381,6 +381,9 @@ func (f *guardFile) do(op string, run func() error) error {
 }
 
 func (f *guardFile) Write(p []byte) (n int, err error) {
+	if f.emptyLog() {
+		return len(p), nil
+	}
 	err = f.do("write", func() error {
 		m, err := f.File.Write(p[n:])
 		if f.state != nil {
@@ -401,6 +404,11 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
+// emptyLog reports whether the file is a log that Close has begun. Nothing comes into it but the
+// mark of its end, which stays out as well: an empty log needs no sync, and a later log may
+// follow it, which is not so where the mark could be half on the disk.
+func (f *guardFile) emptyLog() bool { return f.log && f.state != nil && f.state.late }
+
 func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
 	if f.state != nil {
 		f.g.files.wroteAt(f.state)
@@ -413,7 +421,7 @@ func (f *guardFile) WriteAt(p []byte, off int64) (n int, err error) {
 }
 
 func (f *guardFile) sync(run func() error) error {
-	if f.folder && f.g.files.folderCanWait() || f.log && f.state != nil && f.state.late {
+	if f.emptyLog() || f.folder && f.g.files.folderCanWait() {
 		return nil
 	}
 	written := int64(0)
