@@ -59,15 +59,15 @@ func problemOf(table string, err error) Problem {
 // check itself.
 func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 	v, err := s.Snapshot()
-	if errors.Is(err, ErrCorrupt) {
+	c := &checker{ctx: ctx, view: v, report: report}
+	if errors.Is(err, ErrCorrupt) { // the catalog
 		report(problemOf("", err))
-		return nil
+		return s.checkFiles(ctx, c)
 	}
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	c := &checker{ctx: ctx, view: v, report: report}
 	if m, err := readMarker(s.fs, s.dir); err != nil {
 		c.found("", "", "", err)
 	} else if b, err := get(v.reader, key.Format); err != nil {
@@ -571,6 +571,10 @@ func (s *Store) checkFiles(ctx context.Context, c *checker) error {
 		err := e.verify(s.fs.FS, s.dir, name, true)
 		if errors.Is(err, os.ErrNotExist) && s.fs.files != nil && s.fs.files.entries()[name].kind == 0 {
 			continue // removed in the meantime
+		}
+		var bad *FileError
+		if errors.As(err, &bad) {
+			err = damagedFile(name, bad.What+e.whatMends(s.fs.FS, s.dir, name))
 		}
 		if err != nil {
 			c.found("", "", "file "+name, err)

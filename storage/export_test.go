@@ -218,6 +218,9 @@ func AwaitHousekeeping(s *Store) {
 // codes anew: that is what writers wait for.
 func LargestCommit(s *Store) int64 { return s.keeper.largest.Load() }
 
+// FlippedBit is flippedBit.
+var FlippedBit = flippedBit
+
 // SetMergeBytes sets how many bytes of vectors one step of housekeeping moves.
 func SetMergeBytes(s *Store, n int) { s.keeper.mergeBytes = n }
 
