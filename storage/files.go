@@ -830,6 +830,13 @@ func (fl *fileList) closing() {
 	fl.mu.Unlock()
 }
 
+// isClosing reports whether closing was called.
+func (fl *fileList) isClosing() bool {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	return fl.last
+}
+
 // close ends keeping the list. With final set the store is closed, and its files are as
 // they will stay, which is written.
 func (fl *fileList) close(final bool) (err error) {
