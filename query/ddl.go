@@ -2,6 +2,8 @@ package query
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -45,7 +47,11 @@ func TableSQL(def *storage.TableDef) string {
 		if ix.Unique {
 			unique = "UNIQUE "
 		}
-		fmt.Fprintf(&b, "CREATE %sINDEX %s ON %s (", unique, parse.Quote(ix.Name), parse.Quote(def.Name))
+		fmt.Fprintf(&b, "CREATE %sINDEX %s ON %s ", unique, parse.Quote(ix.Name), parse.Quote(def.Name))
+		if !ix.Ordered() {
+			b.WriteString("USING " + parse.Quote(string(ix.Kind)) + " ")
+		}
+		b.WriteString("(")
 		for i, id := range ix.Columns {
 			if i > 0 {
 				b.WriteString(", ")
@@ -54,7 +60,14 @@ func TableSQL(def *storage.TableDef) string {
 				b.WriteString(parse.Quote(def.Columns[pos].Name))
 			}
 		}
-		b.WriteString(");\n")
+		b.WriteString(")")
+		for i, name := range slices.Sorted(maps.Keys(ix.Options)) {
+			b.WriteString([]string{" WITH (", ", "}[min(i, 1)] + parse.Quote(name) + " = " + parse.QuoteString(ix.Options[name]))
+		}
+		if len(ix.Options) > 0 {
+			b.WriteString(")")
+		}
+		b.WriteString(";\n")
 	}
 	return b.String()
 }

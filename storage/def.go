@@ -97,6 +97,9 @@ type ReferenceDef struct {
 	OnUpdate RefAction
 }
 
+// Ordered reports whether the index finds rows by values, and in their order.
+func (x *IndexDef) Ordered() bool { return x.Kind == OrderedIndex }
+
 // Column returns the position of the column of this name, -1 without one.
 func (d *TableDef) Column(name string) int {
 	for i := range d.Columns {

@@ -118,7 +118,7 @@ func ParseIndexKind(name string) (IndexKind, error) {
 		k = OrderedIndex
 	}
 	if _, ok := indexKinds[k]; !ok {
-		return "", &DefinitionError{fmt.Sprintf("there is no kind of index %q; the kinds are %s", name, strings.Join(kindNames(), ", "))}
+		return "", &DefinitionError{fmt.Sprintf("there is no kind of index %q; the kinds are %s (searches of vectors are exact, and need none)", name, strings.Join(kindNames(), ", "))}
 	}
 	return k, nil
 }

@@ -89,7 +89,10 @@ func TestQueries(t *testing.T) {
 func FuzzForgive(f *testing.F) {
 	f.Add(`a "b c" -(d OR e*)`)
 	f.Fuzz(func(t *testing.T, s string) {
-		Forgive(s)
+		forgiven := Forgive(s)
+		if again, err := ParseQuery(Format(forgiven)); err != nil || Format(again) != Format(forgiven) {
+			t.Fatalf("%q: %q is read as %q, %v", s, Format(forgiven), Format(again), err)
+		}
 		if q, err := ParseQuery(s); err != nil {
 			if e := err.(*QueryError); e.At > len(s) {
 				t.Fatalf("%q: %d", s, e.At)

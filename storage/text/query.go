@@ -281,3 +281,46 @@ func (p *queryParser) one(depth int) (Query, error) {
 	}
 	return Word{word, len(word) < len(w)}, nil
 }
+
+// Format writes a query as ParseQuery reads it, "" for none.
+func Format(q Query) string {
+	switch q := q.(type) {
+	case Word:
+		if strings.ContainsAny(q.Text, `"()`) || strings.HasPrefix(q.Text, "-") || strings.HasPrefix(q.Text, "+") || strings.HasSuffix(q.Text, "*") || q.Text == "OR" || strings.ContainsFunc(q.Text, unicode.IsSpace) {
+			return Format(Phrase(q))
+		}
+		if q.Prefix {
+			return q.Text + "*"
+		}
+		return q.Text
+	case Phrase:
+		s := `"` + strings.ReplaceAll(q.Text, `"`, " ") + `"`
+		if q.Prefix {
+			s += "*"
+		}
+		return s
+	case And:
+		parts := make([]string, len(q))
+		for i, p := range q {
+			parts[i] = nested(p)
+		}
+		return strings.Join(parts, " ")
+	case Or:
+		parts := make([]string, len(q))
+		for i, p := range q {
+			parts[i] = nested(p)
+		}
+		return strings.Join(parts, " OR ")
+	case Not:
+		return nested(q.With) + " -" + nested(q.Without)
+	}
+	return ""
+}
+
+func nested(q Query) string {
+	switch q.(type) {
+	case Word, Phrase:
+		return Format(q)
+	}
+	return "(" + Format(q) + ")"
+}

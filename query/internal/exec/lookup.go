@@ -22,8 +22,9 @@ type Lookup struct {
 	Last   bool              // from the end of the index
 	// Most is the number of rows beyond which all are read instead, if they are
 	// estimated to be more; 0 = any number.
-	Most float64
-	Text string // the condition, for EXPLAIN
+	Most  float64
+	Match *WordsQuery // the rows that match, by a full-text index
+	Text  string      // the condition, for EXPLAIN
 
 	keys []value.Value
 	rows []uint64
@@ -87,6 +88,22 @@ func valueOf(c *fn.Ctx, e fn.Expr) (v value.Value, ok bool) {
 // find returns the rows found: few as a list, in row order, else as a set. usable is
 // false where all rows have to be read.
 func (l *Lookup) find(ctx context.Context, c *fn.Ctx, t *storage.Table) (few []uint64, set *storage.RowSet, usable bool, err error) {
+	if l.Match != nil {
+		q, err := l.Match.Prepare(ctx, c)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if q == nil {
+			return nil, nil, true, nil
+		}
+		if set, err = q.Match(ctx); err != nil {
+			return nil, nil, false, err
+		}
+		if set.Len() > fetchLimit {
+			return nil, set, true, nil
+		}
+		return slices.Collect(set.All()), nil, true, nil
+	}
 	if l.Keys != nil {
 		l.keys = l.keys[:0]
 		for _, k := range l.Keys {
@@ -230,6 +247,9 @@ func (l *Lookup) addEqual(ctx context.Context, t *storage.Table, row uint64, set
 }
 
 func (l *Lookup) String() string {
+	if l.Match != nil {
+		return fmt.Sprintf("TextLookup %s [%s] in", l.Match.Index.Name, l.Text)
+	}
 	if l.Index == nil {
 		return fmt.Sprintf("KeyLookup [%s] in", l.Text)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"sync"
 
+	words "github.com/lupadb/lupa/storage/text"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
 )
@@ -93,6 +94,8 @@ var entries = sync.OnceValue(func() []*Func {
 		// Texts
 		{Name: "lower", Syntax: "lower(text)", Doc: "in lower case", Example: "lower('Wolf')", Gives: "wolf",
 			sigs: []sig{{kinds{text}, text, text1(strings.ToLower), false}}},
+		{Name: "websearch", Syntax: "websearch(text)", Doc: "what somebody typed into a search box as a query of match() and bm25() that is never an error", Example: "websearch('grey wolf -dog \"in the')", Gives: `(grey wolf "in the") -dog`,
+			sigs: []sig{{kinds{text}, text, text1(func(s string) string { return words.Format(words.Forgive(s)) }), false}}},
 		{Name: "upper", Syntax: "upper(text)", Doc: "in upper case", Example: "upper('Wolf')", Gives: "WOLF",
 			sigs: []sig{{kinds{text}, text, text1(strings.ToUpper), false}}},
 		{Name: "length", Syntax: "length(text | blob)", Doc: "number of characters of a text, of bytes of a blob", Example: "length('Käfer')", Gives: "5",

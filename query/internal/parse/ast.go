@@ -248,7 +248,15 @@ type CreateIndex struct {
 	IfNotExists bool
 	Index       Ident // zero: to be named after table and columns
 	Table       Ident
+	Kind        Ident // zero: btree
 	Columns     []Ident
+	Options     []IndexOption
+}
+
+// IndexOption is an option of WITH: a text, or a number as it is written.
+type IndexOption struct {
+	Name  Ident
+	Value string
 }
 
 // DropIndex is DROP INDEX.

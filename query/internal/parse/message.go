@@ -420,8 +420,6 @@ func (m *mistake) known() *Error {
 		return m.errorf(0, "there are no subscripts with [ ]").WithHint("an element of a JSON value: value -> 0, value ->> 'key'")
 	case is(found, "."):
 		return m.errorf(0, "a name has at most two parts, table.column").WithHint("there are no schemas")
-	case is(found, "USING") && first("CREATE"):
-		return m.errorf(0, "an index has no kind").WithHint("vector columns need no index: search is always exact")
 	case first("CREATE"):
 		for _, k := range otherConstraints {
 			if is(found, k.word) && m.at > 3 {

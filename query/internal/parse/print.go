@@ -124,7 +124,14 @@ func (p *printer) statement(s Statement) {
 		if s.Index.Name != "" {
 			p.print(s.Index, " ")
 		}
-		p.print("ON ", s.Table, " (", s.Columns, ")")
+		p.print("ON ", s.Table)
+		if s.Kind.Name != "" {
+			p.print(" USING ", s.Kind)
+		}
+		p.print(" (", s.Columns, ")")
+		for i, o := range s.Options {
+			p.print(opt(i == 0, " WITH ("), opt(i > 0, ", "), o.Name, " = ", QuoteString(o.Value), opt(i == len(s.Options)-1, ")"))
+		}
 	case *DropIndex:
 		p.print("DROP INDEX ", opt(s.IfExists, "IF EXISTS "), s.Indexes)
 	case *Insert:

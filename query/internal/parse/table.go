@@ -111,7 +111,17 @@ type gCreateIndex struct {
 	IfNotExists *gIfNotExists `parser:"@@?"`
 	Index       *gName        `parser:"@@?"`
 	Table       *gName        `parser:"'ON' @@"`
+	Kind        *gName        `parser:"( 'USING' @@ )?"`
 	Columns     []*gName      `parser:"'(' @@ (',' @@)* ')'"`
+
+	Options []*gIndexOption `parser:"( 'WITH' '(' @@ (',' @@)* ')' )?"`
+}
+
+type gIndexOption struct {
+	Pos    lexer.Position
+	Name   *gName `parser:"@@ '='"`
+	Text   *gText `parser:"( @@"`
+	Number string `parser:"| @Number )"`
 }
 
 // gDrop is the rule of DROP TABLE and DROP INDEX, after the first word.
@@ -192,7 +202,15 @@ type gRetrain struct {
 
 func (c *converter) create(at Pos, g *gCreate) Statement {
 	if i := cmp.Or(g.Index, g.Unique); i != nil {
-		return &CreateIndex{at, g.Unique != nil, i.IfNotExists != nil, ident(i.Index), ident(i.Table), idents(i.Columns)}
+		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind), Columns: idents(i.Columns)}
+		for _, o := range i.Options {
+			v := IndexOption{Name: ident(o.Name), Value: o.Number}
+			if o.Text != nil {
+				v.Value = o.Text.lit.Value.Str()
+			}
+			s.Options = append(s.Options, v)
+		}
+		return s
 	}
 	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: ident(g.Table.Table)}
 	if g.Table.As != nil {

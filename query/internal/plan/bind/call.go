@@ -35,6 +35,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if name == "image" {
 		return nil, parse.Errorf(e.Pos, "image() stands for a vector only beside a vector column with an encoder: in c_sim(image(...)), in a distance, or as the value of such a column")
 	}
+	if wordsCall(name) {
+		return b.words(s, e, name)
+	}
 	_, known := fn.Lookup(name)
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)
@@ -44,7 +47,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if !known {
 		names := fn.Names()
-		names = append(names, "cosine_similarity")
+		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight")
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.Name+"_sim")
 		}

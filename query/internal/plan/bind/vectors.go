@@ -381,6 +381,11 @@ func (b *Binder) rankOf(e *logical.Expr) logical.Rank {
 			return logical.BestFirst
 		}
 		return logical.Ascending
+	case logical.OpWords:
+		if e.Words.Func == "bm25" {
+			return logical.BestFirst
+		}
+		return logical.Ascending
 	case logical.OpSlot:
 		if e.Slot.What == logical.SlotOuter {
 			return e.Slot.Column.Rank

@@ -16,6 +16,8 @@ func (b *Builder) Compile(l compile.Layout, e *logical.Expr) (fn.Expr, error) {
 			return &exec.EncodeText{X: args[0], Open: b.opener(e.Encoding), Texts: b.In.Texts, Dim: e.Encoding.Dim, Vectors: e.Vectors, Document: e.Document}, nil
 		case logical.OpImage:
 			return &exec.EncodeImage{X: args[0], Open: b.opener(e.Encoding), Dim: e.Encoding.Dim, Read: b.In.ReadFile}, nil
+		case logical.OpWords:
+			return b.words(e, args)
 		case logical.OpSubquery, logical.OpExists, logical.OpInQuery:
 			return b.compileCorrelated(l, e, args)
 		}

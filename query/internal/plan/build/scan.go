@@ -133,6 +133,10 @@ func (b *Builder) fetch(r rel, want []*logical.Expr) (rel, error) {
 
 // lookupOf compiles what a look-up compares.
 func (b *Builder) lookupOf(l *logical.Lookup) (*exec.Lookup, error) {
+	if l.Match != nil {
+		q, err := b.match(l.Match)
+		return &exec.Lookup{Match: q, Text: l.Text}, err
+	}
 	out := &exec.Lookup{Index: l.Index, Column: l.Ord, First: l.First, Last: l.Last, Most: l.Most, Text: l.Text}
 	var err error
 	if l.Keys != nil {

@@ -10,6 +10,9 @@ import (
 // of the rows found.
 func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	s, after := n.Search, n.Filters
+	if s.Score.Op == logical.OpWords {
+		return b.textTop(n, want)
+	}
 	m, to := s.Score.Measure, s.Score.Args[1]
 	op := &exec.Nearest{
 		Measure: b.Measure,

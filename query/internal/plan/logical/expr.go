@@ -31,6 +31,7 @@ const (
 	OpInQuery     // Args[0] IN Query
 	OpExists      // whether a query gives rows
 	OpAgg         // an aggregate, before it is given a column
+	OpWords       // Words: columns of a full-text index, a query, and what it takes beside
 )
 
 // Expr is a bound expression: names are columns, types are known. Nodes are
@@ -54,6 +55,7 @@ type Expr struct {
 	Slot      *Slot       // OpSlot; OpIn: the set of a list that is not constant, or of a query
 	Query     *Subquery   // OpSubquery, OpInQuery, OpExists
 	Aggregate *Aggregate  // OpAgg
+	Words     *Words      // OpWords
 	// Computed: OpSlot, the value of a column: a text of it is no literal
 	Computed bool
 	Text     string // as in the source, for EXPLAIN and names of columns

@@ -54,6 +54,8 @@ func (e *Expr) writeKey(b *strings.Builder) {
 		if e.Slot != nil {
 			fmt.Fprintf(b, ":s%d", e.Slot.N)
 		}
+	case OpWords:
+		fmt.Fprintf(b, ":%s,%s", e.Words.Func, e.Words.Index)
 	case OpAgg:
 		fmt.Fprintf(b, ":%s,%v,%v", e.Aggregate.Call.Func.Name, e.Aggregate.Distinct, e.Aggregate.Call.Orders)
 		if e.Aggregate.Arg != nil {

@@ -38,6 +38,7 @@ type Lookup struct {
 	First  int
 	Last   bool
 	Most   float64
+	Match  *Expr // OpWords: the rows that match, by its index
 	Text   string
 }
 

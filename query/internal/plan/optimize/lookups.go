@@ -47,7 +47,7 @@ func lookups(f *Facts, n logical.Node) (logical.Node, error) {
 				unique = true
 			} else {
 				l.Index = &def.Indexes[k]
-				if def.ColumnID(l.Index.Columns[0]) != ord {
+				if !l.Index.Ordered() || def.ColumnID(l.Index.Columns[0]) != ord {
 					continue
 				}
 				unique = l.Index.Unique && len(l.Index.Columns) == 1
@@ -64,7 +64,25 @@ func lookups(f *Facts, n logical.Node) (logical.Node, error) {
 	if best != nil {
 		scan.Lookup, scan.Rows = best.lookup, best.rows
 	}
+	if best == nil || best.rows > fewRows {
+		lookupWords(scan)
+	}
 	return scan, nil
+}
+
+// fewRows are so few that it is not worth asking a full-text index for fewer.
+const fewRows = 64
+
+// lookupWords finds the rows of a condition on words by its index, which knows them exactly.
+func lookupWords(scan *logical.Scan) {
+	for i, f := range scan.Filters {
+		if logical.WordsOf(scan, f, "match") {
+			scan.Filters = append(scan.Filters[:i:i], scan.Filters[i+1:]...)
+			scan.Lookup = &logical.Lookup{Match: f, Text: f.Text}
+			scan.Rows = float64(float64(scan.Table.Rows()) * 0.05)
+			return
+		}
+	}
 }
 
 // lookup fills in what a look-up by the conditions on its column compares, and returns

@@ -12,7 +12,17 @@ func topKSearch(f *Facts, n logical.Node) (logical.Node, error) {
 	}
 	scan, ok := s.In.(*logical.Scan)
 	e := s.Keys[0].Expr
-	if !ok || scan.Search != nil || !logical.Searchable(scan, e) {
+	if !ok || scan.Search != nil {
+		return n, nil
+	}
+	if len(s.Keys) == 1 && s.Keys[0].Order.Desc && logical.WordsOf(scan, e, "bm25") {
+		scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Ranked: true, Nulls: true, Text: s.Keys[0].Text}
+		if s.Offset > 0 {
+			return &logical.Limit{In: scan, Count: s.Count, Offset: s.Offset}, nil
+		}
+		return scan, nil
+	}
+	if !logical.Searchable(scan, e) {
 		return n, nil
 	}
 	worst := e.Measure.HigherIsBetter() != s.Keys[0].Order.Desc

@@ -26,10 +26,25 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 		return nil, err
 	}
 	index := storage.IndexDef{Name: s.Index.Name, Unique: s.Unique}
+	if s.Kind.Name != "" {
+		if index.Kind, err = storage.ParseIndexKind(s.Kind.Name); err != nil {
+			return nil, logical.ErrorAt(s.Kind.Pos, err)
+		}
+	}
+	for _, o := range s.Options {
+		if index.Options == nil {
+			index.Options = map[string]string{}
+		}
+		name := strings.ToLower(o.Name.Name)
+		if _, twice := index.Options[name]; twice {
+			return nil, parse.Errorf(o.Name.Pos, "option %s is given twice", name)
+		}
+		index.Options[name] = o.Value
+	}
 	parts := []string{def.Name}
 	for i, o := range ords {
 		c := &def.Columns[o]
-		if c.Type.Kind == value.Vector {
+		if c.Type.Kind == value.Vector && index.Kind == storage.OrderedIndex {
 			return nil, parse.Errorf(s.Columns[i].Pos, "%s is a vector: searches over it need no index", c.Name)
 		}
 		index.Columns = append(index.Columns, c.ID)
