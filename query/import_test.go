@@ -227,6 +227,51 @@ func TestChangedPictures(t *testing.T) {
 	imported("DO UPDATE SET clip = excluded.clip", 5, 5)
 }
 
+// Files that were moved are found by what they hold, without encoding them again, and rows
+// of files that are gone are listed and removed, by the statements that LANGUAGE.md has.
+func TestMovedPictures(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, data string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"a.png", "b.png", "c.png", "d.png"} {
+		write(name, "picture "+name)
+	}
+	f := open(t)
+	images := "images('" + dir + "/**')"
+	f.run("CREATE TABLE photos (path TEXT PRIMARY KEY, hash TEXT, note TEXT, clip VECTOR ENCODER 'hash')")
+	load := "INSERT INTO photos (path, hash, clip) SELECT path, hash, image(path) FROM " + images + " ON CONFLICT (path) DO NOTHING"
+	f.run(load)
+	f.run("UPDATE photos SET note = file_name(path)")
+	if err := os.Mkdir(filepath.Join(dir, "new"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"a.png": "new/x.png", "b.png": "b2.png"} {
+		if err := os.Rename(filepath.Join(dir, from), filepath.Join(dir, to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "c.png")); err != nil {
+		t.Fatal(err)
+	}
+	write("e.png", "picture e.png")
+	before := f.enc.pictures.Load()
+	gone := "path NOT IN (SELECT path FROM " + images + ")"
+	f.expect("SELECT note FROM photos WHERE "+gone+" ORDER BY note", "a.png", "b.png", "c.png")
+	f.run("UPDATE photos SET path = f.path FROM " + images + " AS f WHERE f.hash = photos.hash AND photos." + gone)
+	f.expect("SELECT note FROM photos WHERE "+gone, "c.png")
+	f.run("DELETE FROM photos WHERE " + gone)
+	f.run(load)
+	f.expect("SELECT file_name(path), note FROM photos ORDER BY path", "b2.png|b.png", "d.png|d.png", "e.png|NULL", "x.png|a.png")
+	if n := f.enc.pictures.Load() - before; n != 1 {
+		t.Errorf("%d pictures were encoded, want e.png alone", n)
+	}
+	f.expect("SELECT path FROM photos WHERE note = 'a.png' AND clip_sim(image(path)) > 0.999999", filepath.Join(dir, "new", "x.png"))
+}
+
 // Nothing of a COPY stays when it fails in the middle.
 func TestCopyIsAllOrNothing(t *testing.T) {
 	f := open(t)

@@ -30,6 +30,10 @@ func findXMP(format string, f *file, x *exif) (packet []byte) {
 		if w, err := parseWebP(f); err == nil && w.xmp.n <= maxEXIF {
 			packet = bytes.Clone(f.bytes(w.xmp.off, w.xmp.n))
 		}
+	case "heif", "heic", "avif":
+		if h, err := parseHEIF(f); err == nil {
+			packet = f.gather(h.xmp)
+		}
 	case "tiff", "dng", "raw":
 		if x == nil {
 			return nil

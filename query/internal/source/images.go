@@ -3,7 +3,11 @@ package source
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -42,12 +46,22 @@ const (
 	imageTaken
 	imageFormat
 	imageModified
-	imageError
+	imageError // those from here on are there when asked for by name
+	imageOrientation
+	imageCamera
+	imageLens
+	imageISO
+	imageFocalLength
+	imageLatitude
+	imageLongitude
+	imageOffset
+	imageRating
+	imageKeywords
+	imageHash
 )
 
-// imageColumns are the columns of images(); the last one is the reason why a
-// picture's header can't be read, in which case all but path, bytes and modified
-// are NULL.
+// imageColumns are the columns of images(). One is the reason why a picture's header can't
+// be read, in which case all but path, bytes, modified and hash are NULL.
 func imageColumns() []Column {
 	return []Column{
 		{"path", value.Type{Kind: value.Text}},
@@ -58,6 +72,17 @@ func imageColumns() []Column {
 		{"format", value.Type{Kind: value.Text}},
 		{ImageModified, value.Type{Kind: value.Timestamp}},
 		{ImageError, value.Type{Kind: value.Text}},
+		{"orientation", value.Type{Kind: value.Integer}},
+		{"camera", value.Type{Kind: value.Text}},
+		{"lens", value.Type{Kind: value.Text}},
+		{"iso", value.Type{Kind: value.Integer}},
+		{"focal_length", value.Type{Kind: value.Real}},
+		{"latitude", value.Type{Kind: value.Real}},
+		{"longitude", value.Type{Kind: value.Real}},
+		{"taken_offset", value.Type{Kind: value.Integer}},
+		{"rating", value.Type{Kind: value.Integer}},
+		{"keywords", value.Type{Kind: value.JSON}},
+		{"hash", value.Type{Kind: value.Text}},
 	}
 }
 
@@ -67,6 +92,13 @@ const (
 	ImageBytes    = "bytes"
 	ImageModified = "modified"
 )
+
+// ImageHidden reports whether a column of images() is there only when asked for by name:
+// what only some files tell, and what takes reading all of a file.
+func ImageHidden(name string) bool {
+	i := slices.IndexFunc(imageColumns(), func(c Column) bool { return c.Name == name })
+	return i >= imageError
+}
 
 // ImageError is the name of the column of images() that says what is wrong with
 // a picture, NULL if nothing is.
@@ -196,6 +228,8 @@ func (r *imagesReader) Project(cols []int, _ []value.Type) error {
 // picture is a row of images().
 type picture struct {
 	info     clip.Info
+	about    clip.Metadata
+	hash     string
 	bytes    int64
 	modified time.Time
 	err      error
@@ -207,8 +241,13 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 	}
 	paths := r.paths[r.next:min(len(r.paths), r.next+imageBatch)]
 	found := make([]picture, len(paths))
-	headers := slices.ContainsFunc(r.pick, func(c int) bool { return c != imagePath && c != imageBytes && c != imageModified })
-	if headers || slices.ContainsFunc(r.pick, func(c int) bool { return c != imagePath }) {
+	want := wanted{
+		header:   slices.ContainsFunc(r.pick, func(c int) bool { return c != imagePath && c != imageBytes && c != imageModified && c != imageHash }),
+		metadata: slices.ContainsFunc(r.pick, func(c int) bool { return c >= imageCamera && c <= imageKeywords }),
+		hash:     slices.Contains(r.pick, imageHash),
+		pixels:   r.pixels,
+	}
+	if want.header || slices.ContainsFunc(r.pick, func(c int) bool { return c != imagePath }) {
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(r.workers)
 		for i, path := range paths {
@@ -216,7 +255,7 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				found[i] = inspect(path, headers, r.pixels)
+				found[i] = inspect(path, want)
 				return nil
 			})
 		}
@@ -251,8 +290,12 @@ func (p *picture) column(c int, path string) value.Value {
 			return value.Str(p.err.Error())
 		}
 		return value.Value{}
+	case c == imageHash:
+		return text(p.hash)
 	case p.err != nil:
 		return value.Value{}
+	case c >= imageOrientation:
+		return p.told(c)
 	case c == imageWidth:
 		return value.Int(int64(p.info.Width))
 	case c == imageHeight:
@@ -263,6 +306,65 @@ func (p *picture) column(c int, path string) value.Value {
 	return value.Str(p.info.Format)
 }
 
+// told returns what only some files tell.
+func (p *picture) told(c int) value.Value {
+	m := &p.about
+	switch c {
+	case imageOrientation:
+		return value.Int(int64(p.info.Orientation))
+	case imageCamera:
+		return text(m.Camera)
+	case imageLens:
+		return text(m.Lens)
+	case imageISO:
+		return integer(m.ISO)
+	case imageFocalLength:
+		return number(m.FocalLength)
+	case imageLatitude:
+		return number(m.Latitude)
+	case imageLongitude:
+		return number(m.Longitude)
+	case imageOffset:
+		return integer(m.Offset)
+	case imageRating:
+		return integer(m.Rating)
+	case imageKeywords:
+		if len(m.Keywords) > 0 {
+			var b strings.Builder
+			e := json.NewEncoder(&b)
+			e.SetEscapeHTML(false)
+			if e.Encode(m.Keywords) == nil {
+				if v, err := value.Parse(value.Type{Kind: value.JSON}, strings.TrimSpace(b.String())); err == nil {
+					return v
+				}
+			}
+		}
+	}
+	return value.Value{}
+}
+
+// text, integer and number are NULL for what is not told.
+func text(s string) value.Value {
+	if s == "" {
+		return value.Value{}
+	}
+	return value.Str(s)
+}
+
+func integer(n *int) value.Value {
+	if n == nil {
+		return value.Value{}
+	}
+	return value.Int(int64(*n))
+}
+
+func number(n *float64) value.Value {
+	if n == nil {
+		return value.Value{}
+	}
+	return value.Float(*n)
+}
+
 // timestamp is NULL for no time, and for one that a TIMESTAMP can't hold.
 func timestamp(t time.Time) value.Value {
 	if us := t.UnixMicro(); !t.IsZero() && us >= value.MinTimestamp && us <= value.MaxTimestamp {
@@ -271,8 +373,14 @@ func timestamp(t time.Time) value.Value {
 	return value.Value{}
 }
 
+// wanted is what of a file is to be read.
+type wanted struct {
+	header, metadata, hash bool
+	pixels                 int // the most that a picture may have
+}
+
 // inspect reads a picture's header.
-func inspect(path string, header bool, pixels int) (p picture) {
+func inspect(path string, want wanted) (p picture) {
 	f, st, err := OpenRegular(path)
 	if err != nil {
 		p.err = err
@@ -280,10 +388,21 @@ func inspect(path string, header bool, pixels int) (p picture) {
 	}
 	defer f.Close()
 	p.bytes, p.modified = st.Size(), st.ModTime()
-	if header {
+	if want.hash {
+		sum := sha256.New()
+		if _, err := io.Copy(sum, io.NewSectionReader(f, 0, p.bytes)); err != nil {
+			p.err = err
+			return p
+		}
+		p.hash = hex.EncodeToString(sum.Sum(nil))
+	}
+	if want.header {
 		p.info, p.err = clip.InspectFile(f, p.bytes)
-		if i := p.info; p.err == nil && i.Width > pixels/i.Height {
-			p.err = &clip.TooLargeError{Width: i.Width, Height: i.Height, MaxPixels: pixels}
+		if i := p.info; p.err == nil && i.Width > want.pixels/i.Height {
+			p.err = &clip.TooLargeError{Width: i.Width, Height: i.Height, MaxPixels: want.pixels}
+		}
+		if want.metadata && p.err == nil {
+			p.about = clip.InspectMetadata(f, p.bytes)
 		}
 	}
 	return p

@@ -120,9 +120,8 @@ func (b *Binder) tableFunc(t *parse.TableFunc) (*logical.Relation, error) {
 	}
 	rel := &logical.Relation{Node: n, Cols: n.Outs}
 	if n.Images {
-		// The reason why a picture can't be read is there when asked for by name.
 		for _, c := range n.Outs {
-			if c.Name == source.ImageError {
+			if source.ImageHidden(c.Name) {
 				c.Hidden = true
 			}
 		}
