@@ -94,6 +94,9 @@ func TestHeapOfAStatement(t *testing.T) {
 		"SELECT count(*) FROM a WHERE x IN (SELECT k FROM big)",
 		"SELECT count(*) FROM (SELECT k, count(*) AS c FROM big GROUP BY k)",
 		"SELECT count(*) FROM (SELECT DISTINCT k, s FROM big)",
+		"SELECT count(*) FROM (SELECT DISTINCT ON (k) k, s FROM big ORDER BY k, s)",
+		"SELECT count(*) FROM (SELECT k, s FROM big UNION SELECT k + 1, s FROM big)",
+		"SELECT count(*) FROM (SELECT k, string_agg(s, ',') FROM big GROUP BY k)",
 	} {
 		runtime.GC()
 		var m runtime.MemStats
@@ -123,6 +126,44 @@ func TestHeapOfAStatement(t *testing.T) {
 		t.Logf("%d MiB: %s", (most-min(before, most))>>20, q)
 		if most > before+2*budget+32<<20 {
 			t.Errorf("%s: a heap of %d MiB with a budget of %d MiB", q, (most-before)>>20, budget>>20)
+		}
+	}
+}
+
+// What RETURNING gives is part of what a statement holds; without it the rows of an INSERT
+// are not kept.
+func TestMemoryOfReturning(t *testing.T) {
+	s, err := db.Open(":memory:", &db.Options{MemoryBudget: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	const rows = "WITH a(x) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7)) SELECT p.x+8*q.x+64*r.x+512*s.x+4096*t.x+32768*u.x FROM a AS p, a AS q, a AS r, a AS s, a AS t, a AS u"
+	if _, err := s.Exec(ctx, "CREATE TABLE t (k INTEGER)"); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		sql string
+		fit bool
+	}{
+		{"INSERT INTO t " + rows + " RETURNING k", false},
+		{"INSERT INTO t " + rows, true},
+		{"UPDATE t SET k = k + 1 RETURNING k", false},
+		{"DELETE FROM t RETURNING k", false},
+	} {
+		err := s.Update(ctx, func(tx *db.Tx) error {
+			r, err := tx.Query(ctx, c.sql)
+			if err != nil {
+				return err
+			}
+			defer r.Close()
+			for r.Next() {
+			}
+			return r.Err()
+		})
+		if memory := new(db.MemoryError); c.fit && err != nil || !c.fit && !errors.As(err, &memory) {
+			t.Errorf("%s: %v", c.sql, err)
 		}
 	}
 }

@@ -106,6 +106,7 @@ func (d *DistinctOn) run(ctx context.Context) error {
 	var ids []int32
 	args := make([]fn.Arg, len(d.on))
 	compactAt := 8 * value.BatchSize
+	counted := int64(0) // of the groups
 	err := Drain(ctx, d.in, func(b *value.Batch) error {
 		for i, k := range d.on {
 			args[i] = fn.Arg{Column: b.Cols[k]}
@@ -118,7 +119,8 @@ func (d *DistinctOn) run(ctx context.Context) error {
 		}
 		group = appendPicked(group, ids, b.Sel, b.Len)
 		all.add(b)
-		size := batchBytes(b) + 4*int64(b.Count())
+		size := batchBytes(b) + 4*int64(b.Count()) + d.groups.Bytes() - counted
+		counted = d.groups.Bytes()
 		d.held += size
 		if err := d.env.Memory.Reserve(size, "DISTINCT ON"); err != nil {
 			return err

@@ -10,16 +10,19 @@ import (
 )
 
 // Insert adds the rows of its input, which has all columns of the table in
-// their order, and gives the numbers of the rows it wrote, without columns.
+// their order, and gives the numbers of the rows it wrote, without columns, if Returns is set.
 type Insert struct {
 	input
 	Env    *Env
 	Def    *storage.TableDef
 	Opts   storage.InsertOptions
 	Update *ConflictUpdate // ON CONFLICT DO UPDATE; nil = as Opts says
+	// Returns says that somebody reads the numbers of the rows: else it gives none.
+	Returns bool
 
 	Affected int64
 	written  []uint64
+	held     int64
 	out      *emitter
 }
 
@@ -70,9 +73,17 @@ func (n *Insert) Next(ctx context.Context) (*value.Batch, error) {
 				}
 			}
 			for _, row := range r.Rows {
-				if row != storage.NoRow {
+				if row == storage.NoRow {
+					continue
+				}
+				if n.Affected++; n.Returns {
 					n.written = append(n.written, row)
-					n.Affected++
+				}
+			}
+			if grown := 8*int64(cap(n.written)) - n.held; grown > 0 {
+				n.held += grown
+				if err := n.Env.Memory.Reserve(grown, "INSERT ... RETURNING"); err != nil {
+					return err
 				}
 			}
 			n.Env.progress(Progress{Stage: "inserting", Done: n.Affected, Unit: "rows"})
@@ -84,6 +95,12 @@ func (n *Insert) Next(ctx context.Context) (*value.Batch, error) {
 		n.out = &emitter{t: &rowsTable{n: len(n.written), rows: n.written}}
 	}
 	return n.out.next(), nil
+}
+
+func (n *Insert) Close() error {
+	n.Env.Memory.Release(n.held)
+	n.held = 0
+	return n.input.Close()
 }
 
 // shiftRow makes the row of an error count from the statement's first.

@@ -68,6 +68,11 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 	if t.n == 0 {
 		return nil, nil
 	}
+	numbers := 3 * 8 * int64(t.n) // of the rows, before and after
+	held += numbers
+	if err := u.Env.Memory.Reserve(numbers, "UPDATE"); err != nil {
+		return nil, err
+	}
 	rows := make([]uint64, t.n)
 	seen := new(storage.RowSet)
 	for i, r := range t.cols[0].Ints {

@@ -50,6 +50,7 @@ func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
 			child = b.Measured(exec.NewBuffer(child, &b.Env))
 		}
 		op := exec.NewInsert(child, &b.Env, def, n.Opts, u)
+		op.Returns = n.Returning != nil
 		root, err := b.Writes(op, table, n.Returning)
 		return root, func() int64 { return op.Affected }, err
 	}), nil
