@@ -22,9 +22,10 @@ type Lookup struct {
 	Last   bool              // from the end of the index
 	// Most is the number of rows beyond which all are read instead, if they are
 	// estimated to be more; 0 = any number.
-	Most  float64
-	Match *WordsQuery // the rows that match, by a full-text index
-	Text  string      // the condition, for EXPLAIN
+	Most   float64
+	Match  *WordsQuery // the rows that match, by a full-text index
+	Fusion *Fusion     // the rows that can be among the best by a sum of scores
+	Text   string      // the condition, for EXPLAIN
 
 	keys []value.Value
 	rows []uint64
@@ -103,6 +104,12 @@ func (l *Lookup) find(ctx context.Context, c *fn.Ctx, t *storage.Table) (few []u
 			return nil, set, true, nil
 		}
 		return slices.Collect(set.All()), nil, true, nil
+	}
+	if l.Fusion != nil {
+		if set, err = l.Fusion.find(ctx, c, t); err != nil || set == nil {
+			return nil, nil, false, err
+		}
+		return nil, set, true, nil
 	}
 	if l.Keys != nil {
 		l.keys = l.keys[:0]
@@ -249,6 +256,9 @@ func (l *Lookup) addEqual(ctx context.Context, t *storage.Table, row uint64, set
 func (l *Lookup) String() string {
 	if l.Match != nil {
 		return fmt.Sprintf("TextLookup %s [%s] in", l.Match.Index.Name, l.Text)
+	}
+	if l.Fusion != nil {
+		return fmt.Sprintf("Fusion of %d by %s in", l.Fusion.Count, l.Text)
 	}
 	if l.Index == nil {
 		return fmt.Sprintf("KeyLookup [%s] in", l.Text)

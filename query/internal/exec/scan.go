@@ -89,6 +89,14 @@ func (s *Scan) Close() error {
 
 func (s *Scan) Inputs() []Operator { return nil }
 
+// Details tell what a fusion did.
+func (s *Scan) Details() []string {
+	if s.Within == nil || s.Within.Fusion == nil {
+		return nil
+	}
+	return s.Within.Fusion.details()
+}
+
 func (s *Scan) String() string {
 	name := "Scan"
 	if s.Within != nil {

@@ -137,6 +137,10 @@ func (b *Builder) lookupOf(l *logical.Lookup) (*exec.Lookup, error) {
 		q, err := b.match(l.Match)
 		return &exec.Lookup{Match: q, Text: l.Text}, err
 	}
+	if l.Fusion != nil {
+		x, err := b.fusion(l.Fusion)
+		return &exec.Lookup{Fusion: x, Text: l.Text}, err
+	}
 	out := &exec.Lookup{Index: l.Index, Column: l.Ord, First: l.First, Last: l.Last, Most: l.Most, Text: l.Text}
 	var err error
 	if l.Keys != nil {

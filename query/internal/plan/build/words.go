@@ -66,3 +66,30 @@ func (b *Builder) textTop(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	}
 	return b.fetch(r, want)
 }
+
+// fusion makes what finds the rows that can be among the best by a sum of scores.
+func (b *Builder) fusion(f *logical.Fusion) (*exec.Fusion, error) {
+	x := &exec.Fusion{Workers: b.Env.Workers, Count: int(f.Count), Rest: f.Rest}
+	for i, e := range f.Sims {
+		to, err := b.Compile(compile.NewLayout(nil), e.Args[1])
+		if err != nil {
+			return nil, err
+		}
+		x.Sims = append(x.Sims, exec.FusedSim{By: f.SimBy[i], Column: e.Args[0].Column.Ord, To: to, At: logical.At(e.Args[1].Pos)})
+	}
+	for i, e := range f.Words {
+		q, err := b.match(e)
+		if err != nil {
+			return nil, err
+		}
+		x.Words = append(x.Words, exec.FusedWords{By: f.WordsBy[i], Query: q})
+	}
+	var cols []*logical.Column
+	for c := range logical.ColumnsOf(f.Sum) {
+		cols = append(cols, c)
+	}
+	x.Columns = ordsOf(cols)
+	var err error
+	x.Sum, err = b.Compile(compile.NewLayout(cols), f.Sum)
+	return x, err
+}

@@ -38,8 +38,21 @@ type Lookup struct {
 	First  int
 	Last   bool
 	Most   float64
-	Match  *Expr // OpWords: the rows that match, by its index
+	Match  *Expr   // OpWords: the rows that match, by its index
+	Fusion *Fusion // the rows that can be among the best by a sum of scores
 	Text   string
+}
+
+// Fusion is a sum of scores of a scan, each times a positive number, and of constants, by
+// which the best Count rows are wanted.
+type Fusion struct {
+	Sum     *Expr
+	Count   int64
+	Sims    []*Expr // searchable similarities
+	SimBy   []float64
+	Words   []*Expr // bm25
+	WordsBy []float64
+	Rest    float64 // the constants
 }
 
 // Bound is one end of a range.
@@ -80,6 +93,9 @@ func (n *Scan) Exprs() []*Expr {
 		out = append(out, n.Lookup.Keys...)
 		for _, x := range n.Lookup.Bounds {
 			out = append(out, x.X)
+		}
+		if n.Lookup.Match != nil {
+			out = append(out, n.Lookup.Match.WordsQuery())
 		}
 	}
 	return out

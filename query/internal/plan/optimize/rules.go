@@ -22,6 +22,7 @@ var rules = []rule{
 	{"look up by key or index", lookups},
 	{"order by index", orderByIndex},
 	{"top-k search", topKSearch},
+	{"fusion of scores", fusion},
 	{"range search", rangeSearch},
 	{"search among the rows that conditions keep", searchAmong},
 	{"count from metadata", countFromMetadata},
