@@ -37,6 +37,7 @@ type Options struct {
 	// never.
 	Retries int
 
+	stale bool          // files without a SHA-256 are of another revision: fetched again
 	pause time.Duration // before the first retry, doubled for each further one
 }
 
@@ -59,7 +60,7 @@ type Model struct {
 type File struct {
 	Path   string // in the repository and in the folder
 	Size   int64
-	SHA256 string
+	SHA256 string // "": not known, and trusted when it is first fetched
 }
 
 // Size returns the bytes of all files together.

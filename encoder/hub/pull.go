@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -16,15 +17,51 @@ const EndpointEnv = "HF_ENDPOINT"
 const publicHub = "https://huggingface.co"
 
 // Pull downloads the model of a name, unless it is there, and returns its
-// folder. The folder appears when the model is complete and checked. After an
+// folder. "hf:owner/name" is any model of the hub (see Lookup). The folder appears when the model is complete and checked. After an
 // error or a cancelled ctx, another Pull goes on where this one stopped.
 func Pull(ctx context.Context, name string, o *Options) (dir string, err error) {
+	if strings.HasPrefix(name, Prefix) {
+		return PullVariant(ctx, name, "", o)
+	}
 	m, err := Find(name)
 	if err != nil {
 		return "", err
 	}
 	return PullModel(ctx, m, o)
 }
+
+// PullVariant is Pull of the graphs of a variant of a model of the hub, "hf:owner/name".
+func PullVariant(ctx context.Context, name, variant string, o *Options) (dir string, err error) {
+	m, err := Lookup(ctx, name, variant, o)
+	if err != nil {
+		return "", err
+	}
+	return pullRecorded(ctx, m, o)
+}
+
+func pullRecorded(ctx context.Context, m Model, o *Options) (dir string, err error) {
+	var with Options
+	if o != nil {
+		with = *o
+	}
+	if with.Dir == "" {
+		if with.Dir, err = defaultDir(m.Name); err != nil {
+			return "", err
+		}
+	}
+	known, err := recorded(with.Dir)
+	if err != nil {
+		return "", err
+	}
+	with.stale = known.Revision != "" && known.Revision != m.Revision
+	if dir, err = PullModel(ctx, m, &with); err != nil {
+		return "", err
+	}
+	return dir, Record(m, dir)
+}
+
+// endpoint is where the hub is.
+func (o *Options) endpoint() string { return cmp.Or(o.Endpoint, os.Getenv(EndpointEnv), publicHub) }
 
 // PullModel is Pull for a model that is not in Models.
 func PullModel(ctx context.Context, m Model, o *Options) (dir string, err error) {
@@ -36,13 +73,7 @@ func PullModel(ctx context.Context, m Model, o *Options) (dir string, err error)
 			return "", err
 		}
 	}
-	base := o.Endpoint
-	if base == "" {
-		base = os.Getenv(EndpointEnv)
-	}
-	if base == "" {
-		base = publicHub
-	}
+	base := o.endpoint()
 	// Files gather beside the folder: one that had only a text tower as yet would
 	// pass for another model.
 	staging := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".partial")
@@ -62,7 +93,7 @@ func PullModel(ctx context.Context, m Model, o *Options) (dir string, err error)
 		}
 		if ok, err := matches(filepath.Join(dir, filepath.FromSlash(f.Path)), f); err != nil {
 			return "", err
-		} else if ok {
+		} else if ok && (f.SHA256 != "" || !o.stale) {
 			report(f.Path)(f.Size)
 			continue
 		}

@@ -22,7 +22,7 @@ func modelFlags(name string, o *options) *pflag.FlagSet {
 	f.Usage = func() {}
 	if name == "model" {
 		f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; pull to there")
-		f.StringVar(&o.variant, "variant", "", "the graphs that check tries, such as fp16 or int8")
+		f.StringVar(&o.variant, "variant", "", "the graphs that check tries, and that pull fetches of hf:owner/name, such as fp16 or int8")
 		f.StringVar(&o.format, "format", "", "output `MODE` of list")
 	}
 	f.BoolVarP(&o.help, "help", "h", false, "this text")
@@ -65,7 +65,7 @@ func (s *Shell) model(ctx context.Context, rest []string) error {
 	case len(rest) == 2 && rest[0] == "pull":
 		return s.modelPull(ctx, rest[1])
 	}
-	return usagef("lupa model list, lupa model check NAME or lupa model pull NAME")
+	return usagef("lupa model list, lupa model check NAME, lupa model pull NAME or lupa model pull hf:OWNER/NAME")
 }
 
 // modelList prints the encoders on this machine and those that can be fetched.
@@ -150,9 +150,16 @@ func (s *Shell) tryModel(ctx context.Context, dir, variant string) error {
 func (s *Shell) modelPull(ctx context.Context, name string) error {
 	o := &hub.Options{Progress: s.downloading}
 	if len(s.opts.models) > 0 {
-		o.Dir = filepath.Join(s.opts.models[0], name)
+		folder, _, _ := strings.Cut(strings.TrimPrefix(name, hub.Prefix), "@")
+		o.Dir = filepath.Join(s.opts.models[0], filepath.FromSlash(folder))
 	}
-	dir, err := hub.Pull(ctx, name, o)
+	pull := hub.Pull
+	if strings.HasPrefix(name, hub.Prefix) {
+		pull = func(ctx context.Context, name string, o *hub.Options) (string, error) {
+			return hub.PullVariant(ctx, name, s.opts.variant, o)
+		}
+	}
+	dir, err := pull(ctx, name, o)
 	s.clearProgress()
 	if err != nil {
 		return err

@@ -1,0 +1,138 @@
+package hub
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// listed is a repository of the hub, of which large files have their SHA-256 in the list.
+func listed(t *testing.T, large map[string]int, small ...string) *server {
+	t.Helper()
+	type lfs struct {
+		SHA256 string `json:"sha256"`
+		Size   int64  `json:"size"`
+	}
+	type sibling struct {
+		Name string `json:"rfilename"`
+		Size int64  `json:"size"`
+		LFS  *lfs   `json:"lfs,omitempty"`
+	}
+	files := map[string][]byte{}
+	var list []sibling
+	for name, n := range large {
+		b := random(n)
+		f := file(name, b)
+		files["/owner/model/resolve/c0ffee/"+name] = b
+		list = append(list, sibling{name, 130, &lfs{f.SHA256, f.Size}})
+	}
+	for _, name := range small {
+		b := []byte(`{"of": "` + name + `"}`)
+		files["/owner/model/resolve/c0ffee/"+name] = b
+		list = append(list, sibling{name, int64(len(b)), nil})
+	}
+	answer, err := json.Marshal(map[string]any{"id": "owner/model", "sha": "c0ffee", "siblings": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["/api/models/owner/model/revision/main"] = answer
+	files["/api/models/owner/model/revision/v1"] = answer
+	return newServer(t, files)
+}
+
+// Any model of the hub is pulled with the files that an encoder needs, of one variant, and
+// what was fetched is recorded. The lists are those of real repositories.
+func TestPullHub(t *testing.T) {
+	for name, c := range map[string]struct {
+		large   map[string]int
+		small   []string
+		variant string
+		want    []string
+	}{
+		"Xenova/clip-vit-base-patch32": {
+			map[string]int{"onnx/model.onnx": 9000, "onnx/text_model.onnx": 5000, "onnx/text_model_fp16.onnx": 2500, "onnx/vision_model.onnx": 6000, "onnx/vision_model_fp16.onnx": 3000, "onnx/vision_model_quantized.onnx": 100},
+			[]string{".gitattributes", "README.md", "config.json", "merges.txt", "preprocessor_config.json", "quantize_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"}, "fp16",
+			[]string{"config.json", "merges.txt", "onnx/text_model_fp16.onnx", "onnx/vision_model_fp16.onnx", "preprocessor_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"},
+		},
+		"BAAI/bge-small-en-v1.5": {
+			map[string]int{"model.safetensors": 9000, "onnx/model.onnx": 5000, "pytorch_model.bin": 9000},
+			[]string{"1_Pooling/config.json", "README.md", "config.json", "config_sentence_transformers.json", "modules.json", "sentence_bert_config.json", "tokenizer.json", "vocab.txt"}, "",
+			[]string{"1_Pooling/config.json", "config.json", "config_sentence_transformers.json", "modules.json", "onnx/model.onnx", "sentence_bert_config.json", "tokenizer.json", "vocab.txt"},
+		},
+		"jinaai/jina-clip-v2": {
+			map[string]int{"onnx/model.onnx": 100, "onnx/model.onnx_data": 9000, "onnx/model_q4.onnx": 100, "model.safetensors": 5},
+			[]string{"config.json", "preprocessor_config.json", "tokenizer.json", "modeling_clip.py"}, "fp32",
+			[]string{"config.json", "onnx/model.onnx", "onnx/model.onnx_data", "preprocessor_config.json", "tokenizer.json"},
+		},
+		"immich-app/ViT-B-16-SigLIP2__webli": {
+			map[string]int{"textual/model.onnx": 500, "visual/model.onnx": 900, "textual/fp16/model.armnn": 9},
+			[]string{"config.json", "textual/tokenizer.json", "textual/tokenizer_config.json", "visual/preprocess_cfg.json"}, "",
+			[]string{"config.json", "textual/model.onnx", "textual/tokenizer.json", "textual/tokenizer_config.json", "visual/model.onnx", "visual/preprocess_cfg.json"},
+		},
+	} {
+		s := listed(t, c.large, c.small...)
+		dir := filepath.Join(t.TempDir(), "model")
+		got, err := PullVariant(t.Context(), "hf:owner/model", c.variant, s.options(dir))
+		if err != nil || got != dir {
+			t.Fatalf("%s: %s, %v", name, got, err)
+		}
+		var there []string
+		err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && d.Name() != recordFile {
+				rel, _ := filepath.Rel(dir, path)
+				there = append(there, filepath.ToSlash(rel))
+			}
+			return err
+		})
+		if slices.Sort(there); err != nil || !slices.Equal(there, c.want) {
+			t.Errorf("%s: %q, %v; want %q", name, there, err, c.want)
+		}
+		// Again: nothing is fetched, and what has changed since is an error.
+		s.set(func() {})
+		if _, err := PullVariant(t.Context(), "hf:owner/model@v1", c.variant, s.options(dir)); err != nil || len(s.requests) != 1 {
+			t.Errorf("%s again: %v, %q", name, err, s.requests)
+		}
+		path := filepath.Join(dir, filepath.FromSlash(c.want[len(c.want)-1]))
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[0] ^= 1
+		if err := os.WriteFile(path, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Pull(t.Context(), "hf:owner/model", s.options(dir)); c.variant == "" && (err == nil || !strings.Contains(err.Error(), "other contents than when it was first fetched")) {
+			t.Errorf("%s changed: %v", name, err)
+		}
+	}
+	// Another revision brings its own small files, be they of the same size.
+	s := listed(t, map[string]int{"model.onnx": 50}, "config.json")
+	dir := filepath.Join(t.TempDir(), "m")
+	if _, err := Pull(t.Context(), "hf:owner/model", s.options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	s.set(func() {
+		api := "/api/models/owner/model/revision/main"
+		s.files[api] = []byte(strings.ReplaceAll(string(s.files[api]), "c0ffee", "c0ffef"))
+		s.files["/owner/model/resolve/c0ffef/config.json"] = []byte(strings.ToUpper(string(s.files["/owner/model/resolve/c0ffee/config.json"])))
+	})
+	if _, err := Pull(t.Context(), "hf:owner/model", s.options(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, "config.json")); err != nil || !strings.Contains(string(b), "CONFIG") {
+		t.Errorf("%s, %v", b, err)
+	}
+	s = listed(t, map[string]int{"onnx/model_q4.onnx": 5, "model.safetensors": 5}, "config.json")
+	for name, want := range map[string]string{"hf:owner/model": `there are q4`, "hf:owner/other": "404", "hf:owner": "does not name", "hf:a/b/c": "does not name", "hf:../x": "does not name"} {
+		if _, err := Pull(t.Context(), name, s.options(filepath.Join(t.TempDir(), "m"))); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+	s = listed(t, map[string]int{"model.safetensors": 5}, "config.json")
+	if _, err := Pull(t.Context(), "hf:owner/model", s.options(filepath.Join(t.TempDir(), "m"))); err == nil || !strings.Contains(err.Error(), "an export is needed") {
+		t.Errorf("no graphs: %v", err)
+	}
+}
