@@ -22,7 +22,7 @@ func modelFlags(name string, o *options) *pflag.FlagSet {
 	f.Usage = func() {}
 	if name == "model" {
 		f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; pull to there")
-		f.StringVar(&o.variant, "variant", "", "the graphs that check tries, and that pull fetches of hf:owner/name, such as fp16 or int8")
+		f.StringVar(&o.variant, "variant", "", "graphs to check or pull: `NAME`, such as fp16")
 		f.StringVar(&o.format, "format", "", "output `MODE` of list")
 	}
 	f.BoolVarP(&o.help, "help", "h", false, "this text")
