@@ -104,6 +104,12 @@ func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x index, pr
 	if err != nil {
 		return err
 	}
+	if w, ok := x.(wholeIndex); ok {
+		if err := w.buildWhole(ctx, t, b.sst.put, progress); err != nil {
+			return err
+		}
+		return tx.keepBuild(b, d)
+	}
 	f := b.indexFiles(tx)
 	f.view, f.progress = nil, progress
 	ed := x.build(f)

@@ -427,7 +427,7 @@ func (c *loadColumn) run() error {
 		for _, b := range waiting {
 			sample = append(sample, b.vecs...)
 		}
-		tr := code.Train(c.dim, sample, c.queries)
+		tr := code.Train(c.dim, sample, forCodes(c.queries))
 		if tr != nil {
 			if err := c.sst.putAsked(c.table, c.id, 0, sampleOf(nil, c.queries)); err != nil {
 				return err

@@ -427,6 +427,13 @@ func (tx *Tx) CreateIndex(ctx context.Context, table string, def IndexDef, progr
 	if tx.inFiles(t) {
 		return tx.buildIndex(ctx, t, d, x, progress)
 	}
+	if w, ok := x.(wholeIndex); ok {
+		err := w.buildWhole(ctx, t, func(_, k, v []byte) error { return tx.set(k, v) }, progress)
+		if err != nil {
+			return err
+		}
+		return tx.changeTable(t.def, d)
+	}
 	ed, err := x.edit(tx.View, tx)
 	if err != nil {
 		return err

@@ -29,6 +29,9 @@ func SetSortMemory(s *Store, n int) { s.sortMemory = n }
 // SetBuildRows lets transactions of one statement build in files from n rows on.
 func SetBuildRows(s *Store, n uint64) { s.buildRows = n }
 
+// SetVisitAll makes approximate searches visit every cluster.
+func SetVisitAll(s *Store, all bool) { s.visitAll = all }
+
 // CommitsDelay is the time within which what was acknowledged is on record.
 const CommitsDelay = commitsDelay
 

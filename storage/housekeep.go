@@ -62,16 +62,18 @@ type keeper struct {
 
 	training chan struct{} // holds a token while codes are trained anew
 
-	merged, moved, freed, retrained atomic.Int64 // see StoreStats
-	largest                         atomic.Int64 // bytes of the largest commit, for which writers wait
+	merged, moved, freed, retrained, reclustered atomic.Int64 // see StoreStats
+	largest                                      atomic.Int64 // bytes of the largest commit, for which writers wait
 
-	mu      sync.Mutex
-	written int               // bytes since space was looked at
-	deleted map[uint32]uint64 // rows deleted since the table was looked at, by the table's ID
-	asked   map[columnOf]*asking
-	ended   bool // the store is closed, or about to be
-	cancel  context.CancelFunc
-	done    chan struct{} // of the goroutine; nil: there is none
+	mu        sync.Mutex
+	written   int                     // bytes since space was looked at
+	deleted   map[uint32]uint64       // rows deleted since the table was looked at, by the table's ID
+	clusters  map[columnOf]*recluster // indexes to be built anew
+	clustered map[columnOf]clusteredOf
+	asked     map[columnOf]*asking
+	ended     bool // the store is closed, or about to be
+	cancel    context.CancelFunc
+	done      chan struct{} // of the goroutine; nil: there is none
 
 	watches []*watch
 }
@@ -216,6 +218,11 @@ func (k *keeper) next() func(context.Context) error {
 	if k.written >= spaceStep && !k.ended {
 		k.written = 0
 		return k.space
+	}
+	for c, due := range k.clusters {
+		if !k.ended {
+			return func(ctx context.Context) error { return k.recluster(ctx, c, due) }
+		}
 	}
 	for c, a := range k.asked {
 		if a.due && !k.ended {

@@ -56,6 +56,12 @@ type indexEditor interface {
 	close()
 }
 
+// wholeIndex is an index that is built from the table as a whole, not from one row after the
+// other. It reads the table several times, and writes ascending keys in streams of a prefix each.
+type wholeIndex interface {
+	buildWhole(ctx context.Context, t *Table, put func(prefix, k, v []byte) error, progress Progress) error
+}
+
 // indexFiles is where a build writes.
 type indexFiles struct {
 	s    *Store
@@ -97,6 +103,7 @@ type kindOfIndex struct {
 // indexKinds are the kinds of indexes there are.
 var indexKinds = map[IndexKind]kindOfIndex{
 	OrderedIndex: {checkOrdered, openOrdered},
+	ClusterIndex: {checkClusters, openClusters},
 }
 
 // kindNames are the names of the kinds as CREATE INDEX has them.

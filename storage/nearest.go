@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lupadb/lupa/storage/vector"
@@ -27,6 +28,10 @@ type NearestOptions struct {
 	Margin bool
 	// Workers is the number of goroutines; 0 = one per CPU.
 	Workers int
+	// Recall, if between 0 and 1, allows for an answer that lacks some of the nearest rows: on
+	// average over queries it has that part of them. It takes a cluster index; without one, or
+	// where that would not be quicker, the answer is exact. See NearestStats.Approximate.
+	Recall float64
 }
 
 // ScoreBound is one end of an interval of scores.
@@ -66,6 +71,14 @@ type NearestStats struct {
 	Scan   time.Duration // codes, and floats of rows without codes
 	Rerank time.Duration // floats of the last survivors
 
+	// Approximate says that only a part of the clusters of an index was visited: some of the
+	// nearest rows may be missing. Scores are exact.
+	Approximate     bool
+	Clusters        int     // there are, and
+	ClustersVisited int     // of them visited
+	ExpectedRecall  float64 // the part of the nearest rows that such searches find on average
+	Calibrated      int     // queries of searches that this was measured with; 0 = others
+
 	KthScore float64 // score of the last row of the answer, NaN if there is none
 	// Margin is the difference between the last score of the answer and that of
 	// the next row, NaN when not asked for or when there is no next row.
@@ -82,11 +95,15 @@ func (t *Table) Nearest(ctx context.Context, opts NearestOptions) ([]Neighbor, *
 	return rows[0], stats[0], nil
 }
 
-// NearestMany answers several searches of one column in one pass over the data.
-// result[i] belongs to opts[i]. The times in stats are those of the whole pass.
+// NearestMany answers several searches of one column in one pass over the data, but for those
+// that may be approximate. result[i] belongs to opts[i]. The times in stats are those of the
+// whole pass.
 func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) (result [][]Neighbor, stats []*NearestStats, err error) {
 	if len(opts) == 0 {
 		return nil, nil, nil
+	}
+	if len(opts) > 1 && slices.ContainsFunc(opts, func(o NearestOptions) bool { return o.Recall > 0 && o.Recall < 1 }) {
+		return t.nearestEach(ctx, opts)
 	}
 	p, err := t.newPass(opts)
 	if err != nil {
@@ -98,6 +115,18 @@ func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) (result 
 	for _, s := range p.searches {
 		rows, st := s.finish()
 		t.view.store.keeper.searched(t, s.opts, st)
+		result, stats = append(result, rows), append(stats, st)
+	}
+	return result, stats, nil
+}
+
+// nearestEach answers searches of which some visit parts of the rows, each by itself.
+func (t *Table) nearestEach(ctx context.Context, opts []NearestOptions) (result [][]Neighbor, stats []*NearestStats, err error) {
+	for i := range opts {
+		rows, st, err := t.Nearest(ctx, opts[i])
+		if err != nil {
+			return nil, nil, err
+		}
 		result, stats = append(result, rows), append(stats, st)
 	}
 	return result, stats, nil

@@ -31,6 +31,8 @@ type worker struct {
 	found  []Neighbor
 	wide   []float32 // one vector of float16
 
+	chunks *clusterChunks // of an index, opened when needed
+
 	*coding // nil without codes
 }
 
@@ -53,6 +55,9 @@ func (w *worker) close() error {
 	}
 	if w.coding != nil {
 		err = firstError(err, w.readers[0].Close(), w.readers[1].Close())
+	}
+	if w.chunks != nil {
+		err = firstError(err, w.chunks.close())
 	}
 	return firstError(err, w.nulls.Close())
 }

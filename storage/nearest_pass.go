@@ -119,6 +119,20 @@ func (p *pass) run(ctx context.Context) (err error) {
 	if err := p.tail(); err != nil {
 		return err
 	}
+	if len(p.searches) == 1 {
+		a, err := p.approximation()
+		if err != nil {
+			return err
+		}
+		if a != nil {
+			if ok, err := p.runApproximate(ctx, a); ok || err != nil {
+				return err
+			}
+			if err := p.anew(); err != nil {
+				return err
+			}
+		}
+	}
 	if p.transform != nil {
 		if err := p.seed(ctx); err != nil {
 			return err
@@ -136,6 +150,21 @@ func (p *pass) run(ctx context.Context) (err error) {
 		return p.rerank(ctx)
 	}
 	return nil
+}
+
+// anew forgets what a search of a part of the rows has found.
+func (p *pass) anew() error {
+	s := p.searches[0]
+	s.ranking, s.stats.Approximate = newRanking(s.opts), false
+	for _, n := range []*atomic.Uint64{&s.rows, &s.codeCounts.rows, &s.codeCounts.first, &s.codeCounts.second, &s.codeCounts.late} {
+		n.Store(0)
+	}
+	for _, w := range p.crew {
+		if w != nil && w.coding != nil {
+			w.waiting[0] = nil
+		}
+	}
+	return p.tail()
 }
 
 // each runs f in every worker and returns the first error.

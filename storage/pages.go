@@ -46,7 +46,7 @@ func (t *Table) corruptNumber(family byte, column int, n uint32, err error) erro
 	if err == nil {
 		return nil
 	}
-	what := map[byte]string{key.Columns: "block", key.Pages: "page", key.Codes: "codes of block"}[family]
+	what := map[byte]string{key.Columns: "block", key.Pages: "page", key.Codes: "codes of block", key.Index: "index: chunk"}[family]
 	c := &t.def.Columns[column]
 	rows := uint64(BlockRows)
 	if family == key.Pages {

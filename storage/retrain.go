@@ -154,7 +154,30 @@ func (t *Table) train(ctx context.Context, column int, queries [][]float32) (*co
 		return nil, nil, err
 	}
 	queries = sampleOf(kept, queries)
-	return code.Train(t.def.Columns[column].Type.Dim, sample, queries), queries, nil
+	return code.Train(t.def.Columns[column].Type.Dim, sample, forCodes(queries)), queries, nil
+}
+
+// forCodes returns the queries that codes are trained with: what approximate searches promise
+// is measured with the others, for codes, and so clusters, fit those they know too well.
+func forCodes(queries [][]float32) [][]float32 {
+	if len(queries) < heldFrom {
+		return queries
+	}
+	return slices.DeleteFunc(slices.Clone(queries), held)
+}
+
+// heldFrom is how many queries there are when some are held back.
+const heldFrom = 4 * askedFirst
+
+// held reports whether a query is held back: one in four.
+func held(q []float32) bool { return hashVector(q)%4 == 0 }
+
+// forRecall returns the queries that recall is measured with, nil if there are too few.
+func forRecall(queries [][]float32) [][]float32 {
+	if len(queries) < heldFrom {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(queries), func(q []float32) bool { return !held(q) })
 }
 
 // putAsked writes the queries that are kept of a column, if there are any.

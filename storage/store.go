@@ -76,8 +76,10 @@ type Store struct {
 		kept uint64 // generation of the catalog that has a second copy
 	}
 
-	transforms transforms
-	commits    commits
+	transforms  transforms
+	clusterings clusterings
+	visitAll    bool // tests: approximate searches visit every cluster
+	commits     commits
 }
 
 // Open opens the store in dir, and creates it when the folder is missing or
@@ -797,6 +799,7 @@ type StoreStats struct {
 	MovedRows       int64  // rows that got another number thereby
 	FreedBlocks     int64  // blocks that ran empty and were dropped
 	Retrained       int64  // how often codes were trained anew because rows had drifted
+	Reclustered     int64  // how often an ivf index was built anew, or its rule of stopping measured again
 	BackgroundError string // last failed flush or compaction, "" when all is well
 }
 
@@ -813,7 +816,7 @@ func (s *Store) Stats() StoreStats {
 		DiskBytes:  m.DiskSpaceUsage(),
 		CacheBytes: m.BlockCache.Size,
 		CacheHits:  m.BlockCache.Hits, CacheMiss: m.BlockCache.Misses,
-		MergedBlocks: s.keeper.merged.Load(), MovedRows: s.keeper.moved.Load(), FreedBlocks: s.keeper.freed.Load(), Retrained: s.keeper.retrained.Load(),
+		MergedBlocks: s.keeper.merged.Load(), MovedRows: s.keeper.moved.Load(), FreedBlocks: s.keeper.freed.Load(), Retrained: s.keeper.retrained.Load(), Reclustered: s.keeper.reclustered.Load(),
 	}
 	s.mu.Lock()
 	if s.noted != nil {

@@ -206,3 +206,34 @@ func (e *Encoder) tile(tile int, y []float32, v2 []float64, maxV, maxY *float64)
 // underflow is more than what is lost in sums of squares and products of single
 // precision because they fall below the smallest numbers: 2^-149 each.
 const underflow = 1e-18
+
+// Coordinates transforms vectors, 16 at a time, which are padded with zeros, and calls f with
+// every tile: the first rank coordinates A(x/|x| - mu) in lanes, as the input of simd.Matrix has
+// them, and the norms |x|. They are f's to read until it returns. Queries weigh all coordinates
+// alike, on average, and rows differ most in the first.
+func (e *Encoder) Coordinates(vecs []float32, rank int, f func(tile int, y []float32, norms []float64)) {
+	t := e.t
+	matrix := t.matrix.First(rank)
+	n := len(vecs) / t.Dim
+	for row := 0; row < n; row += simd.TileRows {
+		for i := range simd.TileRows {
+			if row+i < n {
+				e.center(vecs[(row+i)*t.Dim:(row+i+1)*t.Dim], i, i)
+			} else {
+				e.norms[i] = 0
+			}
+		}
+		matrix.Multiply(e.x[:simd.TileRows*t.Dim], e.y, 1)
+		f(row/simd.TileRows, e.y[:rank*simd.TileRows], e.norms[:simd.TileRows])
+	}
+}
+
+// Weights returns how a unit vector q weighs the coordinates of rows: <q, x/|x|> is <q, mu> plus
+// the sum of weight and coordinate, up to rounding, where the transform has full rank.
+func (t *Transform) Weights(q []float64) []float64 {
+	wide := make([]float64, simd.Pad(t.Dim))
+	copy(wide, q)
+	p := make([]float64, t.Rank)
+	multiply(p, t.inv, wide, t.Dim)
+	return p
+}

@@ -1,0 +1,770 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/lupadb/lupa/storage/internal/code"
+	"github.com/lupadb/lupa/storage/internal/ivf"
+	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/internal/simd"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// clusterBuild makes the clusters of the full blocks of a table. It reads the vectors twice,
+// and keeps a number of four bytes a row in memory besides.
+type clusterBuild struct {
+	x         *clusterIndex
+	t         *Table
+	transform *code.Transform
+	rank      int
+	put       func(prefix, k, v []byte) error
+	progress  Progress
+
+	centers  *ivf.Centers
+	clusters *clustering
+	own      []uint32 // the cluster of every row, noEntry without one
+	alike    bool
+
+	mu sync.Mutex
+}
+
+// fill builds the index over the full blocks of t as a generation of its own, by writes of
+// ascending keys in streams of a prefix each. There is nothing to build, and h is nil, where
+// rows are few or have no codes.
+func (x *clusterIndex) fill(ctx context.Context, t *Table, gen uint32, put func(prefix, k, v []byte) error, progress Progress) (h *clusterHead, err error) {
+	asked, err := t.asked(x.column)
+	if err != nil {
+		return nil, err
+	}
+	return x.fillFor(ctx, t, gen, asked, put, progress)
+}
+
+// fillFor is fill for queries that are known.
+func (x *clusterIndex) fillFor(ctx context.Context, t *Table, gen uint32, asked [][]float32, put func(prefix, k, v []byte) error, progress Progress) (h *clusterHead, err error) {
+	tr, err := t.transform(x.column)
+	if err != nil || tr == nil || t.sealedBlocks() < clusteredBlocks {
+		return nil, err
+	}
+	if uint64(t.sealedBlocks())*BlockRows >= uint64(noEntry) {
+		return nil, errors.New("an index of kind ivf is for at most four billion rows")
+	}
+	b := &clusterBuild{x: x, t: t, transform: tr, rank: min(clusterRank, tr.Rank), put: put, progress: progress}
+	if err := b.train(ctx); err != nil || b.centers == nil {
+		return nil, err
+	}
+	if err := b.assign(ctx); err != nil {
+		return nil, err
+	}
+	h = &clusterHead{gen: gen, transform: tr.ID, blocks: t.sealedBlocks(), entries: b.clusters.starts[b.clusters.len()], alike: b.alike}
+	if h.entries == 0 {
+		return nil, nil
+	}
+	if err := b.write(ctx, gen); err != nil {
+		return nil, err
+	}
+	if err := b.calibrate(ctx, h, asked); err != nil {
+		return nil, err
+	}
+	blob := b.clusters.encode()
+	h.id = clusterID(blob)
+	k := x.part(gen, partCenters)
+	if err := put(k, k, blob); err != nil {
+		return nil, err
+	}
+	k = x.header()
+	return h, put(k, k, h.encode())
+}
+
+func (b *clusterBuild) report(stage string, done, total uint64) {
+	if b.progress != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.progress(stage, done, total)
+	}
+}
+
+// train finds the centres.
+func (b *clusterBuild) train(ctx context.Context) error {
+	lists := b.x.lists(b.t.Rows())
+	dim := b.t.def.Columns[b.x.column].Type.Dim
+	b.report("finding clusters", 0, b.t.Rows())
+	sample, err := b.t.sampleVectors(ctx, b.x.column, b.t.sealedBlocks(), max(trainedPoints*lists, 16*BlockRows))
+	if err != nil {
+		return err
+	}
+	e := b.transform.NewEncoder()
+	var tiles []float32
+	for from := 0; from < len(sample); from += BlockRows * dim {
+		e.Coordinates(sample[from:min(len(sample), from+BlockRows*dim)], b.rank, func(_ int, y []float32, norms []float64) {
+			if !slices.Contains(norms, 0) {
+				tiles = append(tiles, y...)
+			}
+		})
+	}
+	if len(tiles) == 0 {
+		return nil
+	}
+	b.centers = ivf.Train(b.rank, lists, tiles)
+	return ctx.Err()
+}
+
+// eachBlock calls what begin makes, once for each worker, with the vectors of all blocks.
+func (b *clusterBuild) eachBlock(ctx context.Context, begin func() func(n uint32, vecs []float32) error) error {
+	dim := b.t.def.Columns[b.x.column].Type.Dim
+	var next atomic.Uint32
+	return b.parallel(func() error {
+		pages, err := b.t.pages(b.x.column, 0, b.t.sealedBlocks())
+		if err != nil {
+			return err
+		}
+		defer pages.Close()
+		f := begin()
+		vecs := make([]float32, BlockRows*dim)
+		for {
+			n := next.Add(1) - 1
+			if n >= b.t.sealedBlocks() {
+				return nil
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := b.t.blockVectors(pages, dim, n, vecs); err != nil {
+				return err
+			}
+			if err := f(n, vecs); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// parallel runs f on all CPUs.
+func (b *clusterBuild) parallel(f func() error) error {
+	var wait sync.WaitGroup
+	errs := make([]error, runtime.GOMAXPROCS(0))
+	for i := range errs {
+		wait.Go(func() { errs[i] = f() })
+	}
+	wait.Wait()
+	return firstError(errs...)
+}
+
+// clusterSums are what a worker has seen of the clusters.
+type clusterSums struct {
+	sizes  []uint32
+	means  []float64 // of unit vectors
+	norms  []float64
+	firsts []float64 // of coordinates
+	second []float64 // of their squares, by group
+}
+
+// assign finds the cluster of every live row, and what is to be known of the clusters.
+func (b *clusterBuild) assign(ctx context.Context) error {
+	dead, err := b.t.deadBlocks(0, b.t.sealedBlocks())
+	if err != nil {
+		return err
+	}
+	dim, lists, ends := b.t.def.Columns[b.x.column].Type.Dim, b.centers.Len(), spreadGroups(b.rank)
+	b.own = make([]uint32, int(b.t.sealedBlocks())*BlockRows)
+	var all []*clusterSums
+	var done atomic.Uint64
+	least, most := math.Inf(1), 0.0
+	err = b.eachBlock(ctx, func() func(uint32, []float32) error {
+		s := &clusterSums{make([]uint32, lists), make([]float64, lists*dim), make([]float64, lists), make([]float64, lists*b.rank), make([]float64, lists*len(ends))}
+		e, a := b.transform.NewEncoder(), b.centers.NewAssigner()
+		b.mu.Lock()
+		all = append(all, s)
+		b.mu.Unlock()
+		return func(n uint32, vecs []float32) error {
+			low, high := math.Inf(1), 0.0
+			e.Coordinates(vecs, b.rank, func(tile int, y []float32, norms []float64) {
+				var to [simd.TileRows]uint32
+				a.Tile(y, &to)
+				for r, k := range to {
+					i := tile*simd.TileRows + r
+					row := int(n)*BlockRows + i
+					if gone := dead != nil && dead[n] != nil && dead[n].Has(i); gone || norms[r] == 0 {
+						b.own[row] = noEntry
+						if !gone {
+							low = 0
+						}
+						continue
+					}
+					b.own[row] = k
+					low, high = min(low, norms[r]), max(high, norms[r])
+					c := int(k)
+					s.sizes[c]++
+					s.norms[c] += norms[r]
+					inv := 1 / norms[r]
+					mean := s.means[c*dim : (c+1)*dim]
+					for j, v := range vecs[i*dim : (i+1)*dim] {
+						mean[j] += float64(float64(v) * inv)
+					}
+					from := 0
+					for g, end := range ends {
+						for j := from; j < end; j++ {
+							v := float64(y[j*simd.TileRows+r])
+							s.firsts[c*b.rank+j] += v
+							s.second[c*len(ends)+g] += float64(v * v)
+						}
+						from = end
+					}
+				}
+			})
+			b.mu.Lock()
+			least, most = min(least, low), max(most, high)
+			b.mu.Unlock()
+			b.report("clustering", done.Add(BlockRows), b.t.Rows())
+			return nil
+		}
+	})
+	if err != nil {
+		return err
+	}
+	b.alike = least > 0.99*most
+	b.sum(all, ends)
+	return nil
+}
+
+// sum makes the clustering of what the workers have seen.
+func (b *clusterBuild) sum(all []*clusterSums, ends []int) {
+	dim, lists := b.t.def.Columns[b.x.column].Type.Dim, b.centers.Len()
+	c := &clustering{dim: dim, ends: ends, starts: make([]uint32, lists+1), norms: make([]float32, lists),
+		means: make([]float32, lists*dim), spread: make([]float32, lists*len(ends))}
+	for k := range lists {
+		size := uint32(0)
+		for _, s := range all {
+			size += s.sizes[k]
+		}
+		c.starts[k+1] = c.starts[k] + size
+		if size == 0 {
+			continue
+		}
+		n := float64(size)
+		mean := func(i int, of func(*clusterSums) []float64) (sum float64) {
+			for _, s := range all {
+				sum += of(s)[i]
+			}
+			return sum / n
+		}
+		c.norms[k] = float32(mean(k, func(s *clusterSums) []float64 { return s.norms }))
+		for j := range dim {
+			c.means[k*dim+j] = float32(mean(k*dim+j, func(s *clusterSums) []float64 { return s.means }))
+		}
+		from := 0
+		for g, end := range ends {
+			variance := mean(k*len(ends)+g, func(s *clusterSums) []float64 { return s.second })
+			for j := from; j < end; j++ {
+				f := mean(k*b.rank+j, func(s *clusterSums) []float64 { return s.firsts })
+				variance -= float64(f * f)
+			}
+			c.spread[k*len(ends)+g] = float32(max(0, variance) / float64(end-from))
+			from = end
+		}
+	}
+	b.clusters = c
+}
+
+// write writes the rows in the order of clusters, and their codes.
+func (b *clusterBuild) write(ctx context.Context, gen uint32) error {
+	c := b.clusters
+	entries := make([]uint32, c.starts[c.len()])
+	at := slices.Clone(c.starts)
+	for row, k := range b.own {
+		if k != noEntry {
+			entries[at[k]] = uint32(row)
+			at[k]++
+		}
+	}
+	dim := b.t.def.Columns[b.x.column].Type.Dim
+	chunks := (len(entries) + BlockRows - 1) / BlockRows
+	sweep := max(1, min(chunks, sweepBytes/(4*BlockRows*dim)))
+	vecs := make([]float32, sweep*BlockRows*dim)
+	planes := make([][2][]byte, sweep)
+	order := make([]uint32, 0, sweep*BlockRows) // positions, by row
+	for first := 0; first < chunks; first += sweep {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(sweep, chunks-first)
+		part := entries[first*BlockRows : min(len(entries), (first+n)*BlockRows)]
+		clear(vecs)
+		order = order[:0]
+		for i := range part {
+			order = append(order, uint32(i))
+		}
+		slices.SortFunc(order, func(i, j uint32) int { return int(int64(part[i]) - int64(part[j])) })
+		if err := b.gather(part, order, vecs); err != nil {
+			return err
+		}
+		var next atomic.Int64
+		err := b.parallel(func() error {
+			e := b.transform.NewEncoder()
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return nil
+				}
+				planes[i][0], planes[i][1] = e.Block(vecs[i*BlockRows*dim:(i+1)*BlockRows*dim], planes[i][0][:0], planes[i][1][:0])
+			}
+		})
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			if err := b.writeChunk(gen, uint32(first+i), part[i*BlockRows:min(len(part), (i+1)*BlockRows)], &planes[i]); err != nil {
+				return err
+			}
+		}
+		b.report("writing clusters", uint64(first+n)*BlockRows, uint64(len(entries)))
+	}
+	return nil
+}
+
+// gather reads the vectors of rows into vecs, in the order of the table.
+func (b *clusterBuild) gather(rows, order []uint32, vecs []float32) error {
+	dim := b.t.def.Columns[b.x.column].Type.Dim
+	workers := runtime.GOMAXPROCS(0)
+	var next atomic.Int64
+	return b.parallel(func() error {
+		i := int(next.Add(1)) - 1
+		mine := order[i*len(order)/workers : (i+1)*len(order)/workers]
+		pages, err := b.t.pages(b.x.column, 0, b.t.sealedBlocks())
+		if err != nil {
+			return err
+		}
+		defer pages.Close()
+		for _, at := range mine {
+			src, err := pages.Row(uint64(rows[at]))
+			if err != nil {
+				return err
+			}
+			if src != nil {
+				pages.floats(vecs[int(at)*dim:(int(at)+1)*dim], src)
+			}
+		}
+		return nil
+	})
+}
+
+func (b *clusterBuild) writeChunk(gen, n uint32, rows []uint32, planes *[2][]byte) error {
+	ids := make([]byte, 0, 4*BlockRows)
+	for i := range BlockRows {
+		row := noEntry
+		if i < len(rows) {
+			row = rows[i]
+		}
+		ids = append(ids, byte(row), byte(row>>8), byte(row>>16), byte(row>>24))
+	}
+	prefix := b.x.part(gen, partRows)
+	if err := b.put(prefix, numberedKey(prefix, n), ids); err != nil {
+		return err
+	}
+	for p, plane := range planes {
+		prefix := b.x.part(gen, partPlane, byte(p+1))
+		if err := b.put(prefix, numberedKey(prefix, n), plane); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// calibrate measures how much of the rows queries have to visit. It asks what searches have
+// asked before; as long as those are few, rows, and directions without regard to them, and
+// expects of a search what the harder ones have found.
+func (b *clusterBuild) calibrate(ctx context.Context, h *clusterHead, asked [][]float32) (err error) {
+	var sets [][][]float32
+	if asked = forRecall(asked); len(asked) >= askedFirst/2 {
+		rng := rand.New(rand.NewPCG(uint64(len(asked)), 5))
+		rng.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
+		asked = asked[:min(len(asked), calibrated)]
+		sets, h.asked = [][][]float32{asked}, uint32(len(asked))
+	} else if sets, err = b.strangers(ctx); err != nil {
+		return err
+	}
+	measured := make([]map[float64][]ivf.Curve, len(sets)) // by deviations
+	for i, queries := range sets {
+		if measured[i], err = b.measure(ctx, queries); err != nil {
+			return err
+		}
+	}
+	best := 2.0
+	for _, deviations := range deviationsTried {
+		curves := make([]ivf.Curve, len(calibratedFor))
+		for i := range sets {
+			for k, c := range measured[i][deviations] {
+				if i == 0 {
+					curves[k] = c
+				} else {
+					curves[k] = curves[k].Worse(c)
+				}
+			}
+		}
+		curves = slices.DeleteFunc(curves, func(c ivf.Curve) bool { return len(c.Points) == 0 })
+		if len(curves) == 0 {
+			continue
+		}
+		if visited, _ := curves[0].Visit(0.95); visited < best {
+			best, h.spread, h.curves = visited, float32(deviations), curves
+		}
+	}
+	return nil
+}
+
+// deviationsTried are how many deviations above the mean of its scores a cluster may be
+// taken for.
+var deviationsTried = []float64{1, 2, 3}
+
+// strangers are queries where none are known: rows, and directions.
+func (b *clusterBuild) strangers(ctx context.Context) ([][][]float32, error) {
+	dim := b.t.def.Columns[b.x.column].Type.Dim
+	sample, err := b.t.sampleVectors(ctx, b.x.column, b.t.sealedBlocks(), 16*BlockRows)
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(uint64(len(sample)), 6))
+	n := calibrated / 2
+	var rows, directions [][]float32
+	for range 20 * n {
+		i := rng.IntN(len(sample) / dim)
+		if v := sample[i*dim : (i+1)*dim]; len(rows) < n && slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
+			rows = append(rows, v)
+		}
+	}
+	for range n {
+		v := make([]float32, dim)
+		for j := range v {
+			v[j] = float32(rng.NormFloat64())
+		}
+		directions = append(directions, v)
+	}
+	return [][][]float32{rows, directions}, nil
+}
+
+// measure finds where the nearest rows of queries are, by exact searches.
+func (b *clusterBuild) measure(ctx context.Context, queries [][]float32) (map[float64][]ivf.Curve, error) {
+	found := map[float64][][][]float32{} // by deviations, the k, the query
+	for _, d := range deviationsTried {
+		found[d] = make([][][]float32, len(calibratedFor))
+	}
+	for i, k := range calibratedFor {
+		of := queries
+		if k >= 1000 {
+			of = of[:min(len(of), calibratedDeep)]
+		}
+		if uint64(k) > b.t.Rows()/16 {
+			continue
+		}
+		for len(of) > 0 {
+			n := min(len(of), 32)
+			if err := b.ask(ctx, of[:n], k, func(d float64, at []float32) { found[d][i] = append(found[d][i], at) }); err != nil {
+				return nil, err
+			}
+			of = of[n:]
+			b.report("measuring recall", uint64(len(queries)-len(of)), uint64(len(queries)))
+		}
+	}
+	out := map[float64][]ivf.Curve{}
+	for _, d := range deviationsTried {
+		out[d] = make([]ivf.Curve, len(calibratedFor))
+		for i, k := range calibratedFor {
+			if len(found[d][i]) > 0 {
+				out[d][i] = ivf.NewCurve(k, found[d][i])
+			}
+		}
+	}
+	return out, nil
+}
+
+// ask searches for some queries, and tells for each of the nearest rows which part of the rows
+// was visited before.
+func (b *clusterBuild) ask(ctx context.Context, queries [][]float32, k int, tell func(deviations float64, at []float32)) error {
+	var opts []NearestOptions
+	for _, q := range queries {
+		query, err := vector.NewQuery(vector.Cosine, q)
+		if err != nil || query.Zero() {
+			continue
+		}
+		opts = append(opts, NearestOptions{Column: b.x.column, Query: query, K: k})
+	}
+	if len(opts) == 0 {
+		return nil
+	}
+	p, err := b.t.newPass(opts)
+	if err == nil {
+		err = p.run(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	c := b.clusters
+	total := float32(c.starts[c.len()])
+	for _, s := range p.searches {
+		rows, _ := s.finish()
+		unit, norm := unitOf(s.query, false)
+		weights := b.transform.Weights(unit)
+		coded := &coded{m: vector.Cosine, norm: norm}
+		for _, d := range deviationsTried {
+			visited := make([]float32, c.len())
+			sum := float32(0)
+			for _, i := range c.order(coded, unit, weights, d) {
+				sum += float32(c.starts[i+1] - c.starts[i])
+				visited[i] = sum / total
+			}
+			var at []float32
+			for _, r := range rows {
+				if r.Row < uint64(len(b.own)) && b.own[r.Row] != noEntry { // others are always found
+					at = append(at, visited[b.own[r.Row]])
+				}
+			}
+			if len(at) > 0 {
+				tell(d, at)
+			}
+		}
+	}
+	return nil
+}
+
+// buildWhole builds the index over the rows of t.
+func (x *clusterIndex) buildWhole(ctx context.Context, t *Table, put func(prefix, k, v []byte) error, progress Progress) error {
+	_, err := x.fill(ctx, t, 1, put, progress)
+	return err
+}
+
+// owners returns the cluster of every covered row, from the chunks.
+func (x *clusterIndex) owners(t *Table, h *clusterHead, c *clustering) ([]uint32, error) {
+	own := make([]uint32, int(h.blocks)*BlockRows)
+	for i := range own {
+		own[i] = noEntry
+	}
+	r, err := x.chunks(t, h)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	k := 0
+	for n := range r.number {
+		ids, err := r.ids(n)
+		if err != nil {
+			return nil, err
+		}
+		for i, row := range ids {
+			at := n*BlockRows + uint32(i)
+			for k < c.len()-1 && c.starts[k+1] <= at {
+				k++
+			}
+			if row != noEntry && int(row) < len(own) {
+				own[row] = uint32(k)
+			}
+		}
+	}
+	return own, nil
+}
+
+// recluster says that an index is to be built anew in the background, or its curves are to be
+// measured again.
+type recluster struct {
+	measure bool // only that
+	queries [][]float32
+	now     clusteredOf
+}
+
+// clusteredOf is what an index was built anew for, the last time: once is enough.
+type clusteredOf struct {
+	blocks    uint32
+	transform uint64
+}
+
+// uncovered is told of every search that could be approximate, with a nil where the index
+// could not be used, and has it built anew when that pays.
+func (k *keeper) uncovered(t *Table, x *clusterIndex, a *approximate) {
+	if k.noRetraining || k.s.readOnly {
+		return
+	}
+	id := columnOf{t.def.ID, t.def.Columns[x.column].ID}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	known := 0
+	var queries [][]float32
+	if asked := k.asked[id]; asked != nil {
+		known, queries = asked.known+len(asked.queries), asked.queries
+	}
+	var due *recluster
+	now := clusteredOf{blocks: t.sealedBlocks()}
+	switch {
+	case a == nil:
+		if tr, err := t.transform(x.column); t.sealedBlocks() >= clusteredBlocks && tr != nil && err == nil {
+			now.transform = tr.ID
+			due = &recluster{}
+		}
+	case len(a.blocks) >= clusteredBlocks && len(a.blocks) > int(a.h.blocks)/8:
+		due = &recluster{}
+	case a.h.asked < calibrated && known >= max(heldFrom+askedFirst, 8*int(a.h.asked)):
+		due = &recluster{measure: true}
+	}
+	if due == nil || k.clusters[id] != nil || !due.measure && k.clustered[id] == now {
+		return
+	}
+	due.queries = slices.Clone(queries)
+	if k.clusters == nil {
+		k.clusters, k.clustered = map[columnOf]*recluster{}, map[columnOf]clusteredOf{}
+	}
+	due.now = now
+	k.clusters[id] = due
+	k.wake()
+}
+
+// recluster builds an index anew beside the writers, as codes are trained anew.
+func (k *keeper) recluster(ctx context.Context, c columnOf, due *recluster) error {
+	defer func() {
+		k.mu.Lock()
+		delete(k.clusters, c)
+		k.mu.Unlock()
+	}()
+	v, err := k.arm(ctx, c.table)
+	if err != nil {
+		return err
+	}
+	defer k.disarm()
+	defer v.Close()
+	t, err := v.tableOf(c.table)
+	if t == nil {
+		return err
+	}
+	at := t.def.ColumnID(c.column)
+	if at < 0 {
+		return nil
+	}
+	x := t.clusterIndex(at)
+	if x == nil {
+		return nil
+	}
+	k.mu.Lock()
+	k.clustered[c] = due.now
+	k.mu.Unlock()
+	old, err := x.head(v)
+	if err != nil {
+		return err
+	}
+	dir, err := k.s.newLoadDir()
+	if err != nil {
+		return err
+	}
+	b := &build{dir: dir, sst: k.s.newSSTWriter(dir)}
+	defer b.abort()
+	kept, err := t.asked(at)
+	if err != nil {
+		return err
+	}
+	queries := sampleOf(kept, due.queries)
+	if len(queries) > len(kept) {
+		if err := b.sst.putAsked(c.table, c.column, queries); err != nil {
+			return err
+		}
+	}
+	var h *clusterHead
+	if due.measure && old != nil {
+		h, err = x.remeasure(ctx, t, old, queries, b.sst.put)
+	} else {
+		gen := uint32(1)
+		if old != nil {
+			gen = old.gen + 1
+			g := x.generation(old.gen)
+			if err := b.sst.deleteRange(g, g, key.End(g)); err != nil {
+				return err
+			}
+		}
+		h, err = x.fillFor(ctx, t, gen, queries, b.sst.put, nil)
+	}
+	if err != nil || h == nil {
+		return err
+	}
+	tx, err := k.s.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	ok, err := func() (bool, error) {
+		now, err := tx.tableOf(c.table)
+		if err != nil || now == nil || tx.catalog.generation != v.catalog.generation {
+			return false, err
+		}
+		tr, err := now.transform(at)
+		if err != nil || tr == nil || tr.ID != h.transform {
+			return false, err
+		}
+		is, err := x.head(tx.View)
+		if err != nil || (is == nil) != (old == nil) || is != nil && (is.gen != old.gen || is.id != old.id) {
+			return false, err
+		}
+		if due.measure {
+			return true, nil
+		}
+		return true, k.touchedSince(h.blocks, at, func(n uint32) error {
+			prefix := x.part(h.gen, partUncovered)
+			return b.sst.put(prefix, numberedKey(prefix, n), nil)
+		})
+	}()
+	if !ok || err != nil {
+		return firstError(err, tx.Rollback())
+	}
+	tx.built = b
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	if a := k.asked[c]; a != nil {
+		a.known = max(a.known, len(queries))
+	}
+	k.mu.Unlock()
+	k.reclustered.Add(1)
+	return nil
+}
+
+// touchedSince calls f with the blocks below a number of which a column was updated in place
+// since the snapshot, in ascending order.
+func (k *keeper) touchedSince(below uint32, column int, f func(uint32) error) error {
+	k.mu.Lock()
+	var blocks []uint32
+	for b, cols := range k.touched {
+		if _, there := cols[column]; there && b < below {
+			blocks = append(blocks, b)
+		}
+	}
+	k.mu.Unlock()
+	slices.Sort(blocks)
+	for _, b := range blocks {
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// remeasure measures the curves of an index again and writes its header.
+func (x *clusterIndex) remeasure(ctx context.Context, t *Table, old *clusterHead, queries [][]float32, put func(prefix, k, v []byte) error) (*clusterHead, error) {
+	tr, err := t.transform(x.column)
+	if err != nil || tr == nil || tr.ID != old.transform {
+		return nil, err
+	}
+	b := &clusterBuild{x: x, t: t, transform: tr}
+	if b.clusters, err = x.clusters(t.view, old); err != nil {
+		return nil, err
+	}
+	if b.own, err = x.owners(t, old, b.clusters); err != nil {
+		return nil, err
+	}
+	h := *old
+	h.curves, h.asked = nil, 0
+	if err := b.calibrate(ctx, &h, queries); err != nil {
+		return nil, err
+	}
+	k := x.header()
+	return &h, put(k, k, h.encode())
+}
