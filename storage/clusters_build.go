@@ -55,7 +55,7 @@ func (x *clusterIndex) fillFor(ctx context.Context, t *Table, gen uint32, asked 
 	if uint64(t.sealedBlocks())*BlockRows >= uint64(noEntry) {
 		return nil, errors.New("an index of kind ivf is for at most four billion rows")
 	}
-	b := &clusterBuild{x: x, t: t, transform: tr, rank: min(clusterRank, tr.Rank), put: put, progress: progress}
+	b := &clusterBuild{x: x, t: t, transform: tr.Transform, rank: min(clusterRank, tr.Rank), put: put, progress: progress}
 	if err := b.train(ctx); err != nil || b.centers == nil {
 		return nil, err
 	}
@@ -628,11 +628,11 @@ func (k *keeper) recluster(ctx context.Context, c columnOf, due *recluster) erro
 		delete(k.clusters, c)
 		k.mu.Unlock()
 	}()
-	v, err := k.arm(ctx, c.table)
+	v, watch, err := k.watch(ctx, c.table)
 	if err != nil {
 		return err
 	}
-	defer k.disarm()
+	defer watch.end()
 	defer v.Close()
 	t, err := v.tableOf(c.table)
 	if t == nil {
@@ -664,8 +664,12 @@ func (k *keeper) recluster(ctx context.Context, c columnOf, due *recluster) erro
 		return err
 	}
 	queries := sampleOf(kept, due.queries)
+	codes, err := t.transform(at)
+	if err != nil || codes == nil {
+		return err
+	}
 	if len(queries) > len(kept) {
-		if err := b.sst.putAsked(c.table, c.column, queries); err != nil {
+		if err := b.sst.putAsked(c.table, c.column, codes.base, queries); err != nil {
 			return err
 		}
 	}
@@ -696,7 +700,7 @@ func (k *keeper) recluster(ctx context.Context, c columnOf, due *recluster) erro
 			return false, err
 		}
 		tr, err := now.transform(at)
-		if err != nil || tr == nil || tr.ID != h.transform {
+		if err != nil || !tr.same(codes) || tr.ID != h.transform {
 			return false, err
 		}
 		is, err := x.head(tx.View)
@@ -706,10 +710,16 @@ func (k *keeper) recluster(ctx context.Context, c columnOf, due *recluster) erro
 		if due.measure {
 			return true, nil
 		}
-		return true, k.touchedSince(h.blocks, at, func(n uint32) error {
-			prefix := x.part(h.gen, partUncovered)
-			return b.sst.put(prefix, numberedKey(prefix, n), nil)
-		})
+		prefix := x.part(h.gen, partUncovered)
+		for _, n := range watch.blocks(at) {
+			if n >= h.blocks {
+				continue
+			}
+			if err := b.sst.put(prefix, numberedKey(prefix, n), nil); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
 	}()
 	if !ok || err != nil {
 		return firstError(err, tx.Rollback())
@@ -727,33 +737,13 @@ func (k *keeper) recluster(ctx context.Context, c columnOf, due *recluster) erro
 	return nil
 }
 
-// touchedSince calls f with the blocks below a number of which a column was updated in place
-// since the snapshot, in ascending order.
-func (k *keeper) touchedSince(below uint32, column int, f func(uint32) error) error {
-	k.mu.Lock()
-	var blocks []uint32
-	for b, cols := range k.touched {
-		if _, there := cols[column]; there && b < below {
-			blocks = append(blocks, b)
-		}
-	}
-	k.mu.Unlock()
-	slices.Sort(blocks)
-	for _, b := range blocks {
-		if err := f(b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // remeasure measures the curves of an index again and writes its header.
 func (x *clusterIndex) remeasure(ctx context.Context, t *Table, old *clusterHead, queries [][]float32, put func(prefix, k, v []byte) error) (*clusterHead, error) {
 	tr, err := t.transform(x.column)
 	if err != nil || tr == nil || tr.ID != old.transform {
 		return nil, err
 	}
-	b := &clusterBuild{x: x, t: t, transform: tr}
+	b := &clusterBuild{x: x, t: t, transform: tr.Transform}
 	if b.clusters, err = x.clusters(t.view, old); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -26,6 +27,7 @@ type Nearest struct {
 	Within  []fn.Expr         // bounds: rows whose score, in the terms of the language, is worse are left out
 	At      func(error) error // gives an error its place
 	Count   int64             // rows wanted; -1 = all within the bound
+	Recall  float64           // part of them that is to be found, on average over queries; 0 = all
 	Worst   bool              // the worst scores first
 	Ranked  bool              // rows in the order of their scores, else in row order
 	Nulls   bool              // rows without a score follow where Count asks for more
@@ -107,6 +109,7 @@ func (n *Nearest) options() storage.NearestOptions {
 	opts := storage.NearestOptions{Column: n.Column, Query: n.query, K: -1, Worst: n.Worst, Workers: n.Env.Workers, Margin: n.Measure}
 	if n.Count >= 0 {
 		opts.K = int(min(n.Count, int64(n.Table.Rows())))
+		opts.Recall = n.Recall
 	}
 	if n.upper {
 		opts.Max = n.bound
@@ -272,6 +275,9 @@ func (n *Nearest) String() string {
 	if n.Ties {
 		s += ", ties included"
 	}
+	if n.Recall > 0 && n.Recall < 1 {
+		s += fmt.Sprintf(", %s%% of them on average", strconv.FormatFloat(float64(100*n.Recall), 'f', -1, 32))
+	}
 	if n.Shared > 1 {
 		s += fmt.Sprintf(" (%d searches in one pass)", n.Shared)
 	}
@@ -287,11 +293,22 @@ func (n *Nearest) Details() []string {
 	if s == nil {
 		return nil
 	}
+	exact := "yes"
+	if s.Approximate {
+		exact = "no"
+	}
 	out := []string{
-		fmt.Sprintf("exact: yes; rows considered %d, discarded by plane 1 %d, by plane 2 %d, scored in float32 %d",
-			s.Rows, s.Discarded1, s.Discarded2, s.Scored),
+		fmt.Sprintf("exact: %s; rows considered %d, discarded by plane 1 %d, by plane 2 %d, scored in float32 %d",
+			exact, s.Rows, s.Discarded1, s.Discarded2, s.Scored),
 		fmt.Sprintf("read %s; filter %s, scan %s, rerank %s, %d workers",
 			shortBytes(int64(s.BytesRead)), shortTime(n.filter), shortTime(s.Seed+s.Scan), shortTime(s.Rerank), s.Workers),
+	}
+	if s.Approximate {
+		by := "with rows and directions as queries, for few have been asked"
+		if s.Calibrated > 0 {
+			by = fmt.Sprintf("with %d queries that were asked", s.Calibrated)
+		}
+		out = append(out, fmt.Sprintf("clusters visited %d of %d; expected recall %.3f, measured %s", s.ClustersVisited, s.Clusters, s.ExpectedRecall, by))
 	}
 	switch def := n.Table.Def(); {
 	case s.Outdated:

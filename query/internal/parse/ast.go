@@ -235,10 +235,11 @@ type SetEncoder struct {
 	Force   bool
 }
 
-// Retrain is RETRAIN [column]: without one, every vector column.
+// Retrain is RETRAIN [column [FOR (SELECT ...)]]: without one, every vector column.
 type Retrain struct {
 	Pos
-	Column Ident // may be zero
+	Column Ident   // may be zero
+	For    *Select // of one column of queries, vectors or texts; nil: none are given
 }
 
 // CreateIndex is CREATE INDEX.
@@ -320,6 +321,8 @@ type Select struct {
 	Body    Body
 	OrderBy []OrderItem
 	Limit   Expr // nil: none (also for LIMIT ALL)
+	Approx  bool // of the nearest rows some may be missing
+	Target  Expr // with Approx: how many of a hundred are to be found, on average; nil: 95
 	Offset  Expr // nil: none
 }
 

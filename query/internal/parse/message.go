@@ -408,8 +408,6 @@ func (m *mistake) known() *Error {
 		return m.errorf(0, "LIMIT takes one number").WithHint("write LIMIT %s OFFSET %s", m.found(1), m.found(-1))
 	case is(found, "COLLATE"):
 		return m.errorf(0, "there is no COLLATE").WithHint("texts are ordered by their bytes; ORDER BY lower(x) leaves case aside")
-	case is(found, "FETCH"):
-		return m.errorf(0, "there is no FETCH").WithHint("write LIMIT n")
 	case first("COPY") && isAny(found, "FORMAT", "HEADER", "DELIMITER", "CSV", "NULL") != "" && (before.Type == lexString || is(before, "WITH")):
 		return m.errorf(0, "the options of COPY stand in parentheses").WithHint("write (FORMAT csv, HEADER)")
 	case is(before, "*") && is(m.tok(-2), ".") && found.Type == lexOp && len(m.want) == 0 && !is(found, ")"):

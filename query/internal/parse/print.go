@@ -241,6 +241,9 @@ func (p *printer) alter(a AlterAction) {
 		if a.Column.Name != "" {
 			p.print(" ", a.Column)
 		}
+		if a.For != nil {
+			p.print(" FOR (", a.For, ")")
+		}
 	}
 }
 
@@ -377,6 +380,8 @@ func (p *printer) query(s *Select) {
 		p.orderItem(it)
 	}
 	p.clause(" LIMIT ", s.Limit)
+	p.print(opt(s.Approx, " APPROX"))
+	p.clause(" WITH TARGET ACCURACY ", s.Target)
 	p.clause(" OFFSET ", s.Offset)
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/alecthomas/participle/v2"
 	"github.com/alecthomas/participle/v2/lexer"
+
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // gSelect is the rule of a query.
@@ -137,9 +139,21 @@ type gOrder struct {
 
 type gLimit struct {
 	Pos    lexer.Position
-	All    bool `parser:"  'LIMIT' ( @'ALL'"`
-	Limit  Expr `parser:"           | @@ )"`
-	Offset Expr `parser:"| 'OFFSET' @@ ('ROWS' | 'ROW')?"`
+	All    bool    `parser:"  'LIMIT' ( @'ALL'"`
+	Limit  Expr    `parser:"           | @@ )"`
+	Approx bool    `parser:"           @('APPROX' | 'APPROXIMATE')?"`
+	Target Expr    `parser:"           ('WITH' 'TARGET' 'ACCURACY' @@)?"`
+	Fetch  *gFetch `parser:"| 'FETCH' @@"`
+	Offset Expr    `parser:"| 'OFFSET' @@ ('ROWS' | 'ROW')?"`
+}
+
+// gFetch is what follows FETCH: standard SQL's LIMIT.
+type gFetch struct {
+	Pos    lexer.Position
+	Approx bool `parser:"@('APPROX' | 'APPROXIMATE')? ('FIRST' | 'NEXT')"`
+	One    bool `parser:"( @('ROW' | 'ROWS')"`
+	Count  Expr `parser:"| @@ ('ROW' | 'ROWS') ) 'ONLY'"`
+	Target Expr `parser:"('WITH' 'TARGET' 'ACCURACY' @@)?"`
 }
 
 type gFrom struct {
@@ -211,9 +225,17 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 			c.fail(Errorf(posOf(l.Pos), "LIMIT and OFFSET can stand only once"))
 		case l.Offset != nil:
 			s.Offset = l.Offset
+		case l.Fetch != nil:
+			s.Limit, s.Approx, s.Target = l.Fetch.Count, l.Fetch.Approx, l.Fetch.Target
+			if l.Fetch.One {
+				s.Limit = &Literal{posOf(l.Fetch.Pos), value.Int(1)}
+			}
 		default:
-			s.Limit = l.Limit
+			s.Limit, s.Approx, s.Target = l.Limit, l.Approx, l.Target
 		}
+	}
+	if s.Target != nil && !s.Approx {
+		c.fail(Errorf(Start(s.Target), "TARGET ACCURACY is for APPROX").WithHint("LIMIT 10 APPROX WITH TARGET ACCURACY 95"))
 	}
 	// ((SELECT 1)) is SELECT 1.
 	if inner, ok := s.Body.(*Select); ok && s.With == nil && s.OrderBy == nil && g.Limits == nil {

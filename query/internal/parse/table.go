@@ -197,7 +197,8 @@ type gSetEncoder struct {
 }
 
 type gRetrain struct {
-	Column *gName `parser:"@@?"`
+	Column *gName   `parser:"(@@"`
+	For    *gSelect `parser:"('FOR' '(' @@ ')')?)?"`
 }
 
 func (c *converter) create(at Pos, g *gCreate) Statement {
@@ -459,7 +460,15 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 	case a.Encoder != nil:
 		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.Force}
 	default:
-		s.Action = &Retrain{at, ident(a.Retrain.Column)}
+		s.Action = c.retrain(at, a.Retrain)
+	}
+	return s
+}
+
+func (c *converter) retrain(at Pos, g *gRetrain) *Retrain {
+	s := &Retrain{Pos: at, Column: ident(g.Column)}
+	if g.For != nil {
+		s.For = c.selectStmt(g.For)
 	}
 	return s
 }

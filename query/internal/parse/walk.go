@@ -34,6 +34,8 @@ func Walk(n Node, f func(Node) bool) {
 		for i := range n.Constraints {
 			Walk(&n.Constraints[i], f)
 		}
+	case *Retrain:
+		w.query(n.For)
 	case *Insert:
 		w.query(n.Query)
 		if n.OnConflict != nil {
@@ -66,6 +68,7 @@ func Walk(n Node, f func(Node) bool) {
 			Walk(&n.OrderBy[i], f)
 		}
 		w.expr(n.Limit)
+		w.expr(n.Target)
 		w.expr(n.Offset)
 	case *CTE:
 		w.query(n.Query)

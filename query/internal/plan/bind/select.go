@@ -36,8 +36,16 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 	if err != nil {
 		return nil, err
 	}
+	recall, err := b.recall(q)
+	if err != nil {
+		return nil, err
+	}
 	if core, ok := q.Body.(*parse.Core); ok {
-		return b.core(core, q.OrderBy, count, offset, outer, want)
+		r, err := b.core(core, q.OrderBy, count, offset, outer, want)
+		if err == nil && recall > 0 {
+			approximate(r.Node, recall)
+		}
+		return r, err
 	}
 	r, err := b.body(q.Body, outer, want)
 	if err != nil {
@@ -103,6 +111,44 @@ func (b *Binder) limits(q *parse.Select) (count, offset int64, err error) {
 	offset, err = number(q.Offset, "OFFSET", 0)
 	const most = 1 << 60
 	return min(count, most), min(offset, most), err
+}
+
+// recall returns the part of the rows that APPROX asks for, 0 without it.
+func (b *Binder) recall(q *parse.Select) (float64, error) {
+	if !q.Approx {
+		return 0, nil
+	}
+	if q.Target == nil {
+		return 0.95, nil
+	}
+	x, err := b.Expr(&Scope{Inside: "TARGET ACCURACY"}, q.Target)
+	if err != nil {
+		return 0, err
+	}
+	x, ok, err := b.constOf(x)
+	if err == nil && ok && !x.Value.IsNull() {
+		x, err = b.castConst(x, logical.RealType, fn.Implicit)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if !ok || x.Value.Kind() != value.Real || !(x.Value.Float() >= 1 && x.Value.Float() <= 100) {
+		return 0, parse.Errorf(parse.Start(q.Target), "TARGET ACCURACY is the part of the rows to be found, 1 to 100 in a hundred")
+	}
+	return x.Value.Float() / 100, nil
+}
+
+// approximate asks for a part of the rows of the ORDER BY at the top of a plan. Where that is
+// no search the answer is exact.
+func approximate(n logical.Node, recall float64) {
+	switch n := n.(type) {
+	case *logical.Project:
+		approximate(n.In, recall)
+	case *logical.Sort:
+		if len(n.On) == 0 {
+			n.Recall = recall
+		}
+	}
 }
 
 // body binds the body of a query other than a single SELECT.

@@ -18,7 +18,7 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		Measure: b.Measure,
 		Env:     &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Column: s.Score.Args[0].Column.Ord,
 		Metric: m.Metric, At: logical.At(to.Pos),
-		Count: s.Count, Worst: s.Worst, Ranked: s.Ranked, Nulls: s.Nulls && len(after) == 0,
+		Count: s.Count, Recall: s.Recall, Worst: s.Worst, Ranked: s.Ranked, Nulls: s.Nulls && len(after) == 0,
 		Ties: s.Ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.Text,
 	}
 	var err error

@@ -20,6 +20,7 @@ type Scan struct {
 type Search struct {
 	Score  *Expr   // the OpScore
 	Count  int64   // rows wanted, offset included; -1 = all
+	Recall float64 // part of them that is to be found, on average; 0 = all
 	Worst  bool    // the last rows in the metric's order first
 	Within []*Expr // fixed bounds of the score, inclusive
 	Ranked bool    // rows come in the order of the score, else in row order

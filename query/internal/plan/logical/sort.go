@@ -11,6 +11,7 @@ type Sort struct {
 	In            Node
 	Keys          []SortKey
 	Count, Offset int64   // -1, 0 = all
+	Recall        float64 // part of the rows that is to be found, on average; 0 = all
 	On            []*Expr // DISTINCT ON: the first row for each of their values
 }
 

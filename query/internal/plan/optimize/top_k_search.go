@@ -40,7 +40,7 @@ func topKSearch(f *Facts, n logical.Node) (logical.Node, error) {
 		scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Ranked: true, Nulls: true, Ties: true, Text: s.Keys[0].Text}
 		return s, nil
 	}
-	scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Worst: worst, Ranked: true, Nulls: true, Text: s.Keys[0].Text}
+	scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Recall: s.Recall, Worst: worst, Ranked: true, Nulls: true, Text: s.Keys[0].Text}
 	if s.Offset > 0 {
 		return &logical.Limit{In: scan, Count: s.Count, Offset: s.Offset}, nil
 	}

@@ -45,7 +45,7 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 	for i, o := range ords {
 		c := &def.Columns[o]
 		if c.Type.Kind == value.Vector && index.Kind == storage.OrderedIndex {
-			return nil, parse.Errorf(s.Columns[i].Pos, "%s is a vector: searches over it need no index", c.Name)
+			return nil, parse.Errorf(s.Columns[i].Pos, "%s is a vector: exact searches need no index", c.Name).WithHint("for approximate ones: USING ivf (%s)", c.Name)
 		}
 		index.Columns = append(index.Columns, c.ID)
 		parts = append(parts, c.Name)

@@ -102,6 +102,9 @@ func keyText(def *storage.TableDef, ord int) string {
 				if x.Unique {
 					kind = "unique index"
 				}
+				if x.Kind != storage.OrderedIndex {
+					kind = string(x.Kind) + " " + kind
+				}
 				parts = append(parts, fmt.Sprintf("%s %s", kind, x.Name))
 			}
 		}
