@@ -102,6 +102,7 @@ type Stats struct {
 	MergedBlocks int64 // blocks filled by merging, since the DB was opened: see Options.NoMerging
 	FreedBlocks  int64 // blocks that ran empty thereby
 	Retrained    int64 // how often codes were trained anew: see Options.NoRetraining
+	Reclustered  int64 // how often an ivf index was built or measured anew: see Options.NoRetraining
 	Statements   int64 // statements begun
 	Failed       int64 // of those, failed
 	Running      int64 // of those, not yet ended: their rows are being read
@@ -126,6 +127,6 @@ func (db *DB) Stats() Stats {
 	st := db.store.Stats()
 	s.DiskBytes, s.CacheBytes = int64(st.DiskBytes), st.CacheBytes
 	s.CacheHits, s.CacheMisses = st.CacheHits, st.CacheMiss
-	s.MergedBlocks, s.FreedBlocks, s.Retrained = st.MergedBlocks, st.FreedBlocks, st.Retrained
+	s.MergedBlocks, s.FreedBlocks, s.Retrained, s.Reclustered = st.MergedBlocks, st.FreedBlocks, st.Retrained, st.Reclustered
 	return s
 }

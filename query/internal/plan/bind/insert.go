@@ -178,6 +178,28 @@ func (b *Binder) Store(x *logical.Expr, def *storage.TableDef, ord int, mode fn.
 	return out, err
 }
 
+// Queries binds a query whose rows are what searches of a vector column ask for: vectors, or
+// texts where the column has an encoder.
+func (b *Binder) Queries(q *parse.Select, def *storage.TableDef, ord int) (*logical.Relation, error) {
+	rel, err := b.Query(q, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	if len(rel.Cols) != 1 {
+		return nil, parse.Errorf(q.Pos, "the query gives %s; one, of vectors or texts to search for, is needed", logical.Counted(len(rel.Cols), "column"))
+	}
+	c := &def.Columns[ord]
+	x, err := b.asVector(logical.ColumnExpr(rel.Cols[0], q.Pos), target{enc: EncodingOf(def, ord), dim: c.Type.Dim, name: c.Name, call: "RETRAIN"})
+	if err != nil {
+		return nil, err
+	}
+	if d := x.Type.Dim; d > 0 && d != c.Type.Dim {
+		return nil, logical.ErrorAt(q.Pos, &storage.DimensionError{Table: def.Name, Column: c.Name, Got: d, Want: c.Type.Dim})
+	}
+	out := &logical.Column{Name: c.Name, Type: c.Type.Widened()}
+	return &logical.Relation{Node: &logical.Project{In: rel.Node, Items: []*logical.Expr{x}, Outs: []*logical.Column{out}}, Cols: []*logical.Column{out}}, nil
+}
+
 // DefaultOf returns the default of a column, NULL without one.
 func (b *Binder) DefaultOf(def *storage.TableDef, ord int, pos parse.Pos) (*logical.Expr, error) {
 	c := &def.Columns[ord]

@@ -3,6 +3,7 @@ package statement
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -153,6 +154,9 @@ func (b *planner) retrain(a *parse.Retrain, def *storage.TableDef) (*run.Plan, e
 			return nil, parse.Errorf(a.Pos, "%s has no vector column", def.Name)
 		}
 	}
+	if a.For != nil {
+		return b.retrainFor(a, def, def.Column(cols[0]))
+	}
 	return b.change("Retrain "+def.Name, func(ctx context.Context, r *build.Builder) error {
 		samples, err := querySamples(ctx, r.In, def)
 		if err != nil {
@@ -164,5 +168,50 @@ func (b *planner) retrain(a *parse.Retrain, def *storage.TableDef) (*run.Plan, e
 			}
 		}
 		return nil
+	}), nil
+}
+
+// mostQueries is how many queries RETRAIN ... FOR reads; the store keeps fewer.
+const mostQueries = 4096
+
+// retrainFor plans ALTER TABLE t RETRAIN c FOR (SELECT ...).
+func (b *planner) retrainFor(a *parse.Retrain, def *storage.TableDef, ord int) (*run.Plan, error) {
+	rel, err := b.Queries(a.For, def, ord)
+	if err != nil {
+		return nil, err
+	}
+	if rel, err = b.improved(rel); err != nil {
+		return nil, err
+	}
+	b.Once = true
+	c := &def.Columns[ord]
+	return b.planned(nil, func(r *build.Builder) (exec.Operator, func() int64, error) {
+		child, err := r.Root(rel.Node, rel.Cols)
+		if err != nil {
+			return nil, nil, err
+		}
+		return &exec.Task{Text: "Retrain " + def.Name, Run: func(ctx context.Context) (*value.Batch, error) {
+			var queries [][]float32
+			err := exec.Drain(ctx, child, func(batch *value.Batch) error {
+				col := batch.Cols[0]
+				for i := range batch.Len {
+					if batch.Sel != nil && !slices.Contains(batch.Sel, int32(i)) || col.Null(i) || len(queries) == mostQueries {
+						continue
+					}
+					if v := col.Vec(i); len(v) != c.Type.Dim {
+						return &storage.DimensionError{Table: def.Name, Column: c.Name, Got: len(v), Want: c.Type.Dim}
+					}
+					queries = append(queries, slices.Clone(col.Vec(i)))
+				}
+				return nil
+			})
+			if e := child.Close(); err == nil {
+				err = e
+			}
+			if err != nil {
+				return nil, logical.ErrorAt(a.For.Pos, err)
+			}
+			return nil, r.Env.Store.RetrainColumn(ctx, def.Name, c.Name, queries, progress(r))
+		}}, nil, nil
 	}), nil
 }
