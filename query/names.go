@@ -19,6 +19,26 @@ func Move(err error, p Piece) error {
 	return plan.Move(err, parse.Pos{Offset: p.Offset, Line: p.Line, Column: p.Column})
 }
 
+// Token is a piece of a statement that is being typed; TokenKind says what it is.
+type (
+	Token     = parse.Token
+	TokenKind = parse.TokenKind
+)
+
+// The kinds of a Token.
+const (
+	TokenWord    = parse.TokenWord
+	TokenQuoted  = parse.TokenQuoted
+	TokenString  = parse.TokenString
+	TokenNumber  = parse.TokenNumber
+	TokenParam   = parse.TokenParam
+	TokenComment = parse.TokenComment
+	TokenMark    = parse.TokenMark
+)
+
+// Tokens cuts a source into tokens, for colours and completion: nothing is an error.
+func Tokens(src string) []Token { return parse.Tokens(src) }
+
 // Keywords returns the words of the language and the names of its types, in
 // upper case and sorted, for completion and colouring.
 func Keywords() []string { return parse.Keywords() }

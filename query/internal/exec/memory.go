@@ -20,14 +20,7 @@ type Budget struct {
 	collected atomic.Int64 // what was used when garbage was last collected
 }
 
-// NewBudget returns a budget of so many bytes, DefaultMemory if it is 0.
-func NewBudget(limit int64) *Budget {
-	b := new(Budget)
-	b.Init(limit)
-	return b
-}
-
-// Init makes b what NewBudget returns.
+// Init makes b a budget of so many bytes, DefaultMemory if it is 0.
 func (b *Budget) Init(limit int64) {
 	if limit <= 0 {
 		limit = DefaultMemory

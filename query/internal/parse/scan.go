@@ -65,6 +65,16 @@ func (s *scanner) advance(end int) {
 // skip skips white space and comments. It returns an error for a comment that
 // is not closed, having moved to the end of the source.
 func (s *scanner) skip() *Error {
+	for {
+		s.space()
+		if found, err := s.comment(); !found || err != nil {
+			return err
+		}
+	}
+}
+
+// space skips white space.
+func (s *scanner) space() {
 	for s.off < len(s.src) {
 		switch c := s.src[s.off]; {
 		case c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v':
@@ -76,24 +86,32 @@ func (s *scanner) skip() *Error {
 		case strings.HasPrefix(s.src[s.off:], "\ufeff") || strings.HasPrefix(s.src[s.off:], "\u00a0"):
 			_, n := utf8.DecodeRuneInString(s.src[s.off:]) // byte order mark, no-break space
 			s.advance(s.off + n)
-		case strings.HasPrefix(s.src[s.off:], "--"):
-			end := strings.IndexByte(s.src[s.off:], '\n')
-			if end < 0 {
-				end = len(s.src) - s.off
-			}
-			s.advance(s.off + end)
-		case strings.HasPrefix(s.src[s.off:], "/*"):
-			at := s.pos()
-			end, ok := commentEnd(s.src, s.off)
-			s.advance(end)
-			if !ok {
-				return Errorf(at, "comment is not closed: */ is missing")
-			}
 		default:
-			return nil
+			return
 		}
 	}
-	return nil
+}
+
+// comment skips a comment, if one begins here.
+func (s *scanner) comment() (found bool, err *Error) {
+	switch {
+	case strings.HasPrefix(s.src[s.off:], "--"):
+		end := strings.IndexByte(s.src[s.off:], '\n')
+		if end < 0 {
+			end = len(s.src) - s.off
+		}
+		s.advance(s.off + end)
+		return true, nil
+	case strings.HasPrefix(s.src[s.off:], "/*"):
+		at := s.pos()
+		end, ok := commentEnd(s.src, s.off)
+		s.advance(end)
+		if !ok {
+			err = Errorf(at, "comment is not closed: */ is missing")
+		}
+		return true, err
+	}
+	return false, nil
 }
 
 // commentEnd returns the offset after the comment that begins at off; comments

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/query"
 )
 
 // command is a dot command: a line that begins with "." and is for the shell,
@@ -118,10 +119,11 @@ func splitWords(line string) ([]string, error) {
 		i := 0
 		for i < len(rest) && !isSpace(rest[i]) {
 			if q := rest[i]; q == '\'' || q == '"' {
-				end, open := quotedEnd(rest, i)
-				if open {
+				t := query.Tokens(rest[i:])[0]
+				if t.Open {
 					return nil, fmt.Errorf("%c is not closed", q)
 				}
+				end := i + t.End
 				word.WriteString(strings.ReplaceAll(rest[i+1:end-1], string(q)+string(q), string(q)))
 				i = end
 				continue

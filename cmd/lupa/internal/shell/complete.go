@@ -29,21 +29,21 @@ func (s *Shell) complete(text string, cursor int) (start int, found []candidate)
 	before := text[:cursor]
 	toks := lex(before)
 	word, start := "", cursor
-	var prev []token
-	if n := len(toks); n > 0 && (toks[n-1].end == cursor || toks[n-1].open) {
+	var prev []query.Token
+	if n := len(toks); n > 0 && (toks[n-1].End == cursor || toks[n-1].Open) {
 		last := toks[n-1]
 		prev = toks[:n-1]
 		switch {
-		case last.kind == tokDotCommand:
-			return last.start, matching(before[last.start:], commandCandidates())
-		case last.kind == tokString && last.open:
+		case last.Kind == tokDotCommand:
+			return last.Start, matching(before[last.Start:], commandCandidates())
+		case last.Kind == query.TokenString && last.Open:
 			return s.completeString(before, toks, last)
-		case last.kind == tokComment:
+		case last.Kind == query.TokenComment:
 			return cursor, nil
-		case last.kind == tokWord || last.kind == tokQuoted && last.open:
-			start = last.start
+		case last.Kind == query.TokenWord || last.Kind == query.TokenQuoted && last.Open:
+			start = last.Start
 			word = before[start:]
-		case last.kind == tokNumber, last.kind == tokString, last.kind == tokParam, last.kind == tokQuoted:
+		case last.Kind == query.TokenNumber, last.Kind == query.TokenString, last.Kind == query.TokenParam, last.Kind == query.TokenQuoted:
 			return cursor, nil
 		default:
 			prev = toks
@@ -51,20 +51,20 @@ func (s *Shell) complete(text string, cursor int) (start int, found []candidate)
 	} else {
 		prev = toks
 	}
-	if len(toks) > 0 && toks[0].kind == tokDotCommand {
+	if len(toks) > 0 && toks[0].Kind == tokDotCommand {
 		return s.completeArgument(before)
 	}
 	return start, matching(word, s.words(text, before, prev))
 }
 
 // words are the candidates in a statement, after the tokens prev.
-func (s *Shell) words(text, before string, prev []token) []candidate {
+func (s *Shell) words(text, before string, prev []query.Token) []candidate {
 	at := func(i int) string { // the i-th token from the end, upper case
 		if i >= len(prev) {
 			return ""
 		}
 		t := prev[len(prev)-1-i]
-		return strings.ToUpper(before[t.start:t.end])
+		return strings.ToUpper(before[t.Start:t.End])
 	}
 	tables := s.schema()
 	switch at(0) {
@@ -114,22 +114,23 @@ func (s *Shell) words(text, before string, prev []token) []candidate {
 
 // completeString offers encoders after ENCODER, and files where a string names
 // one: in COPY, BACKUP and the functions that read.
-func (s *Shell) completeString(before string, toks []token, str token) (int, []candidate) {
-	typed := before[str.start+1:]
+func (s *Shell) completeString(before string, toks []query.Token, str query.Token) (int, []candidate) {
+	start := str.Start + strings.IndexByte(before[str.Start:], '\'') + 1 // behind the E of E'...'
+	typed := before[start:]
 	prev := toks[:len(toks)-1]
 	word := func(i int) string {
 		if i >= len(prev) {
 			return ""
 		}
 		t := prev[len(prev)-1-i]
-		return strings.ToLower(before[t.start:t.end])
+		return strings.ToLower(before[t.Start:t.End])
 	}
 	if word(0) == "encoder" {
 		var out []candidate
 		for _, f := range encoder.SearchPath(s.opts.models...).List() {
 			out = append(out, candidate{text: f.Name + "'", kind: "encoders", doc: f.Dir})
 		}
-		return str.start + 1, matching(typed, out)
+		return start, matching(typed, out)
 	}
 	file := strings.EqualFold(first(before, prev), "copy") || strings.EqualFold(first(before, prev), "backup")
 	if word(0) == "(" {
@@ -139,7 +140,7 @@ func (s *Shell) completeString(before string, toks []token, str token) (int, []c
 	if !file {
 		return len(before), nil
 	}
-	return str.start + 1, fileCandidates(typed, "'")
+	return start, fileCandidates(typed, "'")
 }
 
 // completeArgument completes what follows a dot command.
@@ -235,16 +236,16 @@ func kinds(kind string, texts ...string) []candidate {
 	return out
 }
 
-func first(text string, toks []token) string {
+func first(text string, toks []query.Token) string {
 	// The statement's first word: after the last semicolon.
 	from := 0
 	for i, t := range toks {
-		if text[t.start:t.end] == ";" {
+		if text[t.Start:t.End] == ";" {
 			from = i + 1
 		}
 	}
 	if from < len(toks) {
-		return text[toks[from].start:toks[from].end]
+		return text[toks[from].Start:toks[from].End]
 	}
 	return ""
 }
@@ -276,12 +277,12 @@ func only(tables []db.Table, name string) []db.Table {
 func mentionedTables(text string, tables []db.Table) []db.Table {
 	names := map[string]bool{}
 	for _, t := range lex(text) {
-		switch t.kind {
-		case tokWord:
-			names[strings.ToLower(text[t.start:t.end])] = true
-		case tokQuoted:
-			if !t.open {
-				names[strings.ToLower(text[t.start+1:t.end-1])] = true
+		switch t.Kind {
+		case query.TokenWord:
+			names[strings.ToLower(text[t.Start:t.End])] = true
+		case query.TokenQuoted:
+			if !t.Open {
+				names[strings.ToLower(text[t.Start+1:t.End-1])] = true
 			}
 		}
 	}

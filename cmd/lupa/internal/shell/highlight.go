@@ -1,16 +1,20 @@
 package shell
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/lupadb/lupa/query"
+)
 
 // The colours of what is typed: SGR parameters that every terminal has, and
 // that are legible on light and dark grounds.
-var tokenColours = map[tokenKind]string{
-	tokQuoted:     "36",
-	tokString:     "32",
-	tokNumber:     "35",
-	tokParam:      "33",
-	tokComment:    "2",
-	tokDotCommand: "1;34",
+var tokenColours = map[query.TokenKind]string{
+	query.TokenQuoted:  "36",
+	query.TokenString:  "32",
+	query.TokenNumber:  "35",
+	query.TokenParam:   "33",
+	query.TokenComment: "2",
+	tokDotCommand:      "1;34",
 }
 
 // highlight colours a statement as it is typed.
@@ -20,14 +24,14 @@ func highlight(line []rune) string {
 	at := 0
 	toks := lex(text)
 	for i, t := range toks {
-		b.WriteString(text[at:t.start])
-		at = t.end
-		word := text[t.start:t.end]
-		sgr := tokenColours[t.kind]
+		b.WriteString(text[at:t.Start])
+		at = t.End
+		word := text[t.Start:t.End]
+		sgr := tokenColours[t.Kind]
 		switch {
-		case t.kind == tokWord && isKeyword(word):
+		case t.Kind == query.TokenWord && isKeyword(word):
 			sgr = "1;34"
-		case t.kind == tokWord && i+1 < len(toks) && text[toks[i+1].start] == '(':
+		case t.Kind == query.TokenWord && i+1 < len(toks) && text[toks[i+1].Start] == '(':
 			sgr = "36"
 		}
 		if sgr == "" {

@@ -64,10 +64,10 @@ func FuzzHighlightKeepsTheText(f *testing.F) {
 		}
 		at := 0
 		for _, k := range lex(text) {
-			if k.start < at || k.end <= k.start || k.end > len(text) {
+			if k.Start < at || k.End <= k.Start || k.End > len(text) {
 				t.Fatalf("%q: token %+v after %d", text, k, at)
 			}
-			at = k.end
+			at = k.End
 		}
 	})
 }
