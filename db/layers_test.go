@@ -24,7 +24,7 @@ var layers = []string{
 	"storage/value",
 	"storage/vector",
 	"storage/text",
-	"storage/internal/key", "storage/internal/block", "storage/internal/code", "storage/internal/postings",
+	"storage/internal/key", "storage/internal/block", "storage/internal/code", "storage/internal/postings", "storage/internal/ivf",
 	"storage",
 	"query/internal/hint",
 	"query/internal/parse",

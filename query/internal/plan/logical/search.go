@@ -21,7 +21,7 @@ func SearchKey(n Node) string {
 				return ""
 			}
 			x := s.Search.Score
-			return fmt.Sprintf("%d.%d by %v, %v, among %s", s.Table.Def().ID, x.Args[0].Column.Ord, x.Measure.Metric, s.Search.Worst, among)
+			return fmt.Sprintf("%d.%d by %v, %v, %v, among %s", s.Table.Def().ID, x.Args[0].Column.Ord, x.Measure.Metric, s.Search.Worst, s.Search.Recall, among)
 		}
 		in := n.Inputs()
 		if len(in) != 1 {
