@@ -114,7 +114,7 @@ func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, que
 			return nil, err
 		}
 		n, df := q.norms[l.field].texts, float64(l.n)
-		l.idf = l.weight * math.Log(1+(n-df+0.5)/(df+0.5))
+		l.idf = float64(l.weight * math.Log(1+(n-df+0.5)/(df+0.5)))
 	}
 	q.leaves = scored
 	return q, nil
@@ -230,9 +230,9 @@ func (q *TextQuery) readLengths(ctx context.Context, field int) error {
 		q.length[chunkID(field, binary.BigEndian.Uint32(it.Key()[len(it.Key())-4:]))] = l
 		texts, tokens = texts+l.Texts, tokens+l.Tokens
 	}
-	n := norm{base: q.x.options.k1 * (1 - q.x.options.b), texts: float64(texts)}
+	n := norm{base: float64(q.x.options.k1 * (1 - q.x.options.b)), texts: float64(texts)}
 	if tokens > 0 {
-		n.per = q.x.options.k1 * q.x.options.b / (float64(tokens) / float64(texts))
+		n.per = float64(q.x.options.k1*q.x.options.b) / (float64(tokens) / float64(texts))
 	}
 	q.norms[field] = n
 	q.total = max(q.total, uint64(texts))
@@ -254,7 +254,7 @@ func (q *TextQuery) lengths(field int, chunk uint32) *postings.Lengths {
 func (q *TextQuery) score(l *textLeaf, freq, length uint32) float64 {
 	n := &q.norms[l.field]
 	f := float64(freq)
-	return l.idf * (f * (q.x.options.k1 + 1) / (f + (n.base + n.per*float64(length))))
+	return float64(l.idf * (float64(f*(q.x.options.k1+1)) / (f + (n.base + float64(n.per*float64(length))))))
 }
 
 // read reads where a leaf is.

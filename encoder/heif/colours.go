@@ -35,14 +35,14 @@ func asJPEG(m *image.YCbCr, c clip.Colours) image.Image {
 	}
 	kr, kb := w[0], w[1]
 	kg := 1 - kr - kb
-	red, blue := float64(2*(1-kr))*chromaScale, float64(2*(1-kb))*chromaScale
-	greenR, greenB := float64(kr/kg)*red, float64(kb/kg)*blue
+	red, blue := float64(float64(2*(1-kr))*chromaScale), float64(float64(2*(1-kb))*chromaScale)
+	greenR, greenB := float64(float64(kr/kg)*red), float64(float64(kb/kg)*blue)
 	out := image.NewNRGBA(m.Rect)
 	for y := range m.Rect.Dy() {
 		row := out.Pix[y*out.Stride:]
 		for x := range m.Rect.Dx() {
 			at := m.COffset(m.Rect.Min.X+x, m.Rect.Min.Y+y)
-			l := (float64(m.Y[y*m.YStride+x]) - lumaFrom) * lumaScale
+			l := float64((float64(m.Y[y*m.YStride+x]) - lumaFrom) * lumaScale)
 			cb, cr := float64(m.Cb[at])-128, float64(m.Cr[at])-128
 			row[4*x] = level(l + float64(red*cr))
 			row[4*x+1] = level(l - float64(greenR*cr) - float64(greenB*cb))

@@ -33,7 +33,7 @@ func serveFlags(name string, o *serveOptions) *pflag.FlagSet {
 		f.StringVar(&o.link, "link", "", "where a picture leads, a `TEMPLATE` such as\nhttps://unsplash.com/photos/{id}")
 		f.StringVar(&o.credit, "credit", "", "who made a picture, a `TEMPLATE`")
 	}
-	f.StringVar(&o.image, "image", "", "where a row's picture is, a `TEMPLATE` such as pictures/{id}.jpg")
+	f.StringVar(&o.image, "image", "", "where a row's picture is, a `TEMPLATE`\nsuch as pictures/{id}.jpg")
 	f.StringArrayVar(&o.roots, "folder", nil, "show only picture files below `DIR`; may be repeated")
 	f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; may be repeated")
 	f.BoolVar(&o.asFound, "as-found", false, "read what can be read of a damaged store")

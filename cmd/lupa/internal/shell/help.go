@@ -48,7 +48,7 @@ func runHelp(std stdio, args []string) error {
 // mainFlags are those that --help has room for; the manual page has all.
 var mainFlags = map[string]bool{
 	"command": true, "file": true, "format": true, "output": true, "param": true, "prompts": true, "models": true,
-	"read-only": true, "keep-going": true, "echo": true,
+	"read-only": true,
 }
 
 // wrap sets words in lines of at most width columns, indented.
@@ -80,13 +80,14 @@ func printHelp(w io.Writer, c subcommand) error {
 }
 
 var subcommandHelp = map[string]string{
-	"browse": `Prints an address to open in a browser. The store is opened for reading only; the
-address holds a token that the page needs, and only this machine is listened to
-unless --listen says otherwise. Pictures are files that rows name, or addresses.
+	"browse": `Prints an address to open in a browser. The store is opened for reading
+only; the address holds a token that the page needs, and only this machine is
+listened to unless --listen says otherwise. Pictures are files that rows name,
+or addresses.
 `,
-	"mcp": `Speaks the protocol over standard input and output: an assistant starts it. The
-store is opened for reading only, and statements can't name files. Tools: search,
-similar, describe and query; each table is a resource.
+	"mcp": `Speaks the protocol over standard input and output: an assistant starts it.
+The store is opened for reading only, and statements can't name files. Tools:
+search, similar, describe and query; each table is a resource.
 `,
 	"eval": `PROMPTS.csv has the column query and either predicate, conditions over the
 table's columns such as subject=dog;place=garden, or id, the key of the right
