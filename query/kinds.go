@@ -4,7 +4,7 @@ import "github.com/lupadb/lupa/query/internal/parse"
 
 // tag names a statement by its first words.
 func tag(t parse.Statement) string {
-	switch t.(type) {
+	switch t := t.(type) {
 	case *parse.CreateTable:
 		return "CREATE TABLE"
 	case *parse.Truncate:
@@ -39,6 +39,8 @@ func tag(t parse.Statement) string {
 		return "COMMIT"
 	case *parse.Rollback:
 		return "ROLLBACK"
+	case *parse.Savepoint:
+		return [...]string{"SAVEPOINT", "RELEASE", "ROLLBACK TO"}[t.What]
 	case *parse.ShowTables:
 		return "SHOW"
 	case *parse.Describe:
@@ -72,7 +74,7 @@ func returnsRows(t parse.Statement) bool {
 // write files, not the store.
 func readOnly(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.ShowTables, *parse.ShowSetting, *parse.Setting, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
+	case *parse.Select, *parse.ShowTables, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
 		return true
 	case *parse.Explain:
 		return !t.Analyze || readOnly(t.Statement)

@@ -39,6 +39,13 @@ type Session struct {
 	tx     *storage.Tx   // the writing transaction, or nil
 	view   *storage.View // the snapshot of a read-only transaction, or nil
 	failed bool
+	points []savepoint
+}
+
+// savepoint is a place in the open transaction.
+type savepoint struct {
+	name parse.Ident
+	at   storage.Savepoint
 }
 
 // NewSession returns a session outside of any transaction. It holds nothing
@@ -91,7 +98,7 @@ func (s *Session) Commit(ctx context.Context) error {
 		return s.Rollback()
 	}
 	tx := s.tx
-	s.tx = nil
+	s.tx, s.points = nil, nil
 	return tx.Commit(ctx)
 }
 
@@ -101,7 +108,7 @@ func (s *Session) Rollback() error {
 		return ErrNoTransaction
 	}
 	tx, view := s.tx, s.view
-	s.tx, s.view, s.failed = nil, nil, false
+	s.tx, s.view, s.failed, s.points = nil, nil, false, nil
 	if view != nil {
 		return view.Close()
 	}
@@ -146,6 +153,9 @@ func (s *Session) RunTo(ctx context.Context, r *Result, stmt *Stmt, args Args, h
 	case *parse.Rollback:
 		r.tag = "ROLLBACK"
 		return s.Rollback()
+	case *parse.Savepoint:
+		r.tag = stmt.tag
+		return s.savepoint(t)
 	}
 	if s.failed {
 		return ErrAborted
@@ -153,6 +163,45 @@ func (s *Session) RunTo(ctx context.Context, r *Result, stmt *Stmt, args Args, h
 	if err := s.run(ctx, stmt, args, hooks, r); err != nil {
 		return s.fail(err)
 	}
+	return nil
+}
+
+// savepoint sets, forgets or goes back to a place in the open transaction.
+func (s *Session) savepoint(t *parse.Savepoint) error {
+	switch {
+	case !s.InTransaction():
+		return ErrNoTransaction
+	case s.failed && t.What != parse.RollbackTo:
+		return ErrAborted
+	}
+	if t.What == parse.SetSavepoint {
+		p := savepoint{name: t.Name}
+		if s.tx != nil {
+			p.at = s.tx.Savepoint()
+		}
+		s.points = append(s.points, p)
+		return nil
+	}
+	at := -1
+	for i, p := range s.points {
+		if t.Name.Means(p.name.Name) || p.name.Means(t.Name.Name) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return s.fail(parse.Errorf(t.Name.Pos, "there is no savepoint %q", t.Name.Name))
+	}
+	if t.What == parse.Release {
+		s.points = s.points[:at]
+		return nil
+	}
+	s.points = s.points[:at+1]
+	if s.tx != nil {
+		if err := s.tx.RollbackTo(s.points[at].at); err != nil {
+			return s.fail(err)
+		}
+	}
+	s.failed = false
 	return nil
 }
 

@@ -10,7 +10,82 @@ import (
 // gExplain is the rule of EXPLAIN, after its first word.
 type gExplain struct {
 	Analyze   bool        `parser:"@'ANALYZE'?"`
+	Verbose   bool        `parser:"@'VERBOSE'?"`
+	Options   *gExplains  `parser:"@@?"`
 	Statement *gStatement `parser:"@@"`
+}
+
+// gExplains are the options of EXPLAIN: (ANALYZE, FORMAT JSON).
+type gExplains struct{ analyze, json bool }
+
+func (g *gExplain) has() gExplains {
+	if g.Options == nil {
+		return gExplains{}
+	}
+	return *g.Options
+}
+
+// Parse implements participle.Parseable.
+func (g *gExplains) Parse(lex *lexer.PeekingLexer) error {
+	if !is(lex.Peek(), "(") || isAny(peek(lex, 1), "SELECT", "WITH", "VALUES", "(") != "" {
+		return participle.NextMatch
+	}
+	p := exprParser{lex: lex}
+	lex.Next()
+	for {
+		t := lex.Next()
+		on := true
+		value := lex.Peek()
+		if isAny(value, ",", ")") == "" {
+			lex.Next()
+			on = isAny(value, "FALSE", "OFF") == "" && value.Value != "0"
+		}
+		switch isAny(t, "ANALYZE", "FORMAT", "VERBOSE", "COSTS", "BUFFERS", "TIMING", "SUMMARY", "SETTINGS", "WAL") {
+		case "ANALYZE":
+			g.analyze = on
+		case "FORMAT":
+			switch {
+			case is(value, "JSON"):
+				g.json = true
+			case !is(value, "TEXT"):
+				return Errorf(posOf(value.Pos), "the formats of EXPLAIN are TEXT and JSON")
+			}
+		case "":
+			return Errorf(posOf(t.Pos), "EXPLAIN has no option %s", abbreviate(t.Value)).WithHint("ANALYZE and FORMAT JSON are options")
+		}
+		if p.accept(")") {
+			return nil
+		}
+		if !p.accept(",") {
+			return p.unexpected(",", ")")
+		}
+	}
+}
+
+// gSavepoint is the rule of SAVEPOINT, RELEASE and ROLLBACK TO.
+type gSavepoint struct {
+	what SavepointAction
+	name Ident
+}
+
+// Parse implements participle.Parseable.
+func (g *gSavepoint) Parse(lex *lexer.PeekingLexer) error {
+	switch {
+	case acceptWords(lex, "SAVEPOINT"):
+	case acceptWords(lex, "RELEASE", "SAVEPOINT"), acceptWords(lex, "RELEASE"):
+		g.what = Release
+	case acceptWords(lex, "ROLLBACK", "TO", "SAVEPOINT"), acceptWords(lex, "ROLLBACK", "TO"),
+		acceptWords(lex, "ROLLBACK", "TRANSACTION", "TO", "SAVEPOINT"), acceptWords(lex, "ROLLBACK", "WORK", "TO", "SAVEPOINT"):
+		g.what = RollbackTo
+	default:
+		return participle.NextMatch
+	}
+	name, ok := acceptName(lex)
+	if !ok {
+		return &unexpected{*lex.Peek(), []string{wantName}}
+	}
+	g.name = name
+	return nil
 }
 
 // gShow is the rule of SHOW, after its first word.

@@ -42,6 +42,18 @@ func (*gOptionAhead) Parse(lex *lexer.PeekingLexer) error {
 	return match(isName(lex.Peek()) && isAny(peek(lex, 1), "=>", ":=", "=") != "")
 }
 
+// gLateral is LATERAL before a query or a function.
+type gLateral struct{}
+
+// Parse implements participle.Parseable.
+func (*gLateral) Parse(lex *lexer.PeekingLexer) error {
+	if is(lex.Peek(), "LATERAL") && (is(peek(lex, 1), "(") || isName(peek(lex, 1)) && is(peek(lex, 2), "(")) {
+		lex.Next()
+		return nil
+	}
+	return participle.NextMatch
+}
+
 // Parse implements participle.Parseable. Words that are not reserved may be the names of columns.
 func (*gConstraintAhead) Parse(lex *lexer.PeekingLexer) error {
 	t := lex.Peek()

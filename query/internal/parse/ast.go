@@ -362,11 +362,22 @@ type SelectItem struct {
 	Alias Ident // zero: none
 }
 
-// Union is Left UNION [ALL] Right.
+// SetOp is what a Union does with the rows of its sides.
+type SetOp uint8
+
+// The set operations. But for UNION ALL none gives a row twice.
+const (
+	UnionOp SetOp = iota
+	ExceptOp
+	IntersectOp
+)
+
+// Union is Left UNION [ALL] Right, or EXCEPT or INTERSECT.
 type Union struct {
 	Pos
 	Left, Right Body
-	All         bool
+	All         bool // of UNION
+	Op          SetOp
 }
 
 // Values is VALUES (...), (...). All rows have the same length.
@@ -430,6 +441,7 @@ type TableFunc struct {
 // SubqueryTable is (SELECT ...) AS x. PostgreSQL wants an alias; here it may lack.
 type SubqueryTable struct {
 	Pos
+	Lateral bool // it may use the tables before it
 	Query   *Select
 	Alias   Ident
 	Columns []Ident
@@ -443,6 +455,8 @@ const (
 	InnerJoin JoinKind = iota
 	LeftJoin
 	CrossJoin
+	RightJoin
+	FullJoin
 )
 
 // Join is Left JOIN Right ON cond, or USING (columns).
@@ -484,6 +498,7 @@ type CopyTo struct {
 type Explain struct {
 	Pos
 	Analyze   bool
+	JSON      bool // FORMAT JSON
 	Statement Statement
 }
 
@@ -498,6 +513,23 @@ type Commit struct{ Pos }
 
 // Rollback is ROLLBACK or ABORT.
 type Rollback struct{ Pos }
+
+// Savepoint is SAVEPOINT name, RELEASE [SAVEPOINT] name or ROLLBACK TO [SAVEPOINT] name.
+type Savepoint struct {
+	Pos
+	What SavepointAction
+	Name Ident
+}
+
+// SavepointAction is what a Savepoint does.
+type SavepointAction uint8
+
+// The actions.
+const (
+	SetSavepoint SavepointAction = iota
+	Release
+	RollbackTo
+)
 
 // ShowTables is SHOW TABLES.
 type ShowTables struct{ Pos }
@@ -545,6 +577,7 @@ func (*Backup) statement()      {}
 func (*Check) statement()       {}
 func (*Vacuum) statement()      {}
 
+func (*Savepoint) statement()   {}
 func (*Truncate) statement()    {}
 func (*Setting) statement()     {}
 func (*ShowSetting) statement() {}

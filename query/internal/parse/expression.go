@@ -126,7 +126,7 @@ func beginsQuery(lex *lexer.PeekingLexer) bool {
 			depth--
 			if depth < opened {
 				opened = depth
-				if isAny(next(), ")", "UNION", "ORDER", "LIMIT", "OFFSET") == "" && !next().EOF() {
+				if isAny(next(), ")", "UNION", "EXCEPT", "INTERSECT", "ORDER", "LIMIT", "OFFSET", "FETCH") == "" && !next().EOF() {
 					return false
 				}
 			}
@@ -481,8 +481,12 @@ func (p *exprParser) primary() (sized, error) {
 		if err != nil {
 			return sized{}, err
 		}
-		if is(p.lex.Peek(), ",") {
-			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "a list in parentheses is no value").WithHint("a list stands after IN or in a row of VALUES")
+		if p.accept(",") {
+			rest, err := p.list()
+			if err != nil {
+				return sized{}, err
+			}
+			return p.compareRows(append([]sized{e}, rest...), at)
 		}
 		return e, p.expect(")")
 	case lexKeyword:

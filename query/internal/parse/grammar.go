@@ -15,26 +15,27 @@ import (
 
 // gStatement is the rule of a statement.
 type gStatement struct {
-	Pos      lexer.Position
-	Select   *gSelect   `parser:"  @@"`
-	Insert   *gInsert   `parser:"| 'INSERT' @@"`
-	Update   *gUpdate   `parser:"| 'UPDATE' @@"`
-	Delete   *gDelete   `parser:"| 'DELETE' @@"`
-	Setting  *gSettings `parser:"| @@"`
-	Create   *gCreate   `parser:"| 'CREATE' @@"`
-	Drop     *gDrop     `parser:"| 'DROP' @@"`
-	Truncate *gTruncate `parser:"| 'TRUNCATE' @@"`
-	Alter    *gAlter    `parser:"| 'ALTER' 'TABLE' @@"`
-	Copy     *gCopy     `parser:"| 'COPY' @@"`
-	Explain  *gExplain  `parser:"| 'EXPLAIN' @@"`
-	Begin    *gBegin    `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
-	Commit   bool       `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
-	Rollback bool       `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
-	Show     *gShow     `parser:"| 'SHOW' @@"`
-	Describe *gName     `parser:"| ('DESCRIBE' | 'DESC') @@"`
-	Backup   *gBackup   `parser:"| 'BACKUP' 'TO' @@"`
-	Check    bool       `parser:"| @'CHECK'"`
-	Vacuum   *gVacuum   `parser:"| 'VACUUM' @@"`
+	Pos       lexer.Position
+	Select    *gSelect    `parser:"  @@"`
+	Insert    *gInsert    `parser:"| 'INSERT' @@"`
+	Update    *gUpdate    `parser:"| 'UPDATE' @@"`
+	Delete    *gDelete    `parser:"| 'DELETE' @@"`
+	Setting   *gSettings  `parser:"| @@"`
+	Create    *gCreate    `parser:"| 'CREATE' @@"`
+	Drop      *gDrop      `parser:"| 'DROP' @@"`
+	Truncate  *gTruncate  `parser:"| 'TRUNCATE' @@"`
+	Alter     *gAlter     `parser:"| 'ALTER' 'TABLE' @@"`
+	Copy      *gCopy      `parser:"| 'COPY' @@"`
+	Explain   *gExplain   `parser:"| 'EXPLAIN' @@"`
+	Begin     *gBegin     `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
+	Commit    bool        `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
+	Savepoint *gSavepoint `parser:"| @@"`
+	Rollback  bool        `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
+	Show      *gShow      `parser:"| 'SHOW' @@"`
+	Describe  *gName      `parser:"| ('DESCRIBE' | 'DESC') @@"`
+	Backup    *gBackup    `parser:"| 'BACKUP' 'TO' @@"`
+	Check     bool        `parser:"| @'CHECK'"`
+	Vacuum    *gVacuum    `parser:"| 'VACUUM' @@"`
 }
 
 // grammars are the parsers participle builds: of a statement, and of a query
@@ -100,11 +101,13 @@ func (c *converter) statement(g *gStatement) Statement {
 	case g.Copy != nil:
 		return c.copy(at, g.Copy)
 	case g.Explain != nil:
-		return &Explain{at, g.Explain.Analyze, c.statement(g.Explain.Statement)}
+		return &Explain{at, g.Explain.Analyze || g.Explain.has().analyze, g.Explain.has().json, c.statement(g.Explain.Statement)}
 	case g.Begin != nil:
 		return &Begin{at, g.Begin.ReadOnly}
 	case g.Commit:
 		return &Commit{at}
+	case g.Savepoint != nil:
+		return &Savepoint{at, g.Savepoint.what, g.Savepoint.name}
 	case g.Rollback:
 		return &Rollback{at}
 	case g.Show != nil && g.Show.Tables:

@@ -180,7 +180,13 @@ func (p *printer) statement(s Statement) {
 		p.print(" TO ", s.File)
 		p.options(s.Options)
 	case *Explain:
+		if s.JSON {
+			p.print("EXPLAIN (", opt(s.Analyze, "ANALYZE, "), "FORMAT JSON) ", s.Statement)
+			break
+		}
 		p.print("EXPLAIN ", opt(s.Analyze, "ANALYZE "), s.Statement)
+	case *Savepoint:
+		p.print([...]string{"SAVEPOINT ", "RELEASE ", "ROLLBACK TO "}[s.What], s.Name)
 	case *Begin:
 		p.print("BEGIN", opt(s.ReadOnly, " READ ONLY"))
 	case *Commit:
@@ -417,9 +423,13 @@ func (p *printer) body(b Body) {
 		p.print("VALUES ")
 		list(p, b.Rows, func(row []Expr) { p.print("(", row, ")") })
 	case *Union:
-		p.body(b.Left)
-		p.print(" UNION ", opt(b.All, "ALL "))
-		if _, ok := b.Right.(*Union); ok {
+		if left, ok := b.Left.(*Union); ok && b.Op == IntersectOp && left.Op != IntersectOp {
+			p.print("(", b.Left, ")")
+		} else {
+			p.body(b.Left)
+		}
+		p.print([...]string{" UNION ", " EXCEPT ", " INTERSECT "}[b.Op], opt(b.All, "ALL "))
+		if right, ok := b.Right.(*Union); ok && (right.Op != IntersectOp || b.Op == IntersectOp) {
 			p.print("(", b.Right, ")")
 		} else {
 			p.body(b.Right)
@@ -435,16 +445,21 @@ func (p *printer) table(t TableExpr) {
 		p.print(t.Table)
 		p.alias(t.Alias, t.Columns)
 	case *TableFunc:
+		if schema, name, ok := strings.Cut(t.Func.Name, "."); ok {
+			p.print(schema, ".", name)
+			p.alias(t.Alias, t.Columns)
+			break
+		}
 		p.print(t.Func, "(", t.Args, opt(len(t.Args) > 0 && len(t.Options) > 0, ", "))
 		list(p, t.Options, func(o Option) { p.print(Ident{Name: o.Name}, " => ", o.Value) })
 		p.print(")")
 		p.alias(t.Alias, t.Columns)
 	case *SubqueryTable:
-		p.print("(", t.Query, ")")
+		p.print(opt(t.Lateral, "LATERAL "), "(", t.Query, ")")
 		p.alias(t.Alias, t.Columns)
 	case *Join:
 		p.table(t.Left)
-		p.print([...]string{" JOIN ", " LEFT JOIN ", " CROSS JOIN "}[t.Kind])
+		p.print([...]string{" JOIN ", " LEFT JOIN ", " CROSS JOIN ", " RIGHT JOIN ", " FULL JOIN "}[t.Kind])
 		if _, ok := t.Right.(*Join); ok {
 			p.print("(", t.Right, ")")
 		} else {
@@ -717,6 +732,7 @@ func (t *TableFunc) String() string     { return sprint(t) }
 func (t *Join) String() string          { return sprint(t) }
 func (t *SubqueryTable) String() string { return sprint(t) }
 
+func (s *Savepoint) String() string   { return sprint(s) }
 func (s *Truncate) String() string    { return sprint(s) }
 func (s *Setting) String() string     { return sprint(s) }
 func (s *ShowSetting) String() string { return sprint(s) }

@@ -163,16 +163,22 @@ type gFrom struct {
 
 type gChain struct {
 	Pos   lexer.Position
-	First *gTable  `parser:"@@"`
+	First *gTables `parser:"@@"`
 	Joins []*gJoin `parser:"@@*"`
 }
 
 type gJoin struct {
 	Pos   lexer.Position
 	Kind  string   `parser:"( @'JOIN' | @('INNER' | 'CROSS' | 'NATURAL') 'JOIN' | @('LEFT' | 'RIGHT' | 'FULL') 'OUTER'? 'JOIN' )"`
-	Right *gTable  `parser:"@@"`
+	Right *gTables `parser:"@@"`
 	On    Expr     `parser:"( 'ON' @@"`
 	Using []*gName `parser:"| 'USING' '(' @@ (',' @@)* ')' )?"`
+}
+
+// gTables is a table, or LATERAL and a query or a function.
+type gTables struct {
+	Lateral *gLateral `parser:"@@?"`
+	Table   *gTable   `parser:"@@"`
 }
 
 type gTable struct {
@@ -181,6 +187,7 @@ type gTable struct {
 	Query   *gSelect     `parser:"  '(' @@ ')'"`
 	Paren   *gChain      `parser:"| '(' @@ ')'"`
 	Name    *gName       `parser:"| @@"`
+	Of      *gName       `parser:"  ('.' @@)?"`
 	Func    *gArguments  `parser:"  @@? )"`
 	Alias   *gName       `parser:"( ('AS' @@ | @@)"`
 	Columns []*gName     `parser:"  ('(' @@ (',' @@)* ')')? )?"`
@@ -208,13 +215,25 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 	}
 	s.Body = c.term(g.Body)
 	for i, u := range g.Unions {
-		if u.Other != "" {
-			c.fail(Errorf(posOf(u.Pos), "%s is not supported", u.Other).WithHint("use WHERE [NOT] EXISTS (SELECT ...)"))
+		op := UnionOp
+		switch {
+		case isWord(u.Other, "EXCEPT"):
+			op = ExceptOp
+		case u.Other != "":
+			op = IntersectOp
+		}
+		if op != UnionOp && u.All {
+			c.fail(Errorf(posOf(u.Pos), "%s ALL is not supported", strings.ToUpper(u.Other)).WithHint("%s gives each row once", strings.ToUpper(u.Other)))
 		}
 		if i == maxHeight {
 			c.fail(Errorf(posOf(u.Pos), "too many UNIONs: at most %d", maxHeight))
 		}
-		s.Body = &Union{posOf(u.Pos), s.Body, c.term(u.Term), u.All}
+		// INTERSECT comes before the others.
+		if last, ok := s.Body.(*Union); ok && op == IntersectOp && last.Op != IntersectOp {
+			last.Right = &Union{posOf(u.Pos), last.Right, c.term(u.Term), false, op}
+			continue
+		}
+		s.Body = &Union{posOf(u.Pos), s.Body, c.term(u.Term), u.All, op}
 	}
 	for _, o := range g.OrderBy {
 		s.OrderBy = append(s.OrderBy, c.orderItem(o))
@@ -334,9 +353,9 @@ func (c *converter) join(left TableExpr, g *gJoin) TableExpr {
 	case isWord(g.Kind, "CROSS"):
 		j.Kind = CrossJoin
 	case isWord(g.Kind, "RIGHT"):
-		c.fail(Errorf(j.Pos, "RIGHT JOIN is not supported").WithHint("swap the tables and use LEFT JOIN"))
+		j.Kind = RightJoin
 	case isWord(g.Kind, "FULL"):
-		c.fail(Errorf(j.Pos, "FULL JOIN is not supported").WithHint("INNER, LEFT and CROSS JOIN are"))
+		j.Kind = FullJoin
 	case isWord(g.Kind, "NATURAL"):
 		c.fail(Errorf(j.Pos, "NATURAL JOIN is not supported").WithHint("name the columns: JOIN ... USING (column)"))
 	}
@@ -374,17 +393,30 @@ func (c *converter) texts(pos Pos, list string) []Expr {
 	}
 }
 
-func (c *converter) table(g *gTable) TableExpr {
+func (c *converter) table(of *gTables) TableExpr {
+	g := of.Table
 	at := posOf(g.Pos)
 	alias, columns := ident(g.Alias), idents(g.Columns)
 	switch {
 	case g.Query != nil:
-		return &SubqueryTable{at, c.selectStmt(g.Query), alias, columns}
+		return &SubqueryTable{at, of.Lateral != nil, c.selectStmt(g.Query), alias, columns}
 	case g.Paren != nil:
 		if alias.Name != "" {
 			c.fail(Errorf(alias.Pos, "a join in parentheses takes no alias").WithHint("name its tables"))
 		}
 		return c.chain(g.Paren)
+	case g.Of != nil && g.Func == nil && ident(g.Name).Means("information_schema"):
+		f := ident(g.Name)
+		f.Name, f.Quoted = "information_schema."+strings.ToLower(g.Of.id.Name), false
+		if alias.Name == "" {
+			alias = ident(g.Of)
+		}
+		return &TableFunc{Pos: at, Func: f, Alias: alias, Columns: columns}
+	case g.Of != nil:
+		if !ident(g.Name).Means("public") {
+			c.fail(Errorf(at, "there is no schema %q", g.Name.id.Name).WithHint("tables are in no schema; public.%s is %s", g.Of.id.Name, g.Of.id.Name))
+		}
+		return &TableName{at, ident(g.Of), alias, columns}
 	case g.Func == nil:
 		return &TableName{at, ident(g.Name), alias, columns}
 	}

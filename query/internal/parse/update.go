@@ -1,5 +1,7 @@
 package parse
 
+import "github.com/lupadb/lupa/storage/value"
+
 // gUpdate is the rule of UPDATE, after its first word.
 type gUpdate struct {
 	Table     *gName         `parser:"@@"`
@@ -14,6 +16,7 @@ type gUpdate struct {
 type gDelete struct {
 	Table     *gName   `parser:"'FROM' @@"`
 	Alias     *gName   `parser:"('AS' @@ | @@)?"`
+	Using     *gFrom   `parser:"('USING' @@)?"`
 	Where     Expr     `parser:"('WHERE' @@)?"`
 	Returning []*gItem `parser:"('RETURNING' @@ (',' @@)*)?"`
 }
@@ -27,5 +30,11 @@ func (c *converter) update(at Pos, g *gUpdate) *Update {
 }
 
 func (c *converter) delete(at Pos, g *gDelete) *Delete {
-	return &Delete{at, ident(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
+	s := &Delete{at, ident(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
+	if g.Using != nil { // the rows for which there is one to join with
+		from := c.from(g.Using)
+		core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Expr: &Literal{at, value.Int(1)}}}, From: from, Where: g.Where}
+		s.Where = &Exists{at, &Select{Pos: at, Body: core}}
+	}
+	return s
 }

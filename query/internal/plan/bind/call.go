@@ -42,7 +42,8 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)
 	}
-	if _, table := tableFuncs[name]; table && !known {
+	_, table := tableFuncs[name]
+	if (table || rowFuncs[name] != nil) && !known {
 		return nil, parse.Errorf(e.Pos, "%s gives a table, not a value", name).WithHint("it stands in FROM: SELECT * FROM %s", e)
 	}
 	if !known {

@@ -25,13 +25,16 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 		r := ScanOf(table, cmp.Or(t.Alias.Name, t.Table.Name))
 		return r, rename(r.Cols, t.Columns)
 	case *parse.SubqueryTable:
+		if t.Lateral {
+			return nil, parse.Errorf(t.Pos, "LATERAL stands directly behind the tables that it uses")
+		}
 		q, err := b.Query(t.Query, s.outer, nil)
 		if err != nil {
 			return nil, err
 		}
 		return aliased(q, t.Alias.Name, t.Columns)
 	case *parse.TableFunc:
-		return b.tableFunc(t)
+		return b.tableFunc(t, s)
 	case *parse.Join:
 		return b.join(t, s)
 	}
@@ -77,10 +80,24 @@ func (b *Binder) join(t *parse.Join, s *Scope) (*logical.Relation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q := lateral(t.Right); q != nil {
+		r, err := b.apart(t, q, l, s)
+		if r != nil || err != nil {
+			return r, err
+		}
+	}
 	r, err := b.from(t.Right, s)
 	if err != nil {
 		return nil, err
 	}
+	if t.Kind == parse.FullJoin {
+		return b.fullJoin(t, s, l, r)
+	}
+	return b.joined(t, s, l, r)
+}
+
+// joined joins two relations.
+func (b *Binder) joined(t *parse.Join, s *Scope, l, r *logical.Relation) (*logical.Relation, error) {
 	for _, lc := range l.Cols {
 		for _, rc := range r.Cols {
 			if lc.Table == rc.Table && lc.Table != "" {
@@ -89,6 +106,9 @@ func (b *Binder) join(t *parse.Join, s *Scope) (*logical.Relation, error) {
 		}
 	}
 	n := &logical.Join{Kind: t.Kind, Left: l.Node, Right: r.Node}
+	if t.Kind == parse.RightJoin { // the other way round, but the columns stay in order
+		n.Kind, n.Left, n.Right = parse.LeftJoin, r.Node, l.Node
+	}
 	cols := append(append([]*logical.Column(nil), l.Cols...), r.Cols...)
 	if len(t.Using) > 0 {
 		ls, rs := &Scope{columns: l.Cols}, &Scope{columns: r.Cols}
@@ -109,6 +129,9 @@ func (b *Binder) join(t *parse.Join, s *Scope) (*logical.Relation, error) {
 			}
 			eq.Text = u.Name
 			n.On = append(n.On, eq)
+			if t.Kind == parse.RightJoin {
+				x, y = y, x
+			}
 			y.Column.Merged = true
 			joined = append(joined, x.Column)
 		}

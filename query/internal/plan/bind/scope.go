@@ -68,6 +68,11 @@ func (s *Scope) find(table, name parse.Ident) []*logical.Column {
 			found = append(found, c)
 		}
 	}
+	for _, c := range s.columns {
+		if found == nil && table.Name == "" && c.Scalar && name.Means(c.Table) {
+			return []*logical.Column{c}
+		}
+	}
 	return found
 }
 

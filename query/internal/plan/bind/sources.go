@@ -28,13 +28,21 @@ func TableFunctions() []string {
 	for n := range tableFuncs {
 		names = append(names, n)
 	}
+	for n := range rowFuncs {
+		if !strings.Contains(n, ".") {
+			names = append(names, n)
+		}
+	}
 	slices.Sort(names)
 	return names
 }
 
 // tableFunc binds a table function: read_csv('a.csv', header => true).
-func (b *Binder) tableFunc(t *parse.TableFunc) (*logical.Relation, error) {
+func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, error) {
 	name := strings.ToLower(t.Func.Name)
+	if f := rowFuncs[name]; f != nil {
+		return b.rowFunc(t, f, s)
+	}
 	format, ok := tableFuncs[name]
 	if !ok {
 		if _, known := fn.Lookup(name); known {

@@ -54,12 +54,13 @@ func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*logical.Re
 	if err != nil {
 		return nil, err
 	}
+	word := [...]string{"UNION", "EXCEPT", "INTERSECT"}[u.Op]
 	if len(l.Cols) != len(r.Cols) {
-		return nil, parse.Errorf(u.Right.Position(), "UNION needs queries of equally many columns; these have %d and %d", len(l.Cols), len(r.Cols))
+		return nil, parse.Errorf(u.Right.Position(), "%s needs queries of equally many columns; these have %d and %d", word, len(l.Cols), len(r.Cols))
 	}
 	n := &logical.Union{}
 	for i, c := range l.Cols {
-		t, err := fn.Common("UNION", []fn.ArgType{{Type: c.Type}, {Type: r.Cols[i].Type}})
+		t, err := fn.Common(word, []fn.ArgType{{Type: c.Type}, {Type: r.Cols[i].Type}})
 		if err != nil {
 			return nil, logical.ErrorAt(u.Right.Position(), err)
 		}
@@ -78,11 +79,62 @@ func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*logical.Re
 			n.Ins = append(n.Ins, in)
 		}
 	}
+	if u.Op != parse.UnionOp {
+		return b.ofSides(u.Op, n)
+	}
 	var out logical.Node = n
 	if !u.All {
 		out = &logical.Distinct{In: n}
 	}
 	return &logical.Relation{Node: out, Cols: n.Outs}, nil
+}
+
+// ofSides gives the rows of EXCEPT and INTERSECT: the sides are put one after the other, with
+// a mark of their side, and each row that comes from the right ones is given once.
+func (b *Binder) ofSides(op parse.SetOp, n *logical.Union) (*logical.Relation, error) {
+	both := &logical.Union{Outs: append(n.Outs[:len(n.Outs):len(n.Outs)], &logical.Column{Name: "side", Type: logical.IntType})}
+	for side, in := range n.Ins {
+		p := &logical.Project{In: in}
+		for _, c := range in.Columns() {
+			p.Items = append(p.Items, logical.ColumnExpr(c, parse.Pos{}))
+			x := *c
+			p.Outs = append(p.Outs, &x)
+		}
+		p.Items = append(p.Items, logical.Constant(value.Int(int64(side)), parse.Pos{}, ""))
+		p.Outs = append(p.Outs, &logical.Column{Name: "side", Type: logical.IntType})
+		both.Ins = append(both.Ins, p)
+	}
+	mark := logical.ColumnExpr(both.Outs[len(n.Outs)], parse.Pos{})
+	g := &logical.Group{In: both}
+	for _, c := range n.Outs {
+		g.Keys = append(g.Keys, logical.ColumnExpr(c, parse.Pos{}))
+		k := *c
+		g.KeyCols = append(g.KeyCols, &k)
+	}
+	out := &logical.Filter{In: g}
+	test := func(aggregate string, side int64) error {
+		call, err := fn.ResolveAggregate(aggregate, []fn.ArgType{{Type: logical.IntType}}, nil)
+		if err != nil {
+			return err
+		}
+		c := &logical.Column{Name: aggregate, Type: call.Result}
+		g.Aggs, g.AggCols = append(g.Aggs, &logical.Aggregate{Call: call, Arg: mark}), append(g.AggCols, c)
+		cond, err := b.apply("=", parse.Pos{}, logical.ColumnExpr(c, parse.Pos{}), logical.Constant(value.Int(side), parse.Pos{}, ""))
+		cond.Text = aggregate + " of the sides"
+		out.Conds = append(out.Conds, cond)
+		return err
+	}
+	last := int64(0) // EXCEPT: the row comes from the left side only
+	if op == parse.IntersectOp {
+		last = 1
+		if err := test("min", 0); err != nil {
+			return nil, err
+		}
+	}
+	if err := test("max", last); err != nil {
+		return nil, err
+	}
+	return &logical.Relation{Node: out, Cols: g.KeyCols}, nil
 }
 
 // converted returns a node whose columns, in order, are those of r with the types of outs.

@@ -116,6 +116,10 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 		return b.projection(n, want)
 	case *logical.Join:
 		return b.join(n, want)
+	case *logical.Apply:
+		return b.apply(n, want)
+	case *logical.RowFunc:
+		return b.rowFunc(n)
 	case *logical.Group:
 		return b.aggregate(n)
 	case *logical.Sort:

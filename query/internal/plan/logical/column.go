@@ -16,6 +16,7 @@ type Column struct {
 	Ord      int       // position in the table, for columns of a scan
 	Hidden   bool      // not part of *
 	Merged   bool      // by USING with the column of another table: found by its table's name only
+	Scalar   bool      // the one value of a function in FROM: its table's name means it, too
 	Source   string    // name of the table, for columns of a scan
 }
 

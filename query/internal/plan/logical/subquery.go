@@ -14,10 +14,15 @@ type Subquery struct {
 	Pos  parse.Pos
 	Rel  *Relation
 	Corr *Correlation // not nil: it uses columns of the query around it
+	// Lateral: its rows are joined with those around it, it is no part of an expression.
+	Lateral bool
 }
 
 // What tells which kind of subquery it is.
 func (q *Subquery) What() string {
+	if q.Lateral {
+		return "LATERAL"
+	}
 	switch q.Op {
 	case OpInQuery:
 		return "IN"

@@ -22,6 +22,8 @@ func estimate(n logical.Node) float64 {
 		return float64(0.3 * estimate(n.In))
 	case *logical.Join:
 		return max(estimate(n.Left), estimate(n.Right))
+	case *logical.Apply:
+		return float64(10 * estimate(n.Left))
 	case *logical.Group:
 		if len(n.Keys) == 0 {
 			return 1

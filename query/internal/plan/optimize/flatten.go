@@ -51,6 +51,10 @@ func flatten(n logical.Node) (logical.Node, map[*logical.Column]*logical.Expr) {
 			n.Keys[i].Expr = logical.Substitute(n.Keys[i].Expr, m)
 		}
 		return n, m
+	case *logical.Apply:
+		in, m := pull(n.Left, false, false)
+		n.Left, n.Args = in, logical.SubstituteAll(n.Args, m)
+		return n, m
 	case *logical.Limit:
 		in, m := pull(n.In, false, false)
 		n.In = in

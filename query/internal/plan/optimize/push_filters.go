@@ -73,6 +73,12 @@ func push(n logical.Node, c *logical.Expr) bool {
 		}
 		n.On = append(n.On, c)
 		return true
+	case *logical.Apply:
+		if len(set) == 0 || !within(n.Left.Columns()) {
+			return false
+		}
+		pushInto(&n.Left, c)
+		return true
 	case *logical.Group:
 		if len(n.Keys) == 0 || len(set) == 0 || !within(n.KeyCols) {
 			return false

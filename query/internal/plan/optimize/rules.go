@@ -56,7 +56,7 @@ func (f *Facts) Optimize(r *logical.Relation, subs []*logical.Subquery, shared [
 }
 
 func (f *Facts) subquery(q *logical.Subquery) (err error) {
-	if q.Corr != nil {
+	if q.Corr != nil && !q.Lateral {
 		decorrelate(q)
 	}
 	if c := q.Corr; c != nil && c.Keyed != nil {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -24,7 +25,41 @@ func (r *Run) lines() ([]string, error) {
 			}
 		}
 	}
+	if r.plan.JSON && err == nil {
+		lines, err = linesJSON(lines)
+	}
 	return lines, err
+}
+
+// planNode is an operator as EXPLAIN (FORMAT JSON) shows it.
+type planNode struct {
+	Node  string      `json:"Node Type"`
+	Plans []*planNode `json:"Plans,omitempty"`
+}
+
+// linesJSON gives lines, of which those of inputs are indented, as JSON in the manner of
+// PostgreSQL: the first operator is the plan, subqueries are further inputs of it.
+func linesJSON(lines []string) ([]string, error) {
+	var root *planNode
+	var stack []*planNode
+	for _, l := range lines {
+		text := strings.TrimLeft(l, " ")
+		depth := (len(l) - len(text)) / 2
+		n := &planNode{Node: text}
+		switch {
+		case root == nil:
+			root, stack = n, []*planNode{n}
+			continue
+		case depth == 0: // a subquery
+			depth = 1
+		}
+		depth = min(depth, len(stack))
+		up := stack[depth-1]
+		up.Plans = append(up.Plans, n)
+		stack = append(stack[:depth], n)
+	}
+	b, err := json.Marshal([]map[string]*planNode{{"Plan": root}})
+	return []string{string(b)}, err
 }
 
 // literalText is a parameter's value as one would write it; long ones stay short.

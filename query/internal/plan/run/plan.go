@@ -43,6 +43,7 @@ type Plan struct {
 	subs   []*logical.Subquery
 	how    bind.How
 	Shows  bool // its rows are those of EXPLAIN
+	JSON   bool // as one JSON value
 	Cached bool // it may be used again
 
 	kinds  []value.Type // of the arguments it is for

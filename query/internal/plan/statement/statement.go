@@ -150,7 +150,7 @@ func (b *planner) explains(s *parse.Explain) (*run.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.Cached, p.Shows = false, true
+	p.Cached, p.Shows, p.JSON = false, true, s.JSON
 	if p.Search != "" {
 		p.Search = fmt.Sprintf("explain %v of %s", s.Analyze, p.Search)
 	}

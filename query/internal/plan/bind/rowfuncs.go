@@ -1,0 +1,344 @@
+package bind
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// rowFuncOf is a function of FROM that makes rows of values.
+type rowFuncOf struct {
+	syntax string
+	args   [2]int // least and most
+	types  func(args []*logical.Expr) (params []value.Type, outs []logical.Column, err error)
+	rows   func(b *Binder, params []value.Type) func(args []value.Value, emit func(row ...value.Value) error) error
+	one    bool // its one column takes the name that the function is given
+	scalar bool // that name means its one column, too, which keeps its own
+}
+
+var jsonType = value.Type{Kind: value.JSON}
+
+// rowFuncs are the functions of FROM that make rows of values.
+var rowFuncs map[string]*rowFuncOf
+
+func init() {
+	elements := func(text bool) *rowFuncOf {
+		out := jsonType
+		if text {
+			out = logical.TextType
+		}
+		return &rowFuncOf{
+			syntax: "(array)", args: [2]int{1, 1}, scalar: true,
+			types: func([]*logical.Expr) ([]value.Type, []logical.Column, error) {
+				return []value.Type{jsonType}, []logical.Column{{Name: "value", Type: out}}, nil
+			},
+			rows: func(*Binder, []value.Type) func([]value.Value, func(...value.Value) error) error {
+				return func(args []value.Value, emit func(...value.Value) error) error {
+					if args[0].IsNull() {
+						return nil
+					}
+					var all []json.RawMessage
+					if err := json.Unmarshal([]byte(args[0].Str()), &all); err != nil {
+						return fmt.Errorf("%s is not a JSON array", value.Quote(args[0].Str()))
+					}
+					for _, x := range all {
+						if err := emit(jsonPart(x, text)); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+			},
+		}
+	}
+	each := func(text bool) *rowFuncOf {
+		out := jsonType
+		if text {
+			out = logical.TextType
+		}
+		return &rowFuncOf{
+			syntax: "(object)", args: [2]int{1, 1},
+			types: func([]*logical.Expr) ([]value.Type, []logical.Column, error) {
+				return []value.Type{jsonType}, []logical.Column{{Name: "key", Type: logical.TextType}, {Name: "value", Type: out}}, nil
+			},
+			rows: func(*Binder, []value.Type) func([]value.Value, func(...value.Value) error) error {
+				return func(args []value.Value, emit func(...value.Value) error) error {
+					return eachMember(args[0], func(key string, x json.RawMessage) error { return emit(value.Str(key), jsonPart(x, text)) })
+				}
+			},
+		}
+	}
+	rowFuncs = map[string]*rowFuncOf{
+		"generate_series": {
+			syntax: "(from, to [, step])", args: [2]int{2, 3}, one: true,
+			types: func(args []*logical.Expr) ([]value.Type, []logical.Column, error) {
+				t := logical.IntType
+				for _, a := range args {
+					switch a.Type.Kind {
+					case value.Real:
+						t = logical.RealType
+					case value.Integer, value.Null:
+					default:
+						return nil, nil, fmt.Errorf("generate_series takes numbers, not %v", a.Type)
+					}
+				}
+				params := make([]value.Type, len(args))
+				for i := range params {
+					params[i] = t
+				}
+				return params, []logical.Column{{Name: "generate_series", Type: t}}, nil
+			},
+			rows: func(_ *Binder, params []value.Type) func([]value.Value, func(...value.Value) error) error {
+				if params[0].Kind == value.Real {
+					return realSeries
+				}
+				return intSeries
+			},
+		},
+		"jsonb_array_elements": elements(false), "json_array_elements": elements(false),
+		"jsonb_array_elements_text": elements(true), "json_array_elements_text": elements(true),
+		"jsonb_each": each(false), "json_each": each(false), "jsonb_each_text": each(true), "json_each_text": each(true),
+		"jsonb_object_keys": {
+			syntax: "(object)", args: [2]int{1, 1}, one: true,
+			types: func([]*logical.Expr) ([]value.Type, []logical.Column, error) {
+				return []value.Type{jsonType}, []logical.Column{{Name: "jsonb_object_keys", Type: logical.TextType}}, nil
+			},
+			rows: func(*Binder, []value.Type) func([]value.Value, func(...value.Value) error) error {
+				return func(args []value.Value, emit func(...value.Value) error) error {
+					return eachMember(args[0], func(key string, _ json.RawMessage) error { return emit(value.Str(key)) })
+				}
+			},
+		},
+		"information_schema.tables":  schemaTables,
+		"information_schema.columns": schemaColumns,
+	}
+}
+
+// jsonPart is a part of a JSON value, or as a text what ->> gives for it.
+func jsonPart(x json.RawMessage, text bool) value.Value {
+	if !text {
+		return value.RawJSON(string(x))
+	}
+	raw := bytes.TrimSpace(x)
+	if bytes.Equal(raw, []byte("null")) {
+		return value.Value{}
+	}
+	var s string
+	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+		return value.Str(s)
+	}
+	return value.Str(string(raw))
+}
+
+// eachMember calls f for the members of a JSON object, in the order of JSONB: shorter names
+// first. Of a name that comes twice the last one counts.
+func eachMember(v value.Value, f func(key string, x json.RawMessage) error) error {
+	if v.IsNull() {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(v.Str()), &members); err != nil || members == nil {
+		return fmt.Errorf("%s is not a JSON object", value.Quote(v.Str()))
+	}
+	for _, k := range sortedKeys(members) {
+		if err := f(k, members[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func intSeries(args []value.Value, emit func(...value.Value) error) error {
+	step := int64(1)
+	for i, a := range args {
+		if a.IsNull() {
+			return nil
+		}
+		if i == 2 {
+			step = a.Int()
+		}
+	}
+	if step == 0 {
+		return errors.New("the step of generate_series can't be 0")
+	}
+	for x, end := args[0].Int(), args[1].Int(); step > 0 && x <= end || step < 0 && x >= end; {
+		if err := emit(value.Int(x)); err != nil {
+			return err
+		}
+		next := x + step
+		if (next > x) != (step > 0) {
+			break
+		}
+		x = next
+	}
+	return nil
+}
+
+func realSeries(args []value.Value, emit func(...value.Value) error) error {
+	step := 1.0
+	for i, a := range args {
+		if a.IsNull() {
+			return nil
+		}
+		if i == 2 {
+			step = a.Float()
+		}
+	}
+	if step == 0 || step != step {
+		return errors.New("the step of generate_series can't be 0")
+	}
+	from, end := args[0].Float(), args[1].Float()
+	for n := 0.0; ; n++ {
+		x := from + float64(n*step)
+		if step > 0 && !(x <= end) || step < 0 && !(x >= end) {
+			return nil
+		}
+		if err := emit(value.Float(x)); err != nil {
+			return err
+		}
+	}
+}
+
+// rowFunc binds a function that makes rows of values.
+func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.Relation, error) {
+	name := strings.ToLower(t.Func.Name)
+	if len(t.Options) > 0 {
+		return nil, parse.Errorf(t.Options[0].Pos, "%s has no options", name)
+	}
+	if len(t.Args) < f.args[0] || len(t.Args) > f.args[1] {
+		return nil, parse.Errorf(t.Pos, "%s got %s; it is %s%s", name, logical.Counted(len(t.Args), "argument"), name, f.syntax)
+	}
+	args, err := b.Exprs(&Scope{outer: s.outer, Inside: name}, t.Args)
+	if err != nil {
+		return nil, err
+	}
+	params, outs, err := f.types(args)
+	if err != nil {
+		return nil, logical.ErrorAt(t.Pos, err)
+	}
+	n := &logical.RowFunc{Name: name, Text: t.String()}
+	for i, a := range args {
+		if a, err = b.castTo(a, params[i], fn.Assignment); err != nil {
+			return nil, err
+		}
+		n.Args = append(n.Args, a)
+	}
+	rows := f.rows(b, params)
+	n.Rows = func(args []value.Value, emit func(...value.Value) error) error {
+		return logical.ErrorAt(t.Pos, rows(args, emit))
+	}
+	for _, c := range outs {
+		c.Table = cmp.Or(t.Alias.Name, name)
+		if f.one && t.Alias.Name != "" {
+			c.Name = t.Alias.Name
+		}
+		c.Scalar = f.scalar
+		n.Outs = append(n.Outs, &c)
+	}
+	if strings.HasPrefix(name, "information_schema.") {
+		b.Once = true
+	}
+	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
+}
+
+// textColumns are columns of texts.
+func textColumns(names string) []logical.Column {
+	var out []logical.Column
+	for _, n := range strings.Fields(names) {
+		name, kind, _ := strings.Cut(n, ":")
+		c := logical.Column{Name: name, Type: logical.TextType}
+		if kind == "int" {
+			c.Type = logical.IntType
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func noArgs(names string) func([]*logical.Expr) ([]value.Type, []logical.Column, error) {
+	return func([]*logical.Expr) ([]value.Type, []logical.Column, error) { return nil, textColumns(names), nil }
+}
+
+// schemaTables is information_schema.tables.
+var schemaTables = &rowFuncOf{
+	types: noArgs("table_catalog table_schema table_name table_type"),
+	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
+		return func(_ []value.Value, emit func(...value.Value) error) error {
+			for _, d := range b.View.Tables() {
+				if err := emit(value.Str("lupa"), value.Str("public"), value.Str(d.Name), value.Str("BASE TABLE")); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	},
+}
+
+// schemaColumns is information_schema.columns.
+var schemaColumns = &rowFuncOf{
+	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity"),
+	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
+		return func(_ []value.Value, emit func(...value.Value) error) error {
+			for _, d := range b.View.Tables() {
+				for i := range d.Columns {
+					if err := emit(schemaColumn(d, i)...); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}
+	},
+}
+
+// kindNames are the kinds as information_schema and pg_type have them.
+var kindNames = map[value.Kind][2]string{
+	value.Boolean: {"boolean", "bool"}, value.Integer: {"bigint", "int8"}, value.Real: {"double precision", "float8"}, value.Text: {"text", "text"},
+	value.Timestamp: {"timestamp with time zone", "timestamptz"}, value.Blob: {"bytea", "bytea"}, value.JSON: {"jsonb", "jsonb"}, value.Vector: {"USER-DEFINED", "vector"},
+}
+
+func schemaColumn(d *storage.TableDef, i int) []value.Value {
+	c := &d.Columns[i]
+	names := kindNames[c.Type.Kind]
+	yes := func(is bool) value.Value {
+		if is {
+			return value.Str("YES")
+		}
+		return value.Str("NO")
+	}
+	def, length := value.Value{}, value.Value{}
+	if c.Default != "" {
+		def = value.Str(c.Default)
+	}
+	word, n := "", 0
+	if k, _ := fmt.Sscanf(strings.NewReplacer("(", " ", ")", " ").Replace(c.Declared), "%s %d", &word, &n); k == 2 && c.Type.Kind == value.Text {
+		length = value.Int(int64(n))
+		names = map[string][2]string{"VARCHAR": {"character varying", "varchar"}, "CHAR": {"character", "bpchar"}}[word]
+	}
+	if c.Declared == "UUID" {
+		names = [2]string{"uuid", "uuid"}
+	}
+	return []value.Value{
+		value.Str("lupa"), value.Str("public"), value.Str(d.Name), value.Str(c.Name), value.Int(int64(i + 1)), def, yes(!c.NotNull),
+		value.Str(names[0]), length, value.Str(names[1]), yes(c.Identity),
+	}
+}
+
+func sortedKeys(m map[string]json.RawMessage) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(len(a)-len(b), strings.Compare(a, b)) })
+	return keys
+}
