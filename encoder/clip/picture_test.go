@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"image/png"
 	"math"
 	"os"
@@ -167,9 +166,8 @@ func TestReferenceCrops(t *testing.T) {
 		}
 		p, err := Decode(data, 0)
 		switch name {
-		case "16_bit_binary.pgm": // a format that is left out
-			var unsupported *UnsupportedFormatError
-			if !errors.As(err, &unsupported) || unsupported.Format != "PGM" {
+		case "16_bit_binary.pgm": // Pillow cuts 16 bits of grey off at 255, which makes this one white
+			if err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			continue
