@@ -317,6 +317,21 @@ func (x *texts) verify(weights []float64) {
 			}
 			return cmp.Compare(a.row, b.row)
 		})
+		if among == nil {
+			n := 0
+			byRow := map[uint64]float64{}
+			for _, w := range want {
+				byRow[w.row] = w.score
+			}
+			check(x.t, q.Each(ctx, func(row uint64, score float64) {
+				if n++; byRow[row] != score {
+					x.t.Fatalf("%v, row %d: %v, want %v", words, row, score, byRow[row])
+				}
+			}))
+			if n != len(want) {
+				x.t.Fatalf("%v: %d rows have a word, want %d", words, n, len(want))
+			}
+		}
 		k := []int{-1, 1, 3, 10, 100}[x.r.IntN(5)]
 		if k >= 0 {
 			want = want[:min(k, len(want))]

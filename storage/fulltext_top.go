@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"math/bits"
 	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/postings"
@@ -367,6 +368,47 @@ func (s *textSearch) row(chunk uint32, slot, first int, least float64) error {
 	case hit.better(s.heap[0]):
 		s.heap[0] = hit
 		heap.Fix(&s.heap, 0)
+	}
+	return nil
+}
+
+// Each calls f for every row that has a word of the query, in row order, with its score.
+func (q *TextQuery) Each(ctx context.Context, f func(row uint64, score float64)) error {
+	sums := make([]float64, postings.ChunkRows)
+	for chunk := range q.chunks() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var seen postings.Slots
+		found := false
+		for _, l := range q.leaves { // their order is that of Top's sums
+			list := l.list(chunk)
+			if list == nil {
+				continue
+			}
+			found = true
+			lengths := q.lengths(l.field, chunk)
+			err := list.All(func(p postings.Posting) error {
+				sums[p.Slot] += q.score(l, p.Freq, lengths.Length(p.Slot))
+				seen[p.Slot>>6] |= 1 << (p.Slot & 63)
+				return nil
+			})
+			if err != nil {
+				return q.bad(err)
+			}
+		}
+		if !found {
+			continue
+		}
+		for w, word := range seen {
+			for ; word != 0; word &= word - 1 {
+				slot := 64*w + bits.TrailingZeros64(word)
+				if sums[slot] > 0 {
+					f(uint64(chunk)*postings.ChunkRows+uint64(slot), sums[slot])
+				}
+				sums[slot] = 0
+			}
+		}
 	}
 	return nil
 }

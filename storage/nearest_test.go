@@ -341,6 +341,7 @@ func TestNearest(t *testing.T) {
 						opts = append(opts, v.randomSearch(t, rng, set))
 					}
 					discarded += v.compare(t, table, opts)
+					v.verifyBounds(t, rng, table, opts[0])
 				}
 			})
 		}

@@ -1,7 +1,9 @@
 package exec
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -12,198 +14,609 @@ import (
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-// Fusion finds the rows that can be among the best Count by a sum of scores: by similarities
-// and by words, each times a positive number. It does not compute the answer, it leaves out
-// what is proven to be outside; the rows that it finds are scored and sorted above.
+// Fusion finds the rows that can be among the best Count by several scores: by a sum of them,
+// each times a number, or by what their ranks are worth together. It does not compute the
+// answer, it leaves out what is proven to be outside; the rows that it finds are scored and
+// sorted above.
 //
-// The best rows by each score alone give a sum that Count rows reach. A row that is to reach
-// it too needs a similarity that makes up for what its words lack: those whose words score
-// best need the least, rows without any the most. So the rows that have one of the words are
-// taken in groups by their scores, and of each group, and of all rows, those are searched
-// whose similarity is high enough, which codes decide for nearly all of them.
+// Scores of words and of columns are computed for all rows, which takes little time; of
+// similarities codes give bounds. The sum of a row's bounds says whether it can reach what
+// Count rows are known to reach; the most promising rows, which are scored first, set that high.
 type Fusion struct {
-	Sims    []FusedSim // the first is searched, the others are bounded by their best
-	Words   []FusedWords
-	Rest    float64
-	Count   int
-	Sum     fn.Expr // over Columns of the table
-	Columns []int
-	Workers int
+	Terms []FusedTerm
+	Rest  float64 // the constants of the sum
+	RRF   bool    // the terms are ranked
+	K     float64 // of RRF
+	Count int
+	Among Operator // gives the rows to search among; nil = all
+	Sum   fn.Expr  // over the terms' values, in their order
+	Env   *Env
 
-	rows, found, evaluated uint64
-	groups, skipped        int
-	least                  float64
-	all                    bool
+	Norms map[string]Norm // by text, of this run
+	sums  map[uint64]float64
+
+	rows, found, first, second uint64
+	evaluated                  int
+	least                      float64
+	all                        bool
 }
 
-// FusedSim is a cosine similarity.
-type FusedSim struct {
-	By     float64
-	Column int
-	To     fn.Expr
-	At     func(error) error
-}
+// FusedTerm is one score: of a similarity, of words or of columns.
+type FusedTerm struct {
+	By    float64 // what it is times in the sum, with
+	Times []fn.Expr
+	Over  []fn.Expr // and divided by these
+	Text  string
+	Norm  string // the text of the normalize around it, "" for none
+	Low   bool   // RRF: the lowest value is the best
 
-// FusedWords is a score of words.
-type FusedWords struct {
-	By    float64
-	Query *WordsQuery
+	To      fn.Expr // of a similarity: what the column is compared with
+	FromOne bool    // the value is 1 less the similarity
+	At      func(error) error
+	Words   *WordsQuery // of words
+	X       fn.Expr     // of columns: over Columns
+	Columns []int       // of the table
 }
 
 // fusionShare is the part of the rows beyond which reading all is as good.
 const fusionShare = 8
 
+// fusionFew is the number of rows up to which all are scored.
+const fusionFew = 256
+
+// term is a FusedTerm of one run.
+type term struct {
+	*FusedTerm
+	by, plus float64 // of the sum: by * value + plus
+	bounds   *storage.ScoreBounds
+	opts     storage.NearestOptions
+	exact    []float64 // by row; nil: bounds
+	has      bool      // rows with 0 have no rank
+}
+
+// least and most that the term's value can be.
+func (t *term) low(row int) float64 {
+	if t.exact != nil {
+		return t.exact[row]
+	}
+	if t.FromOne {
+		return 1 - float64(t.bounds.Upper[row]) - boundSlack
+	}
+	return float64(t.bounds.Lower[row]) - boundSlack
+}
+
+func (t *term) high(row int) float64 {
+	if t.exact != nil {
+		return t.exact[row]
+	}
+	if t.FromOne {
+		return 1 - float64(t.bounds.Lower[row]) + boundSlack
+	}
+	return float64(t.bounds.Upper[row]) + boundSlack
+}
+
+// boundSlack is how far bounds of similarities may be off.
+const boundSlack = 1e-10
+
+// fusing is one run of a Fusion.
+type fusing struct {
+	*Fusion
+	c     *fn.Ctx
+	t     *storage.Table
+	among *storage.RowSet
+	terms []*term
+	there []bool // rows to search among
+	live  []bool // of them those that every term has a value for
+	held  int64
+}
+
+var errTooMany = errors.New("bounds leave out too little")
+
 // find returns the rows; nil where all have to be scored.
 func (f *Fusion) find(ctx context.Context, c *fn.Ctx, t *storage.Table) (*storage.RowSet, error) {
-	*f = Fusion{Sims: f.Sims, Words: f.Words, Rest: f.Rest, Count: f.Count, Sum: f.Sum, Columns: f.Columns, Workers: f.Workers}
-	f.all, f.rows = true, t.Rows()
-	limit := int(t.Rows()/fusionShare) + 4*f.Count
-	set := new(storage.RowSet)
-	others := f.Rest // the most that all but the first similarity and the first words add
-	var first storage.NearestOptions
-	best := 0.0
-	for i, s := range f.Sims {
-		a, err := s.To.Eval(c, oneRow, nil)
-		if err != nil {
-			return nil, s.At(err)
-		}
-		if a.Type.Kind == value.Null || a.IsNull(0) {
-			return nil, nil
-		}
-		q, err := vector.NewQuery(vector.Cosine, a.Vec(0))
-		if err != nil {
-			return nil, s.At(err)
-		}
-		if dim := t.Def().Columns[s.Column].Type.Dim; q.Dim() != dim {
-			return nil, s.At(fmt.Errorf("vectors have %d and %d dimensions", dim, q.Dim()))
-		}
-		opts := storage.NearestOptions{Column: s.Column, Query: q, K: f.Count, Workers: f.Workers}
-		found, _, err := t.Nearest(ctx, opts)
+	f.Norms, f.sums = map[string]Norm{}, map[uint64]float64{}
+	f.found, f.first, f.second, f.evaluated, f.least, f.all, f.rows = 0, 0, 0, 0, 0, true, t.Rows()
+	r := &fusing{Fusion: f, c: c, t: t}
+	if f.Among != nil {
+		r.among = new(storage.RowSet)
+		err := Drain(ctx, f.Among, func(b *value.Batch) error {
+			r.among.AddBatch(b)
+			return nil
+		})
 		if err != nil {
 			return nil, err
 		}
-		if len(found) == 0 {
-			return nil, nil
-		}
-		for _, n := range found {
-			set.Add(n.Row)
-		}
-		if i == 0 {
-			first, best = opts, found[0].Score
-		} else {
-			others += float64(s.By * found[0].Score)
-		}
+		f.rows = uint64(r.among.Len())
 	}
-	var hits []storage.TextHit // of the first words
-	for i, w := range f.Words {
-		q, err := w.Query.Prepare(ctx, c)
-		if err != nil {
-			return nil, err
-		}
-		if q == nil {
-			return nil, nil
-		}
-		k := f.Count
-		if i == 0 {
-			k = -1
-		}
-		found, _, err := q.Top(ctx, k, nil)
-		if err != nil {
-			return nil, err
-		}
-		for _, h := range found[:min(f.Count, len(found))] {
-			set.Add(h.Row)
-		}
-		if i == 0 {
-			hits = found
-		} else if len(found) > 0 {
-			others += float64(w.By * found[0].Score)
-		}
+	if f.rows <= uint64(4*f.Count+fusionFew) {
+		return r.among, nil
 	}
-	least, ok, err := f.reached(ctx, c, t, set)
-	if err != nil || !ok {
-		return nil, err
+	defer func() { f.Env.Memory.Release(r.held) }()
+	set, err := r.find(ctx)
+	if err == errTooMany {
+		clear(f.Norms)
+		return r.among, nil
 	}
-	f.least = least
-	s := f.Sims[0]
-	// search adds the rows among some whose similarity makes up for the rest of a sum that
-	// reaches the least; ok is false where they are too many.
-	search := func(among *storage.RowSet, words float64) (ok bool, err error) {
-		need := (least - others - words) / s.By
-		need -= float64(1e-9 * (1 + math.Abs(need) + math.Abs(least/s.By) + math.Abs(others/s.By)))
-		if need > best {
-			f.skipped++
-			return true, nil
-		}
-		f.groups++
-		opts := first
-		opts.Filter, opts.K, opts.Min = among, limit+1, &storage.ScoreBound{Score: need}
-		found, st, err := t.Nearest(ctx, opts)
-		if err != nil {
-			return false, err
-		}
-		f.evaluated += st.Scored
-		for _, n := range found {
-			set.Add(n.Row)
-		}
-		return set.Len() <= limit, nil
-	}
-	size := 4 * max(f.Count, 64)
-	for len(hits) > 0 {
-		n := min(size, len(hits))
-		size *= 4
-		among := new(storage.RowSet)
-		for _, h := range hits[:n] {
-			among.Add(h.Row)
-		}
-		if ok, err := search(among, float64(f.Words[0].By*hits[0].Score)); err != nil || !ok {
-			return nil, err
-		}
-		hits = hits[n:]
-	}
-	if ok, err := search(nil, 0); err != nil || !ok {
+	if err != nil {
 		return nil, err
 	}
 	f.all, f.found = false, uint64(set.Len())
 	return set, nil
 }
 
-// reached returns the sum that Count of the rows reach; ok is false where fewer have one.
-func (f *Fusion) reached(ctx context.Context, c *fn.Ctx, t *storage.Table, set *storage.RowSet) (least float64, ok bool, err error) {
-	rows := slices.Collect(set.All())
-	var sums []float64
-	for len(rows) > 0 {
-		n := min(len(rows), value.BatchSize)
-		b, err := t.Fetch(ctx, rows[:n], f.Columns)
-		if err != nil {
-			return 0, false, err
+func (r *fusing) reserve(n int) error {
+	r.held += int64(n)
+	return r.Env.Memory.Reserve(int64(n), "the scores of a search")
+}
+
+func (r *fusing) find(ctx context.Context) (*storage.RowSet, error) {
+	n := int(r.t.Blocks()) * storage.BlockRows
+	if err := r.reserve(2 * n); err != nil {
+		return nil, err
+	}
+	r.there = make([]bool, n)
+	if err := r.columns(ctx, n); err != nil {
+		return nil, err
+	}
+	r.live = slices.Clone(r.there)
+	for _, t := range r.terms {
+		if err := r.prepare(ctx, t, n); err != nil {
+			return nil, err
 		}
-		a, err := f.Sum.Eval(c, b, nil)
-		if err != nil {
-			return 0, false, err
-		}
-		for i := range n {
-			if !a.IsNull(i) {
-				v := a.At(i)
-				x := v.Float()
-				if math.IsNaN(x) || math.IsInf(x, 0) {
-					return 0, false, nil
-				}
-				sums = append(sums, x)
+	}
+	if r.RRF {
+		return r.ranked(ctx)
+	}
+	return r.summed(ctx)
+}
+
+// columns computes the terms of columns, and finds the rows there are.
+func (r *fusing) columns(ctx context.Context, n int) error {
+	var cols []int
+	for i := range r.Terms {
+		t := &term{FusedTerm: &r.Terms[i], by: r.Terms[i].By}
+		for k, e := range append(slices.Clone(t.Times), t.Over...) {
+			v, ok := valueOf(r.c, e)
+			if !ok || v.IsNull() {
+				return errTooMany
+			}
+			if k < len(t.Times) {
+				t.by = float64(t.by * numeric(v))
+			} else {
+				t.by /= numeric(v)
 			}
 		}
-		rows = rows[n:]
+		if t.by-t.by != 0 {
+			return errTooMany
+		}
+		r.terms = append(r.terms, t)
+		if t.X == nil {
+			continue
+		}
+		if err := r.reserve(8 * n); err != nil {
+			return err
+		}
+		t.exact = make([]float64, n)
+		for k := range t.exact {
+			t.exact[k] = math.NaN()
+		}
+		for _, c := range t.Columns {
+			if !slices.Contains(cols, c) {
+				cols = append(cols, c)
+			}
+		}
 	}
-	if len(sums) < f.Count {
-		return 0, false, nil
+	sc := r.t.Scan(storage.ScanOptions{Columns: cols, Filter: r.among})
+	defer sc.Close()
+	for {
+		b, err := sc.Next(ctx)
+		if err != nil || b == nil {
+			return err
+		}
+		for _, i := range selection(b) {
+			r.there[b.Rows[i]] = true
+		}
+		for _, t := range r.terms {
+			if t.X == nil {
+				continue
+			}
+			some := *b
+			some.Cols = nil
+			for _, c := range t.Columns {
+				some.Cols = append(some.Cols, b.Cols[slices.Index(cols, c)])
+			}
+			a, err := t.X.Eval(r.c, &some, b.Sel)
+			if err != nil {
+				return err
+			}
+			for _, i := range selection(b) {
+				if a.Type.Kind == value.Null || a.IsNull(int(i)) {
+					continue
+				}
+				v := numeric(a.At(int(i)))
+				if v-v != 0 { // not a number, or infinite
+					return errTooMany
+				}
+				t.exact[b.Rows[i]] = v
+			}
+		}
 	}
-	slices.Sort(sums)
-	return sums[len(sums)-f.Count], true, nil
+}
+
+// prepare finds the values of a term, or their bounds.
+func (r *fusing) prepare(ctx context.Context, t *term, n int) error {
+	switch {
+	case t.Words != nil:
+		q, err := t.Words.Prepare(ctx, r.c)
+		if err != nil {
+			return err
+		}
+		if q == nil { // NULL throughout
+			return errTooMany
+		}
+		if err := r.reserve(8 * n); err != nil {
+			return err
+		}
+		t.exact, t.has = make([]float64, n), true
+		err = q.Each(ctx, func(row uint64, score float64) {
+			if r.there[row] {
+				t.exact[row] = score
+			}
+		})
+		if err != nil {
+			return err
+		}
+	case t.To != nil:
+		a, err := t.To.Eval(r.c, oneRow, nil)
+		if err != nil {
+			return t.At(err)
+		}
+		if a.Type.Kind == value.Null || a.IsNull(0) {
+			return errTooMany
+		}
+		q, err := vector.NewQuery(vector.Cosine, a.Vec(0))
+		if err != nil {
+			return t.At(err)
+		}
+		if dim := r.t.Def().Columns[t.Columns[0]].Type.Dim; q.Dim() != dim {
+			return t.At(fmt.Errorf("vectors have %d and %d dimensions", dim, q.Dim()))
+		}
+		if q.Zero() {
+			return errTooMany
+		}
+		if err := r.reserve(8 * n); err != nil {
+			return err
+		}
+		t.opts = storage.NearestOptions{Column: t.Columns[0], Query: q, Filter: r.among, Workers: r.Env.Workers}
+		if t.bounds, err = r.t.ScoreBounds(ctx, t.opts); err != nil {
+			return err
+		}
+	}
+	if t.Norm != "" {
+		if err := r.normalize(ctx, t); err != nil {
+			return err
+		}
+	}
+	if r.RRF {
+		return nil // a row has its rank by the other scores
+	}
+	for row := range r.live {
+		if !r.live[row] {
+			continue
+		}
+		if t.exact != nil {
+			r.live[row] = t.exact[row] == t.exact[row]
+		} else {
+			r.live[row] = !math.IsInf(float64(t.bounds.Upper[row]), -1)
+		}
+	}
+	return nil
+}
+
+// normalize finds the range of a term over all rows.
+func (r *fusing) normalize(ctx context.Context, t *term) error {
+	n, ok := r.Norms[t.Norm]
+	if !ok && t.exact != nil {
+		n = Norm{math.Inf(1), math.Inf(-1)}
+		for row, v := range t.exact {
+			if r.there[row] && v == v {
+				n.Min, n.Max = min(n.Min, v), max(n.Max, v)
+			}
+		}
+	}
+	if !ok && t.exact == nil {
+		opts := t.opts
+		for _, opts.Worst = range []bool{true, false} {
+			opts.K = 1
+			found, _, err := r.t.Nearest(ctx, opts)
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				return errTooMany
+			}
+			s := found[0].Score
+			if t.FromOne {
+				s = 1 - s
+			}
+			if opts.Worst != t.FromOne {
+				n.Min = s
+			} else {
+				n.Max = s
+			}
+		}
+	}
+	r.Norms[t.Norm] = n
+	if !(n.Max > n.Min) { // all are equal, or there are none
+		return errTooMany
+	}
+	t.by /= n.Max - n.Min
+	t.plus = -float64(t.by * n.Min)
+	return nil
+}
+
+// values returns the values of a term for some rows, ascending; NaN for NULL.
+func (r *fusing) values(ctx context.Context, t *term, rows []uint64) ([]float64, error) {
+	out := make([]float64, len(rows))
+	if t.exact != nil {
+		for i, row := range rows {
+			out[i] = t.exact[row]
+		}
+		return out, nil
+	}
+	opts := t.opts
+	opts.Filter, opts.K = storage.RowsOf(rows), -1
+	found, st, err := r.t.Nearest(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.second += st.Scored
+	byRow := make(map[uint64]float64, len(found))
+	for _, n := range found {
+		if t.FromOne {
+			n.Score = 1 - n.Score
+		}
+		byRow[n.Row] = n.Score
+	}
+	for i, row := range rows {
+		v, ok := byRow[row]
+		if !ok {
+			v = math.NaN()
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+// evaluate computes the sums of rows, ascending, and keeps them.
+func (r *fusing) evaluate(ctx context.Context, rows []uint64) error {
+	slices.Sort(rows)
+	b := &value.Batch{Len: len(rows)}
+	for _, t := range r.terms {
+		v, err := r.values(ctx, t, rows)
+		if err != nil {
+			return err
+		}
+		c := newColumn(realType)
+		for i, x := range v {
+			switch {
+			case math.IsNaN(x):
+				c.Append(i, value.Value{})
+			case t.Norm != "":
+				c.Append(i, value.Float(r.Norms[t.Norm].Of(x)))
+			default:
+				c.Append(i, value.Float(x))
+			}
+		}
+		b.Cols = append(b.Cols, c)
+	}
+	a, err := r.Sum.Eval(r.c, b, nil)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if a.Type.Kind == value.Null || a.IsNull(i) {
+			continue
+		}
+		v := numeric(a.At(i))
+		if v-v != 0 {
+			return errTooMany
+		}
+		r.sums[row] = v
+	}
+	r.evaluated += len(rows)
+	if r.evaluated > int(r.rows/fusionShare)+8*r.Count {
+		return errTooMany
+	}
+	return nil
+}
+
+// reached is the sum that Count rows have, of those that are computed.
+func (r *fusing) reached() float64 {
+	if len(r.sums) < r.Count {
+		return math.Inf(-1)
+	}
+	all := make([]float64, 0, len(r.sums))
+	for _, s := range r.sums {
+		all = append(all, s)
+	}
+	slices.Sort(all)
+	return all[len(all)-r.Count]
+}
+
+// promising are rows with a bound of their sum.
+type promising struct {
+	row  uint64
+	most float64
+}
+
+// summed finds the rows with the highest sums.
+func (r *fusing) summed(ctx context.Context) (*storage.RowSet, error) {
+	n := len(r.live)
+	if err := r.reserve(8 * n); err != nil {
+		return nil, err
+	}
+	most, size := make([]float64, n), 1+math.Abs(r.Rest)
+	first := newBest(max(2*r.Count, 128))
+	plus := r.Rest
+	for _, t := range r.terms {
+		plus += t.plus
+		size += math.Abs(t.plus)
+	}
+	inf := math.Inf(-1)
+	for row, live := range r.live {
+		if !live {
+			most[row] = inf
+			continue
+		}
+		high, middle := plus, plus
+		for _, t := range r.terms {
+			a, b := float64(t.by*t.low(row)), float64(t.by*t.high(row))
+			high += max(a, b)
+			middle += (a + b) / 2
+		}
+		most[row] = high
+		size = max(size, math.Abs(high))
+		first.offer(uint64(row), middle)
+	}
+	slack := float64(1e-9 * (size + r.largest()))
+	if err := r.evaluate(ctx, first.rows()); err != nil {
+		return nil, err
+	}
+	least := r.reached()
+	var left []promising
+	for row, m := range most {
+		if m >= least-slack {
+			if _, ok := r.sums[uint64(row)]; !ok && m > inf {
+				left = append(left, promising{uint64(row), m})
+			}
+		}
+	}
+	r.first = r.rows - uint64(min(len(left)+len(r.sums), int(r.rows)))
+	if len(left) > fusionFew {
+		// The second plane of codes brings the bounds nearer.
+		rows := make([]uint64, len(left))
+		for i, p := range left {
+			rows[i] = p.row
+		}
+		for _, t := range r.terms {
+			if t.bounds == nil {
+				continue
+			}
+			if err := t.bounds.Refine(ctx, rows); err != nil {
+				return nil, err
+			}
+		}
+		next := newBest(max(2*r.Count, 64))
+		for i := range left {
+			row := int(left[i].row)
+			high, middle := plus, plus
+			for _, t := range r.terms {
+				a, b := float64(t.by*t.low(row)), float64(t.by*t.high(row))
+				high += max(a, b)
+				middle += (a + b) / 2
+			}
+			left[i].most = high
+			next.offer(left[i].row, middle)
+		}
+		if err := r.evaluate(ctx, next.rows()); err != nil {
+			return nil, err
+		}
+		least = r.reached()
+		left = slices.DeleteFunc(left, func(p promising) bool {
+			_, ok := r.sums[p.row]
+			return ok || p.most < least-slack
+		})
+	}
+	slices.SortFunc(left, func(a, b promising) int { return cmp.Or(cmp.Compare(b.most, a.most), cmp.Compare(a.row, b.row)) })
+	for len(left) > 0 && left[0].most >= least-slack {
+		some := left[:min(len(left), 128)]
+		left = left[len(some):]
+		rows := make([]uint64, 0, len(some))
+		for _, p := range some {
+			if p.most >= least-slack {
+				rows = append(rows, p.row)
+			}
+		}
+		if err := r.evaluate(ctx, rows); err != nil {
+			return nil, err
+		}
+		least = r.reached()
+	}
+	if len(r.sums) < r.Count {
+		return nil, errTooMany // rows without a sum follow
+	}
+	r.least = least
+	set := new(storage.RowSet)
+	for row, s := range r.sums {
+		if s >= least {
+			set.Add(row)
+		}
+	}
+	return set, nil
+}
+
+// largest is the size of the numbers that are summed, for their rounding.
+func (r *fusing) largest() float64 {
+	sum := 0.0
+	for _, t := range r.terms {
+		if t.exact == nil {
+			sum += math.Abs(float64(2 * t.by))
+			continue
+		}
+		n := Norm{}
+		for row, v := range t.exact {
+			if r.live[row] {
+				n.Min, n.Max = min(n.Min, v), max(n.Max, v)
+			}
+		}
+		sum += float64(math.Abs(t.by) * max(-n.Min, n.Max))
+	}
+	return sum
+}
+
+// best keeps the rows with the highest values, of equal ones the first.
+type best struct {
+	n    int
+	all  []promising
+	cut  float64
+	full bool
+}
+
+func newBest(n int) *best { return &best{n: n} }
+
+func (b *best) offer(row uint64, v float64) {
+	if b.full && v <= b.cut {
+		return
+	}
+	if b.all = append(b.all, promising{row, v}); len(b.all) >= 4*b.n {
+		b.trim()
+	}
+}
+
+func (b *best) trim() {
+	slices.SortFunc(b.all, func(x, y promising) int { return cmp.Or(cmp.Compare(y.most, x.most), cmp.Compare(x.row, y.row)) })
+	if len(b.all) >= b.n {
+		b.all, b.full = b.all[:b.n], true
+		b.cut = b.all[b.n-1].most
+	}
+}
+
+func (b *best) rows() []uint64 {
+	b.trim()
+	rows := make([]uint64, len(b.all))
+	for i, p := range b.all {
+		rows[i] = p.row
+	}
+	return rows
 }
 
 func (f *Fusion) details() []string {
 	if f.all {
 		return []string{fmt.Sprintf("exact: yes; bounds leave out too little: all %d rows are scored", f.rows)}
 	}
-	return []string{fmt.Sprintf("exact: yes; %d rows reach %.6f; bounds leave %d of %d: %d groups searched, %d left out whole", f.Count, f.least, f.found, f.rows, f.groups, f.skipped)}
+	if f.RRF {
+		return []string{fmt.Sprintf("exact: yes; %d rows have ranks worth %.6f; bounds leave %d of %d, %d similarities computed", f.Count, f.least, f.found, f.rows, f.second)}
+	}
+	return []string{fmt.Sprintf("exact: yes; %d rows reach %.6f; of %d rows the bounds of the first plane discard %d; %d are scored", f.Count, f.least, f.rows, f.first, f.evaluated)}
 }

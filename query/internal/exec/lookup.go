@@ -258,6 +258,9 @@ func (l *Lookup) String() string {
 		return fmt.Sprintf("TextLookup %s [%s] in", l.Match.Index.Name, l.Text)
 	}
 	if l.Fusion != nil {
+		if l.Fusion.Among != nil {
+			return fmt.Sprintf("Fusion of %d by %s, among the rows below, in", l.Fusion.Count, l.Text)
+		}
 		return fmt.Sprintf("Fusion of %d by %s in", l.Fusion.Count, l.Text)
 	}
 	if l.Index == nil {

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -79,15 +80,24 @@ func (s *Scan) Next(ctx context.Context) (*value.Batch, error) {
 
 func (s *Scan) Close() error {
 	s.done = true
+	var err error
+	for _, in := range s.Inputs() {
+		err = in.Close()
+	}
 	if s.scanner == nil {
-		return nil
+		return err
 	}
 	sc := s.scanner
 	s.scanner = nil
-	return sc.Close()
+	return errors.Join(err, sc.Close())
 }
 
-func (s *Scan) Inputs() []Operator { return nil }
+func (s *Scan) Inputs() []Operator {
+	if s.Within != nil && s.Within.Fusion != nil && s.Within.Fusion.Among != nil {
+		return []Operator{s.Within.Fusion.Among}
+	}
+	return nil
+}
 
 // Details tell what a fusion did.
 func (s *Scan) Details() []string {

@@ -233,6 +233,20 @@ func checkQuery(t *testing.T, tr *Transform, x []float32, unit []float64, p1, p2
 			t.Fatalf("%s: row %d, bound %v below %v", what, i, s.Upper2[i], want)
 		}
 	}
+	var lower, upper [BlockRows]float32
+	query.Bounds1(p1, &all, &s, lower[:], upper[:])
+	query.Scan2(p1, p2, &s)
+	for i, want := range truth {
+		if math.IsInf(want, -1) {
+			continue
+		}
+		if float64(upper[i]) < want-1e-12 || float64(lower[i]) > want+1e-12 {
+			t.Fatalf("%s: row %d, %v is not in [%v, %v]", what, i, want, lower[i], upper[i])
+		}
+		if l := query.Lower2(p1, p2, &s, i); l > want+1e-12 {
+			t.Fatalf("%s: row %d, lower bound %v above %v", what, i, l, want)
+		}
+	}
 	for _, cut := range []float64{truth[7], truth[500], 0, 0.5} {
 		query.Scan1(p1, &all, cut, &s)
 		for i, want := range truth {

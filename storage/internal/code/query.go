@@ -16,6 +16,7 @@ const inputSlack = 5*0x1p-24 + 1e-10
 type Query struct {
 	t     *Transform
 	base  float64 // <q, mu> + slack
+	slack float64 // of base
 	rho   float64 // |rho|
 	arho  float64 // |A rho|, for rows outside the span; 0 if there are none
 	plane [2]planeQuery
@@ -28,6 +29,7 @@ type planeQuery struct {
 	shift float64          // the sums of p*low and of the rounding of w: times the stretch, as scale
 	size  [groups2]float64 // |p| of each group, the coefficients of the residuals
 	most  float64          // largest |scale * sum|
+	width float64          // how far the rounding of w may take the sum down, times the stretch
 }
 
 // NewQuery prepares a unit vector q.
@@ -61,7 +63,9 @@ func (t *Transform) NewQuery(q []float64) *Query {
 		outside = n.rho
 		n.rho = 0
 	}
-	n.base += float64(1e-13 * norm(p) * t.normA) // the rounding of the sums below, times the largest stretch
+	rounding := float64(1e-13 * norm(p) * t.normA) // of the sums below, times the largest stretch
+	n.base += rounding
+	n.slack = inputSlack + rounding
 	for k := range n.plane {
 		n.plane[k] = t.planeQuery(k, p[:t.Rank], outside)
 	}
@@ -110,6 +114,7 @@ func (t *Transform) planeQuery(k int, p []float64, outside float64) planeQuery {
 	use := func(i int, g, times int32) {
 		d := weight(i) - float64(n.scale*float64(g*times))
 		n.shift += float64(1.5 * (d + math.Abs(d)) * slack)
+		n.width += float64(3 * math.Abs(d) * slack)
 		n.most += float64(3 * n.scale * math.Abs(float64(g*times)))
 	}
 	unit := int32(1)
@@ -182,7 +187,7 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 	bound := simd.Bound{
 		Base: float32(base), Scale: float32(n.scale), Offset: float32(n.shift), A: float32(a), B: float32(b), Cut: roundDown(low),
 	}
-	if math.Abs(size) > 1e30 || n.scale != 0 && n.scale < 1e-35 {
+	if beyondFloat32(size, n.scale) {
 		copy(s.Mask[:], wanted[:]) // beyond float32: no bound
 		return
 	}
@@ -222,6 +227,63 @@ func (q *Query) Scan2(p1, p *Plane, s *Scratch) {
 			float64(step[2]*float64(p.residuals[2][r])) + float64(step[3]*float64(p.residuals[3][r]))
 	}
 }
+
+// Bounds1 bounds the wanted rows of plane 1 from both sides: what bounds a sum from above
+// bounds its opposite as well, so that the lower bound is the upper one less twice the
+// allowances. The other rows may get bounds, too.
+func (q *Query) Bounds1(p *Plane, wanted *[BlockRows / 64]uint64, s *Scratch, lower, upper []float32) {
+	n := &q.plane[0]
+	base, step := q.bound(p, 0)
+	size := math.Abs(base) + float64(float64(simd.Stretch(p.largest))*(n.most+math.Abs(n.shift))) + float64(255*(step[0]+step[1]))
+	if beyondFloat32(size, n.scale) {
+		for i := range lower {
+			lower[i], upper[i] = float32(math.Inf(-1)), float32(math.Inf(1))
+		}
+		return
+	}
+	q.Scan1(p, wanted, math.Inf(-1), s)
+	rounding := float64(size * 0x1p-20)
+	fixed := q.gap(p, 0) + float64(2*rounding)
+	for w, word := range wanted {
+		if word == 0 {
+			continue
+		}
+		for i := 64 * w; i < 64*w+64; i++ {
+			up := float64(s.Upper[i])
+			residual := float64(step[0]*float64(p.residuals[0][i])) + float64(step[1]*float64(p.residuals[1][i]))
+			upper[i] = roundUp(up + rounding)
+			lower[i] = roundDown(up - fixed - float64(2*residual) - float64(n.width*float64(simd.Stretch(p.stretch[i]))))
+		}
+	}
+}
+
+// Lower2 is the lower bound of row s.Rows[i], of which Scan2 has found the upper one.
+func (q *Query) Lower2(p1, p *Plane, s *Scratch, i int) float64 {
+	_, step := q.bound(p, 1)
+	r := s.Rows[i]
+	residual := 0.0
+	for g := range q.t.split[1] {
+		residual += float64(step[g] * float64(p.residuals[g][r]))
+	}
+	width := float64((q.plane[0].width + q.plane[1].width) * float64(simd.Stretch(p1.stretch[r])))
+	size := math.Abs(s.Upper2[i]) + residual + float64(float64(simd.Stretch(p1.largest))*(q.plane[0].most+q.plane[1].most))
+	return s.Upper2[i] - q.gap(p, 1) - float64(2*residual) - width - float64(1e-11*(1+size))
+}
+
+// gap is the part of twice the allowances of plane k that is the same for all rows.
+func (q *Query) gap(p *Plane, k int) float64 {
+	sum := q.slack + float64(q.rho*p.maxV) + float64(q.arho*p.maxY)
+	for g, size := range q.plane[k].size {
+		sum += float64(size * p.low[g])
+	}
+	return float64(2 * sum)
+}
+
+func beyondFloat32(size, scale float64) bool {
+	return math.Abs(size) > 1e30 || scale != 0 && scale < 1e-35
+}
+
+func roundUp(x float64) float32 { return -roundDown(-x) }
 
 // Spread is the part of a row's bound by plane k and those before it (0 or 1) that is not
 // estimate but allowance for the residual.

@@ -38,6 +38,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if wordsCall(name) {
 		return b.words(s, e, name)
 	}
+	if overCall(name) {
+		return b.over(s, e, name)
+	}
 	_, known := fn.Lookup(name)
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)
@@ -48,7 +51,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if !known {
 		names := fn.Names()
-		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight")
+		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize")
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.Name+"_sim")
 		}

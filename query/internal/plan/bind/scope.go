@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/hint"
@@ -153,6 +154,9 @@ func (b *Binder) resolveAlias(s *Scope, ref *parse.ColumnRef) (*logical.Expr, er
 			where = "WHERE"
 		}
 		return nil, parse.Errorf(ref.Pos, "%s is an aggregate, which can't be used in %s; use HAVING", ref.Name.Name, where)
+	}
+	if (!s.aggregates || s.Inside == "HAVING") && a.expr.Uses(logical.OpOver) {
+		return nil, parse.Errorf(ref.Pos, "%s looks at all rows of the query and can't be used in %s", ref.Name.Name, cmp.Or(s.Inside, "WHERE")).WithHint("compute it in a subquery in FROM")
 	}
 	e := *a.expr
 	e.Text = ref.String()

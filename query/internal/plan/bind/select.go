@@ -216,6 +216,7 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	if err != nil {
 		return nil, err
 	}
+	s.Inside = ""
 	var keys []logical.SortKey
 	for i := range order {
 		e, err := b.orderExpr(s, order[i].Expr, ordinal, len(items))
@@ -271,6 +272,15 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		if having != nil {
 			in = &logical.Filter{In: in, Conds: logical.Conjuncts(having, nil)}
 		}
+	}
+
+	byRows := make([]*logical.Expr, len(keys))
+	for i := range keys {
+		byRows[i] = keys[i].Expr
+	}
+	in = b.overRows(in, items, byRows, on)
+	for i := range keys {
+		keys[i].Expr = byRows[i]
 	}
 
 	outs := make([]*logical.Column, len(items))

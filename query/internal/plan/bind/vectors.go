@@ -386,6 +386,11 @@ func (b *Binder) rankOf(e *logical.Expr) logical.Rank {
 			return logical.BestFirst
 		}
 		return logical.Ascending
+	case logical.OpOver:
+		if e.Over.Func == "rrf" {
+			return logical.BestFirst
+		}
+		return b.rankOf(e.Args[0])
 	case logical.OpSlot:
 		if e.Slot.What == logical.SlotOuter {
 			return e.Slot.Column.Rank

@@ -41,6 +41,7 @@ type State struct {
 	runs    map[*logical.Correlation]*atomic.Int64
 	keys    map[*logical.Correlation]*exec.KeyTable
 	kept    map[*logical.SharedQuery]*exec.Shared
+	fused   map[*logical.Fusion]*exec.Fusion
 }
 
 // Table returns the run's own picture of a table.
@@ -122,6 +123,8 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 		return b.rowFunc(n)
 	case *logical.Group:
 		return b.aggregate(n)
+	case *logical.Ranks:
+		return b.ranks(n, want)
 	case *logical.Sort:
 		return b.sort(n, want)
 	case *logical.Limit:

@@ -139,6 +139,10 @@ func (b *Builder) lookupOf(l *logical.Lookup) (*exec.Lookup, error) {
 	}
 	if l.Fusion != nil {
 		x, err := b.fusion(l.Fusion)
+		if b.fused == nil {
+			b.fused = map[*logical.Fusion]*exec.Fusion{}
+		}
+		b.fused[l.Fusion] = x
 		return &exec.Lookup{Fusion: x, Text: l.Text}, err
 	}
 	out := &exec.Lookup{Index: l.Index, Column: l.Ord, First: l.First, Last: l.Last, Most: l.Most, Text: l.Text}

@@ -17,7 +17,11 @@ func (b *Builder) sort(n *logical.Sort, want []*logical.Expr) (rel, error) {
 		keys = append(keys, k.Expr)
 		keyTexts = append(keyTexts, k.Text)
 	}
-	_, late := n.In.(*logical.Scan)
+	in := n.In
+	if x, ok := in.(*logical.Ranks); ok {
+		in = x.In
+	}
+	_, late := in.(*logical.Scan)
 	late = late && (len(n.On) > 0 || n.Count >= 0 && n.Count+n.Offset <= logical.FetchFirst)
 	need := keys
 	if !late {

@@ -1,7 +1,9 @@
 package build
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -9,6 +11,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // words makes a function of a full-text index executable.
@@ -67,29 +70,127 @@ func (b *Builder) textTop(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	return b.fetch(r, want)
 }
 
-// fusion makes what finds the rows that can be among the best by a sum of scores.
+// fusion makes what finds the rows that can be among the best by several scores.
 func (b *Builder) fusion(f *logical.Fusion) (*exec.Fusion, error) {
-	x := &exec.Fusion{Workers: b.Env.Workers, Count: int(f.Count), Rest: f.Rest}
-	for i, e := range f.Sims {
-		to, err := b.Compile(compile.NewLayout(nil), e.Args[1])
+	x := &exec.Fusion{Env: &b.Env, Count: int(f.Count), Rest: f.Rest, RRF: f.Sum == nil, K: f.K}
+	lay := compile.NewLayout(nil)
+	byKey := map[string]*logical.Column{}
+	for i := range f.Terms {
+		t := &f.Terms[i]
+		e := t.Expr
+		out := exec.FusedTerm{By: t.By, Text: e.Text, Low: t.Low, Norm: t.Text}
+		var err error
+		if out.Times, err = b.compileAll(compile.NewLayout(nil), t.Times); err != nil {
+			return nil, err
+		}
+		if out.Over, err = b.compileAll(compile.NewLayout(nil), t.Over); err != nil {
+			return nil, err
+		}
+		switch e.Op {
+		case logical.OpScore:
+			to, err := b.Compile(compile.NewLayout(nil), e.Args[1])
+			if err != nil {
+				return nil, err
+			}
+			out.To, out.At, out.FromOne, out.Columns = to, logical.At(e.Args[1].Pos), e.Measure.FromOne, []int{e.Args[0].Column.Ord}
+		case logical.OpWords:
+			q, err := b.match(e)
+			if err != nil {
+				return nil, err
+			}
+			out.Words = q
+		default:
+			var cols []*logical.Column
+			for c := range logical.ColumnsOf(e) {
+				cols = append(cols, c)
+			}
+			out.Columns = ordsOf(cols)
+			if out.X, err = b.Compile(compile.NewLayout(cols), e); err != nil {
+				return nil, err
+			}
+		}
+		c := &logical.Column{Name: e.Text, Type: logical.RealType}
+		lay = lay.With(c)
+		if t.Norm != nil {
+			e = logical.ColumnExpr(t.Norm, e.Pos)
+		}
+		byKey[e.Key()] = c
+		x.Terms = append(x.Terms, out)
+	}
+	if f.Among != nil {
+		r, err := b.build(f.Among, nil)
 		if err != nil {
 			return nil, err
 		}
-		x.Sims = append(x.Sims, exec.FusedSim{By: f.SimBy[i], Column: e.Args[0].Column.Ord, To: to, At: logical.At(e.Args[1].Pos)})
+		x.Among = r.op
 	}
-	for i, e := range f.Words {
-		q, err := b.match(e)
-		if err != nil {
-			return nil, err
+	if f.Sum == nil {
+		return x, nil
+	}
+	sum := f.Sum.Rewrite(func(e *logical.Expr) *logical.Expr {
+		if logical.Fixed(e) {
+			return e
 		}
-		x.Words = append(x.Words, exec.FusedWords{By: f.WordsBy[i], Query: q})
-	}
-	var cols []*logical.Column
-	for c := range logical.ColumnsOf(f.Sum) {
-		cols = append(cols, c)
-	}
-	x.Columns = ordsOf(cols)
+		if c := byKey[e.Key()]; c != nil {
+			return logical.ColumnExpr(c, e.Pos)
+		}
+		return nil
+	})
 	var err error
-	x.Sum, err = b.Compile(compile.NewLayout(cols), f.Sum)
+	x.Sum, err = b.Compile(lay, sum)
 	return x, err
+}
+
+// ranks builds functions over all rows.
+func (b *Builder) ranks(n *logical.Ranks, want []*logical.Expr) (rel, error) {
+	args := n.Exprs()
+	_, table := n.In.(*logical.Scan)
+	var keep []*logical.Expr // columns that are wanted above; vectors of a table are fetched later
+	for c := range logical.ColumnsOf(want...) {
+		if slices.Contains(n.In.Columns(), c) && !(table && c.Type.Kind == value.Vector) {
+			keep = append(keep, logical.ColumnExpr(c, parse.Pos{}))
+		}
+	}
+	slices.SortFunc(keep, func(a, b *logical.Expr) int {
+		return cmp.Or(a.Column.Ord-b.Column.Ord, strings.Compare(a.Text, b.Text))
+	})
+	r, err := b.build(n.In, concat(args, keep))
+	if err != nil {
+		return r, err
+	}
+	var from *exec.Fusion
+	if f := n.Fused(); f != nil {
+		from = b.fused[f]
+	}
+	// The arguments come last.
+	var items []*logical.Expr
+	var outs []*logical.Column
+	for _, e := range keep {
+		items, outs = append(items, e), append(outs, e.Column)
+	}
+	kept := len(items)
+	for _, a := range args {
+		items, outs = append(items, a), append(outs, &logical.Column{Name: a.Text, Type: a.Type})
+	}
+	scan := r.scan
+	if r, err = b.project(r, items, outs); err != nil {
+		return r, err
+	}
+	var ranks []exec.RankItem
+	at := 0
+	for _, e := range n.Items {
+		x := exec.RankItem{RRF: e.Over.Func == "rrf", K: e.Over.K, Text: e.Text}
+		for i, a := range e.Args {
+			x.Args = append(x.Args, exec.RankArg{At: at, Low: e.Over.Low[i], Has: a.Op == logical.OpWords && a.Words.Func == "bm25"})
+			at++
+		}
+		ranks = append(ranks, x)
+	}
+	op := exec.NewRanks(r.op, &b.Env, ranks, len(args), from)
+	r = rel{op: b.Measured(op), lay: compile.NewLayout(append(outs[:kept:kept], n.Outs...))}
+	if table {
+		r.scan = scan
+		return b.fetch(r, want)
+	}
+	return r, nil
 }

@@ -32,6 +32,7 @@ const (
 	OpExists      // whether a query gives rows
 	OpAgg         // an aggregate, before it is given a column
 	OpWords       // Words: columns of a full-text index, a query, and what it takes beside
+	OpOver        // Over: a function over all rows of the query, before it is given a column
 )
 
 // Expr is a bound expression: names are columns, types are known. Nodes are
@@ -56,6 +57,7 @@ type Expr struct {
 	Query     *Subquery   // OpSubquery, OpInQuery, OpExists
 	Aggregate *Aggregate  // OpAgg
 	Words     *Words      // OpWords
+	Over      *Over       // OpOver
 	// Computed: OpSlot, the value of a column: a text of it is no literal
 	Computed bool
 	Text     string // as in the source, for EXPLAIN and names of columns
@@ -236,7 +238,7 @@ var (
 func (e *Expr) Varies() bool {
 	v := false
 	e.Walk(func(x *Expr) bool {
-		v = v || x.Op == OpColumn || x.Op == OpAgg || x.Op == OpCall && x.Call.Func.Stable && len(x.Args) == 0
+		v = v || x.Op == OpColumn || x.Op == OpAgg || x.Op == OpOver || x.Op == OpCall && x.Call.Func.Stable && len(x.Args) == 0
 		return !v && (x.correlated() || x.Op != OpSubquery && x.Op != OpExists)
 	})
 	return v

@@ -56,6 +56,8 @@ func (e *Expr) writeKey(b *strings.Builder) {
 		}
 	case OpWords:
 		fmt.Fprintf(b, ":%s,%s", e.Words.Func, e.Words.Index)
+	case OpOver:
+		fmt.Fprintf(b, ":%s,%v", e.Over.Func, e.Over.K)
 	case OpAgg:
 		fmt.Fprintf(b, ":%s,%v,%v", e.Aggregate.Call.Func.Name, e.Aggregate.Distinct, e.Aggregate.Call.Orders)
 		if e.Aggregate.Arg != nil {

@@ -44,16 +44,26 @@ type Lookup struct {
 	Text   string
 }
 
-// Fusion is a sum of scores of a scan, each times a positive number, and of constants, by
-// which the best Count rows are wanted.
+// Fusion is several scores of a scan by which the best Count rows are wanted: a sum of them,
+// each times a number, or what their ranks are worth.
 type Fusion struct {
-	Sum     *Expr
-	Count   int64
-	Sims    []*Expr // searchable similarities
-	SimBy   []float64
-	Words   []*Expr // bm25
-	WordsBy []float64
-	Rest    float64 // the constants
+	Sum   *Expr // of Terms, by their keys; nil: ranks
+	Count int64
+	Terms []FusionTerm
+	Rest  float64 // the constants of the sum
+	K     float64 // of ranks
+	Among Node    // the candidates: rows of a scan of this table; nil = all
+}
+
+// FusionTerm is one score: a searchable similarity, a bm25, or a number made of other columns.
+type FusionTerm struct {
+	Expr  *Expr
+	By    float64
+	Times []*Expr // fixed, which multiply it, too
+	Over  []*Expr // and which divide it
+	Norm  *Column // of a normalize around it, nil without
+	Text  string  // of that
+	Low   bool    // the lowest value is the best
 }
 
 // Bound is one end of a range.
@@ -82,6 +92,9 @@ func (n *Scan) Inputs() []*Node {
 	if n.Search != nil && n.Search.Among != nil {
 		return []*Node{&n.Search.Among}
 	}
+	if n.Lookup != nil && n.Lookup.Fusion != nil && n.Lookup.Fusion.Among != nil {
+		return []*Node{&n.Lookup.Fusion.Among}
+	}
 	return nil
 }
 
@@ -98,6 +111,11 @@ func (n *Scan) Exprs() []*Expr {
 		if n.Lookup.Match != nil {
 			out = append(out, n.Lookup.Match.WordsQuery())
 		}
+		if n.Lookup.Fusion != nil {
+			for _, t := range n.Lookup.Fusion.Terms {
+				out = append(append(append(out, t.Expr), t.Times...), t.Over...)
+			}
+		}
 	}
 	return out
 }
@@ -108,6 +126,10 @@ func (n *Scan) Copied() Node {
 	if n.Search != nil {
 		s := *n.Search
 		c.Search = &s
+	}
+	if n.Lookup != nil && n.Lookup.Fusion != nil {
+		l, f := *n.Lookup, *n.Lookup.Fusion
+		l.Fusion, c.Lookup = &f, &l
 	}
 	return &c
 }

@@ -51,6 +51,13 @@ func flatten(n logical.Node) (logical.Node, map[*logical.Column]*logical.Expr) {
 			n.Keys[i].Expr = logical.Substitute(n.Keys[i].Expr, m)
 		}
 		return n, m
+	case *logical.Ranks:
+		in, m := pull(n.In, false, false)
+		n.In = in
+		for i, e := range n.Items {
+			n.Items[i] = logical.Substitute(e, m)
+		}
+		return n, m
 	case *logical.Apply:
 		in, m := pull(n.Left, false, false)
 		n.Left, n.Args = in, logical.SubstituteAll(n.Args, m)

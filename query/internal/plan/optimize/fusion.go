@@ -1,74 +1,181 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage/value"
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-// fusion finds, below a Sort with a limit by a sum of scores, the rows that can get in by
-// bounds of its parts. The Sort computes the sum for those.
+// fusion finds, below a Sort with a limit by several scores, the rows that can get in by
+// bounds of them. The Sort computes the scores for those.
 func fusion(f *Facts, n logical.Node) (logical.Node, error) {
 	s, ok := n.(*logical.Sort)
-	if !ok || s.Count < 0 || s.Count+s.Offset > fusionMost || s.Count+s.Offset == 0 || len(s.On) > 0 || len(s.Keys) == 0 || !s.Keys[0].Order.Desc || s.Keys[0].Order.NullsFirst {
+	if !ok || s.Count < 0 || s.Count+s.Offset > fusionMost || s.Count+s.Offset == 0 || len(s.On) > 0 || len(s.Keys) == 0 || s.Keys[0].Order.NullsFirst {
 		return n, nil
 	}
-	scan, ok := s.In.(*logical.Scan)
-	if !ok || scan.Search != nil || scan.Lookup != nil || len(scan.Filters) > 0 {
+	in := s.In
+	ranks, _ := in.(*logical.Ranks)
+	if ranks != nil {
+		in = ranks.In
+	}
+	scan, ok := in.(*logical.Scan)
+	if !ok || scan.Search != nil || scan.Lookup != nil && scan.Lookup.Fusion != nil {
 		return n, nil
 	}
-	x := &logical.Fusion{Sum: s.Keys[0].Expr, Count: s.Count + s.Offset}
-	if !fusionTerm(x, scan, x.Sum, 1) || len(x.Sims) == 0 || len(x.Sims)+len(x.Words) < 2 {
-		return n, nil
+	b := &fuser{x: &logical.Fusion{Count: s.Count + s.Offset}, scan: scan, ranks: ranks}
+	if ranks != nil && len(ranks.Items) == 1 && ranks.Items[0].Over.Func == "rrf" {
+		if !s.Keys[0].Order.Desc || !b.rrf(s.Keys[0].Expr) {
+			return n, nil
+		}
+	} else {
+		by := 1.0
+		if !s.Keys[0].Order.Desc {
+			by = -1
+		}
+		if b.x.Sum = s.Keys[0].Expr; !b.sum(b.x.Sum, by) || b.indexed == 0 {
+			return n, nil
+		}
+		if by < 0 {
+			neg, err := logical.CallRows("-", b.x.Sum.Pos, b.x.Sum)
+			if err != nil {
+				return n, nil
+			}
+			b.x.Sum = neg
+		}
+		if ranks != nil && len(b.norms) < len(ranks.Items) {
+			return n, nil // another one needs all rows
+		}
 	}
-	scan.Lookup = &logical.Lookup{Fusion: x, Text: s.Keys[0].Text}
-	scan.Rows = min(scan.Rows, float64(4*x.Count))
+	if len(scan.Filters) > 0 || scan.Lookup != nil {
+		among, err := rangeSearch(f, &logical.Scan{Table: scan.Table, Cols: scan.Cols, Filters: scan.Filters, Lookup: scan.Lookup, Rows: scan.Rows})
+		if err == nil {
+			among, err = searchAmong(f, among)
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.x.Among, scan.Filters = among, nil
+	}
+	scan.Lookup = &logical.Lookup{Fusion: b.x, Text: s.Keys[0].Text}
+	scan.Rows = min(scan.Rows, float64(4*b.x.Count))
 	return s, nil
 }
 
 // fusionMost is the number of rows beyond which all are scored.
 const fusionMost = 10000
 
-// fusionTerm adds a term, times by, to a fusion; false where it is none that can be bounded.
-func fusionTerm(x *logical.Fusion, scan *logical.Scan, e *logical.Expr, by float64) bool {
-	switch e.Op {
-	case logical.OpConst:
+// fuser takes an expression apart.
+type fuser struct {
+	x       *logical.Fusion
+	scan    *logical.Scan
+	ranks   *logical.Ranks
+	indexed int               // terms that codes or a full-text index serve
+	norms   []*logical.Column // columns of normalize
+	times   []*logical.Expr   // what multiplies the part at hand, and
+	over    []*logical.Expr   // divides it
+}
+
+// rrf takes a rrf by which rows are sorted.
+func (b *fuser) rrf(e *logical.Expr) bool {
+	if e.Op != logical.OpColumn || e.Column != b.ranks.Outs[0] {
+		return false
+	}
+	o := b.ranks.Items[0]
+	b.x.K = o.Over.K
+	for i, a := range o.Args {
+		if !b.term(a, 1, nil, "") {
+			return false
+		}
+		t := &b.x.Terms[len(b.x.Terms)-1]
+		t.Low = o.Over.Low[i]
+	}
+	return b.indexed > 0
+}
+
+// sum adds the terms of e, times by; false where there is one that can't be bounded.
+func (b *fuser) sum(e *logical.Expr, by float64) bool {
+	if e.Op == logical.OpConst && len(b.times)+len(b.over) == 0 {
 		c, ok := numberOf(e)
-		x.Rest += float64(by * c)
+		b.x.Rest += float64(by * c)
 		return ok
-	case logical.OpScore:
-		if e.Measure.Metric != vector.Cosine || e.Measure.FromOne || e.Measure.Negate || !logical.Searchable(scan, e) {
-			return false
-		}
-		x.Sims, x.SimBy = append(x.Sims, e), append(x.SimBy, by)
-		return true
-	case logical.OpWords:
-		x.Words, x.WordsBy = append(x.Words, e), append(x.WordsBy, by)
-		return logical.WordsOf(scan, e, "bm25")
-	case logical.OpCast:
-		return e.Type.Kind == value.Real && fusionTerm(x, scan, e.Args[0], by)
-	case logical.OpCall:
-		if len(e.Args) != 2 {
-			return false
-		}
-		a, b := e.Args[0], e.Args[1]
-		switch e.Call.Func.Name {
-		case "+":
-			return fusionTerm(x, scan, a, by) && fusionTerm(x, scan, b, by)
-		case "*":
-			if c, ok := numberOf(a); ok && c > 0 {
-				return fusionTerm(x, scan, b, float64(by*c))
+	}
+	if e.Op == logical.OpColumn && b.ranks != nil {
+		if i := slices.Index(b.ranks.Outs, e.Column); i >= 0 {
+			o := b.ranks.Items[i]
+			if o.Over.Func != "normalize" {
+				return false
 			}
-			if c, ok := numberOf(b); ok && c > 0 {
-				return fusionTerm(x, scan, a, float64(by*c))
+			if !slices.Contains(b.norms, e.Column) {
+				b.norms = append(b.norms, e.Column)
+			}
+			return b.term(o.Args[0], by, e.Column, o.Text)
+		}
+	}
+	if e.Op == logical.OpCall && e.Type.Kind == value.Real {
+		switch args := e.Args; e.Call.Func.Name {
+		case "+", "-":
+			sign := by
+			if e.Call.Func.Name == "-" {
+				sign = -by
+			}
+			if len(args) == 1 {
+				return b.sum(args[0], sign)
+			}
+			return b.sum(args[0], by) && b.sum(args[1], sign)
+		case "*":
+			x, y := args[0], args[1]
+			if logical.Fixed(y) {
+				x, y = y, x
+			}
+			if c, ok := numberOf(x); ok {
+				return b.sum(y, float64(by*c))
+			}
+			if logical.Fixed(x) {
+				defer func(n int) { b.times = b.times[:n] }(len(b.times))
+				b.times = append(b.times, x)
+				return b.sum(y, by)
 			}
 		case "/":
-			if c, ok := numberOf(b); ok && c > 0 {
-				return fusionTerm(x, scan, a, by/c)
+			if c, ok := numberOf(args[1]); ok && c != 0 {
+				return b.sum(args[0], by/c)
+			}
+			if logical.Fixed(args[1]) && args[1].Op == logical.OpSlot {
+				defer func(n int) { b.over = b.over[:n] }(len(b.over))
+				b.over = append(b.over, args[1])
+				return b.sum(args[0], by)
 			}
 		}
 	}
-	return false
+	return b.term(e, by, nil, "")
+}
+
+// term adds one score.
+func (b *fuser) term(e *logical.Expr, by float64, norm *logical.Column, text string) bool {
+	switch e.Op {
+	case logical.OpScore:
+		if e.Measure.Metric != vector.Cosine || e.Measure.Negate || !logical.Searchable(b.scan, e) {
+			return false
+		}
+		b.indexed++
+	case logical.OpWords:
+		if !logical.WordsOf(b.scan, e, "bm25") {
+			return false
+		}
+		b.indexed++
+	default:
+		if e.Type.Kind != value.Real && e.Type.Kind != value.Timestamp || e.Unstable() || e.Costly() || e.Uses(logical.OpScore) || e.Uses(logical.OpWords) || e.Uses(logical.OpSubquery) || e.Uses(logical.OpExists) || e.Uses(logical.OpInQuery) {
+			return false
+		}
+		for c := range logical.ColumnsOf(e) {
+			if c.Type.Kind == value.Vector || !slices.Contains(b.scan.Cols, c) {
+				return false
+			}
+		}
+	}
+	b.x.Terms = append(b.x.Terms, logical.FusionTerm{Expr: e, By: by, Times: slices.Clone(b.times), Over: slices.Clone(b.over), Norm: norm, Text: text})
+	return true
 }
 
 func numberOf(e *logical.Expr) (float64, bool) {
