@@ -35,7 +35,12 @@ func decodeJPEG(data []byte, o jpeg.Options) (*Picture, error) {
 	if m.Transform != 2 {
 		return &Picture{w, h, func(y, lo, hi int, dst []byte) {
 			c, m, ye, k := planes[0].row(y, lo, hi), planes[1].row(y, lo, hi), planes[2].row(y, lo, hi), planes[3].row(y, lo, hi)
+			m, ye, k = m[:len(c)], ye[:len(c)], k[:len(c)]
 			for x := range c {
+				if d := dst[3*x : 3*x+3]; k[x] == 255 { // no black
+					d[0], d[1], d[2] = c[x], m[x], ye[x]
+					continue
+				}
 				inks(dst[3*x:3*x+3], 255-c[x], 255-m[x], 255-ye[x], 255-k[x])
 			}
 		}}, nil

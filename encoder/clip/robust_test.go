@@ -563,7 +563,7 @@ func TestInspectRefusesWhatDecodeRefuses(t *testing.T) {
 // picture is close to what it is when all is decoded.
 func TestFastIsClose(t *testing.T) {
 	files, _ := filepath.Glob("testdata/fast/*.jpg")
-	if len(files) != 4 {
+	if len(files) != 7 {
 		t.Fatalf("%d files", len(files))
 	}
 	for _, n := range []int{30, 64, 130} { // a quarter, a quarter and half of the size

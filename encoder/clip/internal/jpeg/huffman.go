@@ -1,6 +1,7 @@
 package jpeg
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 )
@@ -18,7 +19,7 @@ type huffman struct {
 	limit  [18]int32 // the first code that is too large for n bits, as 16 bits
 	offset [17]int32 // from a code of n bits to its place in symbols
 	syms   [256]byte
-	passes *[1 << passBits]uint16 // see makePasses; nil = not made yet
+	passes *passing // nil = not made yet
 }
 
 const hasValue = 1 << 7
@@ -91,93 +92,154 @@ func (h *huffman) enter(code int32, n int, sym byte, ac bool) {
 // passBits is how many bits of the input are looked up at once to pass over coefficients.
 const passBits = 14
 
-// passEnd marks what ends a block.
-const passEnd = 1 << 15
+// passing is the tables for passing over coefficients.
+type passing struct {
+	// An entry of some has how many bits the symbols take, with the bits of their values, that
+	// are whole among the next passBits, in its lowest 5 bits; how many coefficients they make
+	// from bit 5 on; and passEnd if the last of them ends the block. It is 0 where there is no
+	// whole one.
+	some [1 << passBits]int16
 
-// makePasses makes the table for passing over coefficients. An entry has how many bits the
-// symbols take, with the bits of their values, that are whole among the next passBits, in its
-// lowest 5 bits; how many coefficients they make from bit 5 on; and passEnd if the last of
-// them ends the block. It is 0 where there is no whole one.
-func (h *huffman) makePasses() *[1 << passBits]uint16 {
-	h.passes = new([1 << passBits]uint16)
-	for v := range h.passes {
-		used, coefficients, end := 0, 0, uint16(0)
-		for end == 0 {
-			e := h.fast[v<<used>>(passBits-lookup)&(1<<lookup-1)]
-			length, size, zeros := int(e&31), int(e>>8)&15, int(e>>12)&15
-			if e&hasValue == 0 {
-				length += size
-			}
-			next := coefficients + zeros + 1
-			switch {
-			case e == 0 || used+length > passBits || next > 63:
-			case size > 0 || zeros == 15:
-				used, coefficients = used+length, next
-				continue
-			case zeros == 0:
-				used, end = used+length, passEnd
-			}
-			break
-		}
-		h.passes[v] = uint16(used) | uint16(coefficients)<<5 | end
-	}
-	return h.passes
+	// An entry of one has, for the next 16 bits, how many bits the first symbol takes, with
+	// those of its value, and how many coefficients it makes, as above; passValue if the last
+	// of these is not zero; and passEnd if it ends the block, and others if bits that follow
+	// say so, as many as are in the place of coefficients. It is 0 if there is no symbol.
+	one [1 << 16]int16
 }
 
-// bits reads the bits of a scan. The next ones are the highest of acc, of which n
-// are there; beyond the end of the data come zeros, which over counts.
+const (
+	passEnd   = -1 << 15 // the sign
+	passValue = 1 << 10
+)
+
+// makePasses makes the tables for passing over coefficients.
+func (h *huffman) makePasses() *passing {
+	p := new(passing)
+	h.passes = p
+	low := 0
+	for n := 1; n <= 16; n++ {
+		for ; low < int(h.limit[n]); low += 1 << (16 - n) {
+			sym := int(h.syms[(low>>(16-n)+int(h.offset[n]))&255])
+			size, zeros := sym&15, sym>>4
+			e := int16(n+size) | int16(zeros+1)<<5
+			switch {
+			case size > 0:
+				e |= passValue
+			case zeros < 15:
+				e = int16(n) | int16(zeros)<<5 | passEnd
+			}
+			run := p.one[low : low+1<<(16-n)]
+			for i := range run {
+				run[i] = e
+			}
+		}
+	}
+	for v := range p.some {
+		used, coefficients, end := 0, 0, int16(0)
+		for end == 0 {
+			e := p.one[v<<(16-passBits+used)&(1<<16-1)]
+			length, made := int(e&31), int(e>>5)&31
+			if e == 0 || used+length > passBits || coefficients+made > 63 {
+				break
+			}
+			if e < 0 {
+				if made == 0 {
+					used, end = used+length, passEnd
+				}
+				break
+			}
+			used, coefficients = used+length, coefficients+made
+		}
+		p.some[v] = int16(used) | int16(coefficients)<<5 | end
+	}
+	return p
+}
+
+// bits reads the bits of a scan, up to the next marker. The next ones are the highest of
+// acc, of which n are there; beyond the end come zeros, which over counts.
 type bits struct {
-	data []byte
-	pos  int
 	acc  uint64
 	n    int
 	over int
+
+	data []byte // bytes of the scan, some at a time, without those that are stuffed in
+	pos  int    // of the next one
+
+	file []byte // where they are from
+	next int    // what follows them there
+	end  bool   // that is a marker, or nothing
 }
 
-// plain reports whether none of eight bytes is 0xff: then none is part of a marker
-// or stuffed.
-func plain(x uint64) bool {
-	y := ^x
-	return (y-0x0101010101010101)&^y&0x8080808080808080 == 0
+// piece is how many bytes of a scan are copied at once.
+const piece = 16 << 10
+
+// begin begins to read at a place of the file.
+func (b *bits) begin(file []byte, at int) {
+	*b = bits{data: b.data[:0], file: file, next: at}
 }
 
-// fill makes at least 48 bits available. Below them acc may have the beginning of
+// more puts further bytes of the scan behind those that were not read yet.
+func (b *bits) more() {
+	if b.data == nil {
+		b.data = make([]byte, 0, piece+64)
+	}
+	b.data = append(b.data[:0], b.data[b.pos:]...)
+	b.pos = 0
+	for !b.end && len(b.data) < piece {
+		rest := b.file[b.next:]
+		rest = rest[:min(len(rest), piece+8-len(b.data))]
+		if len(rest) == 0 {
+			b.end = true
+			break
+		}
+		i := bytes.IndexByte(rest, 0xff)
+		if i < 0 {
+			i = len(rest)
+		}
+		b.data = append(b.data, rest[:i]...)
+		b.next += i
+		if i == len(rest) {
+			continue
+		}
+		if b.next+1 >= len(b.file) || b.file[b.next+1] != 0 {
+			b.end = true
+			break
+		}
+		b.data = append(b.data, 0xff)
+		b.next += 2
+	}
+}
+
+// fill makes at least 56 bits available. Below them acc may have the beginning of
 // what comes next.
 func (b *bits) fill() {
+	if b.pos+8 > len(b.data) && !b.end {
+		b.more()
+	}
 	if b.pos+8 <= len(b.data) {
-		if x := binary.BigEndian.Uint64(b.data[b.pos:]); plain(x) {
-			b.acc |= x >> b.n
-			k := (63 - b.n) >> 3
-			b.pos += k
-			b.n += k << 3
-			return
-		}
+		b.acc |= binary.BigEndian.Uint64(b.data[b.pos:]) >> (uint(b.n) & 63)
+		k := (63 - b.n) >> 3
+		b.pos += k
+		b.n += k << 3
+		return
 	}
 	for b.n <= 56 {
-		var v byte
 		if b.pos < len(b.data) {
-			v = b.data[b.pos]
-			if v != 0xff {
-				b.pos++
-			} else if b.pos+1 < len(b.data) && b.data[b.pos+1] == 0 {
-				b.pos += 2
-			} else {
-				v = 0
-				b.over += 8
-			}
+			b.acc |= uint64(b.data[b.pos]) << (56 - b.n)
+			b.pos++
 		} else {
 			b.over += 8
 		}
-		b.acc |= uint64(v) << (56 - b.n)
 		b.n += 8
 	}
 }
 
-// short reports whether more bits have been used than there were.
-func (b *bits) short() bool { return b.n < b.over }
-
-// drop forgets the bits up to the next marker, for which it then looks.
-func (b *bits) drop() { b.acc, b.n, b.over = 0, 0, 0 }
+// fillFrom is fill for a state that is kept in variables.
+func (b *bits) fillFrom(acc uint64, n, pos int) (uint64, int, int) {
+	b.acc, b.n, b.pos = acc, n, pos
+	b.fill()
+	return b.acc, b.n, b.pos
+}
 
 func (b *bits) skip(n int) {
 	b.acc <<= n
@@ -228,12 +290,22 @@ func (h *huffman) long(b *bits) int {
 	return -1
 }
 
-// rewind gives up the bits that are left of the last byte, and goes to the
-// marker behind it.
-func (b *bits) rewind() {
-	// Whole bytes that have been taken ahead are none of a marker: fill stops at it.
-	*b = bits{data: b.data, pos: b.pos}
-	for b.pos+1 < len(b.data) && (b.data[b.pos] != 0xff || b.data[b.pos+1] == 0) {
-		b.pos++
+// next returns the symbol that comes next, of which fast says e without a value, and takes its
+// code from the bits; -1 is no code of the table.
+func (h *huffman) next(e int32, acc uint64, n int) (uint64, int, int) {
+	if e == 0 {
+		b := bits{acc: acc, n: n}
+		sym := h.long(&b)
+		return b.acc, b.n, sym
 	}
+	return acc << (e & 31), n - int(e&31), int(e>>8) & 255
+}
+
+// marker gives up the bits that are left, and returns the place of the marker behind them.
+func (b *bits) marker() int {
+	for !b.end {
+		b.pos = len(b.data)
+		b.more()
+	}
+	return b.next
 }

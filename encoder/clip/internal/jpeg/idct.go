@@ -107,20 +107,24 @@ func level(v int32) byte {
 	return byte(v)
 }
 
-// transform4 makes 4 x 4 samples of the 16 lowest frequencies: the transform of
-// four points, whose cosines of pi/8 are times 2^13.
+// transform4 makes 4 x 4 samples of the lowest frequencies: the transform of four points, whose
+// cosines of pi/8 are times 2^13. The fourth frequency of each axis, and the third of both,
+// are left out: see keep.
 func (k *block) transform4(dst []byte, stride int) {
 	const c1, c3 = 7568, 3135 // cos and sin of pi/8
-	var t [16]int32
-	for x := range 4 {
-		a, b, c, d := k[x]*5793, k[8+x], k[16+x]*5793, k[24+x]
+	var t [12]int32           // three columns
+	for x := range 3 {
+		a, b, c := k[x]*5793, k[8+x], k[16+x]*5793
+		if x == 2 {
+			c = 0
+		}
 		e0, e1 := a+c, a-c
-		o0, o1 := b*c1+d*c3, b*c3-d*c1
-		t[x], t[12+x] = (e0+o0+512)>>10, (e0-o0+512)>>10
-		t[4+x], t[8+x] = (e1+o1+512)>>10, (e1-o1+512)>>10
+		o0, o1 := b*c1, b*c3
+		t[x], t[9+x] = (e0+o0+512)>>10, (e0-o0+512)>>10
+		t[3+x], t[6+x] = (e1+o1+512)>>10, (e1-o1+512)>>10
 	}
 	for y := range 4 {
-		r := t[4*y : 4*y+4 : 4*y+4]
+		r := t[3*y : 3*y+3 : 3*y+3]
 		out := dst[y*stride:][:4:4]
 		// Three bits of fraction so far, 13 of the cosines, and a factor of 4 for the
 		// lengths of both transforms: half that of four points of each axis, and a
@@ -128,16 +132,16 @@ func (k *block) transform4(dst []byte, stride int) {
 		const half = 128<<18 + 1<<17
 		a, c := r[0]*5793+half, r[2]*5793
 		e0, e1 := a+c, a-c
-		o0, o1 := r[1]*c1+r[3]*c3, r[1]*c3-r[3]*c1
+		o0, o1 := r[1]*c1, r[1]*c3
 		out[0], out[3] = level((e0+o0)>>18), level((e0-o0)>>18)
 		out[1], out[2] = level((e1+o1)>>18), level((e1-o1)>>18)
 	}
 }
 
-// transform2 makes 2 x 2 samples of the 4 lowest frequencies.
+// transform2 makes 2 x 2 samples of the 3 lowest frequencies.
 func (k *block) transform2(dst []byte, stride int) {
 	// The means of halves of a block, to the coefficients next to the constant one.
-	a, b, c, d := k[0]+4+128<<3, k[1], k[8], k[9]
-	dst[0], dst[1] = level((a+b+c+d)>>3), level((a-b+c-d)>>3)
-	dst[stride], dst[stride+1] = level((a+b-c-d)>>3), level((a-b-c+d)>>3)
+	a, b, c := k[0]+4+128<<3, k[1], k[8]
+	dst[0], dst[1] = level((a+b+c)>>3), level((a-b+c)>>3)
+	dst[stride], dst[stride+1] = level((a+b-c)>>3), level((a-b-c)>>3)
 }

@@ -324,7 +324,9 @@ func (d *decoder) layout() {
 		for c.size < 8 && c.StepX%2 == 0 && c.StepY%2 == 0 {
 			c.StepX, c.StepY, c.size = c.StepX/2, c.StepY/2, c.size*2
 		}
-		c.keep = map[int]int{1: 0, 2: 4, 4: 24, 8: 63}[c.size]
+		// Reduced pictures have at least twice the size that is wanted: the highest of the
+		// frequencies that would show at the reduced size don't, after that.
+		c.keep = map[int]int{1: 0, 2: 2, 4: 8, 8: 63}[c.size]
 		for i, at := range zigzag {
 			c.place[i] = hidden
 			if y, x := int(at)/8, int(at)%8; y < c.size && x < c.size {

@@ -60,20 +60,20 @@ func (d *decoder) scan(b []byte) error {
 			c.coef, c.set = make([]int16, c.size*c.size*c.across*c.down), make([]uint64, c.across*c.down)
 		}
 	}
-	if progressive && start > 0 && d.dispensable(comps[0], start, high) {
+	if progressive && start > 0 && d.dispensable(comps[0], start, high, low) {
 		if err := d.pass(); err != nil {
 			return err
 		}
 		d.finished(comps, which, start, end, low)
 		return nil
 	}
-	d.bits = bits{data: d.data, pos: d.pos}
+	d.bits.begin(d.data, d.pos)
 	d.eobs = 0
 	s := &scan{decoder: d, comps: comps, start: start, end: end, high: high, low: low}
 	if err := s.run(); err != nil {
 		return err
 	}
-	d.pos = d.bits.pos
+	d.pos = d.bits.marker()
 	d.finished(comps, which, start, end, low)
 	return nil
 }
@@ -90,14 +90,17 @@ func (d *decoder) finished(comps []*Component, which, start, end, low int) {
 
 // dispensable reports whether a scan of a progressive file need not be decoded at the
 // reduced size: it holds higher frequencies than that shows, or at a quarter of the size or
-// less, further bits of coefficients other than means.
-func (d *decoder) dispensable(c *Component, start, high int) bool {
+// less, further bits of coefficients other than means. At half of the size these are read, for
+// which it has to be known which coefficients are not zero, hidden ones too, as long as bits
+// of them may follow.
+func (d *decoder) dispensable(c *Component, start, high, low int) bool {
+	rough := d.opts.Scale >= 4 // further bits are not read
 	switch {
 	case d.opts.Scale < 2 || c.size == 8:
 		return false
-	case start > c.keep:
+	case start > c.keep && (low == 0 || rough):
 		return true
-	case high > 0 && d.opts.Scale >= 4:
+	case high > 0 && rough:
 		c.rough = max(c.rough, high)
 		return true
 	}
@@ -129,12 +132,26 @@ type scan struct {
 	restarts              int
 }
 
+// unit is a block of each MCU: that of the component whose place is dx, dy among h x v.
+type unit struct {
+	c            *Component
+	h, v, dx, dy int
+}
+
 func (s *scan) run() error {
 	s.left = s.interval
-	single := len(s.comps) == 1
 	mx, my := s.mcusX, s.mcusY
-	if single { // a component alone has no blocks that only fill up an MCU
-		mx, my = s.comps[0].wide, s.comps[0].high
+	var units []unit
+	if len(s.comps) == 1 { // a component alone has no blocks that only fill up an MCU
+		c := s.comps[0]
+		mx, my = c.wide, c.high
+		units = append(units, unit{c: c, h: 1, v: 1})
+	} else {
+		for _, c := range s.comps {
+			for i := range c.h * c.v {
+				units = append(units, unit{c, c.h, c.v, i % c.h, i / c.h})
+			}
+		}
 	}
 	for y := range my {
 		for x := range mx {
@@ -146,19 +163,10 @@ func (s *scan) run() error {
 				}
 				s.left--
 			}
-			for _, c := range s.comps {
-				if single {
-					if err := s.one(c, x, y); err != nil {
-						return err
-					}
-					continue
-				}
-				for v := range c.v {
-					for h := range c.h {
-						if err := s.one(c, x*c.h+h, y*c.v+v); err != nil {
-							return err
-						}
-					}
+			for i := range units {
+				u := &units[i]
+				if err := s.one(u.c, x*u.h+u.dx, y*u.v+u.dy); err != nil {
+					return err
 				}
 			}
 			if s.bits.n < s.bits.over {
@@ -171,18 +179,17 @@ func (s *scan) run() error {
 
 // restart takes a restart marker.
 func (s *scan) restart() error {
-	b := &s.bits
-	b.rewind()
-	for b.pos < len(b.data) && b.data[b.pos] == 0xff {
-		b.pos++
+	at := s.bits.marker()
+	for at < len(s.data) && s.data[at] == 0xff {
+		at++
 	}
-	if b.pos >= len(b.data) {
+	if at >= len(s.data) {
 		return errShort
 	}
-	if want := byte(0xd0 + s.restarts&7); b.data[b.pos] != want {
-		return fmt.Errorf("a marker 0x%02x where 0x%02x is expected", b.data[b.pos], want)
+	if want := byte(0xd0 + s.restarts&7); s.data[at] != want {
+		return fmt.Errorf("a marker 0x%02x where 0x%02x is expected", s.data[at], want)
 	}
-	b.pos++
+	s.bits.begin(s.data, at+1)
 	s.restarts++
 	s.left, s.eobs = s.interval, 0
 	for _, c := range s.comps {
@@ -225,8 +232,11 @@ func (s *scan) one(c *Component, x, y int) error {
 	if shown {
 		k.put(c.Pix[(y*c.size)*c.Stride+x*c.size:], c.Stride, c.size, last)
 	}
-	if last > 0 {
+	switch {
+	case last > 4 || last > 0 && c.size == 8: // of which the transform leaves something everywhere
 		*k = block{}
+	case last > 0:
+		k[1], k[8], k[16], k[9] = 0, 0, 0, 0
 	}
 	return nil
 }
@@ -236,44 +246,47 @@ func (s *scan) one(c *Component, x, y int) error {
 // returns the place of the last coefficient that is not zero.
 func (s *scan) baseline(c *Component, k *block, keep int) (last int, err error) {
 	b := &s.bits
-	if b.n < 32 {
-		b.fill()
-	}
 	q := &s.quant[c.quant]
-	dcs := s.tables[0][c.dcTable]
-	if e := dcs.fast[b.acc>>(64-lookup)]; e&hasValue != 0 {
-		b.acc <<= e & 31
-		b.n -= int(e & 31)
-		c.dc += e >> 16
-	} else {
-		size := dcs.symbol(b)
-		if size < 0 || size > 15 {
-			return 0, errCode
-		}
-		c.dc += extend(b.take(size), size)
-	}
-	k[0] = c.dc * int32(q[0])
-	acs := s.tables[1][c.acTab]
+	dcs, acs := s.tables[0][c.dcTable], s.tables[1][c.acTab]
 	// The state of b is in variables here, which is where the time goes.
 	acc, n, pos, data := b.acc, b.n, b.pos, b.data
+	if n < 32 {
+		if pos+8 <= len(data) {
+			acc |= binary.BigEndian.Uint64(data[pos:]) >> (uint(n) & 63)
+			k := (63 - n) >> 3
+			pos += k
+			n += k << 3
+		} else {
+			acc, n, pos = b.fillFrom(acc, n, pos)
+			data = b.data
+		}
+	}
+	e := dcs.fast[acc>>(64-lookup)&(1<<lookup-1)]
+	if e&hasValue != 0 {
+		acc <<= e & 31
+		n -= int(e & 31)
+		c.dc += e >> 16
+	} else {
+		var size int
+		if acc, n, size = dcs.next(e, acc, n); size < 0 || size > 15 {
+			return 0, errCode
+		}
+		c.dc += extend(int32(acc>>1>>(63-uint(size)&63)), size)
+		acc <<= uint(size) & 63
+		n -= size
+	}
+	k[0] = c.dc * int32(q[0])
 	i := 1
 	for ; i <= keep; i++ {
 		if n < 32 {
-			var x uint64
 			if pos+8 <= len(data) {
-				x = binary.BigEndian.Uint64(data[pos:])
-			} else {
-				x = ^uint64(0)
-			}
-			if plain(x) {
-				acc |= x >> (uint(n) & 63)
+				acc |= binary.BigEndian.Uint64(data[pos:]) >> (uint(n) & 63)
 				k := (63 - n) >> 3
 				pos += k
 				n += k << 3
 			} else {
-				b.acc, b.n, b.pos = acc, n, pos
-				b.fill()
-				acc, n, pos = b.acc, b.n, b.pos
+				acc, n, pos = b.fillFrom(acc, n, pos)
+				data = b.data
 			}
 		}
 		e := acs.fast[acc>>(64-lookup)&(1<<lookup-1)]
@@ -288,15 +301,14 @@ func (s *scan) baseline(c *Component, k *block, keep int) (last int, err error) 
 			last = i
 			continue
 		}
-		b.acc, b.n, b.pos = acc, n, pos
-		sym := acs.symbol(b)
-		if sym < 0 {
+		var sym int
+		if acc, n, sym = acs.next(e, acc, n); sym < 0 {
 			return 0, errCode
 		}
 		size := sym & 15
 		if size == 0 {
-			acc, n = b.acc, b.n
 			if sym != 0xf0 {
+				b.acc, b.n, b.pos = acc, n, pos
 				return last, nil
 			}
 			i += 15
@@ -306,79 +318,72 @@ func (s *scan) baseline(c *Component, k *block, keep int) (last int, err error) 
 		if i > 63 {
 			return 0, errCode
 		}
-		v := extend(b.take(size), size)
-		acc, n, pos = b.acc, b.n, b.pos
-		k[zigzag[i]&63] = v * int32(q[i])
+		// With those of the code, no more bits than there are.
+		k[zigzag[i]&63] = extend(int32(acc>>1>>(63-uint(size)&63)), size) * int32(q[i])
+		acc <<= uint(size) & 63
+		n -= size
 		last = i
 	}
-	b.acc, b.n, b.pos = acc, n, pos
 	if i < 64 {
-		_, err = s.skip(acs, i, 63)
+		var run int
+		if acc, n, pos, run = s.skip(acs, acc, n, pos, i, 63); run < 0 {
+			return 0, errCode
+		}
 	}
-	return last, err
+	b.acc, b.n, b.pos = acc, n, pos
+	return last, nil
 }
 
 // skip goes past the coefficients from i to end of a block, or to what ends the block or, in
-// a progressive file, blocks: then it returns how many more bits say how many these are.
-func (s *scan) skip(acs *huffman, i, end int) (run int, err error) {
-	b := &s.bits
+// a progressive file, blocks: then it returns how many more bits say how many these are; -1 is
+// a bad code. It takes the state of the bits and returns it.
+func (s *scan) skip(acs *huffman, acc uint64, n, pos, i, end int) (_ uint64, _, _, run int) {
 	passes := acs.passes
 	if passes == nil {
 		passes = acs.makePasses()
 	}
-	acc, n, pos, data := b.acc, b.n, b.pos, b.data
+	data := s.bits.data
 	for i <= end {
-		if n < 16 {
-			var x uint64
-			if pos+8 <= len(data) {
-				x = binary.BigEndian.Uint64(data[pos:])
-			} else {
-				x = ^uint64(0)
-			}
-			if plain(x) {
-				acc |= x >> (uint(n) & 63)
-				k := (63 - n) >> 3
-				pos += k
-				n += k << 3
-			} else {
-				b.acc, b.n, b.pos = acc, n, pos
-				b.fill()
-				acc, n, pos = b.acc, b.n, b.pos
-			}
+		if pos+8 <= len(data) {
+			acc |= binary.BigEndian.Uint64(data[pos:]) >> (uint(n) & 63)
+			k := (63 - n) >> 3
+			pos += k
+			n += k << 3
+		} else {
+			acc, n, pos = s.bits.fillFrom(acc, n, pos)
+			data = s.bits.data
 		}
-		// Several symbols at once, if all of them are of this block.
-		if e := passes[acc>>(64-passBits)]; e != 0 {
-			if next := i + int(e>>5&63); next <= end {
+		// 56 bits are there now: enough to look up a few times.
+		for n >= passBits && i <= end {
+			// Several symbols at once, if all of them are of this block.
+			e := passes.some[acc>>(64-passBits)]
+			if next := i + int(e>>5&63); e > 0 && next <= end+1 {
 				acc <<= e & 31
 				n -= int(e & 31)
 				i = next
-				if e&passEnd != 0 {
-					break
-				}
 				continue
+			} else if e < 0 && next <= end {
+				return acc << (e & 31), n - int(e&31), pos, 0
+			}
+			if n < 32 {
+				break
+			}
+			e = passes.one[acc>>48]
+			if e == 0 {
+				return acc, n, pos, -1
+			}
+			acc <<= e & 31
+			n -= int(e & 31)
+			made := int(e >> 5 & 31)
+			if e < 0 {
+				return acc, n, pos, made
+			}
+			if i += made; i > end+1 && e&passValue != 0 {
+				return acc, n, pos, -1
 			}
 		}
-		b.acc, b.n, b.pos = acc, n, pos
-		sym := acs.symbol(b)
-		if sym < 0 {
-			return 0, errCode
-		}
-		size := sym & 15
-		if size > 0 {
-			if i += sym >> 4; i > end {
-				return 0, errCode
-			}
-			b.take(size)
-			i++
-		} else if sym == 0xf0 {
-			i += 16
-		} else {
-			return sym >> 4, nil
-		}
-		acc, n, pos = b.acc, b.n, b.pos
 	}
-	b.acc, b.n, b.pos = acc, n, pos
-	return 0, nil
+	return acc, n, pos, 0
 }
 
 func (s *scan) dcFirst(c *Component, k []int16) error {
@@ -406,11 +411,15 @@ func (s *scan) acFirst(c *Component, k []int16, set *uint64) error {
 	skip := s.opts.Scale >= 4 && c.size < 8
 	for i := s.start; i <= s.end; i++ {
 		if skip && i > c.keep {
-			run, err := s.skip(acs, i, s.end)
+			var run int
+			b.acc, b.n, b.pos, run = s.skip(acs, b.acc, b.n, b.pos, i, s.end)
+			if run < 0 {
+				return errCode
+			}
 			if run > 0 {
 				s.eobs = 1<<run - 1 + int(b.take(run))
 			}
-			return err
+			return nil
 		}
 		if b.n < 32 {
 			b.fill()
