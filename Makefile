@@ -63,9 +63,14 @@ build: ## build bin/lupa
 
 # --- Tests ---------------------------------------------------------------------
 
-test: runtime ## all tests, those of the encoder included
+test: runtime $(TOOLS)/pglite ## all tests, those of the encoder included
 	$(GO) test -timeout 40m ./...
 	cd db/driver/testdata/compat && $(GO) test ./...
+
+# PostgreSQL with pgvector, in WebAssembly. Where there is no npm, tests say that they go without.
+$(TOOLS)/pglite:
+	@if command -v npm >/dev/null && command -v node >/dev/null; then echo "fetching PGlite (40 MB, once)"; mkdir -p $@ && \
+	  cp testdata/pglite/package.json testdata/pglite/serve.mjs $@ && npm install --silent --no-audit --no-fund --prefix $@ || rm -rf $@; fi
 
 race: runtime ## the tests of everything concurrent under the race detector
 	$(GO) test -race -timeout 40m ./db/... ./storage/... ./query/... ./encoder/...

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/storage"
 )
 
@@ -102,6 +103,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 	}
 	db.store = store
 	db.env = &query.Env{
+		Attached:     foreign.Set{Openers: o.Attach},
 		Store:        store,
 		Encoder:      db.encoders.get,
 		MemoryBudget: o.MemoryBudget,
@@ -147,7 +149,7 @@ func (db *DB) Close() error {
 		h.abort(ErrClosed)
 	}
 	db.calls.Wait()
-	db.err = errors.Join(db.encoders.close(), db.store.Close())
+	db.err = errors.Join(db.encoders.close(), db.env.Attached.Close(), db.store.Close())
 	close(db.done)
 	return db.err
 }

@@ -31,6 +31,7 @@ var layers = []string{
 	"query/gallery",
 	"query/internal/source",
 	"query/internal/fn",
+	"query/foreign",
 	"query/internal/exec",
 	"query/internal/plan/logical", "query/internal/plan/compile",
 	"query/internal/plan/optimize",
@@ -40,7 +41,7 @@ var layers = []string{
 	"query/internal/plan",
 	"query",
 	"db",
-	"db/driver", "db/metrics", "db/web",
+	"db/driver", "db/metrics", "db/postgres", "db/web",
 	"db/dbtest",
 	"cmd/", "examples/", "examples",
 }
@@ -58,6 +59,7 @@ var onlyIn = map[string][]string{
 	"github.com/tetratelabs/":             {"encoder/heif"},
 	"github.com/reeflective/":             {"cmd/lupa/internal/shell"},
 	"github.com/modelcontextprotocol/":    {"cmd/lupa/internal/mcp"},
+	"github.com/jackc/pgx/":               {"db/postgres"},
 	"github.com/prometheus/client_golang": {"db/metrics", "examples/"},
 	"database/sql/driver":                 {"db", "db/driver", "examples/"},
 }

@@ -6,7 +6,11 @@ import (
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query"
+	"github.com/lupadb/lupa/query/foreign"
 )
+
+// Attachable opens databases of another kind for ATTACH; see package db/postgres.
+type Attachable = foreign.Opener
 
 // Options say how to open a store. A nil *Options, and the zero value of every
 // field, mean the default.
@@ -44,6 +48,10 @@ type Options struct {
 	// OpenEncoder finds the encoder that a column names, at its first use, for
 	// example onnx.Opener(nil). The DB closes what it opened. nil: only Encoders.
 	OpenEncoder encoder.Opener
+
+	// Attach are the drivers by which ATTACH opens other databases, for example
+	// postgres.Opener(nil). nil: ATTACH is an error. The DB closes what was attached.
+	Attach []Attachable
 
 	// PromptCache is how many bytes of encoded texts are kept, so that a phrase
 	// asked again is not encoded again; 0 means 32 MiB, negative none.

@@ -49,6 +49,12 @@ func tag(t parse.Statement) string {
 		return "BACKUP"
 	case *parse.Check:
 		return "CHECK"
+	case *parse.Attach:
+		return "ATTACH"
+	case *parse.Detach:
+		return "DETACH"
+	case *parse.ShowDatabases:
+		return "SHOW"
 	case *parse.Vacuum:
 		return "VACUUM"
 	}
@@ -58,7 +64,7 @@ func tag(t parse.Statement) string {
 // returnsRows reports whether running t gives rows.
 func returnsRows(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.ShowSetting, *parse.Describe, *parse.Check:
+	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.ShowDatabases, *parse.ShowSetting, *parse.Describe, *parse.Check:
 		return true
 	case *parse.Insert:
 		return len(t.Returning) > 0
@@ -74,10 +80,32 @@ func returnsRows(t parse.Statement) bool {
 // write files, not the store.
 func readOnly(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.ShowTables, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
+	case *parse.Select, *parse.ShowTables, *parse.ShowDatabases, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
 		return true
 	case *parse.Explain:
 		return !t.Analyze || readOnly(t.Statement)
+	}
+	return false
+}
+
+// elsewhereOnly reports whether t changes a table of an attached database, or which are
+// attached, and nothing of the store.
+func elsewhereOnly(t parse.Statement) bool {
+	switch t := t.(type) {
+	case *parse.Insert:
+		return t.Table.Database != ""
+	case *parse.Update:
+		return t.Table.Database != ""
+	case *parse.Delete:
+		return t.Table.Database != ""
+	case *parse.CopyFrom:
+		return t.Table.Database != ""
+	case *parse.CreateTable:
+		return t.Table.Database != ""
+	case *parse.DropTable:
+		return len(t.Tables) == 1 && t.Tables[0].Database != ""
+	case *parse.Attach, *parse.Detach:
+		return true
 	}
 	return false
 }

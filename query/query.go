@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage"
@@ -49,6 +50,9 @@ type Env struct {
 	// PromptCache is how many bytes of encoded texts are kept; 0 means 32 MiB,
 	// negative none.
 	PromptCache int64
+
+	// Attached are the databases whose tables statements use beside those of the store.
+	Attached foreign.Set
 
 	stmts  statements
 	texts  exec.TextCache

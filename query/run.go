@@ -19,13 +19,17 @@ type MemoryError = exec.MemoryError
 type how uint8
 
 const (
-	reads  how = iota // a snapshot
-	writes            // the write transaction
-	loads             // outside of a transaction: the store itself, with a snapshot for planning
-	alone             // the store itself, never within a transaction
+	reads     how = iota // a snapshot
+	writes               // the write transaction
+	loads                // outside of a transaction: the store itself, with a snapshot for planning
+	alone                // the store itself, never within a transaction
+	elsewhere            // a snapshot: what it changes is in another database. Never within a transaction
 )
 
 func howTo(t parse.Statement) how {
+	if elsewhereOnly(t) {
+		return elsewhere
+	}
 	switch t := t.(type) {
 	case *parse.CopyFrom:
 		return loads
@@ -69,7 +73,7 @@ func (u *unit) init(s *Session, args Args, hooks Hooks) {
 	in.Store, in.View, in.Tx, in.Workers, in.Memory = e.Store, s.view, s.tx, e.Workers, &u.memory
 	in.Progress, in.Warn, in.Notice = hooks.Progress, hooks.Warn, hooks.Notice
 	in.Encoder, in.Texts, in.Images = e.Encoder, &e.texts, &e.images
-	in.NoFiles, in.AllowURLs = e.NoFiles, e.AllowURLs
+	in.NoFiles, in.AllowURLs, in.Attached = e.NoFiles, e.AllowURLs, &e.Attached
 	in.Pos, in.Named, in.Now = args.Pos, args.Named, time.Now()
 }
 
@@ -85,6 +89,9 @@ func (u *unit) begin(ctx context.Context, kind how) error {
 	s := u.s
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if s.InTransaction() && kind == elsewhere {
+		return errElsewhere
 	}
 	if s.view != nil && kind == alone {
 		return errAlone
@@ -153,6 +160,10 @@ func (u *unit) close(ctx context.Context, failed bool) error {
 // errAlone is the error for a statement that is about the store, not about a picture of it.
 var errAlone = errors.New("this statement can't run within a transaction; COMMIT or ROLLBACK first")
 
+// errElsewhere is the error for a statement that would leave a transaction halfway: what it
+// changes is not part of it.
+var errElsewhere = errors.New("a transaction is about this store alone; a statement that changes an attached database comes before BEGIN or after COMMIT")
+
 // errReadOnly is the error for a write in a read-only transaction.
 var errReadOnly error = readOnlyError{}
 
@@ -164,7 +175,7 @@ func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnl
 // run runs a statement other than BEGIN, COMMIT and ROLLBACK.
 func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r *Result) error {
 	kind := stmt.how
-	if ins, ok := stmt.tree.(*parse.Insert); ok && !s.InTransaction() && !plan.Few(ins) {
+	if ins, ok := stmt.tree.(*parse.Insert); ok && kind != elsewhere && !s.InTransaction() && !plan.Few(ins) {
 		view, err := s.env.Store.Snapshot()
 		if err != nil {
 			return err

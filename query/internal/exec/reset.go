@@ -77,3 +77,8 @@ func (d *Delete) Reset() bool {
 	d.Affected, d.out = 0, nil
 	return d.reset()
 }
+
+func (r *Remote) Reset() bool {
+	r.done, r.bytes, r.exact = false, 0, ""
+	return true
+}

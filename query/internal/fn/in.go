@@ -84,3 +84,21 @@ func (e *inExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	})
 	return Arg{Column: &e.out}, nil
 }
+
+// Values are the values of the set, NULL last if it is one.
+func (s *Set) Values() []value.Value {
+	var out []value.Value
+	for from := 0; from < s.Len(); from += value.BatchSize {
+		col := &value.Column{}
+		to := min(from+value.BatchSize, s.Len())
+		col.Reset(s.t)
+		s.groups.Key(0, from, to, col)
+		for i := range to - from {
+			out = append(out, col.Value(i))
+		}
+	}
+	if s.hasNull {
+		out = append(out, value.Value{})
+	}
+	return out
+}

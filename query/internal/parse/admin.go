@@ -90,9 +90,23 @@ func (g *gSavepoint) Parse(lex *lexer.PeekingLexer) error {
 
 // gShow is the rule of SHOW, after its first word.
 type gShow struct {
-	Tables bool   `parser:"  @'TABLES'"`
-	Zone   bool   `parser:"| @'TIME' 'ZONE'"`
-	Name   *gName `parser:"| @@"`
+	Tables    bool   `parser:"  @'TABLES'"`
+	Databases bool   `parser:"| @'DATABASES'"`
+	Zone      bool   `parser:"| @'TIME' 'ZONE'"`
+	Name      *gName `parser:"| @@"`
+}
+
+// gAttach is the rule of ATTACH, after its first word.
+type gAttach struct {
+	IfNotExists *gIfNotExists `parser:"'DATABASE'? @@?"`
+	Address     *gFile        `parser:"@@"`
+	Name        *gName        `parser:"'AS' @@"`
+}
+
+// gDetach is the rule of DETACH, after its first word.
+type gDetach struct {
+	IfExists *gIfExists `parser:"'DATABASE'? @@?"`
+	Name     *gName     `parser:"@@"`
 }
 
 // gTruncate is the rule of TRUNCATE, after its first word.

@@ -41,6 +41,9 @@ type Ident struct {
 	Pos
 	Name   string
 	Quoted bool // written in double quotes: its case counts
+	// Database is the name of the attached database that a table is in, as written; "" for
+	// the store's own tables and for all other names.
+	Database string
 }
 
 // Means reports whether the name stands for what is called name: without quotes
@@ -502,6 +505,24 @@ type Explain struct {
 	Statement Statement
 }
 
+// Attach is ATTACH [IF NOT EXISTS] 'address' AS name.
+type Attach struct {
+	Pos
+	IfNotExists bool
+	Address     Expr // text literal or parameter
+	Name        Ident
+}
+
+// Detach is DETACH name.
+type Detach struct {
+	Pos
+	IfExists bool
+	Name     Ident
+}
+
+// ShowDatabases is SHOW DATABASES.
+type ShowDatabases struct{ Pos }
+
 // Begin is BEGIN [TRANSACTION] [READ ONLY | READ WRITE].
 type Begin struct {
 	Pos
@@ -556,26 +577,29 @@ type Vacuum struct {
 	Table Ident // zero: every table
 }
 
-func (*CreateTable) statement() {}
-func (*DropTable) statement()   {}
-func (*AlterTable) statement()  {}
-func (*CreateIndex) statement() {}
-func (*DropIndex) statement()   {}
-func (*Insert) statement()      {}
-func (*Update) statement()      {}
-func (*Delete) statement()      {}
-func (*Select) statement()      {}
-func (*CopyFrom) statement()    {}
-func (*CopyTo) statement()      {}
-func (*Explain) statement()     {}
-func (*Begin) statement()       {}
-func (*Commit) statement()      {}
-func (*Rollback) statement()    {}
-func (*ShowTables) statement()  {}
-func (*Describe) statement()    {}
-func (*Backup) statement()      {}
-func (*Check) statement()       {}
-func (*Vacuum) statement()      {}
+func (*CreateTable) statement()   {}
+func (*Attach) statement()        {}
+func (*Detach) statement()        {}
+func (*ShowDatabases) statement() {}
+func (*DropTable) statement()     {}
+func (*AlterTable) statement()    {}
+func (*CreateIndex) statement()   {}
+func (*DropIndex) statement()     {}
+func (*Insert) statement()        {}
+func (*Update) statement()        {}
+func (*Delete) statement()        {}
+func (*Select) statement()        {}
+func (*CopyFrom) statement()      {}
+func (*CopyTo) statement()        {}
+func (*Explain) statement()       {}
+func (*Begin) statement()         {}
+func (*Commit) statement()        {}
+func (*Rollback) statement()      {}
+func (*ShowTables) statement()    {}
+func (*Describe) statement()      {}
+func (*Backup) statement()        {}
+func (*Check) statement()         {}
+func (*Vacuum) statement()        {}
 
 func (*Savepoint) statement()   {}
 func (*Truncate) statement()    {}

@@ -17,12 +17,12 @@ type gBackup struct {
 
 // gCopy is the rule of COPY, after its first word.
 type gCopy struct {
-	Query   *gSelect   `parser:"( '(' @@ ')'"`
-	Table   *gName     `parser:"| @@"`
-	Columns []*gName   `parser:"  ('(' @@ (',' @@)* ')')? )"`
-	From    []*gFile   `parser:"( 'FROM' @@ (',' @@)*"`
-	To      *gFile     `parser:"| 'TO' @@ )"`
-	Options []*gOption `parser:"('WITH'? '(' @@ (',' @@)* ')')?"`
+	Query   *gSelect    `parser:"( '(' @@ ')'"`
+	Table   *gTableName `parser:"| @@"`
+	Columns []*gName    `parser:"  ('(' @@ (',' @@)* ')')? )"`
+	From    []*gFile    `parser:"( 'FROM' @@ (',' @@)*"`
+	To      *gFile      `parser:"| 'TO' @@ )"`
+	Options []*gOption  `parser:"('WITH'? '(' @@ (',' @@)* ')')?"`
 }
 
 // gOption is an option of COPY: a name, which may be a reserved word, and a
@@ -58,13 +58,13 @@ func (g *gOptionValue) Parse(lex *lexer.PeekingLexer) error {
 func (c *converter) copy(at Pos, g *gCopy) Statement {
 	options := c.options(g.Options)
 	if g.To != nil {
-		s := &CopyTo{Pos: at, Table: ident(g.Table), Columns: idents(g.Columns), File: g.To.expr, Options: options}
+		s := &CopyTo{Pos: at, Table: tableIdent(g.Table), Columns: idents(g.Columns), File: g.To.expr, Options: options}
 		if g.Query != nil {
 			s.Query = c.selectStmt(g.Query)
 		}
 		return s
 	}
-	s := &CopyFrom{Pos: at, Table: ident(g.Table), Columns: idents(g.Columns), Options: options}
+	s := &CopyFrom{Pos: at, Table: tableIdent(g.Table), Columns: idents(g.Columns), Options: options}
 	for _, f := range g.From {
 		s.Files = append(s.Files, f.expr)
 	}

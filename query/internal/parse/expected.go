@@ -25,6 +25,7 @@ var descriptions = map[string]string{
 	"gRows":            wantRow,
 	"GElement":         wantName,
 	"gName":            wantName,
+	"gTableName":       wantName,
 	"gText":            "a text in quotes",
 	"gFile":            "a file's name in quotes",
 	"gType":            wantType,

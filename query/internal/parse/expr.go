@@ -154,6 +154,7 @@ type Cast struct {
 // CURRENT_TIMESTAMP is now().
 type Call struct {
 	Pos
+	Of       Ident // t.clip_sim(x): the table of the column; zero: none given
 	Func     Ident // as written; functions are found in any case
 	Distinct bool  // count(DISTINCT x)
 	Star     bool  // count(*)

@@ -568,6 +568,16 @@ func (p *exprParser) name() (sized, error) {
 				WithHint("it goes into a select list by itself")
 		case !ok:
 			return sized{}, p.unexpected(wantColumn)
+		case is(p.lex.Peek(), "("):
+			p.lex.Next()
+			e, err := p.call(col, t)
+			if c, ok := e.Expr.(*Call); ok && err == nil {
+				c.Pos = id.Pos
+				if !id.Means("pg_catalog") { // where PostgreSQL has its functions
+					c.Of = id
+				}
+			}
+			return e, err
 		case is(p.lex.Peek(), "."):
 			return sized{}, Errorf(posOf(p.lex.Peek().Pos), "a column is written table.column at most").WithHint("there are no schemas")
 		}

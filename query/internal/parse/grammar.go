@@ -32,10 +32,12 @@ type gStatement struct {
 	Savepoint *gSavepoint `parser:"| @@"`
 	Rollback  bool        `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
 	Show      *gShow      `parser:"| 'SHOW' @@"`
-	Describe  *gName      `parser:"| ('DESCRIBE' | 'DESC') @@"`
+	Describe  *gTableName `parser:"| ('DESCRIBE' | 'DESC') @@"`
 	Backup    *gBackup    `parser:"| 'BACKUP' 'TO' @@"`
 	Check     bool        `parser:"| @'CHECK'"`
 	Vacuum    *gVacuum    `parser:"| 'VACUUM' @@"`
+	Attach    *gAttach    `parser:"| 'ATTACH' @@"`
+	Detach    *gDetach    `parser:"| 'DETACH' @@"`
 }
 
 // grammars are the parsers participle builds: of a statement, and of a query
@@ -110,16 +112,23 @@ func (c *converter) statement(g *gStatement) Statement {
 		return &Savepoint{at, g.Savepoint.what, g.Savepoint.name}
 	case g.Rollback:
 		return &Rollback{at}
+	case g.Show != nil && g.Show.Databases:
+		return &ShowDatabases{at}
 	case g.Show != nil && g.Show.Tables:
 		return &ShowTables{at}
 	case g.Show != nil:
 		return &ShowSetting{at, ident(g.Show.Name)}
 	case g.Describe != nil:
-		return &Describe{at, ident(g.Describe)}
+		return &Describe{at, tableIdent(g.Describe)}
 	case g.Backup != nil:
 		return &Backup{at, g.Backup.To.expr, c.options(g.Backup.Options)}
 	case g.Check:
 		return &Check{at}
+	case g.Attach != nil:
+		a := g.Attach
+		return &Attach{at, a.IfNotExists != nil, a.Address.expr, ident(a.Name)}
+	case g.Detach != nil:
+		return &Detach{at, g.Detach.IfExists != nil, ident(g.Detach.Name)}
 	}
 	return &Vacuum{at, ident(g.Vacuum.Table)}
 }
@@ -137,6 +146,43 @@ func (n *gName) Parse(lex *lexer.PeekingLexer) error {
 	return nil
 }
 
+// gTableName is the rule of the name of a table, which may be one of an attached database.
+type gTableName struct{ id Ident }
+
+// Parse implements participle.Parseable.
+func (n *gTableName) Parse(lex *lexer.PeekingLexer) error {
+	id, ok := acceptName(lex)
+	if !ok {
+		return participle.NextMatch
+	}
+	n.id = id
+	if t := lex.Peek(); t.Value != "." || t.Type != lexOp {
+		return nil
+	}
+	lex.Next()
+	if n.id, ok = acceptName(lex); !ok {
+		return participle.NextMatch
+	}
+	n.id.Pos, n.id.Database = id.Pos, databaseOf(id)
+	return nil
+}
+
+// databaseOf is the attached database that a name before a table's means: none if that is
+// PostgreSQL's name for where tables are by default.
+func databaseOf(id Ident) string {
+	if id.Means("public") {
+		return ""
+	}
+	return id.Name
+}
+
+func tableIdent(n *gTableName) Ident {
+	if n == nil {
+		return Ident{}
+	}
+	return n.id
+}
+
 // acceptName consumes the next token if it is a name.
 func acceptName(lex *lexer.PeekingLexer) (Ident, bool) {
 	if t := lex.Peek(); t.Type == lexWord || t.Type == lexQuoted {
@@ -148,9 +194,9 @@ func acceptName(lex *lexer.PeekingLexer) (Ident, bool) {
 // identOf returns the name a token writes.
 func identOf(t *lexer.Token) Ident {
 	if t.Type == lexQuoted {
-		return Ident{posOf(t.Pos), unquote(t.Value), true}
+		return Ident{Pos: posOf(t.Pos), Name: unquote(t.Value), Quoted: true}
 	}
-	return Ident{posOf(t.Pos), t.Value, false}
+	return Ident{Pos: posOf(t.Pos), Name: t.Value}
 }
 
 func ident(n *gName) Ident {

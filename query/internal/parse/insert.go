@@ -4,7 +4,7 @@ import "github.com/alecthomas/participle/v2/lexer"
 
 // gInsert is the rule of INSERT, after its first word.
 type gInsert struct {
-	Table      *gName       `parser:"'INTO' @@"`
+	Table      *gTableName  `parser:"'INTO' @@"`
 	Alias      *gName       `parser:"('AS' @@)?"`
 	Ahead      *gListAhead  `parser:"( @@"`
 	Columns    []*gName     `parser:"  '(' @@ (',' @@)* ')')?"`
@@ -29,7 +29,7 @@ type gAssignment struct {
 }
 
 func (c *converter) insert(at Pos, g *gInsert) *Insert {
-	s := &Insert{Pos: at, Table: ident(g.Table), Alias: ident(g.Alias), Columns: idents(g.Columns), Returning: c.items(g.Returning)}
+	s := &Insert{Pos: at, Table: tableIdent(g.Table), Alias: ident(g.Alias), Columns: idents(g.Columns), Returning: c.items(g.Returning)}
 	if g.Query != nil {
 		s.Query = c.selectStmt(g.Query)
 		if v, ok := s.Query.Body.(*Values); ok && s.Columns != nil && len(v.Rows[0]) != len(s.Columns) {

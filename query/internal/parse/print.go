@@ -104,6 +104,12 @@ func (p *printer) statement(s Statement) {
 			p.constraint(&s.Constraints[i])
 		}
 		p.print(")")
+	case *Attach:
+		p.print("ATTACH ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Address, " AS ", s.Name)
+	case *Detach:
+		p.print("DETACH ", opt(s.IfExists, "IF EXISTS "), s.Name)
+	case *ShowDatabases:
+		p.print("SHOW DATABASES")
 	case *DropTable:
 		p.print("DROP TABLE ", opt(s.IfExists, "IF EXISTS "), s.Tables, opt(s.Cascade, " CASCADE"))
 	case *Truncate:
@@ -639,6 +645,9 @@ func (p *printer) expr(e Expr, min int) {
 		p.expr(e.X, precPostfix)
 		p.print("::", e.Type.String())
 	case *Call:
+		if e.Of.Name != "" {
+			p.print(e.Of, ".")
+		}
 		p.print(e.Func, "(", opt(e.Distinct, "DISTINCT "), opt(e.Star, "*"), e.Args)
 		p.print(opt(e.Within, ") WITHIN GROUP ("))
 		for i, it := range e.OrderBy {
@@ -704,11 +713,17 @@ func (s *Rollback) String() string    { return sprint(s) }
 func (s *ShowTables) String() string  { return sprint(s) }
 func (s *Describe) String() string    { return sprint(s) }
 func (s *Backup) String() string      { return sprint(s) }
+func (s *Attach) String() string      { return sprint(s) }
+func (s *Detach) String() string      { return sprint(s) }
+func (*ShowDatabases) String() string { return "SHOW DATABASES" }
 func (s *Check) String() string       { return sprint(s) }
 func (s *Vacuum) String() string      { return sprint(s) }
 
 // String returns the name in the quotes it was written in, or needs.
 func (id Ident) String() string {
+	if id.Database != "" {
+		return Quote(id.Database) + "." + Ident{Name: id.Name, Quoted: id.Quoted}.String()
+	}
 	if id.Quoted {
 		return quoted(id.Name)
 	}

@@ -413,10 +413,9 @@ func (c *converter) table(of *gTables) TableExpr {
 		}
 		return &TableFunc{Pos: at, Func: f, Alias: alias, Columns: columns}
 	case g.Of != nil:
-		if !ident(g.Name).Means("public") {
-			c.fail(Errorf(at, "there is no schema %q", g.Name.id.Name).WithHint("tables are in no schema; public.%s is %s", g.Of.id.Name, g.Of.id.Name))
-		}
-		return &TableName{at, ident(g.Of), alias, columns}
+		t := ident(g.Of)
+		t.Pos, t.Database = at, databaseOf(ident(g.Name))
+		return &TableName{at, t, alias, columns}
 	case g.Func == nil:
 		return &TableName{at, ident(g.Name), alias, columns}
 	}

@@ -21,7 +21,7 @@ type gCreate struct {
 
 type gCreateTable struct {
 	IfNotExists *gIfNotExists `parser:"@@?"`
-	Table       *gName        `parser:"@@"`
+	Table       *gTableName   `parser:"@@"`
 	As          *gSelect      `parser:"( 'AS' @@"`
 	Elements    []*gElement   `parser:"| '(' @@ (',' @@)* ')' )"`
 }
@@ -126,10 +126,10 @@ type gIndexOption struct {
 
 // gDrop is the rule of DROP TABLE and DROP INDEX, after the first word.
 type gDrop struct {
-	Kind     string     `parser:"@('TABLE' | 'INDEX')"`
-	IfExists *gIfExists `parser:"@@?"`
-	Names    []*gName   `parser:"@@ (',' @@)*"`
-	Cascade  string     `parser:"@('CASCADE' | 'RESTRICT')?"`
+	Kind     string        `parser:"@('TABLE' | 'INDEX')"`
+	IfExists *gIfExists    `parser:"@@?"`
+	Names    []*gTableName `parser:"@@ (',' @@)*"`
+	Cascade  string        `parser:"@('CASCADE' | 'RESTRICT')?"`
 }
 
 // gAlter is the rule of ALTER TABLE, after these words.
@@ -213,7 +213,7 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 		}
 		return s
 	}
-	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: ident(g.Table.Table)}
+	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: tableIdent(g.Table.Table)}
 	if g.Table.As != nil {
 		s.Query = c.selectStmt(g.Table.As)
 		return s
@@ -417,10 +417,14 @@ func QuoteEncoder(text string) string {
 }
 
 func (c *converter) drop(at Pos, g *gDrop) Statement {
-	if isWord(g.Kind, "INDEX") {
-		return &DropIndex{at, g.IfExists != nil, idents(g.Names)}
+	var names []Ident
+	for _, n := range g.Names {
+		names = append(names, n.id)
 	}
-	return &DropTable{at, g.IfExists != nil, idents(g.Names), isWord(g.Cascade, "CASCADE")}
+	if isWord(g.Kind, "INDEX") {
+		return &DropIndex{at, g.IfExists != nil, names}
+	}
+	return &DropTable{at, g.IfExists != nil, names, isWord(g.Cascade, "CASCADE")}
 }
 
 func (c *converter) alter(at Pos, g *gAlter) *AlterTable {

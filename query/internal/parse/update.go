@@ -4,7 +4,7 @@ import "github.com/lupadb/lupa/storage/value"
 
 // gUpdate is the rule of UPDATE, after its first word.
 type gUpdate struct {
-	Table     *gName         `parser:"@@"`
+	Table     *gTableName    `parser:"@@"`
 	Alias     *gName         `parser:"('AS' @@ | @@)?"`
 	Set       []*gAssignment `parser:"'SET' @@ (',' @@)*"`
 	From      *gFrom         `parser:"('FROM' @@)?"`
@@ -14,15 +14,15 @@ type gUpdate struct {
 
 // gDelete is the rule of DELETE, after its first word.
 type gDelete struct {
-	Table     *gName   `parser:"'FROM' @@"`
-	Alias     *gName   `parser:"('AS' @@ | @@)?"`
-	Using     *gFrom   `parser:"('USING' @@)?"`
-	Where     Expr     `parser:"('WHERE' @@)?"`
-	Returning []*gItem `parser:"('RETURNING' @@ (',' @@)*)?"`
+	Table     *gTableName `parser:"'FROM' @@"`
+	Alias     *gName      `parser:"('AS' @@ | @@)?"`
+	Using     *gFrom      `parser:"('USING' @@)?"`
+	Where     Expr        `parser:"('WHERE' @@)?"`
+	Returning []*gItem    `parser:"('RETURNING' @@ (',' @@)*)?"`
 }
 
 func (c *converter) update(at Pos, g *gUpdate) *Update {
-	s := &Update{Pos: at, Table: ident(g.Table), Alias: ident(g.Alias), Set: c.assignments(g.Set), Where: g.Where, Returning: c.items(g.Returning)}
+	s := &Update{Pos: at, Table: tableIdent(g.Table), Alias: ident(g.Alias), Set: c.assignments(g.Set), Where: g.Where, Returning: c.items(g.Returning)}
 	if g.From != nil {
 		s.From = c.from(g.From)
 	}
@@ -30,7 +30,7 @@ func (c *converter) update(at Pos, g *gUpdate) *Update {
 }
 
 func (c *converter) delete(at Pos, g *gDelete) *Delete {
-	s := &Delete{at, ident(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
+	s := &Delete{at, tableIdent(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
 	if g.Using != nil { // the rows for which there is one to join with
 		from := c.from(g.Using)
 		core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Expr: &Literal{at, value.Int(1)}}}, From: from, Where: g.Where}

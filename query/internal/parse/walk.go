@@ -112,6 +112,8 @@ func Walk(n Node, f func(Node) bool) {
 		w.options(n.Options)
 	case *Explain:
 		Walk(n.Statement, f)
+	case *Attach:
+		w.expr(n.Address)
 	case *Backup:
 		w.expr(n.Dir)
 		w.options(n.Options)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/mcp"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/db/postgres"
 	"github.com/lupadb/lupa/db/web"
 	"github.com/lupadb/lupa/encoder/onnx"
 	"github.com/spf13/pflag"
@@ -75,6 +76,7 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 		AsFound:     o.asFound,
 		NoFiles:     true, // statements come from a page, or from an assistant
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: o.models}),
+		Attach:      []db.Attachable{postgres.Opener(nil)},
 		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -83,6 +84,9 @@ func (h *history) rewrite() error {
 	return os.Rename(tmp, h.file)
 }
 
+// secret finds an address with a password in it. Such a statement is kept for the session only.
+var secret = regexp.MustCompile(`(?i)[a-z]+://[^\s/'"]*:[^\s/'"]+@|password\s*=`)
+
 func historyLine(s string) []byte {
 	line, _ := json.Marshal(s) // a string always can be
 	return append(line, '\n')
@@ -96,7 +100,7 @@ func (h *history) Write(s string) (int, error) {
 		return len(h.entries), nil
 	}
 	h.entries = append(h.entries, s)
-	if h.file == "" {
+	if h.file == "" || secret.MatchString(s) {
 		return len(h.entries), nil
 	}
 	if err := os.MkdirAll(filepath.Dir(h.file), 0o700); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/db/postgres"
 	"github.com/lupadb/lupa/encoder/onnx"
 )
 
@@ -122,6 +123,7 @@ func (s *Shell) open(ctx context.Context, dir string, readOnly, mustExist bool) 
 		MustExist:   mustExist,
 		AllowURLs:   s.opts.urls,
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: s.opts.models}),
+		Attach:      []db.Attachable{postgres.Opener(nil)},
 		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
 		Notice:      func(msg string) { s.message("%s", msg) },
 	}

@@ -35,6 +35,7 @@ type Binder struct {
 	Subs     []*logical.Subquery
 	encoders map[string]encoder.Encoder
 	Tables   map[string]*storage.Table
+	Remotes  []RemoteTable // tables of attached databases
 }
 
 // cte is a query that WITH has named.
@@ -54,6 +55,12 @@ func NewBinder(ctx context.Context, in *Input) *Binder {
 
 // Table finds a table.
 func (b *Binder) Table(name parse.Ident) (*storage.Table, error) {
+	if name.Database != "" {
+		if _, err := b.Attached(name); err != nil {
+			return nil, err
+		}
+		return nil, parse.Errorf(name.Pos, "%s is a table of an attached database, for which there is no such statement", name)
+	}
 	if t := b.Tables[name.Name]; t != nil {
 		return t, nil
 	}

@@ -26,6 +26,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	case e.Filter != nil:
 		return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is none", name)
 	}
+	if e.Of.Name != "" && !strings.HasSuffix(name, "_sim") {
+		return nil, parse.Errorf(e.Pos, "%s.%s(...) is for the similarity of a column, such as %[1]s.clip_sim('a wolf'); functions are in no schema", e.Of, name)
+	}
 	if m, ok := fn.MeasureOf(name); ok && !isOperator(name) {
 		if len(e.Args) != 2 {
 			return nil, parse.Errorf(e.Pos, "%s takes two vectors, got %d arguments", name, len(e.Args))

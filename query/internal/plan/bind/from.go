@@ -13,6 +13,14 @@ import (
 func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 	switch t := t.(type) {
 	case *parse.TableName:
+		if t.Table.Database != "" {
+			table, err := b.Remote(t.Table)
+			if err != nil {
+				return nil, err
+			}
+			r := RemoteScan(table, cmp.Or(t.Alias.Name, t.Table.Name))
+			return r, rename(r.Cols, t.Columns)
+		}
 		for i := len(b.ctes) - 1; i >= 0; i-- {
 			if t.Table.Means(b.ctes[i].def.Name.Name) {
 				return b.cteRef(i, t)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -23,6 +24,7 @@ type Input struct {
 	Images    *exec.Counter // pictures encoded
 	NoFiles   bool
 	AllowURLs bool
+	Attached  *foreign.Set
 	Pos       []value.Value
 	Named     map[string]value.Value
 	Now       time.Time

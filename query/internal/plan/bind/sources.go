@@ -182,6 +182,22 @@ func (b *Binder) tally(pattern string, p *source.Pictures) {
 
 // Path evaluates a file's name and checks that files may be used.
 func (b *Binder) Path(e parse.Expr, what string) (string, error) {
+	text, err := b.Text(e, what, "the path of a file")
+	if err != nil {
+		return "", err
+	}
+	if b.In.NoFiles {
+		return "", parse.Errorf(e.Position(), "this program does not let statements use files")
+	}
+	path, err := source.ExpandHome(text)
+	if err != nil {
+		return "", logical.ErrorAt(e.Position(), err)
+	}
+	return path, nil
+}
+
+// Text evaluates an expression that has to be a text.
+func (b *Binder) Text(e parse.Expr, what, meaning string) (string, error) {
 	x, err := b.Expr(&Scope{Inside: what}, e)
 	if err != nil {
 		return "", err
@@ -191,16 +207,9 @@ func (b *Binder) Path(e parse.Expr, what string) (string, error) {
 		return "", err
 	}
 	if !ok || x.Value.Kind() != value.Text {
-		return "", parse.Errorf(e.Position(), "%s needs a text: the path of a file", what)
+		return "", parse.Errorf(e.Position(), "%s needs a text: %s", what, meaning)
 	}
-	if b.In.NoFiles {
-		return "", parse.Errorf(e.Position(), "this program does not let statements use files")
-	}
-	path, err := source.ExpandHome(x.Value.Str())
-	if err != nil {
-		return "", logical.ErrorAt(e.Position(), err)
-	}
-	return path, nil
+	return x.Value.Str(), nil
 }
 
 // Options evaluates the options of COPY and of table functions.

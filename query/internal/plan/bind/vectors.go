@@ -56,7 +56,7 @@ func (b *Binder) needsTarget(e parse.Expr) bool {
 // simFunction binds c_sim(x): the similarity of column c with x.
 func (b *Binder) simFunction(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	prefix := e.Func.Name[:len(e.Func.Name)-len("_sim")]
-	found := s.find(parse.Ident{}, ident(prefix))
+	found := s.find(e.Of, ident(prefix))
 	var vectors []*logical.Column
 	for _, c := range found {
 		if c.Type.Kind == value.Vector {
@@ -65,15 +65,15 @@ func (b *Binder) simFunction(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if len(vectors) == 0 {
 		for _, c := range s.vectorColumns() {
-			if c.Encoding != nil && strings.EqualFold(encoder.ParseSpec(c.Encoding.Name).Name, prefix) {
+			if c.Encoding != nil && (e.Of.Name == "" || e.Of.Means(c.Table)) && strings.EqualFold(encoder.ParseSpec(c.Encoding.Name).Name, prefix) {
 				vectors = append(vectors, c)
 			}
 		}
 	}
 	switch {
 	case len(vectors) > 1:
-		return nil, parse.Errorf(e.Pos, "%s could mean %s.%s or %s.%s; write similarity(%s.%s, ...)", e.Func.Name,
-			vectors[0].Table, vectors[0].Name, vectors[1].Table, vectors[1].Name, vectors[0].Table, vectors[0].Name)
+		return nil, parse.Errorf(e.Pos, "%s could mean %s.%s or %s.%s; write %s.%s(...)", e.Func.Name,
+			vectors[0].Table, vectors[0].Name, vectors[1].Table, vectors[1].Name, vectors[0].Table, e.Func.Name)
 	case len(vectors) == 0 && len(found) > 0:
 		return nil, parse.Errorf(e.Pos, "%s: %s is %v, not a vector", e.Func.Name, prefix, found[0].Type)
 	case len(vectors) == 0:

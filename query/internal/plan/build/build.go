@@ -167,6 +167,8 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 		return rel{op: b.Measured(u), lay: compile.NewLayout(n.Outs)}, nil
 	case *logical.Values:
 		return b.values(n)
+	case *logical.Remote:
+		return b.remote(n, want)
 	case *logical.Metadata:
 		return rel{op: b.Measured(&exec.Metadata{Table: b.Table(n.Table), Items: n.Items}), lay: compile.NewLayout(n.Outs)}, nil
 	case *logical.Source:

@@ -51,6 +51,12 @@ func push(n logical.Node, c *logical.Expr) bool {
 		}
 		n.Filters = append(n.Filters, c)
 		return true
+	case *logical.Remote:
+		if !n.Whole() || !within(n.Cols) || len(set) == 0 || !n.Renders(c) {
+			return false
+		}
+		n.Filters = append(n.Filters, c)
+		return true
 	case *logical.Filter:
 		if push(n.In, c) {
 			return true

@@ -18,6 +18,7 @@ type rule struct {
 var rules = []rule{
 	{"push filters down", pushFilters},
 	{"push join conditions down", pushJoinConditions},
+	{"ask the attached database", askRemote},
 	{"find join keys", joinKeys},
 	{"look up by key or index", lookups},
 	{"order by index", orderByIndex},

@@ -50,7 +50,8 @@ type Plan struct {
 	names  []string
 	looked []lookedAt       // values of arguments it is for
 	tables []*storage.Table // as they were when it was made
-	idle   sync.Pool        // of *Run
+	remote []bind.RemoteTable
+	idle   sync.Pool // of *Run
 }
 
 // lookedAt is the value of a parameter that a plan depends on.
@@ -67,7 +68,7 @@ type Makes func(b *build.Builder) (exec.Operator, func() int64, error)
 func NewPlan(b *bind.Binder, cols []Column, make Makes) *Plan {
 	p := &Plan{
 		Columns: cols, make: make, slots: b.Slots, block: b.Block, subs: b.Subs, how: b.How,
-		Cached: !b.Once && b.How == bind.How{},
+		Cached: !b.Once && b.How == bind.How{}, remote: b.Remotes,
 	}
 	for _, t := range b.Tables {
 		p.tables = append(p.tables, t)
@@ -137,6 +138,11 @@ func (p *Plan) Start(ctx context.Context, in *bind.Input) (_ *Run, ok bool, err 
 
 // open makes a run without values; nil where the plan no longer fits the tables.
 func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
+	for _, t := range p.remote {
+		if p.Cached && !t.Current() {
+			return nil, nil
+		}
+	}
 	if p.Cached {
 		if r, _ = p.idle.Get().(*Run); r != nil {
 			if ok, err := r.again(ctx, in); err != nil || ok {

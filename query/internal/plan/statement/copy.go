@@ -18,6 +18,9 @@ import (
 // copyFrom plans COPY t FROM: the files side by side, then a bulk load or, within
 // a transaction, an insert.
 func (b *planner) copyFrom(s *parse.CopyFrom) (*run.Plan, error) {
+	if s.Table.Database != "" {
+		return b.remoteCopy(s)
+	}
 	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err

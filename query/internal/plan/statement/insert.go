@@ -15,6 +15,9 @@ import (
 
 // insert plans INSERT.
 func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
+	if s.Table.Database != "" {
+		return b.remoteInsert(s)
+	}
 	n, err := b.Binder.Insert(s)
 	if err != nil {
 		return nil, err

@@ -58,14 +58,13 @@ func (b *planner) showTables() (*run.Plan, error) {
 
 // describe plans DESCRIBE t.
 func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
-	t, err := b.Table(s.Table)
+	def, err := b.anyTable(s.Table)
 	if err != nil {
 		return nil, err
 	}
 	cols := []*logical.Column{{Name: "column", Type: logical.TextType}, {Name: "type", Type: logical.TextType}, {Name: "null", Type: logical.BoolType},
 		{Name: "key", Type: logical.TextType}, {Name: "default", Type: logical.TextType}, {Name: "encoder", Type: logical.TextType}}
 	var rows [][]value.Value
-	def := t.Def()
 	for i := range def.Columns {
 		c := &def.Columns[i]
 		row := []value.Value{value.Str(c.Name), value.Str(typeText(c)), value.Bool(!c.NotNull), {}, {}, {}}

@@ -96,6 +96,12 @@ func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
 		return b.setting(s)
 	case *parse.ShowSetting:
 		return b.showSetting(s)
+	case *parse.Attach:
+		return b.attach(s)
+	case *parse.Detach:
+		return b.detach(s)
+	case *parse.ShowDatabases:
+		return b.showDatabases()
 	case *parse.DropTable:
 		return b.dropTable(s)
 	case *parse.AlterTable:

@@ -31,6 +31,9 @@ func (b *planner) change(text string, run func(ctx context.Context, r *build.Bui
 
 // createTable runs CREATE TABLE.
 func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
+	if s.Table.Database != "" {
+		return b.remoteCreate(s)
+	}
 	if t, err := bind.TableOf(b.View, s.Table); err == nil || t != nil {
 		if s.IfNotExists {
 			return b.done(), nil
@@ -219,6 +222,9 @@ func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
 		}), nil
 	}
 	at := s.Tables[0]
+	if at.Database != "" {
+		return b.remoteDrop(s)
+	}
 	t, err := b.Table(at)
 	if err != nil {
 		if _, ok := err.(*parse.Error); ok && s.IfExists {

@@ -9,6 +9,10 @@ import (
 
 // update plans UPDATE t SET ... [FROM ...] [WHERE ...].
 func (b *planner) update(s *parse.Update) (*run.Plan, error) {
+	if s.Table.Database != "" {
+		n, err := b.RemoteUpdate(s)
+		return b.remoteChange(n, err, "Update")
+	}
 	n, err := b.Binder.Update(s)
 	if err != nil {
 		return nil, err
@@ -31,6 +35,10 @@ func (b *planner) update(s *parse.Update) (*run.Plan, error) {
 
 // delete plans DELETE FROM t [WHERE ...].
 func (b *planner) delete(s *parse.Delete) (*run.Plan, error) {
+	if s.Table.Database != "" {
+		n, err := b.RemoteDelete(s)
+		return b.remoteChange(n, err, "Delete")
+	}
 	n, err := b.Binder.Delete(s)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,179 @@
+// Package postgres attaches databases that speak PostgreSQL's protocol and have pgvector's
+// types: PostgreSQL itself, Citus, CockroachDB, YugabyteDB and those that clouds sell. It is
+// in a package of its own so that only programs which want it carry it:
+//
+//	store, err := db.Open("photos.lupa", &db.Options{Attach: []db.Attachable{postgres.Opener(nil)}})
+//	_, err = store.Exec(ctx, "ATTACH 'postgres://reader@host/archive' AS archive")
+//
+// Lupa encodes phrases and pictures itself and asks for what the engine computes with the
+// meaning that Lupa's language has: conditions, the nearest rows by each distance, orders,
+// limits, counts and plain aggregates. Texts are compared by their bytes (COLLATE "C"), as
+// everywhere in Lupa. A search is exact: an approximate index is used for LIMIT ... APPROX
+// alone.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/lupadb/lupa/query/foreign"
+)
+
+// Options change how databases are attached.
+type Options struct {
+	// MaxConns is the largest number of connections to one database; 0 means 4, or what
+	// pool_max_conns in the address says.
+	MaxConns int32
+	// ConnectTimeout bounds how long ATTACH waits for a connection; 0 means 10 s.
+	ConnectTimeout time.Duration
+}
+
+// Opener returns what opens addresses that begin with postgres:// or postgresql://. opts may
+// be nil. What an address lacks is taken, as by psql, from the environment (PGUSER, PGSERVICE,
+// PGPASSFILE, ...) and from ~/.pgpass: a password stands better there than in a statement.
+func Opener(opts *Options) foreign.Opener {
+	o := opener{}
+	if opts != nil {
+		o.Options = *opts
+	}
+	return o
+}
+
+type opener struct{ Options }
+
+func (opener) Schemes() []string { return []string{"postgres", "postgresql"} }
+
+// Open connects.
+func (o opener) Open(ctx context.Context, address string) (foreign.Database, error) {
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return nil, errors.New("the address can't be read; it is written postgres://user@host:port/database")
+	}
+	if o.MaxConns > 0 {
+		config.MaxConns = o.MaxConns
+	} else if !strings.Contains(address, "pool_max_conns") {
+		config.MaxConns = 4
+	}
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 {
+		if c.ConnectTimeout = o.ConnectTimeout; c.ConnectTimeout == 0 {
+			c.ConnectTimeout = 10 * time.Second
+		}
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "lupa"
+	}
+	// Ctrl-C, or a deadline, ends the statement there as well; the connection stays.
+	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, connectError(err)
+	}
+	d := &database{pool: pool, name: nameOf(c), unnamed: c.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement}
+	var version string
+	if err := pool.QueryRow(ctx, "SELECT version()", pgx.QueryExecModeSimpleProtocol).Scan(&version); err != nil {
+		pool.Close()
+		return nil, connectError(err)
+	}
+	// PGlite, which is PostgreSQL in WebAssembly, has one session for all connections, and
+	// loses track of the protocol in a COPY.
+	if strings.Contains(version, "emscripten") || strings.Contains(version, "wasm") {
+		pool.Close()
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+		if d.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+			return nil, connectError(err)
+		}
+		d.unnamed, d.noCopy = true, true
+	}
+	return d, nil
+}
+
+// nameOf is an address without what is secret.
+func nameOf(c *pgx.ConnConfig) string {
+	host := c.Host
+	if strings.HasPrefix(host, "/") {
+		host = "[" + host + "]"
+	}
+	return fmt.Sprintf("postgres://%s@%s:%d/%s", c.User, host, c.Port, c.Database)
+}
+
+// connectError leaves an error of pgx as it is, which has no password in it, and says what to do.
+func connectError(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "28P01" {
+		return fmt.Errorf("%w; a password is taken from ~/.pgpass, PGPASSWORD or PGSERVICE", err)
+	}
+	return err
+}
+
+// database is an attached database.
+type database struct {
+	pool    *pgxpool.Pool
+	name    string
+	unnamed bool // no statement is prepared: connections share sessions, as behind a pooler
+	noCopy  bool // rows go in by INSERT alone
+}
+
+func (d *database) String() string { return d.name }
+
+func (d *database) Close() error {
+	d.pool.Close()
+	return nil
+}
+
+// Error is an error of the engine. It wraps the *pgconn.PgError.
+type Error struct {
+	State   string // SQLSTATE
+	Message string
+	Detail  string
+	Hint    string
+	cause   error
+}
+
+func (e *Error) Error() string {
+	s := fmt.Sprintf("%s (SQLSTATE %s)", e.Message, e.State)
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+// Unwrap gives the engine's error as pgx has it, and foreign.ErrChanged where a table is not
+// as it was described.
+func (e *Error) Unwrap() []error {
+	switch e.State {
+	case "42P01", "42703", "0A000", "42804": // no table, no column, another type in a kept statement
+		return []error{e.cause, foreign.ErrChanged}
+	case "57014":
+		return []error{e.cause, context.Canceled}
+	}
+	return []error{e.cause}
+}
+
+// SQLState is the engine's code of the error.
+func (e *Error) SQLState() string { return e.State }
+
+// mapped gives an error of pgx the form it has here.
+func mapped(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return &Error{State: pg.Code, Message: pg.Message, Detail: pg.Detail, Hint: pg.Hint, cause: err}
+	}
+	return err
+}

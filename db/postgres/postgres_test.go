@@ -1,0 +1,552 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/db/postgres"
+	"github.com/lupadb/lupa/encoder"
+)
+
+// columns are those of the tables that random statements ask, here and there.
+const columns = "id INTEGER PRIMARY KEY, n INTEGER, r REAL, t TEXT, b BOOLEAN, at TIMESTAMP, v VECTOR(4)"
+
+var texts = []string{"", "a", "A", "B", "ab", "a_b", "a%b", "Ä", "ä", "z", "ß", "日本", "a\\b", "it's", "\"q\"", " a", "a ", "\u200b", "10", "9", "e\u0301", "\u00e9"}
+
+// fill fills a table here and the same one there.
+func fill(t *testing.T, d *db.DB, rng *rand.Rand, rows int) {
+	t.Helper()
+	run(t, d, "CREATE TABLE here ("+columns+")")
+	run(t, d, "CREATE TABLE x.there ("+columns+")")
+	null := func(s string) string {
+		if rng.IntN(8) == 0 {
+			return "NULL"
+		}
+		return s
+	}
+	var b strings.Builder
+	for i := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		v := fmt.Sprintf("'[%d,%d,%d,%d]'", rng.IntN(5)-2, rng.IntN(5)-2, rng.IntN(5)-2, rng.IntN(3))
+		fmt.Fprintf(&b, "(%d, %s, %s, %s, %s, %s, %s)", i+1, null(fmt.Sprint(rng.IntN(7)-3)), null(fmt.Sprint(float64(rng.IntN(9)-4)/2)),
+			null("'"+strings.ReplaceAll(texts[rng.IntN(len(texts))], "'", "''")+"'"), null(fmt.Sprint(rng.IntN(2) == 0)),
+			null(fmt.Sprintf("'20%02d-0%d-01 0%d:00:00.000001'", rng.IntN(3), 1+rng.IntN(9), rng.IntN(9))), null(v))
+	}
+	run(t, d, "INSERT INTO here VALUES "+b.String())
+	run(t, d, "INSERT INTO x.there SELECT * FROM here")
+}
+
+// statement is a random query; %s stands for the table. The rows of a query without an order
+// are sorted before they are compared.
+func statement(rng *rand.Rand) string {
+	pick := func(s ...string) string { return s[rng.IntN(len(s))] }
+	text := func() string { return "'" + strings.ReplaceAll(texts[rng.IntN(len(texts))], "'", "''") + "'" }
+	vec := func() string {
+		return fmt.Sprintf("'[%d,%d,%d,%d]'", rng.IntN(3), rng.IntN(3), rng.IntN(3)-1, rng.IntN(2))
+	}
+	score := func() string {
+		return pick("similarity(v, ", "cosine_distance(v, ", "inner_product(v, ", "l2_distance(v, ", "l1_distance(v, ") + vec() + ")"
+	}
+	var cond func(depth int) string
+	cond = func(depth int) string {
+		op := pick("=", "<>", "<", "<=", ">", ">=")
+		switch rng.IntN(13) {
+		case 0:
+			return fmt.Sprintf("n %s %d", op, rng.IntN(7)-3)
+		case 1:
+			return fmt.Sprintf("r %s %g", op, float64(rng.IntN(9)-4)/2)
+		case 2:
+			return fmt.Sprintf("t %s %s", op, text())
+		case 3:
+			return pick("n", "r", "t", "b", "at", "v") + pick(" IS NULL", " IS NOT NULL")
+		case 4:
+			return fmt.Sprintf("t %sIN (%s, %s)", pick("", "NOT "), text(), text())
+		case 5:
+			return fmt.Sprintf("n %sIN (1, %s, 2)", pick("", "NOT "), pick("NULL", "-1"))
+		case 6:
+			return "t " + pick("", "NOT ") + "LIKE " + pick("'a%'", "'%b'", "'_'", `'a\_b'`, "'%ä%'", text())
+		case 7:
+			return "at " + op + " '2001-05-01'"
+		case 8:
+			return "b"
+		case 9:
+			return fmt.Sprintf("%s > %g", score(), float64(rng.IntN(5))/4)
+		case 10:
+			return fmt.Sprintf("n BETWEEN %d AND %d", rng.IntN(3)-3, rng.IntN(4))
+		case 11:
+			return pick("lower(t) = 'a'", "n + 1 > 2", "n < r", "n / 2 = 1", "coalesce(n, 1) = 1", "CASE WHEN b THEN n ELSE 2 END = 2", "n IS DISTINCT FROM 1", "length(t) = 1", "t || 'x' = 'ax'")
+		}
+		if depth == 0 {
+			return "TRUE"
+		}
+		return pick("(", "NOT (") + cond(depth-1) + pick(" AND ", " OR ") + cond(depth-1) + ")"
+	}
+	where := ""
+	if rng.IntN(4) > 0 {
+		where = " WHERE " + cond(2)
+		if rng.IntN(2) == 0 {
+			where += " AND " + cond(1)
+		}
+	}
+	dir := func() string { return pick("", " ASC", " DESC", " DESC NULLS LAST", " NULLS FIRST") }
+	switch rng.IntN(4) {
+	case 0:
+		return "SELECT count(*), count(n), count(DISTINCT t), min(t), max(t), min(r), max(at), sum(n), sum(n) FILTER (WHERE b), avg(r) FROM %s" + where
+	case 1:
+		k := pick("n", "b", "t", "r", "coalesce(n, 0)", "CASE WHEN b THEN 'x' ELSE t END")
+		return fmt.Sprintf("SELECT %s AS k, count(*), min(id), max(t), sum(n) FROM %%s%s GROUP BY 1%s ORDER BY k%s%s", k, where, pick("", " HAVING count(*) > 2"), dir(), pick("", " LIMIT 3", " LIMIT 2 OFFSET 1"))
+	case 2:
+		s := score()
+		return fmt.Sprintf("SELECT id, round(%s, 5) FROM %%s%s ORDER BY %s%s LIMIT %d", s, where, s, pick("", "", " ASC", " DESC"), 1+rng.IntN(6))
+	}
+	return fmt.Sprintf("SELECT id, n, r, t, b, at, v FROM %%s%s ORDER BY %s%s, id%s", where, pick("n", "r", "t", "b", "at"), dir(), pick("", " LIMIT 5", " LIMIT 3 OFFSET 2", " LIMIT 0"))
+}
+
+// TestSameAnswers asks tables here and there the same random questions.
+func TestSameAnswers(t *testing.T) {
+	d, _ := open(t, pglite.at(t), nil)
+	rng := rand.New(rand.NewPCG(11, 7))
+	fill(t, d, rng, 60)
+	n := 500
+	if os.Getenv("LUPA_SOAK") != "" {
+		n = 20000
+	}
+	asked := 0
+	for range n {
+		sql := statement(rng)
+		want, err1 := tryRows(d, fmt.Sprintf(sql, "here"))
+		got, err2 := tryRows(d, fmt.Sprintf(sql, "x.there"))
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("%s: %v here, %v there", sql, err1, err2)
+		}
+		if want != got {
+			plan, _ := tryRows(d, "EXPLAIN "+fmt.Sprintf(sql, "x.there"))
+			t.Fatalf("%s\ngave here\n%s\nand there\n%s\n%s", sql, want, got, plan)
+		}
+		if err1 == nil {
+			asked++
+		}
+	}
+	if asked < n*9/10 {
+		t.Errorf("only %d of %d statements ran", asked, n)
+	}
+}
+
+// TestAsked shows what is asked of the database, and what is done here.
+func TestAsked(t *testing.T) {
+	d, _ := open(t, pglite.at(t), nil)
+	run(t, d, "CREATE TABLE x.there ("+columns+")")
+	for _, c := range []struct{ sql, want string }{
+		{"SELECT id FROM x.there", `SELECT "id" FROM`},
+		{"SELECT t FROM x.there WHERE id = 3", `WHERE ("id" = $1::int8) [$1 = 3]`},
+		{"SELECT t FROM x.there WHERE t < 'x'", `WHERE ("t" COLLATE "C" < $1::text COLLATE "C")`},
+		{"SELECT t FROM x.there WHERE lower(t) = 'x'", "Filter lower(t) = 'x'"},
+		{"SELECT id FROM x.there ORDER BY similarity(v, '[1,0,0,0]') LIMIT 3", `ORDER BY nullif(1 - ("v" <=> $1::vector), 'NaN'::float8) DESC NULLS LAST, "id" LIMIT 3`},
+		{"SELECT id FROM x.there ORDER BY similarity(v, '[1,0,0,0]') LIMIT 3 APPROX", `ORDER BY "v" <=> $1::vector LIMIT 3`},
+		{"SELECT id FROM x.there LIMIT 3", `ORDER BY "id" LIMIT 3`},
+		{"SELECT count(*) FROM x.there WHERE b", `SELECT count(*) FROM`},
+		{"SELECT b, max(t) FROM x.there GROUP BY b", `SELECT "b", max("t" COLLATE "C") FROM`},
+		{"SELECT avg(r) FROM x.there", "Aggregate"},
+		{"SELECT id FROM x.there ORDER BY lower(t) LIMIT 3", "TopN 3"},
+		{"SELECT id FROM x.there WHERE n IN (1, 2, NULL)", `"n" IN ($1::int8, $2::int8`},
+	} {
+		if plan := rows(t, d, "EXPLAIN "+c.sql); !strings.Contains(plan, c.want) {
+			t.Errorf("%s: %s is not in\n%s", c.sql, c.want, plan)
+		}
+	}
+}
+
+// TestApprox checks that an approximate index answers where it is asked for, and only there.
+func TestApprox(t *testing.T) {
+	d, c := open(t, pglite.at(t), nil)
+	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, v VECTOR(8))")
+	rng := rand.New(rand.NewPCG(5, 5))
+	var b strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&b, "%s(%d, '[", map[bool]string{false: ", "}[i == 0], i)
+		for k := range 8 {
+			fmt.Fprintf(&b, "%s%.4f", map[bool]string{false: ","}[k == 0], rng.Float64())
+		}
+		b.WriteString("]')")
+	}
+	run(t, d, "INSERT INTO x.there VALUES "+b.String())
+	ctx := context.Background()
+	if _, err := c.Exec(ctx, "CREATE INDEX near ON there USING hnsw (v vector_cosine_ops); ANALYZE there"); err != nil {
+		t.Fatal(err)
+	}
+	const order = " ORDER BY similarity(v, '[1,0,1,0,1,0,1,0]') LIMIT 10"
+	exact := rows(t, d, "SELECT id FROM x.there"+order)
+	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there"+order); !strings.Contains(plan, "exact: yes") {
+		t.Error(plan)
+	}
+	found := rows(t, d, "SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 99")
+	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 99"); !strings.Contains(plan, "exact: no (near)") {
+		t.Error(plan)
+	}
+	same := 0
+	for _, id := range strings.Split(exact, "\n") {
+		if strings.Contains("\n"+found+"\n", "\n"+id+"\n") {
+			same++
+		}
+	}
+	if same < 9 {
+		t.Errorf("%d of 10 found:\n%s\ninstead of\n%s", same, found, exact)
+	}
+}
+
+// TestWrites fills, changes and empties a table there.
+func TestWrites(t *testing.T) {
+	for name, s := range map[string]*server{"PGlite": &pglite, "PostgreSQL": &installed} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := open(t, s.at(t), nil)
+			cols := "id TEXT PRIMARY KEY, n INTEGER, r REAL, b BOOLEAN, at TIMESTAMP, data BLOB, meta JSON"
+			run(t, d, "CREATE TABLE x.there ("+cols+")")
+			run(t, d, "CREATE TABLE here ("+cols+")")
+			for i := range 5000 { // more than one INSERT takes
+				if i > 0 && i%1000 != 0 {
+					continue
+				}
+				var b strings.Builder
+				for k := range 1000 {
+					fmt.Fprintf(&b, "%s('k%05d', %d, %g, %v, '2024-01-01 00:00:%02d', '\\x%04x', '{\"k\": %d}')", map[bool]string{false: ", "}[k == 0], i+k, k-500, float64(k)/7, k%3 == 0, k%60, k, k)
+				}
+				run(t, d, "INSERT INTO here VALUES "+b.String())
+			}
+			run(t, d, "INSERT INTO here (id) VALUES ('')")
+			if r := run(t, d, "INSERT INTO x.there SELECT * FROM here"); r.RowsAffected != 5001 {
+				t.Errorf("%d rows", r.RowsAffected)
+			}
+			same := func() {
+				t.Helper()
+				const q = "SELECT * FROM %s ORDER BY id"
+				if a, b := rows(t, d, fmt.Sprintf(q, "here")), rows(t, d, fmt.Sprintf(q, "x.there")); a != b {
+					t.Errorf("%d and %d bytes differ", len(a), len(b))
+				}
+			}
+			same()
+			for _, sql := range []string{
+				"UPDATE %s SET n = 7, meta = '[1]', data = NULL WHERE id < 'k00100'",
+				"DELETE FROM %s WHERE n > 400 OR id = ''",
+				"INSERT INTO %s (id, n) VALUES ('k00001', 1), ('new', 2) ON CONFLICT (id) DO NOTHING",
+				"INSERT INTO %s (id, n) VALUES ('k00001', 1), ('newer', 2) ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+				"INSERT INTO %s (id, n) SELECT id, 9 FROM here WHERE n < 300 ON CONFLICT (id) DO UPDATE SET n = excluded.n",
+			} {
+				here, there := run(t, d, fmt.Sprintf(sql, "here")), run(t, d, fmt.Sprintf(sql, "x.there"))
+				if strings.Contains(sql, "SELECT id, 9") {
+					same := rows(t, d, "SELECT count(*) FROM x.there WHERE n = 9")
+					if want := rows(t, d, "SELECT count(*) FROM here WHERE n = 9"); same != want {
+						t.Errorf("%s: %s rows there, %s here", sql, same, want)
+					}
+					continue
+				}
+				if here.RowsAffected != there.RowsAffected {
+					t.Errorf("%s: %d rows here, %d there", sql, here.RowsAffected, there.RowsAffected)
+				}
+			}
+			same()
+			// All or nothing.
+			if _, err := d.Exec(context.Background(), "INSERT INTO x.there SELECT id || 'y', n, r, b, at, data, meta FROM here UNION ALL SELECT 'k00001', 1, 1, true, NULL, NULL, NULL"); err == nil {
+				t.Error("a key is there twice")
+			} else if e := new(postgres.Error); !errors.As(err, &e) || e.SQLState() != "23505" {
+				t.Error(err)
+			}
+			same()
+			run(t, d, "DROP TABLE x.there")
+			if _, err := tryRows(d, "SELECT * FROM x.there"); err == nil {
+				t.Error("it is there still")
+			}
+		})
+	}
+}
+
+// TestTypes reads PostgreSQL's own types.
+func TestTypes(t *testing.T) {
+	d, c := open(t, installed.at(t), nil)
+	ctx := context.Background()
+	if _, err := c.Exec(ctx, `CREATE TYPE mood AS ENUM ('sad', 'happy');
+		CREATE TABLE types (k smallint, i integer, f real, n numeric(20, 5), c varchar(5), ch char(3), u uuid, d date, tz timestamptz, iv interval, m mood, a int[], j jsonb, j2 json, by bytea, nm name);
+		SET timezone = 'America/New_York';
+		INSERT INTO types VALUES (1, 2, 1.5, 12345.67890, 'äb', 'x', 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', '2024-02-29', '2024-01-01 00:00:00+02', '1 day', 'happy', '{1,2}', '{"b": 1, "a": 2}', '{"b":1}', '\x00', 'nm'); INSERT INTO types (k) VALUES (2)`); err != nil {
+		t.Fatal(err)
+	}
+	got := rows(t, d, "SELECT * FROM x.types ORDER BY k")
+	want := `1|2|1.5|12345.6789|äb|x|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|2024-02-29|2023-12-31 22:00:00|1 day|happy|{1,2}|{"a": 2, "b": 1}|{"b":1}|\x00|nm
+2|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL`
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for sql, want := range map[string]string{
+		"SELECT k FROM x.types WHERE u = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'": "1",
+		"SELECT k FROM x.types WHERE tz = '2023-12-31 22:00:00'":                 "1",
+		"SELECT k FROM x.types WHERE n > 12345 AND f = 1.5 AND i = 2":            "1",
+		"SELECT k FROM x.types WHERE d > '2024-01-01'":                           "1",
+		"SELECT k FROM x.types WHERE m IS NULL":                                  "2",
+	} {
+		if got := rows(t, d, sql); got != want {
+			t.Errorf("%s: %s", sql, got)
+		}
+	}
+	if _, err := d.Exec(ctx, "INSERT INTO x.types (k, u) VALUES (3, 'x')"); err == nil || !strings.Contains(err.Error(), "uuid") {
+		t.Error(err)
+	}
+	run(t, d, "INSERT INTO x.types (k, i, f, n, c, j) VALUES (3, 4, 2.5, 0.125, 'abc', '[1]')")
+	if got := rows(t, d, "SELECT i, f, n, c, j FROM x.types WHERE k = 3"); got != "4|2.5|0.125|abc|[1]" {
+		t.Error(got)
+	}
+	for _, sql := range []string{"INSERT INTO x.types (k) VALUES (40000)", "INSERT INTO x.types (i) VALUES (3000000000)", "INSERT INTO x.types (f) VALUES (1e300)", "INSERT INTO x.types (c) VALUES ('too long')"} {
+		if _, err := d.Exec(ctx, sql); err == nil {
+			t.Errorf("%s: no error", sql)
+		}
+	}
+	// What the language has no value for is an error, not another value.
+	for _, s := range []string{"f) VALUES ('NaN'", "n) VALUES ('NaN'", "tz) VALUES ('infinity'"} {
+		if _, err := c.Exec(ctx, "DELETE FROM types; INSERT INTO types ("+s+")"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tryRows(d, "SELECT f, n, tz FROM x.types"); err == nil || !strings.Contains(err.Error(), "can't hold") {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// TestChangedThere changes a table under a plan that is kept.
+func TestChangedThere(t *testing.T) {
+	d, c := open(t, installed.at(t), nil)
+	ctx := context.Background()
+	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, n INTEGER)")
+	run(t, d, "INSERT INTO x.there VALUES (1, 2)")
+	if got := rows(t, d, "SELECT n FROM x.there"); got != "2" {
+		t.Fatal(got)
+	}
+	if _, err := c.Exec(ctx, "ALTER TABLE there RENAME COLUMN n TO m"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tryRows(d, "SELECT n FROM x.there"); err == nil {
+		t.Error("a column that is gone is read")
+	}
+	if _, err := tryRows(d, "SELECT n FROM x.there"); err == nil || !strings.Contains(err.Error(), `no column "n"`) {
+		t.Error(err)
+	}
+	if got := rows(t, d, "SELECT m FROM x.there"); got != "2" {
+		t.Error(got)
+	}
+}
+
+// TestSearchByPhrase encodes phrases here, with the encoder that the table's comment names.
+func TestSearchByPhrase(t *testing.T) {
+	opts := &db.Options{Encoders: []encoder.Encoder{letters{"v1"}}}
+	address := pglite.at(t)
+	d, _ := open(t, address, opts)
+	run(t, d, "CREATE TABLE x.photos (id TEXT PRIMARY KEY, clip VECTOR(3) ENCODER 'letters')")
+	run(t, d, "INSERT INTO x.photos VALUES ('wolf', 'aab'), ('dog', 'abb'), ('cat', 'ccc')")
+	for _, sql := range []string{"SELECT id FROM x.photos ORDER BY clip_sim('c') LIMIT 1", "SELECT p.id FROM x.photos p ORDER BY p.clip_sim('c') LIMIT 1", "SELECT id FROM x.photos ORDER BY similarity(clip, 'cca') LIMIT 1"} {
+		if got := rows(t, d, sql); got != "cat" {
+			t.Errorf("%s: %s", sql, got)
+		}
+	}
+	run(t, d, "CREATE TABLE tags (id TEXT PRIMARY KEY, tag TEXT)")
+	run(t, d, "INSERT INTO tags VALUES ('wolf', 'wild'), ('cat', 'tame'), ('dog', 'tame')")
+	if got := rows(t, d, "SELECT p.id, g.tag FROM x.photos p JOIN tags g ON g.id = p.id WHERE g.tag = 'tame' ORDER BY p.clip_sim('a') LIMIT 1"); got != "dog|tame" {
+		t.Error(got)
+	}
+	run(t, d, "CREATE TABLE mine AS SELECT * FROM x.photos WHERE id <> 'cat'")
+	if got := rows(t, d, "SELECT id FROM mine ORDER BY clip_sim('a') LIMIT 1"); got != "wolf" {
+		t.Error(got)
+	}
+	// Another model is refused.
+	other, err := db.Open("", &db.Options{InMemory: true, Encoders: []encoder.Encoder{letters{"v2"}}, Attach: []db.Attachable{postgres.Opener(nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	run(t, other, "ATTACH $1 AS y", address)
+	var mismatch *encoder.MismatchError
+	if _, err := tryRows(other, "SELECT id FROM y.photos ORDER BY clip_sim('c') LIMIT 1"); !errors.As(err, &mismatch) {
+		t.Error(err)
+	}
+	run(t, d, "DROP TABLE x.photos")
+}
+
+// letters encodes a text as how often it has the letters a, b and c.
+type letters struct{ hash string }
+
+func (l letters) Model() encoder.Model {
+	return encoder.Model{Name: "letters", Dim: 3, Hash: l.hash}
+}
+
+func (letters) EncodeTexts(_ context.Context, texts []string) ([][]float32, error) {
+	out := make([][]float32, len(texts))
+	for i, t := range texts {
+		out[i] = []float32{float32(strings.Count(t, "a")), float32(strings.Count(t, "b")), float32(strings.Count(t, "c"))}
+	}
+	return out, nil
+}
+
+func (letters) EncodeImages(context.Context, []encoder.Image) ([]encoder.ImageResult, error) {
+	return nil, errors.ErrUnsupported
+}
+
+func (letters) Close() error { return nil }
+
+// TestBulk copies a file there and back, in bounded memory.
+func TestBulk(t *testing.T) {
+	d, c := open(t, installed.at(t), nil)
+	dir := t.TempDir()
+	n := 50000
+	run(t, d, fmt.Sprintf("CREATE TABLE here AS SELECT i AS id, 'caption ' || i AS t, i / 7.0 AS r FROM generate_series(1, %d) AS g (i)", n))
+	file := filepath.Join(dir, "rows.csv")
+	run(t, d, "COPY here TO $1", file)
+	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, t TEXT, r REAL)")
+	if r := run(t, d, "COPY x.there FROM $1", file); r.RowsAffected != int64(n) {
+		t.Errorf("%d rows", r.RowsAffected)
+	}
+	back := filepath.Join(dir, "back.csv")
+	run(t, d, "COPY (SELECT * FROM x.there ORDER BY id) TO $1", back)
+	a, _ := os.ReadFile(file)
+	b, _ := os.ReadFile(back)
+	if string(a) != string(b) {
+		t.Errorf("%d bytes went, %d came back", len(a), len(b))
+	}
+	// A server that ends amid a COPY leaves nothing.
+	ctx := context.Background()
+	if _, err := c.Exec(ctx, "CREATE TABLE slow (id bigint, t text, r float8); CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$; CREATE TRIGGER slowly BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION wait()"); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		time.Sleep(500 * time.Millisecond)
+		c.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lupa' AND state = 'active'")
+	}()
+	if _, err := d.Exec(ctx, "INSERT INTO x.slow SELECT * FROM here"); err == nil {
+		t.Error("the insertion went on without a connection")
+	}
+	if got := rows(t, d, "SELECT count(*) FROM x.slow"); got != "0" {
+		t.Error(got)
+	}
+}
+
+// TestCancelThere ends a statement there when its context ends here.
+func TestCancelThere(t *testing.T) {
+	d, c := open(t, installed.at(t), nil)
+	ctx := context.Background()
+	if _, err := c.Exec(ctx, "CREATE VIEW slow AS SELECT i AS id FROM generate_series(1, 1000) g (i), LATERAL (SELECT pg_sleep(0.1 + 0 * i)) s"); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := d.Exec(short, "CREATE TABLE mine AS SELECT * FROM x.slow")
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	for range 100 {
+		var n int
+		if err := c.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lupa' AND state = 'active'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Error("the statement goes on there")
+}
+
+// TestManyStatements looks for what small statements leave behind.
+func TestManyStatements(t *testing.T) {
+	d, c := open(t, installed.at(t), nil)
+	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, t TEXT)")
+	run(t, d, "INSERT INTO x.there SELECT i, 't' || i FROM generate_series(1, 100) AS g (i)")
+	n := 1000
+	if os.Getenv("LUPA_SOAK") != "" {
+		n = 10000
+	}
+	for i := range n {
+		if got := rows(t, d, "SELECT t FROM x.there WHERE id = $1", i%100+1); got != fmt.Sprintf("t%d", i%100+1) {
+			t.Fatal(got)
+		}
+		// An answer that is not read to its end gives its connection back, too.
+		if i%50 == 0 {
+			r, err := d.Query(context.Background(), "SELECT t FROM x.there")
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Next()
+			r.Close()
+		}
+	}
+	var open int
+	if err := c.QueryRow(context.Background(), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lupa'").Scan(&open); err != nil {
+		t.Fatal(err)
+	}
+	if open > 4 {
+		t.Errorf("%d connections are open", open)
+	}
+}
+
+// TestRefused are statements that are refused with the reason.
+func TestRefused(t *testing.T) {
+	d, _ := open(t, installed.at(t), nil)
+	ctx := context.Background()
+	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, t TEXT)")
+	run(t, d, "CREATE TABLE here (id INTEGER PRIMARY KEY)")
+	for sql, want := range map[string]string{
+		"SELECT * FROM x.missing":                          `no table "missing" in x`,
+		"SELECT * FROM y.there":                            `no database is attached as "y"`,
+		"SELECT nothing FROM x.there":                      `no column "nothing"`,
+		"TRUNCATE x.there":                                 "",
+		"DELETE FROM x.there WHERE lower(t) = 'a'":         "does not compute lower(t)",
+		"UPDATE x.there SET t = upper(t)":                  "is not computed there",
+		"INSERT INTO x.there VALUES (1, 'a') RETURNING id": "RETURNING is for the store's own tables",
+		"CREATE TABLE x.there (id INTEGER)":                "exists already",
+		"CREATE TABLE x.other (id INTEGER DEFAULT 3)":      "DEFAULT is for the store's own tables",
+		"ATTACH 'postgres://127.0.0.1/x' AS x":             "already",
+		"ATTACH 'mysql://127.0.0.1/x' AS y":                "no driver attaches mysql://",
+		"ATTACH 'file.db' AS y":                            "starts with its kind",
+		"ATTACH 'postgres://%zz' AS y":                     "can't be read",
+		"DETACH y":                                         `no database is attached as "y"`,
+	} {
+		if _, err := d.Exec(ctx, sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	// A password is never told.
+	_, err := d.Exec(ctx, "ATTACH 'postgres://me:secret@127.0.0.1:1/x' AS y")
+	if err == nil || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+	conn, err := d.Conn(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for _, sql := range []string{"BEGIN", "INSERT INTO here VALUES (1)"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := conn.Exec(ctx, "INSERT INTO x.there VALUES (1, 'a')"); err == nil || !strings.Contains(err.Error(), "a transaction is about this store alone") {
+		t.Error(err)
+	}
+	conn.Exec(ctx, "ROLLBACK")
+	run(t, d, "DETACH x")
+	if got := rows(t, d, "SHOW DATABASES"); got != "" {
+		t.Error(got)
+	}
+	run(t, d, "DETACH IF EXISTS x")
+	if _, err := db.Open("", &db.Options{InMemory: true}); err != nil {
+		t.Fatal(err)
+	}
+}

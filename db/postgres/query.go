@@ -1,0 +1,324 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"regexp"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/lupadb/lupa/query/foreign"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// Query sends a query and gives its rows as they come.
+func (d *database) Query(ctx context.Context, q *foreign.Query, args []value.Value) (foreign.Rows, error) {
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return nil, mapped(ctx, err)
+	}
+	r := &rows{conn: conn, d: d}
+	if err := r.start(ctx, q, args); err != nil {
+		r.Close()
+		return nil, mapped(ctx, err)
+	}
+	return r, nil
+}
+
+// rows are the answer to a query.
+type rows struct {
+	conn   *pgxpool.Conn
+	d      *database
+	many   *pgconn.MultiResultReader
+	reader *pgconn.ResultReader
+	bytes  int64
+	done   bool
+	broken bool
+}
+
+// start sends the statement: by its name once the connection knows it. A search by an
+// approximate index is told how far to look, for this statement alone.
+func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) error {
+	text := r.d.Text(q)
+	values, formats, err := encodeArgs(args)
+	if err != nil {
+		return err
+	}
+	name := statementName(text)
+	if !r.d.unnamed {
+		if _, err := r.conn.Conn().Prepare(ctx, name, text); err != nil {
+			return err
+		}
+	}
+	pc := r.conn.Conn().PgConn()
+	if !approximate(q) {
+		if r.d.unnamed {
+			r.reader = pc.ExecParams(ctx, text, values, nil, formats, []int16{1})
+		} else {
+			r.reader = pc.ExecPrepared(ctx, name, values, formats, []int16{1})
+		}
+		return nil
+	}
+	batch := &pgconn.Batch{}
+	batch.ExecParams("BEGIN", nil, nil, nil, nil)
+	for _, s := range accuracy(q) {
+		batch.ExecParams(s, nil, nil, nil, nil)
+	}
+	if r.d.unnamed {
+		batch.ExecParams(text, values, nil, formats, []int16{1})
+	} else {
+		batch.ExecPrepared(name, values, formats, []int16{1})
+	}
+	batch.ExecParams("COMMIT", nil, nil, nil, nil)
+	r.many = pc.ExecBatch(ctx, batch)
+	for range 1 + len(accuracy(q)) {
+		if !r.many.NextResult() {
+			return r.many.Close()
+		}
+		if _, err := r.many.ResultReader().Close(); err != nil {
+			return err
+		}
+	}
+	if !r.many.NextResult() {
+		return r.many.Close()
+	}
+	r.reader = r.many.ResultReader()
+	return nil
+}
+
+// accuracy are the settings of pgvector for the part of the nearest rows that is wanted. How
+// many candidates that takes depends on the data: it doubles with each step towards all.
+func accuracy(q *foreign.Query) []string {
+	ef := int(float64(q.Limit+q.Offset) * 4)
+	for r := 0.9; r < q.Recall && ef < 1000; r = 1 - (1-r)/2 {
+		ef *= 2
+	}
+	ef = min(max(ef, 40), 1000)
+	probes := min(max(10, ef/4), 32768)
+	return []string{
+		fmt.Sprintf("SET LOCAL hnsw.ef_search = %d", ef),
+		"SET LOCAL hnsw.iterative_scan = strict_order",
+		fmt.Sprintf("SET LOCAL ivfflat.probes = %d", probes),
+		"SET LOCAL ivfflat.iterative_scan = relaxed_order",
+	}
+}
+
+func statementName(text string) string {
+	h := fnv.New128a()
+	h.Write([]byte(text))
+	return fmt.Sprintf("lupa_%x", h.Sum(nil))
+}
+
+// Next fills cols with the next rows.
+func (r *rows) Next(ctx context.Context, cols []*value.Column) (int, error) {
+	if r.done {
+		return 0, nil
+	}
+	n := 0
+	for n < value.BatchSize && r.reader.NextRow() {
+		for i, b := range r.reader.Values() {
+			r.bytes += int64(len(b))
+			v, err := decode(cols[i].Type, b)
+			if err != nil {
+				r.broken = true
+				return 0, err
+			}
+			cols[i].Append(n, v)
+		}
+		n++
+	}
+	if n == value.BatchSize {
+		return n, nil
+	}
+	r.done = true
+	_, err := r.reader.Close()
+	if r.many != nil {
+		for r.many.NextResult() {
+			if _, e := r.many.ResultReader().Close(); err == nil {
+				err = e
+			}
+		}
+		if e := r.many.Close(); err == nil {
+			err = e
+		}
+	}
+	return n, mapped(ctx, err)
+}
+
+func (r *rows) Bytes() int64 { return r.bytes }
+
+// Close gives the connection back. What has not been read of an answer is not fetched: the
+// connection is ended in that case.
+func (r *rows) Close() error {
+	if r.conn == nil {
+		return nil
+	}
+	conn := r.conn
+	r.conn = nil
+	if !r.done && (r.reader != nil || r.many != nil) {
+		raw := conn.Hijack()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		raw.PgConn().CancelRequest(context.Background())
+		raw.Close(ctx)
+		return nil
+	}
+	conn.Release()
+	return nil
+}
+
+// Exact finds out whether the engine answers a search through an approximate index.
+func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Value) (string, error) {
+	if !approximate(q) {
+		return "", nil
+	}
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return "", mapped(ctx, err)
+	}
+	defer conn.Release()
+	values, formats, err := encodeArgs(args)
+	if err != nil {
+		return "", err
+	}
+	got := conn.Conn().PgConn().ExecParams(ctx, "EXPLAIN "+d.Text(q), values, nil, formats, nil).Read()
+	if got.Err != nil {
+		return "", mapped(ctx, got.Err)
+	}
+	var plan strings.Builder
+	for _, row := range got.Rows {
+		plan.Write(row[0])
+		plan.WriteByte('\n')
+	}
+	if m := indexScan.FindStringSubmatch(plan.String()); m != nil {
+		return m[1], nil
+	}
+	return "", nil
+}
+
+var indexScan = regexp.MustCompile(`Index Scan using (\S+) on .*\n(?:.*\n)?\s+Order By:`)
+
+// encodeArgs are the values of parameters in the engine's binary form.
+func encodeArgs(args []value.Value) (values [][]byte, formats []int16, err error) {
+	for _, v := range args {
+		b, err := encode(v)
+		if err != nil {
+			return nil, nil, err
+		}
+		values, formats = append(values, b), append(formats, 1)
+	}
+	return values, formats, nil
+}
+
+// epoch is 2000-01-01, where the engine's time begins, in microseconds of Unix time.
+const epoch = 946684800 * 1000000
+
+// encode is a value in the engine's binary form of the type that typeName gives it; nil is NULL.
+func encode(v value.Value) ([]byte, error) {
+	switch v.Kind() {
+	case value.Null:
+		return nil, nil
+	case value.Boolean:
+		if v.Bool() {
+			return []byte{1}, nil
+		}
+		return []byte{0}, nil
+	case value.Integer:
+		return binary.BigEndian.AppendUint64(nil, uint64(v.Int())), nil
+	case value.Real:
+		return binary.BigEndian.AppendUint64(nil, math.Float64bits(v.Float())), nil
+	case value.Timestamp:
+		return binary.BigEndian.AppendUint64(nil, uint64(v.Int()-epoch)), nil
+	case value.Vector:
+		return appendVector(nil, v.Vec()), nil
+	}
+	return append([]byte{}, v.Str()...), nil
+}
+
+func appendVector(b []byte, v []float32) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(v)))
+	b = append(b, 0, 0)
+	for _, x := range v {
+		b = binary.BigEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return b
+}
+
+func appendHalf(b []byte, v []float32) []byte {
+	b = binary.BigEndian.AppendUint16(b, uint16(len(v)))
+	b = append(b, 0, 0)
+	for _, x := range v {
+		b = binary.BigEndian.AppendUint16(b, value.FloatToHalf(x))
+	}
+	return b
+}
+
+// decode reads a value of a type from the engine's binary form.
+func decode(t value.Type, b []byte) (value.Value, error) {
+	if b == nil {
+		return value.Value{}, nil
+	}
+	short := func(n int) error {
+		if len(b) != n {
+			return fmt.Errorf("the database sent %d bytes for a value of type %v, where %d are right", len(b), t, n)
+		}
+		return nil
+	}
+	switch t.Kind {
+	case value.Boolean:
+		if err := short(1); err != nil {
+			return value.Value{}, err
+		}
+		return value.Bool(b[0] != 0), nil
+	case value.Integer:
+		if err := short(8); err != nil {
+			return value.Value{}, err
+		}
+		return value.Int(int64(binary.BigEndian.Uint64(b))), nil
+	case value.Real:
+		if err := short(8); err != nil {
+			return value.Value{}, err
+		}
+		f := math.Float64frombits(binary.BigEndian.Uint64(b))
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return value.Value{}, fmt.Errorf("the database has the number %v, which REAL can't hold; leave such rows out with WHERE", f)
+		}
+		return value.Float(f), nil
+	case value.Timestamp:
+		if err := short(8); err != nil {
+			return value.Value{}, err
+		}
+		n := int64(binary.BigEndian.Uint64(b))
+		if n < value.MinTimestamp-epoch || n > value.MaxTimestamp-epoch {
+			return value.Value{}, fmt.Errorf("the database has a time beyond the years 1 to 9999, which TIMESTAMP can't hold; leave such rows out with WHERE")
+		}
+		return value.Micros(n + epoch), nil
+	case value.Vector:
+		size := 4
+		if t.Half {
+			size = 2
+		}
+		if len(b) < 4 || int(binary.BigEndian.Uint16(b)) != t.Dim || len(b) != 4+size*t.Dim {
+			return value.Value{}, fmt.Errorf("the database sent a vector of %d bytes for %v", len(b), t)
+		}
+		v := make([]float32, t.Dim)
+		for i := range v {
+			if t.Half {
+				v[i] = value.HalfToFloat(binary.BigEndian.Uint16(b[4+2*i:]))
+			} else {
+				v[i] = math.Float32frombits(binary.BigEndian.Uint32(b[4+4*i:]))
+			}
+		}
+		return value.Vec(v), nil
+	case value.Blob:
+		return value.Bytes(append([]byte{}, b...)), nil
+	case value.JSON:
+		return value.Parse(t, string(b))
+	}
+	return value.Str(string(b)), nil
+}

@@ -1,0 +1,354 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/lupadb/lupa/query/foreign"
+	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
+)
+
+// Renders reports whether the engine computes e as Lupa does.
+func (d *database) Renders(t *foreign.Table, e *foreign.Expr) bool {
+	_, ok := expr(t, e)
+	return ok
+}
+
+// Orders reports whether values of e can be sorted as Lupa sorts them.
+func (d *database) Orders(t *foreign.Table, e *foreign.Expr) bool {
+	switch e.Type.Kind {
+	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp:
+		return true
+	}
+	return false
+}
+
+// equals reports whether values of a kind are compared with =.
+func equals(k value.Kind) bool {
+	switch k {
+	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob:
+		return true
+	}
+	return false
+}
+
+// column is a column as an expression of the type that it has here.
+func column(c *foreign.Column) string {
+	name := quoted(c.Name)
+	switch {
+	case c.Opaque, c.Type.Kind == value.JSON:
+		return "(" + name + ")::text"
+	case c.Foreign == "smallint" || c.Foreign == "integer":
+		return name + "::int8"
+	case c.Foreign == "real" || strings.HasPrefix(c.Foreign, "numeric"):
+		return name + "::float8"
+	case strings.HasPrefix(c.Foreign, "timestamp") && strings.HasSuffix(c.Foreign, "with time zone"):
+		return "(" + name + " AT TIME ZONE 'UTC')"
+	case strings.HasPrefix(c.Foreign, "character varying"):
+		return name + "::text"
+	}
+	return name
+}
+
+// typeName is the type of a parameter.
+func typeName(t value.Type) string {
+	switch t.Kind {
+	case value.Boolean:
+		return "bool"
+	case value.Integer:
+		return "int8"
+	case value.Real:
+		return "float8"
+	case value.Timestamp:
+		return "timestamp"
+	case value.Blob:
+		return "bytea"
+	case value.Vector:
+		return "vector"
+	}
+	return "text"
+}
+
+// key is an operand of an equality, by which an index can be found: a column as it is, where
+// that compares in the same way.
+func key(t *foreign.Table, e *foreign.Expr, s string) string {
+	if e.Op == foreign.OpColumn {
+		c := &t.Columns[e.Column]
+		if !c.Opaque && (c.Type.Kind == value.Integer || c.Type.Kind == value.Text) {
+			return quoted(c.Name)
+		}
+	}
+	return s
+}
+
+// expr is an expression as a statement has it; false where the engine's meaning is another.
+func expr(t *foreign.Table, e *foreign.Expr) (string, bool) {
+	args := make([]string, len(e.Args))
+	for i, a := range e.Args {
+		var ok bool
+		if args[i], ok = expr(t, a); !ok {
+			return "", false
+		}
+	}
+	switch e.Op {
+	case foreign.OpColumn:
+		return column(&t.Columns[e.Column]), true
+	case foreign.OpParam:
+		if e.Type.Kind == value.Null {
+			return "NULL", false
+		}
+		return fmt.Sprintf("$%d::%s", e.Param+1, typeName(e.Type)), true
+	case foreign.OpAnd:
+		return "(" + args[0] + " AND " + args[1] + ")", true
+	case foreign.OpOr:
+		return "(" + args[0] + " OR " + args[1] + ")", true
+	case foreign.OpCase:
+		var b strings.Builder
+		b.WriteString("CASE")
+		for i := 0; i+1 < len(args); i += 2 {
+			fmt.Fprintf(&b, " WHEN %s THEN %s", args[i], args[i+1])
+		}
+		fmt.Fprintf(&b, " ELSE %s END", args[len(args)-1])
+		return b.String(), equals(e.Type.Kind)
+	case foreign.OpCoalesce:
+		for _, a := range e.Args {
+			if a.Type.Kind != e.Type.Kind {
+				return "", false
+			}
+		}
+		return "coalesce(" + strings.Join(args, ", ") + ")", equals(e.Type.Kind)
+	case foreign.OpIn:
+		for _, a := range e.Args {
+			if a.Type.Kind != e.Args[0].Type.Kind || !equals(a.Type.Kind) {
+				return "", false
+			}
+		}
+		op := " IN ("
+		if e.Not {
+			op = " NOT IN ("
+		}
+		return "(" + key(t, e.Args[0], args[0]) + op + strings.Join(args[1:], ", ") + "))", len(args) > 1
+	case foreign.OpScore:
+		return score(e, args)
+	case foreign.OpCall:
+		return call(t, e, args)
+	case foreign.OpAgg:
+		return aggregate(t, e, args)
+	}
+	return "", false
+}
+
+// score is a distance or similarity. Where Lupa gives NULL, for zero vectors, pgvector gives NaN.
+// The function around the operator keeps an approximate index from answering in its place.
+func score(e *foreign.Expr, args []string) (string, bool) {
+	for _, a := range e.Args {
+		if a.Type.Kind != value.Vector {
+			return "", false
+		}
+	}
+	if e.Args[0].Type.Half || e.Args[1].Type.Half { // compared as float32, as here
+		for i := range args {
+			args[i] += "::vector"
+		}
+	}
+	var s string
+	switch e.Metric {
+	case vector.Cosine:
+		if s = fmt.Sprintf("(%s <=> %s)", args[0], args[1]); !e.FromOne {
+			s = "1 - " + s
+		}
+		if e.Negate {
+			return "", false
+		}
+	case vector.InnerProduct:
+		if s = fmt.Sprintf("(%s <#> %s)", args[0], args[1]); !e.Negate {
+			s = "-" + s
+		}
+		if e.FromOne {
+			return "", false
+		}
+	case vector.L2, vector.L1:
+		op := "<->"
+		if e.Metric == vector.L1 {
+			op = "<+>"
+		}
+		if s = fmt.Sprintf("(%s %s %s)", args[0], op, args[1]); e.Negate || e.FromOne {
+			return "", false
+		}
+	default:
+		return "", false
+	}
+	return "nullif(" + s + ", 'NaN'::float8)", true
+}
+
+// nearest is the order of an approximate search, as an index of pgvector knows it.
+func nearest(t *foreign.Table, e *foreign.Expr) (string, bool) {
+	a, ok1 := expr(t, e.Args[0])
+	b, ok2 := expr(t, e.Args[1])
+	if !ok1 || !ok2 {
+		return "", false
+	}
+	if e.Args[0].Op == foreign.OpColumn && e.Args[0].Type.Half {
+		b = strings.TrimSuffix(b, "vector") + "halfvec"
+	}
+	op := [...]string{vector.Cosine: "<=>", vector.InnerProduct: "<#>", vector.L2: "<->", vector.L1: "<+>"}[e.Metric]
+	return a + " " + op + " " + b, true
+}
+
+// call is a function or operator.
+func call(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) {
+	kinds := func(ok func(value.Kind) bool) bool {
+		for _, a := range e.Args {
+			if !ok(a.Type.Kind) || a.Type.Kind != e.Args[0].Type.Kind {
+				return false
+			}
+		}
+		return true
+	}
+	switch e.Func {
+	case "=", "<>":
+		return "(" + key(t, e.Args[0], args[0]) + " " + e.Func + " " + key(t, e.Args[1], args[1]) + ")", kinds(equals)
+	case "<", "<=", ">", ">=":
+		if kinds(func(k value.Kind) bool { return k == value.Text }) {
+			return fmt.Sprintf(`(%s COLLATE "C" %s %s COLLATE "C")`, args[0], e.Func, args[1]), true
+		}
+		return "(" + key(t, e.Args[0], args[0]) + " " + e.Func + " " + key(t, e.Args[1], args[1]) + ")", kinds(equals)
+	case "is null", "is not null":
+		return "(" + args[0] + " " + strings.ToUpper(e.Func) + ")", true
+	case "is distinct from", "is not distinct from":
+		return "(" + args[0] + " " + strings.ToUpper(e.Func) + " " + args[1] + ")", kinds(equals)
+	case "not":
+		return "(NOT " + args[0] + ")", true
+	case "like", "not like":
+		if len(args) == 2 && kinds(func(k value.Kind) bool { return k == value.Text }) {
+			return "(" + args[0] + " " + strings.ToUpper(e.Func) + " " + args[1] + ")", true
+		}
+	}
+	return "", false
+}
+
+// aggregate is an aggregate whose value does not depend on the order of rows.
+func aggregate(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) {
+	var s string
+	switch e.Func {
+	case "count":
+		s = "*"
+		if len(args) == 1 {
+			s = args[0]
+			if e.Distinct {
+				if !equals(e.Args[0].Type.Kind) {
+					return "", false
+				}
+				s = "DISTINCT " + s
+			}
+		}
+		s = "count(" + s + ")"
+	case "min", "max":
+		switch e.Args[0].Type.Kind {
+		case value.Integer, value.Real, value.Timestamp:
+		case value.Text:
+			args[0] += ` COLLATE "C"`
+		default:
+			return "", false
+		}
+		s = e.Func + "(" + args[0] + ")"
+	case "sum":
+		if e.Args[0].Type.Kind != value.Integer || e.Type.Kind != value.Integer || e.Distinct {
+			return "", false
+		}
+		s = "sum(" + args[0] + ")"
+	default:
+		return "", false
+	}
+	if e.Filter != nil {
+		f, ok := expr(t, e.Filter)
+		if !ok {
+			return "", false
+		}
+		s += " FILTER (WHERE " + f + ")"
+	}
+	if e.Func == "sum" {
+		s += "::int8"
+	}
+	return s, true
+}
+
+// Text is the statement of a query.
+func (d *database) Text(q *foreign.Query) string {
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	list(&b, q.Out, ", ", func(e *foreign.Expr) string { s, _ := expr(q.Table, e); return s })
+	b.WriteString(" FROM " + tableName(q.Table))
+	b.WriteString(where(q.Table, q.Where))
+	if len(q.Group) > 0 {
+		b.WriteString(" GROUP BY ")
+		list(&b, q.Group, ", ", func(e *foreign.Expr) string { s, _ := expr(q.Table, e); return s })
+	}
+	if len(q.Order) > 0 {
+		b.WriteString(" ORDER BY ")
+		keys := q.Order
+		if approximate(q) {
+			keys = keys[:1] // an index gives one order
+		}
+		list(&b, keys, ", ", func(o foreign.Order) string {
+			if approximate(q) {
+				s, _ := nearest(q.Table, o.Expr)
+				return s
+			}
+			s, _ := expr(q.Table, o.Expr)
+			if o.Expr.Type.Kind == value.Text {
+				s += ` COLLATE "C"`
+			}
+			if o.Desc {
+				s += " DESC"
+			}
+			if o.NullsFirst != o.Desc {
+				s += map[bool]string{true: " NULLS FIRST", false: " NULLS LAST"}[o.NullsFirst]
+			}
+			return s
+		})
+	}
+	if q.Limit >= 0 {
+		fmt.Fprintf(&b, " LIMIT %d", q.Limit)
+	}
+	if q.Offset > 0 {
+		fmt.Fprintf(&b, " OFFSET %d", q.Offset)
+	}
+	return b.String()
+}
+
+// approximate reports whether an approximate index may answer q: it asks for the nearest rows
+// in the index's own order.
+func approximate(q *foreign.Query) bool {
+	if q.Recall <= 0 || !q.Search || q.Limit < 0 || len(q.Order) == 0 {
+		return false
+	}
+	o := q.Order[0]
+	e := o.Expr
+	if e.Op != foreign.OpScore || e.Args[0].Op != foreign.OpColumn || o.NullsFirst {
+		return false
+	}
+	better := (e.Metric == vector.Cosine || e.Metric == vector.InnerProduct) && !e.Negate && !e.FromOne
+	_, ok := nearest(q.Table, e)
+	return ok && o.Desc == better
+}
+
+func where(t *foreign.Table, conds []*foreign.Expr) string {
+	if len(conds) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	b.WriteString(" WHERE ")
+	list(&b, conds, " AND ", func(e *foreign.Expr) string { s, _ := expr(t, e); return s })
+	return b.String()
+}
+
+func list[T any](b *strings.Builder, items []T, between string, text func(T) string) {
+	for i, x := range items {
+		if i > 0 {
+			b.WriteString(between)
+		}
+		b.WriteString(text(x))
+	}
+}

@@ -1,0 +1,99 @@
+package build
+
+import (
+	"github.com/lupadb/lupa/query/foreign"
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/compile"
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+// remote builds the reading of a table of an attached database: the columns and scores that
+// are wanted of it.
+func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
+	q := &foreign.Query{Table: n.Table, Limit: n.Count, Offset: n.Offset, Recall: n.Recall}
+	var params []*logical.Expr
+	rows := *n // of the table, before they are grouped
+	rows.Group = nil
+	for _, f := range n.Filters {
+		x, _ := rows.Foreign(f, &params)
+		q.Where = append(q.Where, x)
+	}
+	lay := compile.NewLayout(nil)
+	var outs []*logical.Column
+	out := func(e *logical.Expr, c *logical.Column) {
+		x, _ := n.Foreign(e, &params)
+		q.Out, outs = append(q.Out, x), append(outs, c)
+	}
+	if g := n.Group; g != nil {
+		q.Grouped = true
+		for _, k := range g.Keys {
+			x, _ := rows.Foreign(k, &params)
+			q.Group = append(q.Group, x)
+		}
+		for _, c := range n.Columns() {
+			out(logical.ColumnExpr(c, parse.Pos{}), c)
+		}
+	} else {
+		// A score is computed there, so that no vector has to come.
+		for _, e := range want {
+			e.Walk(func(x *logical.Expr) bool {
+				if x.Op != logical.OpScore || !x.Varies() || !n.Renders(x) {
+					return true
+				}
+				if k := x.Key(); lay.Computed[k] == nil {
+					c := &logical.Column{Name: x.Text, Type: logical.RealType}
+					lay.Computed[k] = c
+					out(x, c)
+				}
+				return false
+			})
+		}
+		need := map[*logical.Column]bool{}
+		for _, e := range want {
+			lay.Reduce(e).Columns(need)
+		}
+		for _, c := range n.Cols {
+			if need[c] {
+				out(logical.ColumnExpr(c, parse.Pos{}), c)
+			}
+		}
+	}
+	for _, k := range n.Order {
+		x, _ := n.Foreign(k.Expr, &params)
+		q.Order = append(q.Order, foreign.Order{Expr: x, Desc: k.Order.Desc, NullsFirst: k.Order.NullsFirst})
+		q.Search = q.Search || k.Expr.Op == logical.OpScore
+	}
+	q.Order = append(q.Order, ties(n)...)
+	op := &exec.Remote{In: n.In, Query: q, Ctx: &b.Fnctx, Measure: b.Measure}
+	for _, c := range outs {
+		op.Types = append(op.Types, c.Type)
+	}
+	for _, p := range params {
+		op.Texts = append(op.Texts, p.Text)
+	}
+	var err error
+	if op.Args, err = b.compileAll(compile.NewLayout(nil), params); err != nil {
+		return rel{}, err
+	}
+	final := compile.NewLayout(outs)
+	final.Computed = lay.Computed
+	return rel{op: b.Measured(op), lay: final}, nil
+}
+
+// ties are the keys of an order that decide among rows that are equal in it, where some of
+// them are cut off: the primary key.
+func ties(n *logical.Remote) []foreign.Order {
+	if n.Group != nil || n.Count < 0 && n.Offset == 0 {
+		return nil
+	}
+	var out []foreign.Order
+	for _, k := range n.Table.Key {
+		x := &foreign.Expr{Op: foreign.OpColumn, Column: k, Type: n.Table.Columns[k].Type}
+		if !n.Table.Columns[k].Opaque && n.Table.Columns[k].Type.Kind != value.Null {
+			out = append(out, foreign.Order{Expr: x})
+		}
+	}
+	return out
+}

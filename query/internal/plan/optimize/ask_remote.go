@@ -1,0 +1,68 @@
+package optimize
+
+import (
+	"github.com/lupadb/lupa/query/internal/plan/logical"
+)
+
+// askRemote has an attached database group, sort and cut what it is asked for, where it does
+// that as Lupa does.
+func askRemote(f *Facts, n logical.Node) (logical.Node, error) {
+	switch n := n.(type) {
+	case *logical.Group:
+		in, ok := n.In.(*logical.Remote)
+		if !ok || !in.Whole() || !grouped(in, n) {
+			return n, nil
+		}
+		c := *in
+		c.Group = &logical.Group{Keys: n.Keys, KeyCols: n.KeyCols, Aggs: n.Aggs, AggCols: n.AggCols}
+		c.Rows = 1
+		if len(n.Keys) > 0 {
+			c.Rows = max(1, in.Rows/10)
+		}
+		return &c, nil
+	case *logical.Sort:
+		in, ok := n.In.(*logical.Remote)
+		if !ok || len(n.On) > 0 || in.Count >= 0 || in.Offset > 0 {
+			return n, nil
+		}
+		for _, k := range n.Keys {
+			if !k.Expr.Varies() || !in.Orders(k.Expr) {
+				return n, nil
+			}
+		}
+		c := *in
+		c.Order, c.Count, c.Offset, c.Recall = n.Keys, n.Count, n.Offset, n.Recall
+		if n.Count >= 0 {
+			c.Rows = min(c.Rows, float64(n.Count))
+		}
+		return &c, nil
+	case *logical.Limit:
+		in, ok := n.In.(*logical.Remote)
+		if !ok || in.Count >= 0 || in.Offset > 0 {
+			return n, nil
+		}
+		c := *in
+		c.Count, c.Offset = n.Count, n.Offset
+		if n.Count >= 0 {
+			c.Rows = min(c.Rows, float64(n.Count))
+		}
+		return &c, nil
+	}
+	return n, nil
+}
+
+// grouped reports whether the database groups as n says.
+func grouped(in *logical.Remote, n *logical.Group) bool {
+	for _, k := range n.Keys {
+		if !k.Varies() || !in.Renders(k) {
+			return false
+		}
+	}
+	for _, a := range n.Aggs {
+		x, ok := in.Aggregate(a, a.Call.Result, nil)
+		if !ok || !in.In.Database.Renders(in.Table, x) {
+			return false
+		}
+	}
+	return true
+}
