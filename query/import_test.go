@@ -573,12 +573,19 @@ func TestImportCountsRows(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id,x\n1,a\n2,b\n3,c\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	for name, id := range map[string]string{"more.csv": "20", "more2.csv": "21"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("More,x,ID,and more\nm,a,"+id+",n\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	f := open(t)
 	f.run("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)")
 	for _, c := range []struct{ sql, want string }{
 		{"COPY t FROM '" + dir + "/a.csv'", "3 rows read, 0 skipped, 0 failed"},
-		{"INSERT INTO t SELECT * FROM read_csv('" + dir + "/*.csv') ON CONFLICT DO NOTHING", "3 rows read, 3 there already, 0 skipped, 0 failed"},
+		{"INSERT INTO t SELECT * FROM read_csv('" + dir + "/a*.csv') ON CONFLICT DO NOTHING", "3 rows read, 3 there already, 0 skipped, 0 failed"},
 		{"INSERT INTO t SELECT id + 10, x FROM read_csv('" + dir + "/a.csv') WHERE id < 3", "3 rows read, 0 skipped, 0 failed"},
+		{"COPY t FROM '" + dir + "/more.csv'", "1 row read, 0 skipped, 0 failed; columns not read: More, and more"},
+		{"COPY t (id, x) FROM '" + dir + "/more2.csv'", "1 row read, 0 skipped, 0 failed"},
 		{"COPY t FROM '" + dir + "/a.csv'", ""},
 		{"SELECT count(*) FROM read_csv('" + dir + "/a.csv')", ""},
 	} {

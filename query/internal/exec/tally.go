@@ -21,6 +21,8 @@ type Tally struct {
 	Skipped  map[string]int64 // files that are not read, by kind
 
 	Encodes bool // there is an image() in the statement
+
+	Unread []string // columns of files of a COPY that go nowhere
 }
 
 // Skip counts n files of a kind.
@@ -41,7 +43,7 @@ func (t *Tally) String() string {
 		if t.Present > 0 {
 			s += fmt.Sprintf(", %d there already", t.Present)
 		}
-		return s + ", " + t.Rest()
+		return s + ", " + t.Rest() + t.unread()
 	}
 	read := t.Found - t.Present
 	if t.Encodes {
@@ -56,6 +58,20 @@ func (t *Tally) String() string {
 		s += fmt.Sprintf(", %d there already", t.Present)
 	}
 	return s + ", " + t.Rest()
+}
+
+// unread names the first few columns that were not read.
+func (t *Tally) unread() string {
+	const few = 8
+	switch n := len(t.Unread); {
+	case n == 0:
+		return ""
+	case n > few:
+		return fmt.Sprintf("; columns not read: %s and %d more", strings.Join(t.Unread[:few], ", "), n-few)
+	case n == 1:
+		return "; column not read: " + t.Unread[0]
+	}
+	return "; columns not read: " + strings.Join(t.Unread, ", ")
 }
 
 // Rest is the part of the line about what was not read.

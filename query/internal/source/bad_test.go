@@ -85,6 +85,22 @@ var badFiles = []struct{ name, content, want string }{
 	{"a.jsonl", "{\"a\":1,\"a\":2}\n", `line 1: "a" comes twice`},
 	{"a.jsonl", "{\"a\":\"K\xe4fer\"}\n", "line 1: not valid UTF-8"},
 
+	{"a.jsonl", "{\n\"a\":1\n}\n{\n\"a\":}\n", "object 2: not valid JSON"},
+	{"a.jsonl", "{\n\"a\":1\n}\n{\n\"a\":2", "the last JSON object is not complete"},
+	{"a.jsonl", "{\n\"a\":1\n}]\n", `']' ends nothing`},
+
+	{"a.csv", "PAR1\x15\x04\x15\x50", "is no csv file but a Parquet file: use read_parquet"},
+	{"a.tsv", "PK\x03\x04\x14\x00", "is no tsv file but a zip archive"},
+	{"a.csv.gz", "\xfd7zXZ\x00", "compressed by xz: decompress it first"},
+	{"a.csv", "\x89HDF\r\n\x1a\n\x00", "an HDF5 file: save its arrays as .npy"},
+	{"a.npy", "\x89HDF\r\n\x1a\n\x00", "is no npy file but an HDF5 file: save its arrays as .npy"},
+	{"a.npz", "\x93NUMPY\x01\x00", "a.npz: not a npz file"},
+	{"a.npz", "SQLite format 3\x00", "an SQLite store"},
+	{"a.fvecs", "\x93NUMPY\x01\x00", "is no fvecs file but an array of numpy: use read_npy"},
+	{"a.safetensors", "PK\x03\x04\x14\x00\x00\x00", "is no safetensors file but a zip archive, as .xlsx, .npz and .pt files are"},
+	{"a.jsonl", "\x80\x04\x95\x10", "a pickle of Python"},
+	{"a.csv", "\xff\xd8\xff\xe0", "a picture: use images()"},
+
 	{"a.fvecs", "", "the file is empty"},
 	{"a.fvecs", "\x01\x00", "not a fvecs file: 2 bytes long"},
 	{"a.fvecs", "hello, world", "not a fvecs file: the first vector would have 1819043176 dimensions"},

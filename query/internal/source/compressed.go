@@ -2,6 +2,8 @@ package source
 
 import (
 	"bufio"
+	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"fmt"
 	"io"
@@ -11,7 +13,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// compressions are the endings of compressed texts, and how those are read.
+// compressions are the endings of compressed texts, and how those are read. Bytes that they
+// begin with, whatever their ending, are in compressedBy.
 var compressions = map[string]func(io.Reader) (io.ReadCloser, error){
 	".gz": func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) },
 	".zst": func(r io.Reader) (io.ReadCloser, error) {
@@ -22,6 +25,20 @@ var compressions = map[string]func(io.Reader) (io.ReadCloser, error){
 		}
 		return d.IOReadCloser(), nil
 	},
+	".bz2": func(r io.Reader) (io.ReadCloser, error) { return io.NopCloser(bzip2.NewReader(r)), nil },
+}
+
+// compressedBy returns the ending of files that begin with head, "" if they are not compressed.
+func compressedBy(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, []byte("\x1f\x8b\x08")):
+		return ".gz"
+	case bytes.HasPrefix(head, []byte("\x28\xb5\x2f\xfd")):
+		return ".zst"
+	case bytes.HasPrefix(head, []byte("BZh")) && len(head) > 10 && string(head[4:10]) == "1AY&SY":
+		return ".bz2"
+	}
+	return ""
 }
 
 // uncompressed returns a path without the ending of a compressed file.
@@ -33,13 +50,22 @@ func uncompressed(path string) string {
 	return path
 }
 
-// openText opens a file of text, which may be compressed.
-func openText(path string) (*input, error) {
+// openText opens a file of text of a format, which may be compressed.
+func openText(path, format string) (*input, error) {
 	in, err := openInput(path)
 	if err != nil {
 		return nil, err
 	}
-	in.unpack = compressions[strings.ToLower(filepath.Ext(path))]
+	head := make([]byte, headSize)
+	n, _ := in.f.ReadAt(head, 0)
+	ext := strings.ToLower(filepath.Ext(path))
+	if by := compressedBy(head[:n]); by != "" {
+		ext = by // the ending may be another, or none
+	} else if err := foreignFile(in.f, format, path); err != nil {
+		in.Close()
+		return nil, err
+	}
+	in.unpack, in.packed = compressions[ext], ext
 	if in.unpack != nil {
 		if err := in.begin(); err != nil {
 			in.Close()
@@ -53,7 +79,7 @@ func openText(path string) (*input, error) {
 func (in *input) begin() error {
 	r, err := in.unpack(bufio.NewReaderSize(countingReader{in}, 256<<10))
 	if err != nil {
-		return fmt.Errorf("%s: not a %s file, or a damaged one: %w", in.path, filepath.Ext(in.path), err)
+		return fmt.Errorf("%s: not a %s file, or a damaged one: %w", in.path, in.packed, err)
 	}
 	if in.text != nil {
 		in.text.Close()

@@ -44,7 +44,7 @@ const (
 )
 
 func openCSV(path string, o Options) (Reader, error) {
-	in, err := openText(path)
+	in, err := openText(path, o.format)
 	if err != nil {
 		return nil, err
 	}

@@ -19,6 +19,7 @@ type input struct {
 	done atomic.Int64
 
 	unpack func(io.Reader) (io.ReadCloser, error) // nil: the file is not compressed
+	packed string                                 // the ending of files that are compressed so
 	text   io.ReadCloser                          // what is in it
 }
 

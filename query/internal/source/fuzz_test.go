@@ -267,7 +267,7 @@ func FuzzSafetensors(f *testing.F) {
 }
 
 func FuzzJSONArray(f *testing.F) {
-	fuzzFile(f, "x.json", Options{Infer: true}, []byte(`[{"id":1,"s":"a,]\""},{"id":2}]`), []byte("[]"), []byte(`[{"a":[1,{"b":[]}]}]`), []byte("{\"a\":1}\n{\"a\":2}\n"))
+	fuzzFile(f, "x.json", Options{Infer: true}, []byte(`[{"id":1,"s":"a,]\""},{"id":2}]`), []byte("[]"), []byte(`[{"a":[1,{"b":[]}]}]`), []byte("{\"a\":1}\n{\"a\":2}\n"), []byte("{\n  \"a\": [\n 1],\n \"b\": \"}\"\n}\n\n{\n}\n"))
 }
 
 func FuzzGzip(f *testing.F) {

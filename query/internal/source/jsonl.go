@@ -16,7 +16,8 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// jsonlReader reads files of one JSON object a line, or of one JSON array of objects. Columns are the members in
+// jsonlReader reads files of one JSON object a line, of objects that go over several lines, or of
+// one JSON array of objects. Columns are the members in
 // order of first appearance. A member that an object lacks or that is null is
 // NULL, in a JSON column too, as in PostgreSQL's json_populate_record; so the
 // JSON value null comes back as NULL. If the file has no members but those the
@@ -28,6 +29,7 @@ type jsonlReader struct {
 	field map[string][]int // member name -> columns yielded
 	in    *bufio.Reader
 	array bool // the file is one JSON array of objects
+	lines bool // objects go over several lines
 	line  int
 	batch *value.Batch
 	seen  []int // row + 1 in which a column was last set
@@ -37,7 +39,7 @@ type jsonlReader struct {
 }
 
 func openJSONL(path string, o Options) (Reader, error) {
-	in, err := openText(path)
+	in, err := openText(path, "jsonl")
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +154,14 @@ func (r *jsonlReader) start() error {
 		case '[':
 			r.array = true
 			r.in = bufio.NewReaderSize(&arrayReader{in: r.in}, 256<<10)
+		case '{':
+			// One object a line, unless the first line ends as no object does.
+			b, _ = r.in.Peek(r.in.Size())
+			first, _, more := bytes.Cut(b[n-1:], []byte("\n"))
+			first = bytes.TrimSpace(first)
+			if r.lines = more && strings.IndexByte("{[,:", first[len(first)-1]) >= 0; r.lines {
+				r.in = bufio.NewReaderSize(&arrayReader{in: r.in, depth: 1, stream: true}, 256<<10)
+			}
 		}
 		return nil
 	}
@@ -163,19 +173,25 @@ func (r *jsonlReader) wrap(err error) error {
 	if r.array {
 		return fmt.Errorf("%s, element %d of the array: %w", r.path, r.line, err)
 	}
+	if r.lines {
+		return fmt.Errorf("%s, object %d: %w", r.path, r.line, err)
+	}
 	return fmt.Errorf("%s, line %d: %w", r.path, r.line, err)
 }
 
 // Named says that columns have the names of members.
 func (r *jsonlReader) Named() bool { return true }
 
-// arrayReader makes of a JSON array its elements, one a line.
+// arrayReader makes of a JSON array its elements, one a line, and with stream the same of
+// objects that follow on each other in lines of their own.
 type arrayReader struct {
 	in     *bufio.Reader
-	depth  int
+	stream bool
+	depth  int  // 1 between elements
 	quoted bool // within a string
 	escape bool // after a backslash
 	ended  bool // after the array's end
+	blank  bool // at the begin of a line, between objects
 }
 
 func (a *arrayReader) Read(p []byte) (n int, err error) {
@@ -184,7 +200,7 @@ func (a *arrayReader) Read(p []byte) (n int, err error) {
 			return n, nil
 		}
 		c, err := a.in.ReadByte()
-		if err == io.EOF && !a.ended {
+		if err == io.EOF && !a.ended && !(a.stream && a.depth == 1) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
@@ -210,13 +226,21 @@ func (a *arrayReader) Read(p []byte) (n int, err error) {
 			}
 		case c == ']' || c == '}':
 			if a.depth--; a.depth == 0 {
+				if a.stream {
+					return n, fmt.Errorf("%q ends nothing", c)
+				}
 				a.ended, out = true, '\n'
+			}
+		case a.stream && a.depth == 1:
+			if c != '\n' && isJSONSpace(c) || c == '\n' && a.blank {
+				continue
 			}
 		case c == ',' && a.depth == 1:
 			out = '\n'
 		case c == '\n' || c == '\r':
 			out = ' '
 		}
+		a.blank = out == '\n'
 		p[n] = out
 		n++
 	}
@@ -323,8 +347,10 @@ func (r *jsonlReader) nextLine() ([]byte, error) {
 		if err == io.EOF {
 			return nil, err
 		}
-		if r.array && errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.ErrUnexpectedEOF) && r.array {
 			err = errors.New("the JSON array has no end")
+		} else if errors.Is(err, io.ErrUnexpectedEOF) && r.lines {
+			err = errors.New("the last JSON object is not complete")
 		}
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}

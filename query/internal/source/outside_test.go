@@ -10,8 +10,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -462,6 +464,85 @@ func TestParquetOfRust(t *testing.T) {
 			if r[0].Int() != int64(i) || fmt.Sprint(r[1].Vec()) != fmt.Sprint([]float32{x, x / 2, -x}) || r[2].String() != list || r[3].Str() != fmt.Sprint("k", i%4) || r[4].Int() != int64(i)*86400e6 {
 				t.Fatalf("%s, row %d: %v", v, i, r)
 			}
+		}
+	}
+}
+
+// Objects that go over several lines, as printers for people write them; and texts that are
+// compressed, whatever their ending says.
+func TestLinesAndCompressions(t *testing.T) {
+	dir := t.TempDir()
+	put := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	var want []any
+	var text bytes.Buffer
+	rng := rand.New(rand.NewPCG(8, 9))
+	var make func(depth int) any
+	make = func(depth int) any {
+		switch n := rng.IntN(7); {
+		case n == 0 && depth > 0:
+			return []any{make(depth - 1), "]"}
+		case n == 1 && depth > 0:
+			return map[string]any{"x{": make(depth - 1), "y,": nil}
+		case n < 4:
+			return []string{"", "a\nb", "}", "\"", "\\", "[1,2", "K\u00e4fer"}[rng.IntN(7)]
+		}
+		return float64(rng.IntN(100))
+	}
+	for range 300 {
+		o := map[string]any{"id": float64(rng.IntN(1000)), "j": map[string]any{"v": make(3)}}
+		b, err := json.MarshalIndent(o, "", []string{"  ", "\t", ""}[rng.IntN(3)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(b)
+		text.WriteString([]string{"\n", "\r\n", "\n\n  \n"}[rng.IntN(3)])
+		want = append(want, o)
+	}
+	check := func(path string) {
+		t.Helper()
+		r, err := Open(path, "jsonl", Options{Infer: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		rows, err := readAll(r)
+		if err != nil || len(rows) != len(want) {
+			t.Fatalf("%s: %d rows, %v", path, len(rows), err)
+		}
+		for i, row := range rows {
+			var j any
+			if err := json.Unmarshal([]byte(row[1].Str()), &j); err != nil {
+				t.Fatal(err)
+			}
+			if got := map[string]any{"id": float64(row[0].Int()), "j": j}; !reflect.DeepEqual(got, want[i]) {
+				t.Fatalf("%s, row %d: %v, want %v", path, i+1, got, want[i])
+			}
+		}
+	}
+	check(put("a.json", text.Bytes()))
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(text.Bytes())
+	z.Close()
+	check(put("b.jsonl.gz", packed.Bytes()))
+	check(put("c.jsonl", packed.Bytes()))
+	zst, _ := zstd.NewWriter(nil)
+	check(put("d.json", zst.EncodeAll(text.Bytes(), nil)))
+
+	// bzip2 -c of "id,name\n1,x\n", which the standard library reads and does not write.
+	bz, err := hex.DecodeString("425a683931415926535980bbfb7600000459800010000420002623004020002201a1ea10030462b38a06f17724538509080bbfb760")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"e.csv.bz2", "f.csv"} {
+		if _, rows := read(t, put(name, bz), Options{}); len(rows) != 1 || rows[0][1].String() != "x" {
+			t.Errorf("%s: %v", name, rows)
 		}
 	}
 }

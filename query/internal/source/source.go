@@ -141,7 +141,7 @@ func FormatOf(path string) (string, error) {
 	}
 	switch ext {
 	case ".hdf5", ".h5":
-		return "", fmt.Errorf("%s: HDF5 is not read; save its arrays as .npy (python: numpy.save('train.npy', h5py.File('x.hdf5')['train']))", path)
+		return "", fmt.Errorf("%s: HDF5 is not read: %s", path, hdf5)
 	}
 	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s; html to write a gallery", path, strings.Join(Formats(false), ", "))
 }
@@ -171,10 +171,17 @@ func OpenAll(list []string, format string, o Options) (Reader, error) {
 		}
 		paths = append(paths, some...)
 	}
-	if len(paths) == 1 {
-		return f.open(paths[0], o)
+	open := func(p string) (Reader, error) {
+		r, err := f.open(p, o)
+		if err != nil {
+			err = notA(f.name, p, err)
+		}
+		return r, err
 	}
-	return openAll(paths, func(p string) (Reader, error) { return f.open(p, o) })
+	if len(paths) == 1 {
+		return open(paths[0])
+	}
+	return openAll(paths, open)
 }
 
 // Create begins a file. format may be empty: the ending decides.

@@ -48,7 +48,13 @@ func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, err
 		if _, known := fn.Lookup(name); known {
 			return nil, parse.Errorf(t.Func.Pos, "%s gives a value, not a table", name).WithHint("without FROM: SELECT %s(...)", name)
 		}
-		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", hint.Question(name, TableFunctions()))
+		what := hint.Question(name, TableFunctions())
+		if f, err := source.FormatOf("x." + strings.TrimPrefix(name, "read_")); err == nil {
+			what = fmt.Sprintf("read_%s reads such files", f) // read_npz, read_json
+		} else if _, why, hdf5 := strings.Cut(err.Error(), ": HDF5 "); hdf5 {
+			what = "HDF5 " + why
+		}
+		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", what)
 	}
 	if len(t.Args) == 0 || name == "images" && len(t.Args) > 1 {
 		what := "the path of a file"

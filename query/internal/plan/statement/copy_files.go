@@ -39,7 +39,9 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 		}
 		paths = append(paths, p)
 	}
+	var unread []string
 	open := func() (source.Reader, error) {
+		unread = nil
 		var readers []source.Reader
 		fail := func(err error) (source.Reader, error) {
 			for _, r := range readers {
@@ -90,6 +92,11 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 			}
 			if at+len(pickCols) > len(types) {
 				pickCols = pickCols[:len(types)-at]
+			}
+			for k, c := range cols {
+				if !slices.Contains(pickCols, k) && len(s.Columns) == 0 { // who names columns knows
+					unread = append(unread, c.Name)
+				}
 			}
 			want := types[at : at+len(pickCols)]
 			if name == "parquet" { // where no text is read as anything else
@@ -145,6 +152,7 @@ func (b *planner) files(s *parse.CopyFrom, def *storage.TableDef, ords []int) (*
 	if b.In.Env.Tally == nil {
 		b.In.Env.Tally = &exec.Tally{}
 	}
+	b.In.Env.Tally.Unread = unread
 	n.Open = func(env *exec.Env, want []int) (exec.Operator, error) {
 		r, err := open()
 		if err != nil {
