@@ -135,6 +135,8 @@ func (q *TextQuery) node(words *text.Analyzer, query text.Query, scored bool, kn
 		return q.leaf(words.QueryTerms(p.Text, p.Prefix), scored, known)
 	case text.Phrase:
 		return q.leaf(words.QueryTerms(p.Text, p.Prefix), scored, known)
+	case text.Term:
+		return q.leaf([]text.QueryTerm{{Term: string(p)}}, scored, known)
 	case text.And:
 		if n := all(p, scored); len(n) > 0 {
 			return textAnd(n)

@@ -314,7 +314,8 @@ func (a *Analyzer) Fold(s string) string {
 		}
 	}
 	// Folding may bring accents of its own, of the Turkish dotted I.
-	folded := a.fold.String(b.String())
+	// x/text folds the two cases of Cherokee into each other.
+	folded := strings.ToLower(a.fold.String(b.String()))
 	if strings.ContainsFunc(folded, accent) {
 		folded = strings.Map(func(r rune) rune {
 			if accent(r) {
@@ -440,4 +441,21 @@ func (a *Analyzer) QueryTerms(s string, prefix bool) []QueryTerm {
 		out[len(out)-1].Term = a.Fold(strings.ToValidUTF8(s[last.Start:last.End], ""))
 	}
 	return out
+}
+
+// Containing is what texts that contain s match in an index of trigrams, whatever case and
+// accents they have; so do a few others. It is nil where s is too short to say.
+func Containing(s string) Query {
+	a := Borrow(Trigram)
+	defer a.Return()
+	var all And
+	seen := map[string]bool{}
+	tokens := a.Tokens(s)
+	for _, t := range tokens[:max(0, len(tokens)-2)] {
+		if !seen[t.Term] {
+			seen[t.Term] = true
+			all = append(all, Term(t.Term))
+		}
+	}
+	return both(all)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/clipperhouse/uax29/v2/words"
 )
@@ -109,4 +110,22 @@ func FuzzForgive(f *testing.F) {
 			})
 		}
 	})
+}
+
+// What LIKE and ILIKE hold for the same, an index of trigrams does, too: folding goes from
+// character to character, and does not care for case.
+func TestFoldingIsThatOfCharacters(t *testing.T) {
+	a, _ := New(Trigram)
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if r >= 0xd800 && r < 0xe000 {
+			continue
+		}
+		want := a.Fold(string(r))
+		if got := a.Fold(strings.ToLower(string(r))); got != want {
+			t.Errorf("%q: %q in lower case is %q", r, want, got)
+		}
+		if got := a.Fold(strings.ToUpper(string(r))); strings.ToLower(strings.ToUpper(string(r))) == strings.ToLower(string(r)) && got != want {
+			t.Errorf("%q: %q in upper case is %q", r, want, got)
+		}
+	}
 }

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Query says which texts match. It is one of Word, Phrase, And, Or and Not.
+// A Query says which texts match. It is one of Word, Phrase, Term, And, Or and Not.
 type Query interface{ query() }
 
 type (
@@ -23,12 +23,15 @@ type (
 	}
 	And []Query // all of them
 	Or  []Query // one of them
+	// Term is a term as an index has it.
+	Term string
 	// Not is what With matches and Without does not.
 	Not struct{ With, Without Query }
 )
 
 func (Word) query()   {}
 func (Phrase) query() {}
+func (Term) query()   {}
 func (And) query()    {}
 func (Or) query()     {}
 func (Not) query()    {}
@@ -293,6 +296,8 @@ func Format(q Query) string {
 			return q.Text + "*"
 		}
 		return q.Text
+	case Term:
+		return Format(Word{Text: string(q)})
 	case Phrase:
 		s := `"` + strings.ReplaceAll(q.Text, `"`, " ") + `"`
 		if q.Prefix {
@@ -319,7 +324,7 @@ func Format(q Query) string {
 
 func nested(q Query) string {
 	switch q.(type) {
-	case Word, Phrase:
+	case Word, Phrase, Term:
 		return Format(q)
 	}
 	return "(" + Format(q) + ")"

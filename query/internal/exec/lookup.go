@@ -90,8 +90,12 @@ func valueOf(c *fn.Ctx, e fn.Expr) (v value.Value, ok bool) {
 // false where all rows have to be read.
 func (l *Lookup) find(ctx context.Context, c *fn.Ctx, t *storage.Table) (few []uint64, set *storage.RowSet, usable bool, err error) {
 	if l.Match != nil {
-		q, err := l.Match.Prepare(ctx, c)
-		if err != nil {
+		var q *storage.TextQuery
+		if l.Match.Like != nil {
+			if q, usable, err = l.Match.like(ctx, c); err != nil || !usable {
+				return nil, nil, false, err
+			}
+		} else if q, err = l.Match.Prepare(ctx, c); err != nil {
 			return nil, nil, false, err
 		}
 		if q == nil {

@@ -17,6 +17,7 @@ type WordsQuery struct {
 	Columns []int
 	X       fn.Expr           // the query's text
 	At      func(error) error // gives an error its place
+	Like    *LikeText         // X is the pattern of a LIKE, which an index of trigrams serves
 
 	table *storage.Table
 	run   uint64
@@ -34,6 +35,43 @@ func (w *WordsQuery) Prepare(ctx context.Context, c *fn.Ctx) (*storage.TextQuery
 		return nil, nil
 	}
 	return w.of(ctx, c, a.At(0).Str())
+}
+
+// LikeText is a LIKE, or an ILIKE if Fold is set.
+type LikeText struct {
+	Fold   bool
+	Escape fn.Expr // nil: a backslash
+}
+
+// like returns a query for texts of which some match a LIKE; usable is false where the pattern
+// says too little, or is wrong. It is nil for NULL.
+func (w *WordsQuery) like(ctx context.Context, c *fn.Ctx) (q *storage.TextQuery, usable bool, err error) {
+	pat, ok := valueOf(c, w.X)
+	escape := `\`
+	if w.Like.Escape != nil {
+		e, known := valueOf(c, w.Like.Escape)
+		if !known || e.Kind() != value.Text {
+			return nil, false, nil
+		}
+		escape = e.Str()
+	}
+	if !ok || !pat.IsNull() && pat.Kind() != value.Text {
+		return nil, false, nil
+	}
+	if pat.IsNull() {
+		return nil, true, nil
+	}
+	var all text.And
+	for _, s := range fn.LikeTexts(pat.Str(), escape, w.Like.Fold) {
+		if t := text.Containing(s); t != nil {
+			all = append(all, t)
+		}
+	}
+	if len(all) == 0 {
+		return nil, false, nil
+	}
+	q, err = w.Table.TextQuery(ctx, w.Index, w.Columns, all)
+	return q, true, err
 }
 
 // of returns the query of a text.

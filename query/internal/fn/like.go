@@ -264,3 +264,30 @@ func matchJoined(joined string, texts []string, s string, out []bool) {
 		}
 	}
 }
+
+// LikeTexts returns what every text has to contain that matches a LIKE pattern, with fold an
+// ILIKE pattern: in this, or another, case. escape is a character, or "".
+func LikeTexts(pat, escape string, fold bool) []string {
+	r, size := utf8.DecodeRuneInString(escape)
+	if escape == "" {
+		r = 0
+	} else if size != len(escape) {
+		return nil
+	}
+	if fold {
+		pat = strings.ToLower(pat)
+	}
+	p, err := newPattern(pat, r)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, part := range p.parts {
+		for _, s := range part {
+			if s != "" {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}

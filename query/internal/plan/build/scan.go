@@ -7,6 +7,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -34,7 +35,7 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	s := &exec.Scan{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Columns: ordsOf(cols)}
 	if n.Lookup != nil {
 		var err error
-		if s.Within, err = b.lookupOf(n.Lookup); err != nil {
+		if s.Within, err = b.lookupOf(n.Lookup, s.Table); err != nil {
 			return rel{}, err
 		}
 	}
@@ -132,9 +133,13 @@ func (b *Builder) fetch(r rel, want []*logical.Expr) (rel, error) {
 }
 
 // lookupOf compiles what a look-up compares.
-func (b *Builder) lookupOf(l *logical.Lookup) (*exec.Lookup, error) {
+func (b *Builder) lookupOf(l *logical.Lookup, table *storage.Table) (*exec.Lookup, error) {
 	if l.Match != nil {
-		q, err := b.match(l.Match)
+		find := b.match
+		if l.Match.Op != logical.OpWords {
+			find = func(e *logical.Expr) (*exec.WordsQuery, error) { return b.like(l, table) }
+		}
+		q, err := find(l.Match)
 		return &exec.Lookup{Match: q, Text: l.Text}, err
 	}
 	if l.Fusion != nil {

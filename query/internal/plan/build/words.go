@@ -46,6 +46,19 @@ func (b *Builder) match(e *logical.Expr) (*exec.WordsQuery, error) {
 	return b.wordsQuery(e, x)
 }
 
+// like is a look-up of rows of which some match a LIKE.
+func (b *Builder) like(l *logical.Lookup, table *storage.Table) (*exec.WordsQuery, error) {
+	args, err := b.compileAll(compile.NewLayout(nil), l.Match.Args[1:])
+	if err != nil {
+		return nil, err
+	}
+	q := &exec.WordsQuery{Table: table, Index: l.Index, Columns: []int{l.Ord}, X: args[0], At: logical.At(l.Match.Pos), Like: &exec.LikeText{Fold: l.Match.Call.Func.Name == "ilike"}}
+	if len(args) > 1 {
+		q.Like.Escape = args[1]
+	}
+	return q, nil
+}
+
 // textTop builds a search for the best scores of words.
 func (b *Builder) textTop(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	s := n.Search

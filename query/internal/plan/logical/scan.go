@@ -39,7 +39,7 @@ type Lookup struct {
 	First  int
 	Last   bool
 	Most   float64
-	Match  *Expr   // OpWords: the rows that match, by its index
+	Match  *Expr   // OpWords: the rows that match, by its index; LIKE: rows of which some match, by an index of trigrams
 	Fusion *Fusion // the rows that can be among the best by a sum of scores
 	Text   string
 }
@@ -109,7 +109,7 @@ func (n *Scan) Exprs() []*Expr {
 			out = append(out, x.X)
 		}
 		if n.Lookup.Match != nil {
-			out = append(out, n.Lookup.Match.WordsQuery())
+			out = append(out, n.Lookup.fixed()...)
 		}
 		if n.Lookup.Fusion != nil {
 			for _, t := range n.Lookup.Fusion.Terms {
@@ -132,4 +132,12 @@ func (n *Scan) Copied() Node {
 		l.Fusion, c.Lookup = &f, &l
 	}
 	return &c
+}
+
+// fixed is what a look-up of words asks for.
+func (l *Lookup) fixed() []*Expr {
+	if l.Match.Op == OpWords {
+		return []*Expr{l.Match.WordsQuery()}
+	}
+	return l.Match.Args[1:]
 }

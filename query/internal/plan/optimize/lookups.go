@@ -2,11 +2,14 @@ package optimize
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/text"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -65,7 +68,9 @@ func lookups(f *Facts, n logical.Node) (logical.Node, error) {
 		scan.Lookup, scan.Rows = best.lookup, best.rows
 	}
 	if best == nil || best.rows > fewRows {
-		lookupWords(scan)
+		if !lookupWords(scan) && best == nil {
+			lookupLike(scan)
+		}
 	}
 	return scan, nil
 }
@@ -74,14 +79,61 @@ func lookups(f *Facts, n logical.Node) (logical.Node, error) {
 const fewRows = 64
 
 // lookupWords finds the rows of a condition on words by its index, which knows them exactly.
-func lookupWords(scan *logical.Scan) {
+func lookupWords(scan *logical.Scan) bool {
 	for i, f := range scan.Filters {
 		if logical.WordsOf(scan, f, "match") {
 			scan.Filters = append(scan.Filters[:i:i], scan.Filters[i+1:]...)
 			scan.Lookup = &logical.Lookup{Match: f, Text: f.Text}
 			scan.Rows = float64(float64(scan.Table.Rows()) * 0.05)
-			return
+			return true
 		}
+	}
+	return false
+}
+
+// lookupLike finds the rows of a LIKE or ILIKE by an index of trigrams: some that do not match
+// are among them, so the condition stays.
+func lookupLike(scan *logical.Scan) {
+	def := scan.Table.Def()
+	var best *logical.Lookup
+	most := 0
+	for _, f := range scan.Filters {
+		if f.Op != logical.OpCall || f.Call.Func.Name != "like" && f.Call.Func.Name != "ilike" || f.Args[0].Op != logical.OpColumn || !logical.AllFixed(f.Args[1:]) {
+			continue
+		}
+		c := f.Args[0].Column
+		ord := slices.Index(scan.Cols, c)
+		if ord < 0 {
+			continue
+		}
+		length := 3 // of a pattern that is not known yet
+		if p := f.Args[1]; logical.IsConst(p) {
+			length = 0
+			escape := `\`
+			if len(f.Args) > 2 {
+				if escape = ""; logical.IsConst(f.Args[2]) {
+					escape = f.Args[2].Value.Str()
+				}
+			}
+			for _, s := range fn.LikeTexts(p.Value.Str(), escape, f.Call.Func.Name == "ilike") {
+				if text.Containing(s) != nil {
+					length = max(length, len(s))
+				}
+			}
+		}
+		if length <= most {
+			continue
+		}
+		for i := range def.Indexes {
+			x := &def.Indexes[i]
+			if x.Kind == storage.FullText && x.Options["language"] == text.Trigram && slices.Contains(x.Columns, def.Columns[ord].ID) {
+				best, most = &logical.Lookup{Match: f, Index: x, Ord: ord, Text: f.Text}, length
+			}
+		}
+	}
+	if best != nil {
+		scan.Lookup = best
+		scan.Rows = float64(float64(scan.Table.Rows()) * 0.05)
 	}
 }
 
