@@ -38,6 +38,7 @@ type Appender struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	tx      *session // of the transaction it appends within, or nil: there is no writer then
+	remote  bool     // the table is one of an attached database
 
 	rows  int // in pending
 	batch []*value.Batch
@@ -100,7 +101,7 @@ func newAppender(ctx context.Context, db *DB, in Writer, table string, columns [
 	if err != nil {
 		return nil, err
 	}
-	a := &Appender{db: db, table: table, columns: append([]string(nil), columns...)}
+	a := &Appender{db: db, table: table, remote: def.elsewhere, columns: append([]string(nil), columns...)}
 	if opts != nil {
 		a.opts = *opts
 	}
@@ -312,6 +313,10 @@ func (a *Appender) write() {
 }
 
 func (a *Appender) writeAll() error {
+	if a.remote && a.opts.Atomic {
+		_, err := a.copyAll(&groups{a: a, work: a.work})
+		return err
+	}
 	for {
 		select {
 		case <-a.ctx.Done():
@@ -334,9 +339,56 @@ func (a *Appender) writeAll() error {
 	}
 }
 
+// copyAll adds rows to a table of an attached database, all or none.
+func (a *Appender) copyAll(src query.Batches) (int64, error) {
+	if err := a.db.enter(); err != nil {
+		return 0, err
+	}
+	defer a.db.leave()
+	return a.s.qs.CopyFrom(a.ctx, a.table, a.columns, a.types, src, a.s.hooks(a.ctx))
+}
+
+// groups gives the batches of groups, one after the other, as far as they come.
+type groups struct {
+	a    *Appender
+	work chan group // nil: of the group at hand only
+	now  group
+}
+
+func (s *groups) Next(ctx context.Context) (*value.Batch, error) {
+	for len(s.now.batches) == 0 {
+		if s.now.done != nil {
+			close(s.now.done)
+		}
+		s.now = group{}
+		if s.work == nil {
+			return nil, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case g, more := <-s.work:
+			if !more {
+				return nil, nil
+			}
+			s.now = g
+		}
+	}
+	b := s.now.batches[0]
+	s.now.batches = s.now.batches[1:]
+	s.a.mu.Lock()
+	s.a.written += int64(b.Len)
+	s.a.mu.Unlock()
+	return b, nil
+}
+
 func (a *Appender) writeGroup(g group) error {
 	if len(g.batches) == 0 {
 		return nil
+	}
+	if a.remote {
+		_, err := a.copyAll(&groups{a: a, now: group{batches: g.batches}})
+		return err
 	}
 	if err := a.db.enter(); err != nil {
 		return err

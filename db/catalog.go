@@ -13,9 +13,10 @@ type Table struct {
 	Columns    []Column
 	PrimaryKey string // name of its column, or ""
 	Indexes    []Index
-	Rows       int64 // live rows
+	Rows       int64 // live rows; of a table of an attached database an estimate
 
-	def *storage.TableDef
+	def       *storage.TableDef
+	elsewhere bool // in an attached database
 }
 
 // Column describes a column of a table.
@@ -94,7 +95,7 @@ func (s *session) tables(ctx context.Context) ([]Table, error) {
 			if err != nil {
 				return err
 			}
-			out = append(out, describe(t))
+			out = append(out, describe(t.Def(), int64(t.Rows())))
 		}
 		return nil
 	})
@@ -106,16 +107,25 @@ func (s *session) table(ctx context.Context, name string) (Table, error) {
 	err := s.look(ctx, func(v *storage.View) error {
 		t, err := v.Table(name)
 		if err == nil {
-			out = describe(t)
+			out = describe(t.Def(), int64(t.Rows()))
+			return nil
 		}
-		return err
+		def, rows, e := s.qs.TableElsewhere(ctx, name)
+		if e != nil {
+			return e
+		}
+		if def == nil {
+			return err
+		}
+		out = describe(def, rows)
+		out.elsewhere = true
+		return nil
 	})
 	return out, err
 }
 
-func describe(t *storage.Table) Table {
-	def := t.Def()
-	out := Table{Name: def.Name, Rows: int64(t.Rows()), def: def}
+func describe(def *storage.TableDef, rows int64) Table {
+	out := Table{Name: def.Name, Rows: rows, def: def}
 	for i := range def.Columns {
 		c := &def.Columns[i]
 		col := Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Default: c.Default, Encoder: c.Encoder}

@@ -104,8 +104,8 @@ func elsewhereOnly(t parse.Statement) bool {
 		return t.Table.Database != ""
 	case *parse.DropTable:
 		return len(t.Tables) == 1 && t.Tables[0].Database != ""
-	case *parse.Attach, *parse.Detach:
-		return true
+	case *parse.Attach:
+		return !t.Persist
 	}
 	return false
 }

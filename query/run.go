@@ -397,7 +397,11 @@ func (s *Session) CopyFrom(ctx context.Context, table string, columns []string, 
 	if s.failed {
 		return 0, ErrAborted
 	}
-	r, err := s.runNew(ctx, loads, "COPY", hooks, func(in *plan.Input) (*plan.Plan, error) {
+	kind := loads
+	if _, ok := s.elsewhere(table); ok {
+		kind = elsewhere
+	}
+	r, err := s.runNew(ctx, kind, "COPY", hooks, func(in *plan.Input) (*plan.Plan, error) {
 		return plan.CopyRows(ctx, in, table, columns, types, src)
 	})
 	if err != nil {
@@ -411,6 +415,9 @@ func (s *Session) CopyFrom(ctx context.Context, table string, columns []string, 
 func (s *Session) Append(ctx context.Context, table string, columns []string, b *value.Batch, hooks Hooks) (int64, error) {
 	if s.failed {
 		return 0, ErrAborted
+	}
+	if _, ok := s.elsewhere(table); ok {
+		return 0, s.fail(errElsewhere)
 	}
 	types := make([]value.Type, len(b.Cols))
 	for i, c := range b.Cols {

@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/query/foreign"
 )
 
@@ -85,6 +86,7 @@ func (o opener) Open(ctx context.Context, address string) (foreign.Database, err
 		pool.Close()
 		return nil, connectError(err)
 	}
+	d.cockroach = strings.Contains(version, "CockroachDB")
 	// PGlite, which is PostgreSQL in WebAssembly, has one session for all connections, and
 	// loses track of the protocol in a COPY.
 	if strings.Contains(version, "emscripten") || strings.Contains(version, "wasm") {
@@ -118,6 +120,7 @@ func connectError(err error) error {
 
 // database is an attached database.
 type database struct {
+	dialect
 	pool    *pgxpool.Pool
 	name    string
 	unnamed bool // no statement is prepared: connections share sessions, as behind a pooler
@@ -138,6 +141,8 @@ type Error struct {
 	Detail  string
 	Hint    string
 	cause   error
+
+	table, column, constraint string
 }
 
 func (e *Error) Error() string {
@@ -148,12 +153,16 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Unwrap gives the engine's error as pgx has it, and foreign.ErrChanged where a table is not
-// as it was described.
+// Unwrap gives the engine's error as pgx has it, beside it Lupa's own where there is one that
+// means the same, and foreign.ErrChanged where a table is not as it was described.
 func (e *Error) Unwrap() []error {
 	switch e.State {
 	case "42P01", "42703", "0A000", "42804": // no table, no column, another type in a kept statement
 		return []error{e.cause, foreign.ErrChanged}
+	case "23505":
+		return []error{e.cause, &db.UniqueError{Table: e.table, Index: e.constraint, Key: e.Detail, Row: -1}}
+	case "23502":
+		return []error{e.cause, &db.NotNullError{Table: e.table, Column: e.column, Row: -1}}
 	case "57014":
 		return []error{e.cause, context.Canceled}
 	}
@@ -173,7 +182,7 @@ func mapped(ctx context.Context, err error) error {
 	}
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		return &Error{State: pg.Code, Message: pg.Message, Detail: pg.Detail, Hint: pg.Hint, cause: err}
+		return &Error{State: pg.Code, Message: pg.Message, Detail: pg.Detail, Hint: pg.Hint, cause: err, table: pg.TableName, column: pg.ColumnName, constraint: pg.ConstraintName}
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/db/driver"
 	"github.com/lupadb/lupa/db/postgres"
 	"github.com/lupadb/lupa/encoder"
 )
@@ -99,7 +101,10 @@ func statement(rng *rand.Rand) string {
 		}
 	}
 	dir := func() string { return pick("", " ASC", " DESC", " DESC NULLS LAST", " NULLS FIRST") }
-	switch rng.IntN(4) {
+	switch rng.IntN(5) {
+	case 4:
+		on := pick("a.n = b.n", "a.t = b.t AND a.id < b.id", "a.id = b.n", "a.id = b.id AND a.r > b.n", "a.v = b.v", "lower(a.t) = b.t")
+		return fmt.Sprintf("SELECT a.id, b.id, b.t FROM %%[1]s a %sJOIN %%[1]s b ON %s WHERE a.n > -2 AND b.r IS NOT NULL ORDER BY a.id%s, b.id%s", pick("", "", "LEFT "), on, pick("", " DESC"), pick("", " LIMIT 7"))
 	case 0:
 		return "SELECT count(*), count(n), count(DISTINCT t), min(t), max(t), min(r), max(at), sum(n), sum(n) FILTER (WHERE b), avg(r) FROM %s" + where
 	case 1:
@@ -158,6 +163,8 @@ func TestAsked(t *testing.T) {
 		{"SELECT b, max(t) FROM x.there GROUP BY b", `SELECT "b", max("t" COLLATE "C") FROM`},
 		{"SELECT avg(r) FROM x.there", "Aggregate"},
 		{"SELECT id FROM x.there ORDER BY lower(t) LIMIT 3", "TopN 3"},
+		{"SELECT a.id FROM x.there a JOIN x.there b ON a.id = b.n WHERE a.b", `FROM "testasked"."there" t1, "testasked"."there" t2 WHERE t1."b" AND (t1."id" = t2."n")`},
+		{"SELECT a.id FROM x.there a LEFT JOIN x.there b ON a.id = b.n", "Join"},
 		{"SELECT id FROM x.there WHERE n IN (1, 2, NULL)", `"n" IN ($1::int8, $2::int8`},
 	} {
 		if plan := rows(t, d, "EXPLAIN "+c.sql); !strings.Contains(plan, c.want) {
@@ -257,7 +264,7 @@ func TestWrites(t *testing.T) {
 			// All or nothing.
 			if _, err := d.Exec(context.Background(), "INSERT INTO x.there SELECT id || 'y', n, r, b, at, data, meta FROM here UNION ALL SELECT 'k00001', 1, 1, true, NULL, NULL, NULL"); err == nil {
 				t.Error("a key is there twice")
-			} else if e := new(postgres.Error); !errors.As(err, &e) || e.SQLState() != "23505" {
+			} else if e, u := new(postgres.Error), new(db.UniqueError); !errors.As(err, &e) || e.SQLState() != "23505" || !errors.As(err, &u) {
 				t.Error(err)
 			}
 			same()
@@ -548,5 +555,140 @@ func TestRefused(t *testing.T) {
 	run(t, d, "DETACH IF EXISTS x")
 	if _, err := db.Open("", &db.Options{InMemory: true}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestPersist attaches a database for good: the store knows it when it is opened again.
+func TestPersist(t *testing.T) {
+	address := installed.at(t)
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "s")
+	opts := &db.Options{Attach: []db.Attachable{postgres.Opener(nil)}}
+	d, err := db.Open(dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Exec(ctx, "ATTACH 'postgres://me:secret@127.0.0.1/x' AS y PERSIST"); err == nil || !strings.Contains(err.Error(), "password") || strings.Contains(err.Error(), "secret") {
+		t.Error(err)
+	}
+	run(t, d, "ATTACH $1 AS y PERSIST", address)
+	run(t, d, "CREATE TABLE y.persisted (id INTEGER PRIMARY KEY)")
+	run(t, d, "INSERT INTO y.persisted VALUES (7)")
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if d, err = db.Open(dir, opts); err != nil {
+			t.Fatal(err)
+		}
+		if got := rows(t, d, "SELECT id FROM y.persisted"); got != "7" {
+			t.Error(got)
+		}
+	}
+	run(t, d, "DROP TABLE y.persisted")
+	run(t, d, "DETACH y")
+	if got := rows(t, d, "SELECT count(*) FROM lupa_databases"); got != "0" {
+		t.Error(got)
+	}
+	if _, err := tryRows(d, "SELECT id FROM y.persisted"); err == nil {
+		t.Error("it is attached still")
+	}
+	if problems, err := d.Check(ctx); err != nil || len(problems) > 0 {
+		t.Error(problems, err)
+	}
+	d.Close()
+}
+
+// TestAppender adds rows of a program.
+func TestAppender(t *testing.T) {
+	for _, atomic := range []bool{false, true} {
+		t.Run(fmt.Sprint(atomic), func(t *testing.T) {
+			d, c := open(t, installed.at(t), nil)
+			ctx := context.Background()
+			run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, t TEXT)")
+			a, err := d.Appender(ctx, "x.there", nil, &db.AppenderOptions{Atomic: atomic})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range 10000 {
+				if err := a.Append(i, fmt.Sprint("t", i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := a.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var n int
+			if err := c.QueryRow(ctx, "SELECT count(*) FROM there WHERE t = 't' || id").Scan(&n); err != nil || n != 10000 {
+				t.Error(n, err)
+			}
+			if a, err = d.Appender(ctx, "x.there", nil, &db.AppenderOptions{Atomic: atomic}); err != nil {
+				t.Fatal(err)
+			}
+			a.Append(20000, "new")
+			a.Append(1, "there already")
+			var twice *db.UniqueError
+			if err := a.Close(); !errors.As(err, &twice) {
+				t.Error(err)
+			}
+			if got := rows(t, d, "SELECT count(*) FROM x.there"); got != "10000" {
+				t.Error(got)
+			}
+		})
+	}
+}
+
+// TestReconnect ends the connections between two statements, and one in the middle of an answer.
+func TestReconnect(t *testing.T) {
+	d, c := open(t, installed.at(t), nil)
+	ctx := context.Background()
+	run(t, d, "CREATE TABLE x.there (id INTEGER, t TEXT)") // without a primary key
+	run(t, d, "INSERT INTO x.there SELECT i, repeat('x', 1000) FROM generate_series(1, 50000) AS g (i)")
+	kill := func() {
+		t.Helper()
+		if _, err := c.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lupa'"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	for range 3 {
+		if got := rows(t, d, "SELECT count(*) FROM x.there"); got != "50000" {
+			t.Error(got)
+		}
+		kill()
+	}
+	r, err := d.Query(ctx, "SELECT id, t FROM x.there")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for r.Next() {
+		if n++; n == 10 {
+			kill()
+		}
+	}
+	if r.Err() == nil {
+		t.Errorf("%d rows of 50000 are an answer", n)
+	}
+	r.Close()
+	if got := rows(t, d, "SELECT count(*) FROM x.there"); got != "50000" {
+		t.Error(got)
+	}
+}
+
+// TestThroughSQL uses an attached table through database/sql.
+func TestThroughSQL(t *testing.T) {
+	address := installed.at(t)
+	pool := sql.OpenDB(driver.NewConnector(":memory:", &db.Options{Attach: []db.Attachable{postgres.Opener(nil)}}))
+	defer pool.Close()
+	for _, s := range []string{"ATTACH '" + address + "' AS x", "CREATE TABLE x.through (id INTEGER PRIMARY KEY, t TEXT)", "INSERT INTO x.through VALUES (1, 'a'), (2, 'b')"} {
+		if _, err := pool.Exec(s); err != nil {
+			t.Fatal(s, err)
+		}
+	}
+	defer pool.Exec("DROP TABLE x.through")
+	var got string
+	if err := pool.QueryRow("SELECT t FROM x.through WHERE id = $1", 2).Scan(&got); err != nil || got != "b" {
+		t.Error(got, err)
 	}
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -18,16 +19,29 @@ import (
 
 // Query sends a query and gives its rows as they come.
 func (d *database) Query(ctx context.Context, q *foreign.Query, args []value.Value) (foreign.Rows, error) {
-	conn, err := d.pool.Acquire(ctx)
-	if err != nil {
-		return nil, mapped(ctx, err)
-	}
-	r := &rows{conn: conn, d: d}
-	if err := r.start(ctx, q, args); err != nil {
+	for tries := 0; ; tries++ {
+		conn, err := d.pool.Acquire(ctx)
+		if err != nil {
+			return nil, mapped(ctx, err)
+		}
+		r := &rows{conn: conn, d: d}
+		if err = r.start(ctx, q, args); err == nil {
+			if r.more = r.reader.NextRow(); !r.more {
+				r.err = r.finish()
+				err = r.err
+			}
+		}
+		if err == nil {
+			return r, nil
+		}
+		// A connection that ended while nobody used it is found out by who uses it next.
+		lost := conn.Conn().IsClosed()
+		r.done = true
 		r.Close()
-		return nil, mapped(ctx, err)
+		if !lost || tries > 0 || ctx.Err() != nil {
+			return nil, mapped(ctx, err)
+		}
 	}
-	return r, nil
 }
 
 // rows are the answer to a query.
@@ -37,8 +51,9 @@ type rows struct {
 	many   *pgconn.MultiResultReader
 	reader *pgconn.ResultReader
 	bytes  int64
+	more   bool // the reader is at a row
 	done   bool
-	broken bool
+	err    error
 }
 
 // start sends the statement: by its name once the connection knows it. A search by an
@@ -56,7 +71,7 @@ func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) 
 		}
 	}
 	pc := r.conn.Conn().PgConn()
-	if !approximate(q) {
+	if !r.d.approximate(q) {
 		if r.d.unnamed {
 			r.reader = pc.ExecParams(ctx, text, values, nil, formats, []int16{1})
 		} else {
@@ -66,7 +81,8 @@ func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) 
 	}
 	batch := &pgconn.Batch{}
 	batch.ExecParams("BEGIN", nil, nil, nil, nil)
-	for _, s := range accuracy(q) {
+	settings := r.d.accuracy(q)
+	for _, s := range settings {
 		batch.ExecParams(s, nil, nil, nil, nil)
 	}
 	if r.d.unnamed {
@@ -76,7 +92,7 @@ func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) 
 	}
 	batch.ExecParams("COMMIT", nil, nil, nil, nil)
 	r.many = pc.ExecBatch(ctx, batch)
-	for range 1 + len(accuracy(q)) {
+	for range 1 + len(settings) {
 		if !r.many.NextResult() {
 			return r.many.Close()
 		}
@@ -93,12 +109,15 @@ func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) 
 
 // accuracy are the settings of pgvector for the part of the nearest rows that is wanted. How
 // many candidates that takes depends on the data: it doubles with each step towards all.
-func accuracy(q *foreign.Query) []string {
+func (k dialect) accuracy(q *foreign.Query) []string {
 	ef := int(float64(q.Limit+q.Offset) * 4)
 	for r := 0.9; r < q.Recall && ef < 1000; r = 1 - (1-r)/2 {
 		ef *= 2
 	}
 	ef = min(max(ef, 40), 1000)
+	if k.cockroach {
+		return []string{fmt.Sprintf("SET LOCAL vector_search_beam_size = %d", min(ef, 2048))}
+	}
 	probes := min(max(10, ef/4), 32768)
 	return []string{
 		fmt.Sprintf("SET LOCAL hnsw.ef_search = %d", ef),
@@ -120,20 +139,27 @@ func (r *rows) Next(ctx context.Context, cols []*value.Column) (int, error) {
 		return 0, nil
 	}
 	n := 0
-	for n < value.BatchSize && r.reader.NextRow() {
+	for ; n < value.BatchSize && r.more; r.more = r.reader.NextRow() {
 		for i, b := range r.reader.Values() {
 			r.bytes += int64(len(b))
 			v, err := decode(cols[i].Type, b)
 			if err != nil {
-				r.broken = true
 				return 0, err
 			}
 			cols[i].Append(n, v)
 		}
 		n++
 	}
-	if n == value.BatchSize {
+	if r.more {
 		return n, nil
+	}
+	return n, mapped(ctx, r.finish())
+}
+
+// finish reads the end of an answer.
+func (r *rows) finish() error {
+	if r.done {
+		return r.err
 	}
 	r.done = true
 	_, err := r.reader.Close()
@@ -147,7 +173,7 @@ func (r *rows) Next(ctx context.Context, cols []*value.Column) (int, error) {
 			err = e
 		}
 	}
-	return n, mapped(ctx, err)
+	return err
 }
 
 func (r *rows) Bytes() int64 { return r.bytes }
@@ -174,7 +200,7 @@ func (r *rows) Close() error {
 
 // Exact finds out whether the engine answers a search through an approximate index.
 func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Value) (string, error) {
-	if !approximate(q) {
+	if !d.approximate(q) {
 		return "", nil
 	}
 	conn, err := d.pool.Acquire(ctx)
@@ -196,12 +222,12 @@ func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Val
 		plan.WriteByte('\n')
 	}
 	if m := indexScan.FindStringSubmatch(plan.String()); m != nil {
-		return m[1], nil
+		return cmp.Or(m[1], m[2]), nil
 	}
 	return "", nil
 }
 
-var indexScan = regexp.MustCompile(`Index Scan using (\S+) on .*\n(?:.*\n)?\s+Order By:`)
+var indexScan = regexp.MustCompile(`Index Scan using (\S+) on .*\n(?:.*\n)?\s+Order By:|vector search\n(?:.*\n)*?.*table: \S+@(\S+)`)
 
 // encodeArgs are the values of parameters in the engine's binary form.
 func encodeArgs(args []value.Value) (values [][]byte, formats []int16, err error) {

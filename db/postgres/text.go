@@ -10,18 +10,33 @@ import (
 )
 
 // Renders reports whether the engine computes e as Lupa does.
-func (d *database) Renders(t *foreign.Table, e *foreign.Expr) bool {
-	_, ok := expr(t, e)
+func (k dialect) Renders(t []*foreign.Table, e *foreign.Expr) bool {
+	_, ok := k.expr(t, e)
 	return ok
 }
 
 // Orders reports whether values of e can be sorted as Lupa sorts them.
-func (d *database) Orders(t *foreign.Table, e *foreign.Expr) bool {
+func (k dialect) Orders(t []*foreign.Table, e *foreign.Expr) bool {
 	switch e.Type.Kind {
 	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp:
 		return true
 	}
 	return false
+}
+
+// dialect is what an engine is asked in.
+type dialect struct {
+	// cockroach: CockroachDB compares texts by their bytes as they are, and has no halfvec and
+	// no <+>.
+	cockroach bool
+}
+
+// bytewise is a text as it is ordered here.
+func (k dialect) bytewise(s string) string {
+	if k.cockroach {
+		return s
+	}
+	return s + ` COLLATE "C"`
 }
 
 // equals reports whether values of a kind are compared with =.
@@ -33,9 +48,18 @@ func equals(k value.Kind) bool {
 	return false
 }
 
+// name is a column's name, with that of its table where there are several.
+func name(ts []*foreign.Table, e *foreign.Expr) string {
+	s := quoted(ts[e.Table].Columns[e.Column].Name)
+	if len(ts) > 1 {
+		s = fmt.Sprintf("t%d.%s", e.Table+1, s)
+	}
+	return s
+}
+
 // column is a column as an expression of the type that it has here.
-func column(c *foreign.Column) string {
-	name := quoted(c.Name)
+func (k dialect) column(ts []*foreign.Table, e *foreign.Expr) string {
+	c, name := &ts[e.Table].Columns[e.Column], name(ts, e)
 	switch {
 	case c.Opaque, c.Type.Kind == value.JSON:
 		return "(" + name + ")::text"
@@ -72,28 +96,28 @@ func typeName(t value.Type) string {
 
 // key is an operand of an equality, by which an index can be found: a column as it is, where
 // that compares in the same way.
-func key(t *foreign.Table, e *foreign.Expr, s string) string {
+func (k dialect) key(t []*foreign.Table, e *foreign.Expr, s string) string {
 	if e.Op == foreign.OpColumn {
-		c := &t.Columns[e.Column]
+		c := &t[e.Table].Columns[e.Column]
 		if !c.Opaque && (c.Type.Kind == value.Integer || c.Type.Kind == value.Text) {
-			return quoted(c.Name)
+			return name(t, e)
 		}
 	}
 	return s
 }
 
 // expr is an expression as a statement has it; false where the engine's meaning is another.
-func expr(t *foreign.Table, e *foreign.Expr) (string, bool) {
+func (k dialect) expr(t []*foreign.Table, e *foreign.Expr) (string, bool) {
 	args := make([]string, len(e.Args))
 	for i, a := range e.Args {
 		var ok bool
-		if args[i], ok = expr(t, a); !ok {
+		if args[i], ok = k.expr(t, a); !ok {
 			return "", false
 		}
 	}
 	switch e.Op {
 	case foreign.OpColumn:
-		return column(&t.Columns[e.Column]), true
+		return k.column(t, e), true
 	case foreign.OpParam:
 		if e.Type.Kind == value.Null {
 			return "NULL", false
@@ -128,20 +152,20 @@ func expr(t *foreign.Table, e *foreign.Expr) (string, bool) {
 		if e.Not {
 			op = " NOT IN ("
 		}
-		return "(" + key(t, e.Args[0], args[0]) + op + strings.Join(args[1:], ", ") + "))", len(args) > 1
+		return "(" + k.key(t, e.Args[0], args[0]) + op + strings.Join(args[1:], ", ") + "))", len(args) > 1
 	case foreign.OpScore:
-		return score(e, args)
+		return k.score(e, args)
 	case foreign.OpCall:
-		return call(t, e, args)
+		return k.call(t, e, args)
 	case foreign.OpAgg:
-		return aggregate(t, e, args)
+		return k.aggregate(t, e, args)
 	}
 	return "", false
 }
 
 // score is a distance or similarity. Where Lupa gives NULL, for zero vectors, pgvector gives NaN.
 // The function around the operator keeps an approximate index from answering in its place.
-func score(e *foreign.Expr, args []string) (string, bool) {
+func (k dialect) score(e *foreign.Expr, args []string) (string, bool) {
 	for _, a := range e.Args {
 		if a.Type.Kind != value.Vector {
 			return "", false
@@ -171,7 +195,9 @@ func score(e *foreign.Expr, args []string) (string, bool) {
 	case vector.L2, vector.L1:
 		op := "<->"
 		if e.Metric == vector.L1 {
-			op = "<+>"
+			if op = "<+>"; k.cockroach {
+				return "", false
+			}
 		}
 		if s = fmt.Sprintf("(%s %s %s)", args[0], op, args[1]); e.Negate || e.FromOne {
 			return "", false
@@ -183,9 +209,9 @@ func score(e *foreign.Expr, args []string) (string, bool) {
 }
 
 // nearest is the order of an approximate search, as an index of pgvector knows it.
-func nearest(t *foreign.Table, e *foreign.Expr) (string, bool) {
-	a, ok1 := expr(t, e.Args[0])
-	b, ok2 := expr(t, e.Args[1])
+func (k dialect) nearest(t []*foreign.Table, e *foreign.Expr) (string, bool) {
+	a, ok1 := k.expr(t, e.Args[0])
+	b, ok2 := k.expr(t, e.Args[1])
 	if !ok1 || !ok2 {
 		return "", false
 	}
@@ -197,7 +223,7 @@ func nearest(t *foreign.Table, e *foreign.Expr) (string, bool) {
 }
 
 // call is a function or operator.
-func call(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) {
+func (k dialect) call(t []*foreign.Table, e *foreign.Expr, args []string) (string, bool) {
 	kinds := func(ok func(value.Kind) bool) bool {
 		for _, a := range e.Args {
 			if !ok(a.Type.Kind) || a.Type.Kind != e.Args[0].Type.Kind {
@@ -208,12 +234,12 @@ func call(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) {
 	}
 	switch e.Func {
 	case "=", "<>":
-		return "(" + key(t, e.Args[0], args[0]) + " " + e.Func + " " + key(t, e.Args[1], args[1]) + ")", kinds(equals)
+		return "(" + k.key(t, e.Args[0], args[0]) + " " + e.Func + " " + k.key(t, e.Args[1], args[1]) + ")", kinds(equals)
 	case "<", "<=", ">", ">=":
 		if kinds(func(k value.Kind) bool { return k == value.Text }) {
-			return fmt.Sprintf(`(%s COLLATE "C" %s %s COLLATE "C")`, args[0], e.Func, args[1]), true
+			return fmt.Sprintf("(%s %s %s)", k.bytewise(args[0]), e.Func, k.bytewise(args[1])), true
 		}
-		return "(" + key(t, e.Args[0], args[0]) + " " + e.Func + " " + key(t, e.Args[1], args[1]) + ")", kinds(equals)
+		return "(" + k.key(t, e.Args[0], args[0]) + " " + e.Func + " " + k.key(t, e.Args[1], args[1]) + ")", kinds(equals)
 	case "is null", "is not null":
 		return "(" + args[0] + " " + strings.ToUpper(e.Func) + ")", true
 	case "is distinct from", "is not distinct from":
@@ -229,7 +255,7 @@ func call(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) {
 }
 
 // aggregate is an aggregate whose value does not depend on the order of rows.
-func aggregate(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) {
+func (k dialect) aggregate(t []*foreign.Table, e *foreign.Expr, args []string) (string, bool) {
 	var s string
 	switch e.Func {
 	case "count":
@@ -248,7 +274,7 @@ func aggregate(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) 
 		switch e.Args[0].Type.Kind {
 		case value.Integer, value.Real, value.Timestamp:
 		case value.Text:
-			args[0] += ` COLLATE "C"`
+			args[0] = k.bytewise(args[0])
 		default:
 			return "", false
 		}
@@ -262,7 +288,7 @@ func aggregate(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) 
 		return "", false
 	}
 	if e.Filter != nil {
-		f, ok := expr(t, e.Filter)
+		f, ok := k.expr(t, e.Filter)
 		if !ok {
 			return "", false
 		}
@@ -275,30 +301,39 @@ func aggregate(t *foreign.Table, e *foreign.Expr, args []string) (string, bool) 
 }
 
 // Text is the statement of a query.
-func (d *database) Text(q *foreign.Query) string {
+func (k dialect) Text(q *foreign.Query) string {
 	var b strings.Builder
 	b.WriteString("SELECT ")
-	list(&b, q.Out, ", ", func(e *foreign.Expr) string { s, _ := expr(q.Table, e); return s })
-	b.WriteString(" FROM " + tableName(q.Table))
-	b.WriteString(where(q.Table, q.Where))
+	list(&b, q.Out, ", ", func(e *foreign.Expr) string { s, _ := k.expr(q.Tables, e); return s })
+	b.WriteString(" FROM ")
+	for i, t := range q.Tables {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(tableName(t))
+		if len(q.Tables) > 1 {
+			fmt.Fprintf(&b, " t%d", i+1)
+		}
+	}
+	b.WriteString(k.where(q.Tables, q.Where))
 	if len(q.Group) > 0 {
 		b.WriteString(" GROUP BY ")
-		list(&b, q.Group, ", ", func(e *foreign.Expr) string { s, _ := expr(q.Table, e); return s })
+		list(&b, q.Group, ", ", func(e *foreign.Expr) string { s, _ := k.expr(q.Tables, e); return s })
 	}
 	if len(q.Order) > 0 {
 		b.WriteString(" ORDER BY ")
 		keys := q.Order
-		if approximate(q) {
+		if k.approximate(q) {
 			keys = keys[:1] // an index gives one order
 		}
 		list(&b, keys, ", ", func(o foreign.Order) string {
-			if approximate(q) {
-				s, _ := nearest(q.Table, o.Expr)
+			if k.approximate(q) {
+				s, _ := k.nearest(q.Tables, o.Expr)
 				return s
 			}
-			s, _ := expr(q.Table, o.Expr)
+			s, _ := k.expr(q.Tables, o.Expr)
 			if o.Expr.Type.Kind == value.Text {
-				s += ` COLLATE "C"`
+				s = k.bytewise(s)
 			}
 			if o.Desc {
 				s += " DESC"
@@ -320,27 +355,27 @@ func (d *database) Text(q *foreign.Query) string {
 
 // approximate reports whether an approximate index may answer q: it asks for the nearest rows
 // in the index's own order.
-func approximate(q *foreign.Query) bool {
+func (k dialect) approximate(q *foreign.Query) bool {
 	if q.Recall <= 0 || !q.Search || q.Limit < 0 || len(q.Order) == 0 {
 		return false
 	}
 	o := q.Order[0]
 	e := o.Expr
-	if e.Op != foreign.OpScore || e.Args[0].Op != foreign.OpColumn || o.NullsFirst {
+	if e.Op != foreign.OpScore || e.Args[0].Op != foreign.OpColumn || e.Args[1].Op != foreign.OpParam || o.NullsFirst {
 		return false
 	}
 	better := (e.Metric == vector.Cosine || e.Metric == vector.InnerProduct) && !e.Negate && !e.FromOne
-	_, ok := nearest(q.Table, e)
+	_, ok := k.nearest(q.Tables, e)
 	return ok && o.Desc == better
 }
 
-func where(t *foreign.Table, conds []*foreign.Expr) string {
+func (k dialect) where(t []*foreign.Table, conds []*foreign.Expr) string {
 	if len(conds) == 0 {
 		return ""
 	}
 	var b strings.Builder
 	b.WriteString(" WHERE ")
-	list(&b, conds, " AND ", func(e *foreign.Expr) string { s, _ := expr(t, e); return s })
+	list(&b, conds, " AND ", func(e *foreign.Expr) string { s, _ := k.expr(t, e); return s })
 	return b.String()
 }
 

@@ -20,7 +20,7 @@ import (
 
 // Delete deletes rows.
 func (d *database) Delete(ctx context.Context, t *foreign.Table, conds []*foreign.Expr, args []value.Value) (int64, error) {
-	return d.change(ctx, "DELETE FROM "+tableName(t)+where(t, conds), args)
+	return d.change(ctx, "DELETE FROM "+tableName(t)+d.where([]*foreign.Table{t}, conds), args)
 }
 
 // Update sets columns of rows.
@@ -28,10 +28,10 @@ func (d *database) Update(ctx context.Context, t *foreign.Table, set []foreign.A
 	var b strings.Builder
 	b.WriteString("UPDATE " + tableName(t) + " SET ")
 	list(&b, set, ", ", func(a foreign.Assignment) string {
-		s, _ := expr(t, a.Expr)
+		s, _ := d.expr([]*foreign.Table{t}, a.Expr)
 		return quoted(t.Columns[a.Column].Name) + " = (" + s + ")::" + withoutLength(t.Columns[a.Column].Foreign)
 	})
-	b.WriteString(where(t, conds))
+	b.WriteString(d.where([]*foreign.Table{t}, conds))
 	return d.change(ctx, b.String(), args)
 }
 
@@ -63,7 +63,7 @@ func (d *database) Insert(ctx context.Context, t *foreign.Table, opts foreign.In
 	if err != nil {
 		return nil, mapped(ctx, err)
 	}
-	return &writer{conn: conn, table: t, opts: opts, types: conn.Conn().TypeMap(), noCopy: d.noCopy}, nil
+	return &writer{conn: conn, table: t, opts: opts, types: conn.Conn().TypeMap(), noCopy: d.noCopy, cockroach: d.cockroach}, nil
 }
 
 // writer is an insertion in a transaction of its own.
@@ -74,13 +74,14 @@ type writer struct {
 	types  *pgtype.Map
 	noCopy bool
 
-	few    [][]byte // the fields of rows that one INSERT takes
-	tx     pgx.Tx   // begun by the first INSERT or COPY of several
-	staged bool
-	pipe   *io.PipeWriter // of the COPY
-	ended  chan error
-	count  int64
-	buf    []byte
+	cockroach bool
+	few       [][]byte // the fields of rows that one INSERT takes
+	tx        pgx.Tx   // begun by the first INSERT or COPY of several
+	staged    bool
+	pipe      *io.PipeWriter // of the COPY
+	ended     chan error
+	count     int64
+	buf       []byte
 }
 
 // withoutLength is a type without its length, to which a cast would cut a text without a word.
@@ -197,7 +198,7 @@ func (w *writer) many(ctx context.Context) (err error) {
 			return mapped(ctx, err)
 		}
 	}
-	if err := w.insert(ctx); err != nil || w.noCopy {
+	if err := w.insert(ctx); err != nil || w.noCopy || w.cockroach && w.conflict() != "" { // whose temporary tables are an experiment
 		return err
 	}
 	into := tableName(w.table)

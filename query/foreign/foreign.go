@@ -30,11 +30,11 @@ type Database interface {
 	Tables(ctx context.Context) ([]string, error)
 	// Table describes a table. The error is a *NoTableError where there is none.
 	Table(ctx context.Context, name string) (*Table, error)
-	// Renders reports whether the database computes e, over columns of t, and gives what
+	// Renders reports whether the database computes e, over columns of ts, and gives what
 	// Lupa would.
-	Renders(t *Table, e *Expr) bool
+	Renders(ts []*Table, e *Expr) bool
 	// Orders reports whether it can sort by e, which it renders, as Lupa does.
-	Orders(t *Table, e *Expr) bool
+	Orders(ts []*Table, e *Expr) bool
 	// Text is the statement that Query sends.
 	Text(q *Query) string
 	// Query asks for rows. args are the values of the parameters.
@@ -87,7 +87,7 @@ type Op uint8
 
 // The kinds.
 const (
-	OpColumn   Op = iota // Column
+	OpColumn   Op = iota // Column of the Table-th table
 	OpParam              // the Param-th argument, counted from 0
 	OpCall               // the function or operator Func over Args
 	OpAnd                // Args[0] AND Args[1]
@@ -99,10 +99,11 @@ const (
 	OpAgg                // the aggregate Func of Args, or of rows without any
 )
 
-// Expr is an expression of the language over the columns of a table.
+// Expr is an expression of the language over the columns of tables.
 type Expr struct {
 	Op              Op
 	Type            value.Type
+	Table           int
 	Column          int
 	Param           int
 	Func            string // as package fn has it: "=", "is null", "lower"
@@ -121,12 +122,13 @@ type Order struct {
 	NullsFirst bool
 }
 
-// Query is what is asked of one table. It is immutable.
+// Query is what is asked of a table, or of several: of their combinations for which the
+// conditions hold. It is immutable.
 type Query struct {
-	Table *Table
-	Out   []*Expr
-	Where []*Expr
-	Group []*Expr // of aggregates in Out; nil and Grouped: one group
+	Tables []*Table
+	Out    []*Expr
+	Where  []*Expr
+	Group  []*Expr // of aggregates in Out; nil and Grouped: one group
 	// Grouped says that Out has aggregates or Group is not empty.
 	Grouped bool
 	Order   []Order

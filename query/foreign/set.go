@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -58,6 +59,11 @@ func (s *Set) Attach(ctx context.Context, name, address string) error {
 	}
 	return fmt.Errorf("no driver attaches %s://; those there are attach %s", scheme, strings.Join(known, ", "))
 }
+
+// Secret reports whether an address has a password in it.
+func Secret(address string) bool { return secret.MatchString(address) }
+
+var secret = regexp.MustCompile(`(?i)://[^/]*:[^/@]+@|password\s*=`)
 
 func (s *Set) add(a *Attached) error {
 	s.mu.Lock()

@@ -101,6 +101,7 @@ type gAttach struct {
 	IfNotExists *gIfNotExists `parser:"'DATABASE'? @@?"`
 	Address     *gFile        `parser:"@@"`
 	Name        *gName        `parser:"'AS' @@"`
+	Persist     bool          `parser:"@'PERSIST'?"`
 }
 
 // gDetach is the rule of DETACH, after its first word.

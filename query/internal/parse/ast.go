@@ -505,12 +505,13 @@ type Explain struct {
 	Statement Statement
 }
 
-// Attach is ATTACH [IF NOT EXISTS] 'address' AS name.
+// Attach is ATTACH [IF NOT EXISTS] 'address' AS name [PERSIST].
 type Attach struct {
 	Pos
 	IfNotExists bool
 	Address     Expr // text literal or parameter
 	Name        Ident
+	Persist     bool // the store remembers it
 }
 
 // Detach is DETACH name.

@@ -126,7 +126,7 @@ func (c *converter) statement(g *gStatement) Statement {
 		return &Check{at}
 	case g.Attach != nil:
 		a := g.Attach
-		return &Attach{at, a.IfNotExists != nil, a.Address.expr, ident(a.Name)}
+		return &Attach{at, a.IfNotExists != nil, a.Address.expr, ident(a.Name), a.Persist}
 	case g.Detach != nil:
 		return &Detach{at, g.Detach.IfExists != nil, ident(g.Detach.Name)}
 	}

@@ -105,7 +105,7 @@ func (p *printer) statement(s Statement) {
 		}
 		p.print(")")
 	case *Attach:
-		p.print("ATTACH ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Address, " AS ", s.Name)
+		p.print("ATTACH ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Address, " AS ", s.Name, opt(s.Persist, " PERSIST"))
 	case *Detach:
 		p.print("DETACH ", opt(s.IfExists, "IF EXISTS "), s.Name)
 	case *ShowDatabases:

@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
@@ -61,6 +62,20 @@ func StartMany(ctx context.Context, plans []*Plan, ins []*Input) (runs []*Run, o
 // committed in portions, or a bulk load: both need the store itself, not the write transaction.
 func Loads(view *storage.View, s *parse.Insert) bool {
 	return statement.Import(s) || statement.Bulk(view, s)
+}
+
+// Elsewhere tells which table of an attached database a program means by a name.
+func Elsewhere(view *storage.View, attached *foreign.Set, name string) (parse.Ident, bool) {
+	return bind.Elsewhere(view, attached, name)
+}
+
+// RemoteDef describes a table of an attached database.
+func RemoteDef(ctx context.Context, in *Input, name parse.Ident) (*storage.TableDef, int64, error) {
+	t, err := bind.NewBinder(ctx, in).Remote(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	return t.Def, int64(t.Table.Rows), nil
 }
 
 // Few reports whether an INSERT adds only rows that are written in it, and not many.

@@ -3,6 +3,7 @@ package bind
 import (
 	"cmp"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/foreign"
@@ -11,6 +12,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // RemoteTable is a table of an attached database, as a plan knows it.
@@ -23,10 +25,33 @@ type RemoteTable struct {
 // Current reports whether the table is still known to be so.
 func (r RemoteTable) Current() bool { return r.In.Current(r.Table) }
 
+// Elsewhere tells which table of an attached database a program means by a name: database.table,
+// unless a table of the store is called so.
+func Elsewhere(view *storage.View, attached *foreign.Set, name string) (parse.Ident, bool) {
+	database, table, ok := strings.Cut(name, ".")
+	if !ok || attached.Find(database) == nil {
+		return parse.Ident{}, false
+	}
+	if t, err := view.Table(name); err == nil && t != nil {
+		return parse.Ident{}, false
+	}
+	return parse.Ident{Name: table, Quoted: true, Database: database}, true
+}
+
 // Attached finds the database that the name of a table says.
 func (b *Binder) Attached(name parse.Ident) (*foreign.Attached, error) {
 	if a := b.In.Attached.Find(name.Database); a != nil {
 		return a, nil
+	}
+	address, err := b.remembered(name)
+	if err == nil && address != "" {
+		err = b.In.Attached.Attach(b.Ctx, name.Database, address)
+	}
+	if a := b.In.Attached.Find(name.Database); a != nil {
+		return a, nil
+	}
+	if err != nil {
+		return nil, logical.ErrorAt(name.Pos, err)
 	}
 	var names []string
 	for _, a := range b.In.Attached.All() {
@@ -37,6 +62,39 @@ func (b *Binder) Attached(name parse.Ident) (*foreign.Attached, error) {
 		e.Hint = "ATTACH 'postgres://user@host/db' AS " + parse.Quote(name.Database) + " attaches one; the store's own tables are in no schema"
 	}
 	return nil, e
+}
+
+// Remembered is the table in which ATTACH ... PERSIST writes names and addresses down.
+const Remembered = "lupa_databases"
+
+// remembered is the address of a database that was attached to be remembered, "" if none was.
+// It is attached when a statement first names it, so that a store opens without it.
+func (b *Binder) remembered(name parse.Ident) (string, error) {
+	t, err := b.View.Table(Remembered)
+	var missing *storage.NoTableError
+	if errors.As(err, &missing) || b.In.NoFiles {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	at, address := t.Def().Column("name"), t.Def().Column("address")
+	if at < 0 || address < 0 || t.Def().Columns[at].Type.Kind != value.Text || t.Def().Columns[address].Type.Kind != value.Text {
+		return "", nil
+	}
+	sc := t.Scan(storage.ScanOptions{Columns: []int{at, address}})
+	defer sc.Close()
+	for {
+		rows, err := sc.Next(b.Ctx)
+		if err != nil || rows == nil {
+			return "", err
+		}
+		for i := range rows.Len {
+			if (rows.Sel == nil || slices.Contains(rows.Sel, int32(i))) && strings.EqualFold(rows.Cols[0].Value(i).Str(), name.Database) {
+				return rows.Cols[1].Value(i).Str(), nil
+			}
+		}
+	}
 }
 
 // Remote finds a table of an attached database.
@@ -85,7 +143,7 @@ func remoteDef(a *foreign.Attached, t *foreign.Table) *storage.TableDef {
 
 // RemoteScan is the reading of a table of an attached database under a name.
 func RemoteScan(r *RemoteTable, name string) *logical.Relation {
-	n := &logical.Remote{In: r.In, Table: r.Table, Def: r.Def, Count: -1, Rows: r.Table.Rows}
+	n := &logical.Remote{In: r.In, Tables: []*foreign.Table{r.Table}, Count: -1, Rows: r.Table.Rows}
 	for i := range r.Def.Columns {
 		c := &r.Def.Columns[i]
 		n.Cols = append(n.Cols, &logical.Column{Table: name, Name: c.Name, Type: c.Type, Encoding: EncodingOf(r.Def, i), Ord: i, Source: r.Def.Name})

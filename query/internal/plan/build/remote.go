@@ -6,13 +6,12 @@ import (
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
-	"github.com/lupadb/lupa/storage/value"
 )
 
 // remote builds the reading of a table of an attached database: the columns and scores that
 // are wanted of it.
 func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
-	q := &foreign.Query{Table: n.Table, Limit: n.Count, Offset: n.Offset, Recall: n.Recall}
+	q := &foreign.Query{Tables: n.Tables, Limit: n.Count, Offset: n.Offset, Recall: n.Recall}
 	var params []*logical.Expr
 	rows := *n // of the table, before they are grouped
 	rows.Group = nil
@@ -89,10 +88,12 @@ func ties(n *logical.Remote) []foreign.Order {
 		return nil
 	}
 	var out []foreign.Order
-	for _, k := range n.Table.Key {
-		x := &foreign.Expr{Op: foreign.OpColumn, Column: k, Type: n.Table.Columns[k].Type}
-		if !n.Table.Columns[k].Opaque && n.Table.Columns[k].Type.Kind != value.Null {
-			out = append(out, foreign.Order{Expr: x})
+	for i, t := range n.Tables {
+		for _, k := range t.Key {
+			x := &foreign.Expr{Op: foreign.OpColumn, Table: i, Column: k, Type: t.Columns[k].Type}
+			if n.In.Database.Orders(n.Tables, x) {
+				out = append(out, foreign.Order{Expr: x})
+			}
 		}
 	}
 	return out

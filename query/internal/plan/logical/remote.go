@@ -5,19 +5,17 @@ import (
 
 	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/fn"
-	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Remote reads a table of an attached database. Rules push into it what that computes with
+// Remote reads a table of an attached database, or several that are joined. Rules push into it what that computes with
 // the same meaning: conditions, then groups, then an order and a limit.
 type Remote struct {
 	In      *foreign.Attached
-	Table   *foreign.Table
-	Def     *storage.TableDef // the table as statements see it
-	Cols    []*Column         // all columns of the table
-	Filters []*Expr
-	Group   *Group // its In is not set; nil: none
+	Tables  []*foreign.Table
+	Cols    []*Column // all columns of the tables, table after table
+	Filters []*Expr   // of joined tables also how they are joined
+	Group   *Group    // its In is not set; nil: none
 	Order   []SortKey
 	Count   int64 // of rows after Offset; -1 = all
 	Offset  int64
@@ -57,13 +55,13 @@ func (n *Remote) Whole() bool { return n.Group == nil && n.Count < 0 && n.Offset
 // Renders reports whether the database computes e as Lupa does.
 func (n *Remote) Renders(e *Expr) bool {
 	x, ok := n.Foreign(e, nil)
-	return ok && n.In.Database.Renders(n.Table, x)
+	return ok && n.In.Database.Renders(n.Tables, x)
 }
 
 // Orders reports whether the database sorts by e as Lupa does.
 func (n *Remote) Orders(e *Expr) bool {
 	x, ok := n.Foreign(e, nil)
-	return ok && n.In.Database.Renders(n.Table, x) && n.In.Database.Orders(n.Table, x)
+	return ok && n.In.Database.Renders(n.Tables, x) && n.In.Database.Orders(n.Tables, x)
 }
 
 // Foreign is e as the database is asked for it. What has one value in a run becomes a
@@ -88,8 +86,12 @@ func (n *Remote) Foreign(e *Expr, params *[]*Expr) (*foreign.Expr, bool) {
 			return n.grouped(e, params)
 		}
 		i := slices.Index(n.Cols, e.Column)
-		out.Op, out.Column = foreign.OpColumn, i
-		return out, i >= 0
+		if i < 0 {
+			return nil, false
+		}
+		out.Op = foreign.OpColumn
+		out.Table, out.Column = n.place(i)
+		return out, true
 	case OpAnd:
 		out.Op = foreign.OpAnd
 	case OpOr:
@@ -139,6 +141,15 @@ func (n *Remote) Foreign(e *Expr, params *[]*Expr) (*foreign.Expr, bool) {
 		out.Args = append(out.Args, x)
 	}
 	return out, true
+}
+
+// place returns which column of which table a column is.
+func (n *Remote) place(i int) (table, column int) {
+	for i >= len(n.Tables[table].Columns) {
+		i -= len(n.Tables[table].Columns)
+		table++
+	}
+	return table, i
 }
 
 // grouped is a column of the groups.

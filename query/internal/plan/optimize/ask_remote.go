@@ -1,6 +1,9 @@
 package optimize
 
 import (
+	"slices"
+
+	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
 
@@ -8,6 +11,8 @@ import (
 // that as Lupa does.
 func askRemote(f *Facts, n logical.Node) (logical.Node, error) {
 	switch n := n.(type) {
+	case *logical.Join:
+		return joinedRemote(n), nil
 	case *logical.Group:
 		in, ok := n.In.(*logical.Remote)
 		if !ok || !in.Whole() || !grouped(in, n) {
@@ -51,6 +56,23 @@ func askRemote(f *Facts, n logical.Node) (logical.Node, error) {
 	return n, nil
 }
 
+// joinedRemote is a join of two tables of one database, as that does it; other joins stay.
+func joinedRemote(n *logical.Join) logical.Node {
+	l, ok1 := n.Left.(*logical.Remote)
+	r, ok2 := n.Right.(*logical.Remote)
+	if !ok1 || !ok2 || l.In != r.In || !l.Whole() || !r.Whole() || len(l.Order)+len(r.Order) > 0 || n.Kind != parse.InnerJoin || len(n.On) == 0 {
+		return n
+	}
+	c := &logical.Remote{In: l.In, Tables: slices.Concat(l.Tables, r.Tables), Cols: slices.Concat(l.Cols, r.Cols), Count: -1, Rows: max(l.Rows, r.Rows)}
+	for _, e := range n.On {
+		if !c.Renders(e) {
+			return n
+		}
+	}
+	c.Filters = slices.Concat(l.Filters, r.Filters, n.On)
+	return c
+}
+
 // grouped reports whether the database groups as n says.
 func grouped(in *logical.Remote, n *logical.Group) bool {
 	for _, k := range n.Keys {
@@ -60,7 +82,7 @@ func grouped(in *logical.Remote, n *logical.Group) bool {
 	}
 	for _, a := range n.Aggs {
 		x, ok := in.Aggregate(a, a.Call.Result, nil)
-		if !ok || !in.In.Database.Renders(in.Table, x) {
+		if !ok || !in.In.Database.Renders(in.Tables, x) {
 			return false
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -46,6 +47,9 @@ type Batches interface {
 
 // copyRows plans the insertion of rows from a program into columns of a table.
 func (b *planner) copyRows(name string, columns []string, types []value.Type, src Batches) (*run.Plan, error) {
+	if id, ok := bind.Elsewhere(b.View, b.In.Attached, name); ok {
+		return b.remoteRows(id, columns, types, src)
+	}
 	table, ords, rel, err := b.programRows(name, columns, types, src)
 	if err != nil {
 		return nil, err
@@ -59,25 +63,48 @@ func (b *planner) programRows(name string, columns []string, types []value.Type,
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	ords, rel, err := rowsFor(table.Def(), columns, types, src)
+	return table, ords, rel, err
+}
+
+// rowsFor binds rows from a program to columns of a table with this definition.
+func rowsFor(def *storage.TableDef, columns []string, types []value.Type, src Batches) ([]int, *logical.Relation, error) {
 	var names []parse.Ident
 	for _, c := range columns {
 		names = append(names, parse.Ident{Name: c})
 	}
-	ords, err := bind.TargetColumns(table.Def(), names)
+	ords, err := bind.TargetColumns(def, names)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	if len(types) != len(ords) {
-		return nil, nil, nil, fmt.Errorf("%s given for %s of %s", logical.Counted(len(types), "column"), logical.Counted(len(ords), "column"), name)
+		return nil, nil, fmt.Errorf("%s given for %s of %s", logical.Counted(len(types), "column"), logical.Counted(len(ords), "column"), def.Name)
 	}
 	n := &logical.Source{Text: "rows of the program"}
 	for i, t := range types {
-		n.Outs = append(n.Outs, &logical.Column{Name: table.Def().Columns[ords[i]].Name, Type: t})
+		n.Outs = append(n.Outs, &logical.Column{Name: def.Columns[ords[i]].Name, Type: t})
 	}
 	n.Open = func(_ *exec.Env, want []int) (exec.Operator, error) {
 		return &exec.FromProgram{Source: src, Columns: want}, nil
 	}
-	return table, ords, &logical.Relation{Node: n, Cols: n.Outs}, nil
+	return ords, &logical.Relation{Node: n, Cols: n.Outs}, nil
+}
+
+// remoteRows plans the insertion of rows from a program into a table of an attached database.
+func (b *planner) remoteRows(name parse.Ident, columns []string, types []value.Type, src Batches) (*run.Plan, error) {
+	table, err := b.Remote(name)
+	if err != nil {
+		return nil, err
+	}
+	ords, rel, err := rowsFor(table.Def, columns, types, src)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := b.RemoteRows(rel, table.Def, ords, fn.Explicit)
+	if err != nil {
+		return nil, err
+	}
+	return b.remoteLoad(table, rows, foreign.Insert{Columns: ords}, false)
 }
 
 // completeRows binds the rows of src as the table stores them: all columns in their

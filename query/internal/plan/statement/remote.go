@@ -33,8 +33,36 @@ func (b *planner) attach(s *parse.Attach) (*run.Plan, error) {
 		if s.IfNotExists && b.In.Attached.Find(s.Name.Name) != nil {
 			return nil
 		}
-		return logical.ErrorAt(s.Address.Position(), b.In.Attached.Attach(ctx, s.Name.Name, address))
+		if s.Persist && foreign.Secret(address) {
+			return parse.Errorf(s.Address.Position(), "the address has a password in it, which the store does not keep; ~/.pgpass, PGPASSWORD or PGSERVICE give it at every opening")
+		}
+		if err := b.In.Attached.Attach(ctx, s.Name.Name, address); err != nil {
+			return logical.ErrorAt(s.Address.Position(), err)
+		}
+		if !s.Persist {
+			return nil
+		}
+		err := remember(ctx, r, s.Name.Name, address)
+		if err != nil {
+			b.In.Attached.Detach(s.Name.Name)
+		}
+		return err
 	}), nil
+}
+
+// remember writes down which database is attached under a name.
+func remember(ctx context.Context, r *build.Builder, name, address string) error {
+	text := func(s string) parse.Expr { return &parse.Literal{Value: value.Str(s)} }
+	table, nameIs, addressIs := exactly(bind.Remembered), exactly("name"), exactly("address")
+	textType := parse.Type{Type: logical.TextType}
+	if _, err := nested(ctx, r, &parse.CreateTable{IfNotExists: true, Table: table, Columns: []parse.ColumnDef{
+		{Name: nameIs, Type: textType, PrimaryKey: true}, {Name: addressIs, Type: textType, NotNull: true}}}); err != nil {
+		return err
+	}
+	_, err := nested(ctx, r, &parse.Insert{Table: table, Columns: []parse.Ident{nameIs, addressIs},
+		Query:      &parse.Select{Body: &parse.Values{Rows: [][]parse.Expr{{text(name), text(address)}}}},
+		OnConflict: &parse.OnConflict{Columns: []parse.Ident{nameIs}, Set: []parse.Assignment{{Column: addressIs, Value: text(address)}}}})
+	return err
 }
 
 // detach plans DETACH name.
@@ -45,7 +73,13 @@ func (b *planner) detach(s *parse.Detach) (*run.Plan, error) {
 	if _, err := b.Attached(parse.Ident{Pos: s.Name.Pos, Database: s.Name.Name}); err != nil {
 		return nil, err
 	}
-	return b.change("Detach "+s.Name.Name, func(context.Context, *build.Builder) error {
+	return b.change("Detach "+s.Name.Name, func(ctx context.Context, r *build.Builder) error {
+		if _, err := r.Env.Tx.Table(bind.Remembered); err == nil {
+			if _, err := nested(ctx, r, &parse.Delete{Table: exactly(bind.Remembered), Where: &parse.Binary{Op: "=",
+				X: &parse.ColumnRef{Name: exactly("name")}, Y: &parse.Literal{Value: value.Str(s.Name.Name)}}}); err != nil {
+				return err
+			}
+		}
 		return logical.ErrorAt(s.Name.Pos, b.In.Attached.Detach(s.Name.Name))
 	}), nil
 }
