@@ -94,6 +94,7 @@ func TestHeapOfAStatement(t *testing.T) {
 		"SELECT count(*) FROM a WHERE x IN (SELECT k FROM big)",
 		"SELECT count(*) FROM (SELECT k, count(*) AS c FROM big GROUP BY k)",
 		"SELECT count(*) FROM (SELECT DISTINCT k, s FROM big)",
+		"SELECT count(*) FROM (SELECT k, rank() OVER (PARTITION BY s ORDER BY k) AS r FROM big) WHERE r > 0",
 		"SELECT count(*) FROM (SELECT DISTINCT ON (k) k, s FROM big ORDER BY k, s)",
 		"SELECT count(*) FROM (SELECT k, s FROM big UNION SELECT k + 1, s FROM big)",
 		"SELECT count(*) FROM (SELECT k, string_agg(s, ',') FROM big GROUP BY k)",

@@ -305,6 +305,7 @@ func TestMemoryBudget(t *testing.T) {
 		"SELECT * FROM photos ORDER BY width, id",
 		"SELECT id, count(*) FROM photos GROUP BY id",
 		"SELECT DISTINCT id FROM photos",
+		"SELECT row_number() OVER () FROM photos",
 		"SELECT a.id FROM photos AS a JOIN photos AS b ON a.id = b.width",
 		"SELECT id FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.width = a.width AND b.tag <> a.tag)",
 		"SELECT id FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.id = a.id - 1 OR b.id = a.id + 1)",

@@ -511,6 +511,9 @@ func (g *generator) query() statement {
 // core returns a query over what is in scope.
 func (g *generator) core(from pair) statement {
 	where := g.where(g.depth)
+	if g.oneIn(4) {
+		return g.windows(from, where)
+	}
 	if g.oneIn(2) {
 		return g.grouped(from, where)
 	}

@@ -90,6 +90,7 @@ const (
 	Operator                  // written between or before its operands
 	Aggregate                 // one value for a group of rows
 	Table                     // used in FROM
+	Window                    // computed over the rows around a row: needs OVER
 )
 
 // Func is one function, operator or aggregate.
@@ -117,6 +118,7 @@ type Func struct {
 	// instead of agg: it says what the arguments are cast to.
 	joint     func(args []ArgType) (params []value.Type, build func(*AggregateCall) Aggregator, err error)
 	takesNull bool // NULLs are values to the aggregate
+	window    WindowKind
 	within    bool // its first argument is what WITHIN GROUP orders by
 }
 
@@ -178,6 +180,9 @@ func Resolve(name string, args []ArgType) (*Call, error) {
 	}
 	if f.Category == Aggregate {
 		return nil, fmt.Errorf("%s is an aggregate; it can't be used here", f.Name)
+	}
+	if f.Category == Window {
+		return nil, fmt.Errorf("%s is a window function; it needs OVER (...)", f.Name)
 	}
 	return f.resolve(args)
 }

@@ -245,6 +245,19 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "array_agg", Category: Aggregate, Syntax: "array_agg([DISTINCT] x [ORDER BY ...])", Doc: "values as a JSON array, NULLs too; also json_agg", takesNull: true, joint: collector("array_agg", "array_agg(x)", kinds{anyKind}, jsonKind, false, finishArray)},
 		{Name: "jsonb_object_agg", Category: Aggregate, Syntax: "jsonb_object_agg(name, x [ORDER BY ...])", Doc: "JSON object of names and values; of a name that comes twice the last one", takesNull: true, joint: collector("jsonb_object_agg", "jsonb_object_agg(name, x)", kinds{text, anyKind}, jsonKind, false, finishObjectB)},
 		{Name: "json_object_agg", Category: Aggregate, Syntax: "json_object_agg(name, x [ORDER BY ...])", Doc: "JSON object of names and values", takesNull: true, joint: collector("json_object_agg", "json_object_agg(name, x)", kinds{text, anyKind}, jsonKind, false, finishObject)},
+
+		// Window functions
+		{Name: "row_number", Category: Window, Syntax: "row_number() OVER (...)", Doc: "number of the row in its partition, from 1", window: RowNumber},
+		{Name: "rank", Category: Window, Syntax: "rank() OVER (...)", Doc: "number of the first of the rows that are equal in order", window: Rank},
+		{Name: "dense_rank", Category: Window, Syntax: "dense_rank() OVER (...)", Doc: "rank without gaps", window: DenseRank},
+		{Name: "percent_rank", Category: Window, Syntax: "percent_rank() OVER (...)", Doc: "rank from 0 to 1", window: PercentRank},
+		{Name: "cume_dist", Category: Window, Syntax: "cume_dist() OVER (...)", Doc: "part of the partition up to the row and its equals", window: CumeDist},
+		{Name: "ntile", Category: Window, Syntax: "ntile(n) OVER (...)", Doc: "number of the row's part where the partition is cut into n parts", window: Ntile},
+		{Name: "lag", Category: Window, Syntax: "lag(x [, n [, default]]) OVER (...)", Doc: "x of the n-th row before, of the one before without n", window: Lag},
+		{Name: "lead", Category: Window, Syntax: "lead(x [, n [, default]]) OVER (...)", Doc: "x of the n-th row behind", window: Lead},
+		{Name: "first_value", Category: Window, Syntax: "first_value(x) OVER (...)", Doc: "x of the first row of the frame", window: FirstValue},
+		{Name: "last_value", Category: Window, Syntax: "last_value(x) OVER (...)", Doc: "x of the last row of the frame", window: LastValue},
+		{Name: "nth_value", Category: Window, Syntax: "nth_value(x, n) OVER (...)", Doc: "x of the n-th row of the frame", window: NthValue},
 	}
 	return append(all, operators()...)
 })

@@ -344,7 +344,7 @@ type Body interface {
 	body()
 }
 
-// Core is SELECT ... FROM ... WHERE ... GROUP BY ... HAVING.
+// Core is SELECT ... FROM ... WHERE ... GROUP BY ... HAVING ... WINDOW ... QUALIFY.
 type Core struct {
 	Pos
 	Distinct   bool   // SELECT DISTINCT
@@ -354,6 +354,8 @@ type Core struct {
 	Where      Expr
 	GroupBy    []Expr
 	Having     Expr
+	Windows    []NamedWindow
+	Qualify    Expr // a condition on window functions; nil: none
 }
 
 // SelectItem is one item of a select list: *, t.*, or an expression.

@@ -26,6 +26,8 @@ var descriptions = map[string]string{
 	"GElement":         wantName,
 	"gName":            wantName,
 	"gTableName":       wantName,
+	"gBare":            wantName,
+	"gDefinition":      "(",
 	"gText":            "a text in quotes",
 	"gFile":            "a file's name in quotes",
 	"gType":            wantType,

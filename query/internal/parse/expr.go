@@ -162,6 +162,7 @@ type Call struct {
 	OrderBy  []OrderItem // string_agg(x, ',' ORDER BY y)
 	Within   bool        // OrderBy stands in WITHIN GROUP (ORDER BY ...)
 	Filter   Expr        // FILTER (WHERE ...); nil: none
+	Over     *Window     // OVER ...: a window function; nil: none
 }
 
 // Array is ARRAY[a, b, ...].

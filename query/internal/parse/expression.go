@@ -788,8 +788,7 @@ func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
 			return sized{}, err
 		}
 	}
-	switch {
-	case is(p.lex.Peek(), "FILTER") && is(peek(p.lex, 1), "("):
+	if is(p.lex.Peek(), "FILTER") && is(peek(p.lex, 1), "(") {
 		p.lex.Next()
 		p.lex.Next()
 		if err := p.expect("WHERE"); err != nil {
@@ -804,9 +803,14 @@ func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
 		if err := p.expect(")"); err != nil {
 			return sized{}, err
 		}
-	case is(p.lex.Peek(), "OVER") && is(peek(p.lex, 1), "("):
-		return sized{}, Errorf(posOf(p.lex.Peek().Pos), "there are no window functions").
-			WithHint("the best of each group: SELECT DISTINCT ON (group) ... ORDER BY group, score")
+	}
+	if beginsOver(p.lex) {
+		p.lex.Next()
+		w, below, err := p.over()
+		if err != nil {
+			return sized{}, err
+		}
+		c.Over, args = w, append(args, below...)
 	}
 	return over(c, args...), nil
 }

@@ -425,6 +425,11 @@ func (p *printer) body(b Body) {
 			p.print(" GROUP BY ", b.GroupBy)
 		}
 		p.clause(" HAVING ", b.Having)
+		for i := range b.Windows {
+			p.print(opt(i == 0, " WINDOW "), opt(i > 0, ", "), b.Windows[i].Name, " AS ")
+			p.window(b.Windows[i].Window)
+		}
+		p.clause(" QUALIFY ", b.Qualify)
 	case *Values:
 		p.print("VALUES ")
 		list(p, b.Rows, func(row []Expr) { p.print("(", row, ")") })
@@ -657,6 +662,10 @@ func (p *printer) expr(e Expr, min int) {
 		p.print(")")
 		if e.Filter != nil {
 			p.print(" FILTER (WHERE ", e.Filter, ")")
+		}
+		if e.Over != nil {
+			p.print(" OVER ")
+			p.window(e.Over)
 		}
 	case *Array:
 		p.print("ARRAY[", e.List, "]")

@@ -43,13 +43,16 @@ type gUnion struct {
 
 type gCore struct {
 	Pos      lexer.Position
-	Distinct bool     `parser:"( @'DISTINCT'"`
-	On       []Expr   `parser:"  ('ON' '(' @@ (',' @@)* ')')? | 'ALL' )?"`
-	Items    []*gItem `parser:"@@ (',' @@)*"`
-	From     *gFrom   `parser:"('FROM' @@)?"`
-	Where    Expr     `parser:"('WHERE' @@)?"`
-	GroupBy  []Expr   `parser:"('GROUP' 'BY' @@ (',' @@)*)?"`
-	Having   Expr     `parser:"('HAVING' @@)?"`
+	Distinct bool       `parser:"( @'DISTINCT'"`
+	On       []Expr     `parser:"  ('ON' '(' @@ (',' @@)* ')')? | 'ALL' )?"`
+	Items    []*gItem   `parser:"@@ (',' @@)*"`
+	From     *gFrom     `parser:"('FROM' @@)?"`
+	Where    Expr       `parser:"('WHERE' @@)?"`
+	GroupBy  []Expr     `parser:"('GROUP' 'BY' @@ (',' @@)*)?"`
+	Having   Expr       `parser:"('HAVING' @@)?"`
+	Early    Expr       `parser:"('QUALIFY' @@)?"`
+	Windows  []*gWindow `parser:"('WINDOW' @@ (',' @@)*)?"`
+	Qualify  Expr       `parser:"('QUALIFY' @@)?"`
 }
 
 type gItem struct {
@@ -58,7 +61,8 @@ type gItem struct {
 	Ahead *gStarAhead `parser:"| @@"`
 	Table *gName      `parser:"  @@ '.' '*'"`
 	Expr  Expr        `parser:"| @@"`
-	Alias *gName      `parser:"  ('AS' @@ | @@)?"`
+	Alias *gName      `parser:"  ('AS' @@"`
+	Bare  *gBare      `parser:"  | @@)?"`
 }
 
 // gRows is the rule of the rows of VALUES: ( value , ... ) , ... It is not left
@@ -189,7 +193,8 @@ type gTable struct {
 	Name    *gName       `parser:"| @@"`
 	Of      *gName       `parser:"  ('.' @@)?"`
 	Func    *gArguments  `parser:"  @@? )"`
-	Alias   *gName       `parser:"( ('AS' @@ | @@)"`
+	Alias   *gName       `parser:"( ('AS' @@"`
+	Bare    *gBare       `parser:"  | @@)"`
 	Columns []*gName     `parser:"  ('(' @@ (',' @@)* ')')? )?"`
 }
 
@@ -304,7 +309,14 @@ func (c *converter) term(g *gTerm) Body {
 }
 
 func (c *converter) core(at Pos, g *gCore) *Core {
-	core := &Core{Pos: at, Distinct: g.Distinct && g.On == nil, DistinctOn: g.On, Where: g.Where, GroupBy: g.GroupBy, Having: g.Having}
+	core := &Core{Pos: at, Distinct: g.Distinct && g.On == nil, DistinctOn: g.On, Where: g.Where, GroupBy: g.GroupBy, Having: g.Having,
+		Windows: c.windows(g.Windows), Qualify: g.Qualify}
+	if g.Early != nil {
+		if g.Qualify != nil {
+			c.fail(Errorf(Start(g.Qualify), "QUALIFY can stand only once"))
+		}
+		core.Qualify = g.Early
+	}
 	core.Items = c.items(g.Items)
 	if g.From != nil {
 		core.From = c.from(g.From)
@@ -315,7 +327,7 @@ func (c *converter) core(at Pos, g *gCore) *Core {
 func (c *converter) items(gs []*gItem) []SelectItem {
 	var items []SelectItem
 	for _, g := range gs {
-		items = append(items, SelectItem{posOf(g.Pos), g.Star || g.Table != nil, ident(g.Table), g.Expr, ident(g.Alias)})
+		items = append(items, SelectItem{posOf(g.Pos), g.Star || g.Table != nil, ident(g.Table), g.Expr, aliasOf(g.Alias, g.Bare)})
 	}
 	return items
 }
@@ -396,7 +408,7 @@ func (c *converter) texts(pos Pos, list string) []Expr {
 func (c *converter) table(of *gTables) TableExpr {
 	g := of.Table
 	at := posOf(g.Pos)
-	alias, columns := ident(g.Alias), idents(g.Columns)
+	alias, columns := aliasOf(g.Alias, g.Bare), idents(g.Columns)
 	switch {
 	case g.Query != nil:
 		return &SubqueryTable{at, of.Lateral != nil, c.selectStmt(g.Query), alias, columns}

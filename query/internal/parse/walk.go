@@ -81,6 +81,10 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Where)
 		w.exprs(n.GroupBy)
 		w.expr(n.Having)
+		for i := range n.Windows {
+			Walk(&n.Windows[i], f)
+		}
+		w.expr(n.Qualify)
 	case *SelectItem:
 		w.expr(n.Expr)
 	case *Union:
@@ -163,6 +167,20 @@ func Walk(n Node, f func(Node) bool) {
 			Walk(&n.OrderBy[i], f)
 		}
 		w.expr(n.Filter)
+		if n.Over != nil {
+			Walk(n.Over, f)
+		}
+	case *NamedWindow:
+		Walk(n.Window, f)
+	case *Window:
+		w.exprs(n.Partition)
+		for i := range n.OrderBy {
+			Walk(&n.OrderBy[i], f)
+		}
+		if n.Frame != nil {
+			w.expr(n.Frame.Start.Offset)
+			w.expr(n.Frame.End.Offset)
+		}
 	case *Exists:
 		w.query(n.Query)
 	case *Subquery:

@@ -16,7 +16,11 @@ func TestKeywords(t *testing.T) {
 		}
 	}
 	for w := range plainWords {
-		if _, err := Parse("SELECT " + w + ", t." + strings.ToLower(w) + " AS " + w + " FROM " + w + " " + w); err != nil {
+		as := " "
+		if clauseWord(w) {
+			as = " AS "
+		}
+		if _, err := Parse("SELECT " + w + ", t." + strings.ToLower(w) + " AS " + w + " FROM " + w + as + w); err != nil {
 			t.Errorf("%s is no name: %v", w, err)
 		}
 	}

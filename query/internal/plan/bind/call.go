@@ -13,8 +13,13 @@ import (
 // call binds a function call.
 func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	name := strings.ToLower(e.Func.Name)
-	if fn.IsAggregate(name) {
+	switch {
+	case e.Over != nil:
+		return b.window(s, e, name)
+	case fn.IsAggregate(name):
 		return b.aggregate(s, e, name)
+	case fn.IsWindow(name):
+		return nil, parse.Errorf(e.Pos, "%s is a window function: it needs OVER (...)", name).WithHint("%s OVER (PARTITION BY ... ORDER BY ...)", e)
 	}
 	switch {
 	case e.Star:
@@ -100,7 +105,8 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 		return nil, parse.Errorf(e.Pos, "%s is an aggregate and can't be used %s", name, where)
 	}
 	inner := *s
-	inner.aggregates, inner.Inside = false, "an aggregate"
+	inner.aggregates, inner.nested, inner.windows = s.nested, false, false
+	inner.Inside = "an aggregate"
 	a := &logical.Aggregate{Distinct: e.Distinct}
 	var order []*logical.Expr
 	var orders []fn.SortOrder

@@ -19,7 +19,10 @@ type Scope struct {
 	outer   *Scope // of the query around it
 	// aggregates may be called; those found are in the expressions as OpAgg
 	aggregates bool
-	Inside     string // "an aggregate", "WHERE": where aggregates can't be, for the error
+	nested     bool                // within a window function: aggregates may be called in an aggregate
+	windows    bool                // window functions may be called; those found are in the expressions as OpWindow
+	named      []parse.NamedWindow // of WINDOW
+	Inside     string              // "an aggregate", "WHERE": where aggregates can't be, for the error
 }
 
 // alias is an item of the select list that has a name.
@@ -34,10 +37,10 @@ type alias struct {
 // for the caller to check.
 func (a *alias) bind(b *Binder, s *Scope) {
 	a.busy = true
-	saved := s.aggregates
-	s.aggregates = true
+	saved := *s
+	s.aggregates, s.windows = true, true
 	a.expr, a.err = b.Expr(s, a.item.Expr)
-	s.aggregates = saved
+	s.aggregates, s.windows = saved.aggregates, saved.windows
 	a.busy = false
 }
 
@@ -157,6 +160,9 @@ func (b *Binder) resolveAlias(s *Scope, ref *parse.ColumnRef) (*logical.Expr, er
 	}
 	if (!s.aggregates || s.Inside == "HAVING") && a.expr.Uses(logical.OpOver) {
 		return nil, parse.Errorf(ref.Pos, "%s looks at all rows of the query and can't be used in %s", ref.Name.Name, cmp.Or(s.Inside, "WHERE")).WithHint("compute it in a subquery in FROM")
+	}
+	if !s.windows && a.expr.Uses(logical.OpWindow) {
+		return nil, parse.Errorf(ref.Pos, "%s is a window function, which can't be used in %s", ref.Name.Name, cmp.Or(s.Inside, "WHERE")).WithHint("QUALIFY has conditions on window functions")
 	}
 	e := *a.expr
 	e.Text = ref.String()

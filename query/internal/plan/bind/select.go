@@ -168,7 +168,7 @@ func (b *Binder) body(body parse.Body, outer *Scope, want []target) (*logical.Re
 
 // core binds one SELECT with the ORDER BY and LIMIT that belong to it.
 func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int64, outer *Scope, want []target) (*logical.Relation, error) {
-	s := &Scope{outer: outer, aliases: map[string]*alias{}}
+	s := &Scope{outer: outer, aliases: map[string]*alias{}, named: c.Windows}
 	var in logical.Node = &logical.Values{Rows: [][]*logical.Expr{{}}}
 	if c.From != nil {
 		r, err := b.from(c.From, s)
@@ -199,7 +199,10 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	}
 	ordinal := func(k int) (*logical.Expr, error) { return items[k], nil }
 
-	s.aggregates, s.Inside = false, "GROUP BY"
+	if err := b.checkWindows(s); err != nil {
+		return nil, err
+	}
+	s.aggregates, s.windows, s.Inside = false, false, "GROUP BY"
 	var groups []*logical.Expr
 	for _, g := range c.GroupBy {
 		e, err := b.ordinalOr(s, g, ordinal, len(items), false)
@@ -213,6 +216,11 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	}
 	s.aggregates, s.Inside = true, "HAVING"
 	having, err := b.condition(s, c.Having, "HAVING")
+	if err != nil {
+		return nil, err
+	}
+	s.windows, s.Inside = true, "QUALIFY"
+	qualify, err := b.condition(s, c.Qualify, "QUALIFY")
 	if err != nil {
 		return nil, err
 	}
@@ -246,6 +254,7 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	for _, k := range keys {
 		grouped = grouped || k.Expr.Uses(logical.OpAgg)
 	}
+	grouped = grouped || qualify != nil && qualify.Uses(logical.OpAgg)
 	if grouped {
 		g := b.newGrouping(in, groups, s)
 		for i := range items {
@@ -268,19 +277,43 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 				return nil, err
 			}
 		}
+		if qualify != nil {
+			if qualify, err = g.replace(qualify); err != nil {
+				return nil, err
+			}
+		}
 		in = g.node
 		if having != nil {
 			in = &logical.Filter{In: in, Conds: logical.Conjuncts(having, nil)}
 		}
 	}
 
-	byRows := make([]*logical.Expr, len(keys))
+	byRows := make([]*logical.Expr, len(keys), len(keys)+1)
 	for i := range keys {
 		byRows[i] = keys[i].Expr
+	}
+	if qualify != nil {
+		byRows = append(byRows, qualify)
 	}
 	in = b.overRows(in, items, byRows, on)
 	for i := range keys {
 		keys[i].Expr = byRows[i]
+	}
+	w := &windowing{b: b, in: in, cols: map[string]*logical.Column{}}
+	if qualify != nil {
+		qualify = w.replace(byRows[len(keys)])
+	}
+	for i := range items {
+		items[i] = w.replace(items[i])
+	}
+	for i := range keys {
+		keys[i].Expr = w.replace(keys[i].Expr)
+	}
+	for i := range on {
+		on[i] = w.replace(on[i])
+	}
+	if in = w.in; qualify != nil {
+		in = &logical.Filter{In: in, Conds: logical.Conjuncts(qualify, nil)}
 	}
 
 	outs := make([]*logical.Column, len(items))
@@ -368,7 +401,7 @@ func (b *Binder) items(s *Scope, c *parse.Core, want []target) (items []*logical
 			}
 			continue
 		}
-		s.aggregates, s.Inside = true, ""
+		s.aggregates, s.windows, s.Inside = true, true, ""
 		a := s.aliases[it.Alias.Name]
 		var e *logical.Expr
 		if a != nil && a.item == it {

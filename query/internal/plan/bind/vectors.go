@@ -391,6 +391,8 @@ func (b *Binder) rankOf(e *logical.Expr) logical.Rank {
 			return logical.BestFirst
 		}
 		return b.rankOf(e.Args[0])
+	case logical.OpWindow:
+		return b.windowRank(e.Window)
 	case logical.OpSlot:
 		if e.Slot.What == logical.SlotOuter {
 			return e.Slot.Column.Rank

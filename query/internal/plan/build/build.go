@@ -94,11 +94,22 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 	case *logical.Scan:
 		return b.scan(n, want)
 	case *logical.Filter:
-		r, err := b.build(n.In, concat(want, n.Conds))
+		need := concat(want, n.Conds)
+		w, ok := n.In.(*logical.Window)
+		late := ok && overScan(w)
+		if late { // what conditions on ranks leave over is little
+			need = n.Conds
+		}
+		r, err := b.build(n.In, need)
 		if err != nil {
 			return r, err
 		}
-		return b.filter(r, n.Conds)
+		if r, err = b.filter(r, n.Conds); err != nil || !late {
+			return r, err
+		}
+		return b.fetch(r, want)
+	case *logical.Window:
+		return b.window(n, want)
 	case *logical.RowNumbers:
 		r, err := b.build(n.In, want)
 		if err != nil {

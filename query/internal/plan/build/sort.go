@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
-	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -31,38 +30,11 @@ func (b *Builder) sort(n *logical.Sort, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	at := make([]int, len(keys))
-	var compute []fn.Expr
-	var computed []*logical.Column
-	lay := r.lay
-	var computedTexts []string
-	for i, k := range keys {
-		x := r.lay.Reduce(k)
-		if x.Op == logical.OpColumn {
-			at[i] = r.lay.At[x.Column]
-			continue
-		}
-		if c := lay.Computed[k.Key()]; c != nil {
-			at[i] = lay.At[c]
-			continue
-		}
-		e, err := b.Compile(r.lay, k)
-		if err != nil {
-			return r, err
-		}
-		c := &logical.Column{Name: k.Text, Type: k.Type, Encoding: k.Encoding}
-		lay = lay.With(c)
-		if !logical.Fixed(k) {
-			lay.Computed[k.Key()] = c
-		}
-		at[i] = lay.At[c]
-		compute, computed = append(compute, e), append(computed, c)
-		computedTexts = append(computedTexts, k.Text)
+	at, lay, err := b.beside(&r, keys)
+	if err != nil {
+		return r, err
 	}
-	if len(compute) > 0 {
-		r.op = b.Measured(exec.NewProject(r.op, &b.Fnctx, compute, true, "+ "+strings.Join(computedTexts, ", ")))
-		r.lay = lay
-	}
+	r.lay = lay
 	var orders []exec.Order
 	for _, k := range n.Keys {
 		orders = append(orders, k.Order)

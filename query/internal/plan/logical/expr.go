@@ -31,6 +31,7 @@ const (
 	OpInQuery     // Args[0] IN Query
 	OpExists      // whether a query gives rows
 	OpAgg         // an aggregate, before it is given a column
+	OpWindow      // a window function, before it is given a column
 	OpWords       // Words: columns of a full-text index, a query, and what it takes beside
 	OpOver        // Over: a function over all rows of the query, before it is given a column
 )
@@ -56,6 +57,7 @@ type Expr struct {
 	Slot      *Slot       // OpSlot; OpIn: the set of a list that is not constant, or of a query
 	Query     *Subquery   // OpSubquery, OpInQuery, OpExists
 	Aggregate *Aggregate  // OpAgg
+	Window    *WindowCall // OpWindow
 	Words     *Words      // OpWords
 	Over      *Over       // OpOver
 	// Computed: OpSlot, the value of a column: a text of it is no literal
@@ -124,13 +126,18 @@ func CastRows(e *Expr, t value.Type, mode fn.CastMode) (*Expr, error) {
 	return &Expr{Op: OpCast, Type: t, Pos: e.Pos, Args: []*Expr{e}, Text: e.Text}, nil
 }
 
-// Children calls f for every part of e, those of an aggregate included.
+// Children calls f for every part of e, those of an aggregate or window function included.
 func (e *Expr) Children(f func(*Expr)) {
 	for _, a := range e.Args {
 		f(a)
 	}
 	if e.Aggregate != nil {
 		for _, x := range e.Aggregate.Parts() {
+			f(x)
+		}
+	}
+	if e.Window != nil {
+		for _, x := range e.Window.Parts() {
 			f(x)
 		}
 	}
@@ -149,7 +156,7 @@ func (e *Expr) Rewrite(f func(*Expr) *Expr) *Expr {
 	if r := f(e); r != nil {
 		return r
 	}
-	if len(e.Args) == 0 && e.Aggregate == nil {
+	if len(e.Args) == 0 && e.Aggregate == nil && e.Window == nil {
 		return e
 	}
 	c := *e
@@ -163,6 +170,13 @@ func (e *Expr) Rewrite(f func(*Expr) *Expr) *Expr {
 	}
 	if e.Aggregate != nil {
 		c.Aggregate = e.Aggregate.Mapped(func(x *Expr) *Expr {
+			y := x.Rewrite(f)
+			changed = changed || y != x
+			return y
+		})
+	}
+	if e.Window != nil {
+		c.Window = e.Window.Mapped(func(x *Expr) *Expr {
 			y := x.Rewrite(f)
 			changed = changed || y != x
 			return y
@@ -238,7 +252,7 @@ var (
 func (e *Expr) Varies() bool {
 	v := false
 	e.Walk(func(x *Expr) bool {
-		v = v || x.Op == OpColumn || x.Op == OpAgg || x.Op == OpOver || x.Op == OpCall && x.Call.Func.Stable && len(x.Args) == 0
+		v = v || x.Op == OpColumn || x.Op == OpAgg || x.Op == OpWindow || x.Op == OpOver || x.Op == OpCall && x.Call.Func.Stable && len(x.Args) == 0
 		return !v && (x.correlated() || x.Op != OpSubquery && x.Op != OpExists)
 	})
 	return v

@@ -58,6 +58,19 @@ func (e *Expr) writeKey(b *strings.Builder) {
 		fmt.Fprintf(b, ":%s,%s", e.Words.Func, e.Words.Index)
 	case OpOver:
 		fmt.Fprintf(b, ":%s,%v", e.Over.Func, e.Over.K)
+	case OpWindow:
+		w := e.Window
+		fmt.Fprintf(b, ":%s,%d,%d,%d,%d,%d,%d", w.Call.Func.Name, w.Frame.Unit, w.Frame.StartKind, w.Frame.EndKind, w.Frame.Exclude, len(w.Args), len(w.Partition))
+		if a := w.Aggregate; a != nil {
+			fmt.Fprintf(b, ",%v,%v,%d", a.Arg != nil, a.Filter != nil, len(a.More))
+		}
+		for _, k := range w.Order {
+			fmt.Fprintf(b, ",%v", k.Order)
+		}
+		for _, x := range w.Parts() {
+			b.WriteByte(';')
+			x.writeKey(b)
+		}
 	case OpAgg:
 		fmt.Fprintf(b, ":%s,%v,%v", e.Aggregate.Call.Func.Name, e.Aggregate.Distinct, e.Aggregate.Call.Orders)
 		if e.Aggregate.Arg != nil {

@@ -58,6 +58,21 @@ func flatten(n logical.Node) (logical.Node, map[*logical.Column]*logical.Expr) {
 			n.Items[i] = logical.Substitute(e, m)
 		}
 		return n, m
+	case *logical.Window:
+		in, m := pull(n.In, false, false)
+		if len(m) == 0 {
+			n.In = in
+			return n, m
+		}
+		sub := func(e *logical.Expr) *logical.Expr { return logical.Substitute(e, m) }
+		n.In, n.Partition = in, logical.SubstituteAll(n.Partition, m)
+		for i := range n.Order {
+			n.Order[i].Expr = sub(n.Order[i].Expr)
+		}
+		for i, c := range n.Calls {
+			n.Calls[i] = c.Mapped(sub)
+		}
+		return n, m
 	case *logical.Apply:
 		in, m := pull(n.Left, false, false)
 		n.Left, n.Args = in, logical.SubstituteAll(n.Args, m)

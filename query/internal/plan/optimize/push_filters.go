@@ -96,6 +96,19 @@ func push(n logical.Node, c *logical.Expr) bool {
 		c = logical.Substitute(c, m)
 		pushInto(&n.In, c)
 		return true
+	case *logical.Window:
+		// Conditions on what all partitions are made by leave out whole ones.
+		var by []*logical.Column
+		for _, e := range n.Partition {
+			if e.Op == logical.OpColumn {
+				by = append(by, e.Column)
+			}
+		}
+		if len(set) == 0 || !within(by) {
+			return false
+		}
+		pushInto(&n.In, c)
+		return true
 	case *logical.Sort:
 		return n.Count < 0 && n.Offset == 0 && len(n.On) == 0 && push(n.In, c)
 	case *logical.Distinct:
