@@ -601,6 +601,31 @@ func TestImportCountsRows(t *testing.T) {
 	}
 }
 
+// What is left out of files that have more than the first of several is said, too.
+func TestUnreadColumns(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"1.jsonl": "{\"id\":1}\n", "2.jsonl": "{\"id\":2,\"x\":[]}\n", "3.jsonl": "{\"z\":0,\"id\":3}\n", "1.csv": "id\n1\n", "2.csv": "x,id\n0,2\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := open(t)
+	f.run("CREATE TABLE t (id INTEGER)")
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for _, c := range []struct{ sql, want string }{
+		{"SELECT * FROM read_jsonl('" + at("*.jsonl") + "')", at("2.jsonl") + " has columns that " + at("1.jsonl") + " lacks, which are not read: x|" + at("3.jsonl") + " has columns that " + at("1.jsonl") + " lacks, which are not read: z"},
+		{"COPY t FROM '" + at("[12].csv*") + "'", at("2.csv") + " has columns that " + at("1.csv") + " lacks, which are not read: x"},
+		{"SELECT * FROM read_csv('" + at("1.csv") + "')", ""},
+	} {
+		f.warn = nil
+		f.run(c.sql)
+		got := strings.Join(f.warn, "|")
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.sql, got, c.want)
+		}
+	}
+}
+
 type knowsNoHEIC struct{ *hashEncoder }
 
 func (k *knowsNoHEIC) EncodeImages(ctx context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {

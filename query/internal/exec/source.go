@@ -16,6 +16,7 @@ type ReadSource struct {
 	Pick   []int  // columns of the reader to give; nil = all
 	Count  bool   // in the tally
 	closed bool
+	ended  bool
 	out    value.Batch
 }
 
@@ -24,6 +25,12 @@ func (r *ReadSource) Next(ctx context.Context) (*value.Batch, error) {
 		return nil, err
 	}
 	b, err := r.Reader.Next(ctx)
+	if b == nil && err == nil && !r.ended {
+		r.ended = true
+		for _, u := range source.Unread(r.Reader) {
+			r.Env.warn(u)
+		}
+	}
 	if err != nil || b == nil {
 		return nil, err
 	}

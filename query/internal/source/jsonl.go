@@ -35,6 +35,7 @@ type jsonlReader struct {
 	seen  []int // row + 1 in which a column was last set
 
 	names map[string]string // of members, as they are written
+	late  []string          // members that come first after those that sniff saw
 	scan  jsonScanner
 }
 
@@ -432,6 +433,9 @@ func (r *jsonlReader) Project(cols []int, types []value.Type) error {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
 	r.field = map[string][]int{}
+	for _, c := range r.all {
+		r.field[c.Name] = nil
+	}
 	for i := range out {
 		r.field[out[i].Name] = append(r.field[out[i].Name], i)
 		if types != nil && types[i].Kind != value.Null {
@@ -441,6 +445,14 @@ func (r *jsonlReader) Project(cols []int, types []value.Type) error {
 	r.cols, r.batch = out, newBatch(out)
 	r.seen = make([]int, len(out))
 	return nil
+}
+
+// Unread names members that were met too late to be columns. Not more than a thousand are kept.
+func (r *jsonlReader) Unread() []string {
+	if len(r.late) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s has members that come first behind what was looked at for columns, which are not read: %s", r.path, fewNames(r.late))}
 }
 
 func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
@@ -473,7 +485,12 @@ func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
 func (r *jsonlReader) add(line []byte) error {
 	n := r.batch.Len
 	err := r.members(line, func(name string, m jsonMember) error {
-		for _, i := range r.field[name] {
+		fields, known := r.field[name]
+		if !known && len(r.late) < 1000 {
+			r.field[name] = nil
+			r.late = append(r.late, name)
+		}
+		for _, i := range fields {
 			if r.seen[i] == n+1 {
 				return fmt.Errorf("%q comes twice", name)
 			}

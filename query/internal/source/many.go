@@ -46,7 +46,7 @@ type chain struct {
 	rows   int64
 	done   int64 // bytes of files that were read to their ends
 	total  int64
-	before int64
+	unread []string
 }
 
 func openAll(paths []string, open func(string) (Reader, error)) (Reader, error) {
@@ -93,6 +93,9 @@ func (c *chain) Progress() (done, total int64) {
 	return c.done + done, c.total
 }
 
+// Unread names columns that the first file lacks.
+func (c *chain) Unread() []string { return slices.Concat(c.unread, Unread(c.at)) }
+
 func (c *chain) Next(ctx context.Context) (*value.Batch, error) {
 	for {
 		b, err := c.at.Next(ctx)
@@ -109,6 +112,7 @@ func (c *chain) Next(ctx context.Context) (*value.Batch, error) {
 func (c *chain) advance() error {
 	_, size := c.at.Progress()
 	c.done += size
+	c.unread = append(c.unread, Unread(c.at)...)
 	if err := c.at.Close(); err != nil {
 		return err
 	}
@@ -130,6 +134,15 @@ func (c *chain) advance() error {
 			return fmt.Errorf("%s has no column %s, which %s has", path, c.first[k].Name, c.path)
 		}
 	}
+	var more []string
+	for _, x := range there {
+		if c.named && !slices.ContainsFunc(c.first, func(f Column) bool { return f.Name == x.Name }) {
+			more = append(more, x.Name)
+		}
+	}
+	if len(more) > 0 {
+		c.unread = append(c.unread, fmt.Sprintf("%s has columns that %s lacks, which are not read: %s", path, c.path, fewNames(more)))
+	}
 	types := make([]value.Type, len(cols))
 	for i, x := range c.cols {
 		types[i] = x.Type
@@ -146,6 +159,15 @@ func (c *chain) advance() error {
 }
 
 func (c *chain) Close() error { return c.at.Close() }
+
+// fewNames lists the first of some names.
+func fewNames(names []string) string {
+	const few = 8
+	if len(names) > few {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	}
+	return strings.Join(names, ", ")
+}
 
 // closed stands for a file that was read.
 type closed struct{ Reader }

@@ -55,6 +55,15 @@ func Named(r Reader) bool {
 	return ok && n.Named()
 }
 
+// Unread tells, once all rows were read, what a reader left out that only reading showed: a sentence
+// for each file.
+func Unread(r Reader) []string {
+	if u, ok := r.(interface{ Unread() []string }); ok {
+		return u.Unread()
+	}
+	return nil
+}
+
 // Writer writes a file of its own format. Nothing is to be seen at the file's
 // place before Close: a file that was there is replaced as a whole or not at
 // all. One of Close and Abort has to be called. It is not safe for concurrent use.
@@ -121,8 +130,19 @@ func find(name string) (fileFormat, error) {
 	return fileFormat{}, fmt.Errorf("no format %q%s; there are %s", name, hint.DidYouMean(name, names), strings.Join(names, ", "))
 }
 
-// FormatOf returns the format that a file's ending stands for.
+// FormatOf returns the format that a file's ending stands for, or for a pattern whose ending says
+// nothing that of the first file that matches.
 func FormatOf(path string) (string, error) {
+	name, err := formatOf(path)
+	if err != nil && strings.ContainsAny(path, "*?[{") {
+		if found, ferr := expand(path); ferr == nil && found[0] != path {
+			return formatOf(found[0])
+		}
+	}
+	return name, err
+}
+
+func formatOf(path string) (string, error) {
 	ext := strings.ToLower(filepath.Ext(path))
 	inner := strings.ToLower(filepath.Ext(uncompressed(path)))
 	for _, f := range formats() {
