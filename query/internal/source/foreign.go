@@ -15,13 +15,10 @@ type fileKind struct {
 	format string // of those that are read, if it is one
 }
 
-// hdf5 tells what to do with HDF5 files, for which there is no reader.
-const hdf5 = "save its arrays as .npy (python: numpy.save('train.npy', h5py.File('x.hdf5')['train']))"
-
 var kindsOfFiles = []fileKind{
 	{"PAR1", "a Parquet file", "use read_parquet or (FORMAT parquet)", "parquet"},
 	{"\x93NUMPY", "an array of numpy", "use read_npy or (FORMAT npy)", "npy"},
-	{"\x89HDF\r\n\x1a\n", "an HDF5 file", hdf5, ""},
+	{"\x89HDF\r\n\x1a\n", "an HDF5 file", "use read_hdf5 or (FORMAT hdf5)", "hdf5"},
 	{"CDF\x01", "a NetCDF file", "save its arrays as .npy (numpy.save)", ""},
 	{"ARROW1", "an Arrow file (Feather)", "save it as Parquet (python: pyarrow.parquet.write_table(pyarrow.feather.read_table('x.feather'), 'x.parquet'))", ""},
 	{"ORC", "an ORC file", "save it as Parquet", ""},

@@ -342,7 +342,7 @@ func TestTextsAsPeopleHaveThem(t *testing.T) {
 		{"half.jsonl", `{"s":"a"}` + "\n" + `{"s":"x\ud83d"}`, `line 2: s: \ud83d is half a character`},
 		{"low.jsonl", `{"s":"\udc00\ud83d"}`, `\udc00 is half a character`},
 		{"wide.jsonl", "\xff\xfe{\x00", "UTF-16"},
-		{"x.hdf5", "", "HDF5 is not read"},
+		{"x.hdf5", "", "not an HDF5 file"},
 		{"x.parquet.gz", "", "decompress it first"},
 	} {
 		r, err := Open(put(c.name, c.text), "", Options{Infer: true})

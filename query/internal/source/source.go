@@ -97,6 +97,7 @@ func formats() []fileFormat {
 		{name: "jsonl", exts: []string{".jsonl", ".ndjson", ".json"}, open: openJSONL, create: createJSONL},
 		{name: "parquet", exts: []string{".parquet", ".pq"}, open: openParquet, create: createParquet},
 		{name: "fvecs", exts: []string{".fvecs", ".bvecs", ".ivecs"}, open: openFvecs},
+		{name: "hdf5", exts: []string{".hdf5", ".h5"}, options: member, open: openHDF5},
 		{name: "safetensors", exts: []string{".safetensors"}, options: member, open: openSafetensors},
 		{name: "html", exts: []string{".html", ".htm"}, exports: []string{"title", "image", "link", "credit", "thumbnail"}, create: createGallery},
 	}
@@ -158,10 +159,6 @@ func formatOf(path string) (string, error) {
 				return f.name, nil
 			}
 		}
-	}
-	switch ext {
-	case ".hdf5", ".h5":
-		return "", fmt.Errorf("%s: HDF5 is not read: %s", path, hdf5)
 	}
 	return "", fmt.Errorf("%s: the ending does not tell the format; write (FORMAT ...) with one of %s; html to write a gallery", path, strings.Join(Formats(false), ", "))
 }

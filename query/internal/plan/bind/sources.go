@@ -19,7 +19,7 @@ import (
 // tableFuncs are the functions of FROM: the format each reads.
 var tableFuncs = map[string]string{
 	"read_npy": "npy", "read_csv": "csv", "read_tsv": "tsv", "read_jsonl": "jsonl",
-	"read_parquet": "parquet", "read_fvecs": "fvecs", "read_safetensors": "safetensors", "images": "",
+	"read_parquet": "parquet", "read_fvecs": "fvecs", "read_safetensors": "safetensors", "read_hdf5": "hdf5", "images": "",
 }
 
 // TableFunctions returns the names of the table functions, for completion.
@@ -51,8 +51,6 @@ func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, err
 		what := hint.Question(name, TableFunctions())
 		if f, err := source.FormatOf("x." + strings.TrimPrefix(name, "read_")); err == nil {
 			what = fmt.Sprintf("read_%s reads such files", f) // read_npz, read_json
-		} else if _, why, hdf5 := strings.Cut(err.Error(), ": HDF5 "); hdf5 {
-			what = "HDF5 " + why
 		}
 		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", what)
 	}
