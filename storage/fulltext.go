@@ -5,9 +5,12 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/lupadb/lupa/storage/internal/postings"
 	"github.com/lupadb/lupa/storage/text"
@@ -32,8 +35,11 @@ type TextQuery struct {
 	terms  map[string]int
 	starts []startOf // prefixes, beside terms
 	norms  []norm    // by place in the index
-	length map[uint64]*postings.Lengths
-	total  uint64 // texts
+	total  uint64    // texts
+
+	mu     sync.Mutex
+	length map[uint64]*postings.Lengths // those that were needed, by chunkID
+	failed error                        // of reading one
 }
 
 type startOf struct {
@@ -117,6 +123,9 @@ func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, que
 		l.idf = float64(l.weight * math.Log(1+(n-df+0.5)/(df+0.5)))
 	}
 	q.leaves = scored
+	if err := q.done(); err != nil {
+		return nil, err
+	}
 	return q, nil
 }
 
@@ -224,6 +233,10 @@ func (q *TextQuery) readLengths(ctx context.Context, field int) error {
 		if err != nil {
 			return q.bad(err)
 		}
+		if n, all, ok := postings.Totals(v); ok { // most queries ask for the lengths of few rows
+			texts, tokens = texts+n, tokens+all
+			continue
+		}
 		l := new(postings.Lengths)
 		if err := l.Parse(bytes.Clone(v)); err != nil {
 			return q.bad(err)
@@ -245,11 +258,45 @@ func (q *TextQuery) bad(err error) error { return corrupt(q.x.d.Name, "", q.x.wh
 
 var noLengths postings.Lengths
 
+// lengths returns the lengths of a chunk's texts. Where they can't be read they are none, and
+// done says why.
 func (q *TextQuery) lengths(field int, chunk uint32) *postings.Lengths {
-	if l := q.length[chunkID(field, chunk)]; l != nil {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	id := chunkID(field, chunk)
+	if l := q.length[id]; l != nil {
 		return l
 	}
-	return &noLengths
+	l := &noLengths
+	_, err := q.t.view.get(q.x.lengthsKey(nil, field, chunk), func(b []byte) error {
+		q.t.view.Reads.KeyBytes.Add(int64(len(b)))
+		l = new(postings.Lengths)
+		return l.Parse(bytes.Clone(b))
+	})
+	if err != nil {
+		q.failed = firstError(q.failed, err)
+		return &noLengths
+	}
+	q.length[id] = l
+	return l
+}
+
+// lengthIn is lengths for what may need none.
+func (q *TextQuery) lengthIn(field int, chunk uint32) func(slot uint16) uint32 {
+	var l *postings.Lengths
+	return func(slot uint16) uint32 {
+		if l == nil {
+			l = q.lengths(field, chunk)
+		}
+		return l.Length(slot)
+	}
+}
+
+// done returns what went wrong on the way.
+func (q *TextQuery) done() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bad(q.failed)
 }
 
 // score is the part of a leaf in the score of a text.
@@ -298,7 +345,7 @@ func (q *TextQuery) eachList(ctx context.Context, prefix []byte, positions bool,
 		k := it.Key()
 		chunk := binary.BigEndian.Uint32(k[len(k)-4:])
 		list := new(postings.List)
-		if err := list.Parse(bytes.Clone(v), q.lengths(field, chunk).Length); err != nil {
+		if err := list.Parse(bytes.Clone(v), q.lengthIn(field, chunk)); err != nil {
 			return q.bad(err)
 		}
 		q.t.view.Reads.KeyBytes.Add(int64(len(k) + len(v)))
@@ -327,7 +374,7 @@ func (q *TextQuery) virtual(l *textLeaf, freqs map[uint32]map[uint16]uint32) err
 		}
 		slices.SortFunc(ps, func(a, b postings.Posting) int { return int(a.Slot) - int(b.Slot) })
 		list := new(postings.List)
-		if err := list.Virtual(ps, q.lengths(l.field, chunk).Length); err != nil {
+		if err := list.Virtual(ps, q.lengthIn(l.field, chunk)); err != nil {
 			return q.bad(err)
 		}
 		l.lists = append(l.lists, textList{chunk, list})
@@ -351,9 +398,6 @@ func (q *TextQuery) readPrefix(ctx context.Context, l *textLeaf) error {
 	}
 	return q.virtual(l, freqs)
 }
-
-// positionsOf are positions by slot.
-type positionsOf map[uint16][]uint32
 
 // readPhrase finds a phrase: chunk by chunk those rows with all its terms, and of them the
 // positions.
@@ -379,56 +423,104 @@ func (q *TextQuery) readPhrase(ctx context.Context, l *textLeaf) error {
 			return err
 		}
 	}
-	freqs := map[uint32]map[uint16]uint32{}
-	for chunk := range lists[len(lists)-1] {
+	var in, both postings.Slots
+	at := make([]slotPositions, len(lists))
+	for _, chunk := range slices.Sorted(maps.Keys(lists[len(lists)-1])) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var both postings.Slots
 		for i := range lists {
-			var in postings.Slots
+			clear(in[:])
 			for _, f := range lists[i][chunk] {
-				err := f.list.All(func(p postings.Posting) error { in[p.Slot>>6] |= 1 << (p.Slot & 63); return nil })
-				if err != nil {
+				if err := f.list.AddSlots(&in); err != nil {
 					return q.bad(err)
 				}
+			}
+			if i == 0 {
+				both = in
+				continue
 			}
 			for w := range both {
-				if i == 0 {
-					both[w] = in[w]
-				} else {
-					both[w] &= in[w]
-				}
+				both[w] &= in[w]
 			}
 		}
-		at := make([]positionsOf, len(lists))
 		for i := range lists {
-			at[i] = positionsOf{}
+			at[i].reset()
 			for _, f := range lists[i][chunk] {
-				err := f.list.Positions(f.apart, func(p postings.Posting, b []byte) error {
-					if !both.Has(int(p.Slot)) {
-						return nil
-					}
-					var err error
-					at[i][p.Slot], _, err = postings.ReadPositions(at[i][p.Slot], b, p.Freq)
-					return err
-				})
-				if err != nil {
+				if err := f.list.Positions(f.apart, &both, at[i].add); err != nil {
 					return q.bad(err)
 				}
 			}
+			at[i].order(len(lists[i][chunk]))
 		}
-		for slot := range at[0] {
-			n := phraseFreq(l.terms, func(i int) []uint32 { return at[i][slot] })
-			if n > 0 {
-				if freqs[chunk] == nil {
-					freqs[chunk] = map[uint16]uint32{}
-				}
-				freqs[chunk][slot] = n
+		var ps []postings.Posting
+		for i := range at {
+			if len(at[i].slots) != len(at[0].slots) {
+				return q.bad(fmt.Errorf("%w: slots that come twice", postings.ErrMalformed))
 			}
 		}
+		for k, slot := range at[0].slots { // every term has all of them
+			if n := phraseFreq(l.terms, func(i int) []uint32 { return at[i].of(k) }); n > 0 {
+				ps = append(ps, postings.Posting{Slot: slot, Freq: n})
+			}
+		}
+		if len(ps) == 0 {
+			continue
+		}
+		list := new(postings.List)
+		if err := list.Virtual(ps, q.lengthIn(l.field, chunk)); err != nil {
+			return q.bad(err)
+		}
+		l.lists = append(l.lists, textList{chunk, list})
 	}
-	return q.virtual(l, freqs)
+	return nil
+}
+
+// slotPositions are the positions of a term in some slots.
+type slotPositions struct {
+	slots     []uint16
+	ends      []int // in positions
+	positions []uint32
+}
+
+func (s *slotPositions) reset() {
+	s.slots, s.ends, s.positions = s.slots[:0], s.ends[:0], s.positions[:0]
+}
+
+func (s *slotPositions) add(p postings.Posting, b []byte) (err error) {
+	if s.positions, _, err = postings.ReadPositions(s.positions, b, p.Freq); err == nil {
+		s.slots, s.ends = append(s.slots, p.Slot), append(s.ends, len(s.positions))
+	}
+	return err
+}
+
+// of returns the positions in the slot at i.
+func (s *slotPositions) of(i int) []uint32 {
+	if i == 0 {
+		return s.positions[:s.ends[0]]
+	}
+	return s.positions[s.ends[i-1]:s.ends[i]]
+}
+
+// order joins what several lists have added, those of the terms that a prefix stands for.
+func (s *slotPositions) order(lists int) {
+	if lists < 2 {
+		return
+	}
+	order := make([]int, len(s.slots))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return int(s.slots[a]) - int(s.slots[b]) })
+	var out slotPositions
+	for _, i := range order {
+		if n := len(out.slots); n == 0 || out.slots[n-1] != s.slots[i] {
+			out.slots, out.ends = append(out.slots, s.slots[i]), append(out.ends, 0)
+		}
+		out.positions = append(out.positions, s.of(i)...)
+		out.ends[len(out.ends)-1] = len(out.positions)
+	}
+	*s = out
 }
 
 // phraseFreq counts where terms follow each other, whose positions are those of at.
@@ -545,7 +637,7 @@ func (l *textLeaf) chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error 
 	if list == nil {
 		return nil
 	}
-	return list.All(func(p postings.Posting) error { dst[p.Slot>>6] |= 1 << (p.Slot & 63); return nil })
+	return list.AddSlots(dst)
 }
 
 func (n textOr) chunk(q *TextQuery, chunk uint32, dst *postings.Slots) error {
@@ -597,21 +689,43 @@ func (q *TextQuery) chunks() uint32 {
 	return uint32((q.t.counters.next + postings.ChunkRows - 1) / postings.ChunkRows)
 }
 
+// Count returns how many rows match.
+func (q *TextQuery) Count(ctx context.Context) (n uint64, err error) {
+	if l, ok := q.root.(*textLeaf); ok {
+		return l.n, nil
+	}
+	err = q.each(ctx, func(_ uint32, in *postings.Slots) {
+		for _, w := range in {
+			n += uint64(bits.OnesCount64(w))
+		}
+	})
+	return n, err
+}
+
+// each calls f with the slots that match in each chunk that has some of the words.
+func (q *TextQuery) each(ctx context.Context, f func(chunk uint32, in *postings.Slots)) error {
+	if q.root == nil {
+		return nil
+	}
+	var in postings.Slots
+	for chunk := range q.chunks() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		clear(in[:])
+		if err := q.root.chunk(q, chunk, &in); err != nil {
+			return q.bad(err)
+		}
+		f(chunk, &in)
+	}
+	return nil
+}
+
 // Match returns the rows that match.
 func (q *TextQuery) Match(ctx context.Context) (*RowSet, error) {
 	out := new(RowSet)
-	if q.root == nil {
-		return out, nil
-	}
 	const words = len(BlockSet{})
-	for chunk := range q.chunks() {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		var in postings.Slots
-		if err := q.root.chunk(q, chunk, &in); err != nil {
-			return nil, q.bad(err)
-		}
+	err := q.each(ctx, func(chunk uint32, in *postings.Slots) {
 		for b := 0; b < len(in); b += words {
 			set := BlockSet(in[b : b+words])
 			if n := set.Count(); n > 0 {
@@ -619,6 +733,9 @@ func (q *TextQuery) Match(ctx context.Context) (*RowSet, error) {
 				out.n += n
 			}
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
 	return out, nil
 }

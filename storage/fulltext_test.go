@@ -302,6 +302,9 @@ func (x *texts) verify(weights []float64) {
 				x.t.Fatalf("%v: %d matches: %v", words, id, !all)
 			}
 		}
+		if n := must[uint64](x.t)(q.Count(ctx)); n != uint64(matching) {
+			x.t.Fatalf("%v: %d rows are counted, want %d", words, n, matching)
+		}
 		if set := must[*storage.RowSet](x.t)(q.Match(ctx)); set.Len() != matching {
 			x.t.Fatalf("%v: %d rows match, want %d", words, set.Len(), matching)
 		} else {
@@ -349,6 +352,52 @@ func (x *texts) verify(weights []float64) {
 	}
 }
 
+// verifyForms compares phrases, beginnings, alternatives and exclusions with looking at every text.
+func (x *texts) verifyForms() {
+	x.t.Helper()
+	v := must[*storage.View](x.t)(x.s.Snapshot())
+	defer v.Close()
+	t := must[*storage.Table](x.t)(v.Table("texts"))
+	ids := x.some(len(x.rows))
+	slices.Sort(ids)
+	rows := x.rowsOf(v, ids)
+	word := func() string { return fmt.Sprintf("w%d", int(math.Exp(x.r.Float64()*4))-1) }
+	for range 6 {
+		src := [...]func() string{
+			func() string { return `"` + word() + " " + word() + `"` },
+			func() string { return `"` + word() + " " + word() + " " + word() + `"*` },
+			func() string { return word() + "* " + word() },
+			func() string { return word() + " -" + word() },
+			func() string { return "(" + word() + ` OR "` + word() + " " + word() + `") -` + word() + "*" },
+		}[x.r.IntN(5)]()
+		cols := [][]int{{0}, {1}, {0, 1}}[x.r.IntN(3)]
+		at := make([]int, len(cols))
+		for i, c := range cols {
+			at[i] = 1 + c
+		}
+		q := must[*storage.TextQuery](x.t)(t.TextQuery(ctx, t.Def().Index("words"), at, must[text.Query](x.t)(text.ParseQuery(src))))
+		set := must[*storage.RowSet](x.t)(q.Match(ctx))
+		if n := must[uint64](x.t)(q.Count(ctx)); n != uint64(set.Len()) {
+			x.t.Fatalf("%s: %d are counted, %d match", src, n, set.Len())
+		}
+		hits, _, err := q.Top(ctx, -1, nil)
+		check(x.t, err)
+		scores := map[uint64]float64{}
+		for _, h := range hits {
+			scores[h.Row] = h.Score
+		}
+		for i, id := range ids {
+			texts := pick(x.rows[id], cols)
+			if want := q.Matches(texts); set.Has(rows[i]) != want {
+				x.t.Fatalf("%s: row %d matches: %v", src, rows[i], want)
+			}
+			if want := q.Score(texts); scores[rows[i]] != want {
+				x.t.Fatalf("%s: row %d: %v, want %v", src, rows[i], scores[rows[i]], want)
+			}
+		}
+	}
+}
+
 func pick(row [2]*string, cols []int) (out []*string) {
 	for _, c := range cols {
 		out = append(out, row[c])
@@ -376,6 +425,7 @@ func TestFullText(t *testing.T) {
 			}
 			if i%6 == 5 && (early || i > 12) {
 				x.verify(weights)
+				x.verifyForms()
 			}
 		}
 		storage.AwaitHousekeeping(x.s)
@@ -384,6 +434,7 @@ func TestFullText(t *testing.T) {
 		check(t, x.s.Close())
 		x.s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
 		x.verify(weights)
+		x.verifyForms()
 		checked(t, x.s)
 	}
 }

@@ -100,6 +100,9 @@ func (q *TextQuery) Top(ctx context.Context, k int, among *RowSet) ([]TextHit, *
 		}
 		return 1
 	})
+	if err := q.done(); err != nil {
+		return nil, nil, err
+	}
 	return s.heap, &s.stats, nil
 }
 
@@ -410,5 +413,5 @@ func (q *TextQuery) Each(ctx context.Context, f func(row uint64, score float64))
 			}
 		}
 	}
-	return nil
+	return q.done()
 }

@@ -200,12 +200,14 @@ type pendingTexts struct {
 	x      *fullText
 	words  *text.Analyzer
 	chunks map[uint32][]pendingField
-	bytes  int // of memory, about
-	last   *pendingTerm
+	bytes  int  // of memory, about
+	many   bool // texts are expected
 }
 
 type pendingField struct {
 	terms   map[string]*pendingTerm
+	byID    []*pendingTerm // as the analyzer numbers them, where many texts are expected
+	renewed int
 	slots   []uint16 // with new lengths
 	lengths []uint32
 	gone    []uint16
@@ -243,12 +245,30 @@ func (p *pendingTexts) fields(chunk uint32) []pendingField {
 	return f
 }
 
-func (f *pendingField) term(p *pendingTexts, term string) *pendingTerm {
-	t := f.terms[term]
+func (f *pendingField) term(p *pendingTexts, k *text.Token) *pendingTerm {
+	if p.many {
+		if r := p.words.Renewed(); r != f.renewed {
+			clear(f.byID)
+			f.renewed = r
+		}
+		if k.ID < len(f.byID) {
+			if t := f.byID[k.ID]; t != nil {
+				return t
+			}
+		}
+	}
+	t := f.terms[k.Term]
 	if t == nil {
 		t = new(pendingTerm)
-		f.terms[term] = t
-		p.bytes += 160 + len(term)
+		f.terms[k.Term] = t
+		p.bytes += 160 + len(k.Term)
+	}
+	if p.many {
+		for k.ID >= len(f.byID) {
+			f.byID = append(f.byID, nil)
+			p.bytes += 8
+		}
+		f.byID[k.ID] = t
 	}
 	return t
 }
@@ -262,7 +282,7 @@ func (p *pendingTexts) add(cols []*value.Column, i int, row uint64) {
 		}
 		f := &fields[n]
 		length := p.words.Each(s, func(k text.Token) {
-			t := f.term(p, k.Term)
+			t := f.term(p, &k)
 			if last := len(t.slots) - 1; last >= 0 && t.slots[last] == slot {
 				t.freqs[last]++
 			} else {
@@ -287,7 +307,7 @@ func (p *pendingTexts) remove(cols []*value.Column, i int, row uint64) {
 		}
 		f := &fields[n]
 		p.words.Each(s, func(k text.Token) {
-			t := f.term(p, k.Term)
+			t := f.term(p, &k)
 			if last := len(t.gone) - 1; last < 0 || t.gone[last] != slot {
 				t.gone = append(t.gone, slot)
 				p.bytes += 4
@@ -449,6 +469,11 @@ func (f *pendingField) appendLengths(dst []byte) []byte {
 
 // length returns the length of a text that was added.
 func (f *pendingField) length(slot uint16) uint32 {
+	if n := len(f.slots); n > 0 && slot >= f.slots[0] && int(f.slots[n-1]-f.slots[0]) == n-1 { // one after the other
+		if i := int(slot - f.slots[0]); i < n {
+			return f.lengths[i]
+		}
+	}
 	if i, ok := slices.BinarySearch(f.slots, slot); ok {
 		return f.lengths[i]
 	}
@@ -505,13 +530,24 @@ type textBuild struct {
 const leastTextMemory = 64 << 10
 
 func (x *fullText) build(f *indexFiles) indexEditor {
-	return &textBuild{pendingTexts: x.pending(), f: f, limit: max(f.s.sortMemory, leastTextMemory)}
+	b := &textBuild{pendingTexts: x.pending(), f: f, limit: max(f.s.sortMemory, leastTextMemory)}
+	b.many = true
+	return b
 }
 
 func (b *textBuild) conflict([]*value.Column, int) (uint64, bool, error) { return 0, false, nil }
 
 func (b *textBuild) add(cols []*value.Column, i int, row uint64) error {
 	b.rows++
+	if chunk := uint32(row / postings.ChunkRows); chunk != b.chunk {
+		// Chunks that are in one run are encoded once.
+		b.chunk = chunk
+		if b.bytes > b.limit/2 {
+			if err := b.write(); err != nil {
+				return err
+			}
+		}
+	}
 	b.pendingTexts.add(cols, i, row)
 	return b.spill()
 }
@@ -525,10 +561,15 @@ func (b *textBuild) forget(cols []*value.Column, i int, row uint64) error {
 	return b.remove(cols, i, row)
 }
 
-func (b *textBuild) spill() (err error) {
+func (b *textBuild) spill() error {
 	if b.bytes < b.limit {
 		return nil
 	}
+	return b.write()
+}
+
+// write writes what is pending as a run.
+func (b *textBuild) write() (err error) {
 	name := b.f.s.fs.PathJoin(b.f.dir, fmt.Sprintf("texts%d.%d", b.x.x.ID, len(b.runs)))
 	file, err := b.f.s.fs.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -612,7 +653,7 @@ func (b *textBuild) finish(ctx context.Context) error {
 		}
 		return w.end()
 	}
-	if err := func() error { limit := b.limit; b.limit = 0; defer func() { b.limit = limit }(); return b.spill() }(); err != nil {
+	if err := b.write(); err != nil {
 		return err
 	}
 	var h textRuns
@@ -664,7 +705,9 @@ type textWriter struct {
 	total   uint64
 	cur     []byte // key
 	records []byte
+	count   int                          // of records
 	lengths map[uint64]*postings.Lengths // of fresh chunks, by field and chunk
+	plain   map[uint64]bool              // those that were added at once
 	n       int
 	list    postings.List
 }
@@ -683,6 +726,7 @@ func (w *textWriter) record(ctx context.Context, k, record []byte) error {
 		w.cur = append(w.cur[:0], k...)
 	}
 	w.records = append(w.records, record...)
+	w.count++
 	return nil
 }
 
@@ -691,7 +735,8 @@ func (w *textWriter) end() error {
 	if len(w.records) == 0 {
 		return nil
 	}
-	defer func() { w.records = w.records[:0] }()
+	count := w.count
+	defer func() { w.records, w.count = w.records[:0], 0 }()
 	k := w.cur
 	at := len(w.x.pre)
 	prefix, family := k[:at+1], k[at]
@@ -710,16 +755,24 @@ func (w *textWriter) end() error {
 			return err
 		}
 		if w.lengths == nil {
-			w.lengths = map[uint64]*postings.Lengths{}
+			w.lengths, w.plain = map[uint64]*postings.Lengths{}, map[uint64]bool{}
 		}
-		w.lengths[id] = l
+		w.lengths[id], w.plain[id] = l, postings.OnlyNew(w.records)
 		return w.f.sst.put(prefix, k, b)
 	}
 	l := w.lengths[id]
 	if l == nil {
 		l = new(postings.Lengths)
 	}
-	value, apart, err := compactList(&w.list, w.records, nil, l)
+	var value, apart []byte
+	var err error
+	done := false
+	if count == 1 && w.plain[id] { // the lengths are those that its bounds were made with
+		value, apart, done, err = postings.Split(w.records, apartFrom)
+	}
+	if err == nil && !done {
+		value, apart, err = compactList(&w.list, w.records, nil, l)
+	}
 	if err != nil {
 		return err
 	}
@@ -744,7 +797,7 @@ func compactList(list *postings.List, records, apart []byte, l *postings.Lengths
 	}
 	ps := make([]postings.Posting, 0, list.N)
 	positions := make([]byte, 0, len(records)+len(apart))
-	err = list.Positions(apart, func(p postings.Posting, b []byte) error {
+	err = list.Positions(apart, nil, func(p postings.Posting, b []byte) error {
 		ps, positions = append(ps, p), append(positions, b...)
 		return nil
 	})
@@ -890,7 +943,7 @@ func (k *textCheck) finish() error {
 			}
 			s := k.sums(got, chunk)
 			var at []uint32
-			err = list.Positions(positions, func(p postings.Posting, b []byte) error {
+			err = list.Positions(positions, nil, func(p postings.Posting, b []byte) error {
 				var err error
 				at, _, err = postings.ReadPositions(at[:0], b, p.Freq)
 				s.postings++

@@ -68,8 +68,10 @@ const maxCached = 1 << 16
 type Analyzer struct {
 	language  string
 	stem      func(*snowballstem.Env) bool
-	foldFirst bool              // accents go before the stemmer, which knows none
-	known     map[string]string // terms of words
+	foldFirst bool                 // accents go before the stemmer, which knows none
+	known     map[string]*interned // of words
+	terms     map[string]*interned // of terms
+	renewed   int
 	env       *snowballstem.Env
 	fold      cases.Caser
 	buf       []byte
@@ -78,7 +80,7 @@ type Analyzer struct {
 
 // New returns an analyzer of a language.
 func New(language string) (*Analyzer, error) {
-	a := &Analyzer{language: language, stem: stemmers[language], known: map[string]string{}, fold: cases.Fold()}
+	a := &Analyzer{language: language, stem: stemmers[language], known: map[string]*interned{}, terms: map[string]*interned{}, fold: cases.Fold()}
 	if a.stem == nil && language != Simple && language != Trigram {
 		return nil, fmt.Errorf("there is no language %q for texts; there are %s", language, strings.Join(Languages(), ", "))
 	}
@@ -92,9 +94,19 @@ func New(language string) (*Analyzer, error) {
 // Language returns the language's name.
 func (a *Analyzer) Language() string { return a.language }
 
+// interned is a term that the analyzer remembers.
+type interned struct {
+	term string
+	id   int
+}
+
+// Renewed changes when an analyzer has forgotten the numbers of terms.
+func (a *Analyzer) Renewed() int { return a.renewed }
+
 // Token is a term and where it is.
 type Token struct {
 	Term       string
+	ID         int // number of the term, from 0 on, until Renewed changes
 	Pos        int // among the text's terms, from 0
 	Start, End int // bytes of the text that it is made of
 }
@@ -120,7 +132,8 @@ func (a *Analyzer) Each(s string, f func(t Token)) int {
 		if end := asciiEnd(s, at); end > 0 {
 			flush()
 			if strings.Trim(s[at:end], "_") != "" {
-				f(Token{a.asciiTerm(s[at:end]), pos, at, end})
+				t := a.asciiTerm(s[at:end])
+				f(Token{t.term, t.id, pos, at, end})
 				pos++
 			}
 			at = end
@@ -147,8 +160,8 @@ func (a *Analyzer) Each(s string, f func(t Token)) int {
 			}
 		default:
 			flush()
-			if t := a.term(w); t != "" {
-				f(Token{t, pos, start, at})
+			if t := a.term(w); t.term != "" {
+				f(Token{t.term, t.id, pos, start, at})
 				pos++
 			}
 		}
@@ -228,14 +241,15 @@ func spaceless(r rune) bool {
 func (a *Analyzer) pairs(s string, run []spanned, pos int, f func(Token)) int {
 	for i := range max(1, len(run)-1) {
 		last := run[min(i+1, len(run)-1)]
-		f(Token{a.term(s[run[i].start:last.end]), pos, run[i].start, last.end})
+		t := a.term(s[run[i].start:last.end])
+		f(Token{t.term, t.id, pos, run[i].start, last.end})
 		pos++
 	}
 	return pos
 }
 
 // asciiTerm is term for a word of ASCII letters and digits.
-func (a *Analyzer) asciiTerm(w string) string {
+func (a *Analyzer) asciiTerm(w string) *interned {
 	a.buf = a.buf[:0]
 	for i := 0; i < len(w); i++ {
 		c := w[i]
@@ -252,7 +266,7 @@ func (a *Analyzer) asciiTerm(w string) string {
 }
 
 // term returns the term of a word, "" for none.
-func (a *Analyzer) term(w string) string {
+func (a *Analyzer) term(w string) *interned {
 	if t, ok := a.known[w]; ok {
 		return t
 	}
@@ -268,12 +282,19 @@ func (a *Analyzer) term(w string) string {
 	return a.remember(w, t)
 }
 
-func (a *Analyzer) remember(w, t string) string {
+func (a *Analyzer) remember(w, t string) *interned {
 	if len(a.known) >= maxCached {
 		clear(a.known)
+		clear(a.terms)
+		a.renewed++
 	}
-	a.known[w] = t
-	return t
+	x := a.terms[t]
+	if x == nil {
+		x = &interned{t, len(a.terms)}
+		a.terms[t] = x
+	}
+	a.known[w] = x
+	return x
 }
 
 // stemmed returns the stem of a word.
@@ -364,10 +385,10 @@ func (a *Analyzer) trigrams(s string, f func(Token)) int {
 		}
 		t, ok := a.known[string(a.buf)]
 		if !ok {
-			t = string(a.buf)
-			a.remember(t, t)
+			s := string(a.buf)
+			t = a.remember(s, s)
 		}
-		f(Token{t, i, a.runes[i].start, a.runes[last-1].end})
+		f(Token{t.term, t.id, i, a.runes[i].start, a.runes[last-1].end})
 	}
 	return len(a.runes)
 }

@@ -4,15 +4,18 @@ import (
 	"context"
 	"math"
 
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 // Metadata gives one row that is known without reading the table's rows: how many they
-// are, and the first or last of an index.
+// are, or match words, and the first or last of an index.
 type Metadata struct {
 	Table *storage.Table
 	Items []MetadataItem
+	Match *WordsQuery // the rows that are counted, by a full-text index; nil = all
+	Ctx   *fn.Ctx
 	done  bool
 }
 
@@ -32,8 +35,21 @@ func (m *Metadata) Next(ctx context.Context) (*value.Batch, error) {
 	}
 	m.done = true
 	b := &value.Batch{Len: 1}
+	rows := m.Table.Rows()
+	if m.Match != nil {
+		q, err := m.Match.Prepare(ctx, m.Ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows = 0
+		if q != nil {
+			if rows, err = q.Count(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, it := range m.Items {
-		v := value.Int(int64(m.Table.Rows()))
+		v := value.Int(int64(rows))
 		if !it.Count {
 			var err error
 			if v, err = m.end(ctx, it); err != nil {
@@ -83,4 +99,9 @@ func Least(k value.Kind) value.Value {
 
 func (m *Metadata) Close() error       { return nil }
 func (m *Metadata) Inputs() []Operator { return nil }
-func (m *Metadata) String() string     { return "Metadata " + m.Table.Def().Name }
+func (m *Metadata) String() string {
+	if m.Match != nil {
+		return "TextCount " + m.Match.Index.Name + " in " + m.Table.Def().Name
+	}
+	return "Metadata " + m.Table.Def().Name
+}

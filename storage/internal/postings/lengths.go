@@ -72,6 +72,24 @@ func AppendNewLengths(dst []byte, slots []uint16, lengths []uint32) []byte {
 	return appendRecord(dst, kindNewLengths, b)
 }
 
+// Totals returns how many texts and terms a chunk has, without the lengths, where it has one
+// record of AppendLengths; ok is false otherwise.
+func Totals(b []byte) (texts int, tokens uint64, ok bool) {
+	kind, payload, rest, err := nextRecord(b)
+	if err != nil || kind != kindLengths || len(rest) > 0 {
+		return 0, 0, false
+	}
+	n, v := binary.Uvarint(payload)
+	tokens, w := binary.Uvarint(payload[max(v, 0):])
+	return int(n), tokens, v > 0 && w > 0 && n <= ChunkRows
+}
+
+// OnlyNew reports whether records are one of AppendNewLengths.
+func OnlyNew(b []byte) bool {
+	kind, _, rest, err := nextRecord(b)
+	return err == nil && kind == kindNewLengths && len(rest) == 0
+}
+
 // Parse reads the records of a chunk. l refers to b.
 func (l *Lengths) Parse(b []byte) error {
 	*l = Lengths{width: 1, late: l.late}

@@ -141,17 +141,16 @@ func (l *List) Virtual(ps []Posting, length func(slot uint16) uint32) error {
 }
 
 func skipPositions(b []byte, n uint32) ([]byte, error) {
-	for range n {
-		i := 0
-		for i < len(b) && b[i] >= 0x80 {
-			i++
-		}
+	i := 0
+	for ; n > 0; i++ {
 		if i == len(b) {
 			return nil, fmt.Errorf("%w: positions are cut off", ErrMalformed)
 		}
-		b = b[i+1:]
+		if b[i] < 0x80 {
+			n--
+		}
 	}
-	return b, nil
+	return b[i:], nil
 }
 
 // Changes returns the number of slots that later records speak of.
@@ -159,6 +158,9 @@ func (l *List) Changes() int { return len(l.late) }
 
 // All calls f with all postings that count, in order.
 func (l *List) All(f func(Posting) error) error {
+	if len(l.late) == 0 {
+		return l.Base.All(f)
+	}
 	var base, late Cursor
 	if err := firstError(base.Reset(&l.Base), late.Reset(&l.Late)); err != nil {
 		return err
@@ -198,6 +200,21 @@ func (l *List) All(f func(Posting) error) error {
 	return nil
 }
 
+// AddSlots sets the slots of all postings that count.
+func (l *List) AddSlots(dst *Slots) error {
+	if l.Masked == nil {
+		return firstError(l.Base.addSlots(dst), l.Late.addSlots(dst))
+	}
+	var base Slots
+	if err := l.Base.addSlots(&base); err != nil {
+		return err
+	}
+	for i, w := range base {
+		dst[i] |= w &^ l.Masked[i]
+	}
+	return l.Late.addSlots(dst)
+}
+
 func firstError(errs ...error) error {
 	for _, err := range errs {
 		if err != nil {
@@ -210,9 +227,9 @@ func firstError(errs ...error) error {
 // Apart reports whether the positions of Base are under a key of their own.
 func (l *List) Apart() bool { return l.apart }
 
-// Positions calls f with all postings that count and their positions, encoded. apart are those
-// of Base if they are under a key of their own.
-func (l *List) Positions(apart []byte, f func(p Posting, positions []byte) error) error {
+// Positions calls f with all postings that count and are among some, nil for all, and their
+// positions, encoded. apart are those of Base if they are under a key of their own.
+func (l *List) Positions(apart []byte, among *Slots, f func(p Posting, positions []byte) error) error {
 	base := l.inline
 	if l.apart {
 		base = apart
@@ -220,7 +237,7 @@ func (l *List) Positions(apart []byte, f func(p Posting, positions []byte) error
 	at := 0 // in late
 	until := func(slot int) error {
 		for ; at < len(l.late) && int(l.late[at].slot) <= slot; at++ {
-			if x := l.late[at]; x.freq > 0 {
+			if x := l.late[at]; x.freq > 0 && (among == nil || among.Has(int(x.slot))) {
 				if err := f(Posting{x.slot, x.freq}, x.positions); err != nil {
 					return err
 				}
@@ -235,6 +252,9 @@ func (l *List) Positions(apart []byte, f func(p Posting, positions []byte) error
 		}
 		positions := base[:len(base)-len(after)]
 		base = after
+		if among != nil && !among.Has(int(p.Slot)) {
+			return nil
+		}
 		if err := until(int(p.Slot)); err != nil || l.Masked != nil && l.Masked.Has(int(p.Slot)) {
 			return err
 		}

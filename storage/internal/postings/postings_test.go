@@ -76,7 +76,7 @@ func TestLists(t *testing.T) {
 			t.Fatal(n, len(want), err)
 		}
 		last, n = -1, 0
-		err := l.Positions(apart, func(p Posting, b []byte) error {
+		err := l.Positions(apart, nil, func(p Posting, b []byte) error {
 			check(p)
 			at, rest, err := ReadPositions(nil, b, p.Freq)
 			if err != nil || len(rest) > 0 || !slices.Equal(at, want[p.Slot]) {
@@ -85,6 +85,28 @@ func TestLists(t *testing.T) {
 			return nil
 		})
 		if err != nil || n != len(want) {
+			t.Fatal(n, err)
+		}
+		var all, some Slots
+		if err := l.AddSlots(&all); err != nil {
+			t.Fatal(err)
+		}
+		n = 0
+		for s := range ChunkRows {
+			if _, ok := want[uint16(s)]; ok != all.Has(s) {
+				t.Fatalf("slot %d: %v", s, !ok)
+			} else if ok && r.IntN(2) == 0 {
+				some.set(s)
+				n++
+			}
+		}
+		err = l.Positions(apart, &some, func(p Posting, b []byte) error {
+			if n--; !some.Has(int(p.Slot)) || int(p.Freq) != len(want[p.Slot]) {
+				t.Fatalf("%+v", p)
+			}
+			return nil
+		})
+		if err != nil || n != 0 {
 			t.Fatal(n, err)
 		}
 		for _, s := range []*Segment{&l.Base, &l.Late} {
@@ -197,7 +219,7 @@ func FuzzParse(f *testing.F) {
 		var l List
 		if l.Parse(value, func(uint16) uint32 { return 1 }) == nil {
 			_ = l.All(func(Posting) error { return nil })
-			_ = l.Positions(apart, func(Posting, []byte) error { return nil })
+			_ = l.Positions(apart, nil, func(Posting, []byte) error { return nil })
 		}
 		var n Lengths
 		if n.Parse(value) == nil {

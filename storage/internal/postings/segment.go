@@ -134,6 +134,24 @@ func AppendSegment(dst []byte, ps []Posting, positions []byte, inline bool, leng
 	return appendRecord(dst, kind, payload)
 }
 
+// Split takes a record of postings with their positions apart: value is a record of them without,
+// if they are at least from, else record itself. ok is false for another record.
+func Split(record []byte, from int) (value, positions []byte, ok bool, err error) {
+	kind, payload, rest, err := nextRecord(record)
+	if err != nil || kind != kindInline || len(rest) > 0 {
+		return nil, nil, false, err
+	}
+	n, w := binary.Uvarint(payload)
+	if w <= 0 || n > uint64(len(payload)-w) {
+		return nil, nil, false, fmt.Errorf("%w: positions are missing", ErrMalformed)
+	}
+	ps := payload[w : w+int(n)]
+	if count, _ := binary.Uvarint(ps); count < uint64(from) {
+		return record, nil, true, nil
+	}
+	return appendRecord(nil, kindSegment, ps), payload[w+int(n):], true, nil
+}
+
 // AppendRemovals appends a record that removes slots, which ascend.
 func AppendRemovals(dst []byte, slots []uint16) []byte {
 	return appendRecord(dst, kindRemovals, appendSlots(nil, slots))

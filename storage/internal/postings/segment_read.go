@@ -263,17 +263,46 @@ func (c *Cursor) Freq() uint32 { return c.freqs[c.i] }
 
 // All calls f with all postings.
 func (s *Segment) All(f func(Posting) error) error {
+	return s.blocksOf(func(slots []uint16, freqs []uint32) error {
+		for i, slot := range slots {
+			if err := f(Posting{slot, freqs[i]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// blocksOf calls f with the postings of each block.
+func (s *Segment) blocksOf(f func(slots []uint16, freqs []uint32) error) error {
 	var c Cursor
-	if err := c.Reset(s); err != nil {
+	if err := c.Reset(s); err != nil || s.N == 0 {
 		return err
 	}
-	for slot := 0; ; slot++ {
-		var err error
-		if slot, err = c.Seek(slot); err != nil || slot == ChunkRows {
+	if len(s.few) > 0 {
+		return f(c.slots[:c.n], c.freqs[:c.n])
+	}
+	for ; c.at < s.nblocks(); c.at++ {
+		c.decoded = false
+		if err := c.enter(); err != nil {
 			return err
 		}
-		if err := f(Posting{uint16(slot), c.Freq()}); err != nil {
+		if err := c.decode(); err != nil {
+			return err
+		}
+		if err := f(c.slots[:c.n], c.freqs[:c.n]); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// addSlots sets the slots of all postings.
+func (s *Segment) addSlots(dst *Slots) error {
+	return s.blocksOf(func(slots []uint16, _ []uint32) error {
+		for _, x := range slots {
+			dst[x>>6] |= 1 << (x & 63)
+		}
+		return nil
+	})
 }

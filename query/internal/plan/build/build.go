@@ -181,7 +181,14 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 	case *logical.Remote:
 		return b.remote(n, want)
 	case *logical.Metadata:
-		return rel{op: b.Measured(&exec.Metadata{Table: b.Table(n.Table), Items: n.Items}), lay: compile.NewLayout(n.Outs)}, nil
+		op := &exec.Metadata{Table: b.Table(n.Table), Items: n.Items, Ctx: &b.Fnctx}
+		if n.Match != nil {
+			var err error
+			if op.Match, err = b.match(n.Match); err != nil {
+				return rel{}, err
+			}
+		}
+		return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
 	case *logical.Source:
 		return b.source(n.Outs, want, func(ords []int) (exec.Operator, error) { return n.Open(&b.Env, ords) })
 	case *logical.Shared:

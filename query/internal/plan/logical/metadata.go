@@ -10,13 +10,19 @@ type Metadata struct {
 	Table *storage.Table
 	Items []exec.MetadataItem
 	Outs  []*Column
+	Match *Expr // OpWords: rows that match are counted; nil = all
 }
 
 func (n *Metadata) Columns() []*Column { return n.Outs }
 
 func (n *Metadata) Inputs() []*Node { return nil }
 
-func (n *Metadata) Exprs() []*Expr { return nil }
+func (n *Metadata) Exprs() []*Expr {
+	if n.Match != nil {
+		return []*Expr{n.Match.WordsQuery()}
+	}
+	return nil
+}
 
 func (n *Metadata) Copied() Node {
 	c := *n
