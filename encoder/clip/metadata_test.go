@@ -17,7 +17,7 @@ func TestMetadata(t *testing.T) {
 	dir := filepath.Join("testdata", "metadata")
 	var goldens []map[string]any
 	readJSON(t, filepath.Join(dir, "goldens.json"), &goldens)
-	if len(goldens) != 10 {
+	if len(goldens) != 11 {
 		t.Fatalf("%d files", len(goldens))
 	}
 	for _, g := range goldens {

@@ -26,6 +26,8 @@ func findXMP(format string, f *file, x *exif) (packet []byte) {
 		})
 	case "png":
 		packet = pngXMP(f)
+	case "gif":
+		packet = gifXMP(f)
 	case "webp":
 		if w, err := parseWebP(f); err == nil && w.xmp.n <= maxEXIF {
 			packet = bytes.Clone(f.bytes(w.xmp.off, w.xmp.n))
@@ -74,6 +76,58 @@ func pngXMP(f *file) []byte {
 			}
 		}
 		i += 12 + n
+	}
+}
+
+// gifXMP finds the extension that XMP has in GIF: a packet that stands there as it is, with a tail
+// that leads those who take its bytes for lengths of blocks to its end.
+func gifXMP(f *file) []byte {
+	const name, tail = "\x0bXMP DataXMP", 257
+	colours := func(flags byte) int64 {
+		if flags&0x80 == 0 {
+			return 0
+		}
+		return 3 << (flags&7 + 1)
+	}
+	head := f.bytes(0, 13)
+	if len(head) < 13 {
+		return nil
+	}
+	i := 13 + colours(head[10])
+	blocks := func() bool { // past blocks up to an empty one
+		for {
+			b := f.bytes(i, 1)
+			if len(b) == 0 {
+				return false
+			}
+			n := int64(b[0])
+			if i += 1 + n; n == 0 {
+				return true
+			}
+		}
+	}
+	for {
+		b := f.bytes(i, int64(2+len(name)))
+		switch {
+		case len(b) > 10 && b[0] == 0x2c: // a picture
+			if i += 11 + colours(b[9]); !blocks() {
+				return nil
+			}
+		case len(b) > 2 && b[0] == 0x21:
+			found := string(b[2:]) == name
+			if i += 2; found {
+				i += int64(len(name))
+			}
+			from := i
+			if !blocks() {
+				return nil
+			}
+			if n := i - 1 - from - tail; found && n > 0 && n <= maxEXIF {
+				return bytes.Clone(f.bytes(from, n))
+			}
+		default:
+			return nil
+		}
 	}
 }
 
