@@ -35,6 +35,7 @@ type Index struct {
 	Table   string
 	Columns []string
 	Unique  bool
+	Kind    string // "" for one by values, "fulltext" or "ivf"
 }
 
 // Tables describes all tables, by name.
@@ -135,7 +136,7 @@ func describe(def *storage.TableDef, rows int64) Table {
 		out.Columns = append(out.Columns, col)
 	}
 	for _, ix := range def.Indexes {
-		index := Index{Name: ix.Name, Table: def.Name, Unique: ix.Unique}
+		index := Index{Name: ix.Name, Table: def.Name, Unique: ix.Unique, Kind: string(ix.Kind)}
 		for _, id := range ix.Columns {
 			if pos := def.ColumnID(id); pos >= 0 {
 				index.Columns = append(index.Columns, def.Columns[pos].Name)

@@ -2,7 +2,7 @@
 //
 //	quickstart     pictures go in, a phrase comes back as the best of them
 //	imagesearch    index a folder of pictures; search by phrase or by picture
-//	products       a catalogue searched by meaning, price, stock and category
+//	products       a catalogue searched by meaning and words, price, stock and category
 //	recommend      more like what somebody liked: the mean of vectors
 //	repository     bookmarks behind database/sql alone, as a repository
 //	httpserver     searches over HTTP, under load, with Prometheus metrics

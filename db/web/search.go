@@ -25,6 +25,7 @@ type Table struct {
 	Rows       int64    `json:"rows"`
 	PrimaryKey string   `json:"primary_key,omitempty"`
 	Columns    []Column `json:"columns"`
+	Words      bool     `json:"words,omitempty"` // it can be searched by words, too
 }
 
 // Column describes a column of a table or of rows.
@@ -53,6 +54,7 @@ func (h *Handler) Tables(ctx context.Context) ([]Table, error) {
 	out := []Table{}
 	for _, t := range all {
 		info := Table{Name: t.Name, Rows: t.Rows, PrimaryKey: t.PrimaryKey}
+		info.Words = slices.ContainsFunc(t.Indexes, func(x db.Index) bool { return x.Kind == "fulltext" })
 		for _, c := range t.Columns {
 			info.Columns = append(info.Columns, Column{c.Name, c.Type.String(), c.Encoder})
 		}
@@ -92,6 +94,8 @@ type Picture struct {
 type request struct {
 	table         db.Table
 	vector        string // the column searched
+	words         string // a full-text index; "" = none
+	by            string // meaning, words or both; "" = by meaning, or by words where there are no vectors
 	q             string
 	plus, minus   []string
 	like, unlike  []string // primary keys
@@ -164,6 +168,20 @@ func (h *Handler) request(ctx context.Context, form url.Values) (*request, error
 	}
 	if q.vector, err = vectorColumn(&q.table, form.Get("column")); err != nil {
 		return nil, err
+	}
+	for _, x := range q.table.Indexes {
+		if x.Kind == "fulltext" && q.words == "" {
+			q.words = x.Name
+		}
+	}
+	switch q.by = form.Get("by"); q.by {
+	case "", "meaning":
+	case "words", "both":
+		if q.words == "" {
+			return nil, badf("%s has no full-text index to search by words", q.table.Name)
+		}
+	default:
+		return nil, badf("by is meaning, words or both, not %q", q.by)
 	}
 	if q.where, err = conditions(&q.table, form); err != nil {
 		return nil, err
@@ -394,6 +412,17 @@ func (q *request) relevance() (string, []any, error) {
 	if len(terms) == 0 {
 		return "", nil, nil
 	}
+	// What somebody types is never wrong: websearch makes a query of it.
+	words := ""
+	if strings.TrimSpace(q.q) != "" && q.words != "" {
+		typed := "websearch(" + quote(q.q) + ")"
+		words = "bm25(" + db.Quote(q.words) + ", " + typed + ")"
+		if q.by == "words" || q.by == "" && q.vector == "" && len(terms) == 1 {
+			q.where = append(q.where, "match("+db.Quote(q.words)+", "+typed+")")
+			q.nameScore()
+			return words, nil, nil
+		}
+	}
 	if q.vector == "" {
 		return "", nil, badf("%s has no column of vectors to search", t.Name)
 	}
@@ -402,14 +431,23 @@ func (q *request) relevance() (string, []any, error) {
 	} else if len(named) > 1 {
 		q.where = append(q.where, db.Quote(t.PrimaryKey)+" NOT IN ("+strings.Join(named, ", ")+")")
 	}
-	for q.score = "score"; column(t, q.score) != nil; {
+	q.nameScore()
+	what := strings.Join(terms, " ")
+	score := "similarity(" + db.Quote(q.vector) + ", " + what + ")"
+	if db.Quote(q.vector) == q.vector {
+		score = q.vector + "_sim(" + what + ")"
+	}
+	if q.by == "both" && words != "" {
+		score = "rrf(" + score + ", " + words + ")"
+	}
+	return score, args, nil
+}
+
+// nameScore gives the score a name that no column has.
+func (q *request) nameScore() {
+	for q.score = "score"; column(&q.table, q.score) != nil; {
 		q.score += "_"
 	}
-	what := strings.Join(terms, " ")
-	if db.Quote(q.vector) == q.vector {
-		return q.vector + "_sim(" + what + ")", args, nil
-	}
-	return "similarity(" + db.Quote(q.vector) + ", " + what + ")", args, nil
 }
 
 // run runs a statement that reads, and gives at most limit of its rows. Pictures are those of the

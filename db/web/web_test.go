@@ -511,3 +511,35 @@ func TestStaticFiles(t *testing.T) {
 		}
 	}
 }
+
+// Words are searched for where there is a full-text index, alone or beside vectors, whatever is typed.
+func TestSearchByWords(t *testing.T) {
+	store, _ := photos(t)
+	must(store.Exec(t.Context(), `UPDATE photos SET caption = 'a red wolf in the snow' WHERE path LIKE '%red%'; UPDATE photos SET caption = 'a blue dog' WHERE path LIKE '%blue%';
+		CREATE INDEX words ON photos USING fulltext (caption) WITH (language = 'english'); CREATE INDEX ON notes USING fulltext (body)`))
+	s, _ := serve(t, store, &web.Options{Statements: true})
+	q := url.QueryEscape
+	for _, c := range []struct{ params, want, statement string }{
+		{"by=words&q=Wolf+snows", "red", "WHERE match(words, websearch('Wolf snows')) ORDER BY score"},
+		{"by=words&q=" + q(`"snow (`), "red", "websearch"},
+		{"by=words&q=" + q(`OR -`), "", "websearch"},
+		{"by=both&k=2&q=blue", "blue", "rrf(clip_sim('blue'), bm25(words, websearch('blue'))) AS score"},
+		{"by=both&k=1&q=" + q(`it's -`), "", "rrf("},
+		{"by=meaning&q=red&k=1", "red", "clip_sim('red') AS score"},
+	} {
+		a := ask(t, s, "search?table=photos&"+c.params)
+		if got := names(a); !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s: got %q, want %q (%s)", c.params, got, c.want, a.Statement)
+		}
+		if !strings.Contains(a.Statement, c.statement) {
+			t.Errorf("%s: statement %s, want %s in it", c.params, a.Statement, c.statement)
+		}
+	}
+	if a := ask(t, s, "search?table=notes&q=large"); len(a.Rows) != 1 || a.Rows[0].Key != "9007199254740993" {
+		t.Errorf("%+v", a)
+	}
+	resp, body := get(t, s.URL+"/api/v1/search?q=x&by=colour", nil)
+	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "meaning, words or both") {
+		t.Errorf("%s: %s", resp.Status, body)
+	}
+}

@@ -1,4 +1,4 @@
-// Products searches a catalogue by meaning and by price, stock and category in
+// Products searches a catalogue by meaning and words, and by price, stock and category, in
 // one statement: the filter comes first, and k products that match come back if
 // there are k.
 //
@@ -55,13 +55,14 @@ func run(ctx context.Context, phrase string, maxPrice float64, category string) 
 		return err
 	}
 
-	// NULL for the category means any.
+	// By both rankings: what is like the phrase, and what has its words. websearch takes
+	// whatever somebody types. NULL for the category means any.
 	var only *string
 	if category != "" {
 		only = &category
 	}
 	found, err := db.Select[product](ctx, store, `
-		SELECT sku, name, price, stock, added, about_sim(:phrase) AS score
+		SELECT sku, name, price, stock, added, rrf(about_sim(:phrase), bm25(words, websearch(:phrase))) AS score
 		FROM products
 		WHERE price <= :max AND stock > 0 AND (:category::text IS NULL OR category = :category)
 		ORDER BY score LIMIT 4`,
@@ -92,7 +93,8 @@ func load(ctx context.Context, store *db.DB) error {
 		CREATE TABLE products (
 			sku TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT, category TEXT,
 			price REAL, stock INTEGER, added TIMESTAMP, about VECTOR ENCODER 'text');
-		CREATE INDEX by_category ON products (category)`); err != nil {
+		CREATE INDEX by_category ON products (category);
+		CREATE INDEX words ON products USING fulltext (name, description) WITH (language = 'english', weights = '2, 1')`); err != nil {
 		return err
 	}
 	records, err := csv.NewReader(strings.NewReader(catalogue)).ReadAll()

@@ -39,6 +39,7 @@ function parameters(offset) {
   for (const [name, values] of Object.entries(state.filters)) for (const v of values) p.append(name, v)
   const sort = $('sort').value
   if (sort) p.set('sort', sort)
+  if (state.table.words && $('by').value) p.set('by', $('by').value)
   return p
 }
 
@@ -335,6 +336,7 @@ function recall() {
   }
   for (const [name, v] of p) if (/^(eq|min|max|null)\./.test(name)) (state.filters[name] ||= []).push(v)
   if (p.get('sort')) $('sort').value = p.get('sort')
+  if (p.get('by')) $('by').value = p.get('by')
   showChips()
 }
 
@@ -346,6 +348,7 @@ function showTable() {
     sorts.push(make('option', {value: c.name, textContent: c.name + ' ↑'}), make('option', {value: '-' + c.name, textContent: c.name + ' ↓'}))
   }
   $('sort').replaceChildren(...sorts)
+  $('by-label').hidden = !state.table?.words
   if (!$('filters').hidden) showFilters()
 }
 
@@ -371,6 +374,7 @@ $('plus').addEventListener('click', () => addWords('+'))
 $('minus').addEventListener('click', () => addWords('-'))
 $('file').addEventListener('change', e => { usePicture(e.target.files[0]); e.target.value = '' })
 $('sort').addEventListener('change', search)
+$('by').addEventListener('change', search)
 $('table').addEventListener('change', () => {
   state.table = state.tables.find(t => t.name === $('table').value)
   state.chips = []; state.filters = {}
