@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text relevance bench-weight demo clean help readme pictures browser
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion relevance bench-weight demo clean help readme pictures browser
 
 all: build
 
@@ -126,6 +126,9 @@ bench-rivals: $(TOOLS)/duckdb ## beside SQLite, bbolt and DuckDB: inserts, load,
 
 bench-text: ## full-text search beside SQLite's FTS5, over a million captions (1 GB of disk, 3 minutes)
 	cd testdata/bench/rivals && $(GO) run -mod=mod -tags sqlite_fts5 ./text
+
+bench-fusion: ## searches by words and vectors together, beside those by vectors alone (0.6 GB of disk, a minute)
+	$(GO) run ./testdata/bench/fusion
 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'

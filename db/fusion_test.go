@@ -220,6 +220,14 @@ func TestFusionIsExact(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("round %d: %s\ngot  %v\nwant %v\n%s", round, limited, got, want, explain(t, d, limited))
 		}
+		// Where the score is not asked for, ranks need not be known exactly.
+		alone := strings.Replace(limited, "SELECT id, "+by+" AS s FROM", "SELECT id, NULL FROM", 1)
+		alone = strings.Replace(alone, "ORDER BY s DESC", "ORDER BY "+by+" DESC", 1)
+		for i, s := range scores(t, d, alone) {
+			if s.id != want[i].id {
+				t.Fatalf("round %d: %s: row %d is %d, want %d\n%s", round, alone, i, s.id, want[i].id, explain(t, d, alone))
+			}
+		}
 		if plan := explain(t, d, limited); strings.Contains(plan, "exact: yes") && !strings.Contains(plan, "all ") {
 			fused++
 		} else if os.Getenv("LUPA_SHOW") != "" {

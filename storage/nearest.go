@@ -26,6 +26,9 @@ type NearestOptions struct {
 	BruteForce bool
 	// Margin also finds the row after the last one, for NearestStats.Margin.
 	Margin bool
+	// Above counts the rows with a higher score than each of these numbers, which ascend, in
+	// NearestStats.Above, instead of giving them; Min is the first of them, and K negative.
+	Above []float64
 	// Workers is the number of goroutines; 0 = one per CPU.
 	Workers int
 	// Recall, if between 0 and 1, allows for an answer that lacks some of the nearest rows: on
@@ -66,6 +69,7 @@ type NearestStats struct {
 	// renews them.
 	Outdated bool
 	Workers  int
+	Above    []uint64 // see NearestOptions
 
 	Seed   time.Duration // scoring promising rows for a first cut
 	Scan   time.Duration // codes, and floats of rows without codes

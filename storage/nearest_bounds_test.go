@@ -46,4 +46,29 @@ func (v *vectorTable) verifyBounds(t *testing.T, rng *rand.Rand, table *storage.
 	}
 	check(t, b.Refine(ctx, some))
 	verify("both planes")
+	var taus []float64
+	for _, s := range scores {
+		if taus = append(taus, s); len(taus) == 5 {
+			break
+		}
+	}
+	if len(taus) == 0 {
+		return
+	}
+	slices.Sort(taus)
+	taus = slices.Compact(taus)
+	o.Above, o.Min = taus, &storage.ScoreBound{Score: taus[0], Open: true}
+	_, st, err := table.Nearest(ctx, o)
+	check(t, err)
+	for k, tau := range taus {
+		n := uint64(0)
+		for _, s := range scores {
+			if s > tau {
+				n++
+			}
+		}
+		if st.Above[k] != n {
+			t.Fatalf("%d rows are above %v, want %d", st.Above[k], tau, n)
+		}
+	}
 }

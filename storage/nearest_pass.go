@@ -330,6 +330,14 @@ func (s *search) finish() ([]Neighbor, *NearestStats) {
 	if s.coded != nil && s.spread.rows > 0 {
 		st.Drift = s.spread.sum / float64(s.spread.rows) / s.coded.query.TypicalSpread()
 	}
+	if s.above != nil {
+		st.Above = make([]uint64, len(s.above))
+		n := uint64(0)
+		for k := len(s.above) - 1; k >= 0; k-- {
+			n += s.steps[k+1]
+			st.Above[k] = n
+		}
+	}
 	st.KthScore, st.Margin = math.NaN(), math.NaN()
 	if s.opts.K >= 0 && len(rows) > s.opts.K {
 		if s.opts.K > 0 {

@@ -19,8 +19,11 @@ type ranking struct {
 
 	cut atomic.Uint64 // bits of the least goodness that may still get in
 
-	mu   sync.Mutex
-	rows []Neighbor // a heap, last one first, when limit >= 0
+	above []float64 // see NearestOptions
+
+	mu    sync.Mutex
+	steps []uint64   // rows by how many of above their score is higher than
+	rows  []Neighbor // a heap, last one first, when limit >= 0
 }
 
 func newRanking(o *NearestOptions) *ranking {
@@ -30,6 +33,9 @@ func newRanking(o *NearestOptions) *ranking {
 	}
 	if o.Margin && o.K >= 0 {
 		r.limit++
+	}
+	if len(o.Above) > 0 {
+		r.above, r.steps = o.Above, make([]uint64, len(o.Above)+1)
 	}
 	cut := math.Inf(-1)
 	if r.sign > 0 && o.Min != nil {
@@ -85,6 +91,13 @@ func (r *ranking) offer(rows []Neighbor) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.above != nil {
+		for _, n := range rows {
+			k, _ := slices.BinarySearch(r.above, n.Score)
+			r.steps[k]++
+		}
+		return
+	}
 	if r.limit < 0 {
 		r.rows = append(r.rows, rows...)
 		return

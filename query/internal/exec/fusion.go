@@ -27,6 +27,7 @@ type Fusion struct {
 	Rest  float64 // the constants of the sum
 	RRF   bool    // the terms are ranked
 	K     float64 // of RRF
+	Loose bool    // RRF: only the order of the rows is asked for
 	Count int
 	Among Operator // gives the rows to search among; nil = all
 	Sum   fn.Expr  // over the terms' values, in their order

@@ -16,6 +16,7 @@ const rankUnknown = -1
 type ranked struct {
 	row         uint64
 	first, last []int // bounds of the ranks; last is rankUnknown where only the bound of the list is known
+	settled     bool  // the bounds say enough
 }
 
 // rankList is the best rows by a term.
@@ -134,7 +135,7 @@ func (r *fusing) ranked(ctx context.Context) (*storage.RowSet, error) {
 			outside += l.outside
 			for row := range l.rank {
 				if seen[row] == nil {
-					seen[row] = &ranked{row, make([]int, len(r.terms)), make([]int, len(r.terms))}
+					seen[row] = &ranked{row: row, first: make([]int, len(r.terms)), last: make([]int, len(r.terms))}
 					all = append(all, seen[row])
 				}
 			}
@@ -202,15 +203,19 @@ func (r *fusing) ranked(ctx context.Context) (*storage.RowSet, error) {
 	}
 	bound()
 	all, _ = r.keep(all, lists)
-	// What is left of them is counted exactly.
+	// What is left of them is counted exactly, as far as it is asked for.
 	for i, t := range r.terms {
 		if t.bounds == nil {
 			continue
 		}
 		for _, refine := range []bool{true, false} {
+			if r.settle(all, lists); r.Loose && !refine {
+				all, _ = r.keep(all, lists)
+				r.settle(all, lists)
+			}
 			var taus []float64
 			for _, x := range all {
-				if x.first[i] != x.last[i] {
+				if x.first[i] != x.last[i] && !x.settled {
 					taus = append(taus, t.good(values[i][x.row]))
 				}
 			}
@@ -218,8 +223,12 @@ func (r *fusing) ranked(ctx context.Context) (*storage.RowSet, error) {
 				break
 			}
 			slices.Sort(taus)
+			taus = slices.Compact(taus)
 			open := r.open(t, taus)
 			if refine {
+				if len(open) > int(r.rows/4) {
+					continue // scoring them takes as long
+				}
 				if err := t.bounds.Refine(ctx, open); err != nil {
 					return nil, err
 				}
@@ -227,30 +236,14 @@ func (r *fusing) ranked(ctx context.Context) (*storage.RowSet, error) {
 				all, _ = r.keep(all, lists)
 				continue
 			}
-			// Those that lie about a score are scored.
-			v, err := r.values(ctx, t, open)
+			better, err := r.better(ctx, t, open, taus)
 			if err != nil {
 				return nil, err
 			}
-			if err := r.reserve(8 * len(r.there)); err != nil {
-				return nil, err
-			}
-			for k, row := range open {
-				t.bounds.Lower[row], t.bounds.Upper[row] = float32(math.Inf(-1)), float32(math.Inf(-1))
-				values[i][row] = v[k]
-			}
-			surely, _ := r.count(t, taus)
-			for k, tau := range taus {
-				for _, x := range v {
-					if x == x && t.good(x) > tau {
-						surely[k]++
-					}
-				}
-			}
 			for _, x := range all {
-				if x.first[i] != x.last[i] {
+				if x.first[i] != x.last[i] && !x.settled {
 					k, _ := slices.BinarySearch(taus, t.good(values[i][x.row]))
-					x.first[i], x.last[i] = 1+surely[k], 1+surely[k]
+					x.first[i], x.last[i] = 1+better[k], 1+better[k]
 				}
 			}
 		}
@@ -267,6 +260,65 @@ func (r *fusing) ranked(ctx context.Context) (*storage.RowSet, error) {
 	}
 	r.least = least
 	return set, nil
+}
+
+// settle finds the rows of which no more has to be known: where only the order is asked for,
+// those whose bounds share nothing with those of another row.
+func (r *fusing) settle(all []*ranked, lists []*rankList) {
+	if !r.Loose || len(all) > 2000 {
+		return
+	}
+	for i, x := range all {
+		least, most := r.worth(x, lists)
+		x.settled = true
+		for k, y := range all {
+			if l, m := r.worth(y, lists); i != k && m >= least && most >= l {
+				x.settled = false
+				break
+			}
+		}
+	}
+}
+
+// better returns how many rows are better than each of taus, which ascend; those of open have
+// bounds that don't say it.
+func (r *fusing) better(ctx context.Context, t *term, open []uint64, taus []float64) ([]int, error) {
+	set := storage.RowsOf(open)
+	var counts []int
+	if t.FromOne || t.Low {
+		v, err := r.values(ctx, t, open)
+		if err != nil {
+			return nil, err
+		}
+		counts = make([]int, len(taus))
+		for k, tau := range taus {
+			for _, x := range v {
+				if x == x && t.good(x) > tau {
+					counts[k]++
+				}
+			}
+		}
+	} else {
+		opts := t.opts
+		opts.Filter, opts.K, opts.Above, opts.Min = set, -1, taus, &storage.ScoreBound{Score: taus[0], Open: true}
+		_, st, err := r.t.Nearest(ctx, opts)
+		if err != nil {
+			return nil, err
+		}
+		r.second += st.Scored
+		for _, n := range st.Above {
+			counts = append(counts, int(n))
+		}
+	}
+	inf := float32(math.Inf(-1))
+	for _, row := range open { // they are counted already
+		t.bounds.Lower[row], t.bounds.Upper[row] = inf, inf
+	}
+	surely, _ := r.count(t, taus)
+	for k, n := range surely {
+		counts[k] += n
+	}
+	return counts, nil
 }
 
 // parts is how many parts the rows are counted in at the same time.

@@ -42,6 +42,7 @@ type State struct {
 	keys    map[*logical.Correlation]*exec.KeyTable
 	kept    map[*logical.SharedQuery]*exec.Shared
 	fused   map[*logical.Fusion]*exec.Fusion
+	loose   map[*logical.Fusion]bool // only the order of ranks is used
 }
 
 // Table returns the run's own picture of a table.

@@ -26,6 +26,17 @@ func (b *Builder) sort(n *logical.Sort, want []*logical.Expr) (rel, error) {
 	if !late {
 		need = concat(keys, want)
 	}
+	if x, ok := n.In.(*logical.Ranks); ok && x.Fused() != nil {
+		used := logical.ColumnsOf(want...)
+		loose := true
+		for _, c := range x.Outs {
+			loose = loose && !used[c]
+		}
+		if b.loose == nil {
+			b.loose = map[*logical.Fusion]bool{}
+		}
+		b.loose[x.Fused()] = loose
+	}
 	r, err := b.build(n.In, need)
 	if err != nil {
 		return r, err

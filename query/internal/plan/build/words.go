@@ -85,7 +85,7 @@ func (b *Builder) textTop(n *logical.Scan, want []*logical.Expr) (rel, error) {
 
 // fusion makes what finds the rows that can be among the best by several scores.
 func (b *Builder) fusion(f *logical.Fusion) (*exec.Fusion, error) {
-	x := &exec.Fusion{Env: &b.Env, Count: int(f.Count), Rest: f.Rest, RRF: f.Sum == nil, K: f.K}
+	x := &exec.Fusion{Env: &b.Env, Count: int(f.Count), Rest: f.Rest, RRF: f.Sum == nil, K: f.K, Loose: b.loose[f]}
 	lay := compile.NewLayout(nil)
 	byKey := map[string]*logical.Column{}
 	for i := range f.Terms {
