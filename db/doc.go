@@ -37,7 +37,7 @@
 //	[]byte                                  BLOB; the text of a JSON, or the float32s
 //	                                        (lowest byte first) of a VECTOR, where those are asked for
 //	[]float32, []float64, Floats            VECTOR
-//	time.Time                               TIMESTAMP, to the microsecond
+//	time.Time                               TIMESTAMP, to the microsecond; a DATE where one is stored
 //	json.RawMessage                         JSON
 //	image.Image, Image                      a picture, encoded where a vector is asked for
 //	Value                                   itself

@@ -76,7 +76,7 @@ func scanDeep(dest any, v Value, depth int) error {
 			return nil
 		}
 	case *time.Time:
-		if v.Kind() == Timestamp {
+		if v.Kind() == Timestamp || v.Kind() == Date {
 			*d = v.Time()
 			return nil
 		}
@@ -158,6 +158,9 @@ func scanByKind(rv reflect.Value, v Value, depth int) error {
 			return nil
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		if v.Kind() == Interval && rv.Type() == reflect.TypeFor[time.Duration]() {
+			return scanDuration(rv, v)
+		}
 		if i, ok := asInt(v); ok {
 			return scanInt(rv, i)
 		}
@@ -225,7 +228,7 @@ func scanByKind(rv reflect.Value, v Value, depth int) error {
 		if v.Kind() == JSON {
 			return scanJSON(rv, v)
 		}
-		if t, ok := rv.Addr().Interface().(*time.Time); ok && v.Kind() == Timestamp {
+		if t, ok := rv.Addr().Interface().(*time.Time); ok && (v.Kind() == Timestamp || v.Kind() == Date) {
 			*t = v.Time()
 			return nil
 		}
@@ -236,6 +239,17 @@ func scanByKind(rv reflect.Value, v Value, depth int) error {
 		}
 	}
 	return scanError(rv.Type(), v)
+}
+
+// scanDuration takes intervals without months, with days of 24 hours.
+func scanDuration(rv reflect.Value, v Value) error {
+	s := v.Span()
+	days, us := s.Length()
+	if s.Months != 0 || days > 100_000 || days < -100_000 {
+		return fmt.Errorf("the interval %s does not go into a time.Duration; a string takes it", v)
+	}
+	rv.SetInt(int64(time.Duration(days)*24*time.Hour + time.Duration(us)*time.Microsecond))
+	return nil
 }
 
 func scanJSON(rv reflect.Value, v Value) error {
@@ -287,12 +301,14 @@ func asText(v Value) (string, bool) {
 		return strconv.FormatBool(v.Bool()), true
 	case Timestamp:
 		return v.Time().Format(time.RFC3339Nano), true
+	case Date, Interval:
+		return v.String(), true
 	}
 	return "", false
 }
 
 // GoValue returns v as the Go type that fits its kind best: nil, bool, int64,
-// float64, string, time.Time (UTC), []byte, json.RawMessage or []float32. Slices
+// float64, string (an INTERVAL too, 1 day 02:00:00), time.Time (UTC, of a DATE its midnight), []byte, json.RawMessage or []float32. Slices
 // are copies.
 func GoValue(v Value) any {
 	switch v.Kind() {
@@ -304,8 +320,10 @@ func GoValue(v Value) any {
 		return v.Float()
 	case Text:
 		return v.Str()
-	case Timestamp:
+	case Timestamp, Date:
 		return v.Time()
+	case Interval:
+		return v.String()
 	case Blob:
 		return []byte(v.Str())
 	case JSON:

@@ -31,6 +31,8 @@ const (
 	Timestamp = value.Timestamp
 	Blob      = value.Blob
 	JSON      = value.JSON
+	Date      = value.Date
+	Interval  = value.Interval
 	Vector    = value.Vector
 )
 

@@ -113,7 +113,7 @@ func encodeSchema(d *TableDef) []byte {
 	}
 	for i := range d.Columns {
 		c := &d.Columns[i]
-		if c.Type.Half {
+		if c.Type.Half || c.Type.Kind > value.Vector {
 			s.Version = schemaVersion
 		}
 		j := columnJSON{
@@ -224,7 +224,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 }
 
 func kindNamed(name string) (value.Kind, bool) {
-	for k := value.Boolean; k <= value.Vector; k++ {
+	for k := value.Boolean; k <= value.Interval; k++ {
 		if k.String() == name {
 			return k, true
 		}

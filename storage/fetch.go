@@ -95,7 +95,7 @@ func slots(c *value.Column, t value.Type, n int) {
 	switch t.Kind {
 	case value.Boolean:
 		c.Bools = cleared(c.Bools, n)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		c.Ints = cleared(c.Ints, n)
 	case value.Real:
 		c.Reals = cleared(c.Reals, n)
@@ -122,7 +122,7 @@ func newColumn(t value.Type, n int) *value.Column {
 	switch t.Kind {
 	case value.Boolean:
 		c.Bools = make([]bool, n)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		c.Ints = make([]int64, n)
 	case value.Real:
 		c.Reals = make([]float64, n)
@@ -146,7 +146,7 @@ func setSlot(c *value.Column, i, n int, v value.Value) {
 	switch c.Type.Kind {
 	case value.Boolean:
 		c.Bools[i] = v.Bool()
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		c.Ints[i] = v.Int()
 	case value.Real:
 		c.Reals[i] = v.Float()

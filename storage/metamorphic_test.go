@@ -329,7 +329,7 @@ func (h *history) createTable(tx *storage.Tx, m *model) error {
 		t.cols = append(t.cols, c)
 	}
 	if at := h.r.IntN(len(t.cols)); h.r.IntN(4) > 0 {
-		t.cols[at].typ = value.Type{Kind: []value.Kind{value.Text, value.Integer, value.Timestamp, value.Real}[h.r.IntN(4)]}
+		t.cols[at].typ = value.Type{Kind: []value.Kind{value.Text, value.Integer, value.Timestamp, value.Date, value.Real}[h.r.IntN(4)]}
 		t.cols[at].notNull = true
 		t.pk, def.PrimaryKey = at, at
 	}

@@ -83,7 +83,7 @@ func appendRows(dst *value.Column, n int, src *value.Column, pos []int32) {
 		for _, p := range pos {
 			dst.Bools = append(dst.Bools, src.Bools[p])
 		}
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		for _, p := range pos {
 			dst.Ints = append(dst.Ints, src.Ints[p])
 		}

@@ -73,7 +73,7 @@ func (s *stats) add(c *value.Column, pos []int32) {
 		switch kind {
 		case value.Vector:
 			continue
-		case value.Integer, value.Timestamp:
+		case value.Integer, value.Timestamp, value.Date:
 			h = mix(uint64(c.Ints[i]))
 		case value.Boolean:
 			h = mix(uint64(c.Value(i).Int()))

@@ -610,7 +610,7 @@ func assign(c *value.Column, slots []int32, src *value.Column, pos []int32) {
 		switch c.Type.Kind {
 		case value.Boolean:
 			c.Bools[i] = !null && src.Bools[p]
-		case value.Integer, value.Timestamp:
+		case value.Integer, value.Timestamp, value.Date:
 			if c.Ints[i] = 0; !null {
 				c.Ints[i] = src.Ints[p]
 			}

@@ -98,6 +98,10 @@ func filler(def *storage.TableDef, from, n int) *value.Batch {
 				v = value.Float(-9e99 * float64(i+1))
 			case value.Timestamp:
 				v = value.Micros(-9e15 - int64(i))
+			case value.Date:
+				v = value.Days(-7e5 + int64(i))
+			case value.Interval:
+				v = value.SpanValue(value.Span{Days: int32(i)})
 			case value.Text:
 				v = value.Str(fmt.Sprintf("\x01filler %d", i))
 			case value.Blob:
@@ -121,7 +125,7 @@ func indexEverything(ctx context.Context, dir string) error {
 	return change(ctx, dir, func(tx *storage.Tx) error {
 		for _, def := range tx.Tables() {
 			for i, c := range def.Columns {
-				if c.Type.Kind == value.Vector || c.Type.Kind == value.JSON || i == def.PrimaryKey || indexed(def, c.ID) {
+				if c.Type.Kind == value.Vector || c.Type.Kind == value.JSON || c.Type.Kind == value.Interval || i == def.PrimaryKey || indexed(def, c.ID) {
 					continue
 				}
 				ix := storage.IndexDef{Name: fmt.Sprintf("dbtest_%d_%d", def.ID, c.ID), Columns: []uint32{c.ID}}

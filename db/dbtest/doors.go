@@ -12,6 +12,7 @@ import (
 	"github.com/lupadb/lupa/db/driver"
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/encoder/table"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // API is the door of package db.
@@ -183,6 +184,10 @@ func (s *sqlStore) Query(ctx context.Context, b *Block) ([]string, [][]string, e
 			}
 			if types[i].DatabaseTypeName() == "JSON" && !v.IsNull() {
 				fields[i] = formatField(v.Str(), false) // arrives as []byte
+				continue
+			}
+			if types[i].DatabaseTypeName() == "DATE" && !v.IsNull() {
+				fields[i] = formatField(string(value.AppendDate(nil, value.FloorDays(v.Int()))), false) // arrives as a time.Time
 				continue
 			}
 			fields[i] = formatField(v.String(), v.IsNull())

@@ -27,7 +27,7 @@
 // A VECTOR arrives as []float32 and scans into []float32, db.Floats or any; one
 // that may be NULL into db.Floats, sql.Null[[]float32] or any. JSON and BLOB
 // arrive as []byte, TEXT as string, INTEGER as int64, REAL as float64, BOOLEAN as
-// bool, TIMESTAMP as time.Time (UTC). ColumnType.ScanType is a type that takes NULL
+// bool, TIMESTAMP and DATE as time.Time (UTC), INTERVAL as string. ColumnType.ScanType is a type that takes NULL
 // too. Arguments are those of package db: vectors,
 // pictures and sql.Named among them.
 //

@@ -96,9 +96,9 @@ func (r *rows) ColumnTypeScanType(i int) reflect.Type {
 		return reflect.TypeFor[sql.NullInt64]()
 	case db.Real:
 		return reflect.TypeFor[sql.NullFloat64]()
-	case db.Text:
+	case db.Text, db.Interval:
 		return reflect.TypeFor[sql.NullString]()
-	case db.Timestamp:
+	case db.Timestamp, db.Date:
 		return reflect.TypeFor[sql.NullTime]()
 	case db.Blob, db.JSON:
 		return reflect.TypeFor[[]byte]()

@@ -257,7 +257,7 @@ func literal(c *db.Column, s string) (string, error) {
 	switch c.Type.Kind {
 	case value.Integer, value.Real, value.Boolean:
 		return v.String(), nil
-	case value.Text, value.Timestamp:
+	case value.Text, value.Timestamp, value.Date, value.Interval:
 		return quote(v.String()), nil
 	}
 	return "", badf("a %s such as %s can't be compared here", c.Type, c.Name)

@@ -23,9 +23,9 @@ type Column struct {
 	Type  Type
 	Nulls Bitmap    // set bit = NULL; nil = no NULL at all
 	Bools []bool    // Boolean
-	Ints  []int64   // Integer, Timestamp
+	Ints  []int64   // Integer, Timestamp, Date
 	Reals []float64 // Real
-	Strs  []string  // Text, JSON, Blob; often substrings of one backing string
+	Strs  []string  // Text, JSON, Blob, Interval; often substrings of one backing string
 	Vecs  []float32 // Vector: Type.Dim floats a row, row after row
 
 	// Joined is the texts of all rows one after the other, where they were read
@@ -55,6 +55,8 @@ func (c *Column) Value(i int) Value {
 		return Int(c.Ints[i])
 	case Timestamp:
 		return Micros(c.Ints[i])
+	case Date:
+		return Days(c.Ints[i])
 	case Real:
 		return Float(c.Reals[i])
 	case Vector:
@@ -78,11 +80,11 @@ func (c *Column) Append(n int, v Value) {
 	switch c.Type.Kind {
 	case Boolean:
 		c.Bools = append(c.Bools, v.Bool())
-	case Integer, Timestamp:
+	case Integer, Timestamp, Date:
 		c.Ints = append(c.Ints, v.Int())
 	case Real:
 		c.Reals = append(c.Reals, v.Float())
-	case Text, JSON, Blob:
+	case Text, JSON, Blob, Interval:
 		c.Strs = append(c.Strs, v.Str())
 	case Vector:
 		if v.IsNull() {

@@ -19,6 +19,10 @@ func (v Value) Check() error {
 		return checkJSON(v.str)
 	case Timestamp:
 		return checkMicros(v.Int())
+	case Date:
+		return checkDate(v.Int())
+	case Interval:
+		return checkSpan(v.str)
 	case Vector:
 		if n := len(v.vec); n == 0 || n > MaxDim {
 			return fmt.Errorf("vector has %d dimensions; 1 to %d are possible", n, MaxDim)
@@ -38,6 +42,10 @@ func (c *Column) CheckRow(i int) error {
 		return checkJSON(c.Strs[i])
 	case Timestamp:
 		return checkMicros(c.Ints[i])
+	case Date:
+		return checkDate(c.Ints[i])
+	case Interval:
+		return checkSpan(c.Strs[i])
 	case Vector:
 		return checkVector(c.Vec(i))
 	}

@@ -30,12 +30,14 @@ func Compare(a, b Value) int {
 		return 0
 	case Boolean:
 		return cmp.Compare(a.num, b.num)
-	case Integer, Timestamp:
+	case Integer, Timestamp, Date:
 		return cmp.Compare(int64(a.num), int64(b.num))
 	case Real:
 		return CompareReals(a.Float(), b.Float())
 	case Vector:
 		return CompareVectors(a.vec, b.vec)
+	case Interval:
+		return a.Span().Compare(b.Span())
 	}
 	return strings.Compare(a.str, b.str)
 }

@@ -31,6 +31,12 @@ func Parse(t Type, s string) (Value, error) {
 	case Timestamp:
 		us, err := ParseTimestamp(s)
 		return Micros(us), err
+	case Date:
+		d, err := ParseDate(s)
+		return Days(d), err
+	case Interval:
+		i, err := ParseSpan(s)
+		return SpanValue(i), err
 	case Blob:
 		b, err := ParseBlob(s)
 		return BlobOf(b), err

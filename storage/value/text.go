@@ -32,6 +32,10 @@ func (v Value) AppendText(dst []byte) []byte {
 		return AppendReal(dst, v.Float())
 	case Timestamp:
 		return AppendTimestamp(dst, v.Int())
+	case Date:
+		return AppendDate(dst, v.Int())
+	case Interval:
+		return AppendSpan(dst, v.Span())
 	case Blob:
 		dst = append(dst, `\x`...)
 		return hex.AppendEncode(dst, []byte(v.str))

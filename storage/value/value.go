@@ -22,13 +22,16 @@ const (
 	Blob
 	JSON // validated text
 	Vector
+	_        // block.halfVector on the disk
+	Date     // days since 1970-01-01
+	Interval // a Span
 )
 
-var kindNames = [...]string{"NULL", "BOOLEAN", "INTEGER", "REAL", "TEXT", "TIMESTAMP", "BLOB", "JSON", "VECTOR"}
+var kindNames = [...]string{"NULL", "BOOLEAN", "INTEGER", "REAL", "TEXT", "TIMESTAMP", "BLOB", "JSON", "VECTOR", "", "DATE", "INTERVAL"}
 
 // String returns the kind's name in the language, "INTEGER".
 func (k Kind) String() string {
-	if int(k) < len(kindNames) {
+	if int(k) < len(kindNames) && kindNames[k] != "" {
 		return kindNames[k]
 	}
 	return fmt.Sprintf("Kind(%d)", uint8(k))
@@ -78,8 +81,8 @@ const MaxDim = 8192
 // immutable; a vector it holds must not be changed by anyone.
 type Value struct {
 	kind Kind
-	num  uint64 // Boolean, Integer, Timestamp; the bits of a Real
-	str  string // Text, JSON, Blob
+	num  uint64 // Boolean, Integer, Timestamp, Date; the bits of a Real
+	str  string // Text, JSON, Blob; the body of a Span
 	vec  []float32
 }
 
@@ -98,18 +101,30 @@ func Bytes(b []byte) Value   { return Value{kind: Blob, str: string(b)} }
 func RawJSON(s string) Value { return Value{kind: JSON, str: s} }
 func Micros(us int64) Value  { return Value{kind: Timestamp, num: uint64(us)} }
 func Time(t time.Time) Value { return Micros(t.UnixMicro()) }
+func Days(n int64) Value     { return Value{kind: Date, num: uint64(n)} }
 func Vec(v []float32) Value  { return Value{kind: Vector, vec: v} }
 func BlobOf(s string) Value  { return Value{kind: Blob, str: s} } // bytes held in a string, not copied
 
 // Accessors. Each is meaningful only for its own kind.
-func (v Value) Kind() Kind      { return v.kind }
-func (v Value) IsNull() bool    { return v.kind == Null }
-func (v Value) Bool() bool      { return v.num != 0 }
-func (v Value) Int() int64      { return int64(v.num) } // also the microseconds of a Timestamp
-func (v Value) Float() float64  { return math.Float64frombits(v.num) }
-func (v Value) Str() string     { return v.str } // Text, JSON, and the bytes of a Blob
-func (v Value) Vec() []float32  { return v.vec }
-func (v Value) Time() time.Time { return time.UnixMicro(int64(v.num)).UTC() }
+func (v Value) Kind() Kind     { return v.kind }
+func (v Value) IsNull() bool   { return v.kind == Null }
+func (v Value) Bool() bool     { return v.num != 0 }
+func (v Value) Int() int64     { return int64(v.num) } // also the microseconds of a Timestamp, the days of a Date
+func (v Value) Float() float64 { return math.Float64frombits(v.num) }
+func (v Value) Str() string    { return v.str } // Text, JSON, and the bytes of a Blob
+func (v Value) Vec() []float32 { return v.vec }
+
+// Time returns a Timestamp, or the midnight that a Date begins with, in UTC.
+func (v Value) Time() time.Time {
+	if v.kind == Date {
+		return time.Unix(int64(v.num)*86400, 0).UTC()
+	}
+	return time.UnixMicro(int64(v.num)).UTC()
+}
+
+// WithBody returns a value of a kind that a column keeps as a string: Text, JSON, Blob or
+// Interval.
+func WithBody(k Kind, body string) Value { return Value{kind: k, str: body} }
 
 // Type returns the kind and, for a vector, its dimension.
 func (v Value) Type() Type { return Type{Kind: v.kind, Dim: len(v.vec)} }

@@ -22,11 +22,11 @@ func appendColumn(dst *value.Column, n int, src *value.Column, sel []int32, coun
 	switch dst.Type.Kind {
 	case value.Boolean:
 		dst.Bools = appendPicked(dst.Bools, src.Bools, sel, count)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		dst.Ints = appendPicked(dst.Ints, src.Ints, sel, count)
 	case value.Real:
 		dst.Reals = appendPicked(dst.Reals, src.Reals, sel, count)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		dst.Strs = appendPicked(dst.Strs, src.Strs, sel, count)
 	case value.Vector:
 		if dst.Type.Dim == 0 {
@@ -77,11 +77,11 @@ func appendNulls(dst *value.Column, n, count int) {
 	switch dst.Type.Kind {
 	case value.Boolean:
 		dst.Bools = append(dst.Bools, make([]bool, count)...)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		dst.Ints = append(dst.Ints, make([]int64, count)...)
 	case value.Real:
 		dst.Reals = append(dst.Reals, make([]float64, count)...)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		dst.Strs = append(dst.Strs, make([]string, count)...)
 	case value.Vector:
 		dst.Vecs = append(dst.Vecs, make([]float32, count*dst.Type.Dim)...)

@@ -138,7 +138,7 @@ func (e *Correlated) set(out *value.Column, i int, v value.Value) {
 	switch out.Type.Kind {
 	case value.Boolean:
 		out.Bools[i] = v.Bool() != e.Not
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		out.Ints[i] = v.Int()
 	case value.Real:
 		out.Reals[i] = v.Float()

@@ -305,7 +305,7 @@ func Fraction(r storage.Range, st storage.ColumnStats) float64 {
 // numeric returns a number for values that have one, else NaN.
 func numeric(v value.Value) float64 {
 	switch v.Kind() {
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		return float64(v.Int())
 	case value.Real:
 		return v.Float()

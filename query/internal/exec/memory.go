@@ -75,7 +75,7 @@ func columnBytes(c *value.Column, sel []int32, n int) int64 {
 	switch c.Type.Kind {
 	case value.Boolean, value.Null:
 		return int64(n)
-	case value.Integer, value.Timestamp, value.Real:
+	case value.Integer, value.Timestamp, value.Date, value.Real:
 		return 8 * int64(n)
 	case value.Vector:
 		return 4 * int64(n) * int64(c.Type.Dim)

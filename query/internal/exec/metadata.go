@@ -89,6 +89,8 @@ func Least(k value.Kind) value.Value {
 		return value.Float(math.Inf(-1))
 	case value.Timestamp:
 		return value.Micros(math.MinInt64)
+	case value.Date:
+		return value.Days(math.MinInt64)
 	case value.Text:
 		return value.Str("")
 	case value.Blob:

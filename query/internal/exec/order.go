@@ -27,12 +27,14 @@ func comparer(c *value.Column, o Order) func(a, b int32) int {
 	switch c.Type.Kind {
 	case value.Boolean:
 		f = func(a, b int32) int { return compareBool(c.Bools[a], c.Bools[b]) }
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		f = func(a, b int32) int { return cmp.Compare(c.Ints[a], c.Ints[b]) }
 	case value.Real:
 		f = func(a, b int32) int { return compareReal(c.Reals[a], c.Reals[b]) }
 	case value.Vector:
 		f = func(a, b int32) int { return slices.Compare(c.Vec(int(a)), c.Vec(int(b))) }
+	case value.Interval:
+		f = func(a, b int32) int { return value.SpanOf(c.Strs[a]).Compare(value.SpanOf(c.Strs[b])) }
 	case value.JSON:
 		f = compareJSON(c)
 	default:

@@ -109,7 +109,7 @@ func grow(c *value.Column, n int) {
 	case value.Null:
 	case value.Boolean:
 		c.Bools = make([]bool, 0, n)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		c.Ints = make([]int64, 0, n)
 	case value.Real:
 		c.Reals = make([]float64, 0, n)

@@ -67,7 +67,7 @@ func rowsOf(c *value.Column) int {
 		return 1 << 30
 	case value.Boolean:
 		return len(c.Bools)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		return len(c.Ints)
 	case value.Real:
 		return len(c.Reals)

@@ -114,7 +114,7 @@ func (t *TopN) below(best *rowsTable, bar int, b *value.Batch, sel []int32) []in
 			switch src.Type.Kind {
 			case value.Boolean:
 				c.Bools = src.Bools[:n:n]
-			case value.Integer, value.Timestamp:
+			case value.Integer, value.Timestamp, value.Date:
 				c.Ints = src.Ints[:n:n]
 			case value.Real:
 				c.Reals = src.Reals[:n:n]

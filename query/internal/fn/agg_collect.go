@@ -39,8 +39,8 @@ func (a *collectAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 // kept returns a value that outlives the batch it is from.
 func kept(v value.Value) value.Value {
 	switch v.Kind() {
-	case value.Text, value.JSON, value.Blob:
-		return stringValue(v.Kind(), strings.Clone(v.Str()))
+	case value.Text, value.JSON, value.Blob, value.Interval:
+		return value.WithBody(v.Kind(), strings.Clone(v.Str()))
 	}
 	return cloneVec(v)
 }
@@ -118,7 +118,7 @@ func finishText(rows []collected, _ value.Type) (value.Value, error) {
 			return value.Value{}, tooLong("string_agg")
 		}
 	}
-	return stringValue(rows[0].v.Kind(), b.String()), nil
+	return value.WithBody(rows[0].v.Kind(), b.String()), nil
 }
 
 // finishArray is array_agg and json_agg.

@@ -109,6 +109,8 @@ func newSum(arg value.Type) (Aggregator, error) {
 		return &sumRealAgg{}, nil
 	case value.Vector:
 		return &sumVecAgg{t: arg}, nil
+	case value.Interval:
+		return &sumSpanAgg{}, nil
 	}
 	return nil, fmt.Errorf("no sum of %v", arg)
 }
@@ -121,6 +123,8 @@ func newAvg(arg value.Type) (Aggregator, error) {
 		return &sumRealAgg{avg: true}, nil
 	case value.Vector:
 		return &sumVecAgg{t: arg, avg: true}, nil
+	case value.Interval:
+		return &sumSpanAgg{avg: true}, nil
 	}
 	return nil, fmt.Errorf("no avg of %v", arg)
 }
@@ -428,7 +432,7 @@ func newMax(arg value.Type) (Aggregator, error) { return newExtreme(arg, +1), ni
 
 func newExtreme(arg value.Type, sign int) Aggregator {
 	switch arg.Kind {
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		return &extremeIntAgg{t: arg, max: sign > 0}
 	case value.Real:
 		return &extremeRealAgg{max: sign > 0}
@@ -582,9 +586,9 @@ func (a *extremeAgg) take(g int, v value.Value) {
 		return
 	}
 	switch v.Kind() {
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		a.bytes += int64(len(v.Str()) - len(a.best[g].Str()))
-		v = stringValue(v.Kind(), strings.Clone(v.Str()))
+		v = value.WithBody(v.Kind(), strings.Clone(v.Str()))
 	case value.Vector:
 		a.bytes += int64(4 * (len(v.Vec()) - len(a.best[g].Vec())))
 		v = cloneVec(v)

@@ -41,6 +41,10 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		if f == value.Vector && to.Dim == 0 {
 			c.Result.Dim = from.Dim
 		}
+	case f == value.Date && t == value.Timestamp:
+		least, c.eval = Implicit, castDateTime
+	case f == value.Timestamp && t == value.Date:
+		least, c.eval = Assignment, castTimeDate
 	case f == value.Integer && t == value.Real:
 		least, c.eval = Implicit, castIntReal
 	case f == value.Real && t == value.Integer:
@@ -71,6 +75,9 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		}
 	case f == value.Text && !(t == value.Vector && to.Dim == 0):
 		c.eval = castParse(to)
+		if t == value.Interval { // parquet files have theirs as texts
+			least = Assignment
+		}
 	case f == value.Text && t == value.Vector:
 		c.eval = castTextVector
 	}
@@ -128,6 +135,8 @@ func unify(a, b value.Type) (value.Type, error) {
 			return value.Type{Kind: value.Vector, Dim: max(a.Dim, b.Dim), Half: a.Half && b.Half}, nil
 		}
 		return a, fmt.Errorf("vectors of %d and of %d dimensions don't go together", a.Dim, b.Dim)
+	case a.Kind == value.Date && b.Kind == value.Timestamp, a.Kind == value.Timestamp && b.Kind == value.Date:
+		return value.Type{Kind: value.Timestamp}, nil
 	case a.Kind == value.Integer && b.Kind == value.Real, a.Kind == value.Real && b.Kind == value.Integer:
 		return value.Type{Kind: value.Real}, nil
 	}
@@ -188,6 +197,16 @@ func try1[A, R any](in []A, step int, out []R, n int, sel []int32, f func(A) (R,
 			return err
 		}
 	}
+	return nil
+}
+
+func castDateTime(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	map1(args[0].Ints, args[0].step(), out.Ints, n, sel, func(d int64) int64 { return d * value.MicrosPerDay })
+	return nil
+}
+
+func castTimeDate(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	map1(args[0].Ints, args[0].step(), out.Ints, n, sel, value.FloorDays)
 	return nil
 }
 
@@ -304,6 +323,13 @@ func castParse(to value.Type) kernel {
 			return try1(in, step, out.Reals, n, sel, value.ParseReal)
 		case value.Timestamp:
 			return try1(in, step, out.Ints, n, sel, value.ParseTimestamp)
+		case value.Date:
+			return try1(in, step, out.Ints, n, sel, value.ParseDate)
+		case value.Interval:
+			return try1(in, step, out.Strs, n, sel, func(s string) (string, error) {
+				span, err := value.ParseSpan(s)
+				return span.Body(), err
+			})
 		case value.Boolean:
 			return try1(in, step, out.Bools, n, sel, value.ParseBool)
 		case value.Blob:
@@ -401,7 +427,7 @@ func fromJSON(s string, to value.Type) (value.Value, error) {
 		if raw[0] != '[' {
 			return bad()
 		}
-	case value.Timestamp:
+	case value.Timestamp, value.Date, value.Interval:
 		return bad()
 	}
 	return value.Parse(to, string(raw))
@@ -412,7 +438,7 @@ func setSlot(out *value.Column, i int, v value.Value) {
 	switch v.Kind() {
 	case value.Boolean:
 		out.Bools[i] = v.Bool()
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		out.Ints[i] = v.Int()
 	case value.Real:
 		out.Reals[i] = v.Float()

@@ -90,12 +90,16 @@ func compareKernel(op cmpOp) kernel {
 	return func(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 		a, b := args[0], args[1]
 		switch a.Type.Kind {
-		case value.Integer, value.Timestamp:
+		case value.Integer, value.Timestamp, value.Date:
 			compareLoop(op, a.Ints, a.step(), b.Ints, b.step(), out.Bools, n, sel)
 		case value.Text, value.Blob:
 			compareLoop(op, a.Strs, a.step(), b.Strs, b.step(), out.Bools, n, sel)
 		case value.Real:
 			compareReals(op, a, b, out.Bools, n, sel)
+		case value.Interval:
+			each(n, sel, func(i int) { // NULL rows hold anything
+				out.Bools[i] = op.holds(value.SpanOf(a.Strs[i*a.step()]).Compare(value.SpanOf(b.Strs[i*b.step()])))
+			})
 		case value.JSON:
 			compareJSONs(op, a, b, out.Bools, n, sel)
 		default:
@@ -208,7 +212,7 @@ func selectCompare(ctx *Ctx, call *callExpr, b *value.Batch, sel, dst []int32) (
 		return dst, false, nil
 	}
 	kind := call.call.Params[0].Kind
-	if kind != value.Integer && kind != value.Timestamp && kind != value.Real {
+	if kind != value.Integer && kind != value.Timestamp && kind != value.Date && kind != value.Real {
 		return dst, false, nil
 	}
 	x, err := left.Eval(ctx, b, sel)

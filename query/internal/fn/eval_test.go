@@ -75,7 +75,7 @@ func TestErrors(t *testing.T) {
 		{"CAST(1 AS TIMESTAMP)", "INTEGER can't be cast to TIMESTAMP"}, {"CAST(1 AS BLOB)", "INTEGER can't be cast to BLOB"},
 		{"1 = true", "INTEGER and BOOLEAN can't be compared"}, {"lower('a') = 1", "TEXT and INTEGER can't be compared; cast one: CAST(... AS INTEGER)"},
 		{"lower('a') + 1", "+ does not apply to TEXT and INTEGER; cast the text: CAST(... AS INTEGER)"}, {"'abc' + 1", `"abc" is not an integer`},
-		{"now() - now()", "use extract(epoch FROM t)"}, {"true + 1", "+ does not apply to BOOLEAN and INTEGER"},
+		{"now() * now()", "* does not apply to TIMESTAMP and TIMESTAMP"}, {"true + 1", "+ does not apply to BOOLEAN and INTEGER"},
 		{"[1, 2] + [1]", "+: vectors of 2 and of 1 dimensions don't go together"}, {"similarity([1, 2], [1])", "vectors of 2 and of 1 dimensions"},
 		{"lenght('x')", `no function "lenght" (did you mean "length"?)`}, {"length(1)", "length does not take (INTEGER); it is length(TEXT) or length(BLOB)"}, {"round()", "round needs arguments: round(x [, digits])"},
 		{"substr('abc', 1, -1)", "can't be negative"}, {"split_part('a', 'b', 0)", "counted from 1"}, {"'a' LIKE 'a\\'", "ends with the escape character"},

@@ -252,7 +252,7 @@ func (s *sig) cost(args []ArgType) (cost int, ok bool) {
 		case want == have:
 		case have == value.Null, want == anyKind:
 			cost++
-		case have == value.Integer && want == value.Real:
+		case have == value.Integer && want == value.Real, have == value.Date && want == value.Timestamp:
 			cost += 2
 		case a.Literal && have == value.Text:
 			cost += 3
@@ -311,9 +311,6 @@ func (f *Func) advice(args []ArgType) string {
 		if other := args[1-i].Type.Kind; other != value.Text && other != value.Null && other != value.Vector {
 			return fmt.Sprintf("; cast the text: CAST(... AS %s)", other)
 		}
-	}
-	if len(args) == 2 && args[0].Type.Kind == value.Timestamp && f.Name == "-" {
-		return "; use extract(epoch FROM t) for seconds"
 	}
 	return ""
 }
@@ -409,11 +406,11 @@ func resize(out *value.Column, t value.Type, n int) {
 	switch t.Kind {
 	case value.Boolean:
 		out.Bools = grow(out.Bools, n)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		out.Ints = grow(out.Ints, n)
 	case value.Real:
 		out.Reals = grow(out.Reals, n)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		out.Strs = grow(out.Strs, n)
 	case value.Vector:
 		out.Vecs = grow(out.Vecs, n*t.Dim)

@@ -73,7 +73,7 @@ func NewGroups(types []value.Type) *Groups {
 		g.kind = fixedKey
 	case len(types) == 2 && fixed(types[0]) && fixed(types[1]):
 		g.kind = pairKey
-	case len(types) == 1 && types[0].Kind != value.Vector && types[0].Kind != value.JSON:
+	case len(types) == 1 && types[0].Kind != value.Vector && types[0].Kind != value.JSON && types[0].Kind != value.Interval:
 		g.kind = textKey
 	}
 	g.grow(256)
@@ -84,7 +84,7 @@ func NewGroups(types []value.Type) *Groups {
 // fixed reports whether values of type t fit into 8 bytes.
 func fixed(t value.Type) bool {
 	switch t.Kind {
-	case value.Boolean, value.Integer, value.Timestamp, value.Real, value.Null:
+	case value.Boolean, value.Integer, value.Timestamp, value.Date, value.Real, value.Null:
 		return true
 	}
 	return false
@@ -383,7 +383,7 @@ func (p *Probe) runText(a Arg, n int, sel []int32, mode NullMode, ids []int32, a
 		if ids[i] == int32(len(g.bodies)) { // new
 			s = strings.Clone(s)
 			g.bodies = append(g.bodies, s)
-			g.keys[0].Append(g.n-1, stringValue(a.Type.Kind, s))
+			g.keys[0].Append(g.n-1, value.WithBody(a.Type.Kind, s))
 			g.bytes += int64(len(s)) + 32
 		}
 	}
@@ -404,16 +404,6 @@ func (g *Groups) find(hash uint64, s string, add bool) int32 {
 			return sl.id - 1
 		}
 	}
-}
-
-func stringValue(k value.Kind, s string) value.Value {
-	switch k {
-	case value.JSON:
-		return value.RawJSON(s)
-	case value.Blob:
-		return value.BlobOf(s)
-	}
-	return value.Str(s)
 }
 
 func (p *Probe) runWide(cols []Arg, n int, sel []int32, mode NullMode, ids []int32, add bool) {
@@ -439,8 +429,8 @@ func (p *Probe) runWide(cols []Arg, n int, sel []int32, mode NullMode, ids []int
 			for k, c := range cols {
 				v := c.At(i)
 				switch v.Kind() {
-				case value.Text, value.JSON, value.Blob:
-					v = stringValue(v.Kind(), strings.Clone(v.Str()))
+				case value.Text, value.JSON, value.Blob, value.Interval:
+					v = value.WithBody(v.Kind(), strings.Clone(v.Str()))
 				}
 				g.keys[k].Append(g.n-1, v)
 			}
@@ -473,7 +463,7 @@ func appendKey(b []byte, a Arg, i int) []byte {
 			return append(b, 1)
 		}
 		return append(b, 0)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		return binary.LittleEndian.AppendUint64(b, uint64(a.Ints[i]))
 	case value.Real:
 		return binary.LittleEndian.AppendUint64(b, realBits(a.Reals[i]))
@@ -482,6 +472,8 @@ func appendKey(b []byte, a Arg, i int) []byte {
 			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x+0)) // -0 becomes 0
 		}
 		return b
+	case value.Interval:
+		return value.SpanOf(a.Strs[i]).AppendKey(b)
 	case value.JSON:
 		return appendJSONKey(b, a.Strs[i])
 	}

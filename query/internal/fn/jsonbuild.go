@@ -29,7 +29,7 @@ func appendAsJSON(b []byte, v value.Value) ([]byte, error) {
 		return v.AppendText(b), nil
 	case value.Vector:
 		return v.AppendText(b), nil
-	case value.Timestamp:
+	case value.Timestamp: // a DATE, as a text, has the form of ISO 8601
 		return appendJSONString(b, v.Time().UTC().Format("2006-01-02T15:04:05.999999")), nil
 	}
 	return appendJSONString(b, v.String()), nil

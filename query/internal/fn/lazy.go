@@ -240,11 +240,11 @@ func copyRows(out *value.Column, v Arg, n int, rows []int32) error {
 	switch out.Type.Kind {
 	case value.Boolean:
 		copySlots(out.Bools, v.Bools, s, rows)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		copySlots(out.Ints, v.Ints, s, rows)
 	case value.Real:
 		copySlots(out.Reals, v.Reals, s, rows)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		copySlots(out.Strs, v.Strs, s, rows)
 	case value.Vector:
 		d := v.Type.Dim

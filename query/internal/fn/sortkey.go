@@ -35,7 +35,7 @@ func AppendSortKey(b []byte, a Arg, i int, order SortOrder) []byte {
 		} else {
 			b = append(b, 0)
 		}
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		b = binary.BigEndian.AppendUint64(b, uint64(a.Ints[i])^1<<63)
 	case value.Real:
 		u := realBits(a.Reals[i])
@@ -56,6 +56,8 @@ func AppendSortKey(b []byte, a Arg, i int, order SortOrder) []byte {
 			b = binary.BigEndian.AppendUint32(append(b, 1), u)
 		}
 		b = append(b, 0)
+	case value.Interval:
+		b = value.SpanOf(a.Strs[i]).AppendKey(b)
 	case value.JSON:
 		b = appendJSONKey(b, a.Strs[i])
 	default:

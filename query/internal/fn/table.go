@@ -16,6 +16,8 @@ const (
 	realKind  = value.Real
 	text      = value.Text
 	timestamp = value.Timestamp
+	date      = value.Date
+	interval  = value.Interval
 	blob      = value.Blob
 	jsonKind  = value.JSON
 	vec       = value.Vector
@@ -169,10 +171,26 @@ var entries = sync.OnceValue(func() []*Func {
 		// Time
 		{Name: "now", Syntax: "now()", Doc: "time at which the statement began", Example: "now() > '2020-01-01'", Gives: "true", Stable: true,
 			sigs: []sig{{nil, timestamp, nowKernel, false}}},
+		{Name: "current_date", Syntax: "current_date", Doc: "day on which the statement began, in UTC", Example: "current_date > '2020-01-01'", Gives: "true", Stable: true,
+			sigs: []sig{{nil, date, currentDate, false}}},
+		{Name: "age", Syntax: "age(t [, since])", Doc: "years, months, days and time from since, without it from t, to t, without it to the start of today", Example: "age('2024-03-01', DATE '2024-01-31')", Gives: "1 mon 1 day", partial: true, Stable: true,
+			sigs: []sig{{kinds{timestamp}, interval, ageKernel, false}, {kinds{timestamp, timestamp}, interval, ageKernel, false}}},
+		{Name: "make_date", Syntax: "make_date(year, month, day)", Doc: "a date", Example: "make_date(2024, 5, 31)", Gives: "2024-05-31", partial: true,
+			sigs: []sig{{kinds{integer, integer, integer}, date, makeDate, false}}},
+		{Name: "date", Syntax: "date(t)", Doc: "day of a time, t::DATE", Example: "date('2024-05-31 12:30:00')", Gives: "2024-05-31", partial: true,
+			sigs: []sig{{kinds{date}, date, int1(same[int64]), false}, {kinds{timestamp}, date, castTimeDate, false}}},
+		{Name: "date_bin", Syntax: "date_bin(stride, t, origin)", Doc: "start of the interval that t lies in, counted from origin", Example: "date_bin('15 minutes', '2024-05-31 12:37:00', '2024-01-01')", Gives: "2024-05-31 12:30:00", partial: true,
+			sigs: []sig{{kinds{interval, timestamp, timestamp}, timestamp, dateBin, false}}},
+		{Name: "timezone", Syntax: "timezone(zone, t)", Doc: "clock time in a zone, t AT TIME ZONE zone", Example: "timezone('Europe/Berlin', '2024-05-31 12:00:00')", Gives: "2024-05-31 14:00:00", partial: true,
+			sigs: []sig{{kinds{text, timestamp}, timestamp, inZone(false), false}}},
+		{Name: "from_timezone", Syntax: "from_timezone(zone, t)", Doc: "time at which clocks in a zone show t", Example: "from_timezone('Europe/Berlin', '2024-05-31 14:00:00')", Gives: "2024-05-31 12:00:00", partial: true,
+			sigs: []sig{{kinds{text, timestamp}, timestamp, inZone(true), false}}},
+		{Name: "justify_interval", Syntax: "justify_interval(i)", Doc: "with 24 hours as a day, 30 days as a month", Example: "justify_interval('1 mon 35 days 27:00:00')", Gives: "2 mons 6 days 03:00:00", partial: true,
+			sigs: []sig{{kinds{interval}, interval, spans(justify), false}}},
 		{Name: "date_trunc", Syntax: "date_trunc('month', t)", Doc: "start of the second, minute, hour, day, week, month, quarter or year", Example: "date_trunc('month', '2024-05-31 12:30:00')", Gives: "2024-05-01 00:00:00", partial: true,
 			sigs: []sig{{kinds{text, timestamp}, timestamp, dateTruncKernel, false}}},
 		{Name: "extract", Syntax: "extract(year FROM t)", Doc: "year, quarter, month, week, day, hour, minute, second, dow, doy or epoch of a time", Example: "extract(year FROM TIMESTAMP '2024-05-31')", Gives: "2024", partial: true,
-			sigs: []sig{{kinds{text, timestamp}, realKind, extractKernel, false}}},
+			sigs: []sig{{kinds{text, timestamp}, realKind, extractKernel, false}, {kinds{text, interval}, realKind, extractSpan, false}}},
 		{Name: "to_timestamp", Syntax: "to_timestamp(seconds)", Doc: "time so many seconds after 1970", Example: "to_timestamp(86400)", Gives: "1970-01-02 00:00:00", partial: true,
 			sigs: []sig{{kinds{realKind}, timestamp, toTimestampKernel, false}}},
 
@@ -277,22 +295,30 @@ func operators() []*Func {
 			sigs: []sig{{kinds{boolean}, boolean, isBoolKernel(want, not), false}}}
 	}
 	return []*Func{
-		{Name: "+", Category: Operator, Syntax: "a + b", Doc: "sum of numbers or of vectors", Example: "2 + 3", Gives: "5", partial: true,
+		{Name: "+", Category: Operator, Syntax: "a + b", Doc: "sum of numbers or of vectors; a time and an interval, a date and days", Example: "2 + 3", Gives: "5", partial: true,
 			sigs: []sig{{both(integer), integer, sumKernel(false), false}, {both(realKind), realKind, real2(addReals), false},
-				{both(vec), vec, vec2("+", vector.Add), false}}},
-		{Name: "-", Category: Operator, Syntax: "a - b", Doc: "difference of numbers or of vectors", Example: "2 - 3", Gives: "-1", partial: true,
+				{both(vec), vec, vec2("+", vector.Add), false},
+				{kinds{date, integer}, date, dayInt(0, 1), false}, {kinds{integer, date}, date, dayInt(1, 1), false},
+				{kinds{timestamp, interval}, timestamp, moved(0, 1), false}, {kinds{interval, timestamp}, timestamp, moved(1, 1), false},
+				{both(interval), interval, spans2(1), false}}},
+		{Name: "-", Category: Operator, Syntax: "a - b", Doc: "difference of numbers, of vectors, of times; a time less an interval", Example: "2 - 3", Gives: "-1", partial: true,
 			sigs: []sig{{both(integer), integer, sumKernel(true), false}, {both(realKind), realKind, real2(subReals), false},
-				{both(vec), vec, vec2("-", vector.Sub), false}}},
+				{both(vec), vec, vec2("-", vector.Sub), false},
+				{both(date), integer, daysBetween, false}, {kinds{date, integer}, date, dayInt(0, -1), false},
+				{both(timestamp), interval, timeBetween, false}, {kinds{timestamp, interval}, timestamp, moved(0, -1), false},
+				{both(interval), interval, spans2(-1), false}}},
 		{Name: "*", Category: Operator, Syntax: "a * b", Doc: "product; a vector times a number; vectors element by element", Example: "2 * 3", Gives: "6", partial: true,
 			sigs: []sig{{both(integer), integer, mulKernel, false}, {both(realKind), realKind, real2(mulReals), false},
-				{both(vec), vec, vec2("*", mulVectors), false}, {kinds{vec, realKind}, vec, scaleKernel(false), false}, {kinds{realKind, vec}, vec, scaleKernel(true), false}}},
+				{both(vec), vec, vec2("*", mulVectors), false}, {kinds{vec, realKind}, vec, scaleKernel(false), false}, {kinds{realKind, vec}, vec, scaleKernel(true), false},
+				{kinds{interval, realKind}, interval, spanTimes(0, false), false}, {kinds{realKind, interval}, interval, spanTimes(1, false), false}}},
 		{Name: "/", Category: Operator, Syntax: "a / b", Doc: "quotient; of integers, without the fraction", Example: "7 / 2", Gives: "3", partial: true,
 			sigs: []sig{{both(integer), integer, divKernel(false), false}, {both(realKind), realKind, real2(divReals), false},
-				{kinds{vec, realKind}, vec, divideKernel, false}}},
+				{kinds{vec, realKind}, vec, divideKernel, false}, {kinds{interval, realKind}, interval, spanTimes(0, true), false}}},
 		{Name: "%", Category: Operator, Syntax: "a % b", Doc: "remainder, with the sign of a", Example: "-7 % 3", Gives: "-1", partial: true,
 			sigs: []sig{{both(integer), integer, divKernel(true), false}, {both(realKind), realKind, real2(modReals), false}}},
 		{Name: "neg", Category: Operator, Syntax: "- x", Doc: "negative", Example: "-(1 + 2)", Gives: "-3", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(negInt), false}, {kinds{realKind}, realKind, real1(negReal), false}, {kinds{vec}, vec, negVecKernel, false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(negInt), false}, {kinds{realKind}, realKind, real1(negReal), false}, {kinds{vec}, vec, negVecKernel, false},
+				{kinds{interval}, interval, spans(func(s value.Span) (value.Span, error) { return value.Span{}.Plus(s, -1) }), false}}},
 		{Name: "||", Category: Operator, Syntax: "a || b", Doc: "texts, blobs or vectors joined", Example: "'wolf' || 'hound'", Gives: "wolfhound", infer: inferConcat},
 		{Name: "->", Category: Operator, Syntax: "json -> key", Doc: "member of an object, or element of an array from 0, as JSON", Example: `JSON '{"a": [1, 2]}' -> 'a' -> 1`, Gives: "2", partial: true,
 			sigs: []sig{{kinds{jsonKind, text}, jsonKind, jsonKernel(true, false), false}, {kinds{jsonKind, integer}, jsonKind, jsonKernel(false, false), false}}},

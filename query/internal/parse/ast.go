@@ -59,6 +59,7 @@ type Type struct {
 	value.Type
 	Declared string // where it says more than the type: VARCHAR(20), TIMESTAMP(3), UUID
 	serial   bool
+	zoned    bool // TIMESTAMP WITH TIME ZONE
 }
 
 // CreateTable is CREATE TABLE.

@@ -205,6 +205,10 @@ func (p *exprParser) infix(t *lexer.Token) int {
 				return precLike
 			}
 		}
+	case lexWord:
+		if isWord(t.Value, "AT") && is(peek(p.lex, 1), "TIME") && is(peek(p.lex, 2), "ZONE") {
+			return precZone
+		}
 	case lexOp:
 		switch t.Value {
 		case "::":
@@ -245,6 +249,15 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		return over(&Binary{at, op, left.Expr, right.Expr}, left, right), err
 	}
 	switch {
+	case is(t, "AT"):
+		p.lex.Next()
+		p.lex.Next()
+		zone, err := p.parse(prec + 1)
+		c := &Call{Pos: at, Func: Ident{Pos: at, Name: "timezone"}, Args: []Expr{zone.Expr, left.Expr}}
+		if clockTime(left.Expr) {
+			c.Func.Name = "from_timezone"
+		}
+		return over(c, left, zone), err
 	case is(t, "OR"), is(t, "AND"):
 		right, err := p.parse(prec + 1)
 		return over(&Binary{at, Op(strings.ToUpper(t.Value)), left.Expr, right.Expr}, left, right), err
@@ -285,6 +298,20 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		}
 	}
 	return over(&Like{at, left.Expr, not, is(t, "ILIKE"), pattern.Expr, escape.Expr}, left, pattern, escape), nil
+}
+
+// clockTime reports whether AT TIME ZONE makes a time of e, and not the time that clocks
+// show of a time. There is one type, and columns, now() and the like are times; PostgreSQL
+// has two, and a literal or what AT TIME ZONE gave of a time is of the other one.
+func clockTime(e Expr) bool {
+	switch e := e.(type) {
+	case *Cast:
+		_, text := e.X.(*Literal)
+		return text && e.Type.Kind == value.Timestamp && !e.Type.zoned
+	case *Call:
+		return e.Func.Name == "timezone"
+	}
+	return false
 }
 
 // quantifier reports whether ANY (, SOME ( or ALL ( is next.
@@ -558,7 +585,10 @@ func (p *exprParser) name() (sized, error) {
 			return sized{}, &unexpected{token: *next, want: nil}
 		}
 		text, err := p.primary()
-		return over(&Cast{id.Pos, text.Expr, Type{Pos: id.Pos, Type: typ}}, text), err
+		if err == nil && typ.Kind == value.Interval {
+			p.unit(text.Expr)
+		}
+		return over(&Cast{id.Pos, text.Expr, Type{Pos: id.Pos, Type: typ, zoned: isWord(t.Value, "TIMESTAMPTZ")}}, text), err
 	case is(next, "."):
 		p.lex.Next()
 		col, ok := acceptName(p.lex)
@@ -586,11 +616,28 @@ func (p *exprParser) name() (sized, error) {
 	if t.Type == lexWord && isWord(t.Value, "ARRAY") && is(next, "[") {
 		return p.array(id.Pos)
 	}
-	if t.Type == lexWord && isWord(t.Value, "CURRENT_TIMESTAMP") {
-		return sized{&Call{Pos: id.Pos, Func: Ident{Pos: id.Pos, Name: "now"}}, 1}, nil
+	if t.Type == lexWord {
+		if f := wordCalls[strings.ToUpper(t.Value)]; f != "" {
+			return sized{&Call{Pos: id.Pos, Func: Ident{Pos: id.Pos, Name: f}}, 1}, nil
+		}
 	}
 	return sized{&ColumnRef{id.Pos, Ident{}, id}, 1}, nil
 }
+
+// unit appends to the text of INTERVAL '5' the unit that may stand behind it: DAY.
+func (p *exprParser) unit(text Expr) {
+	l, ok := text.(*Literal)
+	if !ok {
+		return
+	}
+	if w := isAny(p.lex.Peek(), "YEAR", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND"); w != "" && strings.Trim(l.Value.Str(), " +-.0123456789") == "" {
+		p.lex.Next()
+		l.Value = value.Str(l.Value.Str() + " " + strings.ToLower(w))
+	}
+}
+
+// wordCalls are the functions that SQL calls by a word alone.
+var wordCalls = map[string]string{"CURRENT_TIMESTAMP": "now", "LOCALTIMESTAMP": "now", "CURRENT_DATE": "current_date"}
 
 // array parses ARRAY[a, b, ...] from its bracket.
 func (p *exprParser) array(at Pos) (sized, error) {

@@ -495,6 +495,7 @@ const (
 	precAdd
 	precMul
 	precUnary
+	precZone    // AT TIME ZONE
 	precPostfix // ::
 	precPrimary
 )
@@ -743,6 +744,9 @@ func (id Ident) String() string {
 func (t Type) String() string {
 	if t.Declared != "" {
 		return t.Declared
+	}
+	if t.zoned {
+		return "TIMESTAMPTZ"
 	}
 	return t.Type.String()
 }

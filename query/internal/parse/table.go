@@ -325,7 +325,7 @@ func (c *converter) primaryKey(s *CreateTable, at Pos, name Ident) {
 // columnDef converts the definition of a column, and the constraints written with it.
 func (c *converter) columnDef(g *gColumn) (ColumnDef, []Constraint) {
 	col := ColumnDef{Pos: posOf(g.Pos), Name: ident(g.Name), Type: g.Type.typ}
-	col.Identity, col.Type.serial = col.Type.serial, false
+	col.Identity, col.Type.serial, col.Type.zoned = col.Type.serial, false, false
 	var more []Constraint
 	null := false
 	for _, con := range g.Constraints {
@@ -452,13 +452,13 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 			s.Action = &SetNotNull{at, ident(a.Column), false}
 		}
 	case a.Type != nil:
-		s.Action = &SetType{at, ident(a.Column), a.Type.Type.typ, a.Type.Using}
+		s.Action = &SetType{at, ident(a.Column), stored(a.Type.Type.typ), a.Type.Using}
 	case a.Set != nil && a.Set.Default != nil:
 		s.Action = &SetDefaultOf{at, ident(a.Column), a.Set.Default}
 	case a.Set != nil && a.Set.NotNull:
 		s.Action = &SetNotNull{at, ident(a.Column), true}
 	case a.Set != nil && a.Set.Type != nil:
-		s.Action = &SetType{at, ident(a.Column), a.Set.Type.Type.typ, a.Set.Type.Using}
+		s.Action = &SetType{at, ident(a.Column), stored(a.Set.Type.Type.typ), a.Set.Type.Using}
 	case a.Set != nil:
 		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Set.Encoder.Encoder), a.Set.Encoder.Force}
 	case a.Encoder != nil:
@@ -467,6 +467,12 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 		s.Action = c.retrain(at, a.Retrain)
 	}
 	return s
+}
+
+// stored is a type as a column has it.
+func stored(t Type) Type {
+	t.zoned = false
+	return t
 }
 
 func (c *converter) retrain(at Pos, g *gRetrain) *Retrain {

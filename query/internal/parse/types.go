@@ -21,6 +21,7 @@ var typeNames = map[string]value.Kind{
 	"REAL": value.Real, "DOUBLE": value.Real, "FLOAT": value.Real, "FLOAT4": value.Real, "FLOAT8": value.Real,
 	"BOOLEAN": value.Boolean, "BOOL": value.Boolean,
 	"TIMESTAMP": value.Timestamp, "TIMESTAMPTZ": value.Timestamp,
+	"DATE": value.Date, "INTERVAL": value.Interval,
 	"BLOB": value.Blob, "BYTEA": value.Blob,
 	"JSON": value.JSON, "JSONB": value.JSON,
 	"VECTOR": value.Vector, "HALFVEC": value.Vector,
@@ -31,10 +32,8 @@ var typeNames = map[string]value.Kind{
 
 // otherTypes says what to use in place of types there are elsewhere.
 var otherTypes = map[string]string{
-	"DATE":     "use TIMESTAMP",
 	"TIME":     "use TIMESTAMP or TEXT",
 	"DATETIME": "use TIMESTAMP",
-	"INTERVAL": "use an INTEGER number of seconds",
 	"NUMERIC":  "decimals are not computed exactly: use INTEGER with the smallest unit, such as cents, or REAL",
 	"DECIMAL":  "decimals are not computed exactly: use INTEGER with the smallest unit, such as cents, or REAL",
 	"NUMBER":   "use REAL or INTEGER",
@@ -68,18 +67,18 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 		return Type{}, err.WithHint("%s", didYouMean(t.Value, typeList(), "the types are "+strings.Join(typeWords, ", ")))
 	}
 	lex.Next()
-	varying := false
+	varying, zoned := false, false
 	switch first := strings.ToUpper(t.Value); first {
 	case "DOUBLE":
 		acceptWords(lex, "PRECISION")
 	case "CHARACTER", "CHAR":
 		varying = acceptWords(lex, "VARYING")
 	case "TIMESTAMP":
-		if !acceptWords(lex, "WITH", "TIME", "ZONE") {
+		if zoned = acceptWords(lex, "WITH", "TIME", "ZONE"); !zoned {
 			acceptWords(lex, "WITHOUT", "TIME", "ZONE")
 		}
 	}
-	out := Type{Pos: at, Type: typ}
+	out := Type{Pos: at, Type: typ, zoned: zoned || isWord(t.Value, "TIMESTAMPTZ")}
 	first := strings.ToUpper(t.Value)
 	switch {
 	case first == "UUID":
@@ -102,6 +101,7 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 		if out.Declared = fmt.Sprintf("%s(%d)", sized, n); sized == "FLOAT" {
 			out.Declared = "" // digits of a REAL: 24 or 53 bits
 		}
+		out.zoned = false
 		if err == nil && typ.Kind == value.Timestamp && !acceptWords(lex, "WITH", "TIME", "ZONE") {
 			acceptWords(lex, "WITHOUT", "TIME", "ZONE")
 		}
@@ -155,7 +155,7 @@ func parseSize(lex *lexer.PeekingLexer, least, most int, of string) (int, error)
 }
 
 // typeWords are the types by the names the language prefers.
-var typeWords = []string{"TEXT", "INTEGER", "REAL", "BOOLEAN", "TIMESTAMP", "BLOB", "JSON", "VECTOR(n)", "HALFVEC(n)"}
+var typeWords = []string{"TEXT", "INTEGER", "REAL", "BOOLEAN", "TIMESTAMP", "DATE", "INTERVAL", "BLOB", "JSON", "VECTOR(n)", "HALFVEC(n)"}
 
 // typeList returns the names of all types, those the language prefers first.
 func typeList() []string {

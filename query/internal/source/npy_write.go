@@ -30,7 +30,7 @@ func createNPY(path string, cols []Column, _ Options) (Writer, error) {
 	}
 	w := &npyWriter{t: cols[0].Type}
 	switch w.t.Kind {
-	case value.Vector, value.Integer, value.Real, value.Boolean, value.Timestamp:
+	case value.Vector, value.Integer, value.Real, value.Boolean, value.Timestamp, value.Date:
 	default:
 		return nil, fmt.Errorf("%s: a npy file holds vectors or numbers, not %v; write column %s to a csv", path, w.t, cols[0].Name)
 	}
@@ -88,7 +88,7 @@ func (w *npyWriter) Write(ctx context.Context, b *value.Batch) error {
 }
 
 func (w *npyWriter) header() []byte {
-	descr := map[value.Kind]string{value.Vector: "<f4", value.Real: "<f8", value.Integer: "<i8", value.Boolean: "|b1", value.Timestamp: "<M8[us]"}[w.t.Kind]
+	descr := map[value.Kind]string{value.Vector: "<f4", value.Real: "<f8", value.Integer: "<i8", value.Boolean: "|b1", value.Timestamp: "<M8[us]", value.Date: "<M8[D]"}[w.t.Kind]
 	if w.t.Half {
 		descr = "<f2"
 	}

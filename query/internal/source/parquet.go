@@ -298,7 +298,7 @@ func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ conve
 			return value.Float(f), nil
 		}
 	case logical == "DATE" && kind == format.Int32:
-		return value.Timestamp, tried(func(n int64) (value.Value, error) { return timestampIn(n, 86400e6) })
+		return value.Date, tried(func(n int64) (value.Value, error) { return value.Days(n), value.Days(n).Check() })
 	case strings.HasPrefix(logical, "TIME(") && (kind == format.Int32 || kind == format.Int64):
 		unit := time.Microsecond
 		switch {

@@ -56,6 +56,8 @@ func createParquet(path string, cols []Column, _ Options) (Writer, error) {
 			n = parquet.Leaf(parquet.DoubleType)
 		case value.Timestamp:
 			n = parquet.Timestamp(parquet.Microsecond)
+		case value.Date:
+			n = parquet.Date()
 		case value.JSON:
 			n = parquet.JSON()
 		case value.Blob:
@@ -114,6 +116,8 @@ func (w *parquetWriter) append(row parquet.Row, c *value.Column, i, k int) parqu
 		v = parquet.BooleanValue(c.Bools[i])
 	case value.Integer, value.Timestamp:
 		v = parquet.Int64Value(c.Ints[i])
+	case value.Date:
+		v = parquet.Int32Value(int32(c.Ints[i]))
 	case value.Real:
 		v = parquet.DoubleValue(c.Reals[i])
 	case value.Vector:
@@ -122,6 +126,9 @@ func (w *parquetWriter) append(row parquet.Row, c *value.Column, i, k int) parqu
 		}
 		w.bytes += int64(4 * c.Type.Dim)
 		return row
+	case value.Interval:
+		v = parquet.ByteArrayValue(value.AppendSpan(nil, value.SpanOf(c.Strs[i])))
+		w.bytes += 16
 	default:
 		v = parquet.ByteArrayValue([]byte(c.Strs[i]))
 		w.bytes += int64(len(c.Strs[i]))

@@ -150,11 +150,11 @@ func slice(dst, src *value.Column, at, n int) {
 	switch src.Type.Kind {
 	case value.Boolean:
 		dst.Bools = src.Bools[at : at+n]
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		dst.Ints = src.Ints[at : at+n]
 	case value.Real:
 		dst.Reals = src.Reals[at : at+n]
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		dst.Strs = src.Strs[at : at+n]
 	case value.Vector:
 		d := src.Type.Dim

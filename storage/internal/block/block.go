@@ -82,7 +82,7 @@ func parseRow(src []byte, kind value.Kind, i int) (parsed, error) {
 		return p, malformed("row %d of %d", i, p.n)
 	}
 	switch kind {
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		return p, p.checkString(i)
 	}
 	return p, p.check()
@@ -126,7 +126,7 @@ func (p *parsed) check() error {
 		if p.enc == raw {
 			want = (p.n + 7) / 8
 		}
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		switch p.enc {
 		case raw:
 			want = 8 * p.n
@@ -148,7 +148,7 @@ func (p *parsed) check() error {
 		case real32:
 			want = 4 * p.n
 		}
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		return p.checkStrings()
 	}
 	if want < 0 {
@@ -188,11 +188,11 @@ func Encode(dst []byte, col *value.Column, n int) []byte {
 	switch kind {
 	case value.Boolean:
 		dst = appendBits(dst, n, func(i int) bool { return !col.Null(i) && col.Bools[i] })
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		dst, enc = appendInts(dst, col, n)
 	case value.Real:
 		dst, enc = appendReals(dst, col, n)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		dst, enc = appendStrings(dst, col, n)
 	}
 	dst[at+2] = enc
@@ -289,13 +289,13 @@ func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) 
 		for i := range n {
 			col.Bools[i] = p.body[i>>3]&(1<<(i&7)) != 0
 		}
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		col.Ints = resize(col.Ints, n)
 		p.ints(col.Ints)
 	case value.Real:
 		col.Reals = resize(col.Reals, n)
 		p.reals(col.Reals)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		col.Strs = resize(col.Strs, n)
 		if all := p.strings(col.Strs, m); col.Nulls == nil {
 			col.Joined = all
@@ -315,11 +315,11 @@ func clearSlot(col *value.Column, i int) {
 	switch col.Type.Kind {
 	case value.Boolean:
 		col.Bools[i] = false
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		col.Ints[i] = 0
 	case value.Real:
 		col.Reals[i] = 0
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		col.Strs[i] = ""
 	}
 }
@@ -354,8 +354,10 @@ func At(src []byte, t value.Type, i int) (value.Value, error) {
 		return value.Str(string(p.string(i))), nil
 	case value.JSON:
 		return value.RawJSON(string(p.string(i))), nil
-	case value.Blob:
-		return value.Bytes(p.string(i)), nil
+	case value.Date:
+		return value.Days(p.int(i)), nil
+	case value.Blob, value.Interval:
+		return value.WithBody(t.Kind, string(p.string(i))), nil
 	}
 	return value.Vec(nil), nil
 }

@@ -25,7 +25,7 @@ func randomColumn(r *rand.Rand, k value.Kind, n int) *value.Column {
 		switch k {
 		case value.Boolean:
 			c.Append(i, value.Bool(r.IntN(2) == 1))
-		case value.Integer, value.Timestamp:
+		case value.Integer, value.Timestamp, value.Date:
 			x := base
 			switch shape {
 			case 1:

@@ -29,7 +29,7 @@ func AppendValue(dst []byte, v value.Value) []byte {
 	dst = append(dst, byte(v.Kind()))
 	switch v.Kind() {
 	case value.Null:
-	case value.Boolean, value.Integer, value.Timestamp:
+	case value.Boolean, value.Integer, value.Timestamp, value.Date:
 		dst = binary.AppendVarint(dst, v.Int())
 	case value.Real:
 		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float()))
@@ -66,7 +66,7 @@ func valueSize(src []byte) (int, error) {
 	switch k := value.Kind(src[0]); k {
 	case value.Null:
 		return 1, nil
-	case value.Boolean, value.Integer, value.Timestamp:
+	case value.Boolean, value.Integer, value.Timestamp, value.Date:
 		if _, n := binary.Varint(src[1:]); n > 0 {
 			return 1 + n, nil
 		}
@@ -83,7 +83,7 @@ func valueSize(src []byte) (int, error) {
 			return 0, malformed("row: vector")
 		}
 		return 1 + n + size*int(dim), nil
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		l, n := binary.Uvarint(src[1:])
 		if n <= 0 || l > uint64(len(src)-1-n) {
 			return 0, malformed("row: text")
@@ -123,13 +123,15 @@ func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
 	k, rest := value.Kind(src[0]), src[size:]
 	src = src[1:size]
 	switch k {
-	case value.Boolean, value.Integer, value.Timestamp:
+	case value.Boolean, value.Integer, value.Timestamp, value.Date:
 		i, _ := binary.Varint(src)
 		switch k {
 		case value.Boolean:
 			v = value.Bool(i != 0)
 		case value.Integer:
 			v = value.Int(i)
+		case value.Date:
+			v = value.Days(i)
 		default:
 			v = value.Micros(i)
 		}
@@ -140,17 +142,10 @@ func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
 		vec := make([]float32, dim)
 		Numbers(vec, src[n:], value.Type{Half: k == halfVector})
 		v = value.Vec(vec)
-	case value.Text, value.JSON, value.Blob:
+	case value.Text, value.JSON, value.Blob, value.Interval:
 		_, n := binary.Uvarint(src)
 		s := string(src[n:])
-		switch k {
-		case value.Text:
-			v = value.Str(s)
-		case value.JSON:
-			v = value.RawJSON(s)
-		default:
-			v = value.BlobOf(s)
-		}
+		v = value.WithBody(k, s)
 	}
 	return v, rest, nil
 }

@@ -17,7 +17,7 @@ func randomValue(r *rand.Rand, k value.Kind) value.Value {
 	switch k {
 	case value.Boolean:
 		return value.Bool(r.IntN(2) == 1)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		n := int64(r.Uint64()) >> r.IntN(64)
 		if k == value.Timestamp {
 			return value.Micros(n)

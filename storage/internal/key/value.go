@@ -22,7 +22,7 @@ var ErrMalformed = errors.New("malformed key")
 // Indexable reports whether values of a kind have an order that keys keep.
 func Indexable(k value.Kind) bool {
 	switch k {
-	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob:
+	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob:
 		return true
 	}
 	return false
@@ -41,7 +41,7 @@ func Append(dst []byte, v value.Value) []byte {
 			return append(dst, 1)
 		}
 		return append(dst, 0)
-	case value.Integer, value.Timestamp:
+	case value.Integer, value.Timestamp, value.Date:
 		return binary.BigEndian.AppendUint64(dst, uint64(v.Int())^1<<63)
 	case value.Real:
 		return binary.BigEndian.AppendUint64(dst, orderedBits(v.Float()))
@@ -99,7 +99,7 @@ func Decode(src []byte, k value.Kind) (value.Value, []byte, error) {
 			return value.Value{}, nil, ErrMalformed
 		}
 		return value.Bool(src[0] == 1), src[1:], nil
-	case value.Integer, value.Timestamp, value.Real:
+	case value.Integer, value.Timestamp, value.Date, value.Real:
 		if len(src) < 8 {
 			return value.Value{}, nil, ErrMalformed
 		}
@@ -110,6 +110,8 @@ func Decode(src []byte, k value.Kind) (value.Value, []byte, error) {
 			return value.Int(int64(n ^ 1<<63)), src, nil
 		case value.Timestamp:
 			return value.Micros(int64(n ^ 1<<63)), src, nil
+		case value.Date:
+			return value.Days(int64(n ^ 1<<63)), src, nil
 		}
 		if n == math.MaxUint64 {
 			return value.Float(math.NaN()), src, nil

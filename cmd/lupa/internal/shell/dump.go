@@ -154,9 +154,10 @@ func appendLiteral(b []byte, v db.Value, text func(string) string) []byte {
 		b = append(b, `CAST('\x`...)
 		b = hex.AppendEncode(b, []byte(v.Str()))
 		return append(b, `' AS BLOB)`...)
-	case db.Timestamp:
+	case db.Timestamp, db.Date, db.Interval:
 		b = append(b, "CAST('"...)
-		return append(v.AppendText(b), "' AS TIMESTAMP)"...)
+		b = append(v.AppendText(b), "' AS "...)
+		return append(append(b, v.Kind().String()...), ')')
 	case db.JSON:
 		return append(b, "CAST("+text(v.Str())+" AS JSON)"...)
 	default:

@@ -83,13 +83,22 @@ func init() {
 			syntax: "(from, to [, step])", args: [2]int{2, 3}, one: true,
 			types: func(args []*logical.Expr) ([]value.Type, []logical.Column, error) {
 				t := logical.IntType
+				for _, a := range args[:2] {
+					if a.Type.Kind == value.Timestamp || a.Type.Kind == value.Date {
+						if len(args) < 3 {
+							return nil, nil, errors.New("generate_series of times needs a step, such as INTERVAL '1 day'")
+						}
+						t.Kind = value.Timestamp
+						return []value.Type{t, t, {Kind: value.Interval}}, []logical.Column{{Name: "generate_series", Type: t}}, nil
+					}
+				}
 				for _, a := range args {
 					switch a.Type.Kind {
 					case value.Real:
 						t = logical.RealType
 					case value.Integer, value.Null:
 					default:
-						return nil, nil, fmt.Errorf("generate_series takes numbers, not %v", a.Type)
+						return nil, nil, fmt.Errorf("generate_series takes numbers or times, not %v", a.Type)
 					}
 				}
 				params := make([]value.Type, len(args))
@@ -99,8 +108,11 @@ func init() {
 				return params, []logical.Column{{Name: "generate_series", Type: t}}, nil
 			},
 			rows: func(_ *Binder, params []value.Type) func([]value.Value, func(...value.Value) error) error {
-				if params[0].Kind == value.Real {
+				switch params[0].Kind {
+				case value.Real:
 					return realSeries
+				case value.Timestamp:
+					return timeSeries
 				}
 				return intSeries
 			},
@@ -177,6 +189,28 @@ func intSeries(args []value.Value, emit func(...value.Value) error) error {
 		}
 		next := x + step
 		if (next > x) != (step > 0) {
+			break
+		}
+		x = next
+	}
+	return nil
+}
+
+func timeSeries(args []value.Value, emit func(...value.Value) error) error {
+	if args[0].IsNull() || args[1].IsNull() || args[2].IsNull() {
+		return nil
+	}
+	step := args[2].Span()
+	up := step.Compare(value.Span{})
+	if up == 0 {
+		return errors.New("the step of generate_series can't be 0")
+	}
+	for x, end := args[0].Int(), args[1].Int(); up > 0 && x <= end || up < 0 && x >= end; {
+		if err := emit(value.Micros(x)); err != nil {
+			return err
+		}
+		next, err := step.After(x, 1)
+		if err != nil || (next > x) != (up > 0) { // the end of time, or days against months
 			break
 		}
 		x = next
@@ -304,7 +338,7 @@ var schemaColumns = &rowFuncOf{
 // kindNames are the kinds as information_schema and pg_type have them.
 var kindNames = map[value.Kind][2]string{
 	value.Boolean: {"boolean", "bool"}, value.Integer: {"bigint", "int8"}, value.Real: {"double precision", "float8"}, value.Text: {"text", "text"},
-	value.Timestamp: {"timestamp with time zone", "timestamptz"}, value.Blob: {"bytea", "bytea"}, value.JSON: {"jsonb", "jsonb"}, value.Vector: {"USER-DEFINED", "vector"},
+	value.Timestamp: {"timestamp with time zone", "timestamptz"}, value.Date: {"date", "date"}, value.Interval: {"interval", "interval"}, value.Blob: {"bytea", "bytea"}, value.JSON: {"jsonb", "jsonb"}, value.Vector: {"USER-DEFINED", "vector"},
 }
 
 func schemaColumn(d *storage.TableDef, i int) []value.Value {

@@ -75,7 +75,7 @@ func (b *planner) constraintsOf(def *storage.TableDef, constraints []parse.Const
 				if k.Kind == parse.PrimaryKey {
 					def.Columns[o].NotNull = true
 				}
-				if c := &def.Columns[o]; c.Type.Kind == value.Vector || c.Type.Kind == value.JSON {
+				if c := &def.Columns[o]; c.Type.Kind == value.Vector || c.Type.Kind == value.JSON || c.Type.Kind == value.Interval {
 					return parse.Errorf(k.Pos, "%s is %v, which has no order: it can't be unique", c.Name, c.Type)
 				}
 			}

@@ -61,7 +61,7 @@ func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
 			if def.PrimaryKey >= 0 {
 				return nil, parse.Errorf(c.Pos, "a table has one primary key; %s is it already", def.Columns[def.PrimaryKey].Name)
 			}
-			if k := col.Type.Kind; k == value.Vector || k == value.JSON || k == value.Real {
+			if k := col.Type.Kind; k == value.Vector || k == value.JSON || k == value.Real || k == value.Interval {
 				return nil, parse.Errorf(c.Pos, "%v can't be a primary key", col.Type).WithHint("TEXT or INTEGER can")
 			}
 			def.PrimaryKey = i
