@@ -222,7 +222,7 @@ func (t *modelTable) vacuum() {
 
 // randomKind draws a type for a column.
 func randomType(r *rand.Rand) value.Type {
-	k := []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob, value.JSON, value.Vector, value.Vector}[r.IntN(9)]
+	k := []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob, value.JSON, value.Vector, value.Vector, value.Date, value.Interval}[r.IntN(11)]
 	if k == value.Vector {
 		return value.Type{Kind: k, Dim: []int{1, 2, 3, 7, 100}[r.IntN(5)], Half: r.IntN(3) == 0}
 	}
@@ -242,6 +242,10 @@ func randomValue(r *rand.Rand, t value.Type, span int, notNull bool) value.Value
 		return value.Int(int64(n) - int64(span/2))
 	case value.Timestamp:
 		return value.Micros(1.7e15 + int64(n)*1e6)
+	case value.Date:
+		return value.Days(int64(n) - int64(span/2))
+	case value.Interval:
+		return value.SpanValue(value.Span{Days: int32(n), Micros: -1})
 	case value.Real:
 		return value.Float(float64(n) / 4)
 	case value.Text:

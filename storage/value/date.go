@@ -234,7 +234,7 @@ func ParseSpan(s string) (Span, error) {
 	if t == "" {
 		return Span{}, bad
 	}
-	var months, days, micros float64
+	var sum Span // of the parts: the fraction of each is handed on by itself
 	add := func(n float64, unit string) bool {
 		u, ok := spanUnits[unit]
 		if !ok {
@@ -244,8 +244,11 @@ func ParseSpan(s string) (Span, error) {
 		if u.months > 1 { // years: to whole months
 			m = math.Round(m)
 		}
-		months, days, micros = months+m, days+n*u.days, micros+n*u.micros
-		return ok
+		one, err := spanOfReals(m, n*u.days, n*u.micros)
+		if err == nil {
+			sum, err = sum.Plus(one, 1)
+		}
+		return ok && err == nil
 	}
 	if t[0] == 'p' || strings.HasPrefix(t, "-p") {
 		sign := 1.0
@@ -271,7 +274,7 @@ func ParseSpan(s string) (Span, error) {
 			}
 			t = rest[1:]
 		}
-		return spanOfReals(months, days, micros)
+		return sum, nil
 	}
 	ago := false
 	if before, ok := strings.CutSuffix(t, "ago"); ok {
@@ -288,7 +291,10 @@ func ParseSpan(s string) (Span, error) {
 			if !ok {
 				return Span{}, bad
 			}
-			micros += us
+			var err error
+			if sum, err = sum.Plus(Span{Micros: us}, 1); err != nil {
+				return Span{}, bad
+			}
 			t = strings.TrimSpace(after)
 			continue
 		}
@@ -310,13 +316,9 @@ func ParseSpan(s string) (Span, error) {
 		t = strings.TrimLeft(rest[end:], " ,")
 	}
 	if ago {
-		months, days, micros = -months, -days, -micros
+		return Span{}.Plus(sum, -1)
 	}
-	out, err := spanOfReals(months, days, micros)
-	if err != nil {
-		return out, fmt.Errorf("%s is out of range for INTERVAL", Quote(s))
-	}
-	return out, nil
+	return sum, nil
 }
 
 // leadingNumber reads the decimal number at the start of s.
@@ -330,25 +332,29 @@ func leadingNumber(s string) (n float64, rest string, ok bool) {
 }
 
 // parseClock reads [-]04:05[:06.5] as microseconds.
-func parseClock(s string) (float64, bool) {
-	sign := 1.0
-	switch {
-	case strings.HasPrefix(s, "-"):
-		sign, s = -1, s[1:]
-	case strings.HasPrefix(s, "+"):
-		s = s[1:]
+func parseClock(s string) (int64, bool) {
+	sign := int64(1)
+	if s[0] == '-' {
+		sign = -1
 	}
-	parts := strings.Split(s, ":")
+	parts := strings.Split(strings.TrimLeft(s[:1], "+-")+s[1:], ":")
 	if len(parts) > 3 {
 		return 0, false
 	}
-	us, unit := 0.0, 3600e6
-	for i, p := range parts {
-		n, rest, ok := leadingNumber(p)
-		if !ok || rest != "" || i > 0 && !(n >= 0 && n < 60) || i < len(parts)-1 && strings.Contains(p, ".") || p[0] == '-' || p[0] == '+' {
+	us := int64(0)
+	for i, unit := range []int64{3600e6, 60e6}[:min(2, len(parts))] {
+		n, err := strconv.ParseUint(parts[i], 10, 31)
+		if err != nil || i > 0 && n > 59 {
 			return 0, false
 		}
-		us, unit = us+n*unit, unit/60
+		us += int64(n) * unit
+	}
+	if len(parts) == 3 {
+		n, rest, ok := leadingNumber(parts[2])
+		if !ok || rest != "" || !(n >= 0 && n < 60) || parts[2][0] == '+' || parts[2][0] == '-' {
+			return 0, false
+		}
+		us += int64(math.RoundToEven(n * 1e6))
 	}
 	return sign * us, true
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob, value.JSON}
+var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob, value.JSON, value.Interval}
 
 // randomColumn draws from distributions that lead to every encoding.
 func randomColumn(r *rand.Rand, k value.Kind, n int) *value.Column {
@@ -39,9 +39,12 @@ func randomColumn(r *rand.Rand, k value.Kind, n int) *value.Column {
 			case 5:
 				x = []int64{math.MinInt64, math.MaxInt64, 0, -1}[r.IntN(4)]
 			}
-			if k == value.Timestamp {
+			switch k {
+			case value.Timestamp:
 				c.Append(i, value.Micros(x))
-			} else {
+			case value.Date:
+				c.Append(i, value.Days(x))
+			default:
 				c.Append(i, value.Int(x))
 			}
 		case value.Real:
@@ -71,14 +74,7 @@ func randomColumn(r *rand.Rand, k value.Kind, n int) *value.Column {
 			case 4:
 				s = ""
 			}
-			switch k {
-			case value.Text:
-				c.Append(i, value.Str(s))
-			case value.Blob:
-				c.Append(i, value.BlobOf(s))
-			case value.JSON:
-				c.Append(i, value.RawJSON(s))
-			}
+			c.Append(i, value.WithBody(k, s))
 		}
 	}
 	return c

@@ -19,8 +19,11 @@ func randomValue(r *rand.Rand, k value.Kind) value.Value {
 		return value.Bool(r.IntN(2) == 1)
 	case value.Integer, value.Timestamp, value.Date:
 		n := int64(r.Uint64()) >> r.IntN(64)
-		if k == value.Timestamp {
+		switch k {
+		case value.Timestamp:
 			return value.Micros(n)
+		case value.Date:
+			return value.Days(n)
 		}
 		return value.Int(n)
 	case value.Real:
@@ -66,7 +69,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob}
+var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob}
 
 // Composite keys compare as the values do, one after the other, and decode to them.
 func TestOrderAndDecode(t *testing.T) {
