@@ -575,7 +575,7 @@ func (h *history) createIndex(tx *storage.Tx, t *modelTable) error {
 	v, err := tx.Table(t.name)
 	check(h.t, err)
 	for _, i := range h.r.Perm(len(t.cols)) {
-		if k := t.cols[i].typ.Kind; k == value.Vector || k == value.JSON || len(x.cols) == 2 || x.words && k != value.Text {
+		if k := t.cols[i].typ.Kind; k == value.Vector || k == value.JSON || k == value.Interval || len(x.cols) == 2 || x.words && k != value.Text {
 			continue
 		}
 		x.cols = append(x.cols, t.cols[i].name)
