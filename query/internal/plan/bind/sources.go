@@ -24,7 +24,7 @@ var tableFuncs = map[string]string{
 
 // TableFunctions returns the names of the table functions, for completion.
 func TableFunctions() []string {
-	var names []string
+	names := []string{duplicatesFunc}
 	for n := range tableFuncs {
 		names = append(names, n)
 	}
@@ -40,6 +40,9 @@ func TableFunctions() []string {
 // tableFunc binds a table function: read_csv('a.csv', header => true).
 func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, error) {
 	name := strings.ToLower(t.Func.Name)
+	if name == duplicatesFunc {
+		return b.duplicates(t, s)
+	}
 	if f := rowFuncs[name]; f != nil {
 		return b.rowFunc(t, f, s)
 	}

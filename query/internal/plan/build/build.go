@@ -131,6 +131,8 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 		return b.join(n, want)
 	case *logical.Apply:
 		return b.apply(n, want)
+	case *logical.Duplicates:
+		return b.duplicates(n)
 	case *logical.RowFunc:
 		return b.rowFunc(n)
 	case *logical.Group:
