@@ -51,6 +51,8 @@ type rows struct {
 	many   *pgconn.MultiResultReader
 	reader *pgconn.ResultReader
 	bytes  int64
+	texts  [][]byte // of the batch at hand, by column
+	sizes  [][]int
 	more   bool // the reader is at a row
 	done   bool
 	err    error
@@ -139,16 +141,29 @@ func (r *rows) Next(ctx context.Context, cols []*value.Column) (int, error) {
 		return 0, nil
 	}
 	n := 0
+	if r.texts == nil {
+		r.texts, r.sizes = make([][]byte, len(cols)), make([][]int, len(cols))
+	}
 	for ; n < value.BatchSize && r.more; r.more = r.reader.NextRow() {
 		for i, b := range r.reader.Values() {
 			r.bytes += int64(len(b))
-			v, err := decode(cols[i].Type, b)
-			if err != nil {
+			if err := r.add(cols[i], i, n, b); err != nil {
 				return 0, err
 			}
-			cols[i].Append(n, v)
 		}
 		n++
+	}
+	for i, c := range cols {
+		if c.Type.Kind == value.Text || c.Type.Kind == value.Blob {
+			all := string(r.texts[i]) // of all rows at once
+			r.texts[i] = r.texts[i][:0]
+			at := 0
+			for k, size := range r.sizes[i] {
+				c.Strs[k] = all[at : at+size]
+				at += size
+			}
+			r.sizes[i] = r.sizes[i][:0]
+		}
 	}
 	if r.more {
 		return n, nil
@@ -174,6 +189,83 @@ func (r *rows) finish() error {
 		}
 	}
 	return err
+}
+
+// add adds a value to a column as row n. Texts are kept until all of the batch are there.
+func (r *rows) add(c *value.Column, i, n int, b []byte) error {
+	k := c.Type.Kind
+	if b == nil || k != value.Integer && k != value.Real && k != value.Text && k != value.Blob && k != value.Vector {
+		v, err := decode(c.Type, b)
+		if err != nil {
+			return err
+		}
+		c.Append(n, v)
+		if k == value.Text || k == value.Blob {
+			r.size(i, 0)
+		}
+		return nil
+	}
+	if c.Nulls != nil && len(c.Nulls)*64 <= n {
+		c.Nulls = append(c.Nulls, 0)
+	}
+	switch k {
+	case value.Text, value.Blob:
+		r.texts[i] = append(r.texts[i], b...)
+		c.Strs = append(c.Strs, "")
+		r.size(i, len(b))
+	case value.Integer:
+		if len(b) != 8 {
+			return badSize(c.Type, b, 8)
+		}
+		c.Ints = append(c.Ints, int64(binary.BigEndian.Uint64(b)))
+	case value.Vector:
+		if err := checkVector(c.Type, b); err != nil {
+			return err
+		}
+		c.Vecs = appendFloats(c.Vecs, c.Type, b)
+	default:
+		v, err := decode(c.Type, b)
+		if err != nil {
+			return err
+		}
+		c.Reals = append(c.Reals, v.Float())
+	}
+	return nil
+}
+
+// size notes the length of a text.
+func (r *rows) size(i, length int) {
+	r.sizes[i] = append(r.sizes[i], length)
+}
+
+func badSize(t value.Type, b []byte, want int) error {
+	return fmt.Errorf("the database sent %d bytes for a value of type %v, where %d are right", len(b), t, want)
+}
+
+// checkVector checks the length of a vector in binary form.
+func checkVector(t value.Type, b []byte) error {
+	size := 4
+	if t.Half {
+		size = 2
+	}
+	if len(b) < 4 || int(binary.BigEndian.Uint16(b)) != t.Dim || len(b) != 4+size*t.Dim {
+		return fmt.Errorf("the database sent a vector of %d bytes for %v", len(b), t)
+	}
+	return nil
+}
+
+// appendFloats appends the numbers of a vector in binary form.
+func appendFloats(v []float32, t value.Type, b []byte) []float32 {
+	if t.Half {
+		for i := 4; i < len(b); i += 2 {
+			v = append(v, value.HalfToFloat(binary.BigEndian.Uint16(b[i:])))
+		}
+		return v
+	}
+	for i := 4; i < len(b); i += 4 {
+		v = append(v, math.Float32frombits(binary.BigEndian.Uint32(b[i:])))
+	}
+	return v
 }
 
 func (r *rows) Bytes() int64 { return r.bytes }
@@ -291,7 +383,7 @@ func decode(t value.Type, b []byte) (value.Value, error) {
 	}
 	short := func(n int) error {
 		if len(b) != n {
-			return fmt.Errorf("the database sent %d bytes for a value of type %v, where %d are right", len(b), t, n)
+			return badSize(t, b, n)
 		}
 		return nil
 	}
@@ -325,22 +417,10 @@ func decode(t value.Type, b []byte) (value.Value, error) {
 		}
 		return value.Micros(n + epoch), nil
 	case value.Vector:
-		size := 4
-		if t.Half {
-			size = 2
+		if err := checkVector(t, b); err != nil {
+			return value.Value{}, err
 		}
-		if len(b) < 4 || int(binary.BigEndian.Uint16(b)) != t.Dim || len(b) != 4+size*t.Dim {
-			return value.Value{}, fmt.Errorf("the database sent a vector of %d bytes for %v", len(b), t)
-		}
-		v := make([]float32, t.Dim)
-		for i := range v {
-			if t.Half {
-				v[i] = value.HalfToFloat(binary.BigEndian.Uint16(b[4+2*i:]))
-			} else {
-				v[i] = math.Float32frombits(binary.BigEndian.Uint32(b[4+4*i:]))
-			}
-		}
-		return value.Vec(v), nil
+		return value.Vec(appendFloats(make([]float32, 0, t.Dim), t, b)), nil
 	case value.Blob:
 		return value.Bytes(append([]byte{}, b...)), nil
 	case value.JSON:
