@@ -103,6 +103,10 @@ func typeOf(name string, mod int32) (t value.Type, opaque bool) {
 		return value.Type{Kind: value.Text}, false
 	case "timestamp", "timestamptz":
 		return value.Type{Kind: value.Timestamp}, false
+	case "date":
+		return value.Type{Kind: value.Date}, false
+	case "interval":
+		return value.Type{Kind: value.Interval}, false
 	case "bytea":
 		return value.Type{Kind: value.Blob}, false
 	case "json", "jsonb":
@@ -130,6 +134,10 @@ func (k dialect) nameOfType(t value.Type) string {
 		return "double precision"
 	case value.Timestamp:
 		return "timestamp"
+	case value.Date:
+		return "date"
+	case value.Interval:
+		return "interval"
 	case value.Blob:
 		return "bytea"
 	case value.JSON:

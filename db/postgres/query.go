@@ -352,6 +352,10 @@ func encode(v value.Value) ([]byte, error) {
 		return binary.BigEndian.AppendUint64(nil, math.Float64bits(v.Float())), nil
 	case value.Timestamp:
 		return binary.BigEndian.AppendUint64(nil, uint64(v.Int()-epoch)), nil
+	case value.Date:
+		return binary.BigEndian.AppendUint32(nil, uint32(v.Int()-epoch/value.MicrosPerDay)), nil
+	case value.Interval:
+		return appendSpan(nil, v.Span()), nil
 	case value.Vector:
 		return appendVector(nil, v.Vec()), nil
 	}
@@ -416,6 +420,22 @@ func decode(t value.Type, b []byte) (value.Value, error) {
 			return value.Value{}, fmt.Errorf("the database has a time beyond the years 1 to 9999, which TIMESTAMP can't hold; leave such rows out with WHERE")
 		}
 		return value.Micros(n + epoch), nil
+	case value.Date:
+		if err := short(4); err != nil {
+			return value.Value{}, err
+		}
+		n := int64(int32(binary.BigEndian.Uint32(b))) + epoch/value.MicrosPerDay
+		if n < value.MinDate || n > value.MaxDate {
+			return value.Value{}, fmt.Errorf("the database has a date beyond the years 1 to 9999, which DATE can't hold; leave such rows out with WHERE")
+		}
+		return value.Days(n), nil
+	case value.Interval:
+		if err := short(16); err != nil {
+			return value.Value{}, err
+		}
+		return value.SpanValue(value.Span{
+			Micros: int64(binary.BigEndian.Uint64(b)), Days: int32(binary.BigEndian.Uint32(b[8:])), Months: int32(binary.BigEndian.Uint32(b[12:])),
+		}), nil
 	case value.Vector:
 		if err := checkVector(t, b); err != nil {
 			return value.Value{}, err
@@ -427,4 +447,11 @@ func decode(t value.Type, b []byte) (value.Value, error) {
 		return value.Parse(t, string(b))
 	}
 	return value.Str(string(b)), nil
+}
+
+// appendSpan appends an interval as PostgreSQL sends it.
+func appendSpan(b []byte, s value.Span) []byte {
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Micros))
+	b = binary.BigEndian.AppendUint32(b, uint32(s.Days))
+	return binary.BigEndian.AppendUint32(b, uint32(s.Months))
 }

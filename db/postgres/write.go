@@ -282,6 +282,12 @@ func (w *writer) append(c *foreign.Column, col *value.Column, row int) error {
 	case value.Timestamp:
 		w.buf = binary.BigEndian.AppendUint64(w.buf, uint64(col.Ints[row]-epoch))
 		return nil
+	case value.Date:
+		w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(col.Ints[row]-epoch/value.MicrosPerDay))
+		return nil
+	case value.Interval:
+		w.buf = appendSpan(w.buf, value.SpanOf(col.Strs[row]))
+		return nil
 	case value.Boolean:
 		if col.Bools[row] {
 			w.buf = append(w.buf, 1)
