@@ -315,12 +315,17 @@ func TestTypes(t *testing.T) {
 			t.Errorf("%s: no error", sql)
 		}
 	}
+	run(t, d, "CREATE TABLE x.days AS SELECT DATE '1999-12-31' AS d, INTERVAL '1 mon -2 days 03:04:05.5' AS i")
+	run(t, d, "INSERT INTO x.days SELECT d + 60, NULL FROM x.days")
+	if got := rows(t, d, "SELECT d, i, d - DATE '1999-12-31' FROM x.days WHERE d >= DATE '1999-12-31' ORDER BY d"); got != "1999-12-31|1 mon -2 days +03:04:05.5|0\n2000-02-29|NULL|60" {
+		t.Error(got)
+	}
 	// What the language has no value for is an error, not another value.
-	for _, s := range []string{"f) VALUES ('NaN'", "n) VALUES ('NaN'", "tz) VALUES ('infinity'"} {
+	for _, s := range []string{"f) VALUES ('NaN'", "n) VALUES ('NaN'", "tz) VALUES ('infinity'", "d) VALUES ('infinity'"} {
 		if _, err := c.Exec(ctx, "DELETE FROM types; INSERT INTO types ("+s+")"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tryRows(d, "SELECT f, n, tz FROM x.types"); err == nil || !strings.Contains(err.Error(), "can't hold") {
+		if _, err := tryRows(d, "SELECT f, n, tz, d FROM x.types"); err == nil || !strings.Contains(err.Error(), "can't hold") {
 			t.Errorf("%s: %v", s, err)
 		}
 	}
