@@ -36,6 +36,8 @@ type guardFS struct {
 
 	spareRoom atomic.Pointer[room] // asked for space when there is none
 
+	listings atomic.Int32 // of the store's folder, since it was opened
+
 	ops   sync.RWMutex // held for reading during every change
 	mu    sync.Mutex
 	logs  []string    // that were begun, in their order
@@ -160,6 +162,33 @@ func (g *guardFS) isLog(name string) bool {
 	return g.fail != nil && strings.HasSuffix(name, ".log") && g.PathDir(name) == g.dir
 }
 
+// keepsSilent reports whether failures that a file meets are told to the store alone: those
+// of the log, and those of the files that Pebble makes at the end of opening a database. By
+// then work of its own goes on beside it, and where opening fails Pebble takes away what that
+// work uses: it would panic, in a goroutine that nobody can recover. So Pebble is let through,
+// cut off from the disk, and the store closes what was opened.
+func (g *guardFS) keepsSilent(name string) bool {
+	if g.fail == nil || g.PathDir(name) != g.dir {
+		return false
+	}
+	base := g.PathBase(name)
+	return strings.HasSuffix(base, ".log") || strings.HasSuffix(base, ".dbtmp") || strings.HasPrefix(base, "marker.format-version.")
+}
+
+// List is the last thing that opening a database does which may fail. Of a list that can't be
+// read it is given an empty one: by that nothing is deleted.
+func (g *guardFS) List(name string) ([]string, error) {
+	names, err := g.FS.List(name)
+	if g.fail == nil || name != g.dir && g.PathDir(g.PathJoin(name, "x")) != g.dir {
+		return names, err
+	}
+	if n := g.listings.Add(1); err != nil && n > 1 {
+		g.logFailed(err)
+		return nil, nil
+	}
+	return names, err
+}
+
 func (g *guardFS) Lock(name string) (io.Closer, error) { return io.NopCloser(nil), nil }
 
 func (g *guardFS) Unwrap() vfs.FS { return g.FS }
@@ -182,10 +211,10 @@ func (g *guardFS) create(op, name string, c vfs.DiskWriteCategory, whole bool, r
 		}
 		g.ops.RUnlock()
 	}
-	log := g.isLog(name)
+	log, silent := g.isLog(name), g.keepsSilent(name)
 	switch {
 	case err == nil:
-		out := &guardFile{File: f, g: g, log: log, merge: merge, own: g.PathDir(name) == g.dir}
+		out := &guardFile{File: f, g: g, log: silent, merge: merge, own: g.PathDir(name) == g.dir}
 		if g.files != nil && whole {
 			out.state = g.files.created(name)
 		} else if g.files != nil {
@@ -208,7 +237,7 @@ func (g *guardFS) create(op, name string, c vfs.DiskWriteCategory, whole bool, r
 			g.mu.Unlock()
 		}
 		return out, nil
-	case log:
+	case silent:
 		g.logFailed(err)
 		return noFile{}, nil
 	}
@@ -315,12 +344,22 @@ func (g *guardFS) Remove(name string) error {
 	if g.keep != nil && strings.HasSuffix(name, ".sst") && g.PathDir(name) == g.dir && g.keep(name) {
 		return nil
 	}
-	return g.change("remove", name, func() error {
+	err := g.change("remove", name, func() error {
 		if g.files != nil && !g.files.remove(name) {
 			return nil // as soon as no list names it
 		}
 		return g.FS.Remove(name)
 	})
+	return g.silenced(name, err)
+}
+
+// silenced tells the store of an error that Pebble is not told of.
+func (g *guardFS) silenced(name string, err error) error {
+	if err == nil || errors.Is(err, os.ErrNotExist) || strings.HasSuffix(name, ".log") || !g.keepsSilent(name) {
+		return err
+	}
+	g.logFailed(err)
+	return nil
 }
 
 func (g *guardFS) RemoveAll(name string) error {
@@ -337,7 +376,7 @@ func (g *guardFS) Rename(old, name string) error {
 	if err == nil && g.files != nil {
 		g.files.moved(old, name, true)
 	}
-	return err
+	return g.silenced(old, err)
 }
 
 func (g *guardFS) MkdirAll(name string, perm os.FileMode) error {
@@ -348,7 +387,7 @@ func (g *guardFS) MkdirAll(name string, perm os.FileMode) error {
 type guardFile struct {
 	vfs.File
 	g      *guardFS
-	log    bool       // part of the store's log: its failures are told to the store alone
+	log    bool       // its failures are told to the store alone: see keepsSilent
 	own    bool       // it lies in the store's folder
 	folder bool       // the store's own
 	state  *fileState // what the list knows of it; nil: nothing

@@ -18,6 +18,7 @@ type generation struct {
 	s        *Store
 	db       *pebble.DB
 	fs       *guardFS
+	merges   *merges
 	readOnly bool // because there was no room to open it for writing
 
 	settled  sync.Once
@@ -67,13 +68,14 @@ func (g *generation) picture(snap *pebble.Snapshot, commit uint64) *picture {
 
 // beginGeneration opens the database, and makes it the store's current one.
 func (s *Store) beginGeneration(readOnly bool) (*generation, error) {
-	g := &generation{s: s, readOnly: readOnly && !s.readOnly, users: 1, broken: make(chan struct{}), hot: newHotBlocks(s.hotSize)}
+	g := &generation{s: s, readOnly: readOnly && !s.readOnly, users: 1, merges: newMerges(), broken: make(chan struct{}), hot: newHotBlocks(s.hotSize)}
 	g.fs = &guardFS{FS: s.fs.FS, dir: s.fs.dir, fail: g.fail, growth: s.fs.growth, room: s.room, keep: s.keepForViews, files: s.fs.files, home: s.home}
 	g.fs.spareRoom.Store(s.room)
 	o := *s.opts
 	o.FS = g.fs
 	o.ReadOnly = readOnly
 	o.Logger = quiet{g}
+	o.Experimental.CompactionScheduler = g.merges
 	o.Experimental.DisableIngestAsFlushable = func() bool { return g.apart.Load() > 0 }
 	o.EventListener = &pebble.EventListener{
 		BackgroundError: func(err error) {
@@ -141,6 +143,7 @@ func (s *Store) current(g *generation, acked uint64) {
 		s.retired++
 	}
 	s.mu.Unlock()
+	g.merges.begin()
 	if old != nil {
 		old.leave()
 	}

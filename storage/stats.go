@@ -52,6 +52,7 @@ const registerBits = 11
 // stats of a column's sealed rows.
 type stats struct {
 	rows, nulls uint64
+	stale       uint64 // values that were replaced, and count among the distinct ones: see rewriter
 	min, max    value.Value
 	registers   []byte // HyperLogLog (Flajolet et al. 2007): longest run of zero bits seen in each
 }
@@ -130,6 +131,7 @@ func ofKind(k value.Kind, s string) value.Value {
 func (s *stats) merge(o *stats) {
 	s.rows += o.rows
 	s.nulls += o.nulls
+	s.stale += o.stale
 	if !o.min.IsNull() {
 		s.widen(o.min)
 		s.widen(o.max)
@@ -180,12 +182,22 @@ func hashText(s string) uint64 {
 	return mix(h)
 }
 
-const statsVersion = 1
+// Versions of statistics: 2, where values were replaced, has their number.
+const (
+	statsVersion  = 2
+	statsUnstaled = 1
+)
 
 func (s *stats) encode() []byte {
-	b := []byte{statsVersion}
+	b := []byte{statsUnstaled}
+	if s.stale > 0 {
+		b[0] = statsVersion
+	}
 	b = binary.AppendUvarint(b, s.rows)
 	b = binary.AppendUvarint(b, s.nulls)
+	if s.stale > 0 {
+		b = binary.AppendUvarint(b, s.stale)
+	}
 	b = block.AppendValue(b, s.min)
 	b = block.AppendValue(b, s.max)
 	return append(b, s.registers...)
@@ -193,11 +205,16 @@ func (s *stats) encode() []byte {
 
 func decodeStats(b []byte) (*stats, error) {
 	bad := fmt.Errorf("%w: statistics of %d bytes", block.ErrMalformed, len(b))
-	if len(b) < 1 || b[0] != statsVersion {
+	if len(b) < 1 || b[0] != statsVersion && b[0] != statsUnstaled {
 		return nil, bad
 	}
-	s, b := new(stats), b[1:]
-	for _, p := range []*uint64{&s.rows, &s.nulls} {
+	s := new(stats)
+	counts := []*uint64{&s.rows, &s.nulls}
+	if b[0] == statsVersion {
+		counts = append(counts, &s.stale)
+	}
+	b = b[1:]
+	for _, p := range counts {
 		v, n := binary.Uvarint(b)
 		if n <= 0 {
 			return nil, bad

@@ -267,7 +267,7 @@ func (u *inPlace) run(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.finish()
+	return w.finish(ctx)
 }
 
 // rekey takes the rows out of the indexes to which they are different afterwards, and then
@@ -318,7 +318,8 @@ type rewriter struct {
 	to   editor
 
 	columns  []rewrittenColumn
-	blocks   uint32 // sealed ones that were rewritten
+	blocks   uint32   // sealed ones that were rewritten
+	last     []uint32 // their numbers
 	key, buf []byte
 	planes   [2][]byte
 }
@@ -331,9 +332,10 @@ type rewrittenColumn struct {
 	encoder *blockEncoder // nil: the vectors have no codes
 	coder   *coder        // nil: codes are made one block at a time
 
-	added stats // of the new values
-	whole stats // of all rows of the blocks
-	nulls int64 // how many more there are now
+	fresh uint64 // values that were set in sealed blocks
+	added stats  // of the new values
+	whole stats  // of all rows of the blocks
+	nulls int64  // how many more there are now
 }
 
 func newRewriter(v *View, t *Table, cols []int, to editor) *rewriter {
@@ -384,6 +386,7 @@ func (w *rewriter) change(ctx context.Context, b uint32, slots []int32, vals []*
 		assign(&c.col, slots, vals[i], pos)
 		c.nulls += int64(countNulls(&c.col, slots) - before)
 		c.added.add(&c.col, slots)
+		c.fresh += uint64(len(slots))
 		c.whole.add(&c.col, allRows)
 		w.key = key.Numbered(w.key[:0], w.t.def.ID, key.Columns, c.def.ID, b)
 		w.buf = block.Encode(w.buf[:0], &c.col, BlockRows)
@@ -401,6 +404,7 @@ func (w *rewriter) change(ctx context.Context, b uint32, slots []int32, vals []*
 		}
 	}
 	w.blocks++
+	w.last = append(w.last, b)
 	return nil
 }
 
@@ -549,7 +553,8 @@ func (w *rewriter) changeTail(slots []int32, vals []*value.Column, pos []int32) 
 }
 
 // finish writes the statistics, and waits for the codes.
-func (w *rewriter) finish() error {
+func (w *rewriter) finish(ctx context.Context) error {
+	slices.Sort(w.last)
 	slices.SortFunc(w.columns, func(a, b rewrittenColumn) int { return cmp.Compare(a.def.ID, b.def.ID) }) // keys ascend
 	for i := range w.columns {
 		c := &w.columns[i]
@@ -573,10 +578,52 @@ func (w *rewriter) finish() error {
 			rows, nulls := st.rows, int64(st.nulls)+c.nulls
 			st.merge(&c.added)
 			st.rows, st.nulls = rows, uint64(max(nulls, 0))
+			if st.stale += c.fresh; c.def.Type.Kind == value.Vector {
+				st.stale = 0 // nothing is said of vectors that could be
+			} else if st.stale > rows/staleShare {
+				if err := w.countOthers(ctx, i); err != nil {
+					return err
+				}
+				*st = c.whole
+			}
 		}
 		if err := w.to.set(key.Of(nil, w.t.def.ID, key.Stats, c.def.ID), st.encode()); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// staleShare bounds how many values that are no longer there count among the distinct ones
+// of a column: one in so many rows. Beyond it all of the column is counted anew, so that an
+// update reads that many rows for each that it changes.
+const staleShare = 8
+
+// countOthers counts the values of the blocks that were not rewritten.
+func (w *rewriter) countOthers(ctx context.Context, i int) error {
+	c := &w.columns[i]
+	r := &columnReader{t: w.t, pos: w.t.def.ColumnID(c.def.ID), to: w.t.sealedBlocks()}
+	defer r.Close()
+	var none BlockSet
+	for b := range w.t.sealedBlocks() {
+		if _, rewritten := slices.BinarySearch(w.last, b); rewritten {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		dead, err := w.t.dead(b)
+		if err != nil {
+			return err
+		}
+		if dead != nil && dead.Count() == BlockRows { // it may have been dropped
+			c.whole.rows += BlockRows
+			continue
+		}
+		if err := r.readStored(b, &c.col, &none, false); err != nil {
+			return err
+		}
+		c.whole.add(&c.col, allRows)
 	}
 	return nil
 }
@@ -756,7 +803,7 @@ func (u *Updater) Finish(ctx context.Context) error {
 	if err := u.flush(ctx); err != nil {
 		return err
 	}
-	if err := u.w.finish(); err != nil {
+	if err := u.w.finish(ctx); err != nil {
 		return err
 	}
 	if err := u.keys.finish(ctx); err != nil {
