@@ -98,6 +98,10 @@ func TestHeapOfAStatement(t *testing.T) {
 		"SELECT count(*) FROM (SELECT DISTINCT ON (k) k, s FROM big ORDER BY k, s)",
 		"SELECT count(*) FROM (SELECT k, s FROM big UNION SELECT k + 1, s FROM big)",
 		"SELECT count(*) FROM (SELECT k, string_agg(s, ',') FROM big GROUP BY k)",
+		"SELECT length(string_agg(s, ',')) FROM big",
+		"SELECT array_agg(k) FROM big",
+		"SELECT median(k) FROM big",
+		"SELECT length(string_agg(s, ',' ORDER BY k)) FROM big",
 	} {
 		runtime.GC()
 		var m runtime.MemStats

@@ -16,9 +16,9 @@ type collectAgg struct {
 	args   int  // arguments; the others are keys
 	nulls  bool // NULLs are kept
 	sorted bool // by the first argument where no order is given
-	finish func(rows []collected, t value.Type) (value.Value, error)
+	finish func(rows []*collected, t value.Type) (value.Value, error)
 
-	groups [][]collected
+	groups []collectedRows
 	bytes  int64
 }
 
@@ -28,9 +28,42 @@ type collected struct {
 	key     string
 }
 
+// collectedRows are the rows of a group, in pieces: a group may have very many, and one list of
+// them would be copied to grow, with the old one beside the new one in memory.
+type collectedRows struct {
+	full [][]collected
+	last []collected
+}
+
+// pieceRows is how many rows a piece has.
+const pieceRows = 1024
+
+func (r *collectedRows) add(c collected) {
+	if len(r.last) == pieceRows {
+		r.full = append(r.full, r.last)
+		r.last = make([]collected, 0, pieceRows)
+	}
+	r.last = append(r.last, c)
+}
+
+// all are the rows, in their order.
+func (r *collectedRows) all() []*collected {
+	n := len(r.last)
+	for _, p := range r.full {
+		n += len(p)
+	}
+	out := make([]*collected, 0, n)
+	for _, p := range append(r.full, r.last) {
+		for i := range p {
+			out = append(out, &p[i])
+		}
+	}
+	return out
+}
+
 func (a *collectAgg) Type() value.Type { return a.t }
 func (a *collectAgg) Resize(n int)     { a.groups = extend(a.groups, n) }
-func (a *collectAgg) Bytes() int64     { return int64(24*cap(a.groups)) + a.bytes }
+func (a *collectAgg) Bytes() int64     { return int64(48*cap(a.groups)) + a.bytes }
 
 func (a *collectAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 	return a.AddRows([]Arg{arg}, groups, n, sel)
@@ -72,8 +105,8 @@ func (a *collectAgg) AddRows(args []Arg, groups []int32, n int, sel []int32) err
 		if groups != nil {
 			g = int(groups[i])
 		}
-		a.groups[g] = append(a.groups[g], c)
-		a.bytes += 160 + int64(len(c.key)+len(c.v.Str())+4*len(c.v.Vec())+len(c.more.Str()))
+		a.groups[g].add(c)
+		a.bytes += 168 + int64(len(c.key)+len(c.v.Str())+4*len(c.v.Vec())+len(c.more.Str()))
 	})
 	return nil
 }
@@ -81,8 +114,17 @@ func (a *collectAgg) AddRows(args []Arg, groups []int32, n int, sel []int32) err
 func (a *collectAgg) Merge(other Aggregator, to []int32) error {
 	o := other.(*collectAgg)
 	for g, rows := range o.groups {
-		h := target(to, g)
-		a.groups[h] = append(a.groups[h], rows...)
+		into := &a.groups[target(to, g)]
+		if len(rows.full) == 0 {
+			for _, c := range rows.last {
+				into.add(c)
+			}
+			continue
+		}
+		if len(into.last) > 0 {
+			into.full = append(into.full, into.last)
+		}
+		into.full, into.last = append(into.full, rows.full...), rows.last
 	}
 	a.bytes += o.bytes
 	return nil
@@ -90,9 +132,10 @@ func (a *collectAgg) Merge(other Aggregator, to []int32) error {
 
 func (a *collectAgg) Result(from, upto int, out *value.Column) error {
 	out.Reset(a.t)
-	for i, rows := range a.groups[from:upto] {
+	for i := range a.groups[from:upto] {
+		rows := a.groups[from+i].all()
 		if len(a.call.Orders) > 0 || a.sorted {
-			slices.SortStableFunc(rows, func(x, y collected) int { return strings.Compare(x.key, y.key) })
+			slices.SortStableFunc(rows, func(x, y *collected) int { return strings.Compare(x.key, y.key) })
 		}
 		var v value.Value
 		if len(rows) > 0 {
@@ -107,7 +150,7 @@ func (a *collectAgg) Result(from, upto int, out *value.Column) error {
 }
 
 // finishText is string_agg: the separator of a row stands before its text.
-func finishText(rows []collected, _ value.Type) (value.Value, error) {
+func finishText(rows []*collected, _ value.Type) (value.Value, error) {
 	var b strings.Builder
 	for i, r := range rows {
 		if i > 0 {
@@ -122,7 +165,7 @@ func finishText(rows []collected, _ value.Type) (value.Value, error) {
 }
 
 // finishArray is array_agg and json_agg.
-func finishArray(rows []collected, _ value.Type) (value.Value, error) {
+func finishArray(rows []*collected, _ value.Type) (value.Value, error) {
 	b := []byte{'['}
 	for i, r := range rows {
 		if i > 0 {
@@ -140,7 +183,7 @@ func finishArray(rows []collected, _ value.Type) (value.Value, error) {
 }
 
 // finishObject is json_object_agg.
-func finishObject(rows []collected, _ value.Type) (value.Value, error) {
+func finishObject(rows []*collected, _ value.Type) (value.Value, error) {
 	pairs := make([]value.Value, 0, 2*len(rows))
 	for _, r := range rows {
 		pairs = append(pairs, r.v, r.more)
@@ -150,7 +193,7 @@ func finishObject(rows []collected, _ value.Type) (value.Value, error) {
 }
 
 // finishObjectB is jsonb_object_agg.
-func finishObjectB(rows []collected, t value.Type) (value.Value, error) {
+func finishObjectB(rows []*collected, t value.Type) (value.Value, error) {
 	v, err := finishObject(rows, t)
 	if err != nil {
 		return v, err
@@ -159,7 +202,7 @@ func finishObjectB(rows []collected, t value.Type) (value.Value, error) {
 	return value.RawJSON(s), err
 }
 
-func numbersOf(rows []collected) []float64 {
+func numbersOf(rows []*collected) []float64 {
 	out := make([]float64, len(rows))
 	for i, r := range rows {
 		out[i] = r.v.Float()
@@ -167,11 +210,11 @@ func numbersOf(rows []collected) []float64 {
 	return out
 }
 
-func finishMedian(rows []collected, _ value.Type) (value.Value, error) {
+func finishMedian(rows []*collected, _ value.Type) (value.Value, error) {
 	return value.Float(interpolated(numbersOf(rows), 0.5)), nil
 }
 
-func finishPercentile(rows []collected, _ value.Type) (value.Value, error) {
+func finishPercentile(rows []*collected, _ value.Type) (value.Value, error) {
 	f := rows[0].more
 	if f.IsNull() {
 		return value.Value{}, nil
@@ -182,7 +225,7 @@ func finishPercentile(rows []collected, _ value.Type) (value.Value, error) {
 	return value.Float(interpolated(numbersOf(rows), f.Float())), nil
 }
 
-func finishDiscrete(rows []collected, _ value.Type) (value.Value, error) {
+func finishDiscrete(rows []*collected, _ value.Type) (value.Value, error) {
 	f := rows[0].more
 	if f.IsNull() {
 		return value.Value{}, nil
@@ -195,7 +238,7 @@ func finishDiscrete(rows []collected, _ value.Type) (value.Value, error) {
 }
 
 // finishMode is the value that comes most often, the first one of several.
-func finishMode(rows []collected, _ value.Type) (value.Value, error) {
+func finishMode(rows []*collected, _ value.Type) (value.Value, error) {
 	best, most := 0, 0
 	for i := 0; i < len(rows); {
 		k := i
@@ -212,7 +255,7 @@ func finishMode(rows []collected, _ value.Type) (value.Value, error) {
 
 // collector returns an aggregate's joint: its arguments are of the given kinds, its
 // result of kind result, or with anyKind that of the first argument.
-func collector(name, syntax string, kinds []value.Kind, result value.Kind, sorted bool, finish func([]collected, value.Type) (value.Value, error)) func([]ArgType) ([]value.Type, func(*AggregateCall) Aggregator, error) {
+func collector(name, syntax string, kinds []value.Kind, result value.Kind, sorted bool, finish func([]*collected, value.Type) (value.Value, error)) func([]ArgType) ([]value.Type, func(*AggregateCall) Aggregator, error) {
 	return fixedArgs(name, syntax, kinds, func(c *AggregateCall) Aggregator {
 		t := value.Type{Kind: result}
 		if result == anyKind {
