@@ -135,6 +135,51 @@ func TestHeapOfAStatement(t *testing.T) {
 	}
 }
 
+// A statement of very many values is refused before it is parsed; as one parameter they fit.
+func TestMemoryOfLiterals(t *testing.T) {
+	s, err := db.Open(":memory:", &db.Options{MemoryBudget: 16 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	if _, err := s.Exec(ctx, "CREATE TABLE t (k INTEGER)"); err != nil {
+		t.Fatal(err)
+	}
+	list := func(n int, format string) string {
+		var b strings.Builder
+		for i := range n {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for _, c := range []struct {
+		sql string
+		fit bool
+	}{
+		{"SELECT count(*) FROM t WHERE k IN (" + list(200000, "%d") + ")", false},
+		{"INSERT INTO t VALUES " + list(200000, "(%d)"), false},
+		{"SELECT count(*) FROM t WHERE k IN (" + list(10000, "%d") + ")", true},
+		{"INSERT INTO t VALUES " + list(10000, "(%d)"), true},
+		{"SELECT length('" + strings.Repeat("x", 8<<20) + "')", true},
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := s.Exec(ctx, c.sql)
+		runtime.ReadMemStats(&after)
+		var memory *db.MemoryError
+		if c.fit && err != nil || !c.fit && !errors.As(err, &memory) {
+			t.Errorf("%.40s: %v", c.sql, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; !c.fit && took > 1<<20 {
+			t.Errorf("%.40s: %d KiB to be refused", c.sql, took>>10)
+		}
+	}
+}
+
 // What RETURNING gives is part of what a statement holds; without it the rows of an INSERT
 // are not kept.
 func TestMemoryOfReturning(t *testing.T) {

@@ -89,6 +89,7 @@ type Stmt struct {
 	env    *Env
 	tree   parse.Statement
 	text   string
+	weight int64 // memory that tree and plan take, of a long text
 	params int
 	dollar bool // a parameter has a number of its own, $1
 	names  []string
@@ -97,17 +98,32 @@ type Stmt struct {
 	plans  plans
 }
 
+// longText is the length from which the text of a statement counts in its memory budget.
+const longText = 64 << 10
+
+// longStatement is what it is called in the error.
+const longStatement = "the text of the statement, whose many values go better as one parameter, as in k = ANY($1),"
+
 // Prepare parses one statement; a ';' after it is fine. Errors of syntax are
 // *Error values. Tables and columns are checked when the statement runs.
 func Prepare(env *Env, sql string) (*Stmt, error) {
 	if s := env.stmts.get(sql); s != nil {
 		return s, nil
 	}
+	weight := int64(0)
+	if len(sql) > longText {
+		var memory exec.Budget
+		memory.Init(env.MemoryBudget)
+		weight = parse.Weight(sql, memory.Limit())
+		if err := memory.Reserve(weight, longStatement); err != nil {
+			return nil, err
+		}
+	}
 	tree, err := parse.Parse(sql)
 	if err != nil {
 		return nil, err
 	}
-	s := &Stmt{env: env, tree: tree, text: sql, tag: tag(tree), how: howTo(tree)}
+	s := &Stmt{env: env, tree: tree, text: sql, weight: weight, tag: tag(tree), how: howTo(tree)}
 	seen := map[string]bool{}
 	parse.Walk(tree, func(n parse.Node) bool {
 		if p, ok := n.(*parse.Param); ok {

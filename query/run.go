@@ -187,6 +187,9 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r
 	}
 	r.tag = stmt.tag
 	r.unit.init(s, args, hooks)
+	if err := r.unit.memory.Reserve(stmt.weight, longStatement); err != nil {
+		return err
+	}
 	if err := r.unit.begin(ctx, kind); err != nil {
 		return err
 	}

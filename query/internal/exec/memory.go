@@ -39,6 +39,9 @@ func (e *MemoryError) Error() string {
 		e.What, e.Limit>>20)
 }
 
+// Limit returns how many bytes b may count.
+func (b *Budget) Limit() int64 { return b.limit }
+
 // Reserve counts n more bytes; what names the work, for the error.
 func (b *Budget) Reserve(n int64, what string) error {
 	if b == nil {

@@ -64,3 +64,25 @@ func closed(text string) bool {
 	_, ok := quoteEnd(text, off, text[off], off > 0 && text[0]|0x20 == 'e')
 	return ok
 }
+
+// Weight estimates the memory, in bytes, that a text takes as a tree and as a plan: most of it
+// by its numbers and strings. It looks no further than to most. Of what can't be read it says
+// nothing; Parse does.
+func Weight(src string, most int64) (n int64) {
+	s := newScanner(src)
+	for n <= most {
+		t, err := s.next()
+		if err != nil || t.kind == tokEnd && s.off >= len(src) {
+			break
+		}
+		switch t.kind {
+		case tokNumber, tokString, tokBlob, tokParam:
+			n += 700
+		case tokWord, tokKeyword, tokQuoted:
+			n += 200
+		default:
+			n += 100
+		}
+	}
+	return n
+}
