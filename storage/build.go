@@ -78,6 +78,7 @@ func (tx *Tx) keepBuild(b *build, d *TableDef) error {
 	c := tx.catalog.clone()
 	c.generation++
 	catalog := key.Table(nil, 0)
+	b.sst.raises = c.generation
 	if err := b.sst.put(catalog, key.Generation, encodeGeneration(c)); err != nil {
 		return err
 	}
@@ -138,6 +139,9 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 		return err
 	}
 	defer s.room.done()
+	if err := s.announceSchemas(sst.raises); err != nil {
+		return err
+	}
 	// The files would be on the disk before the commits that still wait for it.
 	if err := g.guard("commit", func() error { return g.awaitCommits(c.made) }); err != nil {
 		return err

@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -239,17 +240,41 @@ func encodeGeneration(c *catalog) []byte {
 
 // loadCatalog returns the catalog as r sees it. Tables are parsed only when the
 // generation is not the one parsed last.
+//
+// Where it can't be read the second copy takes its place, so that what lies in other
+// blocks stays within reach.
 func (s *Store) loadCatalog(r pebble.Reader) (*catalog, error) {
 	b, err := get(r, key.Generation)
-	if err != nil {
-		return nil, err
+	if err == nil && b != nil && len(b) != 12 {
+		err = corrupt("", "", "catalog", fmt.Errorf("generation has %d bytes", len(b)))
 	}
+	if err != nil {
+		return s.secondCatalog(0, err)
+	}
+	c, err := s.readCatalog(r, b)
+	if errors.Is(err, ErrCorrupt) {
+		return s.secondCatalog(binary.BigEndian.Uint64(b), err)
+	}
+	return c, err
+}
+
+// catalogItself reads the catalog, and not its second copy.
+func (s *Store) catalogItself(r pebble.Reader) error {
+	b, err := get(r, key.Generation)
+	if err == nil && b != nil && len(b) != 12 {
+		err = corrupt("", "", "catalog", fmt.Errorf("generation has %d bytes", len(b)))
+	}
+	if err == nil {
+		_, err = s.readCatalog(r, b)
+	}
+	return err
+}
+
+// readCatalog reads the catalog; b is the value of key.Generation.
+func (s *Store) readCatalog(r pebble.Reader, b []byte) (*catalog, error) {
 	c := &catalog{nextID: 1, byName: map[string]*TableDef{}}
 	if b == nil {
 		return c, nil
-	}
-	if len(b) != 12 {
-		return nil, corrupt("", "", "catalog", fmt.Errorf("generation has %d bytes", len(b)))
 	}
 	c.generation, c.nextID = binary.BigEndian.Uint64(b), binary.BigEndian.Uint32(b[8:])
 	s.mu.Lock()

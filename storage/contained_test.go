@@ -244,3 +244,64 @@ func TestDamageIsContained(t *testing.T) {
 		t.Error("no table was damaged")
 	}
 }
+
+// The block with the catalog is damaged: the tables whose own keys lie elsewhere are read and
+// written to by the second copy of the catalog, and other definitions are changed.
+func TestDamagedCatalog(t *testing.T) {
+	fs := twoTables(t)
+	found := 0
+	for _, n := range must[[]string](t)(fs.List("db")) {
+		if !strings.HasSuffix(n, ".sst") {
+			continue
+		}
+		b := fileBytes(t, fs, "db/"+n)
+		// The catalog's keys come first in a file, in its first block.
+		keys, _ := readableKeys(t, b)
+		if len(keys) == 0 || !strings.HasPrefix(keys[0], "\x00\x00\x00\x00") {
+			continue
+		}
+		found++
+		damaged := copyOf(t, fs)
+		b[100] ^= 4
+		overwrite(t, damaged, "db/"+n, b)
+		s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: damaged}))
+		v := must[*storage.View](t)(s.Snapshot())
+		if got := len(v.Tables()); got != 2 {
+			t.Fatalf("%d tables", got)
+		}
+		check(t, v.Close())
+		if bad := s.Stats().BackgroundError; !strings.Contains(bad, "checksum") {
+			t.Errorf("nobody says that the catalog is damaged: %q", bad)
+		}
+		rows, err := scanAll(s, "other")
+		if err != nil || rows != 6000 {
+			t.Fatalf("the other table: %d rows, %v", rows, err)
+		}
+		update(t, s, func(tx *storage.Tx) error {
+			_, err := tx.Insert(ctx, "other", photoRows(6000, 6100, 16), storage.InsertOptions{})
+			return err
+		})
+		update(t, s, func(tx *storage.Tx) error {
+			_, err := tx.CreateTable(ctx, named("third"))
+			return err
+		})
+		problems := 0
+		check(t, s.Check(ctx, func(storage.Problem) { problems++ }))
+		if problems == 0 {
+			t.Error("CHECK finds nothing")
+		}
+		check(t, s.Close())
+		s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: damaged}))
+		rows, err = scanAll(s, "other")
+		if err != nil || rows != 6100 {
+			t.Fatalf("the other table, opened again: %d rows, %v", rows, err)
+		}
+		if rows, err = scanAll(s, "third"); err != nil || rows != 0 {
+			t.Fatalf("the third table: %d rows, %v", rows, err)
+		}
+		check(t, s.Close())
+	}
+	if found == 0 {
+		t.Fatal("no file holds the catalog")
+	}
+}

@@ -28,6 +28,8 @@ const codeBlockBytes = 1 << 20
 // ascend: every prefix has files of its own. It is a sink, and safe for concurrent
 // use on different prefixes.
 type sstWriter struct {
+	raises uint64 // the generation of the catalog that it brings; 0: none
+
 	s     *Store
 	dir   string
 	mu    sync.Mutex

@@ -73,7 +73,9 @@ type Store struct {
 
 	schemas struct {
 		sync.Mutex
-		kept uint64 // generation of the catalog that has a second copy
+		kept      uint64   // generation of the catalog that has a second copy
+		announced uint64   // generation whose commit is under way, or was
+		lost      *catalog // the second copy, when the catalog can't be read
 	}
 
 	transforms  transforms
@@ -197,7 +199,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	if s.writes() {
 		s.removeLeftovers()
 		s.room.opened()
-		if _, err := s.fs.Stat(s.fs.PathJoin(s.dir, schemasName)); err != nil && !s.inMemory { // of an older version
+		if !s.inMemory && !s.schemasCurrent() { // of an older version, or of a change that was cut off
 			if c, err := s.loadCatalog(s.db); err == nil && c.generation > 0 {
 				s.keepSchemas(c)
 			}

@@ -97,6 +97,9 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	if err == nil {
 		err = s.makeRoom(tx.batch.Len(), !tx.grows)
 	}
+	if err == nil && tx.catalog.generation != tx.baseGeneration {
+		err = s.announceSchemas(tx.catalog.generation)
+	}
 	if err != nil {
 		s.unlockWriter()
 		return firstError(err, tx.batch.Close())

@@ -154,6 +154,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 			}
 		}
 		catalog := key.Table(nil, 0)
+		l.sst.raises = c.generation
 		if err := l.sst.put(catalog, key.Generation, encodeGeneration(c)); err != nil {
 			return err
 		}
