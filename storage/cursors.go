@@ -70,13 +70,16 @@ func (p *picture) dropCursors() {
 	}
 	idle := p.cursors
 	p.cursors, p.timer = nil, nil
+	p.dropping.Add(1)
 	p.mu.Unlock()
 	for _, c := range idle {
 		c.it.Close()
 	}
+	p.dropping.Done()
 }
 
-// close releases the picture, of which no view is left.
+// close releases the picture, of which no view is left. Afterwards the database may be closed,
+// beside which an iterator must not be: it would panic where nobody can recover it.
 func (p *picture) close() error {
 	p.mu.Lock()
 	idle := p.cursors
@@ -89,6 +92,7 @@ func (p *picture) close() error {
 	for _, c := range idle {
 		c.it.Close()
 	}
+	p.dropping.Wait()
 	return p.snap.Close()
 }
 

@@ -49,8 +49,9 @@ type picture struct {
 	catalog  *catalog
 	counters map[uint32]counters // of tables, by id
 	cursors  []*cursor
-	timer    *time.Timer // closes them; nil: there are none, or the picture is closed
-	asked    bool        // for a cursor, since the timer looked
+	timer    *time.Timer    // closes them; nil: there are none, or the picture is closed
+	dropping sync.WaitGroup // cursors that are being closed
+	asked    bool           // for a cursor, since the timer looked
 	closed   bool
 }
 

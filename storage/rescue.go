@@ -722,7 +722,7 @@ func (s *Store) schemasCurrent() bool {
 // secondCatalog returns the second copy, where it is known to be the catalog of a generation,
 // 0 if nobody knows which, and the catalog itself can't be read because of err.
 func (s *Store) secondCatalog(generation uint64, err error) (*catalog, error) {
-	if !errors.Is(err, ErrCorrupt) || s.inMemory {
+	if !errors.Is(err, pebble.ErrCorruption) || s.inMemory { // another kind of damage is not that of a block
 		return nil, err
 	}
 	s.schemas.Lock()
