@@ -258,16 +258,17 @@ func (s *Store) loadCatalog(r pebble.Reader) (*catalog, error) {
 	return c, err
 }
 
-// catalogItself reads the catalog, and not its second copy.
-func (s *Store) catalogItself(r pebble.Reader) error {
+// catalogItself reads the catalog, and not its second copy: for whoever writes. Beside a damaged
+// catalog a load could not be taken in, and all writes would wait for it.
+func (s *Store) catalogItself(r pebble.Reader) (*catalog, error) {
 	b, err := get(r, key.Generation)
 	if err == nil && b != nil && len(b) != 12 {
 		err = corrupt("", "", "catalog", fmt.Errorf("generation has %d bytes", len(b)))
 	}
-	if err == nil {
-		_, err = s.readCatalog(r, b)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	return s.readCatalog(r, b)
 }
 
 // readCatalog reads the catalog; b is the value of key.Generation.

@@ -68,7 +68,8 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 		return err
 	}
 	defer v.Close()
-	c.found("", "", "catalog", s.catalogItself(v.reader))
+	_, err = s.catalogItself(v.reader)
+	c.found("", "", "catalog", err)
 	if m, err := readMarker(s.fs, s.dir); err != nil {
 		c.found("", "", "", err)
 	} else if b, err := get(v.reader, key.Format); err != nil {

@@ -245,11 +245,11 @@ func TestDamageIsContained(t *testing.T) {
 	}
 }
 
-// The block with the catalog is damaged: the tables whose own keys lie elsewhere are read and
-// written to by the second copy of the catalog, and other definitions are changed.
+// The block with the catalog is damaged: the tables whose own keys lie elsewhere are read, by
+// the second copy of the catalog.
 func TestDamagedCatalog(t *testing.T) {
 	fs := twoTables(t)
-	found := 0
+	found, refused := 0, 0
 	for _, n := range must[[]string](t)(fs.List("db")) {
 		if !strings.HasSuffix(n, ".sst") {
 			continue
@@ -277,31 +277,21 @@ func TestDamagedCatalog(t *testing.T) {
 		if err != nil || rows != 6000 {
 			t.Fatalf("the other table: %d rows, %v", rows, err)
 		}
-		update(t, s, func(tx *storage.Tx) error {
-			_, err := tx.Insert(ctx, "other", photoRows(6000, 6100, 16), storage.InsertOptions{})
-			return err
-		})
-		update(t, s, func(tx *storage.Tx) error {
-			_, err := tx.CreateTable(ctx, named("third"))
-			return err
-		})
+		// Nothing is written beside it.
+		if tx, err := s.Begin(ctx); err == nil {
+			check(t, tx.Rollback())
+		} else {
+			damageOnly(t, n, "begin", err)
+			refused++
+		}
 		problems := 0
 		check(t, s.Check(ctx, func(storage.Problem) { problems++ }))
 		if problems == 0 {
 			t.Error("CHECK finds nothing")
 		}
 		check(t, s.Close())
-		s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: damaged}))
-		rows, err = scanAll(s, "other")
-		if err != nil || rows != 6100 {
-			t.Fatalf("the other table, opened again: %d rows, %v", rows, err)
-		}
-		if rows, err = scanAll(s, "third"); err != nil || rows != 0 {
-			t.Fatalf("the third table: %d rows, %v", rows, err)
-		}
-		check(t, s.Close())
 	}
-	if found == 0 {
+	if found == 0 || refused == 0 {
 		t.Fatal("no file holds the catalog")
 	}
 }

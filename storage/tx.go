@@ -48,7 +48,7 @@ func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 	tx := &Tx{batch: s.db.NewIndexedBatch(), gen: s.enterGeneration()}
 	tx.View = &View{store: s, reader: tx.batch, mu: new(sync.Mutex), close: func() error { return nil }}
 	var err error
-	if tx.catalog, err = s.loadCatalog(s.db); err != nil {
+	if tx.catalog, err = s.catalogItself(s.db); err != nil {
 		return nil, firstError(err, tx.Rollback())
 	}
 	tx.baseGeneration = tx.catalog.generation
