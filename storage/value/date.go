@@ -162,7 +162,7 @@ func (s Span) After(us, k int64) (int64, error) {
 		d = min(d, time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day())
 		us = time.Date(year, month, d, 0, 0, 0, 0, time.UTC).UnixMicro() + us - FloorDays(us)*MicrosPerDay
 	}
-	rest := math.Abs(float64(s.Days)*float64(MicrosPerDay)) + math.Abs(float64(s.Micros))
+	rest := float64(math.Abs(float64(float64(s.Days)*float64(MicrosPerDay)))) + math.Abs(float64(s.Micros))
 	if rest > 1e18 {
 		return 0, out
 	}

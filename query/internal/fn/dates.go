@@ -156,7 +156,7 @@ func extractSpan(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) erro
 		years, months, us := s.Months/12, s.Months%12, s.Micros
 		switch f {
 		case "epoch":
-			out.Reals[i] = float64(years)*365.25*86400 + float64(months)*30*86400 + float64(s.Days)*86400 + float64(us)/1e6
+			out.Reals[i] = float64(float64(years)*365.25*86400) + float64(float64(months)*30*86400) + float64(float64(s.Days)*86400) + float64(us)/1e6
 		case "microsecond":
 			out.Reals[i] = float64(us % 60e6)
 		case "millisecond":
