@@ -15,9 +15,6 @@ type Window struct {
 	Order     []SortKey
 	Calls     []*WindowCall
 	Outs      []*Column // what the calls give
-	// Best, if positive: only rows are wanted whose row_number, rank or dense_rank, the first
-	// of Calls, is at most that; others may be left out.
-	Best int64
 }
 
 // WindowCall is the call of a function over a window.
