@@ -128,7 +128,7 @@ func spanOf(months, days, micros int64) (Span, error) {
 // Times returns s times f. A fraction of a month is days of it at 30 each, a fraction of a day
 // its time.
 func (s Span) Times(f float64) (Span, error) {
-	months, days, micros := float64(s.Months)*f, float64(s.Days)*f, float64(s.Micros)*f
+	months, days, micros := float64(float64(s.Months)*f), float64(float64(s.Days)*f), float64(float64(s.Micros)*f)
 	return spanOfReals(months, days, micros)
 }
 
@@ -138,7 +138,7 @@ func spanOfReals(months, days, micros float64) (Span, error) {
 	rest := math.Round((months-m)*30*1e9) / 1e9 // without what binary fractions leave
 	d := math.Trunc(days)
 	part := math.Trunc(rest)
-	us := micros + math.Round((days-d+rest-part)*float64(MicrosPerDay))
+	us := micros + math.Round(float64((days-d+rest-part)*float64(MicrosPerDay)))
 	d += part
 	us = math.RoundToEven(us)
 	if !(math.Abs(m) < 1<<31 && math.Abs(d) < 1<<31 && math.Abs(us) < 1<<63) {
@@ -240,11 +240,11 @@ func ParseSpan(s string) (Span, error) {
 		if !ok {
 			u, ok = spanUnits[strings.TrimSuffix(unit, "s")]
 		}
-		m := n * u.months
+		m := float64(n * u.months)
 		if u.months > 1 { // years: to whole months
 			m = math.Round(m)
 		}
-		one, err := spanOfReals(m, n*u.days, n*u.micros)
+		one, err := spanOfReals(m, float64(n*u.days), float64(n*u.micros))
 		if err == nil {
 			sum, err = sum.Plus(one, 1)
 		}
@@ -269,7 +269,7 @@ func ParseSpan(s string) (Span, error) {
 			if clock {
 				known = map[byte]string{'h': "h", 'm': "m", 's': "s"}
 			}
-			if !add(sign*n, known[unit[0]]) {
+			if !add(float64(sign*n), known[unit[0]]) {
 				return Span{}, bad
 			}
 			t = rest[1:]
