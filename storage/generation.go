@@ -307,8 +307,9 @@ func (g *generation) flushed(err error) {
 	if err != nil && err.Error() == "pebble: empty table" {
 		err = nil // nothing to write is no failure
 	}
-	g.stuck = err
+	g.stuck = nil
 	if err != nil {
+		g.stuck = plainError(err)
 		g.breakLocked()
 	}
 }

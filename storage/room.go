@@ -90,7 +90,7 @@ func (s *Store) makeRoom(n int, frees bool) error {
 		if isFull(err) {
 			return fullError(err)
 		}
-		return fmt.Errorf("writes wait until this is mended: %w", err)
+		return fmt.Errorf("writes wait until this is repaired: %w", err)
 	}
 	if err := s.room.make(logRecordBytes(n), frees); err != nil {
 		return fullError(err)

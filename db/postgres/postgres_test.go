@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -406,9 +407,17 @@ func (letters) EncodeTexts(_ context.Context, texts []string) ([][]float32, erro
 	return out, nil
 }
 
-func (letters) EncodeImages(context.Context, []encoder.Image) ([]encoder.ImageResult, error) {
-	return nil, errors.ErrUnsupported
+func (letters) EncodeImages(_ context.Context, images []encoder.Image) ([]encoder.ImageResult, error) {
+	out := make([]encoder.ImageResult, len(images))
+	for i := range images {
+		pictures.Add(1)
+		out[i].Vector = []float32{1, 2, 3}
+	}
+	return out, nil
 }
+
+// pictures is how many pictures letters has encoded.
+var pictures atomic.Int64
 
 func (letters) Close() error { return nil }
 
@@ -562,6 +571,22 @@ func TestRefused(t *testing.T) {
 	run(t, d, "DETACH IF EXISTS x")
 	if _, err := db.Open("", &db.Options{InMemory: true}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestImportAgain imports pictures, and again: those that are there are not encoded anew.
+func TestImportAgain(t *testing.T) {
+	d, _ := open(t, pglite.at(t), &db.Options{Encoders: []encoder.Encoder{letters{"v1"}}})
+	run(t, d, "CREATE TABLE x.photos (path TEXT PRIMARY KEY, clip VECTOR(3) ENCODER 'letters')")
+	const insert = "INSERT INTO x.photos SELECT path, image(path) FROM images('../../testdata/toy-clip/scenes/scene00*.jpg') ON CONFLICT (path) DO NOTHING"
+	before := pictures.Load()
+	first := run(t, d, insert)
+	if first.RowsAffected < 5 || pictures.Load()-before != first.RowsAffected {
+		t.Fatalf("%d rows of %d pictures", first.RowsAffected, pictures.Load()-before)
+	}
+	run(t, d, "DELETE FROM x.photos WHERE path LIKE '%scene001%'")
+	if again := run(t, d, insert); again.RowsAffected != 1 || pictures.Load()-before != first.RowsAffected+1 {
+		t.Errorf("%d rows the second time, %d pictures", again.RowsAffected, pictures.Load()-before)
 	}
 }
 

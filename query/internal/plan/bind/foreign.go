@@ -191,8 +191,24 @@ func (b *Binder) RemoteInsert(s *parse.Insert) (*RemoteInsert, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.Rows, err = b.RemoteRows(rel, table.Def, ords, fn.Assignment)
-	return n, err
+	if n.Rows, err = b.RemoteRows(rel, table.Def, ords, fn.Assignment); err != nil {
+		return nil, err
+	}
+	n.Rows.Skip = n.present()
+	return n, nil
+}
+
+// present says that rows whose key is there need not be encoded, where nothing becomes of them.
+func (n *RemoteInsert) present() *logical.Present {
+	key := n.Table.Def.PrimaryKey
+	at := slices.Index(n.Opts.Columns, key)
+	if key < 0 || at < 0 || !n.Opts.Skip || len(n.Opts.Conflict) > 0 && !slices.Equal(n.Opts.Conflict, []int{key}) {
+		return nil
+	}
+	if k := n.Table.Def.Columns[key].Type.Kind; k != value.Text && k != value.Integer || n.Table.Table.Columns[key].Opaque {
+		return nil
+	}
+	return &logical.Present{Key: at, Remote: n.Table.In, There: n.Table.Table, Column: key}
 }
 
 // RemoteRows converts rows to the types of columns.

@@ -74,7 +74,10 @@ func (b *Builder) pictures(n *logical.Project, items []*logical.Expr, outs []*lo
 	if r, err = b.project(r, plain, outs); err != nil {
 		return r, err
 	}
-	if n.Skip != nil {
+	switch {
+	case n.Skip != nil && n.Skip.Remote != nil:
+		r.op = b.Measured(exec.NewSkipThere(r.op, &b.Env, n.Skip.Remote, n.Skip.There, n.Skip.Column, n.Skip.Key))
+	case n.Skip != nil:
 		r.op = b.Measured(exec.NewSkipExisting(r.op, &b.Env, b.Table(n.Skip.Table), n.Skip.Key).Changed(n.Skip.Same, n.Skip.Report))
 	}
 	r.op = b.Measured(exec.NewEncodeImages(r.op, &b.Env, jobs, b.In.ReadFile, b.In.Images))

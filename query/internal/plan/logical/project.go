@@ -1,6 +1,9 @@
 package logical
 
-import "github.com/lupadb/lupa/storage"
+import (
+	"github.com/lupadb/lupa/query/foreign"
+	"github.com/lupadb/lupa/storage"
+)
 
 // Project computes the columns outs.
 type Project struct {
@@ -19,6 +22,12 @@ type Present struct {
 	Key    int   // item with the primary key
 	Same   []int // items that have to equal the columns of the row that is there
 	Report bool  // rows whose key is there and that differ are left out as well, and reported
+
+	// Remote, if not nil, is the table instead, of an attached database: rows whose Key is in
+	// its Column are left out.
+	Remote *foreign.Attached
+	There  *foreign.Table
+	Column int
 }
 
 func (n *Project) Columns() []*Column { return n.Outs }
