@@ -280,3 +280,17 @@ func Asked(s *Store, table string, column int) int {
 	}
 	return len(q)
 }
+
+// TableFileKeys returns the keys that salvage finds in a table file, with their newest values.
+func TableFileKeys(b []byte) (map[string]string, error) {
+	t := readTable(b)
+	defer t.close()
+	out := map[string]string{}
+	err := t.all(func(k pebble.InternalKey, v []byte) error {
+		if _, ok := out[string(k.UserKey)]; !ok {
+			out[string(k.UserKey)] = string(v)
+		}
+		return nil
+	})
+	return out, err
+}

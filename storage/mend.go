@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/sstable/colblk"
+	"github.com/cockroachdb/pebble/v2/sstable/valblk"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -169,14 +170,16 @@ func (t *tableFile) rows(h block.Handle, f func(pebble.InternalKey, []byte) erro
 	var d colblk.DataBlockDecoder
 	d.Init(&keySchema, aligned)
 	var it colblk.DataBlockIter
-	it.InitOnce(&keySchema, pebble.DefaultComparer, nil)
+	// What a key had before may lie in blocks of its own. It is not read: the key's newest
+	// value is here.
+	it.InitOnce(&keySchema, pebble.DefaultComparer, new(valblk.Reader))
 	if err := it.Init(&d, block.IterTransforms{}); err != nil {
 		return err
 	}
 	defer it.Close()
 	for kv := it.First(); kv != nil; kv = it.Next() {
 		if !kv.V.IsInPlaceValue() {
-			return fmt.Errorf("%w: a value that lies elsewhere", ErrCorrupt)
+			continue
 		}
 		if err := f(kv.K, kv.V.InPlaceValue()); err != nil {
 			return err
