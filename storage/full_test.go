@@ -336,7 +336,7 @@ func TestFullDisk(t *testing.T) {
 		full("after more")
 		// Somebody else takes what is left of the disk, though not while the store has lent
 		// its reserve to a file that is being written.
-		for end := time.Now().Add(5 * time.Second); !disk.take("db/RESERVE", 384<<10); time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(30 * time.Second); !disk.take("db/RESERVE", 384<<10); time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("%d: there is no reserve", i)
 			}

@@ -44,8 +44,9 @@ func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
 	if s.stop == nil {
 		return ctx, func() { cancel(nil) }
 	}
-	finished := make(chan struct{})
+	finished, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		for n := 0; ; {
 			select {
 			case <-s.stop.ch:
@@ -62,5 +63,9 @@ func (s *Shell) cancellable(ctx context.Context) (context.Context, func()) {
 			}
 		}
 	}()
-	return ctx, sync.OnceFunc(func() { close(finished); cancel(nil) })
+	return ctx, sync.OnceFunc(func() {
+		close(finished)
+		cancel(nil)
+		<-ended // a signal that it has taken is seen by pending, not lost to the next statement
+	})
 }
