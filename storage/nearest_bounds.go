@@ -47,15 +47,8 @@ func (t *Table) ScoreBounds(ctx context.Context, opts NearestOptions) (b *ScoreB
 	s := p.searches[0]
 	uncoded := new(RowSet)
 	coded := func(ctx context.Context, w *worker) error {
-		for !p.failed.Load() {
-			from := p.next.Add(p.stride) - p.stride
-			if from >= p.sealed {
-				return nil
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			for n := from; n < min(from+p.stride, p.sealed); n++ {
+		return p.take(ctx, func(from, to uint32) error {
+			for n := from; n < to; n++ {
 				set, count := p.wanted(s, n)
 				if count == 0 {
 					continue
@@ -81,16 +74,10 @@ func (t *Table) ScoreBounds(ctx context.Context, opts NearestOptions) (b *ScoreB
 					w.bounds1(s, &set, b.Lower[at:at+BlockRows], b.Upper[at:at+BlockRows])
 				}
 			}
-		}
-		return nil
+			return nil
+		})
 	}
-	defer func() {
-		for _, w := range p.crew {
-			if w != nil {
-				err = firstError(err, w.close())
-			}
-		}
-	}()
+	defer func() { err = firstError(err, p.closeCrew()) }()
 	if err := p.each(ctx, coded); err != nil {
 		return nil, err
 	}
@@ -147,25 +134,12 @@ func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) (err error) {
 	if err != nil || p.transform == nil || p.searches[0].coded == nil {
 		return err
 	}
-	defer func() {
-		for _, w := range p.crew {
-			if w != nil {
-				err = firstError(err, w.close())
-			}
-		}
-	}()
+	defer func() { err = firstError(err, p.closeCrew()) }()
 	query := p.searches[0].coded.query
 	return p.each(ctx, func(ctx context.Context, w *worker) error {
-		for !p.failed.Load() {
-			from := p.next.Add(p.stride) - p.stride
-			if from >= p.sealed {
-				return nil
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
+		return p.take(ctx, func(from, to uint32) error {
 			at, _ := slices.BinarySearch(rows, uint64(from)*BlockRows)
-			for to := uint64(min(from+p.stride, p.sealed)); at < len(rows) && rows[at]/BlockRows < to; {
+			for at < len(rows) && rows[at]/BlockRows < uint64(to) {
 				n := uint32(rows[at] / BlockRows)
 				var set BlockSet
 				w.scratch.Rows = w.scratch.Rows[:0]
@@ -196,7 +170,7 @@ func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) (err error) {
 					b.Lower[row] = max(b.Lower[row], below(query.Lower2(&w.planes[0], &w.planes[1], &w.scratch, k)))
 				}
 			}
-		}
-		return nil
+			return nil
+		})
 	})
 }

@@ -109,13 +109,7 @@ func (p *pass) scoreStored(s *search, data []byte, wide *[]float32) float64 {
 
 // run answers the searches.
 func (p *pass) run(ctx context.Context) (err error) {
-	defer func() {
-		for _, w := range p.crew {
-			if w != nil {
-				err = firstError(err, w.close())
-			}
-		}
-	}()
+	defer func() { err = firstError(err, p.closeCrew()) }()
 	if err := p.tail(); err != nil {
 		return err
 	}
@@ -167,6 +161,16 @@ func (p *pass) anew() error {
 	return p.tail()
 }
 
+// closeCrew closes the workers.
+func (p *pass) closeCrew() (err error) {
+	for _, w := range p.crew {
+		if w != nil {
+			err = firstError(err, w.close())
+		}
+	}
+	return err
+}
+
 // each runs f in every worker and returns the first error.
 func (p *pass) each(ctx context.Context, f func(ctx context.Context, w *worker) error) error {
 	if p.crew == nil {
@@ -202,8 +206,9 @@ func (p *pass) fail(err error) {
 	p.failed.Store(true)
 }
 
-// scan takes blocks until there are none left.
-func (p *pass) scan(ctx context.Context, w *worker) error {
+// take hands out blocks, some of those that no worker has yet at a time, until there are none
+// left.
+func (p *pass) take(ctx context.Context, f func(from, to uint32) error) error {
 	for !p.failed.Load() {
 		from := p.next.Add(p.stride) - p.stride
 		if from >= p.sealed {
@@ -212,13 +217,23 @@ func (p *pass) scan(ctx context.Context, w *worker) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for b := from; b < min(from+p.stride, p.sealed); b++ {
+		if err := f(from, min(from+p.stride, p.sealed)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan takes blocks until there are none left.
+func (p *pass) scan(ctx context.Context, w *worker) error {
+	return p.take(ctx, func(from, to uint32) error {
+		for b := from; b < to; b++ {
 			if err := w.block(b); err != nil {
 				return err
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // wanted returns the rows of a block that a search looks at, and their number.

@@ -126,20 +126,6 @@ func typeOf(name string, mod int32) (t value.Type, opaque bool) {
 // nameOfType is a type as CREATE TABLE there has it.
 func (k dialect) nameOfType(t value.Type) string {
 	switch t.Kind {
-	case value.Boolean:
-		return "boolean"
-	case value.Integer:
-		return "bigint"
-	case value.Real:
-		return "double precision"
-	case value.Timestamp:
-		return "timestamp"
-	case value.Date:
-		return "date"
-	case value.Interval:
-		return "interval"
-	case value.Blob:
-		return "bytea"
 	case value.JSON:
 		return "jsonb"
 	case value.Vector:
@@ -148,7 +134,7 @@ func (k dialect) nameOfType(t value.Type) string {
 		}
 		return strings.ToLower(t.String())
 	}
-	return "text"
+	return typeName(t)
 }
 
 // comment is what is recorded of a vector column, as a comment on it.
@@ -210,14 +196,6 @@ func (d *database) Create(ctx context.Context, t *foreign.Table) error {
 func encodeText(table string, c *foreign.Column) string {
 	b, _ := json.Marshal(comment{c.Encoder, c.Model})
 	return fmt.Sprintf("COMMENT ON COLUMN %s.%s IS %s", table, quoted(c.Name), literal(commentStart+string(b)))
-}
-
-// Encode records the model of a column.
-func (d *database) Encode(ctx context.Context, t *foreign.Table, column int, name string, model encoder.Model) error {
-	c := t.Columns[column]
-	c.Encoder, c.Model = name, model
-	_, err := d.pool.Exec(ctx, encodeText(tableName(t), &c))
-	return mapped(ctx, err)
 }
 
 // Drop drops a table.

@@ -62,12 +62,10 @@ type rows struct {
 // approximate index is told how far to look, for this statement alone.
 func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) error {
 	text := r.d.Text(q)
-	values, formats, err := encodeArgs(args)
-	if err != nil {
-		return err
-	}
-	name := statementName(text)
+	values, formats := encodeArgs(args)
+	name := ""
 	if !r.d.unnamed {
+		name = statementName(text)
 		if _, err := r.conn.Conn().Prepare(ctx, name, text); err != nil {
 			return err
 		}
@@ -191,55 +189,81 @@ func (r *rows) finish() error {
 	return err
 }
 
-// add adds a value to a column as row n. Texts are kept until all of the batch are there.
+// add adds a value, in the engine's binary form, to a column as row n. Texts are kept until all
+// of the batch are there.
 func (r *rows) add(c *value.Column, i, n int, b []byte) error {
-	k := c.Type.Kind
-	if b == nil || k != value.Integer && k != value.Real && k != value.Text && k != value.Blob && k != value.Vector {
-		v, err := decode(c.Type, b)
-		if err != nil {
-			return err
-		}
-		c.Append(n, v)
-		if k == value.Text || k == value.Blob {
-			r.size(i, 0)
+	if b == nil {
+		c.Append(n, value.Value{})
+		if c.Type.Kind == value.Text || c.Type.Kind == value.Blob {
+			r.sizes[i] = append(r.sizes[i], 0)
 		}
 		return nil
 	}
 	if c.Nulls != nil && len(c.Nulls)*64 <= n {
 		c.Nulls = append(c.Nulls, 0)
 	}
-	switch k {
-	case value.Text, value.Blob:
-		r.texts[i] = append(r.texts[i], b...)
-		c.Strs = append(c.Strs, "")
-		r.size(i, len(b))
+	if want := sizeOf(c.Type.Kind); want > 0 && len(b) != want {
+		return fmt.Errorf("the database sent %d bytes for a value of type %v, where %d are right", len(b), c.Type, want)
+	}
+	switch c.Type.Kind {
+	case value.Boolean:
+		c.Bools = append(c.Bools, b[0] != 0)
 	case value.Integer:
-		if len(b) != 8 {
-			return badSize(c.Type, b, 8)
-		}
 		c.Ints = append(c.Ints, int64(binary.BigEndian.Uint64(b)))
+	case value.Real:
+		f := math.Float64frombits(binary.BigEndian.Uint64(b))
+		if math.IsNaN(f) || math.IsInf(f, 0) {
+			return fmt.Errorf("the database has the number %v, which REAL can't hold; leave such rows out with WHERE", f)
+		}
+		c.Reals = append(c.Reals, f)
+	case value.Timestamp:
+		us := int64(binary.BigEndian.Uint64(b))
+		if us < value.MinTimestamp-epoch || us > value.MaxTimestamp-epoch {
+			return fmt.Errorf("the database has a time beyond the years 1 to 9999, which TIMESTAMP can't hold; leave such rows out with WHERE")
+		}
+		c.Ints = append(c.Ints, us+epoch)
+	case value.Date:
+		day := int64(int32(binary.BigEndian.Uint32(b))) + epoch/value.MicrosPerDay
+		if day < value.MinDate || day > value.MaxDate {
+			return fmt.Errorf("the database has a date beyond the years 1 to 9999, which DATE can't hold; leave such rows out with WHERE")
+		}
+		c.Ints = append(c.Ints, day)
+	case value.Interval:
+		c.Append(n, value.SpanValue(value.Span{
+			Micros: int64(binary.BigEndian.Uint64(b)), Days: int32(binary.BigEndian.Uint32(b[8:])), Months: int32(binary.BigEndian.Uint32(b[12:])),
+		}))
 	case value.Vector:
 		if err := checkVector(c.Type, b); err != nil {
 			return err
 		}
 		c.Vecs = appendFloats(c.Vecs, c.Type, b)
-	default:
-		v, err := decode(c.Type, b)
+	case value.JSON:
+		v, err := value.Parse(c.Type, string(b))
 		if err != nil {
 			return err
 		}
-		c.Reals = append(c.Reals, v.Float())
+		c.Append(n, v)
+	default: // TEXT and BLOB
+		r.texts[i] = append(r.texts[i], b...)
+		c.Strs = append(c.Strs, "")
+		r.sizes[i] = append(r.sizes[i], len(b))
 	}
 	return nil
 }
 
-// size notes the length of a text.
-func (r *rows) size(i, length int) {
-	r.sizes[i] = append(r.sizes[i], length)
-}
-
-func badSize(t value.Type, b []byte, want int) error {
-	return fmt.Errorf("the database sent %d bytes for a value of type %v, where %d are right", len(b), t, want)
+// sizeOf is how many bytes a value of a kind takes in binary form, 0 if that differs.
+func sizeOf(k value.Kind) int {
+	switch k {
+	case value.Boolean:
+		return 1
+	case value.Date:
+		return 4
+	case value.Integer, value.Real, value.Timestamp:
+		return 8
+	case value.Interval:
+		return 16
+	}
+	return 0
 }
 
 // checkVector checks the length of a vector in binary form.
@@ -300,10 +324,7 @@ func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Val
 		return "", mapped(ctx, err)
 	}
 	defer conn.Release()
-	values, formats, err := encodeArgs(args)
-	if err != nil {
-		return "", err
-	}
+	values, formats := encodeArgs(args)
 	got := conn.Conn().PgConn().ExecParams(ctx, "EXPLAIN "+d.Text(q), values, nil, formats, nil).Read()
 	if got.Err != nil {
 		return "", mapped(ctx, got.Err)
@@ -322,44 +343,46 @@ func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Val
 var indexScan = regexp.MustCompile(`Index Scan using (\S+) on .*\n(?:.*\n)?\s+Order By:|vector search\n(?:.*\n)*?.*table: \S+@(\S+)`)
 
 // encodeArgs are the values of parameters in the engine's binary form.
-func encodeArgs(args []value.Value) (values [][]byte, formats []int16, err error) {
+func encodeArgs(args []value.Value) (values [][]byte, formats []int16) {
 	for _, v := range args {
-		b, err := encode(v)
-		if err != nil {
-			return nil, nil, err
+		var b []byte // NULL
+		if !v.IsNull() {
+			b = appendValue([]byte{}, v)
 		}
 		values, formats = append(values, b), append(formats, 1)
 	}
-	return values, formats, nil
+	return values, formats
 }
 
 // epoch is 2000-01-01, where the engine's time begins, in microseconds of Unix time.
 const epoch = 946684800 * 1000000
 
-// encode is a value in the engine's binary form of the type that typeName gives it; nil is NULL.
-func encode(v value.Value) ([]byte, error) {
+// appendValue appends a value, which is not NULL, in the engine's binary form of the type that
+// typeName gives it.
+func appendValue(b []byte, v value.Value) []byte {
 	switch v.Kind() {
-	case value.Null:
-		return nil, nil
 	case value.Boolean:
 		if v.Bool() {
-			return []byte{1}, nil
+			return append(b, 1)
 		}
-		return []byte{0}, nil
+		return append(b, 0)
 	case value.Integer:
-		return binary.BigEndian.AppendUint64(nil, uint64(v.Int())), nil
+		return binary.BigEndian.AppendUint64(b, uint64(v.Int()))
 	case value.Real:
-		return binary.BigEndian.AppendUint64(nil, math.Float64bits(v.Float())), nil
+		return binary.BigEndian.AppendUint64(b, math.Float64bits(v.Float()))
 	case value.Timestamp:
-		return binary.BigEndian.AppendUint64(nil, uint64(v.Int()-epoch)), nil
+		return binary.BigEndian.AppendUint64(b, uint64(v.Int()-epoch))
 	case value.Date:
-		return binary.BigEndian.AppendUint32(nil, uint32(v.Int()-epoch/value.MicrosPerDay)), nil
+		return binary.BigEndian.AppendUint32(b, uint32(v.Int()-epoch/value.MicrosPerDay))
 	case value.Interval:
-		return appendSpan(nil, v.Span()), nil
+		s := v.Span()
+		b = binary.BigEndian.AppendUint64(b, uint64(s.Micros))
+		b = binary.BigEndian.AppendUint32(b, uint32(s.Days))
+		return binary.BigEndian.AppendUint32(b, uint32(s.Months))
 	case value.Vector:
-		return appendVector(nil, v.Vec()), nil
+		return appendVector(b, v.Vec())
 	}
-	return append([]byte{}, v.Str()...), nil
+	return append(b, v.Str()...)
 }
 
 func appendVector(b []byte, v []float32) []byte {
@@ -378,80 +401,4 @@ func appendHalf(b []byte, v []float32) []byte {
 		b = binary.BigEndian.AppendUint16(b, value.FloatToHalf(x))
 	}
 	return b
-}
-
-// decode reads a value of a type from the engine's binary form.
-func decode(t value.Type, b []byte) (value.Value, error) {
-	if b == nil {
-		return value.Value{}, nil
-	}
-	short := func(n int) error {
-		if len(b) != n {
-			return badSize(t, b, n)
-		}
-		return nil
-	}
-	switch t.Kind {
-	case value.Boolean:
-		if err := short(1); err != nil {
-			return value.Value{}, err
-		}
-		return value.Bool(b[0] != 0), nil
-	case value.Integer:
-		if err := short(8); err != nil {
-			return value.Value{}, err
-		}
-		return value.Int(int64(binary.BigEndian.Uint64(b))), nil
-	case value.Real:
-		if err := short(8); err != nil {
-			return value.Value{}, err
-		}
-		f := math.Float64frombits(binary.BigEndian.Uint64(b))
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return value.Value{}, fmt.Errorf("the database has the number %v, which REAL can't hold; leave such rows out with WHERE", f)
-		}
-		return value.Float(f), nil
-	case value.Timestamp:
-		if err := short(8); err != nil {
-			return value.Value{}, err
-		}
-		n := int64(binary.BigEndian.Uint64(b))
-		if n < value.MinTimestamp-epoch || n > value.MaxTimestamp-epoch {
-			return value.Value{}, fmt.Errorf("the database has a time beyond the years 1 to 9999, which TIMESTAMP can't hold; leave such rows out with WHERE")
-		}
-		return value.Micros(n + epoch), nil
-	case value.Date:
-		if err := short(4); err != nil {
-			return value.Value{}, err
-		}
-		n := int64(int32(binary.BigEndian.Uint32(b))) + epoch/value.MicrosPerDay
-		if n < value.MinDate || n > value.MaxDate {
-			return value.Value{}, fmt.Errorf("the database has a date beyond the years 1 to 9999, which DATE can't hold; leave such rows out with WHERE")
-		}
-		return value.Days(n), nil
-	case value.Interval:
-		if err := short(16); err != nil {
-			return value.Value{}, err
-		}
-		return value.SpanValue(value.Span{
-			Micros: int64(binary.BigEndian.Uint64(b)), Days: int32(binary.BigEndian.Uint32(b[8:])), Months: int32(binary.BigEndian.Uint32(b[12:])),
-		}), nil
-	case value.Vector:
-		if err := checkVector(t, b); err != nil {
-			return value.Value{}, err
-		}
-		return value.Vec(appendFloats(make([]float32, 0, t.Dim), t, b)), nil
-	case value.Blob:
-		return value.Bytes(append([]byte{}, b...)), nil
-	case value.JSON:
-		return value.Parse(t, string(b))
-	}
-	return value.Str(string(b)), nil
-}
-
-// appendSpan appends an interval as PostgreSQL sends it.
-func appendSpan(b []byte, s value.Span) []byte {
-	b = binary.BigEndian.AppendUint64(b, uint64(s.Micros))
-	b = binary.BigEndian.AppendUint32(b, uint32(s.Days))
-	return binary.BigEndian.AppendUint32(b, uint32(s.Months))
 }

@@ -75,7 +75,7 @@ func (k dialect) column(ts []*foreign.Table, e *foreign.Expr) string {
 	return name
 }
 
-// typeName is the type of a parameter.
+// typeName is the engine's type for a type of the language, as parameters have it.
 func typeName(t value.Type) string {
 	switch t.Kind {
 	case value.Boolean:
@@ -86,6 +86,10 @@ func typeName(t value.Type) string {
 		return "float8"
 	case value.Timestamp:
 		return "timestamp"
+	case value.Date:
+		return "date"
+	case value.Interval:
+		return "interval"
 	case value.Blob:
 		return "bytea"
 	case value.Vector:

@@ -37,10 +37,7 @@ func (d *database) Update(ctx context.Context, t *foreign.Table, set []foreign.A
 
 // change runs a statement that changes rows.
 func (d *database) change(ctx context.Context, text string, args []value.Value) (int64, error) {
-	values, formats, err := encodeArgs(args)
-	if err != nil {
-		return 0, err
-	}
+	values, formats := encodeArgs(args)
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return 0, mapped(ctx, err)
@@ -128,28 +125,15 @@ func (w *writer) conflict() string {
 
 // Write sends rows.
 func (w *writer) Write(ctx context.Context, b *value.Batch) error {
-	var bad error
-	each(b, func(row int) {
-		if bad == nil {
-			bad = w.row(ctx, b, row)
+	for _, row := range b.Selected() {
+		if err := w.row(ctx, b, int(row)); err != nil {
+			return err
 		}
-	})
-	if bad != nil || w.pipe == nil || len(w.buf) < 1<<16 {
-		return bad
+	}
+	if w.pipe == nil || len(w.buf) < 1<<16 {
+		return nil
 	}
 	return w.flush(ctx)
-}
-
-func each(b *value.Batch, f func(row int)) {
-	if b.Sel == nil {
-		for i := range b.Len {
-			f(i)
-		}
-		return
-	}
-	for _, i := range b.Sel {
-		f(int(i))
-	}
 }
 
 // row adds a row to what is sent: the fields of an INSERT, or once there are more of them a
@@ -266,62 +250,38 @@ func (w *writer) append(c *foreign.Column, col *value.Column, row int) error {
 	case value.Vector:
 		if c.Type.Half {
 			w.buf = appendHalf(w.buf, col.Vec(row))
-		} else {
-			w.buf = appendVector(w.buf, col.Vec(row))
+			return nil
 		}
-		return nil
-	case value.Text, value.Blob:
-		w.buf = append(w.buf, col.Strs[row]...)
-		return nil
 	case value.JSON:
 		if c.Foreign == "jsonb" {
 			w.buf = append(w.buf, 1)
 		}
-		w.buf = append(w.buf, col.Strs[row]...)
-		return nil
-	case value.Timestamp:
-		w.buf = binary.BigEndian.AppendUint64(w.buf, uint64(col.Ints[row]-epoch))
-		return nil
-	case value.Date:
-		w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(col.Ints[row]-epoch/value.MicrosPerDay))
-		return nil
-	case value.Interval:
-		w.buf = appendSpan(w.buf, value.SpanOf(col.Strs[row]))
-		return nil
-	case value.Boolean:
-		if col.Bools[row] {
-			w.buf = append(w.buf, 1)
-		} else {
-			w.buf = append(w.buf, 0)
-		}
-		return nil
 	case value.Integer:
 		n := col.Ints[row]
 		switch c.Foreign {
-		case "bigint":
-			w.buf = binary.BigEndian.AppendUint64(w.buf, uint64(n))
 		case "integer":
 			if n != int64(int32(n)) {
 				return fmt.Errorf("%d is out of range for %s", n, c.Foreign)
 			}
 			w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(n))
-		default:
+			return nil
+		case "smallint":
 			if n != int64(int16(n)) {
 				return fmt.Errorf("%d is out of range for %s", n, c.Foreign)
 			}
 			w.buf = binary.BigEndian.AppendUint16(w.buf, uint16(n))
+			return nil
 		}
-		return nil
 	case value.Real:
-		f := col.Reals[row]
-		switch {
-		case c.Foreign == "double precision":
-			w.buf = binary.BigEndian.AppendUint64(w.buf, math.Float64bits(f))
-		case c.Foreign == "real":
-			if g := float32(f); math.IsInf(float64(g), 0) {
+		switch f := col.Reals[row]; c.Foreign {
+		case "double precision":
+		case "real":
+			g := float32(f)
+			if math.IsInf(float64(g), 0) {
 				return fmt.Errorf("%v is out of range for %s", f, c.Foreign)
 			}
-			w.buf = binary.BigEndian.AppendUint32(w.buf, math.Float32bits(float32(f)))
+			w.buf = binary.BigEndian.AppendUint32(w.buf, math.Float32bits(g))
+			return nil
 		default:
 			var n pgtype.Numeric
 			if err := n.Scan(fmt.Sprintf("%v", f)); err != nil {
@@ -332,10 +292,11 @@ func (w *writer) append(c *foreign.Column, col *value.Column, row int) error {
 				return err
 			}
 			w.buf = b
+			return nil
 		}
-		return nil
 	}
-	return fmt.Errorf("values of type %s can't be written", c.Foreign)
+	w.buf = appendValue(w.buf, col.Value(row))
+	return nil
 }
 
 // Finish sends what is left and commits.

@@ -47,8 +47,6 @@ type Database interface {
 	Create(ctx context.Context, t *Table) error
 	// Drop drops a table.
 	Drop(ctx context.Context, t *Table) error
-	// Encode records the encoder of a column of t, and the model that it is filled from.
-	Encode(ctx context.Context, t *Table, column int, encoder string, model encoder.Model) error
 	// Insert begins an insertion.
 	Insert(ctx context.Context, t *Table, opts Insert) (Writer, error)
 	// Delete deletes the rows for which all conditions hold, which it renders.

@@ -112,6 +112,32 @@ type Batch struct {
 	Rows []uint64  // row numbers in the table the batch was read from, or nil
 }
 
+// Selected returns the selected positions, never nil. They are not to be changed.
+func (b *Batch) Selected() []int32 {
+	if b.Sel != nil {
+		return b.Sel
+	}
+	return Positions(b.Len)
+}
+
+// Positions returns 0, 1, ... n-1. They are not to be changed.
+func Positions(n int) []int32 {
+	if n <= len(positions) {
+		return positions[:n:n]
+	}
+	return sequence(n)
+}
+
+var positions = sequence(BatchSize)
+
+func sequence(n int) []int32 {
+	s := make([]int32, n)
+	for i := range s {
+		s[i] = int32(i)
+	}
+	return s
+}
+
 // Count returns the number of selected rows.
 func (b *Batch) Count() int {
 	if b.Sel != nil {

@@ -52,7 +52,7 @@ func (a *Apply) Next(ctx context.Context) (*value.Batch, error) {
 				a.done = true
 				break
 			}
-			a.left, a.sel, a.at, a.vals = b, selection(b), 0, a.vals[:0]
+			a.left, a.sel, a.at, a.vals = b, b.Selected(), 0, a.vals[:0]
 			for _, x := range a.Args {
 				v, err := x.Eval(a.Ctx, b, b.Sel)
 				if err != nil {

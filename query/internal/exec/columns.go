@@ -150,30 +150,6 @@ func Dense(b *value.Batch) *value.Batch {
 	return Copy(b)
 }
 
-// identity is 0, 1, 2 ... for a batch without selection.
-var identity = func() []int32 {
-	s := make([]int32, value.BatchSize)
-	for i := range s {
-		s[i] = int32(i)
-	}
-	return s
-}()
-
-// selection returns the selected positions of a batch, never nil.
-func selection(b *value.Batch) []int32 {
-	if b.Sel != nil {
-		return b.Sel
-	}
-	if b.Len <= len(identity) {
-		return identity[:b.Len]
-	}
-	s := make([]int32, b.Len)
-	for i := range s {
-		s[i] = int32(i)
-	}
-	return s
-}
-
 // compactor makes batches dense, reusing its memory.
 type compactor struct {
 	bufs []value.Column

@@ -45,7 +45,7 @@ func (e *Correlated) Clone() fn.Expr {
 func (e *Correlated) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
 	rows := sel
 	if rows == nil {
-		rows = selection(&value.Batch{Len: b.Len})
+		rows = value.Positions(b.Len)
 	}
 	e.out.Reset(e.Result)
 	if e.groups != nil && e.groups.Len() > e.Alone && e.Keyed != nil && !e.failed {
@@ -177,7 +177,7 @@ func (e *Correlated) keyed(c *fn.Ctx, b *value.Batch, rows []int32) (fn.Arg, err
 func InRows(ctx context.Context, op Operator, v value.Value) (value.Value, error) {
 	found, unknown := false, false
 	err := Drain(ctx, op, func(b *value.Batch) error {
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			switch x := b.Cols[0].Value(int(i)); {
 			case x.IsNull() || v.IsNull():
 				unknown = true

@@ -47,7 +47,7 @@ func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, err
 		}
 		d.sel = d.sel[:0]
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			if d.ids[i] >= seen {
 				seen = d.ids[i] + 1
 				d.sel = append(d.sel, i)

@@ -105,7 +105,7 @@ func (d *Duplicates) run(ctx context.Context) error {
 		if b == nil {
 			break
 		}
-		sel := selection(b)
+		sel := b.Selected()
 		for len(sel) > 0 {
 			some := sel[:min(len(sel), duplicatesTogether)]
 			sel = sel[len(some):]

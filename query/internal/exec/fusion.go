@@ -214,7 +214,7 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 		if err != nil || b == nil {
 			return err
 		}
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			r.there[b.Rows[i]] = true
 		}
 		for _, t := range r.terms {
@@ -230,7 +230,7 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 			if err != nil {
 				return err
 			}
-			for _, i := range selection(b) {
+			for _, i := range b.Selected() {
 				if a.Type.Kind == value.Null || a.IsNull(int(i)) {
 					continue
 				}

@@ -27,7 +27,7 @@ func numbered(tx *storage.Tx, def *storage.TableDef, b *value.Batch) (*value.Bat
 	next := t.Identity()
 	in := b.Cols[at]
 	col := &value.Column{Type: value.Type{Kind: value.Integer}, Ints: make([]int64, b.Len)}
-	for _, i := range selection(b) {
+	for _, i := range b.Selected() {
 		if in != nil && !in.Null(int(i)) {
 			col.Ints[i] = in.Ints[i]
 			next = max(next, in.Ints[i])

@@ -66,7 +66,7 @@ func (n *Insert) Next(ctx context.Context) (*value.Batch, error) {
 				}
 			}
 			if pk := n.Def.PrimaryKey; pk >= 0 && n.Def.Columns[pk].Type.Kind == value.Integer {
-				for k, i := range selection(b) {
+				for k, i := range b.Selected() {
 					if r.Rows[k] != storage.NoRow {
 						n.Env.LastKey = b.Cols[pk].Value(int(i))
 					}
@@ -139,7 +139,7 @@ func shiftRow(err error, before int64) error {
 func (n *Insert) update(ctx context.Context, b *value.Batch, r storage.InsertResult, touched *storage.RowSet) error {
 	conflicts := r.Conflicts
 	place := map[int]int{} // position in the batch -> in the result
-	for k, i := range selection(b) {
+	for k, i := range b.Selected() {
 		place[int(i)] = k
 	}
 	rows := make([]uint64, len(conflicts))

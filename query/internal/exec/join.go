@@ -125,7 +125,7 @@ func (j *HashJoin) start(b *value.Batch) error {
 			j.ids[i] = -1
 		}
 	}
-	j.batch, j.sel, j.pos, j.chain, j.found = b, selection(b), 0, -2, false
+	j.batch, j.sel, j.pos, j.chain, j.found = b, b.Selected(), 0, -2, false
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 		if err := j.narrow(j.ctx, j.rest, b); err != nil {
 			return nil, err
 		}
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			keep[i] = true
 		}
 	}

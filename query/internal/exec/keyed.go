@@ -239,7 +239,7 @@ func (a *answers) flush() error {
 		return nil
 	}
 	t := a.k.Table.keyed.rows
-	sel := identity[:len(a.li)]
+	sel := value.Positions(len(a.li))
 	var b *value.Batch
 	if len(a.k.Rest) > 0 || a.k.Test != nil {
 		b = &value.Batch{Len: len(a.li)}

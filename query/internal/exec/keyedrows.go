@@ -39,7 +39,7 @@ func (k *keyedRows) add(keys []fn.Arg, b *value.Batch) (int64, error) {
 	for len(k.first) < k.groups.Len() {
 		k.first, k.last = append(k.first, -1), append(k.last, -1)
 	}
-	for _, i := range selection(b) {
+	for _, i := range b.Selected() {
 		k.next = append(k.next, -1)
 		if g := k.ids[i]; g >= 0 {
 			if k.first[g] < 0 {

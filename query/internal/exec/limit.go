@@ -46,7 +46,7 @@ func (l *Limit) Next(ctx context.Context) (*value.Batch, error) {
 		}
 		if from < to {
 			l.out = *b
-			l.out.Sel = selection(b)[from:to]
+			l.out.Sel = b.Selected()[from:to]
 			return &l.out, nil
 		}
 	}

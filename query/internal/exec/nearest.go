@@ -234,7 +234,7 @@ func (n *Nearest) addNulls(ctx context.Context, t *rowsTable, set *storage.RowSe
 		if b == nil {
 			break
 		}
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			if r := b.Rows[i]; !have.Has(r) && len(more) < left {
 				more = append(more, r)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -38,14 +39,14 @@ func (r *Remote) open(ctx context.Context) error {
 		r.exact = "exact: yes"
 		index, err := r.In.Database.Exact(ctx, r.Query, args)
 		if err != nil {
-			return r.explained(err)
+			return RemoteError(r.In, err)
 		}
 		if index != "" {
 			r.exact = fmt.Sprintf("exact: no (%s)", index)
 		}
 	}
 	if r.rows, err = r.In.Database.Query(ctx, r.Query, args); err != nil {
-		return r.explained(err)
+		return RemoteError(r.In, err)
 	}
 	r.cols = make([]value.Column, len(r.Types))
 	for i := range r.cols {
@@ -67,11 +68,8 @@ func Fixed(c *fn.Ctx, es []fn.Expr) ([]value.Value, error) {
 	return out, nil
 }
 
-// explained says of an error which database it comes from, and has tables described anew that
-// are not as they were.
-func (r *Remote) explained(err error) error { return RemoteError(r.In, err) }
-
-// RemoteError says of an error which attached database it comes from.
+// RemoteError says of an error which attached database it comes from, and has tables described
+// anew that are not as they were.
 func RemoteError(in *foreign.Attached, err error) error {
 	if err == nil {
 		return nil
@@ -102,7 +100,7 @@ func (r *Remote) Next(ctx context.Context) (*value.Batch, error) {
 	r.bytes = r.rows.Bytes()
 	if err != nil || n == 0 {
 		r.done = true
-		return nil, r.explained(err)
+		return nil, RemoteError(r.In, err)
 	}
 	r.out.Len = n
 	return &r.out, nil
@@ -122,13 +120,14 @@ func (r *Remote) Inputs() []Operator { return nil }
 
 func (r *Remote) String() string {
 	s := "Ask " + r.In.Name + ": " + r.In.Database.Text(r.Query)
+	if len(r.Texts) == 0 {
+		return s
+	}
+	args := make([]string, len(r.Texts))
 	for i, t := range r.Texts {
-		s += fmt.Sprintf("%s$%d = %s", map[bool]string{true: " [", false: ", "}[i == 0], i+1, t)
+		args[i] = fmt.Sprintf("$%d = %s", i+1, t)
 	}
-	if len(r.Texts) > 0 {
-		s += "]"
-	}
-	return s
+	return s + " [" + strings.Join(args, ", ") + "]"
 }
 
 // Details tell how much has come, and whether it is the answer or one that may lack rows.

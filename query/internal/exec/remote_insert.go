@@ -27,9 +27,6 @@ func NewRemoteInsert(in Operator, env *Env, at *foreign.Attached, t *foreign.Tab
 	return &RemoteInsert{input: input{in}, Env: env, In: at, Table: t, Opts: opts}
 }
 
-// portion is how long an import of pictures goes on before its rows are committed.
-const portion = 5 * time.Second
-
 func (r *RemoteInsert) Next(ctx context.Context) (_ *value.Batch, err error) {
 	if r.done {
 		return nil, nil
@@ -62,7 +59,7 @@ func (r *RemoteInsert) Next(ctx context.Context) (_ *value.Batch, err error) {
 		}
 		rows += int64(b.Count())
 		r.Env.progress(Progress{Stage: "writing", Done: rows, Unit: "rows"})
-		if r.Portions && time.Since(since) > portion {
+		if r.Portions && time.Since(since) > portionTime {
 			return finish()
 		}
 		return nil

@@ -21,8 +21,31 @@ type SkipExisting struct {
 
 	seen *fn.Groups // keys so far; nil unless Once
 	ids  []int32
-	sel  []int32
-	out  value.Batch
+	chosen
+}
+
+// chosen is the memory of an operator that leaves out rows of its input.
+type chosen struct {
+	sel []int32
+	out value.Batch
+}
+
+// next returns the next batch of in of which choose, which sets sel, leaves rows.
+func (c *chosen) next(ctx context.Context, in Operator, choose func(context.Context, *value.Batch) error) (*value.Batch, error) {
+	for {
+		b, err := in.Next(ctx)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		if err := choose(ctx, b); err != nil {
+			return nil, err
+		}
+		if len(c.sel) > 0 {
+			c.out = *b
+			c.out.Sel = c.sel
+			return &c.out, nil
+		}
+	}
 }
 
 // NewSkipExisting returns a SkipExisting over in; key is the position of the
@@ -45,20 +68,7 @@ func (s *SkipExisting) Changed(same []int, report bool) *SkipExisting {
 }
 
 func (s *SkipExisting) Next(ctx context.Context) (*value.Batch, error) {
-	for {
-		b, err := s.in.Next(ctx)
-		if err != nil || b == nil {
-			return nil, err
-		}
-		if err := s.choose(ctx, b); err != nil {
-			return nil, err
-		}
-		if len(s.sel) > 0 {
-			s.out = *b
-			s.out.Sel = s.sel
-			return &s.out, nil
-		}
-	}
+	return s.next(ctx, s.in, s.choose)
 }
 
 // choose selects the rows of a batch that are kept.
@@ -77,7 +87,7 @@ func (s *SkipExisting) choose(ctx context.Context, b *value.Batch) error {
 	}
 	var there []uint64 // rows of the table
 	var at []int       // their places in s.sel
-	for _, i := range selection(b) {
+	for _, i := range b.Selected() {
 		if s.seen != nil && !c.Null(int(i)) {
 			if s.ids[i] < fresh {
 				continue

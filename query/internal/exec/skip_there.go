@@ -16,9 +16,7 @@ type SkipThere struct {
 	table  *foreign.Table
 	column int // of the key in the table
 	key    int // and in the input
-
-	sel []int32
-	out value.Batch
+	chosen
 }
 
 // NewSkipThere returns a SkipThere over in.
@@ -27,20 +25,7 @@ func NewSkipThere(in Operator, env *Env, at *foreign.Attached, t *foreign.Table,
 }
 
 func (s *SkipThere) Next(ctx context.Context) (*value.Batch, error) {
-	for {
-		b, err := s.in.Next(ctx)
-		if err != nil || b == nil {
-			return nil, err
-		}
-		if err := s.choose(ctx, b); err != nil {
-			return nil, RemoteError(s.at, err)
-		}
-		if len(s.sel) > 0 {
-			s.out = *b
-			s.out.Sel = s.sel
-			return &s.out, nil
-		}
-	}
+	return s.next(ctx, s.in, s.choose)
 }
 
 // choose selects the rows of a batch whose key is not there.
@@ -49,7 +34,7 @@ func (s *SkipThere) choose(ctx context.Context, b *value.Batch) error {
 	col := &foreign.Expr{Op: foreign.OpColumn, Column: s.column, Type: t}
 	in := &foreign.Expr{Op: foreign.OpIn, Type: value.Type{Kind: value.Boolean}, Args: []*foreign.Expr{col}}
 	var args []value.Value
-	for _, i := range selection(b) {
+	for _, i := range b.Selected() {
 		if v := b.Cols[s.key].Value(int(i)); !v.IsNull() {
 			in.Args = append(in.Args, &foreign.Expr{Op: foreign.OpParam, Param: len(args), Type: t})
 			args = append(args, v)
@@ -59,7 +44,7 @@ func (s *SkipThere) choose(ctx context.Context, b *value.Batch) error {
 	if len(args) > 0 {
 		rows, err := s.at.Database.Query(ctx, &foreign.Query{Tables: []*foreign.Table{s.table}, Out: []*foreign.Expr{col}, Where: []*foreign.Expr{in}, Limit: -1}, args)
 		if err != nil {
-			return err
+			return RemoteError(s.at, err)
 		}
 		defer rows.Close()
 		keys := &value.Column{}
@@ -67,7 +52,7 @@ func (s *SkipThere) choose(ctx context.Context, b *value.Batch) error {
 			keys.Reset(t)
 			n, err := rows.Next(ctx, []*value.Column{keys})
 			if err != nil {
-				return err
+				return RemoteError(s.at, err)
 			}
 			if n == 0 {
 				break
@@ -78,7 +63,7 @@ func (s *SkipThere) choose(ctx context.Context, b *value.Batch) error {
 		}
 	}
 	s.sel = s.sel[:0]
-	for _, i := range selection(b) {
+	for _, i := range b.Selected() {
 		if v := b.Cols[s.key].Value(int(i)); !v.IsNull() && there[v.String()] {
 			if s.env.Tally != nil {
 				s.env.Tally.Present++

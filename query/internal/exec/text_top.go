@@ -93,7 +93,7 @@ func (n *TextTop) others(ctx context.Context, t *rowsTable, among *storage.RowSe
 		if err != nil || b == nil {
 			return err
 		}
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			if r := b.Rows[i]; len(t.rows) < k && !have.Has(r) {
 				t.cols[0].Append(len(t.rows), score)
 				t.rows = append(t.rows, r)

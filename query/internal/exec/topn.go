@@ -131,7 +131,7 @@ func (t *TopN) below(best *rowsTable, bar int, b *value.Batch, sel []int32) []in
 		cols[i] = &c
 	}
 	by := compareBy(cols, t.Orders)
-	for _, i := range selection(b) {
+	for _, i := range b.Selected() {
 		if by(i, int32(n)) < 0 {
 			sel = append(sel, i)
 		}

@@ -97,7 +97,7 @@ func (u *Update) stream(ctx context.Context, w *storage.Updater, t *rowsTable) e
 	var rows []uint64
 	add := func(b *value.Batch) error {
 		rows = rows[:0]
-		for _, i := range selection(b) {
+		for _, i := range b.Selected() {
 			rows = append(rows, uint64(b.Cols[0].Ints[i]))
 		}
 		u.Affected += int64(len(rows))

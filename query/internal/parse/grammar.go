@@ -151,19 +151,21 @@ type gTableName struct{ id Ident }
 
 // Parse implements participle.Parseable.
 func (n *gTableName) Parse(lex *lexer.PeekingLexer) error {
-	id, ok := acceptName(lex)
-	if !ok {
-		return participle.NextMatch
+	var name gName
+	if err := name.Parse(lex); err != nil {
+		return err
 	}
-	n.id = id
-	if t := lex.Peek(); t.Value != "." || t.Type != lexOp {
+	n.id = name.id
+	if !is(lex.Peek(), ".") {
 		return nil
 	}
+	before := name.id
 	lex.Next()
-	if n.id, ok = acceptName(lex); !ok {
-		return participle.NextMatch
+	if err := name.Parse(lex); err != nil {
+		return err
 	}
-	n.id.Pos, n.id.Database = id.Pos, databaseOf(id)
+	n.id = name.id
+	n.id.Pos, n.id.Database = before.Pos, databaseOf(before)
 	return nil
 }
 

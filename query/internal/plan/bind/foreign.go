@@ -89,9 +89,9 @@ func (b *Binder) remembered(name parse.Ident) (string, error) {
 		if err != nil || rows == nil {
 			return "", err
 		}
-		for i := range rows.Len {
-			if (rows.Sel == nil || slices.Contains(rows.Sel, int32(i))) && strings.EqualFold(rows.Cols[0].Value(i).Str(), name.Database) {
-				return rows.Cols[1].Value(i).Str(), nil
+		for _, i := range rows.Selected() {
+			if strings.EqualFold(rows.Cols[0].Value(int(i)).Str(), name.Database) {
+				return rows.Cols[1].Value(int(i)).Str(), nil
 			}
 		}
 	}
@@ -143,11 +143,7 @@ func remoteDef(a *foreign.Attached, t *foreign.Table) *storage.TableDef {
 
 // RemoteScan is the reading of a table of an attached database under a name.
 func RemoteScan(r *RemoteTable, name string) *logical.Relation {
-	n := &logical.Remote{In: r.In, Tables: []*foreign.Table{r.Table}, Count: -1, Rows: r.Table.Rows}
-	for i := range r.Def.Columns {
-		c := &r.Def.Columns[i]
-		n.Cols = append(n.Cols, &logical.Column{Table: name, Name: c.Name, Type: c.Type, Encoding: EncodingOf(r.Def, i), Ord: i, Source: r.Def.Name})
-	}
+	n := &logical.Remote{In: r.In, Tables: []*foreign.Table{r.Table}, Cols: scanColumns(r.Def, name), Count: -1, Rows: r.Table.Rows}
 	return &logical.Relation{Node: n, Cols: n.Cols}
 }
 

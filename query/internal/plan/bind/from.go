@@ -51,13 +51,18 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 
 // ScanOf is the scan of a table under a name.
 func ScanOf(table *storage.Table, name string) *logical.Relation {
-	def := table.Def()
-	n := &logical.Scan{Table: table, Rows: float64(table.Rows())}
+	n := &logical.Scan{Table: table, Cols: scanColumns(table.Def(), name), Rows: float64(table.Rows())}
+	return &logical.Relation{Node: n, Cols: n.Cols}
+}
+
+// scanColumns are the columns of the scan of a table under a name.
+func scanColumns(def *storage.TableDef, name string) []*logical.Column {
+	var out []*logical.Column
 	for i := range def.Columns {
 		c := &def.Columns[i]
-		n.Cols = append(n.Cols, &logical.Column{Table: name, Name: c.Name, Type: c.Type, Encoding: EncodingOf(def, i), Ord: i, Source: def.Name})
+		out = append(out, &logical.Column{Table: name, Name: c.Name, Type: c.Type, Encoding: EncodingOf(def, i), Ord: i, Source: def.Name})
 	}
-	return &logical.Relation{Node: n, Cols: n.Cols}
+	return out
 }
 
 // aliased gives a query's columns a table name, and other names if some are

@@ -41,7 +41,7 @@ func (b *Builder) aggregate(n *logical.Group) (rel, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		es, err := b.compileAll(r.lay, items)
+		es, err := b.CompileAll(r.lay, items)
 		keys := make([]value.Type, len(n.Keys))
 		for i, k := range n.Keys {
 			keys[i] = k.Type

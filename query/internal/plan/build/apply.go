@@ -26,7 +26,7 @@ func (b *Builder) apply(n *logical.Apply, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	args, err := b.compileAll(r.lay, n.Args)
+	args, err := b.CompileAll(r.lay, n.Args)
 	if err != nil {
 		return r, err
 	}
@@ -53,7 +53,7 @@ func (b *Builder) apply(n *logical.Apply, want []*logical.Expr) (rel, error) {
 // rowFunc builds a function that gives rows.
 func (b *Builder) rowFunc(n *logical.RowFunc) (rel, error) {
 	b.Single = true
-	args, err := b.compileAll(compile.NewLayout(nil), n.Args)
+	args, err := b.CompileAll(compile.NewLayout(nil), n.Args)
 	if err != nil {
 		return rel{}, err
 	}

@@ -209,7 +209,7 @@ func (b *Builder) filter(r rel, conds []*logical.Expr) (rel, error) {
 	slices.SortStableFunc(conds, func(x, y *logical.Expr) int {
 		return cmp.Compare(btoi(x.Costly()), btoi(y.Costly()))
 	})
-	cs, err := b.compileAll(r.lay, conds)
+	cs, err := b.CompileAll(r.lay, conds)
 	if err != nil {
 		return r, err
 	}

@@ -159,7 +159,7 @@ func (b *Builder) keyTable(l compile.Layout, e *logical.Expr) (*exec.Keyed, erro
 		row[o] = args[i]
 	}
 	var err error
-	if out.Keys, err = b.compileAll(l, logical.SubstituteAll(k.Outer, row)); err != nil {
+	if out.Keys, err = b.CompileAll(l, logical.SubstituteAll(k.Outer, row)); err != nil {
 		return nil, err
 	}
 	// A pair has the values of outer columns, for IN the one looked for, then
@@ -187,7 +187,7 @@ func (b *Builder) keyTable(l compile.Layout, e *logical.Expr) (*exec.Keyed, erro
 			return nil, err
 		}
 	}
-	if out.Rest, err = b.compileAll(compile.NewLayout(append(pair, k.Cols...)), k.Rest); err != nil {
+	if out.Rest, err = b.CompileAll(compile.NewLayout(append(pair, k.Cols...)), k.Rest); err != nil {
 		return nil, err
 	}
 	if k.Aggregated {

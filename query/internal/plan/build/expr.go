@@ -25,7 +25,8 @@ func (b *Builder) Compile(l compile.Layout, e *logical.Expr) (fn.Expr, error) {
 	})
 }
 
-func (b *Builder) compileAll(l compile.Layout, es []*logical.Expr) ([]fn.Expr, error) {
+// CompileAll is Compile for several.
+func (b *Builder) CompileAll(l compile.Layout, es []*logical.Expr) ([]fn.Expr, error) {
 	out := make([]fn.Expr, len(es))
 	for i, e := range es {
 		c, err := b.Compile(l, e)

@@ -36,11 +36,11 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	lk, err := b.compileAll(l.lay, n.LeftKeys)
+	lk, err := b.CompileAll(l.lay, n.LeftKeys)
 	if err != nil {
 		return l, err
 	}
-	rk, err := b.compileAll(r.lay, n.RightKeys)
+	rk, err := b.CompileAll(r.lay, n.RightKeys)
 	if err != nil {
 		return r, err
 	}
@@ -61,7 +61,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 			lay.Computed[k] = c
 		}
 	}
-	rest, err := b.compileAll(lay, n.Rest)
+	rest, err := b.CompileAll(lay, n.Rest)
 	if err != nil {
 		return l, err
 	}

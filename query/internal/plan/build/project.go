@@ -11,7 +11,7 @@ import (
 
 // project builds columns from expressions.
 func (b *Builder) project(r rel, items []*logical.Expr, outs []*logical.Column) (rel, error) {
-	es, err := b.compileAll(r.lay, items)
+	es, err := b.CompileAll(r.lay, items)
 	if err != nil {
 		return r, err
 	}

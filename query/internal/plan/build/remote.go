@@ -73,7 +73,7 @@ func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
 		op.Texts = append(op.Texts, p.Text)
 	}
 	var err error
-	if op.Args, err = b.compileAll(compile.NewLayout(nil), params); err != nil {
+	if op.Args, err = b.CompileAll(compile.NewLayout(nil), params); err != nil {
 		return rel{}, err
 	}
 	final := compile.NewLayout(outs)

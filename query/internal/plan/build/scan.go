@@ -153,7 +153,7 @@ func (b *Builder) lookupOf(l *logical.Lookup, table *storage.Table) (*exec.Looku
 	out := &exec.Lookup{Index: l.Index, Column: l.Ord, First: l.First, Last: l.Last, Most: l.Most, Text: l.Text}
 	var err error
 	if l.Keys != nil {
-		out.Keys, err = b.compileAll(compile.NewLayout(nil), l.Keys)
+		out.Keys, err = b.CompileAll(compile.NewLayout(nil), l.Keys)
 		return out, err
 	}
 	for _, x := range l.Bounds {

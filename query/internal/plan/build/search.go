@@ -26,7 +26,7 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		return rel{}, err
 	}
 	if len(s.Within) > 0 {
-		if op.Within, err = b.compileAll(compile.NewLayout(nil), s.Within); err != nil {
+		if op.Within, err = b.CompileAll(compile.NewLayout(nil), s.Within); err != nil {
 			return rel{}, err
 		}
 		for _, f := range after {

@@ -48,7 +48,7 @@ func (b *Builder) match(e *logical.Expr) (*exec.WordsQuery, error) {
 
 // like is a look-up of rows of which some match a LIKE.
 func (b *Builder) like(l *logical.Lookup, table *storage.Table) (*exec.WordsQuery, error) {
-	args, err := b.compileAll(compile.NewLayout(nil), l.Match.Args[1:])
+	args, err := b.CompileAll(compile.NewLayout(nil), l.Match.Args[1:])
 	if err != nil {
 		return nil, err
 	}
@@ -93,10 +93,10 @@ func (b *Builder) fusion(f *logical.Fusion) (*exec.Fusion, error) {
 		e := t.Expr
 		out := exec.FusedTerm{By: t.By, Text: e.Text, Low: t.Low, Norm: t.Text}
 		var err error
-		if out.Times, err = b.compileAll(compile.NewLayout(nil), t.Times); err != nil {
+		if out.Times, err = b.CompileAll(compile.NewLayout(nil), t.Times); err != nil {
 			return nil, err
 		}
-		if out.Over, err = b.compileAll(compile.NewLayout(nil), t.Over); err != nil {
+		if out.Over, err = b.CompileAll(compile.NewLayout(nil), t.Over); err != nil {
 			return nil, err
 		}
 		switch e.Op {

@@ -15,7 +15,7 @@ func (b *Builder) ConflictUpdate(u *logical.ConflictUpdate) (*exec.ConflictUpdat
 	lay := compile.NewLayout(u.From)
 	out := &exec.ConflictUpdate{Ctx: &b.Fnctx, Cols: u.Cols}
 	var err error
-	if out.Exprs, err = b.compileAll(lay, u.Items); err != nil {
+	if out.Exprs, err = b.CompileAll(lay, u.Items); err != nil {
 		return nil, err
 	}
 	if u.Where != nil {

@@ -22,30 +22,15 @@ func (b *planner) copyTo(s *parse.CopyTo) (*run.Plan, error) {
 		if rel, err = b.Query(s.Query, nil, nil); err != nil {
 			return nil, err
 		}
-	} else if s.Table.Database != "" {
-		table, err := b.Remote(s.Table)
-		if err != nil {
-			return nil, err
-		}
-		ords, err := bind.TargetColumns(table.Def, s.Columns)
-		if err != nil {
-			return nil, err
-		}
-		scan := bind.RemoteScan(table, s.Table.Name)
-		rel = &logical.Relation{Node: scan.Node}
-		for _, o := range ords {
-			rel.Cols = append(rel.Cols, scan.Cols[o])
-		}
 	} else {
-		table, err := b.Table(s.Table)
+		def, scan, err := b.anyTable(s.Table)
 		if err != nil {
 			return nil, err
 		}
-		ords, err := bind.TargetColumns(table.Def(), s.Columns)
+		ords, err := bind.TargetColumns(def, s.Columns)
 		if err != nil {
 			return nil, err
 		}
-		scan := bind.ScanOf(table, table.Def().Name)
 		rel = &logical.Relation{Node: scan.Node}
 		for _, o := range ords {
 			rel.Cols = append(rel.Cols, scan.Cols[o])

@@ -94,20 +94,20 @@ func (b *planner) showDatabases() (*run.Plan, error) {
 	return b.report(cols, rows), nil
 }
 
-// anyTable is the definition of a table of the store or of an attached database.
-func (b *planner) anyTable(name parse.Ident) (*storage.TableDef, error) {
+// anyTable finds a table of the store or of an attached database: its definition, and its scan.
+func (b *planner) anyTable(name parse.Ident) (*storage.TableDef, *logical.Relation, error) {
 	if name.Database != "" {
 		t, err := b.Remote(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return t.Def, nil
+		return t.Def, bind.RemoteScan(t, name.Name), nil
 	}
 	t, err := b.Table(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t.Def(), nil
+	return t.Def(), bind.ScanOf(t, t.Def().Name), nil
 }
 
 // remoteInsert plans INSERT into a table of an attached database.
@@ -164,7 +164,8 @@ func (b *planner) remoteChange(n *bind.RemoteChange, err error, what string) (*r
 		return nil, err
 	}
 	affected := int64(0)
-	plan := b.planned(nil, func(r *build.Builder) (exec.Operator, func() int64, error) {
+	b.Once = true
+	return b.planned(nil, func(r *build.Builder) (exec.Operator, func() int64, error) {
 		var params []*logical.Expr
 		var set []foreign.Assignment
 		for i, e := range n.Items {
@@ -176,12 +177,9 @@ func (b *planner) remoteChange(n *bind.RemoteChange, err error, what string) (*r
 			x, _ := n.Scan.Foreign(f, &params)
 			where = append(where, x)
 		}
-		args := make([]fn.Expr, len(params))
-		for i, p := range params {
-			var err error
-			if args[i], err = r.Compile(compile.NewLayout(nil), p); err != nil {
-				return nil, nil, err
-			}
+		args, err := r.CompileAll(compile.NewLayout(nil), params)
+		if err != nil {
+			return nil, nil, err
 		}
 		task := &exec.Task{Text: what + " in " + n.Table.In.Name + "." + n.Table.Table.Name, Run: func(ctx context.Context) (_ *value.Batch, err error) {
 			values, err := exec.Fixed(&r.Fnctx, args)
@@ -197,9 +195,7 @@ func (b *planner) remoteChange(n *bind.RemoteChange, err error, what string) (*r
 			return nil, exec.RemoteError(n.Table.In, err)
 		}}
 		return task, func() int64 { return affected }, nil
-	})
-	plan.Cached = false
-	return plan, nil
+	}), nil
 }
 
 // remoteCreate plans CREATE TABLE in an attached database.
@@ -267,24 +263,14 @@ func (b *planner) remoteCreateAs(s *parse.CreateTable, at *foreign.Attached, t *
 	if err != nil {
 		return nil, err
 	}
+	defs, err := columnsOf(s.Query.Pos, rel)
+	if err != nil {
+		return nil, err
+	}
 	opts := foreign.Insert{}
-	for i, c := range rel.Cols {
-		col := foreign.Column{Name: c.Name, Type: c.Type}
-		switch {
-		case c.Type.Kind == value.Null:
-			col.Type = logical.TextType
-		case c.Type.Kind == value.Vector && c.Type.Dim == 0:
-			return nil, parse.Errorf(s.Query.Pos, "the dimension of %s is not known", c.Name).WithHint("cast it: x::VECTOR(512)")
-		}
-		for _, other := range t.Columns {
-			if other.Name == c.Name {
-				return nil, parse.Errorf(s.Query.Pos, "two columns of the query are called %q", c.Name).WithHint("AS gives a column another name")
-			}
-		}
-		if c.Encoding != nil {
-			col.Encoder, col.Model = c.Encoding.Name, c.Encoding.Model
-		}
-		t.Columns, opts.Columns = append(t.Columns, col), append(opts.Columns, i)
+	for i, c := range defs {
+		t.Columns = append(t.Columns, foreign.Column{Name: c.Name, Type: c.Type, Encoder: c.Encoder, Model: c.Model})
+		opts.Columns = append(opts.Columns, i)
 	}
 	out, err := b.improved(rel)
 	if err != nil {

@@ -58,7 +58,7 @@ func (b *planner) showTables() (*run.Plan, error) {
 
 // describe plans DESCRIBE t.
 func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
-	def, err := b.anyTable(s.Table)
+	def, _, err := b.anyTable(s.Table)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/encoder"
@@ -99,21 +100,8 @@ func (b *planner) createTableAs(s *parse.CreateTable, def storage.TableDef) (*ru
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range rel.Cols {
-		if i := def.Column(c.Name); i >= 0 {
-			return nil, parse.Errorf(s.Query.Pos, "two columns of the query are called %q", c.Name).WithHint("AS gives a column another name")
-		}
-		col := storage.ColumnDef{Name: c.Name, Type: c.Type}
-		switch {
-		case c.Type.Kind == value.Null:
-			col.Type = logical.TextType
-		case c.Type.Kind == value.Vector && c.Type.Dim == 0:
-			return nil, parse.Errorf(s.Query.Pos, "the dimension of %s is not known", c.Name).WithHint("cast it: x::VECTOR(512)")
-		}
-		if c.Encoding != nil {
-			col.Encoder, col.Model = c.Encoding.Name, c.Encoding.Model
-		}
-		def.Columns = append(def.Columns, col)
+	if def.Columns, err = columnsOf(s.Query.Pos, rel); err != nil {
+		return nil, err
 	}
 	if rel, err = b.improved(rel); err != nil {
 		return nil, err
@@ -131,6 +119,28 @@ func (b *planner) createTableAs(s *parse.CreateTable, def storage.TableDef) (*ru
 		op := exec.NewInsert(child, &b.Env, made, storage.InsertOptions{}, nil)
 		return op, func() int64 { return op.Affected }, nil
 	}), nil
+}
+
+// columnsOf are the columns of a table that is made of the rows of a query.
+func columnsOf(pos parse.Pos, rel *logical.Relation) ([]storage.ColumnDef, error) {
+	var out []storage.ColumnDef
+	for _, c := range rel.Cols {
+		if slices.ContainsFunc(out, func(o storage.ColumnDef) bool { return o.Name == c.Name }) {
+			return nil, parse.Errorf(pos, "two columns of the query are called %q", c.Name).WithHint("AS gives a column another name")
+		}
+		col := storage.ColumnDef{Name: c.Name, Type: c.Type}
+		switch {
+		case c.Type.Kind == value.Null:
+			col.Type = logical.TextType
+		case c.Type.Kind == value.Vector && c.Type.Dim == 0:
+			return nil, parse.Errorf(pos, "the dimension of %s is not known", c.Name).WithHint("cast it: x::VECTOR(512)")
+		}
+		if c.Encoding != nil {
+			col.Encoder, col.Model = c.Encoding.Name, c.Encoding.Model
+		}
+		out = append(out, col)
+	}
+	return out, nil
 }
 
 // columnDef checks the definition of a column.
