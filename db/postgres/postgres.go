@@ -72,6 +72,8 @@ func (o opener) Open(ctx context.Context, address string) (foreign.Database, err
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "lupa"
 	}
+	// A TIMESTAMP is in UTC here, and so are those that are made a timestamptz there.
+	c.RuntimeParams["timezone"] = "UTC"
 	// Ctrl-C, or a deadline, ends the statement there as well; the connection stays.
 	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: 2 * time.Second}

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/db/driver"
 	"github.com/lupadb/lupa/db/postgres"
@@ -281,8 +283,17 @@ func TestWrites(t *testing.T) {
 
 // TestTypes reads PostgreSQL's own types.
 func TestTypes(t *testing.T) {
-	d, c := open(t, installed.at(t), nil)
 	ctx := context.Background()
+	admin, err := pgx.Connect(ctx, installed.at(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(ctx)
+	if _, err := admin.Exec(ctx, "ALTER DATABASE postgres SET timezone = 'America/New_York'"); err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Exec(ctx, "ALTER DATABASE postgres RESET timezone")
+	d, c := open(t, installed.at(t), nil)
 	if _, err := c.Exec(ctx, `CREATE TYPE mood AS ENUM ('sad', 'happy');
 		CREATE TABLE types (k smallint, i integer, f real, n numeric(20, 5), c varchar(5), ch char(3), u uuid, d date, tz timestamptz, iv interval, m mood, a int[], j jsonb, j2 json, by bytea, nm name);
 		SET timezone = 'America/New_York';
@@ -321,6 +332,11 @@ func TestTypes(t *testing.T) {
 	run(t, d, "CREATE TABLE x.days AS SELECT DATE '1999-12-31' AS d, INTERVAL '1 mon -2 days 03:04:05.5' AS i")
 	run(t, d, "INSERT INTO x.days SELECT d + 60, NULL FROM x.days")
 	if got := rows(t, d, "SELECT d, i, d - DATE '1999-12-31' FROM x.days WHERE d >= DATE '1999-12-31' ORDER BY d"); got != "1999-12-31|1 mon -2 days +03:04:05.5|0\n2000-02-29|NULL|60" {
+		t.Error(got)
+	}
+	// UPDATE sends values as INSERT does, whatever the time zone of the session there.
+	run(t, d, "UPDATE x.types SET d = '2024-03-01', iv = '2 mons 3 days', tz = '2024-06-01 12:00:00', j = '[2]' WHERE k = 3")
+	if got := rows(t, d, "SELECT d, iv, tz, j FROM x.types WHERE k = 3"); got != "2024-03-01|2 mons 3 days|2024-06-01 12:00:00|[2]" {
 		t.Error(got)
 	}
 	// What the language has no value for is an error, not another value.
