@@ -38,8 +38,22 @@ func (d *diskWork) MaybeError(op errorfs.Op) error {
 func (d *diskWork) String() string { return "disk work" }
 
 // What opening, closing, inserting a row and loading rows cost a disk, counted: the clock says
-// nothing of five percent where others use the disk too.
+// nothing of five percent where others use the disk too. The list of files is renewed once for
+// all changes that came together, which depends on the moment: a run that meets fewer at a time
+// writes it a few times more. So one run of five has to keep to the counts.
 func TestDiskWork(t *testing.T) {
+	var more []string
+	for range 5 {
+		if more = countDiskWork(t); len(more) == 0 {
+			return
+		}
+	}
+	t.Error(strings.Join(more, "\n"))
+}
+
+// countDiskWork counts one run. It returns what took more than it should.
+func countDiskWork(t *testing.T) (more []string) {
+	t.Helper()
 	d := &diskWork{}
 	opts := &storage.Options{FS: errorfs.Wrap(vfs.NewMem(), d)}
 	s := newPhotos(t, "db", opts, 100, 16)
@@ -57,9 +71,12 @@ func TestDiskWork(t *testing.T) {
 		most[0], most[1] = most[0]+seconds, most[1]+seconds
 		fmt.Fprintf(&report, "%-36s %2d syncs %3d writes %2d files made %2d others\n", what, n[0], n[1], n[2], n[3])
 		for i := range n {
-			if n[i] < least[i] || n[i] > most[i] {
-				t.Errorf("%s: %v syncs, writes, files made and others, want %v to %v", what, n, least, most)
-				break
+			text := fmt.Sprintf("%s: %v syncs, writes, files made and others, want %v to %v", what, n, least, most)
+			if n[i] < least[i] {
+				t.Error(text)
+			}
+			if n[i] > most[i] {
+				more = append(more, text)
 			}
 		}
 	}
@@ -89,4 +106,5 @@ func TestDiskWork(t *testing.T) {
 	check(t, s.Close())
 	work("a load of 5,000 rows, and closing", [4]int{}, [4]int{29, 51, 15, 25})
 	t.Logf("\n%s", report.String())
+	return more
 }
