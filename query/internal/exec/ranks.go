@@ -10,7 +10,7 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Ranks computes functions over all rows of its input, rrf and normalize, as columns behind
+// Ranks computes functions over all rows of its input, rrf, normalize and mmr, as columns behind
 // those of the input. Its input's last columns are the arguments, which it leaves out.
 type Ranks struct {
 	input
@@ -27,6 +27,7 @@ type Ranks struct {
 type RankItem struct {
 	RRF  bool
 	K    float64
+	MMR  *MMR // its Vector counts as RankArg.At does
 	Args []RankArg
 	Text string
 }
@@ -64,6 +65,9 @@ func (r *Ranks) run(ctx context.Context) error {
 		return err
 	}
 	for i := range args {
+		if slices.ContainsFunc(r.items, func(x RankItem) bool { return x.MMR != nil && x.MMR.Vector == i }) {
+			continue
+		}
 		for _, t := range p.parts {
 			args[i] = appendNumbers(args[i], t.cols[width+i], t.n)
 		}
@@ -91,6 +95,10 @@ func (r *Ranks) run(ctx context.Context) error {
 				addReciprocals(out, args[a.At], a, x.K)
 			}
 			outs[k] = out
+		case x.MMR != nil:
+			if outs[k], err = r.mmrOf(ctx, p, width, x, args[x.Args[0].At]); err != nil {
+				return err
+			}
 		default:
 			v := args[x.Args[0].At]
 			n := NormOf(v)

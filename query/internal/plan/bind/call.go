@@ -59,7 +59,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if !known {
 		names := fn.Names()
-		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize")
+		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize", "mmr")
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.Name+"_sim")
 		}

@@ -8,13 +8,13 @@ import (
 )
 
 // overCall reports whether a call is of a function over all rows of a query.
-func overCall(name string) bool { return name == "rrf" || name == "normalize" }
+func overCall(name string) bool { return name == "rrf" || name == "normalize" || name == "mmr" }
 
 // rrfK is the constant of reciprocal rank fusion where none is given (Cormack, Clarke and
 // Büttcher 2009).
 const rrfK = 60
 
-// over binds rrf(score, score, ... [, k]) or normalize(score).
+// over binds rrf(score, score, ... [, k]), normalize(score) or mmr(score, vector, lambda).
 func (b *Binder) over(s *Scope, e *parse.Call, name string) (*logical.Expr, error) {
 	if !s.aggregates || s.Inside == "HAVING" {
 		where := "here"
@@ -26,6 +26,9 @@ func (b *Binder) over(s *Scope, e *parse.Call, name string) (*logical.Expr, erro
 	args, err := b.Exprs(s, e.Args)
 	if err != nil {
 		return nil, err
+	}
+	if name == "mmr" {
+		return b.mmr(e, args)
 	}
 	o := &logical.Over{Func: name, K: rrfK}
 	if name == "rrf" && len(args) > 1 {
@@ -71,6 +74,44 @@ func (b *Binder) over(s *Scope, e *parse.Call, name string) (*logical.Expr, erro
 		}
 	}
 	return &logical.Expr{Op: logical.OpOver, Type: logical.RealType, Pos: e.Pos, Args: args, Over: o, Text: e.String()}, nil
+}
+
+// mmr binds mmr(score, vector, lambda).
+func (b *Binder) mmr(e *parse.Call, args []*logical.Expr) (*logical.Expr, error) {
+	if len(args) != 3 {
+		return nil, parse.Errorf(e.Pos, "mmr takes a score, a vector and a number from 0 to 1, got %s", logical.Counted(len(args), "argument")).WithHint("mmr(clip_sim('a wolf'), clip, 0.7)")
+	}
+	score, v, lambda := args[0], args[1], args[2]
+	switch {
+	case score.Type.Kind != value.Real && score.Type.Kind != value.Integer && score.Type.Kind != value.Null:
+		return nil, parse.Errorf(score.Pos, "mmr takes a score, which is a number; %s is %v", score.Text, score.Type)
+	case score.Op == logical.OpScore && b.rankOf(score) == logical.Ascending:
+		return nil, parse.Errorf(score.Pos, "mmr takes a score of which the highest is the best; %s is a distance", score.Text).WithHint("similarity(a, b) is such a score, and so is -(a <-> b)")
+	case v.Type.Kind != value.Vector && v.Type.Kind != value.Null:
+		return nil, parse.Errorf(v.Pos, "mmr compares rows by a vector; %s is %v", v.Text, v.Type)
+	}
+	for _, a := range args {
+		if a.Uses(logical.OpOver) {
+			return nil, parse.Errorf(a.Pos, "%s can't be used within mmr", a.Text).WithHint("compute the inner one in a subquery in FROM")
+		}
+	}
+	k, ok, err := b.constOf(lambda)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if k, err = b.castConst(k, logical.RealType, fn.Implicit); err != nil {
+			return nil, err
+		}
+	}
+	if !ok || k.Value.Kind() != value.Real || !(k.Value.Float() >= 0 && k.Value.Float() <= 1) {
+		return nil, parse.Errorf(lambda.Pos, "the lambda of mmr is a number from 0 (variety alone) to 1 (relevance alone), not %s", lambda)
+	}
+	if score, err = b.castTo(score, logical.RealType, fn.Implicit); err != nil {
+		return nil, err
+	}
+	o := &logical.Over{Func: "mmr", Lambda: k.Value.Float(), Low: make([]bool, 2)}
+	return &logical.Expr{Op: logical.OpOver, Type: logical.RealType, Pos: e.Pos, Args: []*logical.Expr{score, v}, Over: o, Text: e.String()}, nil
 }
 
 // overRows gives the functions over all rows in es columns of a node above in, if there are any.

@@ -387,7 +387,7 @@ func (b *Binder) rankOf(e *logical.Expr) logical.Rank {
 		}
 		return logical.Ascending
 	case logical.OpOver:
-		if e.Over.Func == "rrf" {
+		if e.Over.Func != "normalize" {
 			return logical.BestFirst
 		}
 		return b.rankOf(e.Args[0])

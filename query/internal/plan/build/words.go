@@ -86,6 +86,9 @@ func (b *Builder) textTop(n *logical.Scan, want []*logical.Expr) (rel, error) {
 // fusion makes what finds the rows that can be among the best by several scores.
 func (b *Builder) fusion(f *logical.Fusion) (*exec.Fusion, error) {
 	x := &exec.Fusion{Env: &b.Env, Count: int(f.Count), Rest: f.Rest, RRF: f.Sum == nil, K: f.K, Loose: b.loose[f]}
+	if f.MMR != nil {
+		x.MMR = &exec.MMR{Vector: f.MMR.Vector.Ord, Lambda: f.MMR.Lambda, Count: int(f.Count)}
+	}
 	lay := compile.NewLayout(nil)
 	byKey := map[string]*logical.Column{}
 	for i := range f.Terms {
@@ -191,8 +194,14 @@ func (b *Builder) ranks(n *logical.Ranks, want []*logical.Expr) (rel, error) {
 	}
 	var ranks []exec.RankItem
 	at := 0
-	for _, e := range n.Items {
+	for i, e := range n.Items {
 		x := exec.RankItem{RRF: e.Over.Func == "rrf", K: e.Over.K, Text: e.Text}
+		if e.Over.Func == "mmr" {
+			x.MMR = &exec.MMR{Lambda: e.Over.Lambda, Vector: at + 1}
+			if n.Outs[i] == n.First {
+				x.MMR.Count = int(n.Count)
+			}
+		}
 		for i, a := range e.Args {
 			x.Args = append(x.Args, exec.RankArg{At: at, Low: e.Over.Low[i], Has: a.Op == logical.OpWords && a.Words.Func == "bm25"})
 			at++

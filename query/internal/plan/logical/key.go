@@ -57,7 +57,7 @@ func (e *Expr) writeKey(b *strings.Builder) {
 	case OpWords:
 		fmt.Fprintf(b, ":%s,%s", e.Words.Func, e.Words.Index)
 	case OpOver:
-		fmt.Fprintf(b, ":%s,%v", e.Over.Func, e.Over.K)
+		fmt.Fprintf(b, ":%s,%v,%v", e.Over.Func, e.Over.K, e.Over.Lambda)
 	case OpWindow:
 		w := e.Window
 		fmt.Fprintf(b, ":%s,%d,%d,%d,%d,%d,%d", w.Call.Func.Name, w.Frame.Unit, w.Frame.StartKind, w.Frame.EndKind, w.Frame.Exclude, len(w.Args), len(w.Partition))

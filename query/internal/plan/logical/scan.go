@@ -52,7 +52,14 @@ type Fusion struct {
 	Terms []FusionTerm
 	Rest  float64 // the constants of the sum
 	K     float64 // of ranks
+	MMR   *MMR    // the sum is the relevance of rows that are to differ; nil = no
 	Among Node    // the candidates: rows of a scan of this table; nil = all
+}
+
+// MMR is what maximal marginal relevance compares rows by.
+type MMR struct {
+	Vector *Column
+	Lambda float64
 }
 
 // FusionTerm is one score: a searchable similarity, a bm25, or a number made of other columns.

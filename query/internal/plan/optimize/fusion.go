@@ -12,6 +12,9 @@ import (
 // bounds of them. The Sort computes the scores for those.
 func fusion(f *Facts, n logical.Node) (logical.Node, error) {
 	s, ok := n.(*logical.Sort)
+	if ok {
+		firstOfMMR(s)
+	}
 	if !ok || s.Count < 0 || s.Count+s.Offset > fusionMost || s.Count+s.Offset == 0 || len(s.On) > 0 || len(s.Keys) == 0 || s.Keys[0].Order.NullsFirst {
 		return n, nil
 	}
@@ -20,16 +23,26 @@ func fusion(f *Facts, n logical.Node) (logical.Node, error) {
 	if ranks != nil {
 		in = ranks.In
 	}
+	mmr := ranks.MMR(s.Keys[0])
 	scan, ok := in.(*logical.Scan)
 	if !ok || scan.Search != nil || scan.Lookup != nil && scan.Lookup.Fusion != nil {
 		return n, nil
 	}
 	b := &fuser{x: &logical.Fusion{Count: s.Count + s.Offset}, scan: scan, ranks: ranks}
-	if ranks != nil && len(ranks.Items) == 1 && ranks.Items[0].Over.Func == "rrf" {
+	switch {
+	case mmr != nil:
+		// What there is no index for is bounded, too: how near rows are to each other.
+		v := mmr.Args[1]
+		b.x.Sum = mmr.Args[0]
+		if len(ranks.Items) > 1 || v.Op != logical.OpColumn || !slices.Contains(scan.Cols, v.Column) || !b.sum(b.x.Sum, 1) {
+			return n, nil
+		}
+		b.x.MMR = &logical.MMR{Vector: v.Column, Lambda: mmr.Over.Lambda}
+	case ranks != nil && len(ranks.Items) == 1 && ranks.Items[0].Over.Func == "rrf":
 		if !s.Keys[0].Order.Desc || !b.rrf(s.Keys[0].Expr) {
 			return n, nil
 		}
-	} else {
+	default:
 		by := 1.0
 		if !s.Keys[0].Order.Desc {
 			by = -1
@@ -61,6 +74,14 @@ func fusion(f *Facts, n logical.Node) (logical.Node, error) {
 	scan.Lookup = &logical.Lookup{Fusion: b.x, Text: s.Keys[0].Text}
 	scan.Rows = min(scan.Rows, float64(4*b.x.Count))
 	return s, nil
+}
+
+// firstOfMMR tells an mmr below a Sort how many rows are wanted: it compares all rows with each.
+func firstOfMMR(s *logical.Sort) {
+	ranks, ok := s.In.(*logical.Ranks)
+	if ok && s.Count >= 0 && len(s.On) == 0 && len(s.Keys) > 0 && ranks.MMR(s.Keys[0]) != nil {
+		ranks.First, ranks.Count = s.Keys[0].Expr.Column, s.Count+s.Offset
+	}
 }
 
 // fusionMost is the number of rows beyond which all are scored.
