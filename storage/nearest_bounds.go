@@ -129,8 +129,31 @@ func above(x float64) float32 {
 }
 
 // Refine narrows the bounds of some rows, in ascending order, by the second plane of codes.
-func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) (err error) {
-	p, err := b.t.codedPass(&b.opts)
+func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) error {
+	return b.t.refine(ctx, b.opts, rows, func(i int, lower, upper float32) {
+		if row := rows[i]; !math.IsInf(float64(b.Upper[row]), 0) {
+			b.Lower[row], b.Upper[row] = max(b.Lower[row], lower), min(b.Upper[row], upper)
+		}
+	})
+}
+
+// RefinedUpper bounds the scores of some rows, in ascending order and of which each has a vector
+// other than zero, from above by both planes of codes. Rows without codes get +Inf. The column is
+// that of opts, of which Query and Workers count besides.
+func (t *Table) RefinedUpper(ctx context.Context, opts NearestOptions, rows []uint64) ([]float32, error) {
+	out := make([]float32, len(rows))
+	for i := range out {
+		out[i] = float32(math.Inf(1))
+	}
+	opts.Filter = nil
+	err := t.refine(ctx, opts, rows, func(i int, _, upper float32) { out[i] = upper })
+	return out, err
+}
+
+// refine calls f with the position and the bounds of those of rows, which ascend, that have
+// codes; by several goroutines, but once for each.
+func (t *Table) refine(ctx context.Context, opts NearestOptions, rows []uint64, f func(i int, lower, upper float32)) (err error) {
+	p, err := t.codedPass(&opts)
 	if err != nil || p.transform == nil || p.searches[0].coded == nil {
 		return err
 	}
@@ -143,11 +166,11 @@ func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) (err error) {
 				n := uint32(rows[at] / BlockRows)
 				var set BlockSet
 				w.scratch.Rows = w.scratch.Rows[:0]
+				first := at
 				for ; at < len(rows) && rows[at]/BlockRows == uint64(n); at++ {
-					if i := uint16(rows[at] % BlockRows); !set.Has(int(i)) {
-						set[i/64] |= 1 << (i % 64)
-						w.scratch.Rows = append(w.scratch.Rows, i)
-					}
+					i := uint16(rows[at] % BlockRows)
+					set[i/64] |= 1 << (i % 64)
+					w.scratch.Rows = append(w.scratch.Rows, i)
 				}
 				for k := range 2 {
 					ok, err := w.plane(k, n)
@@ -161,13 +184,8 @@ func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) (err error) {
 				}
 				query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), math.Inf(-1), &w.scratch)
 				query.Scan2(&w.planes[0], &w.planes[1], &w.scratch)
-				for k, i := range w.scratch.Rows {
-					row := int(n)*BlockRows + int(i)
-					if math.IsInf(float64(b.Upper[row]), 0) {
-						continue
-					}
-					b.Upper[row] = min(b.Upper[row], above(w.scratch.Upper2[k]))
-					b.Lower[row] = max(b.Lower[row], below(query.Lower2(&w.planes[0], &w.planes[1], &w.scratch, k)))
+				for k := range w.scratch.Rows {
+					f(first+k, below(query.Lower2(&w.planes[0], &w.planes[1], &w.scratch, k)), above(w.scratch.Upper2[k]))
 				}
 			}
 			return nil

@@ -109,8 +109,6 @@ type fusing struct {
 	there []bool // rows to search among
 	live  []bool // of them those that every term has a value for
 	held  int64
-
-	chosen []*vector.Query // by MMR, in this order
 }
 
 var errTooMany = errors.New("bounds leave out too little")

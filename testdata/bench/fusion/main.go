@@ -83,6 +83,7 @@ func main() {
 		{"sum of both", "0.7 * clip_sim($1) + 0.02 * bm25(caption, $2)"},
 		{"sum with a column", "0.7 * clip_sim($1) + 0.02 * bm25(caption, $2) + 0.05 * recency DESC"},
 		{"sum, normalized", "0.5 * normalize(clip_sim($1)) + 0.5 * normalize(bm25(caption, $2))"},
+		{"mmr", "mmr(clip_sim($1), clip, 0.7)"},
 		{"rrf", "rrf(clip_sim($1), bm25(caption, $2))"},
 	}
 	for _, words := range []string{"w3 w40", "w0 w1", "w2000"} {
