@@ -127,7 +127,7 @@ func typeOf(name string, mod int32) (t value.Type, opaque bool) {
 func (k dialect) nameOfType(t value.Type) string {
 	switch t.Kind {
 	case value.JSON:
-		return "jsonb"
+		return "json" // which stays as it was written
 	case value.Vector:
 		if k.cockroach {
 			t.Half = false

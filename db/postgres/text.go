@@ -18,7 +18,7 @@ func (k dialect) Renders(t []*foreign.Table, e *foreign.Expr) bool {
 // Orders reports whether values of e can be sorted as Lupa sorts them.
 func (k dialect) Orders(t []*foreign.Table, e *foreign.Expr) bool {
 	switch e.Type.Kind {
-	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp:
+	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Interval, value.Blob:
 		return true
 	}
 	return false
@@ -42,7 +42,7 @@ func (k dialect) bytewise(s string) string {
 // equals reports whether values of a kind are compared with =.
 func equals(k value.Kind) bool {
 	switch k {
-	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob:
+	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Interval, value.Blob:
 		return true
 	}
 	return false
@@ -67,7 +67,7 @@ func (k dialect) column(ts []*foreign.Table, e *foreign.Expr) string {
 		return name + "::int8"
 	case c.Foreign == "real" || strings.HasPrefix(c.Foreign, "numeric"):
 		return name + "::float8"
-	case strings.HasPrefix(c.Foreign, "timestamp") && strings.HasSuffix(c.Foreign, "with time zone"):
+	case withZone(c.Foreign):
 		return "(" + name + " AT TIME ZONE 'UTC')"
 	case strings.HasPrefix(c.Foreign, "character varying"):
 		return name + "::text"
@@ -103,11 +103,41 @@ func typeName(t value.Type) string {
 func (k dialect) key(t []*foreign.Table, e *foreign.Expr, s string) string {
 	if e.Op == foreign.OpColumn {
 		c := &t[e.Table].Columns[e.Column]
-		if !c.Opaque && (c.Type.Kind == value.Integer || c.Type.Kind == value.Text) {
+		if !c.Opaque && (c.Type.Kind == value.Integer || c.Type.Kind == value.Text || c.Foreign == "real") {
 			return name(t, e)
 		}
 	}
 	return s
+}
+
+// operands are what is compared: a timestamptz column with parameters as it is, so that an index
+// can be found.
+func (k dialect) operands(t []*foreign.Table, es []*foreign.Expr, args []string) []string {
+	out := make([]string, len(es))
+	zoned, others := 0, true
+	for i, e := range es {
+		out[i] = k.key(t, e, args[i])
+		if e.Op == foreign.OpColumn && withZone(t[e.Table].Columns[e.Column].Foreign) {
+			zoned++
+		} else {
+			others = others && e.Op == foreign.OpParam
+		}
+	}
+	if zoned == 1 && others {
+		for i, e := range es {
+			if e.Op == foreign.OpParam {
+				out[i] = "(" + out[i] + " AT TIME ZONE 'UTC')"
+			} else {
+				out[i] = name(t, e)
+			}
+		}
+	}
+	return out
+}
+
+// withZone reports whether a type is timestamptz.
+func withZone(typ string) bool {
+	return strings.HasPrefix(typ, "timestamp") && strings.HasSuffix(typ, "with time zone")
 }
 
 // expr is an expression as a statement has it; false where the engine's meaning is another.
@@ -156,7 +186,8 @@ func (k dialect) expr(t []*foreign.Table, e *foreign.Expr) (string, bool) {
 		if e.Not {
 			op = " NOT IN ("
 		}
-		return "(" + k.key(t, e.Args[0], args[0]) + op + strings.Join(args[1:], ", ") + "))", len(args) > 1
+		args = k.operands(t, e.Args, args)
+		return "(" + args[0] + op + strings.Join(args[1:], ", ") + "))", len(args) > 1
 	case foreign.OpScore:
 		return k.score(e, args)
 	case foreign.OpCall:
@@ -238,12 +269,14 @@ func (k dialect) call(t []*foreign.Table, e *foreign.Expr, args []string) (strin
 	}
 	switch e.Func {
 	case "=", "<>":
-		return "(" + k.key(t, e.Args[0], args[0]) + " " + e.Func + " " + k.key(t, e.Args[1], args[1]) + ")", kinds(equals)
+		args = k.operands(t, e.Args, args)
+		return "(" + args[0] + " " + e.Func + " " + args[1] + ")", kinds(equals)
 	case "<", "<=", ">", ">=":
 		if kinds(func(k value.Kind) bool { return k == value.Text }) {
 			return fmt.Sprintf("(%s %s %s)", k.bytewise(args[0]), e.Func, k.bytewise(args[1])), true
 		}
-		return "(" + k.key(t, e.Args[0], args[0]) + " " + e.Func + " " + k.key(t, e.Args[1], args[1]) + ")", kinds(equals)
+		args = k.operands(t, e.Args, args)
+		return "(" + args[0] + " " + e.Func + " " + args[1] + ")", kinds(equals)
 	case "is null", "is not null":
 		return "(" + args[0] + " " + strings.ToUpper(e.Func) + ")", true
 	case "is distinct from", "is not distinct from":
@@ -276,7 +309,7 @@ func (k dialect) aggregate(t []*foreign.Table, e *foreign.Expr, args []string) (
 		s = "count(" + s + ")"
 	case "min", "max":
 		switch e.Args[0].Type.Kind {
-		case value.Integer, value.Real, value.Timestamp:
+		case value.Integer, value.Real, value.Timestamp, value.Date:
 		case value.Text:
 			args[0] = k.bytewise(args[0])
 		default:
@@ -305,18 +338,28 @@ func (k dialect) aggregate(t []*foreign.Table, e *foreign.Expr, args []string) (
 }
 
 // Text is the statement of a query.
-func (k dialect) Text(q *foreign.Query) string {
+func (k dialect) Text(q *foreign.Query) string { return q.Text(k.render) }
+
+func (k dialect) render(q *foreign.Query) string {
 	var b strings.Builder
 	b.WriteString("SELECT ")
 	list(&b, q.Out, ", ", func(e *foreign.Expr) string { s, _ := k.expr(q.Tables, e); return s })
 	b.WriteString(" FROM ")
 	for i, t := range q.Tables {
-		if i > 0 {
-			b.WriteString(", ")
+		outer := i > 0 && i <= len(q.Joins) && q.Joins[i-1].Outer
+		switch {
+		case outer:
+			b.WriteString(" LEFT JOIN ")
+		case i > 0:
+			b.WriteString(" CROSS JOIN ")
 		}
 		b.WriteString(tableName(t))
 		if len(q.Tables) > 1 {
 			fmt.Fprintf(&b, " t%d", i+1)
+		}
+		if outer {
+			b.WriteString(" ON ")
+			list(&b, q.Joins[i-1].On, " AND ", func(e *foreign.Expr) string { s, _ := k.expr(q.Tables, e); return s })
 		}
 	}
 	b.WriteString(k.where(q.Tables, q.Where))

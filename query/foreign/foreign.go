@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/storage/value"
@@ -120,10 +121,17 @@ type Order struct {
 	NullsFirst bool
 }
 
+// Join is how a table is joined with those before it.
+type Join struct {
+	Outer bool    // left outer: rows without a partner are given with NULLs
+	On    []*Expr // which rows of the table are partners
+}
+
 // Query is what is asked of a table, or of several: of their combinations for which the
 // conditions hold. It is immutable.
 type Query struct {
 	Tables []*Table
+	Joins  []Join // of Tables but the first; nil: all combinations
 	Out    []*Expr
 	Where  []*Expr
 	Group  []*Expr // of aggregates in Out; nil and Grouped: one group
@@ -134,6 +142,17 @@ type Query struct {
 	Offset  int64
 	Recall  float64 // part of the nearest rows that an approximate index is to find; 0: all
 	Search  bool    // the first key of Order is a score
+	// Bulk says that all rows are going to be read, in any order.
+	Bulk bool
+
+	once sync.Once
+	text string
+}
+
+// Text is what render gives for the query, for which it is asked once.
+func (q *Query) Text(render func(*Query) string) string {
+	q.once.Do(func() { q.text = render(q) })
+	return q.text
 }
 
 // Rows are the answer to a query. They belong to one goroutine.

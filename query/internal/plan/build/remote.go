@@ -11,13 +11,21 @@ import (
 // remote builds the reading of a table of an attached database: the columns and scores that
 // are wanted of it.
 func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
-	q := &foreign.Query{Tables: n.Tables, Limit: n.Count, Offset: n.Offset, Recall: n.Recall}
+	q := &foreign.Query{Tables: n.Tables, Limit: n.Count, Offset: n.Offset, Recall: n.Recall, Bulk: n.Bulk}
 	var params []*logical.Expr
 	rows := *n // of the table, before they are grouped
 	rows.Group = nil
 	for _, f := range n.Filters {
 		x, _ := rows.Foreign(f, &params)
 		q.Where = append(q.Where, x)
+	}
+	for _, j := range n.Joins {
+		of := foreign.Join{Outer: j.Outer}
+		for _, e := range j.On {
+			x, _ := rows.Foreign(e, &params)
+			of.On = append(of.On, x)
+		}
+		q.Joins = append(q.Joins, of)
 	}
 	lay := compile.NewLayout(nil)
 	var outs []*logical.Column
@@ -81,10 +89,10 @@ func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
 	return rel{op: b.Measured(op), lay: final}, nil
 }
 
-// ties are the keys of an order that decide among rows that are equal in it, where some of
-// them are cut off: the primary key.
+// ties are the keys of an order that decide among rows that are equal in it: the primary key.
+// Of groups the one comes first whose first row does.
 func ties(n *logical.Remote) []foreign.Order {
-	if n.Group != nil || n.Count < 0 && n.Offset == 0 {
+	if n.Loose && len(n.Order) == 0 && n.Count < 0 && n.Offset == 0 {
 		return nil
 	}
 	var out []foreign.Order
@@ -94,6 +102,28 @@ func ties(n *logical.Remote) []foreign.Order {
 			if n.In.Database.Orders(n.Tables, x) {
 				out = append(out, foreign.Order{Expr: x})
 			}
+		}
+	}
+	g := n.Group
+	if g == nil {
+		return out
+	}
+	if len(g.Keys) == 0 {
+		return nil
+	}
+	if len(out) == 1 && len(n.Tables) == 1 {
+		first := &foreign.Expr{Op: foreign.OpAgg, Func: "min", Type: out[0].Expr.Type, Args: []*foreign.Expr{out[0].Expr}}
+		if n.In.Database.Renders(n.Tables, first) {
+			return []foreign.Order{{Expr: first}}
+		}
+	}
+	out = nil
+	rows := *n
+	rows.Group = nil
+	for _, k := range g.Keys {
+		if k.Op == logical.OpColumn {
+			x, _ := rows.Foreign(k, nil)
+			out = append(out, foreign.Order{Expr: x})
 		}
 	}
 	return out

@@ -20,7 +20,16 @@ type Remote struct {
 	Count   int64 // of rows after Offset; -1 = all
 	Offset  int64
 	Recall  float64
-	Rows    float64 // estimated after Filters
+	Rows    float64      // estimated after Filters
+	Joins   []RemoteJoin // of each of Tables but the first
+	Loose   bool         // its rows may come in any order
+	Bulk    bool         // and all of them are going to be read
+}
+
+// RemoteJoin is how a table is joined with those before it.
+type RemoteJoin struct {
+	Outer bool    // rows without a partner are given with NULLs
+	On    []*Expr // which rows of the table are partners
 }
 
 func (n *Remote) Columns() []*Column {
@@ -34,6 +43,9 @@ func (n *Remote) Inputs() []*Node { return nil }
 
 func (n *Remote) Exprs() []*Expr {
 	out := slices.Clone(n.Filters)
+	for _, j := range n.Joins {
+		out = append(out, j.On...)
+	}
 	if n.Group != nil {
 		out = append(out, n.Group.Exprs()...)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // askRemote has an attached database group, sort and cut what it is asked for, where it does
@@ -13,6 +14,10 @@ func askRemote(f *Facts, n logical.Node) (logical.Node, error) {
 	switch n := n.(type) {
 	case *logical.Join:
 		return joinedRemote(n), nil
+	case *logical.Filter: // of tables that have become one question by now
+		if _, ok := n.In.(*logical.Remote); ok {
+			return pushFilters(f, n)
+		}
 	case *logical.Group:
 		in, ok := n.In.(*logical.Remote)
 		if !ok || !in.Whole() || !grouped(in, n) {
@@ -60,7 +65,11 @@ func askRemote(f *Facts, n logical.Node) (logical.Node, error) {
 func joinedRemote(n *logical.Join) logical.Node {
 	l, ok1 := n.Left.(*logical.Remote)
 	r, ok2 := n.Right.(*logical.Remote)
-	if !ok1 || !ok2 || l.In != r.In || !l.Whole() || !r.Whole() || len(l.Order)+len(r.Order) > 0 || n.Kind != parse.InnerJoin || len(n.On) == 0 {
+	if !ok1 || !ok2 || l.In != r.In || !l.Whole() || !r.Whole() || len(l.Order)+len(r.Order) > 0 || len(n.On) == 0 {
+		return n
+	}
+	outer := n.Kind == parse.LeftJoin
+	if outer && len(r.Tables) > 1 {
 		return n
 	}
 	c := &logical.Remote{In: l.In, Tables: slices.Concat(l.Tables, r.Tables), Cols: slices.Concat(l.Cols, r.Cols), Count: -1, Rows: max(l.Rows, r.Rows)}
@@ -69,6 +78,11 @@ func joinedRemote(n *logical.Join) logical.Node {
 			return n
 		}
 	}
+	if c.Joins = slices.Concat(l.Joins, []logical.RemoteJoin{{}}, r.Joins); outer {
+		c.Joins[len(l.Joins)] = logical.RemoteJoin{Outer: true, On: slices.Concat(n.On, r.Filters)}
+		c.Filters = slices.Clone(l.Filters)
+		return c
+	}
 	c.Filters = slices.Concat(l.Filters, r.Filters, n.On)
 	return c
 }
@@ -76,7 +90,7 @@ func joinedRemote(n *logical.Join) logical.Node {
 // grouped reports whether the database groups as n says.
 func grouped(in *logical.Remote, n *logical.Group) bool {
 	for _, k := range n.Keys {
-		if !k.Varies() || !in.Renders(k) {
+		if !k.Varies() || !in.Orders(k) || k.Type.Kind == value.Interval { // of which a group shows the first of those that are equal
 			return false
 		}
 	}

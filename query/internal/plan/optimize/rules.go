@@ -29,10 +29,22 @@ var rules = []rule{
 	{"count from metadata", countFromMetadata},
 }
 
+// Use is what becomes of the rows of a query.
+type Use uint8
+
+// The uses. Of a query without an order rows are given as they come, but in that of the table
+// where they act on each other.
+const (
+	InOrder Use = iota // the first of several may count more
+	Shown              // they are read until somebody has enough
+	Kept               // all are read
+)
+
 // Facts are what the rules may know beside the plan, the catalog and statistics.
 type Facts struct {
 	Ctx     context.Context
 	Explain bool // the plan is for these arguments only
+	Use     Use
 	// Peek returns what a fixed expression is for the arguments at hand, for estimates.
 	Peek func(e *logical.Expr) (*logical.Expr, bool, error)
 }
@@ -53,6 +65,9 @@ func (f *Facts) Optimize(r *logical.Relation, subs []*logical.Subquery, shared [
 		}
 	}
 	n, err := f.improve(r.Node)
+	if err == nil {
+		rowOrder(n, f.Use != InOrder, f.Use == Kept)
+	}
 	return &logical.Relation{Node: n, Cols: r.Cols}, err
 }
 
@@ -69,8 +84,13 @@ func (f *Facts) subquery(q *logical.Subquery) (err error) {
 				return err
 			}
 		}
+		if any := q.Op == logical.OpInQuery || q.Op == logical.OpExists; any || c.Keyed.Aggregated {
+			rowOrder(c.Keyed.Node, true, true)
+		}
 	}
-	q.Rel.Node, err = f.improve(q.Rel.Node)
+	if q.Rel.Node, err = f.improve(q.Rel.Node); err == nil && q.Op != logical.OpSubquery && !q.Lateral {
+		rowOrder(q.Rel.Node, true, q.Op == logical.OpInQuery && q.Corr == nil)
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -119,7 +120,7 @@ func (b *planner) completeRows(table *storage.Table, ords []int, src *logical.Re
 	if err != nil {
 		return nil, err
 	}
-	return b.improved(rows)
+	return b.improved(rows, optimize.Kept)
 }
 
 // load plans the adding of rows to a table.

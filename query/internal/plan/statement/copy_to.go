@@ -6,6 +6,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
@@ -54,7 +55,7 @@ func (b *planner) copyTo(s *parse.CopyTo) (*run.Plan, error) {
 	if err != nil {
 		return nil, logical.ErrorAt(pos, err)
 	}
-	if rel, err = b.improved(rel); err != nil {
+	if rel, err = b.improved(rel, optimize.Kept); err != nil {
 		return nil, err
 	}
 	var cols []source.Column

@@ -9,6 +9,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 	"github.com/lupadb/lupa/storage"
 )
@@ -29,7 +30,11 @@ func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.improved(rows)
+	use := optimize.Kept
+	if s.OnConflict != nil {
+		use = optimize.InOrder
+	}
+	out, err := b.improved(rows, use)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -180,7 +181,7 @@ func (b *planner) retrainFor(a *parse.Retrain, def *storage.TableDef, ord int) (
 	if err != nil {
 		return nil, err
 	}
-	if rel, err = b.improved(rel); err != nil {
+	if rel, err = b.improved(rel, optimize.Shown); err != nil {
 		return nil, err
 	}
 	b.Once = true

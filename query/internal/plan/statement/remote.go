@@ -12,6 +12,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -142,7 +143,11 @@ func (b *planner) remoteCopy(s *parse.CopyFrom) (*run.Plan, error) {
 
 // remoteLoad plans the adding of rows.
 func (b *planner) remoteLoad(table *bind.RemoteTable, rows *logical.Project, opts foreign.Insert, portions bool) (*run.Plan, error) {
-	out, err := b.improved(&logical.Relation{Node: rows, Cols: rows.Outs})
+	use := optimize.Kept
+	if opts.Skip || len(opts.Conflict) > 0 {
+		use = optimize.InOrder
+	}
+	out, err := b.improved(&logical.Relation{Node: rows, Cols: rows.Outs}, use)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +277,7 @@ func (b *planner) remoteCreateAs(s *parse.CreateTable, at *foreign.Attached, t *
 		t.Columns = append(t.Columns, foreign.Column{Name: c.Name, Type: c.Type, Encoder: c.Encoder, Model: c.Model})
 		opts.Columns = append(opts.Columns, i)
 	}
-	out, err := b.improved(rel)
+	out, err := b.improved(rel, optimize.Kept)
 	if err != nil {
 		return nil, err
 	}

@@ -62,8 +62,8 @@ func newPlanner(ctx context.Context, in *bind.Input) *planner {
 }
 
 // improved optimizes the plan of a query, and those of the subqueries in it.
-func (b *planner) improved(r *logical.Relation) (*logical.Relation, error) {
-	f := &optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek}
+func (b *planner) improved(r *logical.Relation, use optimize.Use) (*logical.Relation, error) {
+	f := &optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek, Use: use}
 	return f.Optimize(r, b.Subs, b.Shared)
 }
 
@@ -130,7 +130,7 @@ func (b *planner) selects(s *parse.Select) (*run.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rel, err = b.improved(rel); err != nil {
+	if rel, err = b.improved(rel, optimize.Shown); err != nil {
 		return nil, err
 	}
 	p := b.planned(rel.Cols, func(b *build.Builder) (exec.Operator, func() int64, error) {

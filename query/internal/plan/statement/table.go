@@ -15,6 +15,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -103,7 +104,7 @@ func (b *planner) createTableAs(s *parse.CreateTable, def storage.TableDef) (*ru
 	if def.Columns, err = columnsOf(s.Query.Pos, rel); err != nil {
 		return nil, err
 	}
-	if rel, err = b.improved(rel); err != nil {
+	if rel, err = b.improved(rel, optimize.Kept); err != nil {
 		return nil, err
 	}
 	b.Once = true

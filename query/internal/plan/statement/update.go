@@ -4,6 +4,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/build"
+	"github.com/lupadb/lupa/query/internal/plan/optimize"
 	"github.com/lupadb/lupa/query/internal/plan/run"
 )
 
@@ -17,7 +18,7 @@ func (b *planner) update(s *parse.Update) (*run.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.improved(n.Rows)
+	out, err := b.improved(n.Rows, optimize.InOrder)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (b *planner) delete(s *parse.Delete) (*run.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := b.improved(n.Rows)
+	out, err := b.improved(n.Rows, optimize.InOrder)
 	if err != nil {
 		return nil, err
 	}
