@@ -221,6 +221,8 @@ var entries = sync.OnceValue(func() []*Func {
 			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("l1_distance"), false}}},
 		{Name: "inner_product", Syntax: "inner_product(a, b)", Doc: "sum of the products; a <#> b is its negative", Example: "inner_product([1, 2], [3, 4])", Gives: "11", partial: true,
 			sigs: []sig{{kinds{vec, vec}, realKind, measureKernel("inner_product"), false}}},
+		{Name: "best_score", Syntax: "best_score(liked, disliked)", Doc: "liked where it is the greater one, else -disliked * disliked, of similarities: see recommend; a score", Example: "best_score(0.25, 0.5)", Gives: "-0.25", nullable: true,
+			sigs: []sig{{kinds{realKind, realKind}, realKind, bestScoreKernel, false}}},
 		{Name: "l2_norm", Syntax: "l2_norm(v)", Doc: "length of a vector", Example: "l2_norm([3, 4])", Gives: "5",
 			sigs: []sig{{kinds{vec}, realKind, normKernel, false}}},
 		{Name: "l2_normalize", Syntax: "l2_normalize(v)", Doc: "v divided by its length; a zero vector stays zero", Example: "l2_normalize([3, 4])", Gives: "[0.6,0.8]",

@@ -170,3 +170,20 @@ func vectorKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) err
 	}
 	return nil
 }
+
+// bestScoreKernel is what two similarities are worth, of the nearest example of what is wanted
+// and of the nearest of what is not; NULL stands for no example.
+func bestScoreKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	for _, i := range fullSel(n, sel) {
+		p, q := args[0].At(int(i)), args[1].At(int(i))
+		switch {
+		case p.IsNull() && q.IsNull():
+			setNull(out, int(i), n)
+		case q.IsNull() || !p.IsNull() && p.Float() > q.Float():
+			out.Reals[i] = p.Float()
+		default:
+			out.Reals[i] = -float64(q.Float() * q.Float())
+		}
+	}
+	return nil
+}

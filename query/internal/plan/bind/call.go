@@ -49,6 +49,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if overCall(name) {
 		return b.over(s, e, name)
 	}
+	if name == "recommend" {
+		return b.recommend(s, e)
+	}
 	_, known := fn.Lookup(name)
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)
@@ -59,7 +62,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if !known {
 		names := fn.Names()
-		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize", "mmr")
+		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize", "mmr", "recommend")
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.Name+"_sim")
 		}

@@ -402,6 +402,8 @@ func (b *Binder) rankOf(e *logical.Expr) logical.Rank {
 		return logical.Ascending
 	case logical.OpCall:
 		switch e.Call.Func.Name {
+		case "best_score":
+			return logical.BestFirst
 		case "+":
 			if b.rankOf(e.Args[0]) == logical.BestFirst && b.rankOf(e.Args[1]) == logical.BestFirst {
 				return logical.BestFirst
