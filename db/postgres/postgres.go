@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,13 +83,17 @@ func (o opener) Open(ctx context.Context, address string) (foreign.Database, err
 	if err != nil {
 		return nil, connectError(err)
 	}
-	d := &database{pool: pool, name: nameOf(c), unnamed: c.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement}
+	d := &database{pool: pool, name: nameOf(c)}
+	d.unnamed.Store(c.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement)
 	var version string
 	if err := pool.QueryRow(ctx, "SELECT version()", pgx.QueryExecModeSimpleProtocol).Scan(&version); err != nil {
 		pool.Close()
 		return nil, connectError(err)
 	}
 	d.cockroach = strings.Contains(version, "CockroachDB")
+	var major int
+	fmt.Sscanf(version, "PostgreSQL %d", &major)
+	d.pages = major >= 14 && !strings.Contains(version, "-YB-")
 	// PGlite, which is PostgreSQL in WebAssembly, has one session for all connections, and
 	// loses track of the protocol in a COPY.
 	if strings.Contains(version, "emscripten") || strings.Contains(version, "wasm") {
@@ -97,7 +102,8 @@ func (o opener) Open(ctx context.Context, address string) (foreign.Database, err
 		if d.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 			return nil, connectError(err)
 		}
-		d.unnamed, d.noCopy = true, true
+		d.noCopy = true
+		d.unnamed.Store(true)
 	}
 	return d, nil
 }
@@ -125,8 +131,9 @@ type database struct {
 	dialect
 	pool    *pgxpool.Pool
 	name    string
-	unnamed bool // no statement is prepared: connections share sessions, as behind a pooler
-	noCopy  bool // rows go in by INSERT alone
+	unnamed atomic.Bool // no statement is prepared: connections share sessions, as behind a pooler
+	pages   bool        // ranges of a table's pages are found without reading the others
+	noCopy  bool        // rows go in by INSERT alone
 }
 
 func (d *database) String() string { return d.name }

@@ -3,15 +3,12 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"math"
 	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/storage/value"
@@ -19,10 +16,13 @@ import (
 
 // Query sends a query and gives its rows as they come.
 func (d *database) Query(ctx context.Context, q *foreign.Query, args []value.Value) (foreign.Rows, error) {
+	if q.Bulk && !d.noCopy && !d.cockroach {
+		return d.bulk(ctx, q, args)
+	}
 	for tries := 0; ; tries++ {
-		conn, err := d.pool.Acquire(ctx)
+		conn, err := d.acquire(ctx)
 		if err != nil {
-			return nil, mapped(ctx, err)
+			return nil, err
 		}
 		r := &rows{conn: conn, d: d}
 		if err = r.start(ctx, q, args); err == nil {
@@ -34,11 +34,10 @@ func (d *database) Query(ctx context.Context, q *foreign.Query, args []value.Val
 		if err == nil {
 			return r, nil
 		}
-		// A connection that ended while nobody used it is found out by who uses it next.
-		lost := conn.Conn().IsClosed()
+		again := tries < 2 && d.again(ctx, conn, err)
 		r.done = true
 		r.Close()
-		if !lost || tries > 0 || ctx.Err() != nil {
+		if !again {
 			return nil, mapped(ctx, err)
 		}
 	}
@@ -46,16 +45,16 @@ func (d *database) Query(ctx context.Context, q *foreign.Query, args []value.Val
 
 // rows are the answer to a query.
 type rows struct {
-	conn   *pgxpool.Conn
+	conn   *session // nil: given back
 	d      *database
 	many   *pgconn.MultiResultReader
 	reader *pgconn.ResultReader
 	bytes  int64
-	texts  [][]byte // of the batch at hand, by column
-	sizes  [][]int
-	more   bool // the reader is at a row
-	done   bool
-	err    error
+	decoder
+	trips int
+	more  bool // the reader is at a row
+	done  bool
+	err   error
 }
 
 // start sends the statement: by its name once the connection knows it. A search by an
@@ -63,16 +62,18 @@ type rows struct {
 func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) error {
 	text := r.d.Text(q)
 	values, formats := encodeArgs(args)
-	name := ""
-	if !r.d.unnamed {
-		name = statementName(text)
-		if _, err := r.conn.Conn().Prepare(ctx, name, text); err != nil {
+	name, unnamed := "", r.d.unnamed.Load()
+	if !unnamed {
+		var err error
+		name, r.trips, err = r.conn.prepare(ctx, text)
+		if err != nil {
 			return err
 		}
 	}
-	pc := r.conn.Conn().PgConn()
+	r.trips++
+	pc := r.conn.PgConn()
 	if !r.d.approximate(q) {
-		if r.d.unnamed {
+		if unnamed {
 			r.reader = pc.ExecParams(ctx, text, values, nil, formats, []int16{1})
 		} else {
 			r.reader = pc.ExecPrepared(ctx, name, values, formats, []int16{1})
@@ -85,7 +86,7 @@ func (r *rows) start(ctx context.Context, q *foreign.Query, args []value.Value) 
 	for _, s := range settings {
 		batch.ExecParams(s, nil, nil, nil, nil)
 	}
-	if r.d.unnamed {
+	if unnamed {
 		batch.ExecParams(text, values, nil, formats, []int16{1})
 	} else {
 		batch.ExecPrepared(name, values, formats, []int16{1})
@@ -140,7 +141,7 @@ func (r *rows) Next(ctx context.Context, cols []*value.Column) (int, error) {
 	}
 	n := 0
 	if r.texts == nil {
-		r.texts, r.sizes = make([][]byte, len(cols)), make([][]int, len(cols))
+		r.decoder = newDecoder(len(cols))
 	}
 	for ; n < value.BatchSize && r.more; r.more = r.reader.NextRow() {
 		for i, b := range r.reader.Values() {
@@ -151,22 +152,13 @@ func (r *rows) Next(ctx context.Context, cols []*value.Column) (int, error) {
 		}
 		n++
 	}
-	for i, c := range cols {
-		if c.Type.Kind == value.Text || c.Type.Kind == value.Blob {
-			all := string(r.texts[i]) // of all rows at once
-			r.texts[i] = r.texts[i][:0]
-			at := 0
-			for k, size := range r.sizes[i] {
-				c.Strs[k] = all[at : at+size]
-				at += size
-			}
-			r.sizes[i] = r.sizes[i][:0]
-		}
-	}
+	r.flush(cols)
 	if r.more {
 		return n, nil
 	}
-	return n, mapped(ctx, r.finish())
+	err := r.finish()
+	r.Close()
+	return n, mapped(ctx, err)
 }
 
 // finish reads the end of an answer.
@@ -189,110 +181,9 @@ func (r *rows) finish() error {
 	return err
 }
 
-// add adds a value, in the engine's binary form, to a column as row n. Texts are kept until all
-// of the batch are there.
-func (r *rows) add(c *value.Column, i, n int, b []byte) error {
-	if b == nil {
-		c.Append(n, value.Value{})
-		if c.Type.Kind == value.Text || c.Type.Kind == value.Blob {
-			r.sizes[i] = append(r.sizes[i], 0)
-		}
-		return nil
-	}
-	if c.Nulls != nil && len(c.Nulls)*64 <= n {
-		c.Nulls = append(c.Nulls, 0)
-	}
-	if want := sizeOf(c.Type.Kind); want > 0 && len(b) != want {
-		return fmt.Errorf("the database sent %d bytes for a value of type %v, where %d are right", len(b), c.Type, want)
-	}
-	switch c.Type.Kind {
-	case value.Boolean:
-		c.Bools = append(c.Bools, b[0] != 0)
-	case value.Integer:
-		c.Ints = append(c.Ints, int64(binary.BigEndian.Uint64(b)))
-	case value.Real:
-		f := math.Float64frombits(binary.BigEndian.Uint64(b))
-		if math.IsNaN(f) || math.IsInf(f, 0) {
-			return fmt.Errorf("the database has the number %v, which REAL can't hold; leave such rows out with WHERE", f)
-		}
-		c.Reals = append(c.Reals, f)
-	case value.Timestamp:
-		us := int64(binary.BigEndian.Uint64(b))
-		if us < value.MinTimestamp-epoch || us > value.MaxTimestamp-epoch {
-			return fmt.Errorf("the database has a time beyond the years 1 to 9999, which TIMESTAMP can't hold; leave such rows out with WHERE")
-		}
-		c.Ints = append(c.Ints, us+epoch)
-	case value.Date:
-		day := int64(int32(binary.BigEndian.Uint32(b))) + epoch/value.MicrosPerDay
-		if day < value.MinDate || day > value.MaxDate {
-			return fmt.Errorf("the database has a date beyond the years 1 to 9999, which DATE can't hold; leave such rows out with WHERE")
-		}
-		c.Ints = append(c.Ints, day)
-	case value.Interval:
-		c.Append(n, value.SpanValue(value.Span{
-			Micros: int64(binary.BigEndian.Uint64(b)), Days: int32(binary.BigEndian.Uint32(b[8:])), Months: int32(binary.BigEndian.Uint32(b[12:])),
-		}))
-	case value.Vector:
-		if err := checkVector(c.Type, b); err != nil {
-			return err
-		}
-		c.Vecs = appendFloats(c.Vecs, c.Type, b)
-	case value.JSON:
-		v, err := value.Parse(c.Type, string(b))
-		if err != nil {
-			return err
-		}
-		c.Append(n, v)
-	default: // TEXT and BLOB
-		r.texts[i] = append(r.texts[i], b...)
-		c.Strs = append(c.Strs, "")
-		r.sizes[i] = append(r.sizes[i], len(b))
-	}
-	return nil
-}
-
-// sizeOf is how many bytes a value of a kind takes in binary form, 0 if that differs.
-func sizeOf(k value.Kind) int {
-	switch k {
-	case value.Boolean:
-		return 1
-	case value.Date:
-		return 4
-	case value.Integer, value.Real, value.Timestamp:
-		return 8
-	case value.Interval:
-		return 16
-	}
-	return 0
-}
-
-// checkVector checks the length of a vector in binary form.
-func checkVector(t value.Type, b []byte) error {
-	size := 4
-	if t.Half {
-		size = 2
-	}
-	if len(b) < 4 || int(binary.BigEndian.Uint16(b)) != t.Dim || len(b) != 4+size*t.Dim {
-		return fmt.Errorf("the database sent a vector of %d bytes for %v", len(b), t)
-	}
-	return nil
-}
-
-// appendFloats appends the numbers of a vector in binary form.
-func appendFloats(v []float32, t value.Type, b []byte) []float32 {
-	if t.Half {
-		for i := 4; i < len(b); i += 2 {
-			v = append(v, value.HalfToFloat(binary.BigEndian.Uint16(b[i:])))
-		}
-		return v
-	}
-	for i := 4; i < len(b); i += 4 {
-		v = append(v, math.Float32frombits(binary.BigEndian.Uint32(b[i:])))
-	}
-	return v
-}
-
 func (r *rows) Bytes() int64 { return r.bytes }
+
+func (r *rows) Requests() int { return r.trips }
 
 // Close gives the connection back. What has not been read of an answer is not fetched: the
 // connection is ended in that case.
@@ -303,14 +194,10 @@ func (r *rows) Close() error {
 	conn := r.conn
 	r.conn = nil
 	if !r.done && (r.reader != nil || r.many != nil) {
-		raw := conn.Hijack()
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		raw.PgConn().CancelRequest(context.Background())
-		raw.Close(ctx)
+		conn.drop()
 		return nil
 	}
-	conn.Release()
+	conn.release()
 	return nil
 }
 
@@ -319,13 +206,13 @@ func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Val
 	if !d.approximate(q) {
 		return "", nil
 	}
-	conn, err := d.pool.Acquire(ctx)
+	conn, err := d.acquire(ctx)
 	if err != nil {
-		return "", mapped(ctx, err)
+		return "", err
 	}
-	defer conn.Release()
+	defer conn.release()
 	values, formats := encodeArgs(args)
-	got := conn.Conn().PgConn().ExecParams(ctx, "EXPLAIN "+d.Text(q), values, nil, formats, nil).Read()
+	got := conn.PgConn().ExecParams(ctx, "EXPLAIN "+d.Text(q), values, nil, formats, nil).Read()
 	if got.Err != nil {
 		return "", mapped(ctx, got.Err)
 	}
@@ -341,64 +228,3 @@ func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Val
 }
 
 var indexScan = regexp.MustCompile(`Index Scan using (\S+) on .*\n(?:.*\n)?\s+Order By:|vector search\n(?:.*\n)*?.*table: \S+@(\S+)`)
-
-// encodeArgs are the values of parameters in the engine's binary form.
-func encodeArgs(args []value.Value) (values [][]byte, formats []int16) {
-	for _, v := range args {
-		var b []byte // NULL
-		if !v.IsNull() {
-			b = appendValue([]byte{}, v)
-		}
-		values, formats = append(values, b), append(formats, 1)
-	}
-	return values, formats
-}
-
-// epoch is 2000-01-01, where the engine's time begins, in microseconds of Unix time.
-const epoch = 946684800 * 1000000
-
-// appendValue appends a value, which is not NULL, in the engine's binary form of the type that
-// typeName gives it.
-func appendValue(b []byte, v value.Value) []byte {
-	switch v.Kind() {
-	case value.Boolean:
-		if v.Bool() {
-			return append(b, 1)
-		}
-		return append(b, 0)
-	case value.Integer:
-		return binary.BigEndian.AppendUint64(b, uint64(v.Int()))
-	case value.Real:
-		return binary.BigEndian.AppendUint64(b, math.Float64bits(v.Float()))
-	case value.Timestamp:
-		return binary.BigEndian.AppendUint64(b, uint64(v.Int()-epoch))
-	case value.Date:
-		return binary.BigEndian.AppendUint32(b, uint32(v.Int()-epoch/value.MicrosPerDay))
-	case value.Interval:
-		s := v.Span()
-		b = binary.BigEndian.AppendUint64(b, uint64(s.Micros))
-		b = binary.BigEndian.AppendUint32(b, uint32(s.Days))
-		return binary.BigEndian.AppendUint32(b, uint32(s.Months))
-	case value.Vector:
-		return appendVector(b, v.Vec())
-	}
-	return append(b, v.Str()...)
-}
-
-func appendVector(b []byte, v []float32) []byte {
-	b = binary.BigEndian.AppendUint16(b, uint16(len(v)))
-	b = append(b, 0, 0)
-	for _, x := range v {
-		b = binary.BigEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return b
-}
-
-func appendHalf(b []byte, v []float32) []byte {
-	b = binary.BigEndian.AppendUint16(b, uint16(len(v)))
-	b = append(b, 0, 0)
-	for _, x := range v {
-		b = binary.BigEndian.AppendUint16(b, value.FloatToHalf(x))
-	}
-	return b
-}

@@ -29,6 +29,8 @@ type dialect struct {
 	// cockroach: CockroachDB compares texts by their bytes as they are, and has no halfvec and
 	// no <+>.
 	cockroach bool
+	// literals, if not nil, are the values of parameters, for a statement that can't have any.
+	literals *[]value.Value
 }
 
 // bytewise is a text as it is ordered here.
@@ -155,6 +157,9 @@ func (k dialect) expr(t []*foreign.Table, e *foreign.Expr) (string, bool) {
 	case foreign.OpParam:
 		if e.Type.Kind == value.Null {
 			return "NULL", false
+		}
+		if k.literals != nil {
+			return literalOf((*k.literals)[e.Param], e.Type), true
 		}
 		return fmt.Sprintf("$%d::%s", e.Param+1, typeName(e.Type)), true
 	case foreign.OpAnd:

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/storage/value"
@@ -38,12 +37,12 @@ func (d *database) Update(ctx context.Context, t *foreign.Table, set []foreign.A
 // change runs a statement that changes rows.
 func (d *database) change(ctx context.Context, text string, args []value.Value) (int64, error) {
 	values, formats := encodeArgs(args)
-	conn, err := d.pool.Acquire(ctx)
+	conn, err := d.acquire(ctx)
 	if err != nil {
-		return 0, mapped(ctx, err)
+		return 0, err
 	}
-	defer conn.Release()
-	got := conn.Conn().PgConn().ExecParams(ctx, text, values, nil, formats, nil).Read()
+	defer conn.release()
+	got := conn.PgConn().ExecParams(ctx, text, values, nil, formats, nil).Read()
 	return got.CommandTag.RowsAffected(), mapped(ctx, got.Err)
 }
 
@@ -56,16 +55,17 @@ func (d *database) Insert(ctx context.Context, t *foreign.Table, opts foreign.In
 			return nil, fmt.Errorf("%s is of type %s, which can't be written from here; leave it out of the columns", c.Name, c.Foreign)
 		}
 	}
-	conn, err := d.pool.Acquire(ctx)
+	conn, err := d.acquire(ctx)
 	if err != nil {
-		return nil, mapped(ctx, err)
+		return nil, err
 	}
-	return &writer{conn: conn, table: t, opts: opts, types: conn.Conn().TypeMap(), noCopy: d.noCopy, cockroach: d.cockroach}, nil
+	return &writer{d: d, conn: conn, table: t, opts: opts, types: conn.TypeMap(), noCopy: d.noCopy, cockroach: d.cockroach}, nil
 }
 
 // writer is an insertion in a transaction of its own.
 type writer struct {
-	conn   *pgxpool.Conn
+	d      *database
+	conn   *session
 	table  *foreign.Table
 	opts   foreign.Insert
 	types  *pgtype.Map
@@ -178,7 +178,14 @@ func (w *writer) row(ctx context.Context, b *value.Batch, row int) error {
 // many goes over to sending many rows.
 func (w *writer) many(ctx context.Context) (err error) {
 	if w.tx == nil {
-		if w.tx, err = w.conn.Begin(ctx); err != nil {
+		w.tx, err = w.conn.Begin(ctx)
+		if err != nil && w.d.again(ctx, w.conn, err) {
+			w.conn.release()
+			if w.conn, err = w.d.acquire(ctx); err == nil {
+				w.tx, err = w.conn.Begin(ctx)
+			}
+		}
+		if err != nil {
 			return mapped(ctx, err)
 		}
 	}
@@ -196,7 +203,7 @@ func (w *writer) many(ctx context.Context) (err error) {
 	w.pipe, w.ended = pipe, make(chan error, 1)
 	text := fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", into, w.columns())
 	go func() {
-		tag, err := w.conn.Conn().PgConn().CopyFrom(ctx, r, text)
+		tag, err := w.conn.PgConn().CopyFrom(ctx, r, text)
 		if err == nil && !w.staged {
 			w.count += tag.RowsAffected()
 		}
@@ -229,7 +236,7 @@ func (w *writer) insert(ctx context.Context) error {
 		fmt.Fprintf(&b, "$%d::%s", i+1, withoutLength(w.table.Columns[w.opts.Columns[i%n]].Foreign))
 	}
 	b.WriteString(")" + w.conflict())
-	got := w.conn.Conn().PgConn().ExecParams(ctx, b.String(), w.few, nil, formats, nil).Read()
+	got := w.conn.PgConn().ExecParams(ctx, b.String(), w.few, nil, formats, nil).Read()
 	w.few = w.few[:0]
 	w.count += got.CommandTag.RowsAffected()
 	return mapped(ctx, got.Err)
@@ -322,7 +329,7 @@ func (w *writer) Finish(ctx context.Context) (int64, error) {
 		w.Abort()
 		return 0, mapped(ctx, err)
 	}
-	w.conn.Release()
+	w.conn.release()
 	w.conn = nil
 	return w.count, nil
 }
@@ -340,7 +347,7 @@ func (w *writer) Abort() {
 	if w.tx != nil {
 		w.tx.Rollback(context.Background())
 	}
-	w.conn.Release()
+	w.conn.release()
 	w.conn = nil
 }
 

@@ -160,8 +160,9 @@ type Rows interface {
 	// Next fills cols, one column for each expression, with at most value.BatchSize rows,
 	// and returns their number, 0 at the end.
 	Next(ctx context.Context, cols []*value.Column) (int, error)
-	// Bytes is how much has come over the connection.
+	// Bytes is how much has come over the connection, in answer to so many Requests.
 	Bytes() int64
+	Requests() int
 	Close() error
 }
 

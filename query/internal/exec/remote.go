@@ -27,6 +27,7 @@ type Remote struct {
 	out   value.Batch
 	exact string
 	bytes int64
+	asked int
 }
 
 // open sends the query.
@@ -97,7 +98,7 @@ func (r *Remote) Next(ctx context.Context) (*value.Batch, error) {
 		r.cols[i].Reset(r.Types[i])
 	}
 	n, err := r.rows.Next(ctx, r.out.Cols)
-	r.bytes = r.rows.Bytes()
+	r.bytes, r.asked = r.rows.Bytes(), r.rows.Requests()
 	if err != nil || n == 0 {
 		r.done = true
 		return nil, RemoteError(r.In, err)
@@ -132,7 +133,11 @@ func (r *Remote) String() string {
 
 // Details tell how much has come, and whether it is the answer or one that may lack rows.
 func (r *Remote) Details() []string {
-	s := fmt.Sprintf("%d bytes came in answer to one request", r.bytes)
+	requests := "one request"
+	if r.asked != 1 {
+		requests = fmt.Sprintf("%d requests", r.asked)
+	}
+	s := fmt.Sprintf("%d bytes came in answer to %s", r.bytes, requests)
 	if r.exact != "" {
 		s += "; " + r.exact
 	}
