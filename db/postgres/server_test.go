@@ -233,3 +233,14 @@ func tryRows(d *db.DB, sql string, args ...any) (string, error) {
 	}
 	return strings.Join(out, "\n"), r.Err()
 }
+
+// plainBytes has the values of streamed stored out of line and not compressed.
+func plainBytes(ctx context.Context, address string) error {
+	c, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	_, err = c.Exec(ctx, "ALTER TABLE streamed ALTER clip SET STORAGE EXTERNAL")
+	return err
+}
