@@ -23,6 +23,8 @@ func (t *Table) Fetch(ctx context.Context, rows []uint64, cols []int) (*value.Ba
 // Fetcher is Table.Fetch in memory of its own: a batch is valid until the next one. The
 // zero Fetcher is ready. It belongs to one goroutine.
 type Fetcher struct {
+	Unread int // of the columns asked for, the last so many are not read: their slots hold zeros
+
 	batch   value.Batch
 	cols    []value.Column
 	order   []int32
@@ -66,7 +68,7 @@ func (m *Fetcher) Fetch(ctx context.Context, t *Table, rows []uint64, cols []int
 		})
 	}
 	f := &m.f
-	f.t, f.cols, f.out = t, cols, b
+	f.t, f.cols, f.out = t, cols[:len(cols)-m.Unread], b
 	defer f.close()
 	if len(rows) > 0 {
 		// One more than the last block, so that readers see no key past it.

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage/value"
@@ -15,8 +16,17 @@ type Filter struct {
 	Conds []fn.Expr
 	Text  string
 
+	found *Scan     // its look-up tells that rows meet a condition
+	rest  []fn.Expr // Conds without that
+
 	narrowing
 	out value.Batch
+}
+
+// Met says that the rows which the look-up of s finds meet the condition at a position of
+// Conds, so that it is not tried on them.
+func (f *Filter) Met(s *Scan, at int) {
+	f.found, f.rest = s, slices.Delete(slices.Clone(f.Conds), at, at+1)
 }
 
 // NewFilter returns a Filter over in.
@@ -31,7 +41,11 @@ func (f *Filter) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, err
 		}
 		f.out = *b
-		if err := f.narrow(f.Ctx, f.Conds, &f.out); err != nil {
+		conds := f.Conds
+		if f.found != nil && f.found.fetched != nil {
+			conds = f.rest
+		}
+		if err := f.narrow(f.Ctx, conds, &f.out); err != nil {
 			return nil, err
 		}
 		if f.out.Count() > 0 {

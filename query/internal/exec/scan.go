@@ -19,6 +19,9 @@ type Scan struct {
 	// Within, if not nil, finds the rows to read, by an index or a key; the
 	// others are left out.
 	Within *Lookup
+	// Unread is how many of the last columns hold zeros where Within has found the rows:
+	// those that only its condition asks for.
+	Unread int
 
 	// Transient: what is above keeps no text beyond a batch and asks for no row
 	// numbers.
@@ -43,6 +46,7 @@ func (s *Scan) open(ctx context.Context) error {
 			return err
 		}
 		if usable && set == nil {
+			s.fetcher.Unread = s.Unread
 			s.fetched, err = s.fetcher.Fetch(ctx, s.Table, rows, s.Columns)
 			return err
 		}

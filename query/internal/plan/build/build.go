@@ -204,17 +204,23 @@ func (b *Builder) filter(r rel, conds []*logical.Expr) (rel, error) {
 	if len(conds) == 0 {
 		return r, nil
 	}
+	f, _, err := b.filterOf(r, conds)
+	if err != nil {
+		return r, err
+	}
+	r.op = b.Measured(f)
+	return r, nil
+}
+
+// filterOf returns a filter over r, and its conditions in the order they are tried.
+func (b *Builder) filterOf(r rel, conds []*logical.Expr) (*exec.Filter, []*logical.Expr, error) {
 	// What runs a query for its rows comes last.
 	conds = slices.Clone(conds)
 	slices.SortStableFunc(conds, func(x, y *logical.Expr) int {
 		return cmp.Compare(btoi(x.Costly()), btoi(y.Costly()))
 	})
 	cs, err := b.CompileAll(r.lay, conds)
-	if err != nil {
-		return r, err
-	}
-	r.op = b.Measured(exec.NewFilter(r.op, &b.Fnctx, cs, logical.Texts(conds, " AND ")))
-	return r, nil
+	return exec.NewFilter(r.op, &b.Fnctx, cs, logical.Texts(conds, " AND ")), conds, err
 }
 
 func btoi(b bool) int {

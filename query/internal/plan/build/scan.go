@@ -2,6 +2,7 @@ package build
 
 import (
 	"runtime"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -32,7 +33,13 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		need = wanted
 	}
 	cols := tableColumns(n, need)
-	s := &exec.Scan{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Columns: ordsOf(cols)}
+	s := &exec.Scan{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table)}
+	if c := unread(n, wanted); c != nil {
+		at := slices.Index(cols, c)
+		cols = append(slices.Delete(cols, at, at+1), c)
+		s.Unread = 1
+	}
+	s.Columns = ordsOf(cols)
 	if n.Lookup != nil {
 		var err error
 		if s.Within, err = b.lookupOf(n.Lookup, s.Table); err != nil {
@@ -42,12 +49,36 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	b.leaf = s
 	r := rel{op: b.Measured(s), lay: compile.NewLayout(cols), scan: n}
 	if len(n.Filters) > 0 {
-		var err error
-		if r, err = b.filter(r, n.Filters); err != nil {
+		f, conds, err := b.filterOf(r, n.Filters)
+		if err != nil {
 			return r, err
 		}
+		if n.Lookup != nil {
+			if at := slices.Index(conds, n.Lookup.Met); at >= 0 {
+				f.Met(s, at)
+			}
+		}
+		r.op = b.Measured(f)
 	}
 	return b.fetch(r, want)
+}
+
+// unread returns the column that only the condition asks for which the rows that a look-up
+// finds meet, or nil.
+func unread(n *logical.Scan, wanted map[*logical.Column]bool) *logical.Column {
+	if n.Lookup == nil || n.Lookup.Met == nil || !slices.Contains(n.Filters, n.Lookup.Met) {
+		return nil
+	}
+	c := n.Cols[n.Lookup.Ord]
+	if wanted[c] {
+		return nil
+	}
+	for _, f := range n.Filters {
+		if f != n.Lookup.Met && logical.ColumnsOf(f)[c] {
+			return nil
+		}
+	}
+	return c
 }
 
 // scores builds a scan whose rows are scored, all of them, by several workers:

@@ -35,6 +35,7 @@ type Lookup struct {
 	Index  *storage.IndexDef
 	Ord    int
 	Keys   []*Expr // fixed; nil: bounds
+	Met    *Expr   // the condition that all rows with one of Keys meet, and no others; may be nil
 	Bounds []Bound
 	First  int
 	Last   bool

@@ -145,7 +145,7 @@ func (f *Facts) lookup(scan *logical.Scan, l *logical.Lookup, conds []restrictio
 	for _, c := range conds {
 		if c.keys != nil {
 			if l.Keys == nil || len(c.keys) < len(l.Keys) {
-				l.Keys, texts = c.keys, []string{c.text}
+				l.Keys, l.Met, texts = c.keys, c.met, []string{c.text}
 			}
 		} else if l.Bounds = append(l.Bounds, c.bound); l.Keys == nil {
 			texts = append(texts, c.text)
@@ -221,6 +221,7 @@ func indexOn(def *storage.TableDef, ord int) (*storage.IndexDef, bool) {
 // a bound.
 type restriction struct {
 	keys  []*logical.Expr
+	met   *logical.Expr // the condition, if a key is found just where it is equal
 	bound logical.Bound
 	text  string
 }
@@ -233,6 +234,10 @@ func restrictionOf(f *logical.Expr, c *logical.Column) (restriction, bool) {
 		return logical.Fixed(e) && !(logical.IsConst(e) && e.Value.IsNull()) && e.Type.Kind == c.Type.Kind && e.Type.Kind != value.Vector
 	}
 	r := restriction{text: f.Text}
+	switch c.Type.Kind {
+	case value.Integer, value.Text, value.Timestamp, value.Date:
+		r.met = f
+	}
 	switch f.Op {
 	case logical.OpIn:
 		if f.Not || !is(f.Args[0]) || len(f.Args) < 2 {
