@@ -29,15 +29,18 @@ type Fusion struct {
 	Loose bool    // RRF: only the order of the rows is asked for
 	MMR   *MMR    // the sum is the relevance of rows that are to differ; nil = no
 	Count int
-	Among Operator // gives the rows to search among; nil = all
-	Sum   fn.Expr  // over the terms' values, in their order
-	Env   *Env
+	// Groups are groups of rows of which each has a best Count; nil = no.
+	Groups *FusionGroups
+	Among  Operator // gives the rows to search among; nil = all
+	Sum    fn.Expr  // over the terms' values, in their order
+	Env    *Env
 
 	Norms map[string]Norm // by text, of this run
 	sums  map[uint64]float64
 
 	rows, found, first, second uint64
 	evaluated                  int
+	groups                     int
 	least                      float64
 	all                        bool
 }
@@ -102,13 +105,15 @@ const boundSlack = 1e-10
 // fusing is one run of a Fusion.
 type fusing struct {
 	*Fusion
-	c     *fn.Ctx
-	t     *storage.Table
-	among *storage.RowSet
-	terms []*term
-	there []bool // rows to search among
-	live  []bool // of them those that every term has a value for
-	held  int64
+	c       *fn.Ctx
+	t       *storage.Table
+	among   *storage.RowSet
+	terms   []*term
+	there   []bool // rows to search among
+	live    []bool // of them those that every term has a value for
+	group   []int32
+	ngroups int
+	held    int64
 }
 
 var errTooMany = errors.New("bounds leave out too little")
@@ -170,6 +175,8 @@ func (r *fusing) find(ctx context.Context) (*storage.RowSet, error) {
 		return r.ranked(ctx)
 	case r.MMR != nil:
 		return r.diverse(ctx)
+	case r.Groups != nil:
+		return r.grouped(ctx)
 	}
 	return r.summed(ctx)
 }
@@ -210,6 +217,10 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 			}
 		}
 	}
+	groups, err := r.openGroups(n, &cols)
+	if err != nil {
+		return err
+	}
 	sc := r.t.Scan(storage.ScanOptions{Columns: cols, Filter: r.among})
 	defer sc.Close()
 	for {
@@ -220,16 +231,16 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 		for _, i := range b.Selected() {
 			r.there[b.Rows[i]] = true
 		}
+		if groups != nil {
+			if err := r.assign(groups, b, cols); err != nil {
+				return err
+			}
+		}
 		for _, t := range r.terms {
 			if t.X == nil {
 				continue
 			}
-			some := *b
-			some.Cols = nil
-			for _, c := range t.Columns {
-				some.Cols = append(some.Cols, b.Cols[slices.Index(cols, c)])
-			}
-			a, err := t.X.Eval(r.c, &some, b.Sel)
+			a, err := t.X.Eval(r.c, columnsOf(b, cols, t.Columns), b.Sel)
 			if err != nil {
 				return err
 			}
@@ -245,6 +256,16 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 			}
 		}
 	}
+}
+
+// columnsOf returns b, whose columns are cols of the table, with some of these.
+func columnsOf(b *value.Batch, cols, some []int) *value.Batch {
+	out := *b
+	out.Cols = nil
+	for _, c := range some {
+		out.Cols = append(out.Cols, b.Cols[slices.Index(cols, c)])
+	}
+	return &out
 }
 
 // prepare finds the values of a term, or their bounds.
@@ -398,6 +419,9 @@ func (f *Fusion) details() []string {
 	}
 	if f.RRF {
 		return []string{fmt.Sprintf("exact: yes; %d rows have ranks worth %.6f; bounds leave %d of %d, %d similarities computed", f.Count, f.least, f.found, f.rows, f.second)}
+	}
+	if f.Groups != nil {
+		return []string{fmt.Sprintf("exact: yes; the best %d of %d groups; of %d rows the bounds of the first plane discard %d; %d are scored", f.Count, f.groups, f.rows, f.first, f.found)}
 	}
 	if f.MMR != nil {
 		return []string{fmt.Sprintf("exact: yes; %d rows are chosen down to %.6f; bounds leave %d of %d rows to be scored", f.found, f.least, f.evaluated, f.rows)}

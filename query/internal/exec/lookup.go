@@ -261,6 +261,12 @@ func (l *Lookup) String() string {
 	if l.Match != nil {
 		return fmt.Sprintf("TextLookup %s [%s] in", l.Match.Index.Name, l.Text)
 	}
+	if l.Fusion != nil && l.Fusion.Groups != nil {
+		if l.Fusion.Among != nil {
+			return fmt.Sprintf("Fusion of %d of each group by %s, among the rows below, in", l.Fusion.Count, l.Text)
+		}
+		return fmt.Sprintf("Fusion of %d of each group by %s in", l.Fusion.Count, l.Text)
+	}
 	if l.Fusion != nil {
 		if l.Fusion.Among != nil {
 			return fmt.Sprintf("Fusion of %d by %s, among the rows below, in", l.Fusion.Count, l.Text)

@@ -133,6 +133,21 @@ func (b *Builder) fusion(f *logical.Fusion) (*exec.Fusion, error) {
 		byKey[e.Key()] = c
 		x.Terms = append(x.Terms, out)
 	}
+	if f.Grouped {
+		x.Groups = &exec.FusionGroups{}
+		var cols []*logical.Column
+		for c := range logical.ColumnsOf(f.Groups...) {
+			cols = append(cols, c)
+		}
+		x.Groups.Columns = ordsOf(cols)
+		var err error
+		if x.Groups.Of, err = b.CompileAll(compile.NewLayout(cols), f.Groups); err != nil {
+			return nil, err
+		}
+		for _, e := range f.Groups {
+			x.Groups.Types = append(x.Groups.Types, e.Type)
+		}
+	}
 	if f.Among != nil {
 		r, err := b.build(f.Among, nil)
 		if err != nil {

@@ -55,6 +55,9 @@ type Fusion struct {
 	K     float64 // of ranks
 	MMR   *MMR    // the sum is the relevance of rows that are to differ; nil = no
 	Among Node    // the candidates: rows of a scan of this table; nil = all
+
+	Grouped bool    // Count rows of each group
+	Groups  []*Expr // whose values make a group; none: all rows are one
 }
 
 // MMR is what maximal marginal relevance compares rows by.
@@ -123,6 +126,7 @@ func (n *Scan) Exprs() []*Expr {
 			for _, t := range n.Lookup.Fusion.Terms {
 				out = append(append(append(out, t.Expr), t.Times...), t.Over...)
 			}
+			out = append(out, n.Lookup.Fusion.Groups...)
 		}
 	}
 	return out

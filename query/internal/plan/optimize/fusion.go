@@ -61,15 +61,8 @@ func fusion(f *Facts, n logical.Node) (logical.Node, error) {
 			return n, nil // another one needs all rows
 		}
 	}
-	if len(scan.Filters) > 0 || scan.Lookup != nil {
-		among, err := rangeSearch(f, &logical.Scan{Table: scan.Table, Cols: scan.Cols, Filters: scan.Filters, Lookup: scan.Lookup, Rows: scan.Rows})
-		if err == nil {
-			among, err = searchAmong(f, among)
-		}
-		if err != nil {
-			return nil, err
-		}
-		b.x.Among, scan.Filters = among, nil
+	if err := b.among(f); err != nil {
+		return nil, err
 	}
 	scan.Lookup = &logical.Lookup{Fusion: b.x, Text: s.Keys[0].Text}
 	scan.Rows = min(scan.Rows, float64(4*b.x.Count))
@@ -96,6 +89,36 @@ type fuser struct {
 	norms   []*logical.Column // columns of normalize
 	times   []*logical.Expr   // what multiplies the part at hand, and
 	over    []*logical.Expr   // divides it
+}
+
+// among lets the rows of the scan's conditions be the candidates.
+func (b *fuser) among(f *Facts) error {
+	scan := b.scan
+	if len(scan.Filters) == 0 && scan.Lookup == nil {
+		return nil
+	}
+	among, err := rangeSearch(f, &logical.Scan{Table: scan.Table, Cols: scan.Cols, Filters: scan.Filters, Lookup: scan.Lookup, Rows: scan.Rows})
+	if err == nil {
+		among, err = searchAmong(f, among)
+	}
+	if err != nil {
+		return err
+	}
+	b.x.Among, scan.Filters = among, nil
+	return nil
+}
+
+// plain reports whether e is made of columns of the scan other than vectors, and takes no query.
+func (b *fuser) plain(e *logical.Expr) bool {
+	if e.Unstable() || e.Costly() || e.Uses(logical.OpScore) || e.Uses(logical.OpWords) || e.Uses(logical.OpSubquery) || e.Uses(logical.OpExists) || e.Uses(logical.OpInQuery) {
+		return false
+	}
+	for c := range logical.ColumnsOf(e) {
+		if c.Type.Kind == value.Vector || !slices.Contains(b.scan.Cols, c) {
+			return false
+		}
+	}
+	return true
 }
 
 // rrf takes a rrf by which rows are sorted.
@@ -186,13 +209,8 @@ func (b *fuser) term(e *logical.Expr, by float64, norm *logical.Column, text str
 		}
 		b.indexed++
 	default:
-		if e.Type.Kind != value.Real && e.Type.Kind != value.Timestamp || e.Unstable() || e.Costly() || e.Uses(logical.OpScore) || e.Uses(logical.OpWords) || e.Uses(logical.OpSubquery) || e.Uses(logical.OpExists) || e.Uses(logical.OpInQuery) {
+		if e.Type.Kind != value.Real && e.Type.Kind != value.Timestamp || !b.plain(e) {
 			return false
-		}
-		for c := range logical.ColumnsOf(e) {
-			if c.Type.Kind == value.Vector || !slices.Contains(b.scan.Cols, c) {
-				return false
-			}
 		}
 	}
 	b.x.Terms = append(b.x.Terms, logical.FusionTerm{Expr: e, By: by, Times: slices.Clone(b.times), Over: slices.Clone(b.over), Norm: norm, Text: text})

@@ -24,6 +24,7 @@ var rules = []rule{
 	{"order by index", orderByIndex},
 	{"top-k search", topKSearch},
 	{"fusion of scores", fusion},
+	{"the best of each group", topOfGroups},
 	{"range search", rangeSearch},
 	{"search among the rows that conditions keep", searchAmong},
 	{"count from metadata", countFromMetadata},
