@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -12,6 +13,7 @@ import (
 // ScanOptions choose what a Scanner reads.
 type ScanOptions struct {
 	Columns   []int   // positions in Def().Columns; the batch's Cols are in this order
+	Nulls     []int   // more columns, of which only it is read what is NULL: BOOLEANs after Columns, true for NULL
 	Filter    *RowSet // only these rows; nil = all
 	FromBlock uint32
 	ToBlock   uint32 // exclusive; 0 = to the end
@@ -28,6 +30,7 @@ type Scanner struct {
 	to      uint32
 	dead    []*BlockSet // of blocks from opts.FromBlock on; nil = no deleted rows
 	columns []*columnReader
+	nulls   []*columnReader
 	batch   value.Batch
 	sel     []int32
 	rows    []uint64
@@ -61,6 +64,13 @@ func (s *Scanner) start() error {
 		}
 		s.columns = append(s.columns, &columnReader{t: s.t, pos: c, from: s.opts.FromBlock, to: s.to, transient: s.opts.Transient})
 		s.batch.Cols = append(s.batch.Cols, new(value.Column))
+	}
+	for _, c := range s.opts.Nulls {
+		if c < 0 || c >= len(s.t.def.Columns) {
+			return fmt.Errorf("column %d of %d", c, len(s.t.def.Columns))
+		}
+		s.nulls = append(s.nulls, &columnReader{t: s.t, pos: c, from: s.opts.FromBlock, to: s.to})
+		s.batch.Cols = append(s.batch.Cols, &value.Column{Type: value.Type{Kind: value.Boolean}})
 	}
 	return nil
 }
@@ -113,11 +123,25 @@ func (s *Scanner) Next(ctx context.Context) (*value.Batch, error) {
 }
 
 func (s *Scanner) read(b uint32, n int, live *BlockSet) error {
+	cols, nulls := s.batch.Cols[:len(s.columns)], s.batch.Cols[len(s.columns):]
 	if b >= s.t.sealedBlocks() {
-		return s.t.readTail(s.opts.Columns, s.batch.Cols, live)
+		if len(nulls) > 0 {
+			if err := s.t.readTailNulls(s.opts.Nulls, nulls, live); err != nil {
+				return err
+			}
+			if len(cols) == 0 {
+				return nil
+			}
+		}
+		return s.t.readTail(s.opts.Columns, cols, live)
 	}
 	for i, r := range s.columns {
-		if err := r.read(b, s.batch.Cols[i], live); err != nil {
+		if err := r.read(b, cols[i], live); err != nil {
+			return err
+		}
+	}
+	for i, r := range s.nulls {
+		if err := r.readNulls(b, nulls[i]); err != nil {
 			return err
 		}
 	}
@@ -156,7 +180,7 @@ func (s *Scanner) Close() error {
 	}
 	s.closed = true
 	var err error
-	for _, c := range s.columns {
+	for _, c := range slices.Concat(s.columns, s.nulls) {
 		if e := c.Close(); err == nil {
 			err = e
 		}
@@ -269,6 +293,64 @@ func (r *columnReader) read(b uint32, col *value.Column, live *BlockSet) error {
 		r.pages.floats(dst, page)
 	}
 	return nil
+}
+
+// readNulls reads which rows of block b are NULL: neither its values nor pages.
+func (r *columnReader) readNulls(b uint32, col *value.Column) error {
+	if cap(col.Bools) < BlockRows {
+		col.Bools = make([]bool, BlockRows)
+	}
+	col.Bools = col.Bools[:BlockRows]
+	src, err := r.raw(b)
+	if err != nil {
+		return err
+	}
+	def := &r.t.def.Columns[r.pos]
+	if src == nil {
+		null := def.fill.IsNull()
+		for i := range col.Bools {
+			col.Bools[i] = null
+		}
+		return nil
+	}
+	n, err := block.Nulls(src, def.Type.Kind, col.Bools)
+	if err == nil && n != BlockRows {
+		err = fmt.Errorf("%w: %d rows", block.ErrMalformed, n)
+	}
+	if err != nil {
+		return r.t.corruptNumber(key.Columns, r.pos, b, err)
+	}
+	return nil
+}
+
+// readTailNulls is readNulls of the rows after the last sealed block; rows that are not
+// live count as NULL.
+func (t *Table) readTailNulls(columns []int, cols []*value.Column, live *BlockSet) error {
+	n := t.rowsIn(t.sealedBlocks())
+	for _, c := range cols {
+		c.Bools = slices.Grow(c.Bools[:0], n)[:n]
+		for i := range c.Bools {
+			c.Bools[i] = true
+		}
+	}
+	return t.tailRows(live, func(i int, src []byte) error {
+		for k, c := range columns {
+			cols[k].Bools[i] = t.def.Columns[c].fill.IsNull()
+		}
+		for len(src) > 0 {
+			id, field, rest, err := block.NextField(src)
+			if err != nil {
+				return err
+			}
+			src = rest
+			for k, c := range columns {
+				if t.def.Columns[c].ID == id {
+					cols[k].Bools[i] = value.Kind(field[0]) == value.Null
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // anyIn reports whether the set holds a row of [from, from+n).

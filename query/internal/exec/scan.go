@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -16,6 +17,7 @@ type Scan struct {
 	Ctx     *fn.Ctx
 	Table   *storage.Table
 	Columns []int // positions in the table's definition
+	Nulls   []int // columns of which only it is asked what is NULL: BOOLEANs after Columns
 	// Within, if not nil, finds the rows to read, by an index or a key; the
 	// others are left out.
 	Within *Lookup
@@ -39,7 +41,7 @@ type Scan struct {
 const fetchLimit = 256
 
 func (s *Scan) open(ctx context.Context) error {
-	opts := storage.ScanOptions{Columns: s.Columns, FromBlock: s.from, ToBlock: s.to, Transient: s.Transient}
+	opts := storage.ScanOptions{Columns: s.Columns, Nulls: s.Nulls, FromBlock: s.from, ToBlock: s.to, Transient: s.Transient}
 	if s.Within != nil {
 		rows, set, usable, err := s.Within.find(ctx, s.Ctx, s.Table)
 		if err != nil {
@@ -47,7 +49,9 @@ func (s *Scan) open(ctx context.Context) error {
 		}
 		if usable && set == nil {
 			s.fetcher.Unread = s.Unread
-			s.fetched, err = s.fetcher.Fetch(ctx, s.Table, rows, s.Columns)
+			if s.fetched, err = s.fetcher.Fetch(ctx, s.Table, rows, slices.Concat(s.Nulls, s.Columns)); err == nil {
+				s.fetched = onlyNulls(s.fetched, len(s.Nulls))
+			}
 			return err
 		}
 		opts.Filter = set
@@ -116,17 +120,37 @@ func (s *Scan) String() string {
 	if s.Within != nil {
 		name = s.Within.String()
 	}
-	return name + " " + s.Table.Def().Name + columnList(s.Table.Def(), s.Columns)
+	return name + " " + s.Table.Def().Name + columnList(s.Table.Def(), s.Columns, s.Nulls...)
 }
 
-// columnList is " (a, b)" or " (no column)".
-func columnList(def *storage.TableDef, cols []int) string {
-	if len(cols) == 0 {
+// onlyNulls returns the batch with its first n columns put last, as whether they are NULL.
+func onlyNulls(b *value.Batch, n int) *value.Batch {
+	if n == 0 {
+		return b
+	}
+	out := *b
+	out.Cols = slices.Clone(b.Cols[n:])
+	for _, c := range b.Cols[:n] {
+		is := &value.Column{Type: value.Type{Kind: value.Boolean}, Bools: make([]bool, b.Len)}
+		for i := range is.Bools {
+			is.Bools[i] = c.Null(i)
+		}
+		out.Cols = append(out.Cols, is)
+	}
+	return &out
+}
+
+// columnList is " (a, b)" or " (no column)"; of nulls only it is read what is NULL.
+func columnList(def *storage.TableDef, cols []int, nulls ...int) string {
+	if len(cols)+len(nulls) == 0 {
 		return " (no column)"
 	}
-	names := make([]string, len(cols))
-	for i, c := range cols {
-		names[i] = def.Columns[c].Name
+	var names []string
+	for _, c := range cols {
+		names = append(names, def.Columns[c].Name)
+	}
+	for _, c := range nulls {
+		names = append(names, "NULLs of "+def.Columns[c].Name)
 	}
 	return " (" + strings.Join(names, ", ") + ")"
 }

@@ -9,7 +9,10 @@ import (
 )
 
 // printer collects the text of a tree.
-type printer struct{ strings.Builder }
+type printer struct {
+	strings.Builder
+	each func(e Expr, from int) // told of every expression once its text is there, or nil
+}
 
 // print appends its parts: strings as they are, nodes and lists of nodes in
 // their printed form, and true or false as nothing (see opt).
@@ -569,6 +572,9 @@ func (p *printer) expr(e Expr, min int) {
 	if level(e) < min {
 		p.print("(", e, ")")
 		return
+	}
+	if p.each != nil {
+		defer p.each(e, p.Len())
 	}
 	not := func(n bool) string { return opt(n, "NOT ") }
 	switch e := e.(type) {

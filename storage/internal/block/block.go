@@ -311,6 +311,23 @@ func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) 
 	return n, nil
 }
 
+// Nulls says of the first len(out) rows of a block which are NULL, without a look at its
+// values, and returns the number of rows.
+func Nulls(src []byte, kind value.Kind, out []bool) (int, error) {
+	p, err := parseHeader(src, kind)
+	if err != nil {
+		return 0, err
+	}
+	clear(out)
+	if p.nullBytes > 0 {
+		nulls := p.nulls()
+		for i := range min(p.n, len(out)) {
+			out[i] = nulls[i>>3]&(1<<(i&7)) != 0
+		}
+	}
+	return p.n, nil
+}
+
 func clearSlot(col *value.Column, i int) {
 	switch col.Type.Kind {
 	case value.Boolean:

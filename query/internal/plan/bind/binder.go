@@ -36,6 +36,8 @@ type Binder struct {
 	encoders map[string]encoder.Encoder
 	Tables   map[string]*storage.Table
 	Remotes  []RemoteTable // tables of attached databases
+	texts    parse.Texts   // of expressions
+	bound    int           // expressions so far
 }
 
 // cte is a query that WITH has named.

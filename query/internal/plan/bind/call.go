@@ -193,7 +193,7 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 			return nil, err
 		}
 	}
-	out := &logical.Expr{Op: logical.OpAgg, Type: a.Call.Result, Pos: e.Pos, Aggregate: a, Text: e.String()}
+	out := &logical.Expr{Op: logical.OpAgg, Type: a.Call.Result, Pos: e.Pos, Aggregate: a, Text: b.texts.Of(e)}
 	if a.Arg != nil && a.Call.Result.Kind == value.Vector {
 		out.Encoding = a.Arg.Encoding
 	}

@@ -8,6 +8,13 @@ import (
 
 // Expr binds an expression.
 func (b *Binder) Expr(s *Scope, e parse.Expr) (*logical.Expr, error) {
+	// The whole before its parts, whose texts are parts of it.
+	text := b.texts.Of(e)
+	if b.bound++; b.bound%64 == 0 {
+		if err := b.Ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
 	out, err := b.bind(s, e)
 	if err != nil {
 		return nil, err
@@ -16,7 +23,7 @@ func (b *Binder) Expr(s *Scope, e parse.Expr) (*logical.Expr, error) {
 		return out, nil
 	}
 	c := *out
-	c.Text = e.String()
+	c.Text = text
 	return &c, nil
 }
 

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
@@ -38,6 +40,12 @@ func (g *grouping) key(e *logical.Expr) *logical.Column {
 	return c
 }
 
+// hasKey reports whether a key is of this kind: to ask of a part that can be none for its own
+// key costs what the part is long.
+func (g *grouping) hasKey(op logical.Op) bool {
+	return slices.ContainsFunc(g.node.Keys, func(k *logical.Expr) bool { return k.Op == op })
+}
+
 // replace returns e with keys and aggregates as columns of the groups.
 func (g *grouping) replace(e *logical.Expr) (*logical.Expr, error) {
 	var err error
@@ -45,10 +53,12 @@ func (g *grouping) replace(e *logical.Expr) (*logical.Expr, error) {
 		if logical.Fixed(x) {
 			return x
 		}
-		if c := g.keys[x.Key()]; c != nil {
-			r := logical.ColumnExpr(c, x.Pos)
-			r.Text = x.Text
-			return r
+		if g.hasKey(x.Op) {
+			if c := g.keys[x.Key()]; c != nil {
+				r := logical.ColumnExpr(c, x.Pos)
+				r.Text = x.Text
+				return r
+			}
 		}
 		switch x.Op {
 		case logical.OpAgg:

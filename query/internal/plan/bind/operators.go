@@ -1,7 +1,6 @@
 package bind
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -120,9 +119,9 @@ func (b *Binder) between(s *Scope, e *parse.Between) (*logical.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	ge.Text = fmt.Sprintf("%s >= %s", e.X, e.Low)
-	le.Text = fmt.Sprintf("%s <= %s", e.X, e.High)
-	and := &logical.Expr{Op: logical.OpAnd, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{ge, le}, Text: e.String()}
+	ge.Text = b.texts.Of(e.X) + " >= " + b.texts.Of(e.Low)
+	le.Text = b.texts.Of(e.X) + " <= " + b.texts.Of(e.High)
+	and := &logical.Expr{Op: logical.OpAnd, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{ge, le}, Text: b.texts.Of(e)}
 	if and, err = b.folded(and); err != nil {
 		return nil, err
 	}

@@ -73,7 +73,7 @@ func (b *Binder) over(s *Scope, e *parse.Call, name string) (*logical.Expr, erro
 			return nil, err
 		}
 	}
-	return &logical.Expr{Op: logical.OpOver, Type: logical.RealType, Pos: e.Pos, Args: args, Over: o, Text: e.String()}, nil
+	return &logical.Expr{Op: logical.OpOver, Type: logical.RealType, Pos: e.Pos, Args: args, Over: o, Text: b.texts.Of(e)}, nil
 }
 
 // mmr binds mmr(score, vector, lambda).

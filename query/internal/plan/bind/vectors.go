@@ -176,10 +176,10 @@ func (b *Binder) vector(s *Scope, e parse.Expr, t target) (*logical.Expr, error)
 	if out.Type.Dim > 0 && t.dim > 0 && out.Type.Dim != t.dim {
 		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.Type.Dim, cmp.Or(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.Type.Dim, Want: t.dim})
 	}
-	if out.Op != logical.OpColumn && out.Text != e.String() {
+	if out.Op != logical.OpColumn && out.Text != b.texts.Of(e) {
 		c := *out
 		out = &c
-		out.Text = e.String()
+		out.Text = b.texts.Of(e)
 	}
 	return out, nil
 }

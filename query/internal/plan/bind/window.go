@@ -25,7 +25,7 @@ func (b *Binder) window(s *Scope, e *parse.Call, name string) (*logical.Expr, er
 	}
 	inner := *s
 	inner.windows, inner.Inside = false, "a window function"
-	w := &logical.WindowCall{Text: e.String()}
+	w := &logical.WindowCall{Text: b.texts.Of(e)}
 	switch {
 	case fn.IsAggregate(name):
 		switch {
@@ -74,7 +74,7 @@ func (b *Binder) window(s *Scope, e *parse.Call, name string) (*logical.Expr, er
 	if err := b.windowOf(&inner, e.Over, w); err != nil {
 		return nil, err
 	}
-	out := &logical.Expr{Op: logical.OpWindow, Type: w.Call.Result, Pos: e.Pos, Window: w, Text: e.String()}
+	out := &logical.Expr{Op: logical.OpWindow, Type: w.Call.Result, Pos: e.Pos, Window: w, Text: b.texts.Of(e)}
 	switch {
 	case len(w.Args) > 0 && out.Type.Kind == value.Vector:
 		out.Encoding = w.Args[0].Encoding

@@ -38,7 +38,7 @@ func (b *Binder) words(s *Scope, e *parse.Call, name string) (*logical.Expr, err
 		return nil, parse.Errorf(parse.Start(e.Args[0]), "%s is of one column; index %s has %d", name, x.Name, len(cols))
 	}
 	w := &logical.Words{Func: name, Table: def.Name, Index: x.Name}
-	out := &logical.Expr{Op: logical.OpWords, Type: f.typ, Pos: e.Pos, Words: w, Text: e.String()}
+	out := &logical.Expr{Op: logical.OpWords, Type: f.typ, Pos: e.Pos, Words: w, Text: b.texts.Of(e)}
 	for _, c := range cols {
 		w.Columns = append(w.Columns, c.Ord)
 		out.Args = append(out.Args, logical.ColumnExpr(c, e.Pos))

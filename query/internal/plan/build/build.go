@@ -124,6 +124,7 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 		for k, c := range r.lay.Computed {
 			lay.Computed[k] = c
 		}
+		lay.Nulls = r.lay.Nulls
 		return rel{op: b.Measured(exec.NewRowNumbers(r.op)), lay: lay}, nil
 	case *logical.Project:
 		return b.projection(n, want)

@@ -53,6 +53,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		lay.Computed[k] = c
 	}
 	lay.N = l.lay.N + r.lay.N
+	lay.Nulls = nil // what is above a join asks for columns only, which may be NULL for want of a partner
 	if n.Kind == parse.LeftJoin {
 		// A score of the right side is NULL where there was no partner; as a
 		// column it is, so that is fine, and the left side's are as they were.

@@ -20,8 +20,9 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	if r, ok, err := b.scores(n, want); ok || err != nil {
 		return r, err
 	}
-	need := logical.ColumnsOf(n.Filters...)
-	wanted := logical.ColumnsOf(want...)
+	tested := nullTested(n, want)
+	need := valuesOf(n.Filters...)
+	wanted := valuesOf(want...)
 	// A vector that only the survivors of a filter need is fetched for them.
 	if len(n.Filters) > 0 {
 		for c := range wanted {
@@ -40,6 +41,11 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		s.Unread = 1
 	}
 	s.Columns = ordsOf(cols)
+	lay := compile.NewLayout(cols)
+	for c := range need {
+		delete(tested, c)
+	}
+	s.Nulls = addNulls(n, tested, &lay)
 	if n.Lookup != nil {
 		var err error
 		if s.Within, err = b.lookupOf(n.Lookup, s.Table); err != nil {
@@ -47,7 +53,7 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		}
 	}
 	b.leaf = s
-	r := rel{op: b.Measured(s), lay: compile.NewLayout(cols), scan: n}
+	r := rel{op: b.Measured(s), lay: lay, scan: n}
 	if len(n.Filters) > 0 {
 		f, conds, err := b.filterOf(r, n.Filters)
 		if err != nil {

@@ -13,7 +13,8 @@ import (
 // which expressions it has computed already.
 type Layout struct {
 	At       map[*logical.Column]int
-	Computed map[string]*logical.Column // by key of the expression
+	Computed map[string]*logical.Column          // by key of the expression
+	Nulls    map[*logical.Column]*logical.Column // BOOLEANs that say where columns, whose values are not there, are NULL
 	N        int
 }
 
@@ -34,7 +35,7 @@ func (l *Layout) add(c *logical.Column) {
 
 // With returns a copy that has more columns.
 func (l Layout) With(cols ...*logical.Column) Layout {
-	out := Layout{At: map[*logical.Column]int{}, Computed: map[string]*logical.Column{}, N: l.N}
+	out := Layout{At: map[*logical.Column]int{}, Computed: map[string]*logical.Column{}, Nulls: l.Nulls, N: l.N}
 	for c, i := range l.At {
 		out.At[c] = i
 	}
@@ -50,7 +51,7 @@ func (l Layout) With(cols ...*logical.Column) Layout {
 // Reduce returns e with the parts that are computed already replaced by their
 // columns.
 func (l Layout) Reduce(e *logical.Expr) *logical.Expr {
-	if len(l.Computed) == 0 {
+	if len(l.Computed) == 0 && len(l.Nulls) == 0 {
 		return e
 	}
 	return e.Rewrite(func(x *logical.Expr) *logical.Expr {
@@ -62,8 +63,30 @@ func (l Layout) Reduce(e *logical.Expr) *logical.Expr {
 			r.Text = x.Text
 			return r
 		}
-		return nil
+		return l.nullTest(x)
 	})
+}
+
+// nullTest returns x, if it asks whether a column is NULL of which only that is there, by
+// what is there.
+func (l Layout) nullTest(x *logical.Expr) *logical.Expr {
+	c, not := logical.NullTest(x)
+	if c == nil {
+		return nil
+	}
+	is, known := l.Nulls[c]
+	if _, there := l.At[c]; there || !known {
+		return nil
+	}
+	r := logical.ColumnExpr(is, x.Pos)
+	if not {
+		var err error
+		if r, err = logical.CallRows("not", x.Pos, r); err != nil {
+			return nil // but NOT takes every BOOLEAN
+		}
+	}
+	r.Text = x.Text
+	return r
 }
 
 // CompileExpr makes e executable over batches of the layout. What needs a run (texts,

@@ -240,6 +240,21 @@ func Texts(es []*Expr, sep string) string {
 	return strings.Join(all, sep)
 }
 
+// NullTest returns the column of which e asks whether it is NULL, or is not; nil for other
+// expressions.
+func NullTest(e *Expr) (c *Column, not bool) {
+	if e.Op != OpCall || len(e.Args) != 1 || e.Args[0].Op != OpColumn {
+		return nil, false
+	}
+	switch e.Call.Func.Name {
+	case "is null":
+		return e.Args[0].Column, false
+	case "is not null":
+		return e.Args[0].Column, true
+	}
+	return nil, false
+}
+
 // Types that are often needed.
 var (
 	RealType = value.Type{Kind: value.Real}

@@ -115,7 +115,7 @@ func pull(n logical.Node, columnsOnly, once bool) (logical.Node, map[*logical.Co
 		return in, m
 	}
 	for _, e := range p.Items {
-		if columnsOnly && e.Op != logical.OpColumn || !once && (e.Uses(logical.OpImage) || e.Uses(logical.OpText) && e.Varies() || e.Unstable()) {
+		if columnsOnly && e.Op != logical.OpColumn || large(e) || !once && (e.Uses(logical.OpImage) || e.Uses(logical.OpText) && e.Varies() || e.Unstable()) {
 			return in, m
 		}
 	}
@@ -127,6 +127,17 @@ func pull(n logical.Node, columnsOnly, once bool) (logical.Node, map[*logical.Co
 		out[c] = logical.Substitute(e, out)
 	}
 	return p.In, out
+}
+
+// large reports whether an expression is so large that it is not put in the place of each use
+// of its column: those of queries within each other would grow exponentially.
+func large(e *logical.Expr) bool {
+	n := 0
+	e.Walk(func(*logical.Expr) bool {
+		n++
+		return n <= 500
+	})
+	return n > 500
 }
 
 // keepColumns gives n the columns cols again, in their order.

@@ -27,6 +27,7 @@ var rules = []rule{
 	{"the best of each group", topOfGroups},
 	{"range search", rangeSearch},
 	{"search among the rows that conditions keep", searchAmong},
+	{"count what is not NULL", countNulls},
 	{"count from metadata", countFromMetadata},
 }
 
