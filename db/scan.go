@@ -8,6 +8,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -71,8 +72,12 @@ func scanDeep(dest any, v Value, depth int) error {
 			return nil
 		}
 	case *float64:
-		if v.Kind() == Real {
+		switch v.Kind() {
+		case Real:
 			*d = v.Float()
+			return nil
+		case Numeric:
+			*d = value.NumericReal(v.Str())
 			return nil
 		}
 	case *time.Time:
@@ -174,6 +179,13 @@ func scanByKind(rv reflect.Value, v Value, depth int) error {
 		}
 	case reflect.Float32, reflect.Float64:
 		switch v.Kind() {
+		case Numeric:
+			f := value.NumericReal(v.Str())
+			if f-f != 0 || rv.OverflowFloat(f) {
+				return fmt.Errorf("%v does not fit into a %s", v, rv.Type())
+			}
+			rv.SetFloat(f)
+			return nil
 		case Real:
 			if rv.OverflowFloat(v.Float()) {
 				return fmt.Errorf("%v does not fit into a %s", v.Float(), rv.Type())
@@ -283,6 +295,11 @@ func asInt(v Value) (int64, bool) {
 		if f := v.Float(); f == math.Trunc(f) && math.Abs(f) <= 1<<53 {
 			return int64(f), true
 		}
+	case Numeric:
+		whole, part, _ := strings.Cut(v.String(), ".")
+		if i, err := strconv.ParseInt(whole, 10, 64); err == nil && strings.Trim(part, "0") == "" {
+			return i, true
+		}
 	}
 	return 0, false
 }
@@ -301,14 +318,14 @@ func asText(v Value) (string, bool) {
 		return strconv.FormatBool(v.Bool()), true
 	case Timestamp:
 		return v.Time().Format(time.RFC3339Nano), true
-	case Date, Interval:
+	case Date, Interval, Numeric:
 		return v.String(), true
 	}
 	return "", false
 }
 
 // GoValue returns v as the Go type that fits its kind best: nil, bool, int64,
-// float64, string (an INTERVAL too, 1 day 02:00:00), time.Time (UTC, of a DATE its midnight), []byte, json.RawMessage or []float32. Slices
+// float64, string (a NUMERIC too, 12.50, and an INTERVAL, 1 day 02:00:00), time.Time (UTC, of a DATE its midnight), []byte, json.RawMessage or []float32. Slices
 // are copies.
 func GoValue(v Value) any {
 	switch v.Kind() {
@@ -322,7 +339,7 @@ func GoValue(v Value) any {
 		return v.Str()
 	case Timestamp, Date:
 		return v.Time()
-	case Interval:
+	case Interval, Numeric:
 		return v.String()
 	case Blob:
 		return []byte(v.Str())

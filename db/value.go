@@ -10,7 +10,8 @@ import (
 
 // Value is one value of the language: immutable, its zero value NULL. Kind tells
 // which of Bool, Int, Float, Str (the bytes of a BLOB as well), Time and Vec has
-// it, IsNull whether there is none; String is how the language prints it. GoValue
+// it, IsNull whether there is none; String is how the language prints it, and how a NUMERIC
+// or an INTERVAL is read. GoValue
 // and ToValue convert from and to Go's types.
 type Value = value.Value
 
@@ -33,6 +34,7 @@ const (
 	JSON      = value.JSON
 	Date      = value.Date
 	Interval  = value.Interval
+	Numeric   = value.Numeric
 	Vector    = value.Vector
 )
 

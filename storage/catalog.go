@@ -225,7 +225,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 }
 
 func kindNamed(name string) (value.Kind, bool) {
-	for k := value.Boolean; k <= value.Interval; k++ {
+	for k := value.Boolean; k <= value.Numeric; k++ {
 		if k.String() == name {
 			return k, true
 		}

@@ -62,7 +62,7 @@ func checkColumn(c *ColumnDef) error {
 	switch k := c.Type.Kind; {
 	case k == value.Vector && (c.Type.Dim < 1 || c.Type.Dim > value.MaxDim):
 		return &DefinitionError{fmt.Sprintf("column %s: a vector has 1 to %d dimensions, not %d", c.Name, value.MaxDim, c.Type.Dim)}
-	case k == value.Null || k > value.Interval || k == value.Vector+1:
+	case k == value.Null || k > value.Numeric || k == value.Vector+1:
 		return &DefinitionError{fmt.Sprintf("column %s has no type", c.Name)}
 	case k != value.Vector && c.Type.Dim != 0:
 		return &DefinitionError{fmt.Sprintf("column %s: only a vector has dimensions", c.Name)}

@@ -329,7 +329,7 @@ func (h *history) createTable(tx *storage.Tx, m *model) error {
 		t.cols = append(t.cols, c)
 	}
 	if at := h.r.IntN(len(t.cols)); h.r.IntN(4) > 0 {
-		t.cols[at].typ = value.Type{Kind: []value.Kind{value.Text, value.Integer, value.Timestamp, value.Date, value.Real}[h.r.IntN(5)]}
+		t.cols[at].typ = value.Type{Kind: []value.Kind{value.Text, value.Integer, value.Timestamp, value.Date, value.Real, value.Numeric}[h.r.IntN(6)]}
 		t.cols[at].notNull = true
 		t.pk, def.PrimaryKey = at, at
 	}
@@ -368,6 +368,8 @@ func numbered(t value.Type, n int) value.Value {
 		return value.Micros(int64(n))
 	case value.Date:
 		return value.Days(int64(n))
+	case value.Numeric:
+		return value.NumericOfInt(int64(n))
 	case value.Real:
 		return value.Float(float64(n))
 	}

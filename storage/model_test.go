@@ -222,7 +222,7 @@ func (t *modelTable) vacuum() {
 
 // randomKind draws a type for a column.
 func randomType(r *rand.Rand) value.Type {
-	k := []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob, value.JSON, value.Vector, value.Vector, value.Date, value.Interval}[r.IntN(11)]
+	k := []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Blob, value.JSON, value.Vector, value.Vector, value.Date, value.Interval, value.Numeric}[r.IntN(12)]
 	if k == value.Vector {
 		return value.Type{Kind: k, Dim: []int{1, 2, 3, 7, 100}[r.IntN(5)], Half: r.IntN(3) == 0}
 	}
@@ -248,6 +248,9 @@ func randomValue(r *rand.Rand, t value.Type, span int, notNull bool) value.Value
 		return value.SpanValue(value.Span{Days: int32(n), Micros: -1})
 	case value.Real:
 		return value.Float(float64(n) / 4)
+	case value.Numeric: // 1.50 and 1.5 are one key
+		v, _ := value.ParseNumeric(fmt.Sprintf("%d.%0*d", n/10-span/20, 1+n%2, n%10*(1+9*(n%2))))
+		return v
 	case value.Text:
 		return value.Str(fmt.Sprintf("t%d", n))
 	case value.Blob:

@@ -80,6 +80,8 @@ func (s *stats) add(c *value.Column, pos []int32) {
 			h = mix(uint64(c.Value(i).Int()))
 		case value.Real:
 			h = mix(math.Float64bits(c.Reals[i] + 0))
+		case value.Numeric:
+			h = hashText(value.NumericKey(c.Strs[i]))
 		default:
 			h = hashText(c.Strs[i])
 		}
@@ -104,14 +106,14 @@ func (s *stats) widen(v value.Value) {
 }
 
 func lowBound(v value.Value) value.Value {
-	if len(v.Str()) <= maxBound {
+	if len(v.Str()) <= maxBound || v.Kind() == value.Numeric {
 		return v
 	}
 	return ofKind(v.Kind(), v.Str()[:maxBound])
 }
 
 func highBound(v value.Value) value.Value {
-	if len(v.Str()) <= maxBound {
+	if len(v.Str()) <= maxBound || v.Kind() == value.Numeric {
 		return v
 	}
 	if end := key.End([]byte(v.Str()[:maxBound])); end != nil {

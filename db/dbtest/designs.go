@@ -102,6 +102,8 @@ func filler(def *storage.TableDef, from, n int) *value.Batch {
 				v = value.Days(-7e5 + int64(i))
 			case value.Interval:
 				v = value.SpanValue(value.Span{Days: int32(i)})
+			case value.Numeric:
+				v = value.NumericOfInt(-9e15 - int64(i))
 			case value.Text:
 				v = value.Str(fmt.Sprintf("\x01filler %d", i))
 			case value.Blob:

@@ -81,7 +81,7 @@ func (r *rows) ColumnTypeLength(i int) (int64, bool) {
 // columns are.
 func (r *rows) ColumnTypeNullable(i int) (nullable, ok bool) { return true, false }
 
-// ColumnTypePrecisionScale is for decimal types, which there are none of.
+// ColumnTypePrecisionScale does not know: what is computed of a NUMERIC has other digits.
 func (r *rows) ColumnTypePrecisionScale(i int) (precision, scale int64, ok bool) {
 	return 0, 0, false
 }
@@ -96,7 +96,7 @@ func (r *rows) ColumnTypeScanType(i int) reflect.Type {
 		return reflect.TypeFor[sql.NullInt64]()
 	case db.Real:
 		return reflect.TypeFor[sql.NullFloat64]()
-	case db.Text, db.Interval:
+	case db.Text, db.Interval, db.Numeric:
 		return reflect.TypeFor[sql.NullString]()
 	case db.Timestamp, db.Date:
 		return reflect.TypeFor[sql.NullTime]()

@@ -466,7 +466,7 @@ func literalOf(v value.Value, t value.Type) string {
 			b.WriteString(strconv.FormatFloat(float64(x), 'g', -1, 32))
 		}
 		return "'[" + b.String() + "]'" + typ
-	case value.Timestamp, value.Date:
+	case value.Timestamp, value.Date, value.Numeric:
 		return "'" + v.String() + "'" + typ
 	}
 	// Whatever the server takes a backslash for.

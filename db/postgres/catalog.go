@@ -97,8 +97,10 @@ func typeOf(name string, mod int32) (t value.Type, opaque bool) {
 		return value.Type{Kind: value.Boolean}, false
 	case "int2", "int4", "int8":
 		return value.Type{Kind: value.Integer}, false
-	case "float4", "float8", "numeric":
+	case "float4", "float8":
 		return value.Type{Kind: value.Real}, false
+	case "numeric":
+		return value.Type{Kind: value.Numeric}, false
 	case "text", "varchar":
 		return value.Type{Kind: value.Text}, false
 	case "timestamp", "timestamptz":

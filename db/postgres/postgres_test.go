@@ -176,7 +176,7 @@ func TestTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := rows(t, d, "SELECT * FROM x.types ORDER BY k")
-	want := `1|2|1.5|12345.6789|äb|x|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|2024-02-29|2023-12-31 22:00:00|1 day|happy|{1,2}|{"a": 2, "b": 1}|{"b":1}|\x00|nm
+	want := `1|2|1.5|12345.67890|äb|x|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|2024-02-29|2023-12-31 22:00:00|1 day|happy|{1,2}|{"a": 2, "b": 1}|{"b":1}|\x00|nm
 2|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -196,7 +196,7 @@ func TestTypes(t *testing.T) {
 		t.Error(err)
 	}
 	run(t, d, "INSERT INTO x.types (k, i, f, n, c, j) VALUES (3, 4, 2.5, 0.125, 'abc', '[1]')")
-	if got := rows(t, d, "SELECT i, f, n, c, j FROM x.types WHERE k = 3"); got != "4|2.5|0.125|abc|[1]" {
+	if got := rows(t, d, "SELECT i, f, n, c, j FROM x.types WHERE k = 3"); got != "4|2.5|0.12500|abc|[1]" {
 		t.Error(got)
 	}
 	for _, sql := range []string{"INSERT INTO x.types (k) VALUES (40000)", "INSERT INTO x.types (i) VALUES (3000000000)", "INSERT INTO x.types (f) VALUES (1e300)", "INSERT INTO x.types (c) VALUES ('too long')"} {

@@ -18,7 +18,7 @@ func (k dialect) Renders(t []*foreign.Table, e *foreign.Expr) bool {
 // Orders reports whether values of e can be sorted as Lupa sorts them.
 func (k dialect) Orders(t []*foreign.Table, e *foreign.Expr) bool {
 	switch e.Type.Kind {
-	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Interval, value.Blob:
+	case value.Boolean, value.Integer, value.Real, value.Numeric, value.Text, value.Timestamp, value.Date, value.Interval, value.Blob:
 		return true
 	}
 	return false
@@ -44,7 +44,7 @@ func (k dialect) bytewise(s string) string {
 // equals reports whether values of a kind are compared with =.
 func equals(k value.Kind) bool {
 	switch k {
-	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Interval, value.Blob:
+	case value.Boolean, value.Integer, value.Real, value.Numeric, value.Text, value.Timestamp, value.Date, value.Interval, value.Blob:
 		return true
 	}
 	return false
@@ -67,7 +67,7 @@ func (k dialect) column(ts []*foreign.Table, e *foreign.Expr) string {
 		return "(" + name + ")::text"
 	case c.Foreign == "smallint" || c.Foreign == "integer":
 		return name + "::int8"
-	case c.Foreign == "real" || strings.HasPrefix(c.Foreign, "numeric"):
+	case c.Foreign == "real":
 		return name + "::float8"
 	case withZone(c.Foreign):
 		return "(" + name + " AT TIME ZONE 'UTC')"
@@ -92,6 +92,8 @@ func typeName(t value.Type) string {
 		return "date"
 	case value.Interval:
 		return "interval"
+	case value.Numeric:
+		return "numeric"
 	case value.Blob:
 		return "bytea"
 	case value.Vector:
@@ -314,7 +316,7 @@ func (k dialect) aggregate(t []*foreign.Table, e *foreign.Expr, args []string) (
 		s = "count(" + s + ")"
 	case "min", "max":
 		switch e.Args[0].Type.Kind {
-		case value.Integer, value.Real, value.Timestamp, value.Date:
+		case value.Integer, value.Real, value.Numeric, value.Timestamp, value.Date:
 		case value.Text:
 			args[0] = k.bytewise(args[0])
 		default:

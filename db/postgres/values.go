@@ -78,6 +78,12 @@ func (d *decoder) add(c *value.Column, i, n int, b []byte) error {
 		c.Append(n, value.SpanValue(value.Span{
 			Micros: int64(binary.BigEndian.Uint64(b)), Days: int32(binary.BigEndian.Uint32(b[8:])), Months: int32(binary.BigEndian.Uint32(b[12:])),
 		}))
+	case value.Numeric:
+		v, err := numericOf(b)
+		if err != nil {
+			return err
+		}
+		c.Append(n, v)
 	case value.Vector:
 		if err := checkVector(c.Type, b); err != nil {
 			return err
@@ -175,6 +181,8 @@ func appendValue(b []byte, v value.Value) []byte {
 		b = binary.BigEndian.AppendUint64(b, uint64(s.Micros))
 		b = binary.BigEndian.AppendUint32(b, uint32(s.Days))
 		return binary.BigEndian.AppendUint32(b, uint32(s.Months))
+	case value.Numeric:
+		return appendNumeric(b, v)
 	case value.Vector:
 		return appendVector(b, v.Vec())
 	}

@@ -255,7 +255,7 @@ func literal(c *db.Column, s string) (string, error) {
 		return "", badf("%s: %w", c.Name, err)
 	}
 	switch c.Type.Kind {
-	case value.Integer, value.Real, value.Boolean:
+	case value.Integer, value.Real, value.Numeric, value.Boolean:
 		return v.String(), nil
 	case value.Text, value.Timestamp, value.Date, value.Interval:
 		return quote(v.String()), nil

@@ -25,7 +25,7 @@ type Column struct {
 	Bools []bool    // Boolean
 	Ints  []int64   // Integer, Timestamp, Date
 	Reals []float64 // Real
-	Strs  []string  // Text, JSON, Blob, Interval; often substrings of one backing string
+	Strs  []string  // Text, JSON, Blob, Interval, Numeric; often substrings of one backing string
 	Vecs  []float32 // Vector: Type.Dim floats a row, row after row
 
 	// Joined is the texts of all rows one after the other, where they were read
@@ -84,7 +84,7 @@ func (c *Column) Append(n int, v Value) {
 		c.Ints = append(c.Ints, v.Int())
 	case Real:
 		c.Reals = append(c.Reals, v.Float())
-	case Text, JSON, Blob, Interval:
+	case Text, JSON, Blob, Interval, Numeric:
 		c.Strs = append(c.Strs, v.Str())
 	case Vector:
 		if v.IsNull() {

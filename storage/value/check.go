@@ -9,7 +9,7 @@ import (
 )
 
 // Check returns why v can't be a value of its kind, or nil: TEXT is UTF-8, JSON is a
-// JSON text in UTF-8, a TIMESTAMP is of the years 1 to 9999, a VECTOR has 1 to MaxDim
+// JSON text in UTF-8, a TIMESTAMP is of the years 1 to 9999, a NUMERIC is one, a VECTOR has 1 to MaxDim
 // finite numbers. The error is a phrase about the value alone, without its place.
 func (v Value) Check() error {
 	switch v.kind {
@@ -23,6 +23,8 @@ func (v Value) Check() error {
 		return checkDate(v.Int())
 	case Interval:
 		return checkSpan(v.str)
+	case Numeric:
+		return checkNumeric(v.str)
 	case Vector:
 		if n := len(v.vec); n == 0 || n > MaxDim {
 			return fmt.Errorf("vector has %d dimensions; 1 to %d are possible", n, MaxDim)
@@ -46,6 +48,8 @@ func (c *Column) CheckRow(i int) error {
 		return checkDate(c.Ints[i])
 	case Interval:
 		return checkSpan(c.Strs[i])
+	case Numeric:
+		return checkNumeric(c.Strs[i])
 	case Vector:
 		return checkVector(c.Vec(i))
 	}

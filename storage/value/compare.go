@@ -23,6 +23,9 @@ func Compare(a, b Value) int {
 		case a.kind == Real && b.kind == Integer:
 			return CompareReals(a.Float(), float64(b.Int()))
 		}
+		if a.kind == Numeric || b.kind == Numeric {
+			return compareMixed(a, b)
+		}
 		return cmp.Compare(a.kind, b.kind)
 	}
 	switch a.kind {
@@ -38,6 +41,8 @@ func Compare(a, b Value) int {
 		return CompareVectors(a.vec, b.vec)
 	case Interval:
 		return a.Span().Compare(b.Span())
+	case Numeric:
+		return strings.Compare(NumericKey(a.str), NumericKey(b.str))
 	}
 	return strings.Compare(a.str, b.str)
 }

@@ -37,6 +37,8 @@ func Parse(t Type, s string) (Value, error) {
 	case Interval:
 		i, err := ParseSpan(s)
 		return SpanValue(i), err
+	case Numeric:
+		return ParseNumeric(s)
 	case Blob:
 		b, err := ParseBlob(s)
 		return BlobOf(b), err

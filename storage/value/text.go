@@ -36,6 +36,8 @@ func (v Value) AppendText(dst []byte) []byte {
 		return AppendDate(dst, v.Int())
 	case Interval:
 		return AppendSpan(dst, v.Span())
+	case Numeric:
+		return AppendDecimal(dst, v.str)
 	case Blob:
 		dst = append(dst, `\x`...)
 		return hex.AppendEncode(dst, []byte(v.str))

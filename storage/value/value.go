@@ -25,9 +25,10 @@ const (
 	_        // block.halfVector on the disk
 	Date     // days since 1970-01-01
 	Interval // a Span
+	Numeric  // a decimal number: see AppendNumeric
 )
 
-var kindNames = [...]string{"NULL", "BOOLEAN", "INTEGER", "REAL", "TEXT", "TIMESTAMP", "BLOB", "JSON", "VECTOR", "", "DATE", "INTERVAL"}
+var kindNames = [...]string{"NULL", "BOOLEAN", "INTEGER", "REAL", "TEXT", "TIMESTAMP", "BLOB", "JSON", "VECTOR", "", "DATE", "INTERVAL", "NUMERIC"}
 
 // String returns the kind's name in the language, "INTEGER".
 func (k Kind) String() string {
@@ -82,7 +83,7 @@ const MaxDim = 8192
 type Value struct {
 	kind Kind
 	num  uint64 // Boolean, Integer, Timestamp, Date; the bits of a Real
-	str  string // Text, JSON, Blob; the body of a Span
+	str  string // Text, JSON, Blob; the body of a Span or of a decimal number
 	vec  []float32
 }
 
@@ -122,8 +123,8 @@ func (v Value) Time() time.Time {
 	return time.UnixMicro(int64(v.num)).UTC()
 }
 
-// WithBody returns a value of a kind that a column keeps as a string: Text, JSON, Blob or
-// Interval.
+// WithBody returns a value of a kind that a column keeps as a string: Text, JSON, Blob,
+// Interval or Numeric.
 func WithBody(k Kind, body string) Value { return Value{kind: k, str: body} }
 
 // Type returns the kind and, for a vector, its dimension.

@@ -26,7 +26,7 @@ func appendColumn(dst *value.Column, n int, src *value.Column, sel []int32, coun
 		dst.Ints = appendPicked(dst.Ints, src.Ints, sel, count)
 	case value.Real:
 		dst.Reals = appendPicked(dst.Reals, src.Reals, sel, count)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		dst.Strs = appendPicked(dst.Strs, src.Strs, sel, count)
 	case value.Vector:
 		if dst.Type.Dim == 0 {
@@ -81,7 +81,7 @@ func appendNulls(dst *value.Column, n, count int) {
 		dst.Ints = append(dst.Ints, make([]int64, count)...)
 	case value.Real:
 		dst.Reals = append(dst.Reals, make([]float64, count)...)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		dst.Strs = append(dst.Strs, make([]string, count)...)
 	case value.Vector:
 		dst.Vecs = append(dst.Vecs, make([]float32, count*dst.Type.Dim)...)

@@ -315,6 +315,8 @@ func numeric(v value.Value) float64 {
 		return float64(v.Int())
 	case value.Real:
 		return v.Float()
+	case value.Numeric:
+		return value.NumericReal(v.Str())
 	}
 	return math.NaN()
 }

@@ -35,6 +35,8 @@ func comparer(c *value.Column, o Order) func(a, b int32) int {
 		f = func(a, b int32) int { return slices.Compare(c.Vec(int(a)), c.Vec(int(b))) }
 	case value.Interval:
 		f = func(a, b int32) int { return value.SpanOf(c.Strs[a]).Compare(value.SpanOf(c.Strs[b])) }
+	case value.Numeric:
+		f = func(a, b int32) int { return strings.Compare(value.NumericKey(c.Strs[a]), value.NumericKey(c.Strs[b])) }
 	case value.JSON:
 		f = compareJSON(c)
 	default:

@@ -72,7 +72,7 @@ func (a *collectAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 // kept returns a value that outlives the batch it is from.
 func kept(v value.Value) value.Value {
 	switch v.Kind() {
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		return value.WithBody(v.Kind(), strings.Clone(v.Str()))
 	}
 	return cloneVec(v)

@@ -107,6 +107,8 @@ func newSum(arg value.Type) (Aggregator, error) {
 		return &sumIntAgg{}, nil
 	case value.Real:
 		return &sumRealAgg{}, nil
+	case value.Numeric:
+		return &sumNumericAgg{}, nil
 	case value.Vector:
 		return &sumVecAgg{t: arg}, nil
 	case value.Interval:
@@ -121,6 +123,8 @@ func newAvg(arg value.Type) (Aggregator, error) {
 		return &sumIntAgg{avg: true}, nil
 	case value.Real:
 		return &sumRealAgg{avg: true}, nil
+	case value.Numeric:
+		return &sumNumericAgg{avg: true}, nil
 	case value.Vector:
 		return &sumVecAgg{t: arg, avg: true}, nil
 	case value.Interval:
@@ -586,7 +590,7 @@ func (a *extremeAgg) take(g int, v value.Value) {
 		return
 	}
 	switch v.Kind() {
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		a.bytes += int64(len(v.Str()) - len(a.best[g].Str()))
 		v = value.WithBody(v.Kind(), strings.Clone(v.Str()))
 	case value.Vector:

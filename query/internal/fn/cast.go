@@ -49,6 +49,14 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		least, c.eval = Implicit, castIntReal
 	case f == value.Real && t == value.Integer:
 		least, c.eval = Assignment, castRealInt
+	case f == value.Integer && t == value.Numeric:
+		least, c.eval = Implicit, castIntNumeric
+	case f == value.Numeric && t == value.Real:
+		least, c.eval = Implicit, castNumericReal
+	case f == value.Real && t == value.Numeric:
+		least, c.eval = Assignment, castRealNumeric
+	case f == value.Numeric && t == value.Integer:
+		least, c.eval = Assignment, castNumericInt
 	case f == value.Integer && t == value.Boolean:
 		c.eval = castIntBool
 	case f == value.Boolean && t == value.Integer:
@@ -64,7 +72,7 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		least, c.eval = Assignment, castBlobJSON
 	case t == value.Vector && f == value.Blob:
 		least, c.eval = Assignment, castBlobVector
-	case t == value.JSON && (f == value.Boolean || f == value.Integer || f == value.Real || f == value.Vector):
+	case t == value.JSON && (f == value.Boolean || f == value.Integer || f == value.Real || f == value.Numeric || f == value.Vector):
 		c.eval = castToJSON
 	case f == value.Text && t == value.Blob:
 		c.eval = castParse(to)
@@ -75,7 +83,7 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		}
 	case f == value.Text && !(t == value.Vector && to.Dim == 0):
 		c.eval = castParse(to)
-		if t == value.Interval { // parquet files have theirs as texts
+		if t == value.Interval || t == value.Numeric { // parquet files have theirs as texts
 			least = Assignment
 		}
 	case f == value.Text && t == value.Vector:
@@ -99,11 +107,15 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 
 // Common returns the type that all of the given types are brought to in CASE,
 // COALESCE, IN, VALUES and UNION: that of the non-literals, REAL for a mix of
-// INTEGER and REAL. who is named in the error.
+// INTEGER or NUMERIC and REAL, NUMERIC for one of INTEGER and NUMERIC. who is named in the error.
 func Common(who string, types []ArgType) (value.Type, error) {
 	var t value.Type
-	literal := false
+	literal, decimal := false, false
 	for _, a := range types {
+		if a.Decimal && a.Type.Kind == value.Real {
+			decimal = true
+			continue
+		}
 		if a.Literal && a.Type.Kind == value.Text {
 			literal = true
 			continue
@@ -112,6 +124,13 @@ func Common(who string, types []ArgType) (value.Type, error) {
 			continue
 		}
 		u, err := unify(t, a.Type)
+		if err != nil {
+			return t, fmt.Errorf("%s: %w", who, err)
+		}
+		t = u
+	}
+	if decimal && t.Kind != value.Numeric {
+		u, err := unify(t, value.Type{Kind: value.Real})
 		if err != nil {
 			return t, fmt.Errorf("%s: %w", who, err)
 		}
@@ -138,6 +157,10 @@ func unify(a, b value.Type) (value.Type, error) {
 	case a.Kind == value.Date && b.Kind == value.Timestamp, a.Kind == value.Timestamp && b.Kind == value.Date:
 		return value.Type{Kind: value.Timestamp}, nil
 	case a.Kind == value.Integer && b.Kind == value.Real, a.Kind == value.Real && b.Kind == value.Integer:
+		return value.Type{Kind: value.Real}, nil
+	case a.Kind == value.Integer && b.Kind == value.Numeric, a.Kind == value.Numeric && b.Kind == value.Integer:
+		return value.Type{Kind: value.Numeric}, nil
+	case a.Kind == value.Numeric && b.Kind == value.Real, a.Kind == value.Real && b.Kind == value.Numeric:
 		return value.Type{Kind: value.Real}, nil
 	}
 	return a, fmt.Errorf("%v and %v don't go together; cast one of them", a, b)
@@ -330,6 +353,11 @@ func castParse(to value.Type) kernel {
 				span, err := value.ParseSpan(s)
 				return span.Body(), err
 			})
+		case value.Numeric:
+			return try1(in, step, out.Strs, n, sel, func(s string) (string, error) {
+				v, err := value.ParseNumeric(s)
+				return v.Str(), err
+			})
 		case value.Boolean:
 			return try1(in, step, out.Bools, n, sel, value.ParseBool)
 		case value.Blob:
@@ -419,7 +447,7 @@ func fromJSON(s string, to value.Type) (value.Value, error) {
 		}
 		i, err := realToInt(f)
 		return value.Int(i), err
-	case value.Real:
+	case value.Real, value.Numeric:
 		if raw[0] != '-' && (raw[0] < '0' || raw[0] > '9') {
 			return bad()
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -99,6 +100,10 @@ func compareKernel(op cmpOp) kernel {
 		case value.Interval:
 			each(n, sel, func(i int) { // NULL rows hold anything
 				out.Bools[i] = op.holds(value.SpanOf(a.Strs[i*a.step()]).Compare(value.SpanOf(b.Strs[i*b.step()])))
+			})
+		case value.Numeric:
+			each(n, sel, func(i int) {
+				out.Bools[i] = op.holds(strings.Compare(value.NumericKey(a.Strs[i*a.step()]), value.NumericKey(b.Strs[i*b.step()])))
 			})
 		case value.JSON:
 			compareJSONs(op, a, b, out.Bools, n, sel)

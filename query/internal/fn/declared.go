@@ -11,14 +11,18 @@ import (
 )
 
 // Declared returns what brings values to a type that says more than its kind, such as
-// VARCHAR(20), TIMESTAMP(3) or UUID. A text that is too long is an error where it is
+// VARCHAR(20), NUMERIC(10,2), TIMESTAMP(3) or UUID. A text that is too long is an error where it is
 // stored, and cut where it is cast.
 func Declared(name string, cut bool) (*Call, error) {
 	word, digits, _ := strings.Cut(strings.TrimSuffix(name, ")"), "(")
-	n := 0
+	digits, places, _ := strings.Cut(digits, ",")
+	n, scale := 0, 0
 	if digits != "" {
 		var err error
-		if n, err = strconv.Atoi(digits); err != nil {
+		if n, err = strconv.Atoi(digits); err == nil && places != "" {
+			scale, err = strconv.Atoi(places)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("there is no type %s", name)
 		}
 	}
@@ -29,6 +33,11 @@ func Declared(name string, cut bool) (*Call, error) {
 	switch word {
 	case "VARCHAR", "CHAR":
 		return f.texts(func(s string) (string, error) { return fitted(s, n, cut, name) }), nil
+	case "NUMERIC":
+		t := value.Type{Kind: value.Numeric}
+		return &Call{Func: f, Params: []value.Type{t}, Result: t, eval: func(_ *Ctx, args []Arg, rows int, sel []int32, out *value.Column) error {
+			return try1(args[0].Strs, args[0].step(), out.Strs, rows, sel, fitNumeric(n, scale, name))
+		}}, nil
 	case "UUID":
 		return f.texts(uuid), nil
 	case "TIMESTAMP":

@@ -80,6 +80,9 @@ type ArgType struct {
 	// Literal marks a text literal (or a parameter holding text), which adapts
 	// to the other side as in PostgreSQL: taken > '2024-01-01'.
 	Literal bool
+	// Decimal marks a REAL that is written in the statement (or a parameter holding one):
+	// beside a NUMERIC it is one.
+	Decimal bool
 }
 
 // Category tells functions from operators.
@@ -254,6 +257,12 @@ func (s *sig) cost(args []ArgType) (cost int, ok bool) {
 			cost++
 		case have == value.Integer && want == value.Real, have == value.Date && want == value.Timestamp:
 			cost += 2
+		case a.Decimal && have == value.Real && want == value.Numeric:
+			cost++
+		case have == value.Integer && want == value.Numeric:
+			cost += 2
+		case have == value.Numeric && want == value.Real:
+			cost += 3
 		case a.Literal && have == value.Text:
 			cost += 3
 		case have == value.JSON && want == value.Text && len(s.args) > 1:
@@ -410,7 +419,7 @@ func resize(out *value.Column, t value.Type, n int) {
 		out.Ints = grow(out.Ints, n)
 	case value.Real:
 		out.Reals = grow(out.Reals, n)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		out.Strs = grow(out.Strs, n)
 	case value.Vector:
 		out.Vecs = grow(out.Vecs, n*t.Dim)

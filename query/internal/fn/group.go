@@ -73,7 +73,7 @@ func NewGroups(types []value.Type) *Groups {
 		g.kind = fixedKey
 	case len(types) == 2 && fixed(types[0]) && fixed(types[1]):
 		g.kind = pairKey
-	case len(types) == 1 && types[0].Kind != value.Vector && types[0].Kind != value.JSON && types[0].Kind != value.Interval:
+	case len(types) == 1 && types[0].Kind != value.Vector && types[0].Kind != value.JSON && types[0].Kind != value.Interval && types[0].Kind != value.Numeric:
 		g.kind = textKey
 	}
 	g.grow(256)
@@ -429,7 +429,7 @@ func (p *Probe) runWide(cols []Arg, n int, sel []int32, mode NullMode, ids []int
 			for k, c := range cols {
 				v := c.At(i)
 				switch v.Kind() {
-				case value.Text, value.JSON, value.Blob, value.Interval:
+				case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 					v = value.WithBody(v.Kind(), strings.Clone(v.Str()))
 				}
 				g.keys[k].Append(g.n-1, v)
@@ -474,6 +474,8 @@ func appendKey(b []byte, a Arg, i int) []byte {
 		return b
 	case value.Interval:
 		return value.SpanOf(a.Strs[i]).AppendKey(b)
+	case value.Numeric:
+		return append(b, value.NumericKey(a.Strs[i])...)
 	case value.JSON:
 		return appendJSONKey(b, a.Strs[i])
 	}

@@ -18,7 +18,7 @@ func appendAsJSON(b []byte, v value.Value) ([]byte, error) {
 	switch v.Kind() {
 	case value.Null:
 		return append(b, "null"...), nil
-	case value.Boolean, value.Integer:
+	case value.Boolean, value.Integer, value.Numeric:
 		return v.AppendText(b), nil
 	case value.JSON:
 		return append(b, v.Str()...), nil

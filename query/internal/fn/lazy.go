@@ -244,7 +244,7 @@ func copyRows(out *value.Column, v Arg, n int, rows []int32) error {
 		copySlots(out.Ints, v.Ints, s, rows)
 	case value.Real:
 		copySlots(out.Reals, v.Reals, s, rows)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		copySlots(out.Strs, v.Strs, s, rows)
 	case value.Vector:
 		d := v.Type.Dim

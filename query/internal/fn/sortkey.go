@@ -58,6 +58,8 @@ func AppendSortKey(b []byte, a Arg, i int, order SortOrder) []byte {
 		b = append(b, 0)
 	case value.Interval:
 		b = value.SpanOf(a.Strs[i]).AppendKey(b)
+	case value.Numeric:
+		b = append(b, value.NumericKey(a.Strs[i])...)
 	case value.JSON:
 		b = appendJSONKey(b, a.Strs[i])
 	default:

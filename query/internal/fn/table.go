@@ -18,6 +18,7 @@ const (
 	timestamp = value.Timestamp
 	date      = value.Date
 	interval  = value.Interval
+	numeric   = value.Numeric
 	blob      = value.Blob
 	jsonKind  = value.JSON
 	vec       = value.Vector
@@ -68,17 +69,17 @@ var entries = sync.OnceValue(func() []*Func {
 	all := []*Func{
 		// Numbers
 		{Name: "abs", Syntax: "abs(x)", Doc: "absolute value", Example: "abs(-3)", Gives: "3", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(absInt), false}, {kinds{realKind}, realKind, real1(absReal), false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(absInt), false}, {kinds{realKind}, realKind, real1(absReal), false}, {kinds{numeric}, numeric, numeric1(absNumeric), false}}},
 		{Name: "round", Syntax: "round(x [, digits])", Doc: "nearest whole number, or to so many decimals; halves away from zero", Example: "round(2.567, 1)", Gives: "2.6", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(roundReal), false}, {kinds{realKind, integer}, realKind, toDigits(roundTo), false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(roundReal), false}, {kinds{realKind, integer}, realKind, toDigits(roundTo), false}, {kinds{numeric}, numeric, numeric1(wholeNumeric(true, 0)), false}, {kinds{numeric, integer}, numeric, numericDigits(true), false}}},
 		{Name: "floor", Syntax: "floor(x)", Doc: "greatest whole number not above x", Example: "floor(-1.5)", Gives: "-2", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(floorReal), false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(floorReal), false}, {kinds{numeric}, numeric, numeric1(wholeNumeric(false, -1)), false}}},
 		{Name: "ceil", Syntax: "ceil(x)", Doc: "least whole number not below x", Example: "ceil(1.2)", Gives: "2", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(ceilReal), false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(ceilReal), false}, {kinds{numeric}, numeric, numeric1(wholeNumeric(false, 1)), false}}},
 		{Name: "sign", Syntax: "sign(x)", Doc: "-1, 0 or 1", Example: "sign(-7)", Gives: "-1", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(signInt), false}, {kinds{realKind}, realKind, real1(signReal), false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(signInt), false}, {kinds{realKind}, realKind, real1(signReal), false}, {kinds{numeric}, numeric, numeric1(signNumeric), false}}},
 		{Name: "mod", Syntax: "mod(a, b)", Doc: "remainder of a / b, with the sign of a", Example: "mod(7, 3)", Gives: "1", partial: true,
-			sigs: []sig{{kinds{integer, integer}, integer, divKernel(true), false}, {kinds{realKind, realKind}, realKind, real2(modReals), false}}},
+			sigs: []sig{{kinds{integer, integer}, integer, divKernel(true), false}, {kinds{realKind, realKind}, realKind, real2(modReals), false}, {kinds{numeric, numeric}, numeric, numeric2(modNumeric), false}}},
 		{Name: "sqrt", Syntax: "sqrt(x)", Doc: "square root", Example: "sqrt(9)", Gives: "3", partial: true,
 			sigs: []sig{{kinds{realKind}, realKind, real1(sqrtReal), false}}},
 		{Name: "power", Syntax: "power(a, b)", Doc: "a to the power of b", Example: "power(2, 10)", Gives: "1024", partial: true,
@@ -89,7 +90,7 @@ var entries = sync.OnceValue(func() []*Func {
 			sigs: []sig{{kinds{realKind}, realKind, real1(lnReal), false}}},
 
 		{Name: "trunc", Syntax: "trunc(x [, digits])", Doc: "without decimals, or all but so many", Example: "trunc(-2.567, 1)", Gives: "-2.5", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(truncReal), false}, {kinds{realKind, integer}, realKind, toDigits(truncTo), false}}},
+			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(truncReal), false}, {kinds{realKind, integer}, realKind, toDigits(truncTo), false}, {kinds{numeric}, numeric, numeric1(wholeNumeric(false, 0)), false}, {kinds{numeric, integer}, numeric, numericDigits(false), false}}},
 		{Name: "random", Syntax: "random()", Doc: "another number from 0 up to 1 in every row", Example: "random() < 1", Gives: "true", Stable: true, volatile: true,
 			sigs: []sig{{nil, realKind, randomKernel, false}}},
 
@@ -298,28 +299,28 @@ func operators() []*Func {
 	}
 	return []*Func{
 		{Name: "+", Category: Operator, Syntax: "a + b", Doc: "sum of numbers or of vectors; a time and an interval, a date and days", Example: "2 + 3", Gives: "5", partial: true,
-			sigs: []sig{{both(integer), integer, sumKernel(false), false}, {both(realKind), realKind, real2(addReals), false},
+			sigs: []sig{{both(integer), integer, sumKernel(false), false}, {both(realKind), realKind, real2(addReals), false}, {both(numeric), numeric, numeric2(addNumeric), false},
 				{both(vec), vec, vec2("+", vector.Add), false},
 				{kinds{date, integer}, date, dayInt(0, 1), false}, {kinds{integer, date}, date, dayInt(1, 1), false},
 				{kinds{timestamp, interval}, timestamp, moved(0, 1), false}, {kinds{interval, timestamp}, timestamp, moved(1, 1), false},
 				{both(interval), interval, spans2(1), false}}},
 		{Name: "-", Category: Operator, Syntax: "a - b", Doc: "difference of numbers, of vectors, of times; a time less an interval", Example: "2 - 3", Gives: "-1", partial: true,
-			sigs: []sig{{both(integer), integer, sumKernel(true), false}, {both(realKind), realKind, real2(subReals), false},
+			sigs: []sig{{both(integer), integer, sumKernel(true), false}, {both(realKind), realKind, real2(subReals), false}, {both(numeric), numeric, numeric2(subNumeric), false},
 				{both(vec), vec, vec2("-", vector.Sub), false},
 				{both(date), integer, daysBetween, false}, {kinds{date, integer}, date, dayInt(0, -1), false},
 				{both(timestamp), interval, timeBetween, false}, {kinds{timestamp, interval}, timestamp, moved(0, -1), false},
 				{both(interval), interval, spans2(-1), false}}},
 		{Name: "*", Category: Operator, Syntax: "a * b", Doc: "product; a vector times a number; vectors element by element", Example: "2 * 3", Gives: "6", partial: true,
-			sigs: []sig{{both(integer), integer, mulKernel, false}, {both(realKind), realKind, real2(mulReals), false},
+			sigs: []sig{{both(integer), integer, mulKernel, false}, {both(realKind), realKind, real2(mulReals), false}, {both(numeric), numeric, numeric2(mulNumeric), false},
 				{both(vec), vec, vec2("*", mulVectors), false}, {kinds{vec, realKind}, vec, scaleKernel(false), false}, {kinds{realKind, vec}, vec, scaleKernel(true), false},
 				{kinds{interval, realKind}, interval, spanTimes(0, false), false}, {kinds{realKind, interval}, interval, spanTimes(1, false), false}}},
 		{Name: "/", Category: Operator, Syntax: "a / b", Doc: "quotient; of integers, without the fraction", Example: "7 / 2", Gives: "3", partial: true,
-			sigs: []sig{{both(integer), integer, divKernel(false), false}, {both(realKind), realKind, real2(divReals), false},
+			sigs: []sig{{both(integer), integer, divKernel(false), false}, {both(realKind), realKind, real2(divReals), false}, {both(numeric), numeric, numeric2(divNumeric), false},
 				{kinds{vec, realKind}, vec, divideKernel, false}, {kinds{interval, realKind}, interval, spanTimes(0, true), false}}},
 		{Name: "%", Category: Operator, Syntax: "a % b", Doc: "remainder, with the sign of a", Example: "-7 % 3", Gives: "-1", partial: true,
-			sigs: []sig{{both(integer), integer, divKernel(true), false}, {both(realKind), realKind, real2(modReals), false}}},
+			sigs: []sig{{both(integer), integer, divKernel(true), false}, {both(realKind), realKind, real2(modReals), false}, {both(numeric), numeric, numeric2(modNumeric), false}}},
 		{Name: "neg", Category: Operator, Syntax: "- x", Doc: "negative", Example: "-(1 + 2)", Gives: "-3", partial: true,
-			sigs: []sig{{kinds{integer}, integer, int1(negInt), false}, {kinds{realKind}, realKind, real1(negReal), false}, {kinds{vec}, vec, negVecKernel, false},
+			sigs: []sig{{kinds{integer}, integer, int1(negInt), false}, {kinds{realKind}, realKind, real1(negReal), false}, {kinds{numeric}, numeric, numeric1(negNumeric), false}, {kinds{vec}, vec, negVecKernel, false},
 				{kinds{interval}, interval, spans(func(s value.Span) (value.Span, error) { return value.Span{}.Plus(s, -1) }), false}}},
 		{Name: "||", Category: Operator, Syntax: "a || b", Doc: "texts, blobs or vectors joined", Example: "'wolf' || 'hound'", Gives: "wolfhound", infer: inferConcat},
 		{Name: "->", Category: Operator, Syntax: "json -> key", Doc: "member of an object, or element of an array from 0, as JSON", Example: `JSON '{"a": [1, 2]}' -> 'a' -> 1`, Gives: "2", partial: true,

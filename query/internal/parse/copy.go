@@ -40,7 +40,7 @@ func (g *gOptionValue) Parse(lex *lexer.PeekingLexer) error {
 	t := lex.Peek()
 	if t.Type == lexWord || t.Type == lexQuoted {
 		id := identOf(lex.Next())
-		g.expr = &Literal{id.Pos, value.Str(id.Name)}
+		g.expr = &Literal{Pos: id.Pos, Value: value.Str(id.Name)}
 		return nil
 	}
 	e, err := parseExpr(lex)

@@ -9,10 +9,11 @@ type Expr interface {
 }
 
 // Literal is a constant: NULL, TRUE, 12 and -12, 1.5, 'text', X'00ff' or a vector
-// [0.1, 2]. Its value's kind is Null, Boolean, Integer, Real, Text, Blob or Vector.
+// [0.1, 2]. Its value's kind is Null, Boolean, Integer, Numeric, Real, Text, Blob or Vector.
 type Literal struct {
 	Pos
-	Value value.Value
+	Value  value.Value
+	Digits string // of a REAL: as it is written, which a float64 may not hold exactly
 }
 
 // ColumnRef is a column, or an alias of the select list: name or table.name.

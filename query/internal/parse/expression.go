@@ -465,7 +465,13 @@ func (p *exprParser) number(negative bool) (sized, error) {
 	if err != nil {
 		return sized{}, Errorf(posOf(t.Pos), "%s", err)
 	}
-	return sized{&Literal{posOf(t.Pos), v}, 1}, nil
+	l := &Literal{Pos: posOf(t.Pos), Value: v}
+	if v.Kind() == value.Real {
+		if l.Digits = t.Value; negative {
+			l.Digits = "-" + t.Value
+		}
+	}
+	return sized{l, 1}, nil
 }
 
 // primary parses an operand.
@@ -477,7 +483,7 @@ func (p *exprParser) primary() (sized, error) {
 		if err != nil {
 			return sized{}, Errorf(at, "%s", err)
 		}
-		return sized{&Literal{at, v}, 1}, nil
+		return sized{&Literal{Pos: at, Value: v}, 1}, nil
 	}
 	switch t.Type {
 	case lexNumber:
@@ -884,7 +890,7 @@ func (p *exprParser) extract() ([]sized, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []sized{{&Literal{at, value.Str(field)}, 1}, x}, p.expect(")")
+	return []sized{{&Literal{Pos: at, Value: value.Str(field)}, 1}, x}, p.expect(")")
 }
 
 // substring parses x, from, for) and x FROM from FOR for).
@@ -896,7 +902,7 @@ func (p *exprParser) substring(c *Call) ([]sized, error) {
 	args := []sized{x}
 	if is(p.lex.Peek(), "FROM") || is(p.lex.Peek(), "FOR") {
 		c.Func.Name = "substr"
-		from := sized{&Literal{c.Pos, value.Int(1)}, 1}
+		from := sized{&Literal{Pos: c.Pos, Value: value.Int(1)}, 1}
 		if p.accept("FROM") {
 			if from, err = p.parse(precOr); err != nil {
 				return nil, err

@@ -230,7 +230,7 @@ func (g *gText) Parse(lex *lexer.PeekingLexer) error {
 	if err != nil {
 		return Errorf(posOf(t.Pos), "%s", err)
 	}
-	g.lit = Literal{posOf(t.Pos), v}
+	g.lit = Literal{Pos: posOf(t.Pos), Value: v}
 	return nil
 }
 

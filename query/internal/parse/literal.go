@@ -13,7 +13,7 @@ import (
 )
 
 // numberValue returns the value of a number: an INTEGER where it has neither
-// point nor exponent, otherwise a REAL.
+// point nor exponent, a NUMERIC where it is too large for that, otherwise a REAL.
 func numberValue(text string, negative bool) (value.Value, error) {
 	if negative {
 		text = "-" + text
@@ -24,9 +24,16 @@ func numberValue(text string, negative bool) (value.Value, error) {
 			base = 0
 		}
 		n, err := strconv.ParseInt(text, base, 64)
+		if err != nil && base == 10 {
+			v, err := value.ParseNumeric(text)
+			if err != nil {
+				err = fmt.Errorf("%s is out of the range of NUMERIC, %d digits before the point", abbreviate(text), value.MaxDigits)
+			}
+			return v, err
+		}
 		if err != nil {
-			return value.Value{}, fmt.Errorf("%s is out of the range of INTEGER, %d to %d; as a REAL write %s.0",
-				abbreviate(text), int64(math.MinInt64), int64(math.MaxInt64), abbreviate(text))
+			return value.Value{}, fmt.Errorf("%s is out of the range of INTEGER, %d to %d",
+				abbreviate(text), int64(math.MinInt64), int64(math.MaxInt64))
 		}
 		return value.Int(n), nil
 	}

@@ -554,7 +554,9 @@ func negative(l *Literal) bool {
 	case value.Integer:
 		return l.Value.Int() < 0
 	case value.Real:
-		return strings.HasPrefix(realText(l.Value.Float()), "-")
+		return strings.HasPrefix(l.Digits, "-") || l.Digits == "" && strings.HasPrefix(realText(l.Value.Float()), "-")
+	case value.Numeric:
+		return strings.HasPrefix(l.Value.String(), "-")
 	}
 	return false
 }
@@ -579,7 +581,11 @@ func (p *printer) expr(e Expr, min int) {
 	not := func(n bool) string { return opt(n, "NOT ") }
 	switch e := e.(type) {
 	case *Literal:
-		p.literal(e.Value)
+		if e.Digits != "" {
+			p.print(e.Digits)
+		} else {
+			p.literal(e.Value)
+		}
 	case *ColumnRef:
 		if e.Table.Name != "" {
 			p.print(e.Table, ".")
@@ -603,7 +609,7 @@ func (p *printer) expr(e Expr, min int) {
 			p.print(" ")
 		case *Literal: // -(5) is not the literal -5
 			k := x.Value.Kind()
-			if e.Op == OpNeg && (k == value.Integer || k == value.Real) {
+			if e.Op == OpNeg && (k == value.Integer || k == value.Real || k == value.Numeric) {
 				p.print("(", x, ")")
 				return
 			}
@@ -700,6 +706,8 @@ func (p *printer) literal(v value.Value) {
 		p.print(strconv.FormatInt(v.Int(), 10))
 	case value.Real:
 		p.print(realText(v.Float()))
+	case value.Numeric:
+		p.print(v.String())
 	case value.Blob:
 		fmt.Fprintf(p, "X'%x'", v.Str())
 	case value.Vector:

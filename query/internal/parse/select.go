@@ -252,7 +252,7 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 		case l.Fetch != nil:
 			s.Limit, s.Approx, s.Target = l.Fetch.Count, l.Fetch.Approx, l.Fetch.Target
 			if l.Fetch.One {
-				s.Limit = &Literal{posOf(l.Fetch.Pos), value.Int(1)}
+				s.Limit = &Literal{Pos: posOf(l.Fetch.Pos), Value: value.Int(1)}
 			}
 		default:
 			s.Limit, s.Approx, s.Target = l.Limit, l.Approx, l.Target

@@ -394,7 +394,7 @@ func (c *converter) encoder(g *gEncoder) Literal {
 			c.fail(Errorf(at, "this is said of the encoder twice"))
 		}
 	}
-	return Literal{l.Pos, value.Str(spec.String())}
+	return Literal{Pos: l.Pos, Value: value.Str(spec.String())}
 }
 
 // QuoteEncoder returns the text form of an encoder.Spec as it stands after ENCODER.

@@ -21,6 +21,7 @@ var typeNames = map[string]value.Kind{
 	"REAL": value.Real, "DOUBLE": value.Real, "FLOAT": value.Real, "FLOAT4": value.Real, "FLOAT8": value.Real,
 	"BOOLEAN": value.Boolean, "BOOL": value.Boolean,
 	"TIMESTAMP": value.Timestamp, "TIMESTAMPTZ": value.Timestamp,
+	"NUMERIC": value.Numeric, "DECIMAL": value.Numeric, "DEC": value.Numeric,
 	"DATE": value.Date, "INTERVAL": value.Interval,
 	"BLOB": value.Blob, "BYTEA": value.Blob,
 	"JSON": value.JSON, "JSONB": value.JSON,
@@ -34,10 +35,8 @@ var typeNames = map[string]value.Kind{
 var otherTypes = map[string]string{
 	"TIME":     "use TIMESTAMP or TEXT",
 	"DATETIME": "use TIMESTAMP",
-	"NUMERIC":  "decimals are not computed exactly: use INTEGER with the smallest unit, such as cents, or REAL",
-	"DECIMAL":  "decimals are not computed exactly: use INTEGER with the smallest unit, such as cents, or REAL",
-	"NUMBER":   "use REAL or INTEGER",
-	"MONEY":    "use INTEGER with the smallest unit, such as cents",
+	"NUMBER":   "use NUMERIC, REAL or INTEGER",
+	"MONEY":    "use NUMERIC(19,2)",
 	"TINYINT":  "use INTEGER",
 	"NVARCHAR": "use TEXT",
 	"CLOB":     "use TEXT",
@@ -78,6 +77,7 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 			acceptWords(lex, "WITHOUT", "TIME", "ZONE")
 		}
 	}
+	var err error
 	out := Type{Pos: at, Type: typ, zoned: zoned || isWord(t.Value, "TIMESTAMPTZ")}
 	first := strings.ToUpper(t.Value)
 	switch {
@@ -88,6 +88,10 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 	}
 	if !is(lex.Peek(), "(") {
 		return out, nil
+	}
+	if typ.Kind == value.Numeric {
+		out.Declared, err = parsePrecision(lex)
+		return out, err
 	}
 	if sized, most := sizedTypes[first], maxLength; sized != "" {
 		least := 1
@@ -111,7 +115,6 @@ func parseType(lex *lexer.PeekingLexer) (Type, error) {
 		return Type{}, Errorf(posOf(lex.Peek().Pos), "%s takes no length", strings.ToUpper(t.Value)).
 			WithHint("write %s", typ.Kind)
 	}
-	var err error
 	out.Dim, err = parseSize(lex, 1, value.MaxDim, "vector")
 	return out, err
 }
@@ -154,8 +157,43 @@ func parseSize(lex *lexer.PeekingLexer, least, most int, of string) (int, error)
 	return size, nil
 }
 
+// parsePrecision parses (precision [, scale]) of a NUMERIC.
+func parsePrecision(lex *lexer.PeekingLexer) (string, error) {
+	lex.Next()
+	var n [2]int
+	for i := range n {
+		least, most, what := 1, value.MaxDigits, "a number of digits"
+		if i == 1 {
+			least, most, what = 0, n[0], "a number of decimal places"
+		}
+		t := lex.Next()
+		if t.Type != lexNumber && !is(t, "-") {
+			return "", &unexpected{*t, []string{what}}
+		}
+		size, err := strconv.Atoi(t.Value)
+		if err != nil || size < least || size > most {
+			if i == 1 {
+				return "", Errorf(posOf(t.Pos), "a NUMERIC(%d, ...) has 0 to %d decimal places, not %s", n[0], most, abbreviate(t.Value))
+			}
+			return "", Errorf(posOf(t.Pos), "a NUMERIC has %d to %d digits, not %s", least, most, abbreviate(t.Value))
+		}
+		n[i] = size
+		if i == 0 && !is(lex.Peek(), ",") {
+			break
+		}
+		if i == 0 {
+			lex.Next()
+		}
+	}
+	if !is(lex.Peek(), ")") {
+		return "", &unexpected{*lex.Peek(), []string{")"}}
+	}
+	lex.Next()
+	return fmt.Sprintf("NUMERIC(%d,%d)", n[0], n[1]), nil
+}
+
 // typeWords are the types by the names the language prefers.
-var typeWords = []string{"TEXT", "INTEGER", "REAL", "BOOLEAN", "TIMESTAMP", "DATE", "INTERVAL", "BLOB", "JSON", "VECTOR(n)", "HALFVEC(n)"}
+var typeWords = []string{"TEXT", "INTEGER", "REAL", "NUMERIC", "BOOLEAN", "TIMESTAMP", "DATE", "INTERVAL", "BLOB", "JSON", "VECTOR(n)", "HALFVEC(n)"}
 
 // typeList returns the names of all types, those the language prefers first.
 func typeList() []string {

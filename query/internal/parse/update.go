@@ -33,7 +33,7 @@ func (c *converter) delete(at Pos, g *gDelete) *Delete {
 	s := &Delete{at, tableIdent(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
 	if g.Using != nil { // the rows for which there is one to join with
 		from := c.from(g.Using)
-		core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Expr: &Literal{at, value.Int(1)}}}, From: from, Where: g.Where}
+		core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Expr: &Literal{Pos: at, Value: value.Int(1)}}}, From: from, Where: g.Where}
 		s.Where = &Exists{at, &Select{Pos: at, Body: core}}
 	}
 	return s

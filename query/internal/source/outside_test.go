@@ -73,7 +73,7 @@ func TestParquetOfDuckDB(t *testing.T) {
 					got, w := any(nil), want[i][k]
 					switch name := columns[k]; {
 					case v.IsNull():
-					case v.Kind() == value.Integer || v.Kind() == value.Real:
+					case v.Kind() == value.Integer || v.Kind() == value.Real || v.Kind() == value.Numeric:
 						if s, ok := w.(string); ok {
 							got, w = v.String(), s
 							break
@@ -380,6 +380,9 @@ func TestParquetOfArrow(t *testing.T) {
 		case float64:
 			if v.Kind() == value.Integer {
 				return float64(v.Int()) == w
+			}
+			if v.Kind() == value.Numeric {
+				return value.NumericReal(v.Str()) == w
 			}
 			return v.Kind() == value.Real && (v.Float() == w || float32(v.Float()) == float32(w))
 		case string:

@@ -4,6 +4,7 @@ package source
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cockroachdb/apd/v3"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/deprecated"
 	"github.com/parquet-go/parquet-go/format"
@@ -270,9 +272,9 @@ func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ conve
 	case kind == format.Boolean:
 		return value.Boolean, ints(func(n int64) value.Value { return value.Bool(n != 0) })
 	case strings.HasPrefix(logical, "DECIMAL"):
-		scale := e.Scale.V
+		scale, digits := e.Scale.V, int32(0)
 		if d, is := e.LogicalType.Value.(*format.DecimalType); is {
-			scale = d.Scale
+			scale, digits = d.Scale, d.Precision
 		}
 		number := func(v *values, i int) *big.Int {
 			if kind == format.Int32 || kind == format.Int64 {
@@ -283,7 +285,7 @@ func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ conve
 		if kind == format.Float || kind == format.Double || kind == format.Int96 {
 			return value.Null, nil
 		}
-		if scale == 0 { // a whole number
+		if precision := cmp.Or(digits, e.Precision.V); scale == 0 && precision <= 18 { // a whole number
 			return value.Integer, func(v *values, i int) (value.Value, error) {
 				n := number(v, i)
 				if !n.IsInt64() {
@@ -292,10 +294,8 @@ func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ conve
 				return value.Int(n.Int64()), nil
 			}
 		}
-		unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(min(max(scale, 0), 1000))), nil)
-		return value.Real, func(v *values, i int) (value.Value, error) {
-			f, _ := new(big.Rat).SetFrac(number(v, i), unit).Float64()
-			return value.Float(f), nil
+		return value.Numeric, func(v *values, i int) (value.Value, error) {
+			return value.NumericOf(apd.NewWithBigInt(new(apd.BigInt).SetMathBigInt(number(v, i)), int32(-min(max(scale, 0), 1<<16))))
 		}
 	case logical == "DATE" && kind == format.Int32:
 		return value.Date, tried(func(n int64) (value.Value, error) { return value.Days(n), value.Days(n).Check() })

@@ -126,6 +126,9 @@ func (w *parquetWriter) append(row parquet.Row, c *value.Column, i, k int) parqu
 		}
 		w.bytes += int64(4 * c.Type.Dim)
 		return row
+	case value.Numeric: // its digits: a DECIMAL has as many places in every row
+		v = parquet.ByteArrayValue(value.AppendDecimal(nil, c.Strs[i]))
+		w.bytes += 16
 	case value.Interval:
 		v = parquet.ByteArrayValue(value.AppendSpan(nil, value.SpanOf(c.Strs[i])))
 		w.bytes += 16

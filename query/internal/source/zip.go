@@ -154,7 +154,7 @@ func slice(dst, src *value.Column, at, n int) {
 		dst.Ints = src.Ints[at : at+n]
 	case value.Real:
 		dst.Reals = src.Reals[at : at+n]
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		dst.Strs = src.Strs[at : at+n]
 	case value.Vector:
 		d := src.Type.Dim

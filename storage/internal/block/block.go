@@ -82,7 +82,7 @@ func parseRow(src []byte, kind value.Kind, i int) (parsed, error) {
 		return p, malformed("row %d of %d", i, p.n)
 	}
 	switch kind {
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		return p, p.checkString(i)
 	}
 	return p, p.check()
@@ -148,7 +148,7 @@ func (p *parsed) check() error {
 		case real32:
 			want = 4 * p.n
 		}
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		return p.checkStrings()
 	}
 	if want < 0 {
@@ -192,7 +192,7 @@ func Encode(dst []byte, col *value.Column, n int) []byte {
 		dst, enc = appendInts(dst, col, n)
 	case value.Real:
 		dst, enc = appendReals(dst, col, n)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		dst, enc = appendStrings(dst, col, n)
 	}
 	dst[at+2] = enc
@@ -295,7 +295,7 @@ func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) 
 	case value.Real:
 		col.Reals = resize(col.Reals, n)
 		p.reals(col.Reals)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		col.Strs = resize(col.Strs, n)
 		if all := p.strings(col.Strs, m); col.Nulls == nil {
 			col.Joined = all
@@ -336,7 +336,7 @@ func clearSlot(col *value.Column, i int) {
 		col.Ints[i] = 0
 	case value.Real:
 		col.Reals[i] = 0
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		col.Strs[i] = ""
 	}
 }
@@ -373,7 +373,7 @@ func At(src []byte, t value.Type, i int) (value.Value, error) {
 		return value.RawJSON(string(p.string(i))), nil
 	case value.Date:
 		return value.Days(p.int(i)), nil
-	case value.Blob, value.Interval:
+	case value.Blob, value.Interval, value.Numeric:
 		return value.WithBody(t.Kind, string(p.string(i))), nil
 	}
 	return value.Vec(nil), nil

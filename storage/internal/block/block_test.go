@@ -9,7 +9,7 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob, value.JSON, value.Interval}
+var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob, value.JSON, value.Interval, value.Numeric}
 
 // randomColumn draws from distributions that lead to every encoding.
 func randomColumn(r *rand.Rand, k value.Kind, n int) *value.Column {

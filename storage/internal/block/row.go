@@ -83,7 +83,7 @@ func valueSize(src []byte) (int, error) {
 			return 0, malformed("row: vector")
 		}
 		return 1 + n + size*int(dim), nil
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		l, n := binary.Uvarint(src[1:])
 		if n <= 0 || l > uint64(len(src)-1-n) {
 			return 0, malformed("row: text")
@@ -142,7 +142,7 @@ func ReadValue(src []byte) (v value.Value, rest []byte, err error) {
 		vec := make([]float32, dim)
 		Numbers(vec, src[n:], value.Type{Half: k == halfVector})
 		v = value.Vec(vec)
-	case value.Text, value.JSON, value.Blob, value.Interval:
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		_, n := binary.Uvarint(src)
 		s := string(src[n:])
 		v = value.WithBody(k, s)

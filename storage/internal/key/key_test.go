@@ -3,9 +3,12 @@ package key
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/cockroachdb/apd/v3"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -33,6 +36,13 @@ func randomValue(r *rand.Rand, k value.Kind) value.Value {
 		}
 		return value.Float(r.NormFloat64() * math.Pow(10, float64(r.IntN(40)-20)))
 	}
+	if k == value.Numeric {
+		v, err := value.ParseNumeric(fmt.Sprintf("%de%d", int64(r.Uint64())>>r.IntN(64), r.IntN(30)-20))
+		if err != nil {
+			panic(err)
+		}
+		return v
+	}
 	b := make([]byte, r.IntN(6))
 	for i := range b {
 		b[i] = []byte{0, 1, 2, 'a', 'b', 0xff}[r.IntN(6)]
@@ -56,6 +66,11 @@ func compare(a, b value.Value) int {
 			return cmp.Compare(b2i(x != x), b2i(y != y))
 		}
 		return cmp.Compare(x, y)
+	case a.Kind() == value.Numeric:
+		var x, y apd.Decimal
+		value.ReadNumeric(a.Str(), &x)
+		value.ReadNumeric(b.Str(), &y)
+		return x.Cmp(&y)
 	case a.Kind() == value.Text || a.Kind() == value.Blob:
 		return cmp.Compare(a.Str(), b.Str())
 	}
@@ -69,7 +84,7 @@ func b2i(b bool) int {
 	return 0
 }
 
-var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob}
+var kinds = []value.Kind{value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob, value.Numeric}
 
 // Composite keys compare as the values do, one after the other, and decode to them.
 func TestOrderAndDecode(t *testing.T) {

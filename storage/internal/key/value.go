@@ -10,7 +10,8 @@ import (
 
 // A value in a key is a marker, then the value itself: numbers with their sign
 // turned so that bytes compare as numbers do, texts and blobs with 0x00 written
-// as 0x00 0xFF and ended by 0x00 0x01, so that a prefix sorts first.
+// as 0x00 0xFF and ended by 0x00 0x01, so that a prefix sorts first; of decimal numbers
+// without the zeros at their end.
 const (
 	notNull = 0x01
 	isNull  = 0x02 // after every value
@@ -22,7 +23,7 @@ var ErrMalformed = errors.New("malformed key")
 // Indexable reports whether values of a kind have an order that keys keep.
 func Indexable(k value.Kind) bool {
 	switch k {
-	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob:
+	case value.Boolean, value.Integer, value.Real, value.Text, value.Timestamp, value.Date, value.Blob, value.Numeric:
 		return true
 	}
 	return false
@@ -45,6 +46,8 @@ func Append(dst []byte, v value.Value) []byte {
 		return binary.BigEndian.AppendUint64(dst, uint64(v.Int())^1<<63)
 	case value.Real:
 		return binary.BigEndian.AppendUint64(dst, orderedBits(v.Float()))
+	case value.Numeric:
+		return append(dst, value.NumericKey(v.Str())...)
 	default:
 		return append(AppendPrefix(dst, v.Str()), 0x00, 0x01)
 	}
@@ -120,6 +123,12 @@ func Decode(src []byte, k value.Kind) (value.Value, []byte, error) {
 			return value.Float(math.Float64frombits(n &^ (1 << 63))), src, nil
 		}
 		return value.Float(math.Float64frombits(^n)), src, nil
+	case value.Numeric:
+		n := value.NumericKeyLen(src)
+		if n < 0 {
+			return value.Value{}, nil, ErrMalformed
+		}
+		return value.NumericOfKey(string(src[:n])), src[n:], nil
 	case value.Text, value.Blob:
 		var out []byte
 		for i := 0; i < len(src); i++ {

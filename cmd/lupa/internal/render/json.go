@@ -67,7 +67,7 @@ func appendJSON(b []byte, v value.Value) []byte {
 	switch v.Kind() {
 	case value.Null:
 		return append(b, "null"...)
-	case value.Boolean, value.Integer, value.Vector:
+	case value.Boolean, value.Integer, value.Numeric, value.Vector:
 		return append(b, Text(v)...)
 	case value.JSON:
 		if s := v.Str(); strings.ContainsAny(s, "\r\n") { // which lay it out: an object is one line

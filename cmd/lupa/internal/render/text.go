@@ -269,4 +269,6 @@ func thousands(n int) string {
 }
 
 // rightAligned reports whether values of the kind are numbers.
-func rightAligned(k value.Kind) bool { return k == value.Integer || k == value.Real }
+func rightAligned(k value.Kind) bool {
+	return k == value.Integer || k == value.Real || k == value.Numeric
+}

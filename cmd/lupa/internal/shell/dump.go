@@ -154,7 +154,7 @@ func appendLiteral(b []byte, v db.Value, text func(string) string) []byte {
 		b = append(b, `CAST('\x`...)
 		b = hex.AppendEncode(b, []byte(v.Str()))
 		return append(b, `' AS BLOB)`...)
-	case db.Timestamp, db.Date, db.Interval:
+	case db.Timestamp, db.Date, db.Interval, db.Numeric:
 		b = append(b, "CAST('"...)
 		b = append(v.AppendText(b), "' AS "...)
 		return append(append(b, v.Kind().String()...), ')')

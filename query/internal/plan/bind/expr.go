@@ -58,7 +58,11 @@ func (b *Binder) condition(s *Scope, e parse.Expr, clause string) (*logical.Expr
 func (b *Binder) bind(s *Scope, e parse.Expr) (*logical.Expr, error) {
 	switch e := e.(type) {
 	case *parse.Literal:
-		return logical.Constant(e.Value, e.Pos, e.String()), nil
+		c := logical.Constant(e.Value, e.Pos, e.String())
+		if e.Digits != "" {
+			c.Exact, _ = value.ParseNumeric(e.Digits) // what is beyond NUMERIC is REAL alone
+		}
+		return c, nil
 	case *parse.Param:
 		return b.argument(e)
 	case *parse.ColumnRef:

@@ -49,9 +49,33 @@ func (b *Binder) apply(name string, pos parse.Pos, args ...*logical.Expr) (*logi
 	case folds && slots:
 		return b.newSlot(logical.SlotValue, e, e.Type, e.Pos, ""), nil
 	case folds:
-		return b.fold(e)
+		return b.folds(e, name, pos)
 	}
 	return e, nil
+}
+
+// folds is fold for a call of name; where its arguments are numbers with a point, as they are
+// written, the constant has its exact value beside that in REAL.
+func (b *Binder) folds(e *logical.Expr, name string, pos parse.Pos) (*logical.Expr, error) {
+	out, err := b.fold(e)
+	if err != nil || !logical.IsConst(out) || out.Type.Kind != value.Real || e.Call.Func.Category != fn.Operator {
+		return out, err
+	}
+	args := make([]*logical.Expr, len(e.Args))
+	for i, a := range e.Args {
+		if a.Exact.IsNull() {
+			return out, nil
+		}
+		args[i] = logical.Constant(a.Exact, a.Pos, "")
+	}
+	exact, err := logical.CallRows(name, pos, args...)
+	if err != nil {
+		return out, nil
+	}
+	if exact, err = b.fold(exact); err == nil && logical.IsConst(exact) && exact.Type.Kind == value.Numeric {
+		out.Exact = exact.Value
+	}
+	return out, nil
 }
 
 // fold computes an expression of constants, if it can be computed: 1/0 is left
@@ -93,7 +117,7 @@ func (b *Binder) castConst(e *logical.Expr, t value.Type, mode fn.CastMode) (*lo
 				return b.castConst(c, t, mode)
 			}
 		}
-		if e.Type.Kind == value.Text && e.Literal() {
+		if e.Type.Kind == value.Text && e.Literal() || e.Type.Kind == value.Real && t.Kind == value.Numeric && e.Literal() {
 			mode = fn.Explicit
 		}
 		if e.Type.Kind != value.Null {
@@ -110,7 +134,16 @@ func (b *Binder) castConst(e *logical.Expr, t value.Type, mode fn.CastMode) (*lo
 		c.Type = t
 		return &c, nil
 	}
-	if e.Type.Kind == value.Text {
+	if t.Kind == value.Numeric && !e.Exact.IsNull() {
+		c := *e
+		c.Type, c.Value, c.Exact = t, e.Exact, value.Value{}
+		return &c, nil
+	}
+	exact := value.Value{} // an INTEGER that becomes REAL beside a number with a point
+	if t.Kind == value.Real && e.Type.Kind == value.Integer && e.Literal() {
+		exact = value.NumericOfInt(e.Value.Int())
+	}
+	if e.Type.Kind == value.Text || e.Type.Kind == value.Real && t.Kind == value.Numeric && e.Literal() {
 		mode = fn.Explicit // a text in quotes takes the type it is used as
 	}
 	x, err := fn.CastTo(fn.Const(e.Value), t, mode, nil)
@@ -122,7 +155,7 @@ func (b *Binder) castConst(e *logical.Expr, t value.Type, mode fn.CastMode) (*lo
 		return e, nil
 	}
 	c := *e
-	c.Type, c.Value = x.Type(), v
+	c.Type, c.Value, c.Exact = x.Type(), v, exact
 	return &c, nil
 }
 

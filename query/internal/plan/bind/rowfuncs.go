@@ -320,7 +320,7 @@ var schemaTables = &rowFuncOf{
 
 // schemaColumns is information_schema.columns.
 var schemaColumns = &rowFuncOf{
-	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity"),
+	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int"),
 	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 		return func(_ []value.Value, emit func(...value.Value) error) error {
 			for _, d := range b.View.Tables() {
@@ -338,7 +338,7 @@ var schemaColumns = &rowFuncOf{
 // kindNames are the kinds as information_schema and pg_type have them.
 var kindNames = map[value.Kind][2]string{
 	value.Boolean: {"boolean", "bool"}, value.Integer: {"bigint", "int8"}, value.Real: {"double precision", "float8"}, value.Text: {"text", "text"},
-	value.Timestamp: {"timestamp with time zone", "timestamptz"}, value.Date: {"date", "date"}, value.Interval: {"interval", "interval"}, value.Blob: {"bytea", "bytea"}, value.JSON: {"jsonb", "jsonb"}, value.Vector: {"USER-DEFINED", "vector"},
+	value.Timestamp: {"timestamp with time zone", "timestamptz"}, value.Date: {"date", "date"}, value.Interval: {"interval", "interval"}, value.Numeric: {"numeric", "numeric"}, value.Blob: {"bytea", "bytea"}, value.JSON: {"jsonb", "jsonb"}, value.Vector: {"USER-DEFINED", "vector"},
 }
 
 func schemaColumn(d *storage.TableDef, i int) []value.Value {
@@ -359,12 +359,22 @@ func schemaColumn(d *storage.TableDef, i int) []value.Value {
 		length = value.Int(int64(n))
 		names = map[string][2]string{"VARCHAR": {"character varying", "varchar"}, "CHAR": {"character", "bpchar"}}[word]
 	}
+	precision, scale := value.Value{}, value.Value{}
+	var p, q int64
+	switch k, _ := fmt.Sscanf(c.Declared, "NUMERIC(%d,%d)", &p, &q); {
+	case k == 2:
+		precision, scale = value.Int(p), value.Int(q)
+	case c.Type.Kind == value.Integer:
+		precision, scale = value.Int(64), value.Int(0)
+	case c.Type.Kind == value.Real:
+		precision = value.Int(53)
+	}
 	if c.Declared == "UUID" {
 		names = [2]string{"uuid", "uuid"}
 	}
 	return []value.Value{
 		value.Str("lupa"), value.Str("public"), value.Str(d.Name), value.Str(c.Name), value.Int(int64(i + 1)), def, yes(!c.NotNull),
-		value.Str(names[0]), length, value.Str(names[1]), yes(c.Identity),
+		value.Str(names[0]), length, value.Str(names[1]), yes(c.Identity), precision, scale,
 	}
 }
 

@@ -45,6 +45,7 @@ type Expr struct {
 	Args      []*Expr
 	Column    *Column     // OpColumn
 	Value     value.Value // OpConst
+	Exact     value.Value // OpConst of type REAL: the NUMERIC that was written, or computed of such
 	Call      *fn.Call    // OpCall
 	Measure   fn.Measure  // OpScore
 	Encoding  *Encoding   // OpText, OpImage, and vectors known to come from an encoder
@@ -80,7 +81,7 @@ func ColumnExpr(c *Column, pos parse.Pos) *Expr {
 
 // ArgType is what fn wants to know of an argument.
 func ArgType(e *Expr) fn.ArgType {
-	return fn.ArgType{Type: e.Type, Literal: e.Type.Kind == value.Text && e.Literal()}
+	return fn.ArgType{Type: e.Type, Literal: e.Type.Kind == value.Text && e.Literal(), Decimal: e.Type.Kind == value.Real && e.Literal()}
 }
 
 // Literal reports whether e is written in the statement, or an argument: a text then
