@@ -21,6 +21,8 @@ type Result struct {
 	unit     unit
 	run      *plan.Run    // gives the rows, as long as it is not closed
 	kept     *exec.Values // rows of a statement that has been run
+	first    *value.Batch // the first rows, which have been read already if
+	read     bool         // this is set; nil: there are none
 	release  func() error // one of several results on one snapshot; else nil
 	done     bool
 }
@@ -46,6 +48,8 @@ func (r *Result) Next(ctx context.Context) (b *value.Batch, err error) {
 	switch {
 	case r.done:
 		return nil, nil
+	case r.read:
+		b, r.first, r.read = r.first, nil, false
 	case r.run != nil:
 		b, err = r.run.Root.Next(ctx)
 	case r.kept != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan"
@@ -185,6 +186,9 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r
 		}
 		view.Close()
 	}
+	if c, ok := stmt.tree.(*parse.CreateTable); ok && kind == writes && c.Query != nil && !s.InTransaction() && plan.FromElsewhere(c.Query) {
+		kind = loads
+	}
 	r.tag = stmt.tag
 	r.unit.init(s, args, hooks)
 	if err := r.unit.memory.Reserve(stmt.weight, longStatement); err != nil {
@@ -193,8 +197,21 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r
 	if err := r.unit.begin(ctx, kind); err != nil {
 		return err
 	}
-	run, err := stmt.start(ctx, &r.unit.in, args)
-	return r.perform(ctx, kind, run, err)
+	for again := true; ; again = false {
+		run, err := stmt.start(ctx, &r.unit.in, args)
+		if err == nil && kind == reads && run.Asks() {
+			// Whether an attached database still has the tables as they were is known once it
+			// has answered: if not, the statement is planned anew.
+			if r.first, err = run.Root.Next(ctx); err != nil {
+				run.Close()
+				if again && errors.Is(err, foreign.ErrChanged) {
+					continue
+				}
+			}
+			r.read = err == nil
+		}
+		return r.perform(ctx, kind, run, err)
+	}
 }
 
 // runNew runs a plan that is made for one run.

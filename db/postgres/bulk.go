@@ -54,7 +54,6 @@ func (d *database) bulk(ctx context.Context, q *foreign.Query, args []value.Valu
 	close(todo)
 	r.full = make(chan *part, 2*mostReaders)
 	r.empty = make(chan *part, 3*mostReaders)
-	r.work(ctx, first, todo, "")
 	for i := 1; i < min(mostReaders, len(r.texts), int(d.pool.Config().MaxConns)); i++ {
 		conn := d.spare(ctx)
 		if conn == nil {
@@ -62,6 +61,7 @@ func (d *database) bulk(ctx context.Context, q *foreign.Query, args []value.Valu
 		}
 		r.work(ctx, conn, todo, r.snapshot)
 	}
+	r.work(ctx, first, todo, "")
 	go func() {
 		r.readers.Wait()
 		close(r.full)
@@ -89,6 +89,7 @@ type bulk struct {
 	snapshot string   // in which they are read; "": there is one range
 	cancel   context.CancelFunc
 	readers  sync.WaitGroup
+	taken    sync.WaitGroup // the snapshot, by readers
 	full     chan *part
 	empty    chan *part
 	bytes    atomic.Int64
@@ -109,6 +110,12 @@ func (r *bulk) plan(ctx context.Context, conn *session, q *foreign.Query, args [
 	k := r.d.dialect
 	k.literals = &args
 	all := k.render(q)
+	r.requests.Add(1)
+	if is, err := conn.PgConn().Prepare(ctx, "", all, nil); err != nil {
+		return err
+	} else if err := asDescribed(is.Fields, q.Out); err != nil {
+		return err
+	}
 	conds, err := r.cut(ctx, conn, q)
 	if err != nil {
 		return err
@@ -215,6 +222,9 @@ func pageRanges(pages int64) []string {
 // work starts a reader on a connection.
 func (r *bulk) work(ctx context.Context, conn *session, todo <-chan string, snapshot string) {
 	r.readers.Add(1)
+	if snapshot != "" {
+		r.taken.Add(1)
+	}
 	go func() {
 		defer r.readers.Done()
 		defer conn.release()
@@ -232,7 +242,9 @@ func (r *bulk) fail(err error) {
 func (r *bulk) read(ctx context.Context, conn *session, todo <-chan string, snapshot string) error {
 	if snapshot != "" {
 		r.requests.Add(1)
-		if _, err := conn.PgConn().Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+literal(snapshot)).ReadAll(); err != nil {
+		_, err := conn.PgConn().Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT "+literal(snapshot)).ReadAll()
+		r.taken.Done()
+		if err != nil {
 			return err
 		}
 	}
@@ -258,6 +270,7 @@ func (r *bulk) read(ctx context.Context, conn *session, todo <-chan string, snap
 		return err
 	}
 	if r.snapshot != "" {
+		r.taken.Wait() // which the others can no longer do after this
 		_, err := conn.Exec(ctx, "COMMIT")
 		return err
 	}

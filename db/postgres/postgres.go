@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -65,6 +66,14 @@ func (o opener) Open(ctx context.Context, address string) (foreign.Database, err
 		config.MaxConns = 4
 	}
 	c := config.ConnConfig
+	hosts := []string{c.Host}
+	for _, f := range c.Fallbacks {
+		hosts = append(hosts, f.Host)
+	}
+	if slices.ContainsFunc(hosts, func(h string) bool { return strings.Contains(h, "@") }) {
+		// What stands before it would be shown as a part of the host's name.
+		return nil, errors.New("the address has more than one @; one within a password is written %40")
+	}
 	if c.ConnectTimeout == 0 {
 		if c.ConnectTimeout = o.ConnectTimeout; c.ConnectTimeout == 0 {
 			c.ConnectTimeout = 10 * time.Second
@@ -166,7 +175,7 @@ func (e *Error) Error() string {
 // means the same, and foreign.ErrChanged where a table is not as it was described.
 func (e *Error) Unwrap() []error {
 	switch e.State {
-	case "42P01", "42703", "0A000", "42804": // no table, no column, another type in a kept statement
+	case "42P01", "42703", "0A000", "42804", "42883", "42846": // no table, no column, another type
 		return []error{e.cause, foreign.ErrChanged}
 	case "23505":
 		return []error{e.cause, &db.UniqueError{Table: e.table, Index: e.constraint, Key: e.Detail, Row: -1}}

@@ -237,13 +237,42 @@ func TestChangedThere(t *testing.T) {
 	if _, err := c.Exec(ctx, "ALTER TABLE there RENAME COLUMN n TO m"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tryRows(d, "SELECT n FROM x.there"); err == nil {
-		t.Error("a column that is gone is read")
-	}
 	if _, err := tryRows(d, "SELECT n FROM x.there"); err == nil || !strings.Contains(err.Error(), `no column "n"`) {
 		t.Error(err)
 	}
 	if got := rows(t, d, "SELECT m FROM x.there"); got != "2" {
+		t.Error(got)
+	}
+	// Types that change under a plan that is kept: the next read is planned anew.
+	for _, change := range []struct{ sql, want string }{
+		{"ALTER COLUMN m TYPE text USING 'eightchr'", "eightchr"},
+		{"ALTER COLUMN m TYPE float8 USING 2.5", "2.5"},
+		{"ALTER COLUMN m TYPE date USING DATE '2024-02-29'", "2024-02-29"},
+		{"ALTER COLUMN m TYPE timestamptz USING TIMESTAMPTZ '2024-02-29 12:00:00Z'", "2024-02-29 12:00:00"},
+		{"ALTER COLUMN m TYPE smallint USING 7", "7"},
+		{"ALTER COLUMN m TYPE bigint", "7"},
+		{"ADD COLUMN z text", "7"},
+		{"DROP COLUMN z", "7"},
+		{"ALTER COLUMN m TYPE uuid USING 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"},
+	} {
+		if _, err := c.Exec(ctx, "ALTER TABLE there "+change.sql); err != nil {
+			t.Fatal(err)
+		}
+		for _, sql := range []string{"SELECT m FROM x.there", "SELECT m FROM x.there WHERE id = 1", "SELECT max(m) FROM x.there"} {
+			if got := rows(t, d, sql); got != change.want {
+				t.Errorf("%s: %s is %s", change.sql, sql, got)
+			}
+		}
+		run(t, d, "CREATE TABLE mine AS SELECT * FROM x.there")
+		if got := rows(t, d, "SELECT m FROM mine"); got != change.want {
+			t.Errorf("%s: %s is read at once", change.sql, got)
+		}
+		run(t, d, "DROP TABLE mine")
+	}
+	if _, err := c.Exec(ctx, "DROP TABLE there; CREATE TABLE there (id text, m bytea); INSERT INTO there VALUES ('x', 'y')"); err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(t, d, "SELECT * FROM x.there"); got != `x|\x79` {
 		t.Error(got)
 	}
 }
@@ -515,6 +544,23 @@ func TestPersist(t *testing.T) {
 	}
 	if _, err := tryRows(d, "SELECT id FROM y.persisted"); err == nil {
 		t.Error("it is attached still")
+	}
+	// A database that can't be reached any more is forgotten.
+	run(t, d, "ATTACH $1 AS Gone PERSIST", address)
+	run(t, d, "UPDATE lupa_databases SET address = 'postgres://postgres@127.0.0.1:1/x?sslmode=disable&connect_timeout=1'")
+	d.Close()
+	if d, err = db.Open(dir, opts); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tryRows(d, "SELECT id FROM gone.t"); err == nil || !strings.Contains(err.Error(), "connect") {
+		t.Error(err)
+	}
+	run(t, d, "DETACH gone")
+	if got := rows(t, d, "SELECT count(*) FROM lupa_databases"); got != "0" {
+		t.Error(got)
+	}
+	if _, err := d.Exec(ctx, "DETACH gone"); err == nil {
+		t.Error("it was there still")
 	}
 	if problems, err := d.Check(ctx); err != nil || len(problems) > 0 {
 		t.Error(problems, err)

@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"regexp"
@@ -29,13 +30,15 @@ func (d *database) Query(ctx context.Context, q *foreign.Query, args []value.Val
 			if r.more = r.reader.NextRow(); !r.more {
 				r.err = r.finish()
 				err = r.err
+			} else {
+				err = asDescribed(r.reader.FieldDescriptions(), q.Out)
 			}
 		}
 		if err == nil {
 			return r, nil
 		}
 		again := tries < 2 && d.again(ctx, conn, err)
-		r.done = true
+		r.done = r.done || !errors.Is(err, foreign.ErrChanged)
 		r.Close()
 		if !again {
 			return nil, mapped(ctx, err)

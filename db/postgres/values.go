@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/lupadb/lupa/query/foreign"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -102,6 +106,43 @@ func (d *decoder) add(c *value.Column, i, n int, b []byte) error {
 	}
 	return nil
 }
+
+// asDescribed checks that an answer has values of the types that are read.
+func asDescribed(fields []pgconn.FieldDescription, out []*foreign.Expr) error {
+	if len(fields) != len(out) {
+		return fmt.Errorf("the database sent %d columns of %d", len(fields), len(out))
+	}
+	for i, e := range out {
+		want := uint32(pgtype.TextOID)
+		switch e.Type.Kind {
+		case value.Boolean:
+			want = pgtype.BoolOID
+		case value.Integer:
+			want = pgtype.Int8OID
+		case value.Real:
+			want = pgtype.Float8OID
+		case value.Timestamp:
+			want = pgtype.TimestampOID
+		case value.Date:
+			want = pgtype.DateOID
+		case value.Interval:
+			want = pgtype.IntervalOID
+		case value.Blob:
+			want = pgtype.ByteaOID
+		case value.Vector: // whose number each database has of its own
+			if got := fields[i].DataTypeOID; got >= firstNormalOID {
+				continue
+			}
+		}
+		if fields[i].DataTypeOID != want {
+			return fmt.Errorf("%s is of another type than before: %w", fields[i].Name, foreign.ErrChanged)
+		}
+	}
+	return nil
+}
+
+// firstNormalOID is where the numbers of types begin that extensions have made.
+const firstNormalOID = 16384
 
 // sizeOf is how many bytes a value of a kind takes in binary form, 0 if that differs.
 func sizeOf(k value.Kind) int {

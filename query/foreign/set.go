@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,10 +61,26 @@ func (s *Set) Attach(ctx context.Context, name, address string) error {
 	return fmt.Errorf("no driver attaches %s://; those there are attach %s", scheme, strings.Join(known, ", "))
 }
 
-// Secret reports whether an address has a password in it.
-func Secret(address string) bool { return secret.MatchString(address) }
+// Secret reports whether an address has a password in it, or may have one that is not
+// understood.
+func Secret(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Opaque != "" || u.Scheme == "" {
+		return secret.MatchString(address)
+	}
+	if _, ok := u.User.Password(); ok {
+		return true
+	}
+	params, err := url.ParseQuery(u.RawQuery)
+	for name := range params {
+		if n := strings.ToLower(name); strings.Contains(n, "passw") && n != "passfile" {
+			return true
+		}
+	}
+	return err != nil || strings.Contains(u.Host, "@")
+}
 
-var secret = regexp.MustCompile(`(?i)://[^/]*:[^/@]+@|password\s*=`)
+var secret = regexp.MustCompile(`(?i)://[^/]*:.*@|passw[a-z]*\s*=`)
 
 func (s *Set) add(a *Attached) error {
 	s.mu.Lock()

@@ -64,6 +64,9 @@ func Loads(view *storage.View, s *parse.Insert) bool {
 	return statement.Import(s) || statement.Bulk(view, s)
 }
 
+// FromElsewhere reports whether a query reads a table of an attached database.
+func FromElsewhere(q *parse.Select) bool { return statement.FromElsewhere(q) }
+
 // Elsewhere tells which table of an attached database a program means by a name.
 func Elsewhere(view *storage.View, attached *foreign.Set, name string) (parse.Ident, bool) {
 	return bind.Elsewhere(view, attached, name)

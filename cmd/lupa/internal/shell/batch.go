@@ -308,7 +308,7 @@ func (s *Shell) echo(text string) {
 	if !s.set.echo || s.interactive && s.reading == 0 {
 		return
 	}
-	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(redacted(text))
 	if s.results++; s.results > 1 {
 		fmt.Fprintln(s.out.w)
 	}

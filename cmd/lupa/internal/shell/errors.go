@@ -61,7 +61,7 @@ func describe(p place, text string, err error) string {
 	if pe.Hint != "" {
 		fmt.Fprintf(&b, " (%s)", pe.Hint)
 	}
-	lines := strings.Split(text, "\n")
+	lines := strings.Split(redacted(text), "\n")
 	if pe.Line > len(lines) {
 		return b.String()
 	}

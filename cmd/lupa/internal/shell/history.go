@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -75,7 +74,9 @@ func openHistory(file string) (*history, error) {
 func (h *history) rewrite() error {
 	var b strings.Builder
 	for _, s := range h.entries {
-		b.Write(historyLine(s))
+		if !hasSecret(s) {
+			b.Write(historyLine(s))
+		}
 	}
 	tmp := h.file + ".new"
 	if err := os.WriteFile(tmp, []byte(b.String()), 0o600); err != nil {
@@ -83,9 +84,6 @@ func (h *history) rewrite() error {
 	}
 	return os.Rename(tmp, h.file)
 }
-
-// secret finds an address with a password in it. Such a statement is kept for the session only.
-var secret = regexp.MustCompile(`(?i)[a-z]+://[^\s/'"]*:[^\s/'"]+@|password\s*=`)
 
 func historyLine(s string) []byte {
 	line, _ := json.Marshal(s) // a string always can be
@@ -100,7 +98,7 @@ func (h *history) Write(s string) (int, error) {
 		return len(h.entries), nil
 	}
 	h.entries = append(h.entries, s)
-	if h.file == "" || secret.MatchString(s) {
+	if h.file == "" || hasSecret(s) {
 		return len(h.entries), nil
 	}
 	if err := os.MkdirAll(filepath.Dir(h.file), 0o700); err != nil {

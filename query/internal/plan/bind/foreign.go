@@ -43,7 +43,7 @@ func (b *Binder) Attached(name parse.Ident) (*foreign.Attached, error) {
 	if a := b.In.Attached.Find(name.Database); a != nil {
 		return a, nil
 	}
-	address, err := b.remembered(name)
+	_, address, err := b.remembered(name)
 	if err == nil && address != "" {
 		err = b.In.Attached.Attach(b.Ctx, name.Database, address)
 	}
@@ -67,34 +67,40 @@ func (b *Binder) Attached(name parse.Ident) (*foreign.Attached, error) {
 // Remembered is the table in which ATTACH ... PERSIST writes names and addresses down.
 const Remembered = "lupa_databases"
 
-// remembered is the address of a database that was attached to be remembered, "" if none was.
+// remembered is name and address of a database that was attached to be remembered, "" if none was.
 // It is attached when a statement first names it, so that a store opens without it.
-func (b *Binder) remembered(name parse.Ident) (string, error) {
+func (b *Binder) remembered(name parse.Ident) (as, address string, err error) {
 	t, err := b.View.Table(Remembered)
 	var missing *storage.NoTableError
 	if errors.As(err, &missing) || b.In.NoFiles {
-		return "", nil
+		return "", "", nil
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	at, address := t.Def().Column("name"), t.Def().Column("address")
-	if at < 0 || address < 0 || t.Def().Columns[at].Type.Kind != value.Text || t.Def().Columns[address].Type.Kind != value.Text {
-		return "", nil
+	at, where := t.Def().Column("name"), t.Def().Column("address")
+	if at < 0 || where < 0 || t.Def().Columns[at].Type.Kind != value.Text || t.Def().Columns[where].Type.Kind != value.Text {
+		return "", "", nil
 	}
-	sc := t.Scan(storage.ScanOptions{Columns: []int{at, address}})
+	sc := t.Scan(storage.ScanOptions{Columns: []int{at, where}})
 	defer sc.Close()
 	for {
 		rows, err := sc.Next(b.Ctx)
 		if err != nil || rows == nil {
-			return "", err
+			return "", "", err
 		}
 		for _, i := range rows.Selected() {
 			if strings.EqualFold(rows.Cols[0].Value(int(i)).Str(), name.Database) {
-				return rows.Cols[1].Value(int(i)).Str(), nil
+				return rows.Cols[0].Value(int(i)).Str(), rows.Cols[1].Value(int(i)).Str(), nil
 			}
 		}
 	}
+}
+
+// Remembers returns the name by which a database is written down, "" if it is not.
+func (b *Binder) Remembers(name parse.Ident) (string, error) {
+	as, _, err := b.remembered(name)
+	return as, err
 }
 
 // Remote finds a table of an attached database.

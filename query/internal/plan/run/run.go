@@ -53,6 +53,9 @@ func (r *Run) Close() error {
 	return err
 }
 
+// Asks reports whether the run asks an attached database.
+func (r *Run) Asks() bool { return len(r.plan.remote) > 0 && !r.plan.how.Describe }
+
 // LastKey returns the INTEGER primary key of the last row inserted.
 func (r *Run) LastKey() value.Value { return r.Env.LastKey }
 

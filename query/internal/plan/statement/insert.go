@@ -123,7 +123,9 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 		case *parse.TableFunc:
 			many = true
 		case *parse.TableName:
-			if t, err := bind.TableOf(view, n.Table); err == nil && t.Rows() >= bulkRows {
+			if n.Table.Database != "" {
+				many = true
+			} else if t, err := bind.TableOf(view, n.Table); err == nil && t.Rows() >= bulkRows {
 				many = true
 			}
 		case *parse.Values:
@@ -132,6 +134,17 @@ func Bulk(view *storage.View, s *parse.Insert) bool {
 		return true
 	})
 	return many
+}
+
+// FromElsewhere reports whether a query reads a table of an attached database.
+func FromElsewhere(q *parse.Select) bool {
+	found := false
+	parse.Walk(q, func(n parse.Node) bool {
+		t, ok := n.(*parse.TableName)
+		found = found || ok && t.Table.Database != ""
+		return !found
+	})
+	return found
 }
 
 // reads reports whether a plan scans the table.

@@ -66,20 +66,30 @@ func remember(ctx context.Context, r *build.Builder, name, address string) error
 	return err
 }
 
-// detach plans DETACH name.
+// detach plans DETACH name. A database that is remembered is forgotten, be it reached or not.
 func (b *planner) detach(s *parse.Detach) (*run.Plan, error) {
-	if s.IfExists && b.In.Attached.Find(s.Name.Name) == nil {
+	name := parse.Ident{Pos: s.Name.Pos, Database: s.Name.Name}
+	attached := b.In.Attached.Find(s.Name.Name) != nil
+	as, err := b.Remembers(name)
+	switch {
+	case err != nil:
+		return nil, logical.ErrorAt(s.Name.Pos, err)
+	case attached || as != "":
+	case s.IfExists:
 		return b.done(), nil
-	}
-	if _, err := b.Attached(parse.Ident{Pos: s.Name.Pos, Database: s.Name.Name}); err != nil {
+	default:
+		_, err := b.Attached(name)
 		return nil, err
 	}
 	return b.change("Detach "+s.Name.Name, func(ctx context.Context, r *build.Builder) error {
-		if _, err := r.Env.Tx.Table(bind.Remembered); err == nil {
+		if as != "" {
 			if _, err := nested(ctx, r, &parse.Delete{Table: exactly(bind.Remembered), Where: &parse.Binary{Op: "=",
-				X: &parse.ColumnRef{Name: exactly("name")}, Y: &parse.Literal{Value: value.Str(s.Name.Name)}}}); err != nil {
+				X: &parse.ColumnRef{Name: exactly("name")}, Y: &parse.Literal{Value: value.Str(as)}}}); err != nil {
 				return err
 			}
+		}
+		if !attached {
+			return nil
 		}
 		return logical.ErrorAt(s.Name.Pos, b.In.Attached.Detach(s.Name.Name))
 	}), nil

@@ -108,7 +108,17 @@ func (b *planner) createTableAs(s *parse.CreateTable, def storage.TableDef) (*ru
 		return nil, err
 	}
 	b.Once = true
+	inTx := b.In.Tx != nil
 	return b.planned(nil, func(b *build.Builder) (exec.Operator, func() int64, error) {
+		if !inTx {
+			child, err := b.Root(rel.Node, rel.Cols)
+			if err != nil {
+				return nil, nil, err
+			}
+			op := exec.NewCreateAndLoad(child, &b.Env, def)
+			op.Wrong = func(err error) error { return logical.ErrorAt(s.Table.Pos, err) }
+			return op, func() int64 { return op.Affected }, nil
+		}
 		made, err := b.Env.Tx.CreateTable(b.Fnctx.Context, def)
 		if err != nil {
 			return nil, nil, logical.ErrorAt(s.Table.Pos, err)
