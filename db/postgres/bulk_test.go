@@ -75,7 +75,9 @@ func TestBulkRead(t *testing.T) {
 	close(stop)
 	<-stopped
 	// A server that ends amid it leaves nothing.
+	killed := make(chan bool)
 	go func() {
+		defer close(killed)
 		for range 20 {
 			time.Sleep(5 * time.Millisecond)
 			c.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lupa' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1")
@@ -86,6 +88,7 @@ func TestBulkRead(t *testing.T) {
 			t.Error("half a table is there")
 		}
 	}
+	<-killed
 	if got := rows(t, d, "SELECT count(*) FROM x.keyed"); got != fmt.Sprint(n) {
 		t.Error(got)
 	}

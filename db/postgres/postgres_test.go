@@ -76,8 +76,30 @@ func TestApprox(t *testing.T) {
 	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there"+order); !strings.Contains(plan, "exact: yes") {
 		t.Error(plan)
 	}
-	found := rows(t, d, "SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 99")
-	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 99"); !strings.Contains(plan, "exact: no (near)") {
+	found := rows(t, d, "SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 95")
+	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 95"); !strings.Contains(plan, "exact: no (near)") {
+		t.Error(plan)
+	}
+	// Where so much of the index would have to be read that all rows are less, all are.
+	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there"+order+" APPROX WITH TARGET ACCURACY 99"); !strings.Contains(plan, "exact: yes") {
+		t.Error(plan)
+	}
+	// It is the index that is asked: how many rows it looks at follows from the accuracy, and where it
+	// is gone, the answer is exact.
+	for accuracy, want := range map[int]string{50: "40", 95: "80", 99: "640"} {
+		var ef string
+		if _, err := c.Exec(ctx, "CREATE OR REPLACE VIEW seen AS SELECT id, v, current_setting('hnsw.ef_search', true) AS ef, current_setting('hnsw.iterative_scan', true) AS scan FROM there"); err != nil {
+			t.Fatal(err)
+		}
+		got := rows(t, d, fmt.Sprintf("SELECT ef, scan FROM x.seen%s APPROX WITH TARGET ACCURACY %d", order, accuracy))
+		if ef, _, _ = strings.Cut(got, "\n"); ef != want+"|strict_order" {
+			t.Errorf("accuracy %d: %s", accuracy, ef)
+		}
+	}
+	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there WHERE id % 3 = 1"+order+" APPROX"); !strings.Contains(plan, "exact: yes") && !strings.Contains(plan, "TopN") {
+		t.Error(plan)
+	}
+	if plan := rows(t, d, "EXPLAIN ANALYZE SELECT id FROM x.there WHERE id > 1500"+order+" APPROX"); !strings.Contains(plan, "exact: no (near)") || !strings.Contains(plan, "[10 rows") {
 		t.Error(plan)
 	}
 	same := 0
@@ -365,13 +387,16 @@ func TestBulk(t *testing.T) {
 	if _, err := c.Exec(ctx, "CREATE TABLE slow (id bigint, t text, r float8); CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.01); RETURN NEW; END $$; CREATE TRIGGER slowly BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION wait()"); err != nil {
 		t.Fatal(err)
 	}
+	killed := make(chan bool)
 	go func() {
+		defer close(killed)
 		time.Sleep(500 * time.Millisecond)
 		c.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lupa' AND state = 'active'")
 	}()
 	if _, err := d.Exec(ctx, "INSERT INTO x.slow SELECT * FROM here"); err == nil {
 		t.Error("the insertion went on without a connection")
 	}
+	<-killed
 	if got := rows(t, d, "SELECT count(*) FROM x.slow"); got != "0" {
 		t.Error(got)
 	}

@@ -215,14 +215,24 @@ func (d *database) Exact(ctx context.Context, q *foreign.Query, args []value.Val
 	}
 	defer conn.release()
 	values, formats := encodeArgs(args)
-	got := conn.PgConn().ExecParams(ctx, "EXPLAIN "+d.Text(q), values, nil, formats, nil).Read()
-	if got.Err != nil {
-		return "", mapped(ctx, got.Err)
+	// How far an index has to look is a part of what it costs, by which it is chosen.
+	batch := &pgconn.Batch{}
+	batch.ExecParams("BEGIN", nil, nil, nil, nil)
+	for _, s := range d.accuracy(q) {
+		batch.ExecParams(s, nil, nil, nil, nil)
+	}
+	batch.ExecParams("EXPLAIN "+d.Text(q), values, nil, formats, nil)
+	batch.ExecParams("ROLLBACK", nil, nil, nil, nil)
+	all, err := conn.PgConn().ExecBatch(ctx, batch).ReadAll()
+	if err != nil {
+		return "", mapped(ctx, err)
 	}
 	var plan strings.Builder
-	for _, row := range got.Rows {
-		plan.Write(row[0])
-		plan.WriteByte('\n')
+	for _, got := range all {
+		for _, row := range got.Rows {
+			plan.Write(row[0])
+			plan.WriteByte('\n')
+		}
 	}
 	if m := indexScan.FindStringSubmatch(plan.String()); m != nil {
 		return cmp.Or(m[1], m[2]), nil

@@ -16,7 +16,7 @@ import (
 // columns are those of the tables that random statements ask, here and there. PostgreSQL
 // without pgvector has no v and no h.
 const (
-	columns       = "id INTEGER PRIMARY KEY, n INTEGER, r REAL, t TEXT, b BOOLEAN, at TIMESTAMP, d DATE, i INTERVAL, x BLOB, j JSON"
+	columns       = "id INTEGER PRIMARY KEY, n INTEGER, r REAL, t TEXT, b BOOLEAN, at TIMESTAMP, d DATE, i INTERVAL, x BLOB, j JSON, m NUMERIC"
 	vectorColumns = ", v VECTOR(4), h HALFVEC(4)"
 )
 
@@ -83,6 +83,8 @@ func (g random) value(column string) string {
 		return g.pick(`'\x'`, `'\x00'`, `'\xff00'`, `'\x61'`)
 	case "j":
 		return g.json()
+	case "m":
+		return g.pick("0", "1", "1.0", "1.00", "-0.5", "12345678901234567890.123456789", "-1e20", "0.000001")
 	}
 	return g.vec()
 }
@@ -92,7 +94,7 @@ var plain = []string{"n", "r", "t", "b", "at", "d", "i"}
 // fill fills a table here and the same one there, whose rows lie in another order.
 func (g random) fill(t *testing.T, d *db.DB, rows int) {
 	t.Helper()
-	cols, names := columns, append(slices.Clone(plain), "x", "j")
+	cols, names := columns, append(slices.Clone(plain), "x", "j", "m")
 	if g.vectors {
 		cols, names = cols+vectorColumns, append(names, "v", "h")
 	}
@@ -126,7 +128,7 @@ func (g random) score() string {
 // cond is a condition on the columns of a table, whose names follow p.
 func (g random) cond(p string, depth int) string {
 	op := g.pick("=", "<>", "<", "<=", ">", ">=", " IS DISTINCT FROM ", " IS NOT DISTINCT FROM ")
-	c := plain[g.IntN(len(plain))]
+	c := append(slices.Clone(plain), "m")[g.IntN(len(plain)+1)]
 	switch g.IntN(24) {
 	case 0, 1, 2, 3:
 		return p + c + op + g.value(c)
@@ -202,8 +204,8 @@ func (g random) limit() string {
 // statement is a random query; %[1]s stands for the table. Answers without an order of their
 // own are sorted before they are compared.
 func (g random) statement() (sql string, ordered bool) {
-	c := append(slices.Clone(plain), "x")[g.IntN(len(plain)+1)]
-	all := "id, n, r, t, b, at, d, i, x, j"
+	c := append(slices.Clone(plain), "x", "m")[g.IntN(len(plain)+2)]
+	all := "id, n, r, t, b, at, d, i, x, j, m"
 	if g.vectors {
 		all += ", v, h"
 	}

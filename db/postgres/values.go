@@ -129,6 +129,8 @@ func asDescribed(fields []pgconn.FieldDescription, out []*foreign.Expr) error {
 			want = pgtype.IntervalOID
 		case value.Blob:
 			want = pgtype.ByteaOID
+		case value.Numeric:
+			want = pgtype.NumericOID
 		case value.Vector: // whose number each database has of its own
 			if got := fields[i].DataTypeOID; got >= firstNormalOID {
 				continue

@@ -90,7 +90,7 @@ func joinedRemote(n *logical.Join) logical.Node {
 // grouped reports whether the database groups as n says.
 func grouped(in *logical.Remote, n *logical.Group) bool {
 	for _, k := range n.Keys {
-		if !k.Varies() || !in.Orders(k) || k.Type.Kind == value.Interval { // of which a group shows the first of those that are equal
+		if !k.Varies() || !in.Orders(k) || k.Type.Kind == value.Interval || k.Type.Kind == value.Numeric { // of which a group shows the first of those that are equal
 			return false
 		}
 	}

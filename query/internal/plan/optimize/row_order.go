@@ -47,7 +47,7 @@ func looksDiffer(e *logical.Expr) bool { return equalsDiffer(e.Type) }
 
 func equalsDiffer(t value.Type) bool {
 	switch t.Kind {
-	case value.Real, value.Interval, value.JSON, value.Vector:
+	case value.Real, value.Numeric, value.Interval, value.JSON, value.Vector:
 		return true
 	}
 	return false
