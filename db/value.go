@@ -1,6 +1,7 @@
 package db
 
 import (
+	"database/sql/driver"
 	"database/sql"
 	"fmt"
 
@@ -49,6 +50,15 @@ func Named(name string, v any) sql.NamedArg { return sql.Named(name, v) }
 // other database/sql drivers. Plain []float32 works everywhere in this package
 // and its driver.
 type Floats []float32
+
+// Value returns the vector's text form, NULL for nil: libraries that take slices for lists
+// of values leave a driver.Valuer alone. Lupa itself takes the floats as they are.
+func (v Floats) Value() (driver.Value, error) {
+	if v == nil {
+		return nil, nil
+	}
+	return value.Vec(v).String(), nil
+}
 
 // Scan stores a vector, the bytes of one (little endian), or NULL as nil.
 func (v *Floats) Scan(src any) error {

@@ -170,6 +170,10 @@ var entries = sync.OnceValue(func() []*Func {
 			infer: inferCommon("least", 1, 0, extremeKernel(-1))},
 
 		// Time
+		{Name: "current_schema", Syntax: "current_schema()", Doc: "public: there is one schema", Example: "current_schema()", Gives: "public",
+			sigs: []sig{{nil, text, constantKernel("public"), false}}},
+		{Name: "current_database", Syntax: "current_database()", Doc: "lupa, as information_schema has it", Example: "current_database()", Gives: "lupa",
+			sigs: []sig{{nil, text, constantKernel("lupa"), false}}},
 		{Name: "now", Syntax: "now()", Doc: "time at which the statement began", Example: "now() > '2020-01-01'", Gives: "true", Stable: true,
 			sigs: []sig{{nil, timestamp, nowKernel, false}}},
 		{Name: "current_date", Syntax: "current_date", Doc: "day on which the statement began, in UTC", Example: "current_date > '2020-01-01'", Gives: "true", Stable: true,

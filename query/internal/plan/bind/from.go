@@ -13,6 +13,9 @@ import (
 func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 	switch t := t.(type) {
 	case *parse.TableName:
+		if f := b.catalogTable(t); f != nil {
+			return b.rowFunc(f, catalogTables[f.Func.Name], s)
+		}
 		if t.Table.Database != "" {
 			table, err := b.Remote(t.Table)
 			if err != nil {

@@ -279,7 +279,7 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 		c.Scalar = f.scalar
 		n.Outs = append(n.Outs, &c)
 	}
-	if strings.HasPrefix(name, "information_schema.") {
+	if strings.HasPrefix(name, "information_schema.") || catalogTables[name] != nil {
 		b.Once = true
 	}
 	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
