@@ -1,8 +1,8 @@
 package db
 
 import (
-	"database/sql/driver"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 
 	"github.com/lupadb/lupa/encoder"

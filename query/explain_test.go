@@ -65,11 +65,11 @@ Project (SELECT name FROM people WHERE id = p.width)
 Subquery 1 (value, run for each p.width; after 256, found by hash)
   Project name
     Filter id = p.width
-      KeyLookup [id = p.width] in people (id, name)`},
+      KeyLookup [id = p.width] in people (name, id)`},
 		{"SELECT tag FROM photos WHERE id = 7", `
 Project tag
   Filter id = 7
-    KeyLookup [id = 7] in photos (id, tag)`},
+    KeyLookup [id = 7] in photos (tag, id)`},
 		// Vectors are fetched for the survivors of a filter only.
 		{"SELECT v FROM photos WHERE width = 3", `
 Project v
