@@ -80,6 +80,9 @@ func run() error {
 	if err := os.MkdirAll(b.dir, 0o755); err != nil {
 		return err
 	}
+	if *joinRows > 0 {
+		return joins(b.dir, *joinRows)
+	}
 	if !*keep {
 		defer os.RemoveAll(b.dir)
 	}

@@ -3,7 +3,6 @@ package exec
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage"
@@ -27,12 +26,9 @@ type Duplicates struct {
 
 	held   int64
 	out    *emitter
-	pairs  int64
+	stats  *storage.PairStats
 	groups int
 }
-
-// duplicatesTogether is how many rows are searched for in one pass over the codes.
-const duplicatesTogether = 128
 
 const duplicatesWork = "duplicates"
 
@@ -93,62 +89,25 @@ func (d *Duplicates) run(ctx context.Context) error {
 	if least.IsNull() || !(least.Float() > 0 && least.Float() <= 1) {
 		return d.At(fmt.Errorf("the least similarity is above 0 and at most 1, not %v", least))
 	}
-	bound := &storage.ScoreBound{Score: least.Float()}
+	side := storage.PairSide{Table: d.Table, Column: d.Column}
+	o := storage.PairOptions{Left: side, Right: side, Least: least.Float(), Ascending: true, Workers: d.Env.Workers}
+	size := storage.PairBytes(o)
+	defer d.Env.Memory.Release(size)
+	if err := d.Env.Memory.Reserve(size, duplicatesWork); err != nil {
+		return err
+	}
 	c := &components{at: map[uint64]int32{}}
-	sc := d.Table.Scan(storage.ScanOptions{Columns: []int{d.Column}})
-	defer sc.Close()
-	for {
-		b, err := sc.Next(ctx)
-		if err != nil {
-			return err
+	d.stats, err = storage.Pairs(ctx, o, func(pairs []storage.Pair) error {
+		before := len(c.rows)
+		for _, p := range pairs {
+			c.join(p.Left, p.Right)
 		}
-		if b == nil {
-			break
-		}
-		sel := b.Selected()
-		for len(sel) > 0 {
-			some := sel[:min(len(sel), duplicatesTogether)]
-			sel = sel[len(some):]
-			if err := d.search(ctx, c, b, some, bound); err != nil {
-				return err
-			}
-		}
-	}
-	return d.emit(ctx, c)
-}
-
-// search finds the pairs of some rows of a batch, each with rows that come after it.
-func (d *Duplicates) search(ctx context.Context, c *components, b *value.Batch, sel []int32, bound *storage.ScoreBound) error {
-	var opts []storage.NearestOptions
-	var rows []uint64
-	for _, i := range sel {
-		if b.Cols[0].Null(int(i)) {
-			continue
-		}
-		q, err := vector.NewQuery(vector.Cosine, slices.Clone(b.Cols[0].Vec(int(i))))
-		if err != nil {
-			return d.At(err)
-		}
-		if q.Zero() {
-			continue
-		}
-		opts = append(opts, storage.NearestOptions{Column: d.Column, Query: q, K: -1, Min: bound, Workers: d.Env.Workers})
-		rows = append(rows, b.Rows[i])
-	}
-	found, _, err := d.Table.NearestMany(ctx, opts)
+		return d.reserve(int64(len(c.rows)-before) * 64)
+	})
 	if err != nil {
 		return err
 	}
-	before := len(c.rows)
-	for i, near := range found {
-		for _, f := range near {
-			if f.Row > rows[i] {
-				c.join(rows[i], f.Row)
-				d.pairs++
-			}
-		}
-	}
-	return d.reserve(int64(len(c.rows)-before) * 64)
+	return d.emit(ctx, c)
 }
 
 // emit reads keys and vectors of the rows in groups, and prepares the answer.
@@ -227,7 +186,7 @@ func (d *Duplicates) Close() error {
 
 // Reset implements Resetter.
 func (d *Duplicates) Reset() bool {
-	d.out, d.pairs, d.groups = nil, 0, 0
+	d.out, d.stats, d.groups = nil, nil, 0
 	return true
 }
 
@@ -237,5 +196,13 @@ func (d *Duplicates) String() string { return "Duplicates " + d.Text }
 
 // Details tell what was found.
 func (d *Duplicates) Details() []string {
-	return []string{fmt.Sprintf("pairs %d, groups %d, %d searches in one pass", d.pairs, d.groups, duplicatesTogether)}
+	if d.stats == nil {
+		return nil
+	}
+	return append(pairDetails(d.stats), fmt.Sprintf("groups %d", d.groups))
+}
+
+// pairDetails tell what a join by similarity did.
+func pairDetails(s *storage.PairStats) []string {
+	return []string{fmt.Sprintf("exact: yes; %d pairs of %d and %d rows are bounded by sketches of %s, %d are scored, %d found", s.Pairs, s.Left, s.Right, shortBytes(s.SketchedSize), s.Scored, s.Found)}
 }
