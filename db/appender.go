@@ -40,7 +40,8 @@ type Appender struct {
 	tx      *session // of the transaction it appends within, or nil: there is no writer then
 	remote  bool     // the table is one of an attached database
 
-	rows  int // in pending
+	row   []Value // the row at hand
+	rows  int     // in pending
 	batch []*value.Batch
 	load  *query.Load // with Atomic, from the first group on; the writer's
 	work  chan group
@@ -146,13 +147,15 @@ func (a *Appender) Append(values ...any) error {
 	if len(values) != len(a.columns) {
 		return a.fail(fmt.Errorf("append to %s: %d values for %d columns", a.table, len(values), len(a.columns)))
 	}
-	row := make([]Value, len(values))
+	row := a.row[:0]
 	for i, v := range values {
-		var err error
-		if row[i], err = a.convert(i, v); err != nil {
+		x, err := a.convert(i, v)
+		if err != nil {
 			return a.fail(fmt.Errorf("append to %s.%s: %w", a.table, a.columns[i], err))
 		}
+		row = append(row, x)
 	}
+	a.row = row
 	b := a.room(row)
 	for i, c := range b.Cols {
 		c.Append(b.Len, row[i])
@@ -221,6 +224,16 @@ func (a *Appender) room(row []Value) *value.Batch {
 	for i := range row {
 		c := &value.Column{}
 		c.Reset(row[i].Type())
+		if len(a.batch) > 0 { // the one before is full, and so may be this
+			switch c.Type.Kind {
+			case value.Integer, value.Timestamp, value.Date:
+				c.Ints = make([]int64, 0, value.BatchSize)
+			case value.Real:
+				c.Reals = make([]float64, 0, value.BatchSize)
+			case value.Text, value.JSON, value.Blob:
+				c.Strs = make([]string, 0, value.BatchSize)
+			}
+		}
 		b.Cols = append(b.Cols, c)
 	}
 	a.batch = append(a.batch, b)

@@ -153,6 +153,38 @@ func BenchmarkLoad(b *testing.B) {
 			scanAll(b, r.Next, r.Scan, n)
 		})
 	})
+	// All rows are looked at here, by a function that is not asked for.
+	b.Run("whole", func(b *testing.B) {
+		if _, err := c.Exec(ctx, "ANALYZE there"); err != nil {
+			b.Fatal(err)
+		}
+		if plan := rows(b, d, "EXPLAIN ANALYZE SELECT sum(id), sum(octet_length(t)) FROM x.there"); !strings.Contains(plan, " requests") {
+			b.Fatal(plan)
+		}
+		inTurns(b, func() {
+			if got := rows(b, d, "SELECT sum(id), sum(octet_length(t)) FROM x.there"); got != fmt.Sprintf("%d|%d", n*(n+1)/2, 9*n) {
+				b.Fatal(got)
+			}
+		}, func() {
+			r, err := c.Query(ctx, "SELECT id, t FROM there")
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer r.Close()
+			var ids, bytes int64
+			for r.Next() {
+				var id int64
+				var t string
+				if err := r.Scan(&id, &t); err != nil {
+					b.Fatal(err)
+				}
+				ids, bytes = ids+id, bytes+int64(len(t))
+			}
+			if ids != n*(n+1)/2 || bytes != 9*n {
+				b.Fatal(ids, bytes)
+			}
+		})
+	})
 }
 
 func scanAll(b *testing.B, next func() bool, scan func(...any) error, want int) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"io"
 	"math"
 	"regexp"
 	"strings"
@@ -75,7 +74,7 @@ type writer struct {
 	few       [][]byte // the fields of rows that one INSERT takes
 	tx        pgx.Tx   // begun by the first INSERT or COPY of several
 	staged    bool
-	pipe      *io.PipeWriter // of the COPY
+	pipe      *pipe // of the COPY
 	ended     chan error
 	count     int64
 	buf       []byte
@@ -189,8 +188,8 @@ func (w *writer) many(ctx context.Context) (err error) {
 			return mapped(ctx, err)
 		}
 	}
-	if err := w.insert(ctx); err != nil || w.noCopy || w.cockroach && w.conflict() != "" { // whose temporary tables are an experiment
-		return err
+	if w.noCopy || w.cockroach && w.conflict() != "" { // whose temporary tables are an experiment
+		return w.insert(ctx)
 	}
 	into := tableName(w.table)
 	if w.staged = w.conflict() != ""; w.staged {
@@ -199,18 +198,30 @@ func (w *writer) many(ctx context.Context) (err error) {
 			return mapped(ctx, err)
 		}
 	}
-	r, pipe := io.Pipe()
-	w.pipe, w.ended = pipe, make(chan error, 1)
+	w.pipe, w.ended = newPipe(), make(chan error, 1)
 	text := fmt.Sprintf("COPY %s (%s) FROM STDIN (FORMAT binary)", into, w.columns())
 	go func() {
-		tag, err := w.conn.PgConn().CopyFrom(ctx, r, text)
+		tag, err := w.conn.PgConn().CopyFrom(ctx, w.pipe, text)
 		if err == nil && !w.staged {
 			w.count += tag.RowsAffected()
 		}
-		r.CloseWithError(err) // a Write that waits gets it
+		w.pipe.fail(err) // a Write that waits gets it
 		w.ended <- err
 	}()
 	w.buf = append(w.buf[:0], "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
+	n := len(w.opts.Columns)
+	for i, field := range w.few {
+		if i%n == 0 {
+			w.buf = binary.BigEndian.AppendUint16(w.buf, uint16(n))
+		}
+		if field == nil {
+			w.buf = binary.BigEndian.AppendUint32(w.buf, math.MaxUint32)
+			continue
+		}
+		w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(len(field)))
+		w.buf = append(w.buf, field...)
+	}
+	w.few = nil
 	return nil
 }
 
@@ -243,9 +254,8 @@ func (w *writer) insert(ctx context.Context) error {
 }
 
 func (w *writer) flush(ctx context.Context) error {
-	_, err := w.pipe.Write(w.buf)
-	w.buf = w.buf[:0]
-	if err == nil {
+	var err error
+	if w.buf, err = w.pipe.give(w.buf); err == nil {
 		return ctx.Err()
 	}
 	return mapped(ctx, err)
@@ -259,6 +269,9 @@ func (w *writer) append(c *foreign.Column, col *value.Column, row int) error {
 			w.buf = appendHalf(w.buf, col.Vec(row))
 			return nil
 		}
+	case value.Text:
+		w.buf = append(w.buf, col.Strs[row]...)
+		return nil
 	case value.JSON:
 		if c.Foreign == "jsonb" {
 			w.buf = append(w.buf, 1)
@@ -272,6 +285,9 @@ func (w *writer) append(c *foreign.Column, col *value.Column, row int) error {
 			}
 			w.buf = binary.BigEndian.AppendUint32(w.buf, uint32(n))
 			return nil
+		case "bigint":
+			w.buf = binary.BigEndian.AppendUint64(w.buf, uint64(n))
+			return nil
 		case "smallint":
 			if n != int64(int16(n)) {
 				return fmt.Errorf("%d is out of range for %s", n, c.Foreign)
@@ -282,6 +298,8 @@ func (w *writer) append(c *foreign.Column, col *value.Column, row int) error {
 	case value.Real:
 		switch f := col.Reals[row]; c.Foreign {
 		case "double precision":
+			w.buf = binary.BigEndian.AppendUint64(w.buf, math.Float64bits(f))
+			return nil
 		case "real":
 			g := float32(f)
 			if math.IsInf(float64(g), 0) {
@@ -312,7 +330,7 @@ func (w *writer) Finish(ctx context.Context) (int64, error) {
 	if w.pipe != nil {
 		w.buf = append(w.buf, 0xff, 0xff)
 		if err = w.flush(ctx); err == nil {
-			w.pipe.Close()
+			w.pipe.end()
 			err = <-w.ended
 			w.pipe = nil
 		}
@@ -340,7 +358,7 @@ func (w *writer) Abort() {
 		return
 	}
 	if w.pipe != nil {
-		w.pipe.CloseWithError(errAborted)
+		w.pipe.fail(errAborted)
 		<-w.ended
 		w.pipe = nil
 	}
