@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 )
 
 // statementContext is the context of a statement whose caller's never ends. It ends when the
@@ -10,37 +11,39 @@ import (
 type statementContext struct {
 	context.Context // the caller's
 
-	mu   sync.Mutex
-	done chan struct{} // made when somebody asks for it
-	err  error
+	over atomic.Bool // it is cancelled
+	done atomic.Pointer[signal]
 }
 
+// signal is a channel that is closed once.
+type signal struct {
+	c    chan struct{} // made when somebody asks for it
+	once sync.Once
+}
+
+func (s *signal) give() { s.once.Do(func() { close(s.c) }) }
+
 func (c *statementContext) Done() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.done == nil {
-		c.done = make(chan struct{})
-		if c.err != nil {
-			close(c.done)
-		}
+	if c.done.Load() == nil {
+		c.done.CompareAndSwap(nil, &signal{c: make(chan struct{})})
 	}
-	return c.done
+	s := c.done.Load()
+	if c.over.Load() {
+		s.give()
+	}
+	return s.c
 }
 
 func (c *statementContext) Err() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
+	if c.over.Load() {
+		return context.Canceled
+	}
+	return nil
 }
 
 func (c *statementContext) cancel() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
-		return
-	}
-	c.err = context.Canceled
-	if c.done != nil {
-		close(c.done)
+	c.over.Store(true)
+	if s := c.done.Load(); s != nil {
+		s.give()
 	}
 }

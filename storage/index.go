@@ -131,8 +131,8 @@ func (t *Table) appendIn(ctx context.Context, dst []uint64, p *picture, x *Index
 	defer p.putCursor(c)
 	c.key = key.Append(key.Of(c.key[:0], t.def.ID, key.Index, x.ID), v)
 	c.end = key.AppendEnd(c.end[:0], c.key)
-	n := 0
-	for ok := c.seek(c.key, c.end); ok; ok = c.next(c.key, c.end) {
+	n, one := 0, x.Unique && len(x.Columns) == 1
+	for ok := c.seek(c.key, c.end); ok; ok = !one && c.next(c.key, c.end) {
 		if n++; n%4096 == 0 {
 			if err := ctx.Err(); err != nil {
 				return dst, err

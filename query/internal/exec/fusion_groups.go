@@ -71,7 +71,7 @@ func (r *fusing) grouped(ctx context.Context) (*storage.RowSet, error) {
 		if live {
 			members[r.group[row]]++
 			high, middle := s.bounds(row)
-			size = max(size, math.Abs(high), math.Abs(2*middle-high))
+			size = max(size, math.Abs(high), math.Abs(float64(2*middle)-high))
 		}
 	}
 	slack := s.slack + float64(1e-9*size)
@@ -91,7 +91,7 @@ func (r *fusing) grouped(ctx context.Context) (*storage.RowSet, error) {
 		for _, row := range rows {
 			g := r.group[row]
 			high, middle := s.bounds(int(row))
-			low := 2*middle - high
+			low := float64(2*middle) - high
 			b := best[g]
 			if len(b) == r.Count && low <= b[0] {
 				continue
