@@ -108,13 +108,22 @@ type gEncoderOption struct {
 }
 
 type gCreateIndex struct {
-	IfNotExists *gIfNotExists `parser:"@@?"`
-	Index       *gName        `parser:"@@?"`
-	Table       *gName        `parser:"'ON' @@"`
-	Kind        *gName        `parser:"( 'USING' @@ )?"`
-	Columns     []*gName      `parser:"'(' @@ (',' @@)* ')'"`
+	IfNotExists *gIfNotExists   `parser:"@@?"`
+	Index       *gName          `parser:"@@?"`
+	Table       *gName          `parser:"'ON' @@"`
+	Kind        *gName          `parser:"( 'USING' @@ )?"`
+	Columns     []*gIndexColumn `parser:"'(' @@ (',' @@)* ')'"`
 
 	Options []*gIndexOption `parser:"( 'WITH' '(' @@ (',' @@)* ')' )?"`
+}
+
+// gIndexColumn is a column of an index. Its class of operators and its order are taken as
+// scripts for PostgreSQL write them, and mean nothing: an index is read both ways.
+type gIndexColumn struct {
+	Name  *gName `parser:"@@"`
+	Class *gName `parser:"@@?"`
+	Order string `parser:"@('ASC' | 'DESC')?"`
+	Nulls string `parser:"( 'NULLS' @('FIRST' | 'LAST') )?"`
 }
 
 type gIndexOption struct {
@@ -203,7 +212,13 @@ type gRetrain struct {
 
 func (c *converter) create(at Pos, g *gCreate) Statement {
 	if i := cmp.Or(g.Index, g.Unique); i != nil {
-		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind), Columns: idents(i.Columns)}
+		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind)}
+		for _, x := range i.Columns {
+			s.Columns = append(s.Columns, x.Name.id)
+			if x.Class != nil && !strings.HasSuffix(strings.ToLower(x.Class.id.Name), "_ops") {
+				c.fail(Errorf(x.Class.id.Pos, "an index is over columns: \",\" or \")\" is expected here, not %q", x.Class.id.Name))
+			}
+		}
 		for _, o := range i.Options {
 			v := IndexOption{Name: ident(o.Name), Value: o.Number}
 			if o.Text != nil {

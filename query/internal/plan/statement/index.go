@@ -25,6 +25,16 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kind := strings.ToLower(s.Kind.Name); kind == "hnsw" || kind == "ivfflat" || kind == "gin" {
+		note := "is not needed: searches are exact without an index (one of kind ivf serves LIMIT n APPROX)"
+		if kind == "gin" {
+			note = "is not made: there are no indexes of that kind (one of kind fulltext is over words)"
+		}
+		if b.In.Notice != nil && !b.In.Describe {
+			b.In.Notice(abbreviated(s.String()) + " " + note)
+		}
+		return b.done(), nil
+	}
 	index := storage.IndexDef{Name: s.Index.Name, Unique: s.Unique}
 	if s.Kind.Name != "" {
 		if index.Kind, err = storage.ParseIndexKind(s.Kind.Name); err != nil {
