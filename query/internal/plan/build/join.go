@@ -7,11 +7,15 @@ import (
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
+	if n.Pairs != nil {
+		return b.pairs(n, want)
+	}
 	all := concat(want, n.Rest)
 	part := func(in logical.Node, keys []*logical.Expr) (rel, []*logical.Column, error) {
 		cols := in.Columns()
@@ -83,5 +87,50 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return l, err
 	}
+	return rel{op: b.Measured(op), lay: lay}, nil
+}
+
+// pairs builds a join by similarity.
+func (b *Builder) pairs(n *logical.Join, want []*logical.Expr) (rel, error) {
+	p := n.Pairs
+	score := &logical.Column{Name: p.Score.Text, Type: logical.RealType}
+	reduced := compile.NewLayout(nil)
+	reduced.Computed[p.Score.Key()] = score
+	need := map[*logical.Column]bool{}
+	for _, e := range concat(want, n.Rest) {
+		reduced.Reduce(e).Columns(need)
+	}
+	op := &exec.PairJoin{Env: &b.Env, Ctx: &b.Fnctx, Open: p.Open, FromOne: p.Score.Measure.FromOne, Distinct: p.Distinct}
+	var all []*logical.Column
+	side := func(in logical.Node, v *logical.Column) (exec.PairInput, error) {
+		scan := in.(*logical.Scan)
+		cols := tableColumns(scan, need)
+		all = append(all, cols...)
+		out := exec.PairInput{Table: b.Table(scan.Table), Vector: v.Ord, Columns: ordsOf(cols)}
+		if len(scan.Filters) > 0 || scan.Lookup != nil || scan.Search != nil {
+			r, err := b.build(scan, nil)
+			if err != nil {
+				return out, err
+			}
+			out.Among = r.op
+		}
+		return out, nil
+	}
+	var err error
+	if op.Left, err = side(n.Left, p.Left); err != nil {
+		return rel{}, err
+	}
+	if op.Right, err = side(n.Right, p.Right); err != nil {
+		return rel{}, err
+	}
+	if op.Least, err = b.Compile(compile.NewLayout(nil), p.Least); err != nil {
+		return rel{}, err
+	}
+	lay := compile.NewLayout(append(all, score))
+	lay.Computed[p.Score.Key()] = score
+	if op.Rest, err = b.CompileAll(lay, n.Rest); err != nil {
+		return rel{}, err
+	}
+	op.Text = logical.Texts(n.Rest, " AND ")
 	return rel{op: b.Measured(op), lay: lay}, nil
 }

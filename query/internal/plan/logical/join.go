@@ -14,6 +14,16 @@ type Join struct {
 	// set by the rules:
 	LeftKeys, RightKeys []*Expr
 	Rest                []*Expr // conditions that are no keys
+	Pairs               *Pairs  // of two scans: one of Rest is that rows are similar
+}
+
+// Pairs is a join of the rows of two scans with similar vectors.
+type Pairs struct {
+	Score       *Expr // the OpScore
+	Left, Right *Column
+	Least       *Expr // fixed; of a distance, the most
+	Open        bool
+	Distinct    bool // of a table with itself: Rest leaves out pairs of a row with itself
 }
 
 func (n *Join) Columns() []*Column { return slices.Concat(n.Left.Columns(), n.Right.Columns()) }

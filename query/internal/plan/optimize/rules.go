@@ -28,6 +28,7 @@ var rules = []rule{
 	{"range search", rangeSearch},
 	{"search among the rows that conditions keep", searchAmong},
 	{"count what is not NULL", countNulls},
+	{"join by similarity", pairJoin},
 	{"count from metadata", countFromMetadata},
 }
 

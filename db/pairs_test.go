@@ -1,0 +1,70 @@
+package db_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Joins by similarity give the pairs of comparing every row with every other one.
+func TestPairJoinIsExact(t *testing.T) {
+	r := rand.New(rand.NewPCG(31, 4))
+	d := fusionTable(t, r, 700)
+	for round := range 16 {
+		least := []float64{0.5, 0.7, 0.9, 1, 0.95, -0.2}[r.IntN(6)]
+		near := fmt.Sprintf("similarity(a.v, b.v) %s %v", []string{">", ">="}[r.IntN(2)], least)
+		if r.IntN(3) == 0 {
+			near = fmt.Sprintf("a.v <=> b.v %s %v", []string{"<", "<="}[r.IntN(2)], 1-least)
+		}
+		on := []string{"a.id < b.id AND ", "a.id <> b.id AND ", "", "a.n + b.n < 60 AND ", "a.id > b.id AND a.n = 7 AND "}[r.IntN(5)]
+		where := []string{"", " WHERE a.n < 20", " WHERE mod(b.id, 3) = 1 AND a.id < 500", " WHERE similarity(a.v, [1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) > 0.2"}[r.IntN(4)]
+		items := "a.id, similarity(a.v, b.v) + b.n"
+		from := fmt.Sprintf("SELECT %s FROM f AS a JOIN f AS b ON %s%%s%s ORDER BY a.id, b.id", items, on, where)
+		fast, plain := fmt.Sprintf(from, near), fmt.Sprintf(from, "("+near+") IS TRUE")
+		if got, want := fmt.Sprint(scores(t, d, fast)), fmt.Sprint(scores(t, d, plain)); got != want {
+			t.Fatalf("round %d: %s gives %d bytes, want %d\n%.300s\n%.300s\n%s", round, fast, len(got), len(want), got, want, explain(t, d, fast))
+		}
+		if !strings.Contains(explain(t, d, fast), "PairJoin") || strings.Contains(explain(t, d, plain), "PairJoin") {
+			t.Fatalf("%s\n%s%s", fast, explain(t, d, fast), explain(t, d, plain))
+		}
+	}
+}
+
+// A join that is given up, or cancelled, ends.
+func TestPairJoinEnds(t *testing.T) {
+	d := fusionTable(t, rand.New(rand.NewPCG(31, 5)), 3000)
+	const sql = "SELECT a.id FROM f AS a JOIN f AS b ON similarity(a.v, b.v) > -1"
+	rows, err := d.Query(context.Background(), sql+" LIMIT 3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, err := range rows.All() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 3 {
+		t.Errorf("%d rows", n)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	rows, err = d.Query(ctx, sql)
+	for err == nil {
+		var ok bool
+		if ok = rows.Next(); !ok {
+			err = rows.Err()
+			break
+		}
+	}
+	if err == nil {
+		t.Error("a cancelled join has ended well")
+	}
+	if rows != nil {
+		rows.Close()
+	}
+}
