@@ -110,12 +110,13 @@ type Stats struct {
 	Open         int64 // rows, transactions, sessions and appenders not closed yet
 	TextsEncoded int64 // texts given to encoders
 	PromptHits   int64 // texts found in the prompt cache instead
+	Latency      Latency
 }
 
 // Stats returns current numbers; after Close, only the counters. It is cheap.
 func (db *DB) Stats() Stats {
 	c := &db.counts
-	s := Stats{Statements: c.statements.Load(), Failed: c.failed.Load(), Running: c.running.Load(), RowsReturned: c.rows.Load()}
+	s := Stats{Statements: c.statements.Load(), Failed: c.failed.Load(), Running: c.running.Load(), RowsReturned: c.rows.Load(), Latency: c.latencies.read()}
 	s.PromptHits, s.TextsEncoded = db.env.PromptCounts()
 	if db.enter() != nil {
 		return s

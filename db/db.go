@@ -41,6 +41,7 @@ type handle interface {
 
 type counts struct {
 	statements, failed, running, rows atomic.Int64
+	latencies
 }
 
 // Open opens the store in the folder dir, and makes one if there is none. The

@@ -287,8 +287,8 @@ func (w *watch) begin(db *DB, ctx context.Context, sql, tag string) {
 	db.counts.statements.Add(1)
 	db.counts.running.Add(1)
 	w.db, w.ctx, w.sql, w.tag = db, ctx, sql, tag
+	w.start = time.Now()
 	if t := db.opts.Trace; t != nil {
-		w.start = time.Now()
 		w.ctx = t.StatementStart(ctx, sql)
 	}
 }
@@ -300,11 +300,13 @@ func (w *watch) end(rows, affected int64, err error) {
 	c := &w.db.counts
 	c.running.Add(-1)
 	c.rows.Add(rows)
+	took := time.Since(w.start)
+	c.add(took)
 	if err != nil {
 		c.failed.Add(1)
 	}
 	if t := w.db.opts.Trace; t != nil {
-		t.StatementEnd(w.ctx, StatementEvent{SQL: w.sql, Tag: w.tag, Duration: time.Since(w.start),
+		t.StatementEnd(w.ctx, StatementEvent{SQL: w.sql, Tag: w.tag, Duration: took,
 			Rows: rows, RowsAffected: affected, Err: err})
 	}
 }

@@ -52,7 +52,11 @@ func (s *Store) Backup(ctx context.Context, dir string, opts *BackupOptions) err
 	if err := s.enter(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil {
+	err := ctx.Err()
+	if err == nil && (dir == "" || dir == ":memory:") {
+		err = fmt.Errorf("backup to %q: a backup goes into a folder; give its path", dir)
+	}
+	if err != nil {
 		s.leave()
 		return err
 	}

@@ -5,6 +5,8 @@
 package metrics
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lupadb/lupa/db"
@@ -14,6 +16,8 @@ import (
 type Collector struct {
 	db      *db.DB
 	metrics []metric
+
+	seconds, rows, bytes *prometheus.Desc
 }
 
 type metric struct {
@@ -44,6 +48,9 @@ func NewCollector(d *db.DB, labels prometheus.Labels) *Collector {
 	add("blocks_freed_total", "Blocks that ran empty by merging.", counter, func(s *db.Stats) int64 { return s.FreedBlocks })
 	add("codes_retrained_total", "How often codes were trained anew because rows had drifted.", counter, func(s *db.Stats) int64 { return s.Retrained })
 	add("disk_bytes", "Size of the store on disk.", gauge, func(s *db.Stats) int64 { return s.DiskBytes })
+	c.seconds = prometheus.NewDesc("lupa_statement_seconds", "How long statements took, to their last row.", nil, labels)
+	c.rows = prometheus.NewDesc("lupa_table_rows", "Rows of a table.", []string{"table"}, labels)
+	c.bytes = prometheus.NewDesc("lupa_table_bytes", "Bytes of a table in the store's files, about, with its indexes.", []string{"table"}, labels)
 	return c
 }
 
@@ -52,6 +59,9 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range c.metrics {
 		ch <- m.desc
 	}
+	ch <- c.seconds
+	ch <- c.rows
+	ch <- c.bytes
 }
 
 // Collect sends the current values.
@@ -59,5 +69,21 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	s := c.db.Stats()
 	for _, m := range c.metrics {
 		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, float64(m.value(&s)))
+	}
+	buckets, count := map[float64]uint64{}, uint64(0)
+	for i, n := range s.Latency.Counts {
+		count += uint64(n)
+		if i < len(s.Latency.Bounds) {
+			buckets[s.Latency.Bounds[i].Seconds()] = count
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(c.seconds, count, s.Latency.Sum.Seconds(), buckets)
+	sizes, err := c.db.TableSizes(context.Background())
+	if err != nil {
+		return // the store is closed: its counters remain
+	}
+	for _, t := range sizes {
+		ch <- prometheus.MustNewConstMetric(c.rows, prometheus.GaugeValue, float64(t.Rows), t.Table)
+		ch <- prometheus.MustNewConstMetric(c.bytes, prometheus.GaugeValue, float64(t.Bytes), t.Table)
 	}
 }
