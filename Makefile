@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion relevance bench-weight demo clean help readme pictures browser
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion relevance sqllogic bench-weight demo clean help readme pictures browser
 
 all: build
 
@@ -132,6 +132,13 @@ bench-fusion: ## searches by words and vectors together, beside those by vectors
 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'
+
+# CORPUS is a folder of SQLite's logic tests; SQLLOGIC='-match select*.test' runs some of them.
+CORPUS ?=
+SQLLOGIC ?=
+sqllogic: ## SQLite's logic tests, answers and times beside SQLite in memory: make sqllogic CORPUS=folder
+	@[ -n "$(CORPUS)" ] || { echo "make sqllogic CORPUS=a folder of SQLite's logic tests (sqllogictest/test)"; exit 2; }
+	$(GO) run ./testdata/sqllogic $(SQLLOGIC) $(CORPUS)
 
 bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)
 	cd testdata/bench/rivals && $(GO) run . weight
