@@ -30,7 +30,7 @@ func (tx *Tx) OneStatement() { tx.single = true }
 
 // inFiles reports whether to build in files.
 func (tx *Tx) inFiles(t *Table) bool {
-	return tx.single && tx.batch.Empty() && t.Rows() >= tx.store.buildRows
+	return tx.single && tx.empty() && t.Rows() >= tx.store.buildRows
 }
 
 // changesInFiles is inFiles for changes of rows: where others refer to them, or they to others,

@@ -29,6 +29,9 @@ func SetSortMemory(s *Store, n int) { s.sortMemory = n }
 // SetBuildRows lets transactions of one statement build in files from n rows on.
 func SetBuildRows(s *Store, n uint64) { s.buildRows = n }
 
+// SetLargeTransaction is the size from which on a transaction is kept in an overlay.
+func SetLargeTransaction(s *Store, n int) { s.largeTransaction = n }
+
 // SetVisitAll makes approximate searches visit every cluster.
 func SetVisitAll(s *Store, all bool) { s.visitAll = all }
 

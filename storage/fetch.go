@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
@@ -169,7 +167,7 @@ type fetcher struct {
 
 	// Rows of few blocks are found through one iterator over all columns: opening one
 	// takes as long as finding a block.
-	few *pebble.Iterator
+	few iterator
 	key []byte
 }
 
@@ -286,6 +284,11 @@ func (f *fetcher) raw(i int, b uint32) ([]byte, error) {
 	}
 	f.key = key.Numbered(f.key[:0], t.def.ID, key.Columns, c.ID, b)
 	if !f.few.SeekGE(f.key) || !bytes.Equal(f.few.Key(), f.key) {
+		if f.few.Error() != nil { // damage may be in what an older level has there
+			f.few.Close()
+			f.few = nil
+			return f.reader(i).raw(b)
+		}
 		return nil, firstError(t.corruptNumber(key.Columns, f.cols[i], b, f.few.Error()), f.reader(i).missing(b))
 	}
 	src, err := f.few.ValueAndErr()

@@ -21,7 +21,7 @@ const maxKey = 16 << 10
 // seekPrefix moves an iterator to the first key that starts with prefix, and reports whether
 // there is one. It does not look beyond: where many keys were deleted, finding the next one
 // takes as long as reading them all.
-func seekPrefix(it *pebble.Iterator, prefix []byte) bool {
+func seekPrefix(it iterator, prefix []byte) bool {
 	return it.SeekGEWithLimit(prefix, key.End(prefix)) == pebble.IterValid && bytes.HasPrefix(it.Key(), prefix)
 }
 
@@ -101,7 +101,7 @@ func (t *Table) AppendRows(ctx context.Context, dst []uint64, x *IndexDef, v val
 		defer view.mu.Unlock()
 	}
 	b.opts = pebble.IterOptions{LowerBound: b.key, UpperBound: b.end}
-	it, err := view.reader.NewIter(&b.opts)
+	it, err := view.newIter(&b.opts)
 	if err != nil {
 		return dst, corrupt(t.def.Name, "", "index "+x.Name, err)
 	}
@@ -153,7 +153,7 @@ func (v *View) lookupKey(d *TableDef, k []byte) (row uint64, ok bool, err error)
 		v.mu.Lock()
 		defer v.mu.Unlock()
 	}
-	b, c, err := v.reader.Get(k)
+	b, c, err := v.getFrom(k)
 	if err == pebble.ErrNotFound {
 		return 0, false, nil
 	}

@@ -145,7 +145,7 @@ type orderedEditor struct {
 	*orderedIndex
 	v    *View
 	to   editor
-	it   *pebble.Iterator  // of a unique index, as it was at the start
+	it   iterator          // of a unique index, as it was at the start
 	seen map[string]uint64 // what was added to it since
 	key  []byte
 }
@@ -262,7 +262,7 @@ func (b *orderedBuild) finish(ctx context.Context) error {
 	if s.total == 0 {
 		return nil
 	}
-	var there *pebble.Iterator
+	var there iterator
 	if b.f.view != nil && b.x.Unique {
 		var err error
 		if there, err = b.f.view.prefixIter(b.pre); err != nil {
@@ -352,7 +352,7 @@ func (b *orderedBuild) finish(ctx context.Context) error {
 }
 
 // entriesOf counts the entries of a key, at most two.
-func (o *orderedIndex) entriesOf(it *pebble.Iterator, k []byte) (n int, err error) {
+func (o *orderedIndex) entriesOf(it iterator, k []byte) (n int, err error) {
 	want := len(k) + 8
 	if o.x.primary {
 		want = len(k)

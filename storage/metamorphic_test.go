@@ -119,6 +119,9 @@ func (h *history) open() {
 	if h.s, err = storage.Open("db", &h.opts); err != nil {
 		h.fail("open: %v", err)
 	}
+	if h.r.IntN(2) == 0 { // large transactions, in which all or some changes are in an overlay
+		storage.SetLargeTransaction(h.s, h.r.IntN(2)*h.r.IntN(1<<20))
+	}
 	h.compare(h.s, h.m, "after open")
 }
 

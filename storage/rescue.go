@@ -401,7 +401,7 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 		if r.opts.Progress != nil {
 			r.opts.Progress("saving "+d.Name, r.done, 0)
 		}
-		if tx.batch.Len() > 32<<20 {
+		if tx.batch.Len() > largeTransaction/2 {
 			if err := tx.Commit(r.ctx); err != nil {
 				return err
 			}

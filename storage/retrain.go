@@ -402,7 +402,7 @@ func (r *retraining) run(ctx context.Context, queries [][]float32) (done bool, e
 			if err := r.changeOver(tx); err != nil {
 				return false, firstError(err, tx.Rollback())
 			}
-			r.s.keeper.commits(tx.batch.Len())
+			r.s.keeper.commits(tx.size())
 			if err := tx.Commit(ctx); err != nil {
 				return false, err
 			}
@@ -572,7 +572,7 @@ func (r *retraining) changeOver(tx *Tx) error {
 		}
 		// Nothing else is deleted, so that the next training finds nothing in memory where
 		// its codes go.
-		if err := tx.batch.DeleteRange(key.Plane(nil, table, column, base+1), key.Plane(nil, table, column, base+3), nil); err != nil {
+		if err := tx.deleteRange(key.Plane(nil, table, column, base+1), key.Plane(nil, table, column, base+3)); err != nil {
 			return err
 		}
 		if base == 0 {

@@ -29,6 +29,7 @@ const codeBlockBytes = 1 << 20
 // use on different prefixes.
 type sstWriter struct {
 	raises uint64 // the generation of the catalog that it brings; 0: none
+	most   int    // see sstFileBytes
 
 	s     *Store
 	dir   string
@@ -47,10 +48,11 @@ type sstStream struct {
 	n  int // bytes in the open file
 
 	codes bool
+	whole bool // it stays one file, however large
 }
 
 func (s *Store) newSSTWriter(dir string) *sstWriter {
-	return &sstWriter{s: s, dir: dir, open: map[string]*sstStream{}, slots: make(chan struct{}, 2)}
+	return &sstWriter{most: sstFileBytes, s: s, dir: dir, open: map[string]*sstStream{}, slots: make(chan struct{}, 2)}
 }
 
 // stream returns the open stream of a prefix.
@@ -124,7 +126,7 @@ func (w *sstWriter) write(prefix []byte, size int, f func(to *sstable.Writer) er
 		return err
 	}
 	st.n += size
-	if st.n < sstFileBytes {
+	if st.n < w.most || st.whole {
 		return nil
 	}
 	done := st.w
@@ -151,6 +153,13 @@ func (w *sstWriter) deleteRange(prefix, from, to []byte) error {
 		}
 	}
 	return st.w.DeleteRange(from, to)
+}
+
+// deleteWithin is deleteRange where keys of the stream may lie inside the range: then the
+// rest of the stream is one file, as those of one ingestion must not overlap.
+func (w *sstWriter) deleteWithin(prefix, from, to []byte) error {
+	w.stream(prefix).whole = true
+	return w.deleteRange(prefix, from, to)
 }
 
 func (w *sstWriter) failed(err error) {

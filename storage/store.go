@@ -49,10 +49,13 @@ type Store struct {
 	prompts   int // how many are kept; -1 when that has to be counted
 	dropUpper bool
 
-	hotSize    int64         // see hotBlocks
-	sortMemory int           // see defaultSortMemory
-	buildRows  uint64        // see defaultBuildRows
-	patience   time.Duration // how long a write may hang after the disk has failed
+	hotSize    int64  // see hotBlocks
+	sortMemory int    // see defaultSortMemory
+	buildRows  uint64 // see defaultBuildRows
+
+	largeTransaction int // see there
+
+	patience time.Duration // how long a write may hang after the disk has failed
 
 	mu      sync.Mutex
 	users   int           // views, transactions and calls that need the database
@@ -101,7 +104,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*Store, error)
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, patience: 10 * time.Second, done: make(chan struct{})}
+	s := &Store{dir: dir, readOnly: o.ReadOnly || o.AsFound, noSync: o.NoSync, writerTimeout: o.WriterTimeout, inMemory: o.InMemory, writer: make(chan struct{}, 1), prompts: -1, sortMemory: defaultSortMemory, buildRows: defaultBuildRows, largeTransaction: largeTransaction, patience: 10 * time.Second, done: make(chan struct{})}
 	s.keeper = keeper{s: s, training: make(chan struct{}, 1), mergeBytes: mergeBytes, noMerging: o.NoMerging, noRetraining: o.NoRetraining}
 	g := &guardFS{FS: o.FS, home: s.home, failStore: s.fail}
 	if o.InMemory {

@@ -12,8 +12,8 @@ import (
 	"github.com/lupadb/lupa/storage/internal/key"
 )
 
-// maxTransaction is the size of a transaction's writes from which on it is
-// refused: they are kept in memory. A bulk load has no such limit.
+// maxTransaction is what a transaction's changes may take in memory: keys and short values;
+// in a large one long values are in a file. A bulk load has no such limit.
 const maxTransaction = 1 << 30
 
 // Tx is the read-write transaction. It reads its own writes. It belongs to one
@@ -27,6 +27,7 @@ type Tx struct {
 	baseGeneration uint64 // of the catalog at the start
 	single         bool   // see OneStatement
 	built          *build // nil, or all that the transaction has written
+	dir            string // of its files, "" as long as it has none
 	done           bool
 	gen            *generation
 	freeing        int               // more than 0 while something is deleted
@@ -88,9 +89,24 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		}
 		return firstError(err, tx.batch.Close())
 	}
-	if tx.batch.Empty() {
+	if tx.over != nil && tx.grows {
+		return tx.commitLarge()
+	}
+	if tx.empty() {
 		s.unlockWriter()
-		return firstError(tx.batch.Close(), g.failed())
+		return firstError(tx.closeWrites(), g.failed())
+	}
+	if tx.over != nil { // it only deletes: that is possible on a full disk
+		fresh := g.db.NewBatch()
+		if err := tx.over.apply(fresh); err != nil {
+			s.unlockWriter()
+			return errors.Join(err, fresh.Close(), tx.closeWrites())
+		}
+		if err := tx.closeWrites(); err != nil {
+			s.unlockWriter()
+			return errors.Join(err, fresh.Close())
+		}
+		tx.batch = fresh
 	}
 	c := &s.commits
 	err := tx.batch.Set(key.Commits, c.countedCommit(), nil)
@@ -144,6 +160,99 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	return tx.batch.Close()
 }
 
+// empty reports whether nothing was written, but for what is built in files.
+func (tx *Tx) empty() bool { return tx.batch.Empty() && tx.over == nil }
+
+// size is what the changes so far take in memory, about.
+func (tx *Tx) size() int {
+	if tx.over != nil {
+		return int(tx.over.held)
+	}
+	return tx.batch.Len()
+}
+
+// commitLarge is Commit for what is in an overlay: it goes into table files, which are
+// ingested, and not into the log.
+func (tx *Tx) commitLarge() error {
+	s := tx.store
+	sst := s.newSSTWriter(tx.dir)
+	if tx.catalog.generation != tx.baseGeneration {
+		sst.raises = tx.catalog.generation
+	}
+	err := tx.over.write(sst)
+	if err == nil {
+		err = s.ingest(sst, false)
+	}
+	sst.abort()
+	size := tx.size()
+	closing := tx.closeWrites()
+	s.unlockWriter()
+	if err != nil {
+		return fullOr(err)
+	}
+	s.keeper.note(tx.buried, size)
+	return closing
+}
+
+// makeLarge moves the changes from the batch to an overlay. The batch stays as it is, for
+// iterators that read it and for savepoints in it.
+func (tx *Tx) makeLarge() error {
+	if tx.dir == "" {
+		dir, err := tx.store.newLoadDir()
+		if err != nil {
+			return fullOr(err)
+		}
+		tx.dir = dir
+	}
+	o := newOverlay(tx.gen.db, nil)
+	if !tx.store.inMemory {
+		o.spill = &spill{fs: tx.store.fs, dir: tx.dir, least: spillValue}
+	}
+	for r := tx.batch.Reader(); ; {
+		kind, k, v, ok, err := r.Next()
+		if err == nil && ok {
+			err = o.do(kind, k, v)
+		}
+		if err != nil {
+			o.spill.close()
+			return err
+		}
+		if !ok {
+			break
+		}
+	}
+	tx.over = o
+	return nil
+}
+
+// closeWrites gives up what the transaction has written.
+func (tx *Tx) closeWrites() error {
+	if tx.over != nil {
+		tx.over.spill.close()
+		tx.over = nil
+	}
+	if tx.dir != "" {
+		_ = tx.store.fs.RemoveAll(tx.dir) // what can't be removed goes at the next Open
+	}
+	return tx.batch.Close()
+}
+
+// grow is called before n bytes are written.
+func (tx *Tx) grow(n int) error {
+	if tx.over == nil {
+		if tx.batch.Len()+n <= tx.store.largeTransaction {
+			return nil
+		}
+		if err := tx.makeLarge(); err != nil {
+			return err
+		}
+	}
+	if tx.over.held+int64(n) > maxTransaction {
+		return tooLarge()
+	}
+	return nil
+}
+
 // Rollback discards the transaction. After Commit it does nothing.
 func (tx *Tx) Rollback() error {
 	if tx.done {
@@ -152,8 +261,8 @@ func (tx *Tx) Rollback() error {
 	tx.done = true
 	tx.closed.Store(true)
 	tx.dropBuild()
+	err := tx.closeWrites()
 	tx.store.unlockWriter()
-	err := tx.batch.Close()
 	tx.gen.leave()
 	tx.store.leave()
 	return err
@@ -170,13 +279,19 @@ func (tx *Tx) dropBuild() {
 type Savepoint struct {
 	size    int // bytes of the batch
 	count   uint32
+	over    *overlayState // instead, in a large transaction
 	catalog *catalog
 	built   bool
 }
 
 // Savepoint returns the current place.
 func (tx *Tx) Savepoint() Savepoint {
-	return Savepoint{tx.batch.Len(), tx.batch.Count(), tx.catalog, tx.built != nil}
+	sp := Savepoint{tx.batch.Len(), tx.batch.Count(), nil, tx.catalog, tx.built != nil}
+	if tx.over != nil {
+		state := tx.over.snapshot()
+		sp.over = &state
+	}
+	return sp
 }
 
 // RollbackTo undoes everything written since the savepoint. Scanners of the
@@ -188,6 +303,14 @@ func (tx *Tx) RollbackTo(sp Savepoint) error {
 	tx.refs = references{}
 	if !sp.built {
 		tx.dropBuild()
+	}
+	if tx.over != nil {
+		if tx.catalog = sp.catalog; sp.over != nil {
+			tx.over.restore(*sp.over)
+			return nil
+		}
+		tx.over.spill.close()
+		tx.over = nil
 	}
 	if tx.batch.Len() == sp.size {
 		return nil
@@ -214,33 +337,49 @@ func (tx *Tx) RollbackTo(sp Savepoint) error {
 
 // set writes a key; it is the sink of sealed blocks, too.
 func (tx *Tx) set(k, v []byte) error {
-	if tx.batch.Len()+len(k)+len(v) > maxTransaction {
-		return tooLarge()
+	if err := tx.grow(len(k) + len(v)); err != nil {
+		return err
 	}
 	tx.grows = tx.grows || tx.freeing == 0
 	tx.writes(k)
+	if tx.over != nil {
+		return tx.over.set(k, v)
+	}
 	return tx.batch.Set(k, v, nil)
 }
 
 // merge appends to the value of a key.
 func (tx *Tx) merge(k, v []byte) error {
-	if tx.batch.Len()+len(k)+len(v) > maxTransaction {
-		return tooLarge()
+	if err := tx.grow(len(k) + len(v)); err != nil {
+		return err
 	}
 	tx.grows = tx.grows || tx.freeing == 0
+	if tx.over != nil {
+		return tx.over.merge(k, v)
+	}
 	return tx.batch.Merge(k, v, nil)
 }
 
 func (tx *Tx) deleteKey(k []byte) error {
-	if tx.batch.Len()+len(k) > maxTransaction {
-		return tooLarge()
+	if err := tx.grow(len(k)); err != nil {
+		return err
 	}
 	tx.writes(k)
+	if tx.over != nil {
+		return tx.over.delete(k)
+	}
 	return tx.batch.Delete(k, nil)
 }
 
 func (tx *Tx) deleteRange(from, to []byte) error {
+	if err := tx.grow(len(from) + len(to)); err != nil {
+		return err
+	}
 	tx.wroteAny = true
+	if tx.over != nil {
+		tx.over.deleteRange(from, to)
+		return nil
+	}
 	return tx.batch.DeleteRange(from, to, nil)
 }
 
@@ -257,8 +396,7 @@ func (tx *Tx) frees() (done func()) {
 
 // deletePrefix deletes all keys that start with prefix.
 func (tx *Tx) deletePrefix(prefix []byte) error {
-	tx.wroteAny = true
-	return tx.batch.DeleteRange(prefix, key.End(prefix), nil)
+	return tx.deleteRange(prefix, key.End(prefix))
 }
 
 func (tx *Tx) writable() error {

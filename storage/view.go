@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -31,6 +32,7 @@ type View struct {
 
 	store   *Store
 	reader  pebble.Reader
+	over    *overlay // instead of the reader, in a large transaction
 	catalog *catalog
 	picture *picture // nil: the view is of a snapshot of its own, or of a transaction
 	gen     *generation
@@ -165,7 +167,7 @@ func (v *View) get(k []byte, f func([]byte) error) (bool, error) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 	}
-	b, c, err := v.reader.Get(k)
+	b, c, err := v.getFrom(k)
 	if err == pebble.ErrNotFound {
 		return false, nil
 	}
@@ -177,7 +179,7 @@ func (v *View) get(k []byte, f func([]byte) error) (bool, error) {
 	return true, err
 }
 
-func (v *View) iter(lower, upper []byte) (*pebble.Iterator, error) {
+func (v *View) iter(lower, upper []byte) (iterator, error) {
 	if v.closed.Load() {
 		return nil, ErrClosed
 	}
@@ -185,11 +187,30 @@ func (v *View) iter(lower, upper []byte) (*pebble.Iterator, error) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
 	}
-	return v.reader.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	return v.newIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+}
+
+// getFrom and newIter read the view; mu is held.
+func (v *View) getFrom(k []byte) ([]byte, io.Closer, error) {
+	if v.over != nil {
+		return v.over.Get(k)
+	}
+	return v.reader.Get(k)
+}
+
+func (v *View) newIter(opts *pebble.IterOptions) (iterator, error) {
+	if v.over != nil {
+		return v.over.newIter(opts)
+	}
+	it, err := v.reader.NewIter(opts)
+	if err != nil {
+		return nil, err
+	}
+	return it, nil
 }
 
 // prefixIter iterates over the keys that start with prefix.
-func (v *View) prefixIter(prefix []byte) (*pebble.Iterator, error) {
+func (v *View) prefixIter(prefix []byte) (iterator, error) {
 	return v.iter(prefix, key.End(prefix))
 }
 
