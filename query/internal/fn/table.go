@@ -93,7 +93,9 @@ var entries = sync.OnceValue(func() []*Func {
 			sigs: []sig{{kinds{integer}, integer, int1(same[int64]), false}, {kinds{realKind}, realKind, real1(truncReal), false}, {kinds{realKind, integer}, realKind, toDigits(truncTo), false}, {kinds{numeric}, numeric, numeric1(wholeNumeric(false, 0)), false}, {kinds{numeric, integer}, numeric, numericDigits(false), false}}},
 		{Name: "random", Syntax: "random()", Doc: "another number from 0 up to 1 in every row", Example: "random() < 1", Gives: "true", Stable: true, volatile: true,
 			sigs: []sig{{nil, realKind, randomKernel, false}}},
-
+	}
+	all = append(all, mathEntries()...)
+	all = append(all, []*Func{
 		// Texts
 		{Name: "lower", Syntax: "lower(text)", Doc: "in lower case", Example: "lower('Wolf')", Gives: "wolf",
 			sigs: []sig{{kinds{text}, text, text1(strings.ToLower), false}}},
@@ -158,7 +160,9 @@ var entries = sync.OnceValue(func() []*Func {
 			sigs: []sig{{kinds{blob, text}, text, text2try(encodeBytes), false}}},
 		{Name: "decode", Syntax: "decode(text, 'base64')", Doc: "bytes written as hex, base64 or escape", Example: "length(decode('AAH/', 'base64'))", Gives: "3", partial: true,
 			sigs: []sig{{kinds{text, text}, blob, text2try(decodeBytes), false}}},
-
+	}...)
+	all = append(append(all, moreTextEntries()...), listEntries()...)
+	all = append(all, []*Func{
 		// Choosing
 		{Name: "coalesce", Syntax: "coalesce(x, ...)", Doc: "first argument that is not NULL", Example: "coalesce(NULL, 'none')", Gives: "none", nullable: true,
 			infer: inferCommon("coalesce", 1, 0, coalesceKernel)},
@@ -270,7 +274,9 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "array_agg", Category: Aggregate, Syntax: "array_agg([DISTINCT] x [ORDER BY ...])", Doc: "values as a JSON array, NULLs too; also json_agg", takesNull: true, joint: collector("array_agg", "array_agg(x)", kinds{anyKind}, jsonKind, false, finishArray)},
 		{Name: "jsonb_object_agg", Category: Aggregate, Syntax: "jsonb_object_agg(name, x [ORDER BY ...])", Doc: "JSON object of names and values; of a name that comes twice the last one", takesNull: true, joint: collector("jsonb_object_agg", "jsonb_object_agg(name, x)", kinds{text, anyKind}, jsonKind, false, finishObjectB)},
 		{Name: "json_object_agg", Category: Aggregate, Syntax: "json_object_agg(name, x [ORDER BY ...])", Doc: "JSON object of names and values", takesNull: true, joint: collector("json_object_agg", "json_object_agg(name, x)", kinds{text, anyKind}, jsonKind, false, finishObject)},
-
+	}...)
+	all = append(all, aggregateEntries()...)
+	all = append(all, []*Func{
 		// Window functions
 		{Name: "row_number", Category: Window, Syntax: "row_number() OVER (...)", Doc: "number of the row in its partition, from 1", window: RowNumber},
 		{Name: "rank", Category: Window, Syntax: "rank() OVER (...)", Doc: "number of the first of the rows that are equal in order", window: Rank},
@@ -283,8 +289,8 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "first_value", Category: Window, Syntax: "first_value(x) OVER (...)", Doc: "x of the first row of the frame", window: FirstValue},
 		{Name: "last_value", Category: Window, Syntax: "last_value(x) OVER (...)", Doc: "x of the last row of the frame", window: LastValue},
 		{Name: "nth_value", Category: Window, Syntax: "nth_value(x, n) OVER (...)", Doc: "x of the n-th row of the frame", window: NthValue},
-	}
-	return append(all, operators()...)
+	}...)
+	return append(append(all, operators()...), bitEntries()...)
 })
 
 func operators() []*Func {

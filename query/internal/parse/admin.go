@@ -148,5 +148,5 @@ type gBegin struct {
 
 // gVacuum is what may follow VACUUM.
 type gVacuum struct {
-	Table *gName `parser:"@@?"`
+	Table *gName `parser:"'ANALYZE'? @@?"`
 }

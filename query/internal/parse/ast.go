@@ -371,7 +371,7 @@ type SelectItem struct {
 // SetOp is what a Union does with the rows of its sides.
 type SetOp uint8
 
-// The set operations. But for UNION ALL none gives a row twice.
+// The set operations. Without ALL none gives a row twice.
 const (
 	UnionOp SetOp = iota
 	ExceptOp
@@ -382,7 +382,7 @@ const (
 type Union struct {
 	Pos
 	Left, Right Body
-	All         bool // of UNION
+	All         bool
 	Op          SetOp
 }
 

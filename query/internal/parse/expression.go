@@ -96,7 +96,7 @@ func beginsExpr(lex *lexer.PeekingLexer) bool {
 		return isAny(t, "NULL", "TRUE", "FALSE", "CASE", "CAST", "EXISTS", "NOT") != "" ||
 			isAny(t, "LEFT", "RIGHT") != "" && is(peek(lex, 1), "(")
 	}
-	return isAny(t, "(", "-", "+") != ""
+	return isAny(t, "(", "-", "+", "~") != ""
 }
 
 // beginsQuery reports whether the parenthesis at the next token opens a query,
@@ -216,7 +216,7 @@ func (p *exprParser) infix(t *lexer.Token) int {
 		case "!=":
 			return precCompare
 		case "=", "<>", "<", "<=", ">", ">=", "<->", "<#>", "<=>", "<+>", "+", "-", "||", "*", "/", "%", "->", "->>",
-			"~", "~*", "!~", "!~*", "@>", "<@", "#>", "#>>", "?", "<~>", "<%>":
+			"~", "~*", "!~", "!~*", "@>", "<@", "#>", "#>>", "?", "<~>", "<%>", "<<", ">>", "&", "|", "#", "^":
 			return precOf(Op(t.Value))
 		}
 	}
@@ -246,6 +246,9 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 			return p.quantified(left, op, false, at)
 		}
 		right, err := p.parse(prec + 1)
+		if op == "^" {
+			return over(&Call{Pos: at, Func: Ident{Pos: at, Name: "power"}, Args: []Expr{left.Expr, right.Expr}}, left, right), err
+		}
 		return over(&Binary{at, op, left.Expr, right.Expr}, left, right), err
 	}
 	switch {
@@ -422,7 +425,7 @@ func (p *exprParser) query() (*Select, error) {
 // prefix parses an operand with the operators before it.
 func (p *exprParser) prefix() (sized, error) {
 	var ops []*lexer.Token
-	for isAny(p.lex.Peek(), "-", "+", "NOT") != "" {
+	for isAny(p.lex.Peek(), "-", "+", "~", "NOT") != "" {
 		ops = append(ops, p.lex.Next())
 		if is(ops[len(ops)-1], "NOT") { // weaker than what follows
 			break
@@ -453,6 +456,10 @@ func (p *exprParser) prefix() (sized, error) {
 		return sized{}, err
 	}
 	for n--; n >= 0; n-- {
+		if is(ops[n], "~") {
+			e = over(&Call{Pos: posOf(ops[n].Pos), Func: Ident{Pos: posOf(ops[n].Pos), Name: "bitnot"}, Args: []Expr{e.Expr}}, e)
+			continue
+		}
 		e = over(&Unary{posOf(ops[n].Pos), Op(strings.ToUpper(ops[n].Value)), e.Expr}, e)
 	}
 	return e, nil
@@ -805,6 +812,8 @@ func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
 		args, err = p.extract()
 	case name.Type == lexWord && (isWord(name.Value, "SUBSTRING") || isWord(name.Value, "SUBSTR")):
 		args, err = p.substring(c)
+	case name.Type == lexWord && isWord(name.Value, "OVERLAY"):
+		args, err = p.overlay()
 	case name.Type == lexWord && isWord(name.Value, "TRIM"):
 		args, err = p.trim(c)
 	case name.Type == lexWord && isWord(name.Value, "POSITION"):
@@ -891,6 +900,29 @@ func (p *exprParser) extract() ([]sized, error) {
 		return nil, err
 	}
 	return []sized{{&Literal{Pos: at, Value: value.Str(field)}, 1}, x}, p.expect(")")
+}
+
+// overlay parses x, part, from, count) and x PLACING part FROM from FOR count).
+func (p *exprParser) overlay() ([]sized, error) {
+	var args []sized
+	for _, word := range []string{"PLACING", "FROM", "FOR"} {
+		x, err := p.parse(precOr)
+		if err != nil {
+			return nil, err
+		}
+		args = append(args, x)
+		if word == "FOR" && p.accept(")") {
+			return args, nil
+		}
+		if !p.accept(word) && !p.accept(",") {
+			return nil, p.unexpected(word)
+		}
+	}
+	x, err := p.parse(precOr)
+	if err != nil {
+		return nil, err
+	}
+	return append(args, x), p.expect(")")
 }
 
 // substring parses x, from, for) and x FROM from FOR for).

@@ -399,13 +399,45 @@ func (m *mistake) known() *Error {
 				return m.errorf(0, "there is no statement %s", k.word).WithHint("%s", k.hint)
 			}
 		}
+	case m.at == 1 && first("CREATE") || m.at == 2 && first("CREATE") && is(before, "OR"):
+		for _, k := range otherObjects {
+			if is(found, k.word) {
+				return m.errorf(0, "there is no CREATE %s", k.word).WithHint("%s", k.hint)
+			}
+		}
+	case m.at == 1 && first("DROP"):
+		for _, k := range otherObjects {
+			if is(found, k.word) {
+				return m.errorf(0, "there is no DROP %s", k.word).WithHint("%s", k.hint)
+			}
+		}
+	case first("CREATE") && is(found, "WHERE") && m.at > 2 && (is(&m.tokens[1], "INDEX") || is(&m.tokens[2], "INDEX")):
+		return m.errorf(0, "an index is over all rows of its table").WithHint("leave WHERE out; rows that it would leave out cost little")
+	case before.Type == lexOp && is(before, "(") && is(m.tok(-2), "AS") && isAny(found, "INSERT", "UPDATE", "DELETE") != "":
+		return m.errorf(0, "WITH holds queries, not statements that change rows").
+			WithHint("run the %s first, with RETURNING, and use its rows as parameters; in a transaction both are one", strings.ToUpper(found.Value))
+	case first("WITH") && isAny(found, "INSERT", "UPDATE", "DELETE") != "":
+		if is(found, "INSERT") {
+			return m.errorf(0, "WITH stands before the SELECT, not before the INSERT").WithHint("write INSERT INTO t WITH ... SELECT ...")
+		}
+		return m.errorf(0, "%s takes no WITH before it", strings.ToUpper(found.Value)).
+			WithHint("write the query where it is used: UPDATE t SET ... FROM (SELECT ...) AS x, DELETE FROM t USING (SELECT ...) AS x")
+	case is(found, "SETS") && is(before, "GROUPING"):
+		return m.errorf(-1, "GROUPING SETS is not supported").WithHint("write a query for each grouping, joined by UNION ALL, with NULL for the columns that it leaves out")
 	case is(before, "RECURSIVE") && is(m.tok(-2), "WITH"):
-		return m.errorf(-1, "WITH RECURSIVE is not supported")
+		return m.errorf(-1, "WITH RECURSIVE is not supported").
+			WithHint("generate_series makes numbers and times; of a tree, store each row's path, or join a level at a time")
 	case m.at == 1 && first("INSERT") && is(found, "OR"):
 		return m.errorf(0, "INSERT OR is not part of the language").
 			WithHint("write INSERT INTO ... ON CONFLICT (key) DO NOTHING, or DO UPDATE SET ...")
 	case is(found, ",") && is(m.tok(-2), "LIMIT"):
 		return m.errorf(0, "LIMIT takes one number").WithHint("write LIMIT %s OFFSET %s", m.found(1), m.found(-1))
+	case is(found, "#") && !m.operand(-1), is(before, "#"):
+		at := 0
+		if is(before, "#") {
+			at = -1
+		}
+		return m.errorf(at, "# is an operator of bits").WithHint("a comment begins with --")
 	case is(found, "COLLATE"):
 		return m.errorf(0, "there is no COLLATE").WithHint("texts are ordered by their bytes; ORDER BY lower(x) leaves case aside")
 	case first("COPY") && isAny(found, "FORMAT", "HEADER", "DELIMITER", "CSV", "NULL") != "" && (before.Type == lexString || is(before, "WITH")):
@@ -454,6 +486,17 @@ var otherStatements = []struct{ word, hint string }{
 	{"REPLACE", "write INSERT INTO ... ON CONFLICT (key) DO UPDATE SET ..."},
 	{"UPSERT", "write INSERT INTO ... ON CONFLICT (key) DO UPDATE SET ..."},
 	{"MERGE", "write INSERT INTO ... ON CONFLICT (key) DO UPDATE SET ..."},
+	{"REINDEX", "indexes are always up to date; CHECK verifies them"},
+	{"LOCK", "there is one writer at a time: BEGIN and the first change are the lock"},
+	{"PREPARE", "programs prepare statements with their driver; parameters are ?, $1 or :name"},
+	{"EXECUTE", "programs prepare statements with their driver"},
+	{"DEALLOCATE", "programs close the statements that they prepared with their driver"},
+	{"DECLARE", "programs read rows one by one with their driver"},
+	{"LISTEN", "other processes are not told of changes"},
+	{"NOTIFY", "other processes are not told of changes"},
+	{"DO", "statements of a batch run one after the other; logic is the program's"},
+	{"CALL", "there are no procedures; logic is the program's"},
+	{"TABLE", "write SELECT * FROM"},
 	{"PRAGMA", "SHOW TABLES and DESCRIBE tell about the schema"},
 	{"USE", "a store is opened by its folder"},
 	{"ATTACH", "a store is opened by its folder"},
@@ -468,6 +511,26 @@ var otherStatements = []struct{ word, hint string }{
 	{"HELP", "in the shell: .help"},
 	{"QUIT", "in the shell: .quit"},
 	{"EXIT", "in the shell: .quit"},
+}
+
+// otherObjects are what others create beside tables and indexes.
+var otherObjects = []struct{ word, hint string }{
+	{"VIEW", "write the query where it is used: WITH name AS (SELECT ...) SELECT ...; CREATE TABLE ... AS keeps its rows"},
+	{"MATERIALIZED", "CREATE TABLE ... AS SELECT keeps the rows of a query"},
+	{"REPLACE", "DROP TABLE IF EXISTS, then CREATE"},
+	{"TEMP", "CREATE TABLE, and DROP TABLE at the end; what a transaction creates goes with its ROLLBACK"},
+	{"TEMPORARY", "CREATE TABLE, and DROP TABLE at the end; what a transaction creates goes with its ROLLBACK"},
+	{"UNLOGGED", "CREATE TABLE"},
+	{"SEQUENCE", "SERIAL, or INTEGER GENERATED BY DEFAULT AS IDENTITY, numbers the rows of a table"},
+	{"SCHEMA", "a store has one schema; another store is another folder"},
+	{"DATABASE", "a store is made by opening its folder"},
+	{"TYPE", "a CHECK says which values are possible: CHECK (mood IN ('sad', 'happy'))"},
+	{"DOMAIN", "a CHECK says which values are possible"},
+	{"FUNCTION", "programs have functions in their own language"},
+	{"PROCEDURE", "programs have functions in their own language"},
+	{"TRIGGER", "CHECK, DEFAULT and REFERENCES ... ON DELETE are what a table does by itself"},
+	{"ROLE", "whoever can read the store's folder can read the store"},
+	{"USER", "whoever can read the store's folder can read the store"},
 }
 
 // otherConstraints are parts of a column's definition that others have.

@@ -494,9 +494,10 @@ const (
 	precIs
 	precCompare // not associative
 	precLike    // LIKE, IN, BETWEEN: not associative
-	precOther   // distances, ||, ->, ->>
+	precOther   // distances, ||, ->, ->>, bits
 	precAdd
 	precMul
+	precPower // ^
 	precUnary
 	precZone    // AT TIME ZONE
 	precPostfix // ::
@@ -518,6 +519,8 @@ func precOf(op Op) int {
 		return precAdd
 	case OpMul, OpDiv, OpMod:
 		return precMul
+	case "^":
+		return precPower
 	}
 	return precOther
 }

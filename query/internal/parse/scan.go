@@ -229,7 +229,7 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 		return tokWord, end, nil
 	}
 	for _, op := range operators {
-		if strings.HasPrefix(src[off:], op) {
+		if strings.HasPrefix(src[off:], op) && !strings.HasPrefix(src[off:], "&&") {
 			return tokOp, off + len(op), nil
 		}
 	}
@@ -238,7 +238,7 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 
 // operators are the operators and marks, longest first.
 var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>", "!~*",
-	"<=", ">=", "<>", "!=", "||", "->", "=>", "@>", "<@", "#>", "!~", "~*", "~",
+	"<=", ">=", "<>", "!=", "||", "->", "=>", "@>", "<@", "#>", "!~", "~*", "~", "<<", ">>", "&", "|", "#", "^",
 	"(", ")", ",", ".", "+", "-", "*", "/", "%", "<", ">", "=", "]"}
 
 // strayHints tells what to write in place of characters and operators other
@@ -250,7 +250,6 @@ var strayHints = []struct{ text, hint string }{
 	{"\u2018", "a text is written with '"}, {"\u2019", "a text is written with '"},
 	{"\u201c", "a text is written with ', a name with \""}, {"\u201d", "a text is written with ', a name with \""},
 	{"@", "a parameter is written ?, $1 or :name"},
-	{"#", "a comment begins with --"},
 	{"{", "a parameter is written ?, $1 or :name"},
 	{"\\", "a command of the shell stands on a line of its own"},
 }

@@ -227,15 +227,12 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 		case u.Other != "":
 			op = IntersectOp
 		}
-		if op != UnionOp && u.All {
-			c.fail(Errorf(posOf(u.Pos), "%s ALL is not supported", strings.ToUpper(u.Other)).WithHint("%s gives each row once", strings.ToUpper(u.Other)))
-		}
 		if i == maxHeight {
 			c.fail(Errorf(posOf(u.Pos), "too many UNIONs: at most %d", maxHeight))
 		}
 		// INTERSECT comes before the others.
 		if last, ok := s.Body.(*Union); ok && op == IntersectOp && last.Op != IntersectOp {
-			last.Right = &Union{posOf(u.Pos), last.Right, c.term(u.Term), false, op}
+			last.Right = &Union{posOf(u.Pos), last.Right, c.term(u.Term), u.All, op}
 			continue
 		}
 		s.Body = &Union{posOf(u.Pos), s.Body, c.term(u.Term), u.All, op}

@@ -108,22 +108,45 @@ type gEncoderOption struct {
 }
 
 type gCreateIndex struct {
-	IfNotExists *gIfNotExists   `parser:"@@?"`
-	Index       *gName          `parser:"@@?"`
-	Table       *gName          `parser:"'ON' @@"`
-	Kind        *gName          `parser:"( 'USING' @@ )?"`
-	Columns     []*gIndexColumn `parser:"'(' @@ (',' @@)* ')'"`
+	Concurrently *gConcurrently  `parser:"@@?"`
+	IfNotExists  *gIfNotExists   `parser:"@@?"`
+	Index        *gName          `parser:"@@?"`
+	Table        *gName          `parser:"'ON' @@"`
+	Kind         *gName          `parser:"( 'USING' @@ )?"`
+	Columns      []*gIndexColumn `parser:"'(' @@ (',' @@)* ')'"`
 
 	Options []*gIndexOption `parser:"( 'WITH' '(' @@ (',' @@)* ')' )?"`
 }
 
-// gIndexColumn is a column of an index. Its class of operators and its order are taken as
-// scripts for PostgreSQL write them, and mean nothing: an index is read both ways.
-type gIndexColumn struct {
-	Name  *gName `parser:"@@"`
-	Class *gName `parser:"@@?"`
-	Order string `parser:"@('ASC' | 'DESC')?"`
-	Nulls string `parser:"( 'NULLS' @('FIRST' | 'LAST') )?"`
+// gIndexColumn is a column of an index. Its operator class and its direction say nothing here: an
+// index is read in both directions and knows every distance.
+type gIndexColumn struct{ gName }
+
+// Parse implements participle.Parseable.
+func (n *gIndexColumn) Parse(lex *lexer.PeekingLexer) error {
+	if t := lex.Peek(); is(t, "(") || t.Type == lexWord && is(peek(lex, 1), "(") {
+		return Errorf(posOf(t.Pos), "an index is over columns, not over expressions").
+			WithHint("a column that holds the value can have one: ALTER TABLE ... ADD COLUMN, UPDATE ..., CREATE INDEX")
+	}
+	if err := n.gName.Parse(lex); err != nil {
+		return err
+	}
+	if t := lex.Peek(); t.Type == lexWord && strings.HasSuffix(strings.ToLower(t.Value), "_ops") {
+		lex.Next()
+	}
+	if isAny(lex.Peek(), "ASC", "DESC") != "" {
+		lex.Next()
+	}
+	_ = acceptWords(lex, "NULLS", "FIRST") || acceptWords(lex, "NULLS", "LAST")
+	return nil
+}
+
+// gConcurrently is the word that a creation of an index may have, which changes nothing here.
+type gConcurrently struct{}
+
+// Parse implements participle.Parseable.
+func (*gConcurrently) Parse(lex *lexer.PeekingLexer) error {
+	return match(is(lex.Peek(), "CONCURRENTLY") && !is(peek(lex, 1), "ON") && acceptWords(lex, "CONCURRENTLY"))
 }
 
 type gIndexOption struct {
@@ -210,15 +233,17 @@ type gRetrain struct {
 	For    *gSelect `parser:"('FOR' '(' @@ ')')?)?"`
 }
 
+func indexColumns(columns []*gIndexColumn) []Ident {
+	out := make([]Ident, len(columns))
+	for i, n := range columns {
+		out[i] = n.id
+	}
+	return out
+}
+
 func (c *converter) create(at Pos, g *gCreate) Statement {
 	if i := cmp.Or(g.Index, g.Unique); i != nil {
-		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind)}
-		for _, x := range i.Columns {
-			s.Columns = append(s.Columns, x.Name.id)
-			if x.Class != nil && !strings.HasSuffix(strings.ToLower(x.Class.id.Name), "_ops") {
-				c.fail(Errorf(x.Class.id.Pos, "an index is over columns: \",\" or \")\" is expected here, not %q", x.Class.id.Name))
-			}
-		}
+		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind), Columns: indexColumns(i.Columns)}
 		for _, o := range i.Options {
 			v := IndexOption{Name: ident(o.Name), Value: o.Number}
 			if o.Text != nil {

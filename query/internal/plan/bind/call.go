@@ -66,6 +66,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.Name+"_sim")
 		}
+		if h := otherFunctions[name]; h != "" {
+			return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", h)
+		}
 		return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", hint.Question(name, names))
 	}
 	args, err := b.Exprs(s, e.Args)
@@ -198,4 +201,38 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 		out.Encoding = a.Arg.Encoding
 	}
 	return out, nil
+}
+
+// otherFunctions says what to write in place of functions that there are elsewhere.
+var otherFunctions = map[string]string{
+	"rollup":                 "write a query for each grouping, joined by UNION ALL, with NULL for the columns that it leaves out",
+	"cube":                   "write a query for each grouping, joined by UNION ALL, with NULL for the columns that it leaves out",
+	"grouping":               "in a query of each grouping, joined by UNION ALL, a constant says which it is",
+	"jsonb_path_query":       "write -> 'key', #> '{a,0}' and jsonb_array_elements(...) in FROM",
+	"jsonb_path_query_array": "write -> 'key', #> '{a,0}' and jsonb_array_elements(...) in FROM",
+	"jsonb_path_query_first": "write #> '{a,0}'",
+	"jsonb_path_exists":      "write x @> '{\"a\": 1}', x ? 'key', or EXISTS (SELECT 1 FROM jsonb_array_elements(x) AS e WHERE ...)",
+	"jsonb_path_match":       "write x @> '{\"a\": 1}'",
+	"row":                    "write (a, b)",
+	"row_to_json":            "write json_build_object('a', a, 'b', b)",
+	"nextval":                "SERIAL numbers the rows of a table; INSERT ... RETURNING id tells the number",
+	"currval":                "INSERT ... RETURNING id tells the number",
+	"lastval":                "INSERT ... RETURNING id tells the number",
+	"setval":                 "the next number is the one after the highest that a row had",
+	"to_tsvector":            "CREATE INDEX ... USING fulltext (a), then WHERE match(a, 'words') and ORDER BY bm25(a, 'words')",
+	"to_tsquery":             "match(a, 'words') takes the words as they are",
+	"plainto_tsquery":        "match(a, 'words') takes the words as they are",
+	"regexp_split_to_table":  "string_to_array(text, separator) with unnest(...) in FROM",
+	"string_to_table":        "write FROM unnest(string_to_array(text, separator))",
+	"to_date":                "write DATE '2024-05-31'; texts of other forms are taken apart with split_part and make_date",
+	"uuid_generate_v4":       "write gen_random_uuid()",
+	"sysdate":                "write now()",
+	"getdate":                "write now()",
+	"isnull":                 "write coalesce(a, b)",
+	"ifnull":                 "write coalesce(a, b)",
+	"nvl":                    "write coalesce(a, b)",
+	"iif":                    "write CASE WHEN a THEN b ELSE c END",
+	"group_concat":           "write string_agg(text, ',')",
+	"strftime":               "write to_char(t, 'YYYY-MM-DD')",
+	"julianday":              "dates are subtracted: a - b is a number of days",
 }

@@ -22,8 +22,9 @@ type rowFuncOf struct {
 	args   [2]int // least and most
 	types  func(args []*logical.Expr) (params []value.Type, outs []logical.Column, err error)
 	rows   func(b *Binder, params []value.Type) func(args []value.Value, emit func(row ...value.Value) error) error
-	one    bool // its one column takes the name that the function is given
-	scalar bool // that name means its one column, too, which keeps its own
+	typed  func(outs []logical.Column) func(args []value.Value, emit func(row ...value.Value) error) error // instead of rows
+	one    bool                                                                                            // its one column takes the name that the function is given
+	scalar bool                                                                                            // that name means its one column, too, which keeps its own
 }
 
 var jsonType = value.Type{Kind: value.JSON}
@@ -117,6 +118,7 @@ func init() {
 				return intSeries
 			},
 		},
+		"unnest":               unnest,
 		"jsonb_array_elements": elements(false), "json_array_elements": elements(false),
 		"jsonb_array_elements_text": elements(true), "json_array_elements_text": elements(true),
 		"jsonb_each": each(false), "json_each": each(false), "jsonb_each_text": each(true), "json_each_text": each(true),
@@ -267,7 +269,12 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 		}
 		n.Args = append(n.Args, a)
 	}
-	rows := f.rows(b, params)
+	var rows func([]value.Value, func(...value.Value) error) error
+	if f.typed != nil {
+		rows = f.typed(outs)
+	} else {
+		rows = f.rows(b, params)
+	}
 	n.Rows = func(args []value.Value, emit func(...value.Value) error) error {
 		return logical.ErrorAt(t.Pos, rows(args, emit))
 	}

@@ -2,6 +2,7 @@ package bind
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -73,11 +74,14 @@ func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*logical.Re
 	for _, side := range []*logical.Relation{l, r} {
 		if in, err := b.converted(side, n.Outs); err != nil {
 			return nil, err
-		} else if un, ok := in.(*logical.Union); ok && side == l && u.All {
+		} else if un, ok := in.(*logical.Union); ok && side == l && u.All && u.Op == parse.UnionOp {
 			n.Ins = append(n.Ins, un.Ins...)
 		} else {
 			n.Ins = append(n.Ins, in)
 		}
+	}
+	if u.Op != parse.UnionOp && u.All {
+		return b.ofNumbered(u.Op, n)
 	}
 	if u.Op != parse.UnionOp {
 		return b.ofSides(u.Op, n)
@@ -87,6 +91,35 @@ func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*logical.Re
 		out = &logical.Distinct{In: n}
 	}
 	return &logical.Relation{Node: out, Cols: n.Outs}, nil
+}
+
+// ofNumbered gives the rows of EXCEPT ALL and INTERSECT ALL: equal rows of a side are numbered,
+// and with their numbers no row is there twice.
+func (b *Binder) ofNumbered(op parse.SetOp, n *logical.Union) (*logical.Relation, error) {
+	numbered := &logical.Union{Outs: append(n.Outs[:len(n.Outs):len(n.Outs)], &logical.Column{Name: "number", Type: logical.IntType})}
+	for _, in := range n.Ins {
+		call, err := fn.ResolveWindow("row_number", nil)
+		if err != nil {
+			return nil, err
+		}
+		w := &logical.WindowCall{Call: call, Text: "row_number()", Frame: logical.Frame{StartKind: parse.UnboundedPreceding, EndKind: parse.CurrentRow}}
+		for _, c := range in.Columns() {
+			w.Partition = append(w.Partition, logical.ColumnExpr(c, parse.Pos{}))
+		}
+		number := &logical.Column{Name: "number", Type: logical.IntType}
+		p := &logical.Project{In: &logical.Window{In: in, Partition: w.Partition, Calls: []*logical.WindowCall{w}, Outs: []*logical.Column{number}}}
+		for _, c := range append(slices.Clone(in.Columns()), number) {
+			p.Items = append(p.Items, logical.ColumnExpr(c, parse.Pos{}))
+			x := *c
+			p.Outs = append(p.Outs, &x)
+		}
+		numbered.Ins = append(numbered.Ins, p)
+	}
+	out, err := b.ofSides(op, numbered)
+	if err != nil {
+		return nil, err
+	}
+	return &logical.Relation{Node: out.Node, Cols: out.Cols[:len(n.Outs)]}, nil
 }
 
 // ofSides gives the rows of EXCEPT and INTERSECT: the sides are put one after the other, with
