@@ -16,6 +16,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -201,6 +203,11 @@ func mapped(ctx context.Context, err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return &Error{State: pg.Code, Message: pg.Message, Detail: pg.Detail, Hint: pg.Hint, cause: err, table: pg.TableName, column: pg.ColumnName, constraint: pg.ConstraintName}
+	}
+	if network := net.Error(nil); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) && !pgconn.Timeout(err) {
+		if connecting := (*pgconn.ConnectError)(nil); !errors.As(err, &connecting) {
+			return fmt.Errorf("the connection to the database was lost: %w", err)
+		}
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,6 +28,7 @@ import (
 func TestAsked(t *testing.T) {
 	d, _ := open(t, pglite.at(t), nil)
 	run(t, d, "CREATE TABLE x.there ("+columns+vectorColumns+")")
+	run(t, d, "CREATE TABLE here (k INTEGER PRIMARY KEY)")
 	for _, c := range []struct{ sql, want string }{
 		{"SELECT id FROM x.there", `SELECT "id" FROM`},
 		{"SELECT t FROM x.there WHERE id = 3", `WHERE ("id" = $1::int8) [$1 = 3]`},
@@ -43,6 +45,7 @@ func TestAsked(t *testing.T) {
 		{"SELECT a.id FROM x.there a LEFT JOIN x.there b ON a.id = b.n AND b.b WHERE b.t IS NULL", `t1 LEFT JOIN "testasked"."there" t2 ON (t1."id" = t2."n") AND t2."b" WHERE (t2."t" IS NULL)`},
 		{"SELECT a.id FROM x.there a LEFT JOIN x.there b ON lower(a.t) = b.t", "Join"},
 		{"SELECT id FROM x.there WHERE d >= '2024-01-01' AND i < '1 day' ORDER BY d LIMIT 2", `WHERE ("d" >= $1::date) AND ("i" < $2::interval) ORDER BY "d", "id" LIMIT 2`},
+		{"SELECT a.id, h.k FROM x.there a JOIN here h ON h.k = a.id ORDER BY similarity(a.v, '[1,0,0,0]') LIMIT 3", `Ask x: SELECT nullif(1 - ("v" <=> $1::vector), 'NaN'::float8), "id" FROM "testasked"."there" ORDER BY "id"`},
 		{"SELECT id FROM x.there ORDER BY lower(t)", `Ask x: SELECT "id", "t" FROM "testasked"."there" ORDER BY "id"`},
 		{"SELECT n, count(*) FROM x.there GROUP BY n ORDER BY 2 LIMIT 2", `GROUP BY "n" ORDER BY count(*), min("id") LIMIT 2`},
 		{"SELECT id FROM x.there WHERE n IN (1, 2, NULL)", `"n" IN ($1::int8, $2::int8`},
@@ -437,6 +440,7 @@ func TestManyStatements(t *testing.T) {
 	d, c := open(t, installed.at(t), nil)
 	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, t TEXT)")
 	run(t, d, "INSERT INTO x.there SELECT i, 't' || i FROM generate_series(1, 100) AS g (i)")
+	before := runtime.NumGoroutine()
 	n := 1000
 	if os.Getenv("LUPA_SOAK") != "" {
 		n = 10000
@@ -454,6 +458,20 @@ func TestManyStatements(t *testing.T) {
 			r.Next()
 			r.Close()
 		}
+	}
+	// Nor do statements of many forms fill the server.
+	if _, err := c.Exec(context.Background(), "CREATE VIEW prepared AS SELECT count(*) AS n FROM pg_prepared_statements"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 600 {
+		rows(t, d, fmt.Sprintf("SELECT t FROM x.there LIMIT %d", i))
+	}
+	var prepared int
+	if fmt.Sscan(rows(t, d, "SELECT n FROM x.prepared"), &prepared); prepared < 1 || prepared > 257 {
+		t.Errorf("%d statements are prepared", prepared)
+	}
+	if now := runtime.NumGoroutine(); now > before+20 {
+		t.Errorf("%d goroutines, %d before", now, before)
 	}
 	var open int
 	if err := c.QueryRow(context.Background(), "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lupa'").Scan(&open); err != nil {

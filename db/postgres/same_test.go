@@ -231,6 +231,10 @@ func (g random) statement() (sql string, ordered bool) {
 		return fmt.Sprintf("SELECT a.id, b.id, b.t, a.d, coalesce(b.t, 'none') FROM %%[1]s a %sJOIN %%[1]s b ON %s%s ORDER BY a.id%s, b.id%s%s", g.pick("", "LEFT ", "RIGHT ", "FULL "), on, g.where(g.pick("a.", "b.")), g.pick("", " DESC"), g.pick("", " DESC"), g.limit()), true
 	case 8:
 		on := g.pick("a.n = o.n", "a.t = o.t", "a.id = o.k", "a.d = o.d", "a.n = o.k AND a.b")
+		if g.vectors && g.IntN(2) == 0 {
+			s := strings.NewReplacer("(v", "(a.v", "(h", "(a.h").Replace(g.score())
+			return fmt.Sprintf("SELECT a.id, o.k, round(%s, 4) FROM %%[1]s a %sJOIN other o ON %s%s ORDER BY %s, o.k, a.id%s", s, g.pick("", "LEFT ", "RIGHT "), on, g.where("a."), s, g.pick(" LIMIT 7", "")), true
+		}
 		return fmt.Sprintf("SELECT a.id, o.k, o.t FROM %%[1]s a %sJOIN other o ON %s%s ORDER BY a.id, o.k%s", g.pick("", "LEFT ", "FULL "), on, g.where("a."), g.limit()), true
 	case 9:
 		w := g.pick("row_number() OVER (PARTITION BY b ORDER BY n)", "rank() OVER (ORDER BY "+c+g.dir()+")", "sum(n % 10) OVER (ORDER BY id ROWS 2 PRECEDING)", "lag(t) OVER (ORDER BY d)", "count(*) OVER (PARTITION BY "+c+")", "first_value(id) OVER (PARTITION BY b ORDER BY t)")

@@ -19,13 +19,25 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	all := concat(want, n.Rest)
 	part := func(in logical.Node, keys []*logical.Expr) (rel, []*logical.Column, error) {
 		cols := in.Columns()
-		var need []*logical.Expr
-		for c := range logical.ColumnsOf(all...) {
+		need := scoresThere(in, all)
+		lay := compile.NewLayout(nil)
+		for _, x := range need {
+			lay.Computed[x.Key()] = &logical.Column{}
+		}
+		scores := len(need)
+		rest := make([]*logical.Expr, len(all))
+		for i, e := range all {
+			rest[i] = lay.Reduce(e)
+		}
+		for c := range logical.ColumnsOf(rest...) {
 			if slices.Contains(cols, c) {
 				need = append(need, logical.ColumnExpr(c, parse.Pos{}))
 			}
 		}
-		sort.Slice(need, func(i, j int) bool { return slices.Index(cols, need[i].Column) < slices.Index(cols, need[j].Column) })
+		columns := need[scores:]
+		sort.Slice(columns, func(i, j int) bool {
+			return slices.Index(cols, columns[i].Column) < slices.Index(cols, columns[j].Column)
+		})
 		r, err := b.build(in, concat(need, keys))
 		if err != nil {
 			return r, nil, err
@@ -133,4 +145,32 @@ func (b *Builder) pairs(n *logical.Join, want []*logical.Expr) (rel, error) {
 	}
 	op.Text = logical.Texts(n.Rest, " AND ")
 	return rel{op: b.Measured(op), lay: lay}, nil
+}
+
+// scoresThere are the scores of a side of a join that an attached database computes, so that
+// no vector has to come.
+func scoresThere(in logical.Node, want []*logical.Expr) (out []*logical.Expr) {
+	for {
+		f, ok := in.(*logical.Filter)
+		if !ok {
+			break
+		}
+		in = f.In
+	}
+	n, ok := in.(*logical.Remote)
+	if !ok || n.Group != nil {
+		return nil
+	}
+	for _, e := range want {
+		e.Walk(func(x *logical.Expr) bool {
+			if x.Op != logical.OpScore || !x.Varies() || !n.Renders(x) {
+				return true
+			}
+			if !slices.ContainsFunc(out, func(y *logical.Expr) bool { return y.Key() == x.Key() }) {
+				out = append(out, x)
+			}
+			return false
+		})
+	}
+	return out
 }
