@@ -5,7 +5,6 @@ import (
 
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
-	"github.com/lupadb/lupa/storage/value"
 )
 
 // askRemote has an attached database group, sort and cut what it is asked for, where it does
@@ -90,7 +89,7 @@ func joinedRemote(n *logical.Join) logical.Node {
 // grouped reports whether the database groups as n says.
 func grouped(in *logical.Remote, n *logical.Group) bool {
 	for _, k := range n.Keys {
-		if !k.Varies() || !in.Orders(k) || k.Type.Kind == value.Interval || k.Type.Kind == value.Numeric { // of which a group shows the first of those that are equal
+		if !k.Varies() || !in.Orders(k) || looksDiffer(k) { // of which a group shows the first
 			return false
 		}
 	}
