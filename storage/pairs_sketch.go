@@ -91,7 +91,7 @@ func newSketches(sample []float32, dim int) *sketches {
 	// The sums of squares of two sketches are below 10, and so is their product; its numbers are
 	// rounded, and its sum of at most so many of them is.
 	terms := float64(m + sketchExtra + 8)
-	s.slack = float64(5*s.rounding) + float64(10*(float64(terms*0x1p-24)*1.01+0x1p-21)) + 1e-9
+	s.slack = float64(5*s.rounding) + float64(10*(float64(float64(terms*0x1p-24)*1.01)+0x1p-21)) + 1e-9
 	return s
 }
 

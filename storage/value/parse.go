@@ -183,7 +183,9 @@ func ParseVector(dst []float32, s string) ([]float32, error) {
 	for more := true; more; {
 		var part string
 		part, t, more = strings.Cut(t, ",")
-		part = strings.TrimSpace(part)
+		if part = strings.TrimSpace(part); part == "" {
+			return dst, fmt.Errorf("element %d of a vector is missing", len(dst)+1)
+		}
 		f, err := strconv.ParseFloat(part, 32)
 		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) || strings.ContainsAny(part, "xX_") {
 			return dst, fmt.Errorf("%s is not a finite number, in a vector", Quote(part))

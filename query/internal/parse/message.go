@@ -393,12 +393,16 @@ func (m *mistake) known() *Error {
 	found, before := m.tok(0), m.tok(-1)
 	first := func(word string) bool { return is(&m.tokens[0], word) }
 	switch {
+	case m.at == 0 && is(found, "#"):
+		return m.errorf(0, "a statement cannot begin with #").WithHint("a comment begins with --")
 	case m.at == 0:
 		for _, k := range otherStatements {
 			if is(found, k.word) {
 				return m.errorf(0, "there is no statement %s", k.word).WithHint("%s", k.hint)
 			}
 		}
+	case m.at == 1 && first("CREATE") && is(found, "OR"):
+		return m.errorf(0, "there is no CREATE OR REPLACE").WithHint("DROP ... IF EXISTS, then CREATE; a query that is used often is a WITH, or a table by CREATE TABLE ... AS")
 	case m.at == 1 && first("CREATE") || m.at == 2 && first("CREATE") && is(before, "OR"):
 		for _, k := range otherObjects {
 			if is(found, k.word) {

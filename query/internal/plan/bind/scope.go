@@ -112,8 +112,7 @@ func (b *Binder) name(s *Scope, ref *parse.ColumnRef, aliasFirst bool) (*logical
 		e.Text = ref.String()
 		return e, nil
 	case len(found) > 1:
-		return nil, parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s",
-			name, found[0].Table, name, found[1].Table, name)
+		return nil, ambiguous(ref, found)
 	}
 	if table == "" {
 		if e, err := b.resolveAlias(s, ref); e != nil || err != nil {
@@ -125,8 +124,7 @@ func (b *Binder) name(s *Scope, ref *parse.ColumnRef, aliasFirst bool) (*logical
 		case len(found) == 1:
 			return b.outerColumn(found[0], ref), nil
 		case len(found) > 1:
-			return nil, parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s",
-				name, found[0].Table, name, found[1].Table, name)
+			return nil, ambiguous(ref, found)
 		}
 	}
 	if table != "" { // a field of a struct, as read_parquet names it
@@ -227,4 +225,13 @@ func (s *Scope) vectorColumns() []*logical.Column {
 		}
 	}
 	return out
+}
+
+// ambiguous is the error of a name that several columns have.
+func ambiguous(ref *parse.ColumnRef, found []*logical.Column) error {
+	name, x, y := ref.Name.Name, found[0].Table, found[1].Table
+	if x == y {
+		return parse.Errorf(ref.Pos, "column %q is ambiguous: %s has several of that name; give them names with AS", name, x)
+	}
+	return parse.Errorf(ref.Pos, "column %q is ambiguous; write %s.%s or %s.%s", name, x, name, y, name)
 }
