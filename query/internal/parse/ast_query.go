@@ -1,0 +1,173 @@
+package parse
+
+// Select is a whole query: a body with what may surround it.
+type Select struct {
+	Pos
+	With    []CTE
+	Body    Body
+	OrderBy []OrderItem
+	Limit   Expr // nil: none (also for LIMIT ALL)
+	Approx  bool // of the nearest rows some may be missing
+	Target  Expr // with Approx: how many of a hundred are to be found, on average; nil: 95
+	Offset  Expr // nil: none
+}
+
+// CTE is name [(columns)] AS (query) of WITH.
+type CTE struct {
+	Pos
+	Name    Ident
+	Columns []Ident
+	Query   *Select
+}
+
+// Body is the body of a query: *Core, *Values, *Union, or *Select where it
+// stands in parentheses.
+type Body interface {
+	Node
+	body()
+}
+
+// Core is SELECT ... FROM ... WHERE ... GROUP BY ... HAVING ... WINDOW ... QUALIFY.
+type Core struct {
+	Pos
+	Distinct   bool   // SELECT DISTINCT
+	DistinctOn []Expr // SELECT DISTINCT ON (...); Distinct is false then
+	Items      []SelectItem
+	From       TableExpr // nil: none
+	Where      Expr
+	GroupBy    []Expr
+	Having     Expr
+	Windows    []NamedWindow
+	Qualify    Expr // a condition on window functions; nil: none
+}
+
+// SelectItem is one item of a select list: *, t.*, or an expression.
+type SelectItem struct {
+	Pos
+	Star  bool  // * or Table.*
+	Table Ident // of Table.*; zero for *
+	Expr  Expr  // nil for a star
+	Alias Ident // zero: none
+}
+
+// SetOp is what a Union does with the rows of its sides.
+type SetOp uint8
+
+// The set operations. Without ALL none gives a row twice.
+const (
+	UnionOp SetOp = iota
+	ExceptOp
+	IntersectOp
+)
+
+// Union is Left UNION [ALL] Right, or EXCEPT or INTERSECT.
+type Union struct {
+	Pos
+	Left, Right Body
+	All         bool
+	Op          SetOp
+}
+
+// Values is VALUES (...), (...). All rows have the same length.
+type Values struct {
+	Pos
+	Rows [][]Expr // may hold *Default in an INSERT
+}
+
+// Nulls tells where an ORDER BY puts NULLs.
+type Nulls uint8
+
+// The orders of NULLs.
+const (
+	NullsDefault Nulls = iota
+	NullsFirst
+	NullsLast
+)
+
+// Direction is the direction of an ORDER BY item.
+type Direction uint8
+
+// The directions. DirectionDefault is best first for a score, otherwise ascending.
+const (
+	DirectionDefault Direction = iota
+	Asc
+	Desc
+)
+
+// OrderItem is one item of ORDER BY.
+type OrderItem struct {
+	Pos
+	Expr      Expr
+	Direction Direction
+	Nulls     Nulls
+}
+
+// TableExpr is what FROM reads: *TableName, *TableFunc, *SubqueryTable or *Join.
+type TableExpr interface {
+	Node
+	tableExpr()
+}
+
+// TableName is a table (or a query named by WITH).
+type TableName struct {
+	Pos
+	Table   Ident
+	Alias   Ident
+	Columns []Ident // AS x (a, b): names for the columns
+}
+
+// TableFunc is a table function: read_csv('a.csv', header => true).
+type TableFunc struct {
+	Pos
+	Func    Ident // as written
+	Args    []Expr
+	Options []Option // name => value, or name = value
+	Alias   Ident
+	Columns []Ident
+}
+
+// SubqueryTable is (SELECT ...) AS x. PostgreSQL wants an alias; here it may lack.
+type SubqueryTable struct {
+	Pos
+	Lateral bool // it may use the tables before it
+	Query   *Select
+	Alias   Ident
+	Columns []Ident
+}
+
+// JoinKind is the kind of a join.
+type JoinKind uint8
+
+// The kinds of join. CrossJoin is CROSS JOIN or a comma: it has no condition.
+const (
+	InnerJoin JoinKind = iota
+	LeftJoin
+	CrossJoin
+	RightJoin
+	FullJoin
+)
+
+// Join is Left JOIN Right ON cond, or USING (columns).
+type Join struct {
+	Pos
+	Kind        JoinKind
+	Left, Right TableExpr
+	On          Expr    // nil with USING and for CrossJoin
+	Using       []Ident // nil with ON
+}
+
+func (*Core) body() {}
+
+func (*Values) body() {}
+
+func (*Union) body() {}
+
+func (*Select) body() {}
+
+func (*TableName) tableExpr() {}
+
+func (*TableFunc) tableExpr() {}
+
+func (*SubqueryTable) tableExpr() {}
+
+func (*Join) tableExpr() {}

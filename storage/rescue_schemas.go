@@ -1,0 +1,155 @@
+package storage
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// ---- The second copy of the catalog ----
+
+// schemasName is the file with a second copy of all tables' definitions: one damaged
+// block of the catalog would else take every table's rows along. It is written after
+// each change of a definition. Before a change is committed it gets another name, so that
+// what is there is the catalog as it is.
+const (
+	schemasName    = "SCHEMA"
+	oldSchemasName = "SCHEMA.old"
+)
+
+type schemasJSON struct {
+	Generation uint64            `json:"generation,omitempty"` // of the catalog
+	NextID     uint32            `json:"next_id"`
+	Tables     []json.RawMessage `json:"tables"`
+}
+
+// announceSchemas takes the second copy away, because the catalog changes. It takes no space.
+// The caller has the writer's place.
+func (s *Store) announceSchemas(generation uint64) error {
+	if s.inMemory || generation == 0 {
+		return nil
+	}
+	s.schemas.Lock()
+	defer s.schemas.Unlock()
+	s.schemas.announced = generation
+	s.schemas.lost = nil
+	name := s.fs.PathJoin(s.dir, schemasName)
+	err := s.fs.Rename(name, s.fs.PathJoin(s.dir, oldSchemasName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncDir(s.fs.FS, s.dir) // which waits for nothing
+	}
+	return err
+}
+
+// schemasCurrent reports whether the second copy is there and tells its generation.
+func (s *Store) schemasCurrent() bool {
+	b, err := readAll(s.fs, s.fs.PathJoin(s.dir, schemasName))
+	return err == nil && bytes.Contains(b, []byte(`"generation":`))
+}
+
+// secondCatalog returns the second copy, where it is known to be the catalog of a generation,
+// 0 if nobody knows which, and the catalog itself can't be read because of err.
+func (s *Store) secondCatalog(generation uint64, err error) (*catalog, error) {
+	if !errors.Is(err, pebble.ErrCorruption) || s.inMemory { // another kind of damage is not that of a block
+		return nil, err
+	}
+	s.schemas.Lock()
+	defer s.schemas.Unlock()
+	if c := s.schemas.lost; c != nil && (generation == 0 || generation == c.generation) {
+		return c, nil
+	}
+	j, tables, rerr := readSchemas(s.fs, s.dir)
+	if rerr != nil || j.Generation == 0 || generation != 0 && generation != j.Generation || j.old {
+		return nil, err
+	}
+	c := &catalog{generation: j.Generation, nextID: j.NextID, byName: tables}
+	s.schemas.lost = c
+	s.note(err)
+	return c, nil
+}
+
+// keepSchemas writes the second copy. A failure only makes it lag behind.
+func (s *Store) keepSchemas(c *catalog) {
+	if s.inMemory {
+		return
+	}
+	s.schemas.Lock()
+	defer s.schemas.Unlock()
+	if c.generation <= s.schemas.kept || c.generation < s.schemas.announced {
+		return
+	}
+	s.schemas.kept = c.generation
+	j := schemasJSON{Generation: c.generation, NextID: c.nextID, Tables: []json.RawMessage{}}
+	for _, d := range c.sorted() {
+		j.Tables = append(j.Tables, encodeSchema(d))
+	}
+	body, err := json.Marshal(j)
+	if err != nil {
+		s.note(err)
+		return
+	}
+	text := fmt.Appendf(nil, "%08x\n%s\n", crc32.Checksum(body, crcTable), body)
+	name := s.fs.PathJoin(s.dir, schemasName)
+	if old, err := readAll(s.fs, name); err == nil && bytes.Equal(old, text) {
+		return
+	}
+	if err := writeFile(s.fs, name+".new", text); err != nil {
+		s.note(err)
+		return
+	}
+	if err := s.fs.Rename(name+".new", name); err != nil {
+		s.note(err)
+		return
+	}
+	if err := s.fs.Remove(s.fs.PathJoin(s.dir, oldSchemasName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.note(err)
+	}
+}
+
+// secondCopy is the second copy of the catalog without its tables.
+type secondCopy struct {
+	Generation uint64
+	NextID     uint32 // the number that the next table would have got
+	old        bool   // a change was under way
+}
+
+// readSchemas reads the second copy, with the tables by name.
+func readSchemas(fs vfs.FS, dir string) (c secondCopy, tables map[string]*TableDef, err error) {
+	name := schemasName
+	b, err := readAll(fs, fs.PathJoin(dir, name))
+	if errors.Is(err, os.ErrNotExist) {
+		name, c.old = oldSchemasName, true
+		b, err = readAll(fs, fs.PathJoin(dir, name))
+	}
+	if err != nil {
+		return c, nil, err
+	}
+	sum, body, ok := strings.Cut(strings.TrimSuffix(string(b), "\n"), "\n")
+	if !ok || sum != fmt.Sprintf("%08x", crc32.Checksum([]byte(body), crcTable)) {
+		return c, nil, damagedFile(name, "its checksum differs")
+	}
+	var j schemasJSON
+	if err := json.Unmarshal([]byte(body), &j); err != nil {
+		return c, nil, err
+	}
+	c.Generation, c.NextID = j.Generation, j.NextID
+	tables = map[string]*TableDef{}
+	for _, t := range j.Tables {
+		d, err := decodeSchema(t)
+		if err != nil {
+			return c, nil, err
+		}
+		tables[d.Name] = d
+	}
+	return c, tables, nil
+}
