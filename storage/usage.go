@@ -3,7 +3,7 @@ package storage
 import "github.com/lupadb/lupa/storage/internal/key"
 
 // DiskBytes returns about how many bytes the table takes in the store's files, its indexes
-// and codes included. What was written last, and is in the log only, does not count.
+// and codes included. What was written last counts from the next flush on, which comes by itself.
 func (s *Store) DiskBytes(def *TableDef) (uint64, error) {
 	if err := s.enter(); err != nil {
 		return 0, err
