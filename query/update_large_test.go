@@ -14,7 +14,6 @@ import (
 func TestLargeUpdates(t *testing.T) {
 	f := open(t)
 	ctx := context.Background()
-	const n = 120_000
 	exec := func(sql string) int64 {
 		t.Helper()
 		_, affected, err := f.try(ctx, sql)

@@ -23,12 +23,11 @@ func (t *Table) Fetch(ctx context.Context, rows []uint64, cols []int) (*value.Ba
 type Fetcher struct {
 	Unread int // of the columns asked for, the last so many are not read: their slots hold zeros
 
-	batch   value.Batch
-	cols    []value.Column
-	order   []int32
-	f       fetcher
-	rows    []uint64
-	started bool
+	batch value.Batch
+	cols  []value.Column
+	order []int32
+	f     fetcher
+	rows  []uint64
 }
 
 // Fetch gathers rows: see Table.Fetch.

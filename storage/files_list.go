@@ -20,6 +20,7 @@ type fileList struct {
 	cut *atomic.Bool // the store has failed: nothing is written any more
 
 	unsynced func(error) // told when the list could not be synced
+	freed    func()      // told when files are gone
 
 	mu     sync.Mutex
 	turn   sync.Cond // something of the below has changed
@@ -351,6 +352,9 @@ func (fl *fileList) renewLocked(closed bool) error {
 	fl.mu.Unlock()
 	for _, n := range queue {
 		_ = fl.fs.Remove(fl.fs.PathJoin(fl.dir, n)) // else the next Open tries again
+	}
+	if len(queue) > 0 && fl.freed != nil {
+		fl.freed()
 	}
 	fl.mu.Lock()
 	return nil

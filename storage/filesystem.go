@@ -348,7 +348,11 @@ func (g *guardFS) Remove(name string) error {
 		if g.files != nil && !g.files.remove(name) {
 			return nil // as soon as no list names it
 		}
-		return g.FS.Remove(name)
+		err := g.FS.Remove(name)
+		if err == nil && g.room != nil {
+			g.room.refill()
+		}
+		return err
 	})
 	return g.silenced(name, err)
 }

@@ -135,6 +135,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut, s.fs.syncFailed); err != nil {
 			return err
 		}
+		s.fs.files.freed = s.room.refill
 	}
 	if err := ctx.Err(); err != nil {
 		return err

@@ -51,6 +51,7 @@ type room struct {
 	asClosed bool     // the reserve that Close has left is there, of this size
 	file     vfs.File // the reserve; nil when it was given back
 	size     int64
+	short    bool       // it is smaller than it is to be: given back, or the disk was full
 	logs     []*logRoom // those with what is not in table files yet; the last one is written to
 	flushing int        // how many of them are being written to table files
 	old      []string   // logs that are not needed; Pebble may write over one instead of beginning a new one
@@ -167,8 +168,10 @@ func (r *room) fill(n int64) error {
 		r.giveBackLocked()
 	}
 	if r.size >= want {
+		r.short = false
 		return nil
 	}
+	r.short = true
 	if r.file == nil {
 		f, err := r.fs.Create(r.name, vfs.WriteCategoryUnspecified)
 		if err != nil {
@@ -185,7 +188,21 @@ func (r *room) fill(n int64) error {
 	for n := short / 2; isFull(err) && n >= 4096 && !r.off; n /= 2 {
 		_ = r.extend(r.file.Preallocate, &r.size, n, n) // a part may be enough for opening and deleting
 	}
+	r.short = err != nil
 	return err
+}
+
+// refill is told that a file is gone, so that there may be space for a reserve that was given
+// back. Without it a store that nobody writes to would have none when it is opened again. It
+// waits for nobody: who holds mu is changing the reserve.
+func (r *room) refill() {
+	if !r.mu.TryLock() {
+		return
+	}
+	defer r.mu.Unlock()
+	if r.short && r.flushing == 0 && !r.off && len(r.logs) > 0 {
+		_ = r.fill(0)
+	}
 }
 
 // giveBack gives the reserve back, and reports whether there was one.
@@ -212,7 +229,7 @@ func (r *room) giveBackLocked() bool {
 func (r *room) dropReserve() {
 	_ = r.file.Close()
 	_ = r.fs.Remove(r.name)
-	r.file, r.size = nil, 0
+	r.file, r.size, r.short = nil, 0, true
 }
 
 // logCreated notes the next log. It has space for the commit that made it necessary,

@@ -309,7 +309,7 @@ func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
 func (p *exprParser) extract() ([]sized, error) {
 	t := p.lex.Next()
 	at := posOf(t.Pos)
-	field := strings.ToLower(t.Value)
+	var field string
 	switch t.Type {
 	case lexString:
 		v, err := textValue(t.Value)

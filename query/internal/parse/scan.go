@@ -33,13 +33,12 @@ type token struct {
 
 // scanner cuts a source into tokens, in one pass.
 type scanner struct {
-	src       string
-	off       int
-	line      int
-	lineStart int  // offset of the line's first byte
-	counted   int  // column has been counted up to this offset ...
-	column    int  // ... where it is this, from 1
-	array     bool // ARRAY was the last token: [ begins a list of expressions
+	src     string
+	off     int
+	line    int
+	counted int  // column has been counted up to this offset ...
+	column  int  // ... where it is this, from 1
+	array   bool // ARRAY was the last token: [ begins a list of expressions
 }
 
 func newScanner(src string) *scanner { return &scanner{src: src, line: 1, column: 1} }
