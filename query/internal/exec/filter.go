@@ -15,6 +15,9 @@ type Filter struct {
 	Ctx   *fn.Ctx
 	Conds []fn.Expr
 	Text  string
+	// Lenient keeps the rows for which a condition fails, and no other one leaves out: what
+	// is above leaves some of them out, and then tries the conditions again.
+	Lenient bool
 
 	found *Scan     // its look-up tells that rows meet a condition
 	rest  []fn.Expr // Conds without that
@@ -46,12 +49,33 @@ func (f *Filter) Next(ctx context.Context) (*value.Batch, error) {
 			conds = f.rest
 		}
 		if err := f.narrow(f.Ctx, conds, &f.out); err != nil {
-			return nil, err
+			if !f.Lenient || ctx.Err() != nil {
+				return nil, err
+			}
+			f.keepFailing(conds)
 		}
 		if f.out.Count() > 0 {
 			return &f.out, nil
 		}
 	}
+}
+
+// keepFailing narrows the selection of the batch to the rows for which no condition says no.
+func (f *Filter) keepFailing(conds []fn.Expr) {
+	kept := []int32{}
+	var n narrowing // the selection may lie in the filter's own
+	for i := range f.out.Count() {
+		row := int32(i)
+		if f.out.Sel != nil {
+			row = f.out.Sel[i]
+		}
+		one := f.out
+		one.Sel = []int32{row}
+		if err := n.narrow(f.Ctx, conds, &one); err != nil || one.Count() > 0 {
+			kept = append(kept, row)
+		}
+	}
+	f.out.Sel = kept
 }
 
 // narrowing is the memory of narrow.

@@ -59,6 +59,7 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		if err != nil {
 			return r, err
 		}
+		f.Lenient = n.Lenient
 		if n.Lookup != nil {
 			if at := slices.Index(conds, n.Lookup.Met); at >= 0 {
 				f.Met(s, at)

@@ -49,5 +49,13 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	if r, err = b.filter(r, after); err != nil {
 		return r, err
 	}
+	if len(s.Again) > 0 {
+		if r, err = b.fetch(r, s.Again); err == nil {
+			r, err = b.filter(r, s.Again)
+		}
+		if err != nil {
+			return r, err
+		}
+	}
 	return b.fetch(r, want)
 }

@@ -11,6 +11,7 @@ type Scan struct {
 	Table   *storage.Table
 	Cols    []*Column // all columns of the table
 	Filters []*Expr
+	Lenient bool // rows for which a condition fails are kept: it is tried again above
 	Lookup  *Lookup
 	Search  *Search
 	Rows    float64 // estimated after lookup and filters
@@ -27,6 +28,7 @@ type Search struct {
 	Nulls  bool    // rows without a score follow
 	Ties   bool    // rows as good as the last one come too: another key decides among them
 	Among  Node    // the candidates: rows of a scan of this table; nil = all
+	Again  []*Expr // conditions of a lenient Among, which are tried again on the rows found
 	Text   string
 }
 
@@ -112,7 +114,7 @@ func (n *Scan) Inputs() []*Node {
 func (n *Scan) Exprs() []*Expr {
 	out := slices.Clone(n.Filters)
 	if n.Search != nil {
-		out = append(append(out, n.Search.Score), n.Search.Within...)
+		out = append(append(append(out, n.Search.Score), n.Search.Within...), n.Search.Again...)
 	}
 	if n.Lookup != nil {
 		out = append(out, n.Lookup.Keys...)

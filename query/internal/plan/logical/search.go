@@ -72,5 +72,8 @@ func (s *Search) AmongKey() (_ string, slots []int) {
 		})
 		key.WriteString(named.Key() + "\n")
 	}
+	if scan, ok := s.Among.(*Scan); ok && scan.Lenient {
+		key.WriteString("lenient")
+	}
 	return key.String(), slots
 }
