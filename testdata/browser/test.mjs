@@ -62,7 +62,9 @@ await step('more like this, by the keyboard', async () => {
   await page.keyboard.press('i')
   await page.keyboard.press('Escape')
   assert.equal(await page.locator('#view').evaluate(d => d.open), false)
+  await cards().first().focus() // closing may have left the focus on the page
   await page.keyboard.press('Enter')
+  await page.locator('#view').waitFor()
   await page.keyboard.press('+')
   await stated('(SELECT clip FROM photos WHERE id = ')
   for (let n = await page.locator('#chips li').count(); n > 0; n--) await page.locator('#chips button').first().click()
