@@ -151,9 +151,7 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 		g.settle()
 		return fmt.Errorf("ingest: %w", failed)
 	}
-	if isFull(err) {
-		err = fullError(err)
-	}
+	err = fullOr(err)
 	if errors.Is(err, pebble.ErrCorruption) {
 		return corrupt("", "", "ingest", err) // nothing was written: what it touches can't be read
 	}

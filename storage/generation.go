@@ -319,9 +319,7 @@ func (g *generation) trouble() error {
 	g.s.mu.Lock()
 	defer g.s.mu.Unlock()
 	err := firstError(g.failure, g.stuck, ErrFailed)
-	if isFull(err) {
-		err = fullError(err)
-	}
+	err = fullOr(err)
 	return err
 }
 
@@ -428,10 +426,7 @@ func (s *Store) renew() error {
 	}
 	g, err := s.beginGeneration(false)
 	if err != nil {
-		if isFull(err) {
-			return fullError(err)
-		}
-		return err
+		return fullOr(err)
 	}
 	made, err := madeCommits(g.db, 0)
 	if err == nil && made < old.acked {

@@ -3,7 +3,6 @@ package storage
 import (
 	"bufio"
 	"bytes"
-	"container/heap"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -95,51 +94,24 @@ func (b *textBuild) write() (err error) {
 	return firstError(err, w.Flush())
 }
 
-// textRun reads the records of a run.
-type textRun struct {
-	n           int
-	f           vfs.File
-	r           *bufio.Reader
-	key, record []byte
-}
+// textRecord is a record of a run.
+type textRecord struct{ key, record []byte }
 
-func (r *textRun) next() (bool, error) {
-	k, err := binary.ReadUvarint(r.r)
+func (t *textRecord) next(r *bufio.Reader) (bool, error) {
+	k, err := binary.ReadUvarint(r)
 	if err == io.EOF {
 		return false, nil
 	}
-	n, err2 := binary.ReadUvarint(r.r)
+	n, err2 := binary.ReadUvarint(r)
 	if err := firstError(err, err2); err != nil {
 		return false, err
 	}
-	r.key, r.record = slices.Grow(r.key[:0], int(k))[:k], slices.Grow(r.record[:0], int(n))[:n]
-	if _, err := io.ReadFull(r.r, r.key); err != nil {
+	t.key, t.record = slices.Grow(t.key[:0], int(k))[:k], slices.Grow(t.record[:0], int(n))[:n]
+	if _, err := io.ReadFull(r, t.key); err != nil {
 		return false, err
 	}
-	_, err = io.ReadFull(r.r, r.record)
+	_, err = io.ReadFull(r, t.record)
 	return true, err
-}
-
-type textRuns []*textRun
-
-func (h textRuns) Len() int { return len(h) }
-
-func (h textRuns) Less(i, j int) bool {
-	if c := bytes.Compare(h[i].key, h[j].key); c != 0 {
-		return c < 0
-	}
-	return h[i].n < h[j].n
-}
-
-func (h textRuns) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-
-func (h *textRuns) Push(x any) { *h = append(*h, x.(*textRun)) }
-
-func (h *textRuns) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
 }
 
 // finish writes the index.
@@ -161,42 +133,10 @@ func (b *textBuild) finish(ctx context.Context) error {
 	if err := b.write(); err != nil {
 		return err
 	}
-	var h textRuns
-	defer func() {
-		for _, r := range h {
-			r.f.Close()
-		}
-	}()
-	for n, name := range b.runs {
-		f, err := b.f.s.fs.Open(name, vfs.SequentialReadsOption)
-		if err != nil {
-			return err
-		}
-		r := &textRun{n: n, f: f, r: bufio.NewReaderSize(f, 64<<10)}
-		ok, err := r.next()
-		if err != nil || !ok {
-			f.Close()
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		h = append(h, r)
-	}
-	heap.Init(&h)
-	for len(h) > 0 {
-		if err := w.record(ctx, h[0].key, h[0].record); err != nil {
-			return err
-		}
-		ok, err := h[0].next()
-		if err != nil {
-			return err
-		}
-		if ok {
-			heap.Fix(&h, 0)
-		} else {
-			heap.Pop(&h).(*textRun).f.Close()
-		}
+	byKey := func(x, y *textRecord) int { return bytes.Compare(x.key, y.key) }
+	err := mergeRuns(b.f.s.fs, b.runs, 64<<10, byKey, func(t *textRecord) error { return w.record(ctx, t.key, t.record) })
+	if err != nil {
+		return err
 	}
 	return w.end()
 }

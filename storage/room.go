@@ -75,6 +75,14 @@ func fullError(err error) error {
 	return fmt.Errorf("%w; make room on it, or delete rows: %w", ErrFull, err)
 }
 
+// fullOr says that the disk is full where that is the error.
+func fullOr(err error) error {
+	if isFull(err) {
+		return fullError(err)
+	}
+	return err
+}
+
 // logRecordBytes is how much of a log a batch of n bytes takes, at most: a log is written
 // in chunks of 32 KiB or less, each with a header of 19 bytes, and up to 18 before it.
 func logRecordBytes(n int) int64 { return int64(n) + int64(n)/1024 + 64 }
@@ -162,16 +170,15 @@ func (r *room) target() int64 {
 }
 
 // fill makes the reserve large enough for n more bytes of log, and not much larger.
-func (r *room) fill(n int64) error {
+func (r *room) fill(n int64) (err error) {
+	defer func() { r.short = err != nil }()
 	want := r.target() + n
 	if r.size > 2*want+4<<20 {
 		r.giveBackLocked()
 	}
 	if r.size >= want {
-		r.short = false
 		return nil
 	}
-	r.short = true
 	if r.file == nil {
 		f, err := r.fs.Create(r.name, vfs.WriteCategoryUnspecified)
 		if err != nil {
@@ -184,11 +191,10 @@ func (r *room) fill(n int64) error {
 	if r.size > 0 {
 		step = min(max(want/2, 128<<10), logStepMost)
 	}
-	err := r.extend(r.file.Preallocate, &r.size, short+step, short)
+	err = r.extend(r.file.Preallocate, &r.size, short+step, short)
 	for n := short / 2; isFull(err) && n >= 4096 && !r.off; n /= 2 {
 		_ = r.extend(r.file.Preallocate, &r.size, n, n) // a part may be enough for opening and deleting
 	}
-	r.short = err != nil
 	return err
 }
 

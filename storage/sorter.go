@@ -3,7 +3,7 @@ package storage
 import (
 	"bufio"
 	"bytes"
-	"container/heap"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -117,56 +117,21 @@ func (s *sorter) each(ctx context.Context, f func(k []byte, row uint64) error) e
 		return err
 	}
 	s.arena, s.items = nil, nil
-	h := make(runHeap, 0, len(s.runs))
-	defer func() {
-		for _, r := range h {
-			r.f.Close()
-		}
-	}()
-	for _, name := range s.runs {
-		file, err := s.fs.Open(name, vfs.SequentialReadsOption)
-		if err != nil {
-			return err
-		}
-		r := &run{f: file, r: bufio.NewReaderSize(file, 128<<10)}
-		ok, err := r.next()
-		if err != nil || !ok {
-			file.Close()
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		h = append(h, r)
-	}
-	heap.Init(&h)
-	for len(h) > 0 {
-		if err := visit(h[0].key, h[0].row); err != nil {
-			return err
-		}
-		ok, err := h[0].next()
-		if err != nil {
-			return err
-		}
-		if ok {
-			heap.Fix(&h, 0)
-		} else {
-			heap.Pop(&h).(*run).f.Close()
-		}
-	}
-	return nil
+	return mergeRuns(s.fs, s.runs, 128<<10, compareSorted, func(r *sorted) error { return visit(r.key, r.row) })
 }
 
-// run reads a sorted run.
-type run struct {
-	f   vfs.File
-	r   *bufio.Reader
+// sorted is an entry of a run.
+type sorted struct {
 	key []byte
 	row uint64
 }
 
-func (r *run) next() (bool, error) {
-	n, err := binary.ReadUvarint(r.r)
+func compareSorted(x, y *sorted) int {
+	return cmp.Or(bytes.Compare(x.key, y.key), cmp.Compare(x.row, y.row))
+}
+
+func (s *sorted) next(r *bufio.Reader) (bool, error) {
+	n, err := binary.ReadUvarint(r)
 	if err == io.EOF {
 		return false, nil
 	}
@@ -174,29 +139,11 @@ func (r *run) next() (bool, error) {
 		return false, err
 	}
 	var row [8]byte
-	if _, err := io.ReadFull(r.r, row[:]); err != nil {
+	if _, err := io.ReadFull(r, row[:]); err != nil {
 		return false, err
 	}
-	r.row = binary.LittleEndian.Uint64(row[:])
-	r.key = slices.Grow(r.key[:0], int(n))[:n]
-	_, err = io.ReadFull(r.r, r.key)
+	s.row = binary.LittleEndian.Uint64(row[:])
+	s.key = slices.Grow(s.key[:0], int(n))[:n]
+	_, err = io.ReadFull(r, s.key)
 	return true, err
-}
-
-type runHeap []*run
-
-func (h runHeap) Len() int { return len(h) }
-func (h runHeap) Less(i, j int) bool {
-	if c := bytes.Compare(h[i].key, h[j].key); c != 0 {
-		return c < 0
-	}
-	return h[i].row < h[j].row
-}
-func (h runHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *runHeap) Push(x any)   { *h = append(*h, x.(*run)) }
-func (h *runHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
 }

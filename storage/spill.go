@@ -52,14 +52,6 @@ func (s *spill) flush() (err error) {
 	return nil
 }
 
-// fullOr says that the disk is full where that is the error.
-func fullOr(err error) error {
-	if isFull(err) {
-		return fullError(err)
-	}
-	return err
-}
-
 // read fills dst with what was added at off.
 func (s *spill) read(dst []byte, off int64) error {
 	if off >= s.at {

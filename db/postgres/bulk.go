@@ -471,14 +471,7 @@ func literalOf(v value.Value, t value.Type) string {
 	case value.Blob:
 		return "decode('" + hex.EncodeToString([]byte(v.Str())) + "', 'hex')"
 	case value.Vector:
-		var b strings.Builder
-		for i, x := range v.Vec() {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			b.WriteString(strconv.FormatFloat(float64(x), 'g', -1, 32))
-		}
-		return "'[" + b.String() + "]'" + typ
+		return "'" + string(value.AppendVector(nil, v.Vec())) + "'" + typ
 	case value.Timestamp, value.Date, value.Numeric:
 		return "'" + v.String() + "'" + typ
 	}

@@ -132,13 +132,8 @@ func (r *fusing) grouped(ctx context.Context) (*storage.RowSet, error) {
 	thin()
 	r.first = r.rows - uint64(len(rows))
 	if len(rows) > 2*kept+fusionFew {
-		for _, t := range r.terms {
-			if t.bounds == nil {
-				continue
-			}
-			if err := t.bounds.Refine(ctx, rows); err != nil {
-				return nil, err
-			}
+		if err := r.refine(ctx, rows); err != nil {
+			return nil, err
 		}
 		thin()
 	}

@@ -101,6 +101,19 @@ func (s *sumBounds) bounds(row int) (high, middle float64) {
 	return high, middle
 }
 
+// refine brings the bounds of rows nearer, by the second plane of codes.
+func (r *fusing) refine(ctx context.Context, rows []uint64) error {
+	for _, t := range r.terms {
+		if t.bounds == nil {
+			continue
+		}
+		if err := t.bounds.Refine(ctx, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // summed finds the rows with the highest sums.
 func (r *fusing) summed(ctx context.Context) (*storage.RowSet, error) {
 	n := len(r.live)
@@ -137,18 +150,12 @@ func (r *fusing) summed(ctx context.Context) (*storage.RowSet, error) {
 	}
 	r.first = r.rows - uint64(min(len(left)+len(r.sums), int(r.rows)))
 	if len(left) > fusionFew {
-		// The second plane of codes brings the bounds nearer.
 		rows := make([]uint64, len(left))
 		for i, p := range left {
 			rows[i] = p.row
 		}
-		for _, t := range r.terms {
-			if t.bounds == nil {
-				continue
-			}
-			if err := t.bounds.Refine(ctx, rows); err != nil {
-				return nil, err
-			}
+		if err := r.refine(ctx, rows); err != nil {
+			return nil, err
 		}
 		next := newBest(max(2*r.Count, 64))
 		for i := range left {

@@ -20,25 +20,47 @@ func newExtreme(arg value.Type, sign int) Aggregator {
 	return &extremeAgg{t: arg, sign: sign}
 }
 
+// perGroup is a number for each group that has had one.
+type perGroup[T int64 | float64] struct {
+	some []bool
+	of   []T
+}
+
+func (p *perGroup[T]) Bytes() int64 { return int64(9 * cap(p.of)) }
+func (p *perGroup[T]) Resize(n int) { p.some, p.of = extend(p.some, n), extend(p.of, n) }
+
+// merge lets take have the numbers of another one, whose groups are called to here.
+func (p *perGroup[T]) merge(other *perGroup[T], to []int32, take func(g int, x T)) {
+	for g, x := range other.of {
+		if other.some[g] {
+			take(target(to, g), x)
+		}
+	}
+}
+
+// result puts the numbers of some groups into out, whose values are in, and NULL for those
+// without one.
+func (p *perGroup[T]) result(from, upto int, out *value.Column, in []T) {
+	copy(in, p.of[from:upto])
+	for i := range upto - from {
+		if !p.some[from+i] {
+			setNull(out, i, upto-from)
+		}
+	}
+}
+
 // extremeIntAgg is min or max of integers and timestamps.
 type extremeIntAgg struct {
-	t    value.Type
-	max  bool
-	some []bool
-	best []int64
+	t   value.Type
+	max bool
+	perGroup[int64]
 }
 
 func (a *extremeIntAgg) Type() value.Type { return a.t }
 
-func (a *extremeIntAgg) Bytes() int64 { return int64(9 * cap(a.best)) }
-
-func (a *extremeIntAgg) Resize(n int) {
-	a.some, a.best = extend(a.some, n), extend(a.best, n)
-}
-
 func (a *extremeIntAgg) take(g int, x int64) {
-	if !a.some[g] || (x > a.best[g]) == a.max && x != a.best[g] {
-		a.some[g], a.best[g] = true, x
+	if !a.some[g] || (x > a.of[g]) == a.max && x != a.of[g] {
+		a.some[g], a.of[g] = true, x
 	}
 }
 
@@ -55,8 +77,8 @@ func (a *extremeIntAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 	if sel == nil && groups != nil && arg.Nulls == nil && arg.Type.Kind == a.t.Kind && !arg.Const {
 		groups := groups[:n]
 		for i, x := range arg.Ints[:n] {
-			if g := groups[i]; !a.some[g] || (x > a.best[g]) == a.max {
-				a.some[g], a.best[g] = true, x
+			if g := groups[i]; !a.some[g] || (x > a.of[g]) == a.max {
+				a.some[g], a.of[g] = true, x
 			}
 		}
 		return nil
@@ -66,50 +88,32 @@ func (a *extremeIntAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 }
 
 func (a *extremeIntAgg) Merge(other Aggregator, to []int32) error {
-	o := other.(*extremeIntAgg)
-	for g, x := range o.best {
-		if o.some[g] {
-			a.take(target(to, g), x)
-		}
-	}
+	a.merge(&other.(*extremeIntAgg).perGroup, to, a.take)
 	return nil
 }
 
 func (a *extremeIntAgg) Result(from, upto int, out *value.Column) error {
-	n := upto - from
-	resize(out, a.t, n)
-	copy(out.Ints, a.best[from:upto])
-	for i := range n {
-		if !a.some[from+i] {
-			setNull(out, i, n)
-		}
-	}
+	resize(out, a.Type(), upto-from)
+	a.result(from, upto, out, out.Ints)
 	return nil
 }
 
 // extremeRealAgg is min or max of reals; NaN is greater than all others.
 type extremeRealAgg struct {
-	max  bool
-	some []bool
-	best []float64
+	max bool
+	perGroup[float64]
 }
 
 func (a *extremeRealAgg) Type() value.Type { return value.Type{Kind: value.Real} }
 
-func (a *extremeRealAgg) Bytes() int64 { return int64(9 * cap(a.best)) }
-
-func (a *extremeRealAgg) Resize(n int) {
-	a.some, a.best = extend(a.some, n), extend(a.best, n)
-}
-
 func (a *extremeRealAgg) take(g int, x float64) {
 	if a.some[g] {
-		c := value.CompareReals(x, a.best[g])
+		c := value.CompareReals(x, a.of[g])
 		if c == 0 || (c > 0) != a.max {
 			return
 		}
 	}
-	a.some[g], a.best[g] = true, x
+	a.some[g], a.of[g] = true, x
 }
 
 func (a *extremeRealAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
@@ -120,7 +124,7 @@ func (a *extremeRealAgg) Add(arg Arg, groups []int32, n int, sel []int32) error 
 				g = int(groups[i])
 			}
 			// Most values change nothing; NaN, for which no comparison holds, goes on.
-			if a.some[g] && (a.max && x <= a.best[g] || !a.max && x >= a.best[g]) {
+			if a.some[g] && (a.max && x <= a.of[g] || !a.max && x >= a.of[g]) {
 				continue
 			}
 			a.take(g, x)
@@ -132,24 +136,13 @@ func (a *extremeRealAgg) Add(arg Arg, groups []int32, n int, sel []int32) error 
 }
 
 func (a *extremeRealAgg) Merge(other Aggregator, to []int32) error {
-	o := other.(*extremeRealAgg)
-	for g, x := range o.best {
-		if o.some[g] {
-			a.take(target(to, g), x)
-		}
-	}
+	a.merge(&other.(*extremeRealAgg).perGroup, to, a.take)
 	return nil
 }
 
 func (a *extremeRealAgg) Result(from, upto int, out *value.Column) error {
-	n := upto - from
-	resize(out, a.Type(), n)
-	copy(out.Reals, a.best[from:upto])
-	for i := range n {
-		if !a.some[from+i] {
-			setNull(out, i, n)
-		}
-	}
+	resize(out, a.Type(), upto-from)
+	a.result(from, upto, out, out.Reals)
 	return nil
 }
 

@@ -200,9 +200,8 @@ func widthBucket(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) erro
 
 // bitsAgg is bit_and, bit_or and bit_xor of INTEGERs.
 type bitsAgg struct {
-	f    func(x, y int64) int64
-	some []bool
-	acc  []int64
+	f func(x, y int64) int64
+	perGroup[int64]
 }
 
 func bitsOf(name string, f func(x, y int64) int64) func([]ArgType) ([]value.Type, func(*AggregateCall) Aggregator, error) {
@@ -210,14 +209,12 @@ func bitsOf(name string, f func(x, y int64) int64) func([]ArgType) ([]value.Type
 }
 
 func (a *bitsAgg) Type() value.Type { return value.Type{Kind: value.Integer} }
-func (a *bitsAgg) Bytes() int64     { return int64(9 * cap(a.acc)) }
-func (a *bitsAgg) Resize(n int)     { a.some, a.acc = extend(a.some, n), extend(a.acc, n) }
 
 func (a *bitsAgg) take(g int, x int64) {
 	if a.some[g] {
-		x = a.f(a.acc[g], x)
+		x = a.f(a.of[g], x)
 	}
-	a.some[g], a.acc[g] = true, x
+	a.some[g], a.of[g] = true, x
 }
 
 func (a *bitsAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
@@ -226,24 +223,13 @@ func (a *bitsAgg) Add(arg Arg, groups []int32, n int, sel []int32) error {
 }
 
 func (a *bitsAgg) Merge(other Aggregator, to []int32) error {
-	o := other.(*bitsAgg)
-	for g, x := range o.acc {
-		if o.some[g] {
-			a.take(target(to, g), x)
-		}
-	}
+	a.merge(&other.(*bitsAgg).perGroup, to, a.take)
 	return nil
 }
 
 func (a *bitsAgg) Result(from, upto int, out *value.Column) error {
-	n := upto - from
-	resize(out, a.Type(), n)
-	copy(out.Ints, a.acc[from:upto])
-	for i := range n {
-		if !a.some[from+i] {
-			setNull(out, i, n)
-		}
-	}
+	resize(out, a.Type(), upto-from)
+	a.result(from, upto, out, out.Ints)
 	return nil
 }
 

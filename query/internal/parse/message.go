@@ -403,7 +403,7 @@ func (m *mistake) known() *Error {
 		}
 	case m.at == 1 && first("CREATE") && is(found, "OR"):
 		return m.errorf(0, "there is no CREATE OR REPLACE").WithHint("DROP ... IF EXISTS, then CREATE; a query that is used often is a WITH, or a table by CREATE TABLE ... AS")
-	case m.at == 1 && first("CREATE") || m.at == 2 && first("CREATE") && is(before, "OR"):
+	case m.at == 1 && first("CREATE"):
 		for _, k := range otherObjects {
 			if is(found, k.word) {
 				return m.errorf(0, "there is no CREATE %s", k.word).WithHint("%s", k.hint)
