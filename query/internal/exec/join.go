@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage/value"
@@ -28,6 +29,13 @@ type HashJoin struct {
 	probe *fn.Probe
 	held  int64
 
+	sought  *Scan // see Seek
+	seekKey int
+	seen    int // rows of the left
+	rows    []uint64
+
+	between *between // see Between
+
 	batch *value.Batch // of the left
 	ids   []int32
 	pos   int   // position within the batch's selection
@@ -47,7 +55,61 @@ func NewHashJoin(l, r Operator, env *Env, c *fn.Ctx, lkeys, rkeys []fn.Expr, typ
 		outer: outer, leftCols: leftCols, rightTypes: rightTypes, text: text, chain: -2}, nil
 }
 
+// Seek makes the join read from the right side, whose scan is given, only the partners of each
+// batch of the left, which it finds by an index on its key of that number. Once the left has
+// had more rows than the scan's look-up is for, it reads all of the right side.
+func (j *HashJoin) Seek(s *Scan, key int) { j.sought, j.seekKey = s, key }
+
+// seek holds the partners of a batch of the left.
+func (j *HashJoin) seek(ctx context.Context, b *value.Batch) error {
+	l := j.sought.Within
+	if j.seen += b.Count(); float64(j.seen) > l.Most {
+		j.built = true
+		if err := j.sought.seek(nil, true); err != nil {
+			return err
+		}
+		return j.build(ctx)
+	}
+	keys, err := j.lkeys[j.seekKey].Eval(j.ctx, b, b.Sel)
+	if err != nil {
+		return err
+	}
+	groups := fn.NewGroups(j.types[j.seekKey : j.seekKey+1])
+	ids := make([]int32, b.Len)
+	if err := groups.Assign([]fn.Arg{keys}, b.Len, b.Sel, fn.SkipNull, ids); err != nil {
+		return err
+	}
+	j.rows = j.rows[:0]
+	next := int32(0)
+	for _, i := range b.Selected() {
+		if ids[i] != next { // NULL, or sought already
+			continue
+		}
+		next++
+		if l.Index == nil {
+			row, ok, err := j.sought.Table.Lookup(ctx, keys.At(int(i)))
+			if err != nil {
+				return err
+			}
+			if ok {
+				j.rows = append(j.rows, row)
+			}
+		} else if j.rows, err = j.sought.Table.AppendRows(ctx, j.rows, l.Index, keys.At(int(i))); err != nil {
+			return err
+		}
+	}
+	if !slices.IsSorted(j.rows) {
+		slices.Sort(j.rows)
+	}
+	if err := j.sought.seek(j.rows, false); err != nil {
+		return err
+	}
+	return j.build(ctx)
+}
+
 func (j *HashJoin) build(ctx context.Context) error {
+	j.env.Memory.Release(j.held)
+	j.held = 0
 	j.table = newKeyedRows(j.types)
 	args := make([]fn.Arg, len(j.rkeys))
 	err := Drain(ctx, j.right, func(b *value.Batch) error {
@@ -70,13 +132,23 @@ func (j *HashJoin) build(ctx context.Context) error {
 	if err := j.table.finish(j.rightTypes, j.env.Memory, "a join"); err != nil {
 		return err
 	}
+	if j.between != nil {
+		size := 12 * int64(j.table.rows.n)
+		j.held += size
+		if err := j.env.Memory.Reserve(size, "a join"); err != nil {
+			return err
+		}
+		if err := j.between.build(ctx, j.table.rows); err != nil {
+			return err
+		}
+	}
 	j.probe = j.table.groups.NewProbe()
-	j.built = true
+	j.built = j.built || j.sought == nil
 	return nil
 }
 
 func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
-	if !j.built {
+	if !j.built && j.sought == nil {
 		if err := j.build(ctx); err != nil {
 			return nil, err
 		}
@@ -89,6 +161,11 @@ func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
 			b, err := j.left.Next(ctx)
 			if err != nil || b == nil {
 				return nil, err
+			}
+			if !j.built {
+				if err := j.seek(ctx, b); err != nil {
+					return nil, err
+				}
 			}
 			if err := j.start(b); err != nil {
 				return nil, err
@@ -125,6 +202,9 @@ func (j *HashJoin) start(b *value.Batch) error {
 			j.ids[i] = -1
 		}
 	}
+	if j.between != nil {
+		j.between.start(j.ctx, b)
+	}
 	j.batch, j.sel, j.pos, j.chain, j.found = b, b.Selected(), 0, -2, false
 	return nil
 }
@@ -140,12 +220,20 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 		i := j.sel[j.pos]
 		if j.chain == -2 {
 			j.chain = -1
-			if g := j.ids[i]; g >= 0 {
+			if j.between != nil {
+				j.chain = j.between.first(i)
+			} else if g := j.ids[i]; g >= 0 {
 				j.chain = j.table.first[g]
 			}
 		}
 		for j.chain >= 0 && len(j.li) < value.BatchSize {
-			j.li, j.ri = append(j.li, i), append(j.ri, j.chain)
+			j.li = append(j.li, i)
+			if j.between != nil {
+				j.ri = append(j.ri, j.between.order[j.chain])
+				j.chain = j.between.next(j.chain)
+				continue
+			}
+			j.ri = append(j.ri, j.chain)
 			j.chain = j.table.next[j.chain]
 		}
 		if j.chain < 0 {
@@ -153,6 +241,16 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 			j.pos++
 			j.chain = -2
 		}
+	}
+	if len(j.rest) == 0 && !j.outer {
+		var out *value.Batch
+		if len(j.li) > 0 {
+			out = j.assemble(j.li, j.ri)
+		}
+		if j.pos >= len(j.sel) {
+			j.batch = nil
+		}
+		return out, nil
 	}
 	keep := make([]bool, len(j.li))
 	for i := range keep {
@@ -247,7 +345,12 @@ func (j *HashJoin) Inputs() []Operator { return []Operator{j.left, j.right} }
 
 func (j *HashJoin) String() string {
 	s := "HashJoin"
-	if len(j.lkeys) == 0 {
+	switch {
+	case j.sought != nil:
+		s = "IndexJoin"
+	case j.between != nil:
+		s = "RangeJoin"
+	case len(j.lkeys) == 0:
 		s = "NestedLoopJoin"
 	}
 	if j.outer {

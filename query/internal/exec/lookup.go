@@ -26,6 +26,7 @@ type Lookup struct {
 	Match  *WordsQuery // the rows that match, by a full-text index
 	Fusion *Fusion     // the rows that can be among the best by a sum of scores
 	Text   string      // the condition, for EXPLAIN
+	Joins  bool        // the keys are those of the rows that a HashJoin has: see HashJoin.Seek
 
 	keys []value.Value
 	rows []uint64

@@ -34,6 +34,8 @@ type Scan struct {
 	fetched  *value.Batch // what Within has found
 	fetcher  storage.Fetcher
 	done     bool
+	sought   []uint64 // Within.Joins: the rows to read
+	whole    bool     // or all of them
 }
 
 // fetchLimit is the number of rows up to which single rows are fetched, rather
@@ -42,7 +44,19 @@ const fetchLimit = 256
 
 func (s *Scan) open(ctx context.Context) error {
 	opts := storage.ScanOptions{Columns: s.Columns, Nulls: s.Nulls, FromBlock: s.from, ToBlock: s.to, Transient: s.Transient}
-	if s.Within != nil {
+	if s.Within != nil && s.Within.Joins {
+		if !s.whole && len(s.sought) <= fetchLimit {
+			var err error
+			s.fetched, err = s.fetcher.Fetch(ctx, s.Table, s.sought, slices.Concat(s.Nulls, s.Columns))
+			if err == nil {
+				s.fetched = onlyNulls(s.fetched, len(s.Nulls))
+			}
+			return err
+		}
+		if !s.whole {
+			opts.Filter = storage.RowsOf(s.sought)
+		}
+	} else if s.Within != nil {
 		rows, set, usable, err := s.Within.find(ctx, s.Ctx, s.Table)
 		if err != nil {
 			return err
@@ -84,6 +98,16 @@ func (s *Scan) Next(ctx context.Context) (*value.Batch, error) {
 		s.done = true
 	}
 	return b, err
+}
+
+// seek makes it give these rows, which ascend, or all rows.
+func (s *Scan) seek(rows []uint64, whole bool) error {
+	var err error
+	if s.scanner != nil {
+		err = s.scanner.Close()
+	}
+	s.scanner, s.fetched, s.done, s.sought, s.whole = nil, nil, false, rows, whole
+	return err
 }
 
 func (s *Scan) Close() error {

@@ -16,7 +16,8 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if n.Pairs != nil {
 		return b.pairs(n, want)
 	}
-	all := concat(want, n.Rest)
+	conds := concat(n.On, n.Rest)
+	all := concat(want, conds)
 	part := func(in logical.Node, keys []*logical.Expr) (rel, []*logical.Column, error) {
 		cols := in.Columns()
 		need := scoresThere(in, all)
@@ -52,6 +53,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
+	leaf := b.leaf
 	lk, err := b.CompileAll(l.lay, n.LeftKeys)
 	if err != nil {
 		return l, err
@@ -78,7 +80,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 			lay.Computed[k] = c
 		}
 	}
-	rest, err := b.CompileAll(lay, n.Rest)
+	rest, err := b.CompileAll(lay, conds)
 	if err != nil {
 		return l, err
 	}
@@ -87,17 +89,31 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		types[i] = c.Type
 	}
 	keyTypes := make([]value.Type, len(n.LeftKeys))
-	conds := make([]string, 0, len(n.LeftKeys))
+	texts := make([]string, 0, len(n.LeftKeys))
 	for i, k := range n.LeftKeys {
 		keyTypes[i] = k.Type
-		conds = append(conds, k.Text+" = "+n.RightKeys[i].Text)
+		texts = append(texts, k.Text+" = "+n.RightKeys[i].Text)
 	}
-	for _, e := range n.Rest {
-		conds = append(conds, e.Text)
+	for _, e := range conds {
+		texts = append(texts, e.Text)
 	}
-	op, err := exec.NewHashJoin(l.op, r.op, &b.Env, &b.Fnctx, lk, rk, keyTypes, rest, n.Kind == parse.LeftJoin, l.lay.N, types, strings.Join(conds, " AND "))
+	op, err := exec.NewHashJoin(l.op, r.op, &b.Env, &b.Fnctx, lk, rk, keyTypes, rest, n.Kind == parse.LeftJoin, l.lay.N, types, strings.Join(texts, " AND "))
 	if err != nil {
 		return l, err
+	}
+	if len(n.Ranges) > 0 {
+		var bounds []exec.JoinBound
+		for _, x := range n.Ranges {
+			by, err := b.Compile(l.lay, x.By)
+			if err != nil {
+				return l, err
+			}
+			bounds = append(bounds, exec.JoinBound{Op: x.Op, By: by})
+		}
+		op.Between(r.lay.At[n.Ranges[0].Column], bounds)
+	}
+	if scan, ok := n.Right.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
+		op.Seek(leaf, scan.Lookup.Key)
 	}
 	return rel{op: b.Measured(op), lay: lay}, nil
 }

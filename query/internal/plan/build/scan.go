@@ -172,6 +172,9 @@ func (b *Builder) fetch(r rel, want []*logical.Expr) (rel, error) {
 
 // lookupOf compiles what a look-up compares.
 func (b *Builder) lookupOf(l *logical.Lookup, table *storage.Table) (*exec.Lookup, error) {
+	if l.Joins {
+		return &exec.Lookup{Index: l.Index, Column: l.Ord, Joins: true, Most: l.Most, Text: l.Text}, nil
+	}
 	if l.Match != nil {
 		find := b.match
 		if l.Match.Op != logical.OpWords {

@@ -10,11 +10,19 @@ import (
 type Join struct {
 	Kind        parse.JoinKind
 	Left, Right Node
-	On          []*Expr // conditions; those that compare both sides become keys
+	On          []*Expr // conditions; those that compare both sides become keys, the others Rest
 	// set by the rules:
 	LeftKeys, RightKeys []*Expr
 	Rest                []*Expr // conditions that are no keys
+	Ranges              []Range // without keys: bounds of one column of the right side; they are among Rest, too
 	Pairs               *Pairs  // of two scans: one of Rest is that rows are similar
+}
+
+// Range bounds a column of a join's right side by what its left side has.
+type Range struct {
+	Column *Column
+	Op     string // <, <=, > or >=
+	By     *Expr  // over the left side
 }
 
 // Pairs is a join of the rows of two scans with similar vectors.

@@ -44,6 +44,8 @@ type Lookup struct {
 	Most   float64
 	Match  *Expr   // OpWords: the rows that match, by its index; LIKE: rows of which some match, by an index of trigrams
 	Fusion *Fusion // the rows that can be among the best by a sum of scores
+	Joins  bool    // the keys are those of the rows that the join above has on its left side,
+	Key    int     // by this one of its keys; beyond Most rows all of the table are read
 	Text   string
 }
 

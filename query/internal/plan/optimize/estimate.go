@@ -1,48 +1,100 @@
 package optimize
 
 import (
+	"math"
+
+	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage"
+	"github.com/lupadb/lupa/storage/value"
 )
 
-// estimate guesses how many rows a node gives.
-func estimate(n logical.Node) float64 {
+// Parts of rows that conditions keep where nothing is known of their columns.
+const (
+	someEqual = 0.05
+	someRange = 0.3
+	someLike  = 0.1
+	someTrue  = 0.3
+)
+
+// estimates are how many rows nodes give, by the statistics of tables. What it takes is read once.
+type estimates struct {
+	stats map[statsOf]storage.ColumnStats
+	rows  map[logical.Node]float64 // until a node below is changed
+}
+
+// changed says that estimates of rows have to be made anew.
+func (k *estimates) changed() { clear(k.rows) }
+
+type statsOf struct {
+	table *storage.Table
+	ord   int
+}
+
+// stats returns the statistics of a column of a scan; ok is false where there are none.
+func (f *Facts) stats(scan *logical.Scan, c *logical.Column) (st storage.ColumnStats, ok bool) {
+	at := statsOf{scan.Table, c.Ord}
+	if st, ok = f.known.stats[at]; ok {
+		return st, st.Rows > 0
+	}
+	st, err := scan.Table.Stats(f.Ctx, c.Ord)
+	if err != nil { // what is damaged is told of by whoever reads it
+		st = storage.ColumnStats{}
+	}
+	if f.known.stats == nil {
+		f.known.stats = map[statsOf]storage.ColumnStats{}
+	}
+	f.known.stats[at] = st
+	return st, st.Rows > 0
+}
+
+// rows estimates how many rows a node gives.
+func (f *Facts) rows(n logical.Node) float64 {
+	rows, ok := f.known.rows[n]
+	if !ok {
+		rows = f.rowsOf(n)
+		if f.known.rows == nil {
+			f.known.rows = map[logical.Node]float64{}
+		}
+		f.known.rows[n] = rows
+	}
+	return rows
+}
+
+func (f *Facts) rowsOf(n logical.Node) float64 {
 	switch n := n.(type) {
 	case *logical.Scan:
-		rows := n.Rows
-		if n.Lookup == nil {
-			for range n.Filters {
-				rows = float64(rows * 0.3)
-			}
-		}
-		if n.Search != nil && n.Search.Count >= 0 {
-			rows = min(rows, float64(n.Search.Count))
-		}
-		return rows
+		return f.scanRows(n)
 	case *logical.Filter:
-		return float64(0.3 * estimate(n.In))
+		return float64(f.kept(n.In, n.Conds) * f.rows(n.In))
 	case *logical.Join:
-		return max(estimate(n.Left), estimate(n.Right))
+		return f.joinRows(n)
 	case *logical.Apply:
-		return float64(10 * estimate(n.Left))
+		return float64(10 * f.rows(n.Left))
 	case *logical.Group:
 		if len(n.Keys) == 0 {
 			return 1
 		}
-		return float64(0.1 * estimate(n.In))
+		return f.values(n.In, n.Keys)
+	case *logical.Distinct:
+		var all []*logical.Expr
+		for _, c := range n.In.Columns() {
+			all = append(all, logical.ColumnExpr(c, parse.Pos{}))
+		}
+		return f.values(n.In, all)
 	case *logical.Sort:
-		if n.Count >= 0 {
-			return min(float64(n.Count), estimate(n.In))
+		rows := f.rows(n.In)
+		if len(n.On) > 0 {
+			rows = f.values(n.In, n.On)
 		}
-		return estimate(n.In)
+		return limited(rows, n.Count, n.Offset)
 	case *logical.Limit:
-		if n.Count >= 0 {
-			return min(float64(n.Count), estimate(n.In))
-		}
-		return estimate(n.In)
+		return limited(f.rows(n.In), n.Count, n.Offset)
 	case *logical.Union:
 		sum := 0.0
 		for _, in := range n.Ins {
-			sum += estimate(in)
+			sum += f.rows(in)
 		}
 		return sum
 	case *logical.Values:
@@ -51,9 +103,290 @@ func estimate(n logical.Node) float64 {
 		return 1
 	case *logical.Source:
 		return n.Rows
+	case *logical.Shared:
+		return f.rows(n.Query.Rel.Node)
 	}
 	if ins := n.Inputs(); len(ins) == 1 {
-		return estimate(*ins[0])
+		return f.rows(*ins[0])
 	}
 	return 1000
+}
+
+func limited(rows float64, count, offset int64) float64 {
+	rows = max(0, rows-float64(offset))
+	if count >= 0 {
+		rows = min(rows, float64(count))
+	}
+	return rows
+}
+
+func (f *Facts) scanRows(n *logical.Scan) float64 {
+	var rows float64
+	switch l := n.Lookup; {
+	case l == nil || l.Match == nil && l.Fusion == nil && l.First == 0:
+		total := float64(n.Table.Rows())
+		rows = float64(total * f.kept(n, n.Filters))
+	default:
+		rows = n.Rows
+		if l.Match != nil {
+			rows = float64(rows * f.kept(n, n.Filters))
+		}
+	}
+	if n.Search != nil {
+		if n.Search.Among != nil {
+			rows = f.rows(n.Search.Among)
+		}
+		for range n.Search.Within {
+			rows = float64(rows * someTrue)
+		}
+		if n.Search.Count >= 0 {
+			rows = min(rows, float64(n.Search.Count))
+		}
+	}
+	return rows
+}
+
+func (f *Facts) joinRows(n *logical.Join) float64 {
+	l, r := f.rows(n.Left), f.rows(n.Right)
+	rows := float64(l * r)
+	for i, k := range n.LeftKeys {
+		rows = float64(rows * f.equal(n.Left, n.Right, k, n.RightKeys[i]))
+	}
+	for _, conds := range [][]*logical.Expr{n.On, n.Rest} {
+		for _, c := range conds {
+			rows = float64(rows * f.keptPairs(n, c))
+		}
+	}
+	if n.Kind == parse.LeftJoin {
+		return max(l, rows)
+	}
+	return rows
+}
+
+// keptPairs estimates which part of the pairs of a join's inputs a condition keeps.
+func (f *Facts) keptPairs(n *logical.Join, c *logical.Expr) float64 {
+	if c.Op == logical.OpCall && len(c.Args) == 2 && c.Call.Func.Name == "=" {
+		x, y := c.Args[0], c.Args[1]
+		xl, xr := n.Sides(x)
+		yl, yr := n.Sides(y)
+		switch {
+		case xl && !xr && yr && !yl:
+			return f.equal(n.Left, n.Right, x, y)
+		case xr && !xl && yl && !yr:
+			return f.equal(n.Left, n.Right, y, x)
+		}
+	}
+	return f.keeps(n, c)
+}
+
+// equal estimates which part of the pairs of rows of two nodes have equal values.
+func (f *Facts) equal(l, r logical.Node, x, y *logical.Expr) float64 {
+	return 1 / max(1, f.values(l, []*logical.Expr{x}), f.values(r, []*logical.Expr{y}))
+}
+
+// values estimates how many different values expressions have in the rows of a node.
+func (f *Facts) values(n logical.Node, es []*logical.Expr) float64 {
+	rows := f.rows(n)
+	all := 1.0
+	for c := range logical.ColumnsOf(es...) {
+		all = float64(all * f.distinct(n, c, rows))
+	}
+	return max(min(1, rows), min(all, rows))
+}
+
+// distinct estimates how many values a column has in rows rows of a node.
+func (f *Facts) distinct(n logical.Node, c *logical.Column, rows float64) float64 {
+	scan, filters := scanOf(n, c)
+	if scan == nil {
+		return max(1, rows)
+	}
+	var bounds []*logical.Expr
+	for _, x := range filters {
+		switch r, ok := restrictionOf(x, c); {
+		case ok && r.keys != nil:
+			return min(float64(max(1, len(r.keys))), max(1, rows))
+		case ok:
+			bounds = append(bounds, x)
+		}
+	}
+	st, ok := f.stats(scan, c)
+	if !ok || st.Distinct == 0 {
+		return max(1, rows)
+	}
+	d := float64(st.Distinct)
+	if st.Nulls > 0 {
+		d++
+	}
+	part := f.kept(scan, bounds)
+	d = max(1, float64(d*part))
+	total := max(rows, float64(float64(scan.Table.Rows())*part))
+	if rows < total && total > 0 {
+		// Of d values that total/d rows each have, those that some of the rows have.
+		d = float64(d * (1 - math.Pow(1-rows/total, total/d)))
+	}
+	return max(1, min(d, rows))
+}
+
+// scanOf finds the scan below n that reads c, and the conditions on it.
+func scanOf(n logical.Node, c *logical.Column) (*logical.Scan, []*logical.Expr) {
+	scan := logical.ScanFor(n, c)
+	if scan == nil {
+		return nil, nil
+	}
+	return scan, scan.Filters
+}
+
+// kept estimates which part of the rows of a node conditions keep.
+func (f *Facts) kept(n logical.Node, conds []*logical.Expr) float64 {
+	part := 1.0
+	ranges := map[*logical.Column]storage.Range{}
+	for _, c := range conds {
+		if col, op, v, ok := f.bound(c); ok {
+			if scan := logical.ScanFor(n, col); scan != nil {
+				r := ranges[col]
+				exec.Narrow(&r, op, v)
+				ranges[col] = r
+				continue
+			}
+		}
+		part = float64(part * f.keeps(n, c))
+	}
+	for col, r := range ranges {
+		st, ok := f.stats(logical.ScanFor(n, col), col)
+		if !ok {
+			part = float64(part * someRange)
+			continue
+		}
+		part = float64(part * min(1, exec.Fraction(r, st)) * (1 - float64(st.Nulls)/float64(st.Rows)))
+	}
+	return part
+}
+
+// bound reads a condition that a column is beyond a value that is known.
+func (f *Facts) bound(e *logical.Expr) (c *logical.Column, op string, v value.Value, ok bool) {
+	for set := range logical.ColumnsOf(e) {
+		if c != nil {
+			return nil, "", v, false
+		}
+		c = set
+	}
+	if c == nil {
+		return nil, "", v, false
+	}
+	r, ok := restrictionOf(e, c)
+	if !ok || r.keys != nil || r.bound.Op == "like" {
+		return nil, "", v, false
+	}
+	x, ok, err := f.Peek(r.bound.X)
+	if err != nil || !ok || x.Value.IsNull() || x.Value.Kind() != c.Type.Kind {
+		return nil, "", v, false
+	}
+	return c, r.bound.Op, x.Value, true
+}
+
+// keeps estimates which part of the rows of a node one condition keeps.
+func (f *Facts) keeps(n logical.Node, e *logical.Expr) float64 {
+	switch e.Op {
+	case logical.OpConst:
+		if !e.Value.IsNull() && e.Value.Kind() == value.Boolean && e.Value.Bool() {
+			return 1
+		}
+		return 0
+	case logical.OpAnd:
+		return f.kept(n, logical.Conjuncts(e, nil))
+	case logical.OpOr:
+		a, b := f.keeps(n, e.Args[0]), f.keeps(n, e.Args[1])
+		return a + b - float64(a*b)
+	case logical.OpIn:
+		part := min(1, float64(float64(max(1, len(e.Args)-1))*f.oneOf(n, e.Args[0])))
+		if e.Not {
+			return 1 - part
+		}
+		return part
+	case logical.OpInQuery, logical.OpExists:
+		return 0.5
+	case logical.OpCall:
+	default:
+		return someTrue
+	}
+	name := e.Call.Func.Name
+	switch name {
+	case "not":
+		return 1 - f.keeps(n, e.Args[0])
+	case "is null", "is not null":
+		part := someEqual
+		if c, _ := logical.NullTest(e); c != nil {
+			if scan := logical.ScanFor(n, c); scan != nil {
+				if st, ok := f.stats(scan, c); ok {
+					part = float64(st.Nulls) / float64(st.Rows)
+				}
+			}
+		}
+		if name == "is not null" {
+			return 1 - part
+		}
+		return part
+	case "=", "<>", "is distinct from", "is not distinct from":
+		x, y := e.Args[0], e.Args[1]
+		part := 0.0
+		switch {
+		case logical.Fixed(y):
+			part = f.equalTo(n, x, y)
+		case logical.Fixed(x):
+			part = f.equalTo(n, y, x)
+		default:
+			part = min(f.oneOf(n, x), f.oneOf(n, y))
+		}
+		if name == "<>" || name == "is distinct from" {
+			return 1 - part
+		}
+		return part
+	case "<", "<=", ">", ">=":
+		return someRange
+	case "like", "ilike":
+		return someLike
+	case "not like", "not ilike":
+		return 1 - someLike
+	}
+	return someTrue
+}
+
+// oneOf estimates which part of the rows has one value of an expression.
+func (f *Facts) oneOf(n logical.Node, e *logical.Expr) float64 {
+	if e.Op != logical.OpColumn {
+		return someEqual
+	}
+	scan := logical.ScanFor(n, e.Column)
+	if scan == nil {
+		return someEqual
+	}
+	st, ok := f.stats(scan, e.Column)
+	if !ok || st.Distinct == 0 {
+		return someEqual
+	}
+	return (1 - float64(st.Nulls)/float64(st.Rows)) / float64(st.Distinct)
+}
+
+// equalTo estimates which part of the rows has a value that is known, perhaps.
+func (f *Facts) equalTo(n logical.Node, e, to *logical.Expr) float64 {
+	part := f.oneOf(n, e)
+	if e.Op != logical.OpColumn {
+		return part
+	}
+	scan := logical.ScanFor(n, e.Column)
+	if scan == nil {
+		return part
+	}
+	v, ok, err := f.Peek(to)
+	if err != nil || !ok {
+		return part
+	}
+	if v.Value.IsNull() {
+		return 0
+	}
+	st, ok := f.stats(scan, e.Column)
+	if ok && st.Min.Kind() == v.Value.Kind() && (value.Compare(v.Value, st.Min) < 0 || value.Compare(v.Value, st.Max) > 0) {
+		return part / 10
+	}
+	return part
 }

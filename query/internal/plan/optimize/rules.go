@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
@@ -11,26 +12,46 @@ import (
 type rule struct {
 	name  string
 	apply func(f *Facts, n logical.Node) (logical.Node, error)
+	whole bool // apply gets the whole plan, once
 }
 
 // rules are applied in this order, each to the whole plan from the bottom up,
 // after flatten has removed projections in between.
 var rules = []rule{
-	{"push filters down", pushFilters},
-	{"push join conditions down", pushJoinConditions},
-	{"ask the attached database", askRemote},
-	{"find join keys", joinKeys},
-	{"look up by key or index", lookups},
-	{"order by index", orderByIndex},
-	{"top-k search", topKSearch},
-	{"fusion of scores", fusion},
-	{"the best of each group", topOfGroups},
-	{"range search", rangeSearch},
-	{"search among the rows that conditions keep", searchAmong},
-	{"count what is not NULL", countNulls},
-	{"join by similarity", pairJoin},
-	{"count from metadata", countFromMetadata},
+	{name: "outer joins that conditions make inner", apply: innerJoins, whole: true},
+	{name: "push filters down", apply: pushFilters},
+	{name: "push join conditions down", apply: pushJoinConditions},
+	{name: "ask the attached database", apply: askRemote},
+	{name: "carry conditions across equalities", apply: carryConditions, whole: true},
+	{name: "order joins", apply: orderJoins, whole: true},
+	{name: "find join keys", apply: joinKeys},
+	{name: "look up by key or index", apply: lookups},
+	{name: "order by index", apply: orderByIndex},
+	{name: "top-k search", apply: topKSearch},
+	{name: "fusion of scores", apply: fusion},
+	{name: "the best of each group", apply: topOfGroups},
+	{name: "range search", apply: rangeSearch},
+	{name: "search among the rows that conditions keep", apply: searchAmong},
+	{name: "count what is not NULL", apply: countNulls},
+	{name: "join by similarity", apply: pairJoin},
+	{name: "count from metadata", apply: countFromMetadata},
 }
+
+// Rules are the names of the rules.
+func Rules() []string {
+	names := make([]string, len(rules))
+	for i, r := range rules {
+		names[i] = r.name
+	}
+	return names
+}
+
+// switchedOff is the name of a rule that is not applied.
+var switchedOff atomic.Pointer[string]
+
+// SwitchOff lets plans that are made from now on do without a rule, "" for none, everywhere in
+// the process. It is for tests: answers have to be the same.
+func SwitchOff(rule string) { switchedOff.Store(&rule) }
 
 // Use is what becomes of the rows of a query.
 type Use uint8
@@ -48,6 +69,7 @@ type Facts struct {
 	Ctx     context.Context
 	Explain bool // the plan is for these arguments only
 	Use     Use
+	known   estimates
 	// Peek returns what a fixed expression is for the arguments at hand, for estimates.
 	Peek func(e *logical.Expr) (*logical.Expr, bool, error)
 }
@@ -103,8 +125,15 @@ func (f *Facts) improve(n logical.Node) (logical.Node, error) {
 	n, m := flatten(n)
 	n = keepColumns(n, cols, m)
 	for _, r := range rules {
-		var err error
-		if n, err = f.applyRule(r, n); err != nil {
+		if off := switchedOff.Load(); off != nil && *off == r.name {
+			continue
+		}
+		f.known.changed()
+		apply, err := f.applyRule, error(nil)
+		if r.whole {
+			apply = func(r rule, n logical.Node) (logical.Node, error) { return r.apply(f, n) }
+		}
+		if n, err = apply(r, n); err != nil {
 			return nil, err
 		}
 	}
