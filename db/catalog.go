@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage"
@@ -67,6 +68,37 @@ func (t Table) SQL() string {
 		return ""
 	}
 	return query.TableSQL(t.def)
+}
+
+// View describes a view: a query under a name.
+type View struct {
+	Name    string
+	Columns []string
+	Query   string // the text of its SELECT, with the names completed as they were meant
+}
+
+// Views describes all views, in an order in which they can be made: none uses one behind it.
+func (db *DB) Views(ctx context.Context) ([]View, error) { return db.session().views(ctx) }
+
+// Views describes all views as the transaction sees them.
+func (tx *Tx) Views(ctx context.Context) ([]View, error) { return tx.s.views(ctx) }
+
+// Views describes all views as the session sees them.
+func (c *Conn) Views(ctx context.Context) ([]View, error) { return c.s.views(ctx) }
+
+// SQL returns the statement that makes the view, ended by a semicolon and a new line.
+func (v View) SQL() string {
+	return query.ViewSQL(&storage.ViewDef{Name: v.Name, Columns: v.Columns, Query: v.Query})
+}
+
+func (s *session) views(ctx context.Context) (out []View, err error) {
+	err = s.look(ctx, func(v *storage.View) error {
+		for _, d := range v.Views() {
+			out = append(out, View{Name: d.Name, Columns: slices.Clone(d.Columns), Query: d.Query})
+		}
+		return nil
+	})
+	return out, err
 }
 
 // Quote returns a name as statements want it: in double quotes where it needs

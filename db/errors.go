@@ -93,7 +93,9 @@ type (
 	NoColumnError = storage.NoColumnError
 	// NoIndexError: there is no index of the name. Its field is Index.
 	NoIndexError = storage.NoIndexError
-	// ExistsError: a table, column or index of the name is there already. Its fields
+	// DependentError: views use what was to be dropped or renamed.
+	DependentError = storage.DependentError
+	// ExistsError: a table, view, column or index of the name is there already. Its fields
 	// are What ("table", "column" or "index") and Name.
 	ExistsError = storage.ExistsError
 	// OptionError: an option of Open has a value that can't be meant. Its fields are

@@ -72,6 +72,15 @@ func TableSQL(def *storage.TableDef) string {
 	return b.String()
 }
 
+// ViewSQL returns the statement that makes a view, ended by a semicolon and a new line.
+func ViewSQL(def *storage.ViewDef) string {
+	names := make([]string, len(def.Columns))
+	for i, n := range def.Columns {
+		names[i] = parse.Quote(n)
+	}
+	return fmt.Sprintf("CREATE VIEW %s (%s) AS\n  %s;\n", parse.Quote(def.Name), strings.Join(names, ", "), def.Query)
+}
+
 // typeText is the type of a column as it was declared.
 func typeText(c *storage.ColumnDef) string {
 	if c.Declared != "" {

@@ -7,6 +7,12 @@ func tag(t parse.Statement) string {
 	switch t := t.(type) {
 	case *parse.CreateTable:
 		return "CREATE TABLE"
+	case *parse.CreateView:
+		return "CREATE VIEW"
+	case *parse.DropView:
+		return "DROP VIEW"
+	case *parse.RenameView:
+		return "ALTER VIEW"
 	case *parse.Truncate:
 		return "TRUNCATE TABLE"
 	case *parse.Setting:

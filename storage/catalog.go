@@ -23,16 +23,29 @@ type catalog struct {
 	generation uint64 // grows with every transaction that changes a table's definition
 	nextID     uint32 // of the next table
 	byName     map[string]*TableDef
+	views      map[string]*ViewDef
 }
 
 func (c *catalog) clone() *catalog {
 	d := *c
 	d.byName = maps.Clone(c.byName)
+	if d.views = maps.Clone(c.views); d.views == nil {
+		d.views = map[string]*ViewDef{}
+	}
 	return &d
 }
 
 func (c *catalog) sorted() []*TableDef {
 	return slices.SortedFunc(maps.Values(c.byName), func(a, b *TableDef) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// put adds a table or view.
+func (c *catalog) put(d *TableDef) {
+	if d.view != nil {
+		c.views[d.Name] = d.view
+	} else {
+		c.byName[d.Name] = d
+	}
 }
 
 // index finds the table that has an index of this name.
@@ -48,9 +61,10 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 // Versions of the JSON schema. A reader refuses a newer one. Version 1 had no page_rows:
 // pages were of up to 256 KiB. Version 3 is written where something needs it that version 2
 // does not have: an index of another kind than an ordered one, a HALFVEC column, checks,
-// references, identity, declared.
+// references, identity, declared. Version 4 is that of a view.
 const (
 	schemaVersion = 3
+	schemaOfView  = 4
 	schemaCommon  = 2
 )
 
@@ -64,6 +78,13 @@ type schemaJSON struct {
 	Indexes    []indexJSON  `json:"indexes,omitempty"`
 	Checks     []checkJSON  `json:"checks,omitempty"`
 	References []refJSON    `json:"references,omitempty"`
+	View       *viewJSON    `json:"view,omitempty"`
+}
+
+type viewJSON struct {
+	Query   string   `json:"query"`
+	Columns []string `json:"columns"`
+	Uses    []string `json:"uses,omitempty"`
 }
 
 type columnJSON struct {
@@ -109,6 +130,9 @@ type indexJSON struct {
 
 func encodeSchema(d *TableDef) []byte {
 	s := schemaJSON{Version: schemaCommon, ID: d.ID, Name: d.Name, NextID: d.nextID}
+	if d.view != nil {
+		s.Version, s.View = schemaOfView, &viewJSON{d.view.Query, d.view.Columns, d.view.Uses}
+	}
 	if d.PrimaryKey >= 0 {
 		s.PrimaryKey = &d.Columns[d.PrimaryKey].ID
 	}
@@ -160,10 +184,14 @@ func decodeSchema(b []byte) (*TableDef, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, err
 	}
-	if s.Version > schemaVersion {
-		return nil, fmt.Errorf("%w: schema of version %d, this program reads up to %d", ErrFormat, s.Version, schemaVersion)
+	if s.Version > schemaOfView {
+		return nil, fmt.Errorf("%w: schema of version %d, this program reads up to %d", ErrFormat, s.Version, schemaOfView)
 	}
 	d := &TableDef{ID: s.ID, Name: s.Name, PrimaryKey: -1, nextID: s.NextID}
+	if s.View != nil {
+		d.view = &ViewDef{ID: s.ID, Name: s.Name, Query: s.View.Query, Columns: s.View.Columns, Uses: s.View.Uses}
+		return d, nil
+	}
 	for _, j := range s.Columns {
 		kind, ok := kindNamed(j.Kind)
 		if !ok {
@@ -273,7 +301,7 @@ func (s *Store) catalogItself(r pebble.Reader) (*catalog, error) {
 
 // readCatalog reads the catalog; b is the value of key.Generation.
 func (s *Store) readCatalog(r pebble.Reader, b []byte) (*catalog, error) {
-	c := &catalog{nextID: 1, byName: map[string]*TableDef{}}
+	c := &catalog{nextID: 1, byName: map[string]*TableDef{}, views: map[string]*ViewDef{}}
 	if b == nil {
 		return c, nil
 	}
@@ -298,7 +326,7 @@ func (s *Store) readCatalog(r pebble.Reader, b []byte) (*catalog, error) {
 		if d.Name != name || d.ID == 0 || d.ID >= c.nextID {
 			return nil, corrupt(name, "", "schema", fmt.Errorf("it says table %q, id %d of %d", d.Name, d.ID, c.nextID))
 		}
-		c.byName[name] = d
+		c.put(d)
 	}
 	if err := it.Error(); err != nil {
 		return nil, corrupt("", "", "catalog", err)

@@ -79,8 +79,8 @@ func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) 
 	if err := checkName("table", def.Name); err != nil {
 		return nil, err
 	}
-	if tx.catalog.byName[def.Name] != nil {
-		return nil, &ExistsError{"table", def.Name}
+	if err := tx.catalog.free(def.Name); err != nil {
+		return nil, err
 	}
 	if len(def.Columns) == 0 || len(def.Columns) > maxColumns {
 		return nil, &DefinitionError{fmt.Sprintf("a table has 1 to %d columns, not %d", maxColumns, len(def.Columns))}
@@ -179,6 +179,9 @@ func (tx *Tx) DropTable(ctx context.Context, table string) error {
 			return &DefinitionError{fmt.Sprintf("%s refers to %s; drop it, or its constraint, first", other.Name, table)}
 		}
 	}
+	if err := tx.catalog.unused(table); err != nil {
+		return err
+	}
 	if err := tx.changeTable(t.def, nil); err != nil {
 		return err
 	}
@@ -194,8 +197,11 @@ func (tx *Tx) RenameTable(ctx context.Context, table, to string) error {
 	if err := checkName("table", to); err != nil {
 		return err
 	}
-	if tx.catalog.byName[to] != nil {
-		return &ExistsError{"table", to}
+	if err := tx.catalog.free(to); err != nil {
+		return err
+	}
+	if err := tx.catalog.unused(table); err != nil {
+		return err
 	}
 	d := t.def.clone()
 	d.Name = to

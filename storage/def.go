@@ -19,8 +19,9 @@ type TableDef struct {
 	Checks     []CheckDef     // conditions that rows meet; storage only keeps them
 	References []ReferenceDef // keys of other tables that columns hold
 
-	nextID     uint32  // of the next column or index
-	maintained []index // see indexes; nil until the definition is final
+	nextID     uint32   // of the next column or index
+	view       *ViewDef // it is the record of a view
+	maintained []index  // see indexes; nil until the definition is final
 }
 
 // ColumnDef describes a column.

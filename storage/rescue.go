@@ -264,7 +264,7 @@ func (r *rescuer) asFound() (*Store, error) {
 	}
 	missing := ""
 	for name := range kept {
-		if kerr == nil && v.catalog.byName[name] == nil {
+		if kerr == nil && v.catalog.free(name) == nil {
 			missing = name
 		}
 	}
@@ -328,7 +328,7 @@ func (r *rescuer) copyRows(src *Store) error {
 	if err != nil {
 		return errors.Join(err, dst.Close())
 	}
-	tables := v.Tables()
+	tables, views := v.Tables(), v.Views()
 	if err := v.Close(); err != nil {
 		return err
 	}
@@ -337,7 +337,30 @@ func (r *rescuer) copyRows(src *Store) error {
 			return errors.Join(fmt.Errorf("table %s: %w", d.Name, err), dst.Close())
 		}
 	}
+	if err := r.copyViews(dst, views); err != nil {
+		return errors.Join(err, dst.Close())
+	}
 	return dst.Close()
+}
+
+// copyViews makes the views that can be: one whose table is lost is left out.
+func (r *rescuer) copyViews(dst *Store, views []*ViewDef) error {
+	if len(views) == 0 {
+		return nil
+	}
+	tx, err := dst.Begin(r.ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range views {
+		var missing *NoTableError
+		if err := tx.PutView(r.ctx, *d, false); errors.As(err, &missing) {
+			r.note("view %s is left out: there is no %s", d.Name, missing.Table)
+		} else if err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+	}
+	return tx.Commit(r.ctx)
 }
 
 func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -72,7 +74,10 @@ func (s *Store) secondCatalog(generation uint64, err error) (*catalog, error) {
 	if rerr != nil || j.Generation == 0 || generation != 0 && generation != j.Generation || j.old {
 		return nil, err
 	}
-	c := &catalog{generation: j.Generation, nextID: j.NextID, byName: tables}
+	c := &catalog{generation: j.Generation, nextID: j.NextID, byName: map[string]*TableDef{}, views: map[string]*ViewDef{}}
+	for _, d := range tables {
+		c.put(d)
+	}
 	s.schemas.lost = c
 	s.note(err)
 	return c, nil
@@ -92,6 +97,9 @@ func (s *Store) keepSchemas(c *catalog) {
 	j := schemasJSON{Generation: c.generation, NextID: c.nextID, Tables: []json.RawMessage{}}
 	for _, d := range c.sorted() {
 		j.Tables = append(j.Tables, encodeSchema(d))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.views)) {
+		j.Tables = append(j.Tables, encodeSchema(c.views[name].table()))
 	}
 	body, err := json.Marshal(j)
 	if err != nil {
@@ -123,7 +131,7 @@ type secondCopy struct {
 	old        bool   // a change was under way
 }
 
-// readSchemas reads the second copy, with the tables by name.
+// readSchemas reads the second copy, with the tables and views by name.
 func readSchemas(fs vfs.FS, dir string) (c secondCopy, tables map[string]*TableDef, err error) {
 	name := schemasName
 	b, err := readAll(fs, fs.PathJoin(dir, name))

@@ -211,11 +211,12 @@ type SetType struct {
 	Using  Expr // nil: a cast of the column
 }
 
-// DropColumn is DROP [COLUMN] [IF EXISTS] name.
+// DropColumn is DROP [COLUMN] [IF EXISTS] name [CASCADE].
 type DropColumn struct {
 	Pos
 	IfExists bool
 	Column   Ident
+	Cascade  bool // views that use it go with it
 }
 
 // RenameColumn is RENAME [COLUMN] a TO b.

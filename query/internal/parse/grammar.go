@@ -24,7 +24,8 @@ type gStatement struct {
 	Create    *gCreate    `parser:"| 'CREATE' @@"`
 	Drop      *gDrop      `parser:"| 'DROP' @@"`
 	Truncate  *gTruncate  `parser:"| 'TRUNCATE' @@"`
-	Alter     *gAlter     `parser:"| 'ALTER' 'TABLE' @@"`
+	Alter     *gAlter     `parser:"| 'ALTER' ( 'TABLE' @@"`
+	AlterView *gAlterView `parser:"          | 'VIEW' @@ )"`
 	Copy      *gCopy      `parser:"| 'COPY' @@"`
 	Explain   *gExplain   `parser:"| 'EXPLAIN' @@"`
 	Begin     *gBegin     `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
@@ -100,6 +101,8 @@ func (c *converter) statement(g *gStatement) Statement {
 		return c.drop(at, g.Drop)
 	case g.Alter != nil:
 		return c.alter(at, g.Alter)
+	case g.AlterView != nil:
+		return &RenameView{at, ident(g.AlterView.View), ident(g.AlterView.To)}
 	case g.Copy != nil:
 		return c.copy(at, g.Copy)
 	case g.Explain != nil:

@@ -401,8 +401,8 @@ func (m *mistake) known() *Error {
 				return m.errorf(0, "there is no statement %s", k.word).WithHint("%s", k.hint)
 			}
 		}
-	case m.at == 1 && first("CREATE") && is(found, "OR"):
-		return m.errorf(0, "there is no CREATE OR REPLACE").WithHint("DROP ... IF EXISTS, then CREATE; a query that is used often is a WITH, or a table by CREATE TABLE ... AS")
+	case m.at == 3 && first("CREATE") && is(before, "REPLACE"):
+		return m.errorf(-2, "there is no CREATE OR REPLACE but that of a VIEW").WithHint("DROP ... IF EXISTS, then CREATE")
 	case m.at == 1 && first("CREATE"):
 		for _, k := range otherObjects {
 			if is(found, k.word) {
@@ -519,7 +519,6 @@ var otherStatements = []struct{ word, hint string }{
 
 // otherObjects are what others create beside tables and indexes.
 var otherObjects = []struct{ word, hint string }{
-	{"VIEW", "write the query where it is used: WITH name AS (SELECT ...) SELECT ...; CREATE TABLE ... AS keeps its rows"},
 	{"MATERIALIZED", "CREATE TABLE ... AS SELECT keeps the rows of a query"},
 	{"REPLACE", "DROP TABLE IF EXISTS, then CREATE"},
 	{"TEMP", "CREATE TABLE, and DROP TABLE at the end; what a transaction creates goes with its ROLLBACK"},

@@ -112,6 +112,8 @@ func (p *printer) statement(s Statement) {
 		p.print("SHOW DATABASES")
 	case *DropTable:
 		p.print("DROP TABLE ", opt(s.IfExists, "IF EXISTS "), s.Tables, opt(s.Cascade, " CASCADE"))
+	case *CreateView, *DropView, *RenameView:
+		p.view(s)
 	case *Truncate:
 		p.print("TRUNCATE ", s.Tables, opt(s.Restart, " RESTART IDENTITY"), opt(s.Cascade, " CASCADE"))
 	case *Setting:
@@ -238,7 +240,7 @@ func (p *printer) alter(a AlterAction) {
 		p.print("ALTER COLUMN ", a.Column, " TYPE ", a.Type.String())
 		p.clause(" USING ", a.Using)
 	case *DropColumn:
-		p.print("DROP COLUMN ", opt(a.IfExists, "IF EXISTS "), a.Column)
+		p.print("DROP COLUMN ", opt(a.IfExists, "IF EXISTS "), a.Column, opt(a.Cascade, " CASCADE"))
 	case *RenameColumn:
 		p.print("RENAME COLUMN ", a.From, " TO ", a.To)
 	case *RenameTable:

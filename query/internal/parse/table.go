@@ -12,11 +12,13 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// gCreate is the rule of CREATE TABLE and CREATE INDEX, after the first word.
+// gCreate is the rule of CREATE TABLE, CREATE INDEX and CREATE VIEW, after the first word.
 type gCreate struct {
 	Table  *gCreateTable `parser:"  'TABLE' @@"`
 	Index  *gCreateIndex `parser:"| 'INDEX' @@"`
 	Unique *gCreateIndex `parser:"| 'UNIQUE' 'INDEX' @@"`
+	View   *gCreateView  `parser:"| 'VIEW' @@"`
+	Anew   *gCreateView  `parser:"| 'OR' 'REPLACE' 'VIEW' @@"`
 }
 
 type gCreateTable struct {
@@ -156,9 +158,9 @@ type gIndexOption struct {
 	Number string `parser:"| @Number )"`
 }
 
-// gDrop is the rule of DROP TABLE and DROP INDEX, after the first word.
+// gDrop is the rule of DROP TABLE, DROP INDEX and DROP VIEW, after the first word.
 type gDrop struct {
-	Kind     string        `parser:"@('TABLE' | 'INDEX')"`
+	Kind     string        `parser:"@('TABLE' | 'INDEX' | 'VIEW')"`
 	IfExists *gIfExists    `parser:"@@?"`
 	Names    []*gTableName `parser:"@@ (',' @@)*"`
 	Cascade  string        `parser:"@('CASCADE' | 'RESTRICT')?"`
@@ -242,6 +244,9 @@ func indexColumns(columns []*gIndexColumn) []Ident {
 }
 
 func (c *converter) create(at Pos, g *gCreate) Statement {
+	if v := cmp.Or(g.View, g.Anew); v != nil {
+		return c.createView(at, v, g.Anew != nil)
+	}
 	if i := cmp.Or(g.Index, g.Unique); i != nil {
 		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind), Columns: indexColumns(i.Columns)}
 		for _, o := range i.Options {
@@ -464,6 +469,9 @@ func (c *converter) drop(at Pos, g *gDrop) Statement {
 	if isWord(g.Kind, "INDEX") {
 		return &DropIndex{at, g.IfExists != nil, names}
 	}
+	if isWord(g.Kind, "VIEW") {
+		return &DropView{at, g.IfExists != nil, names, isWord(g.Cascade, "CASCADE")}
+	}
 	return &DropTable{at, g.IfExists != nil, names, isWord(g.Cascade, "CASCADE")}
 }
 
@@ -480,7 +488,7 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 	case a.Drop != nil && a.Drop.Constraint != nil:
 		s.Action = &DropConstraint{at, a.Drop.Constraint.IfExists != nil, ident(a.Drop.Constraint.Column)}
 	case a.Drop != nil:
-		s.Action = &DropColumn{at, a.Drop.Column.IfExists != nil, ident(a.Drop.Column.Column)}
+		s.Action = &DropColumn{at, a.Drop.Column.IfExists != nil, ident(a.Drop.Column.Column), isWord(a.Drop.Cascade, "CASCADE")}
 	case a.Rename != nil && a.Rename.Table != nil:
 		s.Action = &RenameTable{at, ident(a.Rename.Table)}
 	case a.Rename != nil:

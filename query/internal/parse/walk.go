@@ -17,6 +17,8 @@ func Walk(n Node, f func(Node) bool) {
 			Walk(&n.Constraints[i], f)
 		}
 		w.query(n.Query)
+	case *CreateView:
+		w.query(n.Query)
 	case *Constraint:
 		w.expr(n.Check)
 	case *AddConstraint:

@@ -27,7 +27,7 @@ func commands() []command {
 	return []command{
 		{".help", "[WORD]", "this list, a command, or a function of the language", helpWords, (*Shell).cmdHelp},
 		{".tables", "[PATTERN]", "tables with their rows and columns", tableNames, (*Shell).cmdTables},
-		{".schema", "[TABLE]", "the statements that make the tables", tableNames, (*Shell).cmdSchema},
+		{".schema", "[TABLE]", "the statements that make tables and views", tableNames, (*Shell).cmdSchema},
 		{".indexes", "[TABLE]", "indexes", tableNames, (*Shell).cmdIndexes},
 		{".models", "", "encoders on this machine and those the tables use", nil, (*Shell).cmdModels},
 		{".mode", "[MODE]", "how results look: " + strings.Join(render.Names(), " "), modeNames, (*Shell).cmdMode},

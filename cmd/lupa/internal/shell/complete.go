@@ -262,6 +262,17 @@ func (s *Shell) schema() []db.Table {
 	if err != nil {
 		return nil
 	}
+	views, err := s.conn.Views(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, v := range views {
+		t := db.Table{Name: v.Name}
+		for _, name := range v.Columns {
+			t.Columns = append(t.Columns, db.Column{Name: name})
+		}
+		tables = append(tables, t)
+	}
 	return tables
 }
 

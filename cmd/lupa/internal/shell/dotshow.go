@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
@@ -78,6 +79,19 @@ func (s *Shell) tables(ctx context.Context, pattern string) ([]db.Table, error) 
 	return some, nil
 }
 
+// views returns the views whose name matches a pattern, as tables does.
+func (s *Shell) views(ctx context.Context, pattern string) ([]db.View, error) {
+	all, err := s.conn.Views(ctx)
+	if err != nil || pattern == "" {
+		return all, err
+	}
+	pattern = strings.ToLower(strings.NewReplacer("%", "*").Replace(pattern))
+	return slices.DeleteFunc(all, func(v db.View) bool {
+		ok, err := path.Match(pattern, strings.ToLower(v.Name))
+		return err != nil || !ok
+	}), nil
+}
+
 // table finds one table by its name.
 func (s *Shell) table(ctx context.Context, name string) (db.Table, error) {
 	all, err := s.tables(ctx, "")
@@ -106,7 +120,11 @@ func (s *Shell) cmdTables(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(tables) == 0 && s.interactive {
+	views, err := s.views(ctx, pattern)
+	if err != nil {
+		return err
+	}
+	if len(tables)+len(views) == 0 && s.interactive {
 		s.message("no tables")
 		return nil
 	}
@@ -123,6 +141,9 @@ func (s *Shell) cmdTables(ctx context.Context, args []string) error {
 		}
 		rows = append(rows, []db.Value{value.Str(t.Name), value.Int(t.Rows), value.Str(strings.Join(names, ", "))})
 	}
+	for _, v := range views {
+		rows = append(rows, []db.Value{value.Str(v.Name), {}, value.Str(strings.Join(v.Columns, ", "))})
+	}
 	return s.values(cols, rows)
 }
 
@@ -131,16 +152,28 @@ func (s *Shell) cmdSchema(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	views, err := s.views(ctx, "")
+	if err != nil {
+		return err
+	}
 	if len(args) > 0 {
-		t, err := s.table(ctx, args[0])
-		if err != nil {
-			return err
+		i := slices.IndexFunc(views, func(v db.View) bool { return strings.EqualFold(v.Name, args[0]) })
+		if i >= 0 {
+			tables, views = nil, views[i:i+1]
+		} else {
+			t, err := s.table(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			tables, views = []db.Table{t}, nil
 		}
-		tables = []db.Table{t}
 	}
 	var b strings.Builder
 	for _, t := range tables {
 		b.WriteString(t.SQL())
+	}
+	for _, v := range views {
+		b.WriteString(v.SQL())
 	}
 	return s.print(b.String())
 }

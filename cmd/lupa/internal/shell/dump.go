@@ -58,6 +58,15 @@ func (s *Shell) cmdDump(ctx context.Context, args []string) (err error) {
 			return errors.Join(err, w.Flush())
 		}
 	}
+	if len(args) == 0 {
+		views, err := s.conn.Views(ctx)
+		if err != nil {
+			return errors.Join(err, w.Flush())
+		}
+		for _, v := range views {
+			w.WriteString(v.SQL())
+		}
+	}
 	fmt.Fprintln(w, "COMMIT;")
 	return w.Flush()
 }

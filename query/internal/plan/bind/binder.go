@@ -36,14 +36,19 @@ type Binder struct {
 	encoders map[string]encoder.Encoder
 	Tables   map[string]*storage.Table
 	Remotes  []RemoteTable // tables of attached databases
-	texts    parse.Texts   // of expressions
-	bound    int           // expressions so far
+	Views    []*storage.ViewDef
+	viewCTEs map[*storage.ViewDef]*parse.CTE
+	inViews  []*storage.ViewDef // whose queries are being bound
+	frozen   *freezer           // of the query of a view that is made
+	texts    parse.Texts        // of expressions
+	bound    int                // expressions so far
 }
 
 // cte is a query that WITH has named.
 type cte struct {
 	def   *parse.CTE
-	below int // number of ctes it can see
+	below int              // number of ctes it can see
+	view  *storage.ViewDef // it is that of a view
 }
 
 // NewBinder returns a binder for one statement.
@@ -64,10 +69,12 @@ func (b *Binder) Table(name parse.Ident) (*storage.Table, error) {
 		return nil, parse.Errorf(name.Pos, "%s is a table of an attached database, for which there is no such statement", name)
 	}
 	if t := b.Tables[name.Name]; t != nil {
+		b.uses(name.Name)
 		return t, nil
 	}
 	t, err := TableOf(b.View, name)
 	if t != nil {
+		b.uses(t.Def().Name)
 		if known := b.Tables[t.Def().Name]; known != nil {
 			return known, nil
 		}
@@ -75,6 +82,9 @@ func (b *Binder) Table(name parse.Ident) (*storage.Table, error) {
 	}
 	var missing *storage.NoTableError
 	if errors.As(err, &missing) {
+		if v, _ := ViewOf(b.View, name); v != nil {
+			return nil, parse.Errorf(name.Pos, "%s is a view: its rows are those of a query", name).WithHint("what changes are the tables it reads: %s", v.Query).Because(missing)
+		}
 		var names []string
 		for _, d := range b.View.Tables() {
 			names = append(names, d.Name)

@@ -29,10 +29,14 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 				return b.cteRef(i, t)
 			}
 		}
+		if r, err := b.viewRef(t); r != nil || err != nil {
+			return r, err
+		}
 		table, err := b.Table(t.Table)
 		if err != nil {
 			return nil, err
 		}
+		b.frozen.table(t, table.Def().Name)
 		r := ScanOf(table, cmp.Or(t.Alias.Name, t.Table.Name))
 		return r, rename(r.Cols, t.Columns)
 	case *parse.SubqueryTable:
@@ -130,12 +134,11 @@ func (b *Binder) joined(t *parse.Join, s *Scope, l, r *logical.Relation) (*logic
 		ls, rs := &Scope{columns: l.Cols}, &Scope{columns: r.Cols}
 		var joined []*logical.Column
 		for _, u := range t.Using {
-			ref := &parse.ColumnRef{Pos: u.Pos, Name: u}
-			x, err := b.name(ls, ref, false)
+			x, err := b.name(ls, &parse.ColumnRef{Pos: u.Pos, Name: u}, false)
 			if err != nil {
 				return nil, err
 			}
-			y, err := b.name(rs, ref, false)
+			y, err := b.name(rs, &parse.ColumnRef{Pos: u.Pos, Name: u}, false)
 			if err != nil {
 				return nil, err
 			}

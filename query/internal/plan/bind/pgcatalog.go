@@ -24,6 +24,19 @@ var catalogTables = map[string]*rowFuncOf{
 			}
 		},
 	},
+	"pg_views": {
+		types: noArgs("schemaname viewname viewowner definition"),
+		rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
+			return func(_ []value.Value, emit func(...value.Value) error) error {
+				for _, d := range b.View.Views() {
+					if err := emit(value.Str("public"), value.Str(d.Name), value.Str("lupa"), value.Str(d.Query)); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+		},
+	},
 	"pg_indexes": {
 		types: noArgs("schemaname tablename indexname indexdef"),
 		rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {

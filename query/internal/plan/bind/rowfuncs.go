@@ -135,6 +135,7 @@ func init() {
 		},
 		"information_schema.tables":  schemaTables,
 		"information_schema.columns": schemaColumns,
+		"information_schema.views":   schemaViews,
 	}
 }
 
@@ -320,6 +321,11 @@ var schemaTables = &rowFuncOf{
 					return err
 				}
 			}
+			for _, d := range b.View.Views() {
+				if err := emit(value.Str("lupa"), value.Str("public"), value.Str(d.Name), value.Str("VIEW")); err != nil {
+					return err
+				}
+			}
 			return nil
 		}
 	},
@@ -330,7 +336,15 @@ var schemaColumns = &rowFuncOf{
 	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int"),
 	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 		return func(_ []value.Value, emit func(...value.Value) error) error {
-			for _, d := range b.View.Tables() {
+			tables := slices.Clone(b.View.Tables())
+			for _, v := range b.View.Views() {
+				d, err := ViewTable(b.Ctx, b.In, v)
+				if err != nil {
+					return err
+				}
+				tables = append(tables, d)
+			}
+			for _, d := range tables {
 				for i := range d.Columns {
 					if err := emit(schemaColumn(d, i)...); err != nil {
 						return err

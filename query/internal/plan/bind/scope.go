@@ -106,10 +106,18 @@ func (b *Binder) name(s *Scope, ref *parse.ColumnRef, aliasFirst bool) (*logical
 			return e, err
 		}
 	}
+	if len(b.inViews) > 0 && table == "" { // what is a column has the name of its table before it, if that has one
+		if found := s.find(ref.Table, ref.Name); len(found) != 1 || found[0].Table != "" && !found[0].Merged {
+			if e, err := b.resolveAlias(s, ref); e != nil || err != nil {
+				return e, err
+			}
+		}
+	}
 	switch found := s.find(ref.Table, ref.Name); {
 	case len(found) == 1:
 		e := logical.ColumnExpr(found[0], parse.Start(ref))
 		e.Text = ref.String()
+		b.frozen.column(ref, found[0])
 		return e, nil
 	case len(found) > 1:
 		return nil, ambiguous(ref, found)
@@ -122,6 +130,7 @@ func (b *Binder) name(s *Scope, ref *parse.ColumnRef, aliasFirst bool) (*logical
 	for o := s.outer; o != nil; o = o.outer {
 		switch found := o.find(ref.Table, ref.Name); {
 		case len(found) == 1:
+			b.frozen.column(ref, found[0])
 			return b.outerColumn(found[0], ref), nil
 		case len(found) > 1:
 			return nil, ambiguous(ref, found)

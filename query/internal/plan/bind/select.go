@@ -29,7 +29,7 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 					return nil, parse.Errorf(q.With[i].Pos, "WITH names %q twice", q.With[i].Name.Name)
 				}
 			}
-			b.ctes = append(b.ctes, cte{&q.With[i], len(b.ctes)})
+			b.ctes = append(b.ctes, cte{&q.With[i], len(b.ctes), nil})
 		}
 	}
 	count, offset, err := b.limits(q)
@@ -386,10 +386,12 @@ func (b *Binder) items(s *Scope, c *parse.Core, want []target) (items []*logical
 		it := &c.Items[i]
 		if it.Star {
 			n := 0
+			b.frozen.noStar(it)
 			for _, col := range s.columns {
 				if !col.Hidden && (it.Table.Name == "" && !col.Merged || it.Table.Name != "" && it.Table.Means(col.Table)) {
 					items = append(items, logical.ColumnExpr(col, it.Pos))
 					names = append(names, col.Name)
+					b.frozen.star(it, col)
 					n++
 				}
 			}

@@ -17,9 +17,13 @@ const inlined = 64
 // cteRef binds the use of a query named by WITH.
 func (b *Binder) cteRef(i int, t *parse.TableName) (*logical.Relation, error) {
 	if b.cteUses++; b.cteUses > inlined {
-		return b.sharedRef(i, t)
+		return b.sharedRef(b.ctes[i], t)
 	}
-	c := b.ctes[i]
+	return b.namedQuery(b.ctes[i], t)
+}
+
+// namedQuery binds a use of a query under a name.
+func (b *Binder) namedQuery(c cte, t *parse.TableName) (*logical.Relation, error) {
 	q, err := b.cteQuery(c)
 	if err != nil {
 		return nil, err
@@ -35,12 +39,14 @@ func (b *Binder) cteQuery(c cte) (*logical.Relation, error) {
 	saved := b.ctes
 	defer func() { b.ctes = saved }()
 	b.ctes = b.ctes[:c.below:c.below]
+	if c.view != nil {
+		return b.viewQuery(c)
+	}
 	return b.Query(c.def.Query, nil, nil)
 }
 
 // sharedRef binds the use of a query whose rows are kept.
-func (b *Binder) sharedRef(i int, t *parse.TableName) (*logical.Relation, error) {
-	c := b.ctes[i]
+func (b *Binder) sharedRef(c cte, t *parse.TableName) (*logical.Relation, error) {
 	var q *logical.SharedQuery
 	if i := slices.IndexFunc(b.Shared, func(q *logical.SharedQuery) bool { return q.Def == c.def }); i >= 0 {
 		q = b.Shared[i]

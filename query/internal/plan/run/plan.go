@@ -50,6 +50,7 @@ type Plan struct {
 	names  []string
 	looked []lookedAt       // values of arguments it is for
 	tables []*storage.Table // as they were when it was made
+	views  []*storage.ViewDef
 	remote []bind.RemoteTable
 	idle   sync.Pool // of *Run
 }
@@ -68,7 +69,7 @@ type Makes func(b *build.Builder) (exec.Operator, func() int64, error)
 func NewPlan(b *bind.Binder, cols []Column, make Makes) *Plan {
 	p := &Plan{
 		Columns: cols, make: make, slots: b.Slots, block: b.Block, subs: b.Subs, how: b.How,
-		Cached: !b.Once && b.How == bind.How{}, remote: b.Remotes,
+		Cached: !b.Once && b.How == bind.How{}, remote: b.Remotes, views: b.Views,
 	}
 	for _, t := range b.Tables {
 		p.tables = append(p.tables, t)
@@ -143,6 +144,12 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 			return nil, nil
 		}
 	}
+	view := in.Snapshot()
+	for _, d := range p.views {
+		if p.Cached && view.ViewDef(d.Name) != d {
+			return nil, nil
+		}
+	}
 	if p.Cached {
 		if r, _ = p.idle.Get().(*Run); r != nil {
 			if ok, err := r.again(ctx, in); err != nil || ok {
@@ -151,7 +158,6 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 			r = nil
 		}
 	}
-	view := in.Snapshot()
 	r = &Run{Columns: p.Columns, plan: p, slots: make([]fn.Slot, len(p.slots))}
 	r.Builder = &build.Builder{State: &build.State{In: in, Env: in.Env, Planned: p.tables, Find: r.outer}, Measure: p.how.Measure}
 	for _, t := range p.tables {

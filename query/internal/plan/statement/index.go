@@ -85,15 +85,13 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 	}
 	id := s.Indexes[0]
 	var names []string
+	index, table := "", ""
 	for _, d := range b.View.Tables() {
 		for _, x := range d.Indexes {
 			names = append(names, x.Name)
-		}
-	}
-	index := ""
-	for _, n := range names {
-		if n == id.Name || index == "" && id.Means(n) {
-			index = n
+			if x.Name == id.Name || index == "" && id.Means(x.Name) {
+				index, table = x.Name, d.Name
+			}
 		}
 	}
 	if index == "" {
@@ -107,6 +105,9 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 		var missing *storage.NoIndexError
 		if errors.As(err, &missing) && s.IfExists {
 			err = nil
+		}
+		if err == nil {
+			err = checkViews(ctx, r, table, id.Pos, false)
 		}
 		return logical.ErrorAt(id.Pos, err)
 	}), nil

@@ -3,10 +3,12 @@ package statement
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/query/internal/plan/build"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/query/internal/plan/run"
@@ -53,12 +55,16 @@ func (b *planner) showTables() (*run.Plan, error) {
 		}
 		rows = append(rows, []value.Value{value.Str(d.Name), value.Int(int64(t.Rows())), value.Str(strings.Join(names, ", "))})
 	}
+	for _, v := range b.View.Views() { // a view has no rows of its own
+		rows = append(rows, []value.Value{value.Str(v.Name), {}, value.Str(strings.Join(v.Columns, ", "))})
+	}
+	slices.SortStableFunc(rows, func(x, y []value.Value) int { return strings.Compare(x[0].Str(), y[0].Str()) })
 	return b.report(cols, rows), nil
 }
 
 // describe plans DESCRIBE t.
 func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
-	def, _, err := b.anyTable(s.Table)
+	def, err := b.described(s.Table)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +89,17 @@ func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
 		rows = append(rows, row)
 	}
 	return b.report(cols, rows), nil
+}
+
+// described is the definition of a table, and that which a table with the columns of a view would have.
+func (b *planner) described(name parse.Ident) (*storage.TableDef, error) {
+	if _, err := bind.TableOf(b.View, name); err != nil && name.Database == "" {
+		if v, _ := bind.ViewOf(b.View, name); v != nil {
+			return bind.ViewTable(b.Ctx, b.In, v)
+		}
+	}
+	def, _, err := b.anyTable(name)
+	return def, err
 }
 
 // typeText is the type of a column as it was declared.

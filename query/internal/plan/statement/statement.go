@@ -90,6 +90,12 @@ func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
 		return b.explains(s)
 	case *parse.CreateTable:
 		return b.createTable(s)
+	case *parse.CreateView:
+		return b.createView(s)
+	case *parse.DropView:
+		return b.dropView(s)
+	case *parse.RenameView:
+		return b.renameView(s)
 	case *parse.Truncate:
 		return b.truncate(s)
 	case *parse.Setting:

@@ -42,6 +42,12 @@ func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
 		}
 		return nil, parse.Errorf(s.Table.Pos, "table %q exists already", s.Table.Name).WithHint("CREATE TABLE IF NOT EXISTS leaves it as it is").Because(&storage.ExistsError{What: "table", Name: s.Table.Name})
 	}
+	if v, _ := bind.ViewOf(b.View, s.Table); v != nil {
+		if s.IfNotExists {
+			return b.done(), nil
+		}
+		return nil, logical.ErrorAt(s.Table.Pos, &storage.ExistsError{What: "view", Name: v.Name})
+	}
 	def := storage.TableDef{Name: s.Table.Name, PrimaryKey: -1}
 	for i := range s.Columns {
 		c := &s.Columns[i]
@@ -248,6 +254,9 @@ func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
 	}
 	t, err := b.Table(at)
 	if err != nil {
+		if v, _ := bind.ViewOf(b.View, at); v != nil {
+			return nil, parse.Errorf(at.Pos, "%s is a view, not a table", at).WithHint("DROP VIEW %s", at)
+		}
 		if _, ok := err.(*parse.Error); ok && s.IfExists {
 			return b.done(), nil
 		}
@@ -256,11 +265,14 @@ func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
 	name := t.Def().Name
 	return b.change("Drop table "+name, func(ctx context.Context, r *build.Builder) error {
 		if s.Cascade {
+			if err := r.Env.Tx.DropViewsOf(ctx, name); err != nil {
+				return logical.ErrorAt(at.Pos, err)
+			}
 			if err := r.Env.Tx.DropReferencesTo(ctx, name); err != nil {
 				return logical.ErrorAt(at.Pos, err)
 			}
 		}
-		return logical.ErrorAt(at.Pos, r.Env.Tx.DropTable(ctx, name))
+		return viewsStay(at.Pos, "DROP TABLE ... CASCADE drops it, too", r.Env.Tx.DropTable(ctx, name))
 	}), nil
 }
 
@@ -280,7 +292,7 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 			return nil, logical.ErrorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
 		}
 		return b.change(text, func(ctx context.Context, r *build.Builder) error {
-			return logical.ErrorAt(a.To.Pos, r.Env.Tx.RenameTable(ctx, def.Name, a.To.Name))
+			return viewsStay(a.To.Pos, "a view means its tables by their names", r.Env.Tx.RenameTable(ctx, def.Name, a.To.Name))
 		}), nil
 	case *parse.RenameColumn:
 		at, err := bind.TableColumn(def, a.From)
@@ -292,7 +304,10 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 			return nil, logical.ErrorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
 		}
 		return b.change(text, func(ctx context.Context, r *build.Builder) error {
-			return logical.ErrorAt(a.To.Pos, r.Env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name))
+			if err := r.Env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name); err != nil {
+				return logical.ErrorAt(a.To.Pos, err)
+			}
+			return checkViews(ctx, r, def.Name, a.From.Pos, false)
 		}), nil
 	case *parse.DropColumn:
 		at, err := bind.TableColumn(def, a.Column)
@@ -304,7 +319,10 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 		}
 		column := def.Columns[at].Name
 		return b.change(text, func(ctx context.Context, r *build.Builder) error {
-			return logical.ErrorAt(a.Column.Pos, r.Env.Tx.DropColumn(ctx, def.Name, column))
+			if err := r.Env.Tx.DropColumn(ctx, def.Name, column); err != nil {
+				return logical.ErrorAt(a.Column.Pos, err)
+			}
+			return checkViews(ctx, r, def.Name, a.Column.Pos, a.Cascade)
 		}), nil
 	case *parse.AddColumn:
 		return b.addColumn(a, table)
