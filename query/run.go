@@ -37,8 +37,13 @@ func howTo(t parse.Statement) how {
 	case *parse.Vacuum, *parse.Backup:
 		return alone
 	case *parse.AlterTable:
-		if _, ok := t.Action.(*parse.Retrain); ok {
+		switch a := t.Action.(type) {
+		case *parse.Retrain:
 			return alone
+		case *parse.SetEncoder:
+			if a.From != nil {
+				return alone
+			}
 		}
 	case *parse.Explain:
 		if t.Analyze {

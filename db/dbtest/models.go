@@ -27,21 +27,31 @@ var Prompts = []struct {
 	{"it's a wolf", [4]float32{-0.5, 0.5, -0.5, 0.5}},
 }
 
-// WriteModels makes a folder of models that holds the encoder 'colours'.
+// WriteModels makes a folder of models that holds the encoder 'colours', and 'shades', which
+// knows the same prompts but gives vectors of three numbers.
 func WriteModels(dir string) error {
-	dir = filepath.Join(dir, "colours")
+	if err := writeModel(filepath.Join(dir, "colours"), func(v [4]float32) []float32 { return v[:] }); err != nil {
+		return err
+	}
+	return writeModel(filepath.Join(dir, "shades"), func(v [4]float32) []float32 { return []float32{v[2], v[1], v[0] + v[3]} })
+}
+
+func writeModel(dir string, of func(v [4]float32) []float32) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	var text strings.Builder
 	var data []byte
+	dim := 0
 	for _, p := range Prompts {
 		text.WriteString(p.Text + "\n")
-		for _, f := range p.Vector {
+		v := of(p.Vector)
+		dim = len(v)
+		for _, f := range v {
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
 		}
 	}
-	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, 4), }", len(Prompts))
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", len(Prompts), dim)
 	header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
 	npy := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), byte(len(header)>>8))
 	npy = append(append(npy, header...), data...)

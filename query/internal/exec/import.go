@@ -31,6 +31,9 @@ type Import struct {
 	// codes with; may be nil.
 	Samples func(context.Context) (map[int][][]float32, error)
 
+	// Stopped, if it is set, says how far the import had come when it ended early.
+	Stopped func() string
+
 	Affected int64
 	done     bool
 	held     []*value.Batch
@@ -56,20 +59,24 @@ func (m *Import) Next(ctx context.Context) (*value.Batch, error) {
 		err = m.train(ctx)
 	}
 	if err != nil && m.Affected > 0 {
-		m.Env.warn("stopped: " + m.stopped() + "; run again, the statement goes on from there")
+		m.Env.warn("stopped: " + m.stopped())
 	}
 	return nil, err
 }
 
 // stopped says how many rows are in the table: of this run, and of those before it.
 func (m *Import) stopped() string {
+	if m.Stopped != nil {
+		return m.Stopped()
+	}
+	const again = "; run again, the statement goes on from there"
 	if v, err := m.Env.Store.Snapshot(); err == nil {
 		defer v.Close()
 		if t, err := v.Table(m.Def.Name); err == nil && int64(t.Rows()) != m.Affected {
-			return fmt.Sprintf("%d rows are in %s, %d of them from this run", t.Rows(), m.Def.Name, m.Affected)
+			return fmt.Sprintf("%d rows are in %s, %d of them from this run", t.Rows(), m.Def.Name, m.Affected) + again
 		}
 	}
-	return fmt.Sprintf("%d rows are in %s", m.Affected, m.Def.Name)
+	return fmt.Sprintf("%d rows are in %s", m.Affected, m.Def.Name) + again
 }
 
 // drain takes the input, and commits what has come of it when it is much or when

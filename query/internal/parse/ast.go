@@ -231,12 +231,13 @@ type RenameTable struct {
 	To Ident
 }
 
-// SetEncoder is [ALTER [COLUMN] c] SET ENCODER 'name' [FORCE]. Without a column
-// the table's only column with an encoder is meant.
+// SetEncoder is [ALTER [COLUMN] c] SET ENCODER 'name' [REENCODE FROM x] [FORCE]. Without a
+// column the table's only column with an encoder is meant.
 type SetEncoder struct {
 	Pos
 	Column  Ident // may be zero
 	Encoder Literal
+	From    Expr // what the rows are encoded from, a text or image(...); nil: they stay
 	Force   bool
 }
 

@@ -249,7 +249,9 @@ func (p *printer) alter(a AlterAction) {
 		if a.Column.Name != "" {
 			p.print("ALTER COLUMN ", a.Column, " ")
 		}
-		p.print("SET ENCODER ", QuoteEncoder(a.Encoder.Value.Str()), opt(a.Force, " FORCE"))
+		p.print("SET ENCODER ", QuoteEncoder(a.Encoder.Value.Str()))
+		p.clause(" REENCODE FROM ", a.From)
+		p.print(opt(a.Force, " FORCE"))
 	case *Retrain:
 		p.print("RETRAIN")
 		if a.Column.Name != "" {

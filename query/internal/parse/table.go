@@ -227,6 +227,7 @@ type gRename struct {
 
 type gSetEncoder struct {
 	Encoder *gEncoder `parser:"@@"`
+	From    Expr      `parser:"( 'REENCODE' 'FROM' @@ )?"`
 	Force   bool      `parser:"@'FORCE'?"`
 }
 
@@ -508,9 +509,9 @@ func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 	case a.Set != nil && a.Set.Type != nil:
 		s.Action = &SetType{at, ident(a.Column), stored(a.Set.Type.Type.typ), a.Set.Type.Using}
 	case a.Set != nil:
-		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Set.Encoder.Encoder), a.Set.Encoder.Force}
+		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Set.Encoder.Encoder), a.Set.Encoder.From, a.Set.Encoder.Force}
 	case a.Encoder != nil:
-		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.Force}
+		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.From, a.Encoder.Force}
 	default:
 		s.Action = c.retrain(at, a.Retrain)
 	}

@@ -36,6 +36,8 @@ func Walk(n Node, f func(Node) bool) {
 		for i := range n.Constraints {
 			Walk(&n.Constraints[i], f)
 		}
+	case *SetEncoder:
+		w.expr(n.From)
 	case *Retrain:
 		w.query(n.For)
 	case *Insert:

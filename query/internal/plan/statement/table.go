@@ -272,7 +272,10 @@ func (b *planner) dropTable(s *parse.DropTable) (*run.Plan, error) {
 				return logical.ErrorAt(at.Pos, err)
 			}
 		}
-		return viewsStay(at.Pos, "DROP TABLE ... CASCADE drops it, too", r.Env.Tx.DropTable(ctx, name))
+		if err := r.Env.Tx.DropTable(ctx, name); err != nil {
+			return viewsStay(at.Pos, "DROP TABLE ... CASCADE drops it, too", err)
+		}
+		return dropReencoded(ctx, r.Env.Tx, t.Def().ID, 0, true)
 	}), nil
 }
 
@@ -321,6 +324,9 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 		return b.change(text, func(ctx context.Context, r *build.Builder) error {
 			if err := r.Env.Tx.DropColumn(ctx, def.Name, column); err != nil {
 				return logical.ErrorAt(a.Column.Pos, err)
+			}
+			if err := dropReencoded(ctx, r.Env.Tx, def.ID, def.Columns[at].ID, false); err != nil {
+				return err
 			}
 			return checkViews(ctx, r, def.Name, a.Column.Pos, a.Cascade)
 		}), nil
@@ -443,8 +449,15 @@ func (b *planner) setEncoder(a *parse.SetEncoder, table *storage.Table) (*run.Pl
 		return nil, logical.ErrorAt(a.Encoder.Pos, err)
 	}
 	m := enc.Model()
+	if a.From != nil {
+		run, err := b.reencode(a, def, ord, m)
+		if err != nil {
+			return nil, err
+		}
+		return b.change("Encode "+def.Name+"."+c.Name+" anew", run), nil
+	}
 	if m.Dim != c.Type.Dim {
-		return nil, parse.Errorf(a.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s has %d", m.Name, m.Dim, c.Name, c.Type.Dim)
+		return nil, parse.Errorf(a.Encoder.Pos, "encoder %s makes vectors of %d dimensions, %s has %d", m.Name, m.Dim, c.Name, c.Type.Dim).WithHint("REENCODE FROM at the end encodes the rows anew")
 	}
 	if c.Model.Hash != "" && c.Model.Hash != m.Hash && !a.Force && table.Rows() > 0 {
 		return nil, &logical.PlacedError{Pos: a.Encoder.Pos, Err: &encoder.MismatchError{Table: def.Name, Column: c.Name, Stored: c.Model, Given: m}}
