@@ -193,6 +193,12 @@ func (g guarded) Can() (texts, pictures error) {
 	return nil, nil
 }
 
+// CountTokens is what the encoder says.
+func (g guarded) CountTokens(text string) (int, error) { return encoder.CountTokens(g.Encoder, text) }
+
+// MaxTokens is what the encoder says.
+func (g guarded) MaxTokens() int { return encoder.MaxTokens(g.Encoder) }
+
 // Prompts are the encoder's.
 func (g guarded) Prompts() (query, document string) { return encoder.Prompts(g.Encoder) }
 

@@ -149,3 +149,31 @@ type Capable interface {
 	// can, as far as the model's files tell. It may read them.
 	Can() (texts, pictures error)
 }
+
+// Counter is implemented by encoders of models that read texts as tokens.
+type Counter interface {
+	// CountTokens returns how many tokens a text is, those that stand around it included,
+	// also where it is longer than what the model reads.
+	CountTokens(text string) (int, error)
+
+	// MaxTokens is the most that the model reads; what comes behind them counts for nothing.
+	// 0 means that there is no such limit.
+	MaxTokens() int
+}
+
+// CountTokens returns how many tokens a text is to an encoder. The error is ErrUnsupported for
+// one that knows no tokens.
+func CountTokens(e Encoder, text string) (int, error) {
+	if c, ok := e.(Counter); ok {
+		return c.CountTokens(text)
+	}
+	return 0, fmt.Errorf("encoder %s knows no tokens: %w", e.Model().Name, ErrUnsupported)
+}
+
+// MaxTokens returns the most tokens that an encoder reads, 0 where it has no such limit.
+func MaxTokens(e Encoder) int {
+	if c, ok := e.(Counter); ok {
+		return c.MaxTokens()
+	}
+	return 0
+}

@@ -153,6 +153,12 @@ func (c *configured) Can() (texts, pictures error) {
 	return nil, nil
 }
 
+// CountTokens is what the encoder says.
+func (c *configured) CountTokens(text string) (int, error) { return CountTokens(c.Encoder, text) }
+
+// MaxTokens is what the encoder says.
+func (c *configured) MaxTokens() int { return MaxTokens(c.Encoder) }
+
 // Quick is what the encoder says.
 func (c *configured) Quick() bool {
 	q, ok := c.Encoder.(Quick)

@@ -33,6 +33,7 @@ var (
 	_ encoder.Encoder  = (*Encoder)(nil)
 	_ encoder.Capable  = (*Encoder)(nil)
 	_ encoder.Prompter = (*Encoder)(nil)
+	_ encoder.Counter  = (*Encoder)(nil)
 )
 
 // Open opens the model folder dir. It reads the headers of the graphs and the

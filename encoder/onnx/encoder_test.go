@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/encoder/clip"
 )
 
 const (
@@ -417,5 +418,28 @@ func TestOpener(t *testing.T) {
 	var missing *encoder.NotFoundError
 	if _, err := opener(t.Context(), "toy-clp"); !errors.As(err, &missing) || !strings.Contains(err.Error(), `did you mean "toy-clip"?`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Texts are counted in the tokens that the model reads, those around them included, and beyond
+// what it reads.
+func TestCountTokens(t *testing.T) {
+	dir := filepath.Join(models, "tiny-clip")
+	e := open(t, dir, nil)
+	if e.MaxTokens() != 77 {
+		t.Errorf("the model reads %d tokens", e.MaxTokens())
+	}
+	tok, err := clip.LoadTokenizer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"", "a wolf", strings.Repeat("snow ", 300)} {
+		n, err := e.CountTokens(s)
+		if want := len(tok.Append(nil, s, 1<<20)); err != nil || n != want {
+			t.Errorf("%.20q is %d tokens, want %d (%v)", s, n, want, err)
+		}
+	}
+	if n, err := encoder.CountTokens(e, strings.Repeat("snow ", 300)); err != nil || n < 302 {
+		t.Errorf("%d tokens, %v", n, err)
 	}
 }

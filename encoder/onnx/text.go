@@ -32,6 +32,27 @@ func (e *Encoder) EncodeTexts(ctx context.Context, texts []string) ([][]float32,
 	return e.cache.get(ctx, texts, e.encodeTexts)
 }
 
+// CountTokens returns how many tokens a text is, those around it included, however many the
+// model reads.
+func (e *Encoder) CountTokens(text string) (int, error) {
+	if e.text == nil {
+		return 0, e.lacks("texts", "onnx/text_model.onnx")
+	}
+	tok, err := e.tokenizer()
+	if err != nil {
+		return 0, err
+	}
+	return len(tok.Append(nil, text, 1<<30)), nil
+}
+
+// MaxTokens is the most tokens of a text that the model reads.
+func (e *Encoder) MaxTokens() int {
+	if e.text == nil {
+		return 0
+	}
+	return e.folder.Text.MaxTokens
+}
+
 // textTokenizer turns texts into token ids.
 type textTokenizer interface {
 	// Append appends the ids of a text, at most n.

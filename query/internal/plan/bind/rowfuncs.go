@@ -22,9 +22,10 @@ type rowFuncOf struct {
 	args   [2]int // least and most
 	types  func(args []*logical.Expr) (params []value.Type, outs []logical.Column, err error)
 	rows   func(b *Binder, params []value.Type) func(args []value.Value, emit func(row ...value.Value) error) error
-	typed  func(outs []logical.Column) func(args []value.Value, emit func(row ...value.Value) error) error // instead of rows
-	one    bool                                                                                            // its one column takes the name that the function is given
-	scalar bool                                                                                            // that name means its one column, too, which keeps its own
+	typed  func(outs []logical.Column) func(args []value.Value, emit func(row ...value.Value) error) error                  // instead of rows
+	one    bool                                                                                                             // its one column takes the name that the function is given
+	scalar bool                                                                                                             // that name means its one column, too, which keeps its own
+	with   func(b *Binder, t *parse.TableFunc) (func(args []value.Value, emit func(row ...value.Value) error) error, error) // instead of rows, where there are options
 }
 
 var jsonType = value.Type{Kind: value.JSON}
@@ -118,7 +119,7 @@ func init() {
 				return intSeries
 			},
 		},
-		"unnest":               unnest,
+		"unnest": unnest, "chunks": chunks,
 		"jsonb_array_elements": elements(false), "json_array_elements": elements(false),
 		"jsonb_array_elements_text": elements(true), "json_array_elements_text": elements(true),
 		"jsonb_each": each(false), "json_each": each(false), "jsonb_each_text": each(true), "json_each_text": each(true),
@@ -249,7 +250,7 @@ func realSeries(args []value.Value, emit func(...value.Value) error) error {
 // rowFunc binds a function that makes rows of values.
 func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.Relation, error) {
 	name := strings.ToLower(t.Func.Name)
-	if len(t.Options) > 0 {
+	if len(t.Options) > 0 && f.with == nil {
 		return nil, parse.Errorf(t.Options[0].Pos, "%s has no options", name)
 	}
 	if len(t.Args) < f.args[0] || len(t.Args) > f.args[1] {
@@ -271,9 +272,14 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 		n.Args = append(n.Args, a)
 	}
 	var rows func([]value.Value, func(...value.Value) error) error
-	if f.typed != nil {
+	switch {
+	case f.with != nil:
+		if rows, err = f.with(b, t); err != nil {
+			return nil, err
+		}
+	case f.typed != nil:
 		rows = f.typed(outs)
-	} else {
+	default:
 		rows = f.rows(b, params)
 	}
 	n.Rows = func(args []value.Value, emit func(...value.Value) error) error {
