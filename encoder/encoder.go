@@ -142,6 +142,15 @@ type Quick interface {
 	Quick() bool
 }
 
+// Sigmoid is implemented by encoders that may be of a model which was trained to tell whether a
+// text fits a picture, as SigLIP is.
+type Sigmoid interface {
+	// Sigmoid returns the numbers with which 1 / (1 + exp(-(scale * cosine + bias))) is the
+	// probability that a text and a picture with that cosine fit. ok is false where the model has
+	// none, or they are not known.
+	Sigmoid() (scale, bias float64, ok bool)
+}
+
 // Capable is implemented by encoders that can tell what they can't do before
 // anything is encoded.
 type Capable interface {

@@ -158,7 +158,7 @@ func (c *checker) strays() error {
 		// To the next family, or the next column of it.
 		n := 5
 		switch k[4] {
-		case key.Columns, key.Pages, key.Codes, key.Index, key.Meta, key.Stats, key.Asked:
+		case key.Columns, key.Pages, key.Codes, key.Index, key.Meta, key.Stats, key.Asked, key.Background:
 			n = min(9, len(k))
 		}
 		ok = it.SeekGE(key.End(k[:n]))
@@ -180,7 +180,7 @@ func (c *checker) family(d *TableDef, k []byte) {
 	}
 	known := true
 	switch k[4] {
-	case key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked:
+	case key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked, key.Background:
 		known = len(k) >= 9 && d.ColumnID(binary.BigEndian.Uint32(k[5:])) >= 0
 	case key.Index:
 		known = false

@@ -254,7 +254,7 @@ func (c *batchCodes) sealed(ctx context.Context, column int, b uint32, vecs []fl
 	if tr == nil {
 		return nil // nothing but zeros and NULLs so far
 	}
-	if err := c.to.set(key.Of(nil, c.t.def.ID, key.Meta, def.ID), tr.Marshal()); err != nil {
+	if err := firstError(c.to.set(key.Of(nil, c.t.def.ID, key.Meta, def.ID), tr.Marshal()), putBackground(c.to.set, c.t.def.ID, def.ID, 0, def.Type.Dim, sample, nil)); err != nil {
 		return err
 	}
 	e = (&transform{Transform: tr}).newEncoder()
@@ -429,7 +429,8 @@ func (c *loadColumn) run() error {
 		}
 		tr := code.Train(c.dim, sample, forCodes(c.queries))
 		if tr != nil {
-			if err := c.sst.putAsked(c.table, c.id, 0, sampleOf(nil, c.queries)); err != nil {
+			k := func(k, v []byte) error { return c.sst.put(k, k, v) }
+			if err := firstError(c.sst.putAsked(c.table, c.id, 0, sampleOf(nil, c.queries)), putBackground(k, c.table, c.id, 0, c.dim, sample, c.queries)); err != nil {
 				return err
 			}
 		}

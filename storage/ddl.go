@@ -364,7 +364,7 @@ func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
 	if d.PrimaryKey > at {
 		d.PrimaryKey--
 	}
-	for _, family := range []byte{key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked} {
+	for _, family := range []byte{key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked, key.Background} {
 		if err := tx.deletePrefix(key.Of(nil, d.ID, family, id)); err != nil {
 			return err
 		}
@@ -411,6 +411,11 @@ func (tx *Tx) SetColumnModel(ctx context.Context, table, column, encoderName str
 	}
 	if m.Dim != 0 && m.Dim != c.Type.Dim {
 		return &DimensionError{table, column, m.Dim, c.Type.Dim}
+	}
+	if c.Model.Hash != "" && c.Model.Hash != m.Hash { // its phrases are of the model before
+		if err := tx.deletePrefix(key.Of(nil, d.ID, key.Background, c.ID)); err != nil {
+			return err
+		}
 	}
 	c.Encoder, c.Model = encoderName, m
 	return tx.changeTable(t.def, d)

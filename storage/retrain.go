@@ -42,18 +42,18 @@ const (
 type columnOf struct{ table, column uint32 }
 
 // train trains codes for a column's sealed rows, for queries and for those that are kept.
-// It returns what they were trained for, and nil where codes don't pay.
-func (t *Table) train(ctx context.Context, column int, queries [][]float32) (*code.Transform, [][]float32, error) {
-	sample, err := t.sampleVectors(ctx, column, t.sealedBlocks(), trainRows)
+// It returns what they were trained for and with, and nil where codes don't pay.
+func (t *Table) train(ctx context.Context, column int, queries [][]float32) (tr *code.Transform, asked [][]float32, sample []float32, err error) {
+	sample, err = t.sampleVectors(ctx, column, t.sealedBlocks(), trainRows)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	kept, err := t.asked(column)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	queries = sampleOf(kept, queries)
-	return code.Train(t.def.Columns[column].Type.Dim, sample, forCodes(queries)), queries, nil
+	return code.Train(t.def.Columns[column].Type.Dim, sample, forCodes(queries)), queries, sample, nil
 }
 
 // sampleOf joins the queries that were kept with those that came, at most askedMost
@@ -176,8 +176,9 @@ type retraining struct {
 	always   bool // also where there are no codes that can be used
 	progress Progress
 
-	queries [][]float32 // for which it was done
-	blocks  uint32      // how many were coded; 0: there was nothing to do
+	queries    [][]float32 // for which it was done
+	background *background
+	blocks     uint32 // how many were coded; 0: there was nothing to do
 
 	gen   *generation
 	view  *View
@@ -219,10 +220,16 @@ func (r *retraining) run(ctx context.Context, queries [][]float32) (done bool, e
 		return err == nil, err
 	}
 	r.progress("training", 0, uint64(r.t.sealedBlocks()))
-	trained, queries, err := r.t.train(ctx, r.at, queries)
-	r.queries = queries
+	trained, asked, sample, err := r.t.train(ctx, r.at, queries)
+	r.queries = asked
 	if trained == nil || err != nil {
 		return err == nil, err
+	}
+	if r.rests { // what was asked may be anything
+		queries = nil
+	}
+	if r.background, err = r.t.renewedBackground(r.at, was, sample, queries); err != nil {
+		return false, err
 	}
 	r.tr = &transform{Transform: trained}
 	if r.tr.base, err = r.t.freePlanes(r.at, was); err != nil {
@@ -332,6 +339,12 @@ func (r *retraining) code(ctx context.Context, blocks []uint32, first bool) (err
 	}()
 	if first {
 		k := transformKey(r.id.table, r.id.column, r.tr.base)
+		if r.background != nil {
+			of := backgroundKey(r.id.table, r.id.column, r.tr.base)
+			if err := b.sst.put(of, of, r.background.encode()); err != nil {
+				return err
+			}
+		}
 		if err := firstError(b.sst.put(k, k, r.tr.Marshal()), b.sst.putAsked(r.id.table, r.id.column, r.tr.base, r.queries)); err != nil {
 			return err
 		}
@@ -421,6 +434,9 @@ func (r *retraining) changeOver(tx *Tx) error {
 		// Nothing else is deleted, so that the next training finds nothing in memory where
 		// its codes go.
 		if err := tx.deleteRange(key.Plane(nil, table, column, base+1), key.Plane(nil, table, column, base+3)); err != nil {
+			return err
+		}
+		if err := tx.deleteKey(backgroundKey(table, column, base)); err != nil {
 			return err
 		}
 		if base == 0 {

@@ -64,6 +64,7 @@ type Store struct {
 	}
 
 	transforms  transforms
+	backgrounds backgrounds
 	clusterings clusterings
 	visitAll    bool // tests: approximate searches visit every cluster
 	commits     commits

@@ -152,6 +152,9 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 			if err := l.sst.putAsked(d.ID, d.Columns[i].ID, 0, asked); err != nil {
 				return err
 			}
+			if err := t.copyBackground(i, l.sst, d.ID, d.Columns[i].ID); err != nil {
+				return err
+			}
 		}
 		catalog := key.Table(nil, 0)
 		l.sst.raises = c.generation

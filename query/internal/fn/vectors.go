@@ -187,3 +187,22 @@ func bestScoreKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) 
 	}
 	return nil
 }
+
+// curveKernel is f of numbers and curves of relevance.
+func curveKernel(name string, f func(c vector.Curve, x float64) float64) kernel {
+	return func(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+		for _, i := range fullSel(n, sel) {
+			v := args[1].At(int(i)).Vec()
+			if len(v) != 2 || v[1] <= 0 {
+				return fmt.Errorf("%s takes a vector of a similarity and a slope above zero", name)
+			}
+			x := args[0].At(int(i)).Float()
+			if math.IsNaN(x) {
+				out.Reals[i] = x
+				continue
+			}
+			out.Reals[i] = f(vector.Curve{Middle: float64(v[0]), Slope: float64(v[1])}, x)
+		}
+		return nil
+	}
+}

@@ -36,6 +36,7 @@ const (
 	Counters   = 'n'
 	Stats      = 's'
 	Asked      = 'a'
+	Background = 'b'
 )
 
 // Keys of the store itself.

@@ -52,6 +52,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if name == "recommend" {
 		return b.recommend(s, e)
 	}
+	if name == "relevance" {
+		return b.relevance(s, e)
+	}
 	_, known := fn.Lookup(name)
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)
@@ -62,7 +65,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if !known {
 		names := fn.Names()
-		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize", "mmr", "recommend")
+		names = append(names, "cosine_similarity", "match", "bm25", "snippet", "highlight", "rrf", "normalize", "mmr", "recommend", "relevance")
 		for _, c := range s.vectorColumns() {
 			names = append(names, c.Name+"_sim")
 		}

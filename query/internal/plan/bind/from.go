@@ -59,6 +59,9 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 // ScanOf is the scan of a table under a name.
 func ScanOf(table *storage.Table, name string) *logical.Relation {
 	n := &logical.Scan{Table: table, Cols: scanColumns(table.Def(), name), Rows: float64(table.Rows())}
+	for _, c := range n.Cols {
+		c.Stored = &logical.Stored{Table: table, Ord: c.Ord}
+	}
 	return &logical.Relation{Node: n, Cols: n.Cols}
 }
 

@@ -402,7 +402,7 @@ func (b *Binder) rankOf(e *logical.Expr) logical.Rank {
 		return logical.Ascending
 	case logical.OpCall:
 		switch e.Call.Func.Name {
-		case "best_score":
+		case "best_score", "relevance_at":
 			return logical.BestFirst
 		case "+":
 			if b.rankOf(e.Args[0]) == logical.BestFirst && b.rankOf(e.Args[1]) == logical.BestFirst {

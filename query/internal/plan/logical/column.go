@@ -2,6 +2,7 @@ package logical
 
 import (
 	"github.com/lupadb/lupa/encoder"
+	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -18,6 +19,13 @@ type Column struct {
 	Merged   bool      // by USING with the column of another table: found by its table's name only
 	Scalar   bool      // the one value of a function in FROM: its table's name means it, too
 	Source   string    // name of the table, for columns of a scan
+	Stored   *Stored   // the column of a table that it is, also of a subquery's
+}
+
+// Stored is a column of a table.
+type Stored struct {
+	Table *storage.Table
+	Ord   int
 }
 
 // Rank tells how values of an expression are ordered when no direction is given.

@@ -26,6 +26,7 @@ const (
 	OpScore       // Measure between Args[0] and Args[1]
 	OpText        // the text Args[0], encoded
 	OpImage       // the picture at path Args[0], or with the bytes Args[0], encoded
+	OpCurve       // what turns similarities of a column, Stored, with Args[0] into their relevance
 	OpSum         // sum of Weights[i] * Args[i], then of unit length if Unit
 	OpSubquery    // the value of a query
 	OpInQuery     // Args[0] IN Query
@@ -49,6 +50,7 @@ type Expr struct {
 	Call      *fn.Call    // OpCall
 	Measure   fn.Measure  // OpScore
 	Encoding  *Encoding   // OpText, OpImage, and vectors known to come from an encoder
+	Stored    *Stored     // OpCurve
 	Weights   []float32   // OpSum
 	Unit      bool        // OpSum
 	Vectors   bool        // OpText: a text that is a vector's text form is that vector

@@ -45,6 +45,8 @@ func (e *Expr) writeKey(b *strings.Builder) {
 		fmt.Fprintf(b, ":%v", e.Measure)
 	case OpText, OpImage:
 		fmt.Fprintf(b, ":%q,%v", e.Encoding.Name, e.Document)
+	case OpCurve:
+		fmt.Fprintf(b, ":%d,%d", e.Stored.Table.Def().ID, e.Stored.Ord)
 	case OpSum:
 		fmt.Fprintf(b, ":%v,%v", e.Weights, e.Unit)
 	case OpSubquery, OpInQuery, OpExists:

@@ -1,6 +1,7 @@
 package optimize
 
 import (
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -27,9 +28,9 @@ func rangeSearch(f *Facts, n logical.Node) (logical.Node, error) {
 		if _, ok := threshold(f, ""); !ok {
 			continue
 		}
-		e := f.Args[0]
-		if e.Op != logical.OpScore {
-			e = f.Args[1]
+		e := scoreOf(f.Args[0])
+		if e == nil {
+			e = scoreOf(f.Args[1])
 		}
 		if logical.Searchable(scan, e) {
 			scan.Search = &logical.Search{Score: e, Count: -1, Text: f.Text}
@@ -44,6 +45,18 @@ func rangeSearch(f *Facts, n logical.Node) (logical.Node, error) {
 	return scan, nil
 }
 
+// scoreOf returns the score that e is, or is the relevance of by a curve that is fixed; nil if it
+// is neither.
+func scoreOf(e *logical.Expr) *logical.Expr {
+	switch {
+	case e.Op == logical.OpScore:
+		return e
+	case e.Op == logical.OpCall && e.Call.Func.Name == "relevance_at" && e.Args[0].Op == logical.OpScore && logical.Fixed(e.Args[1]):
+		return e.Args[0]
+	}
+	return nil
+}
+
 // threshold returns the fixed bound that a condition sets to the score of the
 // given key, on the side of the better scores.
 func threshold(c *logical.Expr, key string) (bound *logical.Expr, ok bool) {
@@ -55,7 +68,19 @@ func threshold(c *logical.Expr, key string) (bound *logical.Expr, ok bool) {
 		x, y = y, x
 		name = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}[name]
 	}
-	if x.Op != logical.OpScore || !logical.Fixed(y) || logical.IsConst(y) && y.Value.IsNull() || key != "" && x.Key() != key {
+	score := scoreOf(x)
+	if score == nil || !logical.Fixed(y) || logical.IsConst(y) && y.Value.IsNull() || key != "" && score.Key() != key {
+		return nil, false
+	}
+	if x != score { // a relevance: there is a similarity from which on it is reached
+		if (name == ">" || name == ">=") && (y.Type.Kind == value.Integer || y.Type.Kind == value.Real) {
+			y, err := logical.CastRows(y, logical.RealType, fn.Explicit)
+			if err != nil {
+				return nil, false
+			}
+			bound, err := logical.CallRows("similarity_at", c.Pos, y, x.Args[1])
+			return bound, err == nil
+		}
 		return nil, false
 	}
 	if better := x.Measure.HigherIsBetter(); better && (name == ">" || name == ">=") || !better && (name == "<" || name == "<=") {

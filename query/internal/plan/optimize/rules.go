@@ -19,6 +19,7 @@ type rule struct {
 // after flatten has removed projections in between.
 var rules = []rule{
 	{name: "outer joins that conditions make inner", apply: innerJoins, whole: true},
+	{name: "order by similarity in place of relevance", apply: orderOfRelevance},
 	{name: "push filters down", apply: pushFilters},
 	{name: "push join conditions down", apply: pushJoinConditions},
 	{name: "ask the attached database", apply: askRemote},

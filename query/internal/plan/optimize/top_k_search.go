@@ -26,10 +26,11 @@ func topKSearch(f *Facts, n logical.Node) (logical.Node, error) {
 		return n, nil
 	}
 	worst := e.Measure.HigherIsBetter() != s.Keys[0].Order.Desc
-	if worst && e.Measure.FromOne {
+	if worst {
 		for _, f := range scan.Filters {
-			if _, ok := threshold(f, e.Key()); ok {
-				return n, nil // the bound would not be exact
+			exact := !e.Measure.FromOne && (f.Op != logical.OpCall || len(f.Args) != 2 || f.Args[0].Op == logical.OpScore || f.Args[1].Op == logical.OpScore)
+			if _, ok := threshold(f, e.Key()); ok && !exact {
+				return n, nil
 			}
 		}
 	}

@@ -9,28 +9,6 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// samplePrompts are phrases like those people search pictures with. Their
-// vectors show the codes of a column where queries lie.
-var samplePrompts = func() []string {
-	things := []string{"dog", "cat", "wolf", "horse", "bird", "fish", "elephant", "butterfly", "child", "woman", "man", "crowd",
-		"car", "bicycle", "train", "boat", "airplane", "bridge", "castle", "church", "house", "skyscraper", "street", "market",
-		"mountain", "river", "beach", "forest", "desert", "waterfall", "flower", "tree", "mushroom", "field", "sky", "moon",
-		"bread", "coffee", "fruit", "cake", "book", "chair", "lamp", "clock", "guitar", "camera", "window", "statue"}
-	places := []string{"a photo of a %", "a % in the snow", "a % at night", "a red %"}
-	var out []string
-	for _, p := range places {
-		for _, t := range things {
-			for i := range p {
-				if p[i] == '%' {
-					out = append(out, p[:i]+t+p[i+1:])
-					break
-				}
-			}
-		}
-	}
-	return out
-}()
-
 // querySamples encodes typical prompts for the columns that have an encoder, to
 // train their codes with. An encoder that can't be had is no error: codes are
 // then trained without.
@@ -45,26 +23,12 @@ func querySamples(ctx context.Context, in *bind.Input, def *storage.TableDef) (m
 		if err != nil {
 			continue
 		}
-		prompts := samplePrompts
-		if s, ok := enc.(interface{ SamplePrompts(int) []string }); ok {
-			prompts = s.SamplePrompts(len(samplePrompts))
+		vecs, err := exec.SampleVectors(ctx, enc, nil)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		prefix := exec.Prompt(enc, false)
-		for len(prompts) > 0 {
-			n := min(32, len(prompts))
-			texts := make([]string, n)
-			for k, p := range prompts[:n] {
-				texts[k] = prefix + p
-			}
-			vecs, err := enc.EncodeTexts(ctx, texts)
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			if err != nil {
-				break
-			}
-			out[i] = append(out[i], vecs...)
-			prompts = prompts[n:]
+		if len(vecs) > 0 || err == nil {
+			out[i] = vecs
 		}
 	}
 	return out, nil
