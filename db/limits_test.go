@@ -90,7 +90,7 @@ func TestHeapOfAStatement(t *testing.T) {
 		"SELECT count(*) FROM big AS x JOIN big AS y ON x.k = y.k",
 		"SELECT count(*) FROM (SELECT k, s FROM big ORDER BY s, k)",
 		"SELECT count(*) FROM (SELECT k, s FROM big ORDER BY s, k LIMIT 1000000000)",
-		"SELECT count(*) FROM a JOIN big ON a.x = big.k",
+		"SELECT count(*) FROM a LEFT JOIN big ON a.x = big.k",
 		"SELECT count(*) FROM a WHERE x IN (SELECT k FROM big)",
 		"SELECT count(*) FROM (SELECT k, count(*) AS c FROM big GROUP BY k)",
 		"SELECT count(*) FROM (SELECT DISTINCT k, s FROM big)",

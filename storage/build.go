@@ -40,7 +40,7 @@ func (tx *Tx) changesInFiles(t *Table) bool { return tx.inFiles(t) && !tx.catalo
 // newLoadDir makes a folder for table files that are to be ingested. One that is left
 // over is removed at the next Open.
 func (s *Store) newLoadDir() (string, error) {
-	dir := s.fs.PathJoin(s.dir, fmt.Sprintf("%s%d", loadDirPrefix, time.Now().UnixNano()))
+	dir := s.fs.PathJoin(s.dir, fmt.Sprintf("%s%d.%d", loadDirPrefix, time.Now().UnixNano(), tempNumber.Add(1)))
 	return dir, s.fs.MkdirAll(dir, 0o755)
 }
 

@@ -18,6 +18,7 @@ type Aggregate struct {
 // and conditions; Keys are the types of the keys.
 type Aggregation struct {
 	Ctx   *fn.Ctx
+	Once  bool // an expression may have another value when computed again
 	Exprs []fn.Expr
 	Keys  []value.Type
 	Specs []Aggregate
@@ -112,6 +113,11 @@ func (s *aggregation) bytes() int64 {
 		}
 	}
 	return size
+}
+
+// settled estimates the memory held by groups to which no more come.
+func (s *aggregation) settled() int64 {
+	return s.bytes() - s.groups.Bytes() + s.groups.Settled()
 }
 
 // add takes in the rows of a batch.

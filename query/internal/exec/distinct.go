@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage/value"
@@ -17,18 +18,31 @@ type Distinct struct {
 	ids    []int32
 	sel    []int32
 	out    value.Batch
+
+	types []value.Type
+	level int
+	parts *partitions // of rows whose values are new and have no room
+	full  bool        // nothing can be written to files
+	probe *fn.Probe
+	ended bool
+	part  int
+	sub   *Distinct
 }
 
 // NewDistinct returns a Distinct over in, whose columns have the given types.
 func NewDistinct(in Operator, env *Env, types []value.Type) (*Distinct, error) {
-	return &Distinct{input: input{in}, env: env, groups: fn.NewGroups(types)}, nil
+	return &Distinct{input: input{in}, env: env, groups: fn.NewGroups(types), types: types}, nil
 }
 
 func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
-	for {
+	for !d.ended {
 		b, err := d.in.Next(ctx)
-		if err != nil || b == nil {
+		if err != nil {
 			return nil, err
+		}
+		if b == nil {
+			d.ended = true
+			break
 		}
 		d.args = d.args[:0]
 		for _, c := range b.Cols {
@@ -37,13 +51,17 @@ func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
 		if len(d.ids) < b.Len {
 			d.ids = make([]int32, b.Len)
 		}
+		if d.parts != nil {
+			if err := d.set(b); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		seen := int32(d.groups.Len())
 		if err := d.groups.Assign(d.args, b.Len, b.Sel, fn.GroupNull, d.ids); err != nil {
 			return nil, err
 		}
-		grown := d.groups.Bytes() - d.held
-		d.held += grown
-		if err := d.env.Memory.Reserve(grown, "DISTINCT"); err != nil {
+		if err := d.account(); err != nil {
 			return nil, err
 		}
 		d.sel = d.sel[:0]
@@ -60,12 +78,98 @@ func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
 			return &d.out, nil
 		}
 	}
+	if d.parts == nil {
+		return nil, nil
+	}
+	return d.rest(ctx)
+}
+
+// account reserves what the groups have grown by. Where that is too much, further ones go to a
+// file.
+func (d *Distinct) account() error {
+	grown := d.groups.Bytes() - d.held
+	d.held += grown
+	err := d.env.Memory.Reserve(grown, "DISTINCT")
+	if d.full || err == nil && !d.env.Memory.tight(d.held) {
+		return err
+	}
+	var failed error
+	if d.parts, failed = newPartitions(d.env); d.parts == nil {
+		d.full = true
+		if failed == nil {
+			failed = err
+		}
+		return failed
+	}
+	d.probe = d.groups.NewProbe()
+	d.env.Memory.Release(d.held - d.groups.Settled())
+	d.held = d.groups.Settled()
+	return nil
+}
+
+// set writes the rows of a batch with values that were not there before.
+func (d *Distinct) set(b *value.Batch) error {
+	if err := d.probe.Find(d.args, b.Len, b.Sel, fn.GroupNull, d.ids); err != nil {
+		return err
+	}
+	d.sel = d.sel[:0]
+	for _, i := range b.Selected() {
+		if d.ids[i] < 0 {
+			d.sel = append(d.sel, i)
+		}
+	}
+	if len(d.sel) == 0 {
+		return nil
+	}
+	return d.parts.add(d.args, b, d.sel)
+}
+
+// rest gives the rows that are in the file, a partition at a time.
+func (d *Distinct) rest(ctx context.Context) (*value.Batch, error) {
+	if d.groups != nil {
+		d.groups, d.probe = nil, nil
+		d.env.Memory.Release(d.held)
+		d.held = 0
+		if err := d.parts.done(); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		if d.sub != nil {
+			b, err := d.sub.Next(ctx)
+			if b != nil || err != nil {
+				return b, err
+			}
+			if err := d.sub.Close(); err != nil {
+				return nil, err
+			}
+			d.sub = nil
+		}
+		if d.part == len(d.parts.runs) {
+			return nil, nil
+		}
+		run := &d.parts.runs[d.part]
+		d.part++
+		if run.rows == 0 {
+			continue
+		}
+		var err error
+		if d.sub, err = NewDistinct(&spilled{d.parts.spill.reader(run)}, d.env, d.types); err != nil {
+			return nil, err
+		}
+		d.sub.level = d.level + 1
+		d.sub.full = d.sub.level >= mostLevels
+	}
 }
 
 func (d *Distinct) Close() error {
 	d.env.Memory.Release(d.held)
 	d.held = 0
-	return d.input.Close()
+	var err error
+	if d.sub != nil {
+		err = d.sub.Close()
+	}
+	return errors.Join(err, d.parts.close(), d.input.Close())
 }
 
 func (d *Distinct) String() string { return "Distinct" }

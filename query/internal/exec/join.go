@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -35,6 +36,12 @@ type HashJoin struct {
 	rows    []uint64
 
 	between *between // see Between
+
+	Once  bool // a key may have another value when computed again
+	level int
+	parts [2]*partitions // of the left and the right side, which has no room in memory
+	part  int            // the next of parts
+	sub   *HashJoin      // of the one before
 
 	batch *value.Batch // of the left
 	ids   []int32
@@ -111,23 +118,13 @@ func (j *HashJoin) build(ctx context.Context) error {
 	j.env.Memory.Release(j.held)
 	j.held = 0
 	j.table = newKeyedRows(j.types)
-	args := make([]fn.Arg, len(j.rkeys))
-	err := Drain(ctx, j.right, func(b *value.Batch) error {
-		for i, k := range j.rkeys {
-			var err error
-			if args[i], err = k.Eval(j.ctx, b, b.Sel); err != nil {
-				return err
-			}
-		}
-		size, err := j.table.add(args, b)
-		if err != nil {
-			return err
-		}
-		j.held += size
-		return j.env.Memory.Reserve(size, "a join")
-	})
+	err := Drain(ctx, j.right, j.hold)
 	if err != nil {
 		return err
+	}
+	if j.parts[1] != nil {
+		j.built = true
+		return j.divide(ctx)
 	}
 	if err := j.table.finish(j.rightTypes, j.env.Memory, "a join"); err != nil {
 		return err
@@ -147,6 +144,117 @@ func (j *HashJoin) build(ctx context.Context) error {
 	return nil
 }
 
+// keys computes keys for a batch.
+func (j *HashJoin) keys(keys []fn.Expr, b *value.Batch) ([]fn.Arg, error) {
+	args := make([]fn.Arg, len(keys))
+	for i, k := range keys {
+		var err error
+		if args[i], err = k.Eval(j.ctx, b, b.Sel); err != nil {
+			return nil, err
+		}
+	}
+	return args, nil
+}
+
+// hold takes in a batch of the right.
+func (j *HashJoin) hold(b *value.Batch) error {
+	args, err := j.keys(j.rkeys, b)
+	if err != nil {
+		return err
+	}
+	if p := j.parts[1]; p != nil {
+		return p.add(args, b, b.Selected())
+	}
+	size, err := j.table.add(args, b)
+	if err != nil {
+		return err
+	}
+	j.held += size
+	err = j.env.Memory.Reserve(size, "a join")
+	if err == nil && !j.env.Memory.tight(j.held) || len(j.rkeys) == 0 || j.Once || j.level >= mostLevels || j.sought != nil && !j.built {
+		return err
+	}
+	p, failed := newPartitions(j.env)
+	if p == nil {
+		j.level = mostLevels
+		if failed == nil {
+			failed = err
+		}
+		return failed
+	}
+	j.parts[1] = p
+	rows := j.table.pile.rows(nil)
+	j.table = nil
+	for b := rows.next(); b != nil; b = rows.next() {
+		if err := j.hold(b); err != nil {
+			return err
+		}
+	}
+	j.env.Memory.Release(j.held)
+	j.held = 0
+	return nil
+}
+
+// divide writes the left side to a file, too, in partitions like those of the right.
+func (j *HashJoin) divide(ctx context.Context) error {
+	var err error
+	if j.parts[0], err = newPartitions(j.env); err != nil {
+		return err
+	}
+	j.parts[0].seed = j.parts[1].seed
+	write := func(b *value.Batch) error {
+		args, err := j.keys(j.lkeys, b)
+		if err != nil {
+			return err
+		}
+		return j.parts[0].add(args, b, b.Selected())
+	}
+	if j.batch != nil { // the first one, where partners were sought at first
+		if err := write(j.batch); err != nil {
+			return err
+		}
+		j.batch = nil
+	}
+	if err := Drain(ctx, j.left, write); err != nil {
+		return err
+	}
+	if err := j.parts[0].done(); err != nil {
+		return err
+	}
+	return j.parts[1].done()
+}
+
+// divided gives the pairs of one partition after the other.
+func (j *HashJoin) divided(ctx context.Context) (*value.Batch, error) {
+	for {
+		if j.sub != nil {
+			b, err := j.sub.Next(ctx)
+			if b != nil || err != nil {
+				return b, err
+			}
+			if err := j.sub.Close(); err != nil {
+				return nil, err
+			}
+			j.sub = nil
+		}
+		if j.part == len(j.parts[0].runs) {
+			return nil, nil
+		}
+		l, r := &j.parts[0].runs[j.part], &j.parts[1].runs[j.part]
+		j.part++
+		if l.rows == 0 || r.rows == 0 && !j.outer {
+			continue
+		}
+		var err error
+		j.sub, err = NewHashJoin(&spilled{j.parts[0].spill.reader(l)}, &spilled{j.parts[1].spill.reader(r)}, j.env, j.ctx,
+			j.lkeys, j.rkeys, j.types, j.rest, j.outer, j.leftCols, j.rightTypes, j.text)
+		if err != nil {
+			return nil, err
+		}
+		j.sub.level = j.level + 1
+	}
+}
+
 func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
 	if !j.built && j.sought == nil {
 		if err := j.build(ctx); err != nil {
@@ -157,14 +265,21 @@ func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		if j.parts[1] != nil {
+			return j.divided(ctx)
+		}
 		if j.batch == nil {
 			b, err := j.left.Next(ctx)
 			if err != nil || b == nil {
 				return nil, err
 			}
 			if !j.built {
+				j.batch = b
 				if err := j.seek(ctx, b); err != nil {
 					return nil, err
+				}
+				if j.parts[1] != nil {
+					continue
 				}
 			}
 			if err := j.start(b); err != nil {
@@ -334,7 +449,11 @@ func (j *HashJoin) assemble(li, ri []int32) *value.Batch {
 func (j *HashJoin) Close() error {
 	j.env.Memory.Release(j.held)
 	j.held = 0
-	err := j.left.Close()
+	err := errors.Join(j.parts[0].close(), j.parts[1].close())
+	if j.sub != nil {
+		err = errors.Join(err, j.sub.Close())
+	}
+	err = errors.Join(err, j.left.Close())
 	if err2 := j.right.Close(); err == nil {
 		err = err2
 	}

@@ -18,7 +18,9 @@ type Lookup struct {
 	Column int               // of the table: what is compared
 	Keys   []fn.Expr         // rows whose key is one of these; nil: Bounds
 	Bounds []Bound           // rows within all of these
-	First  int               // if not 0, only the first rows of the index, and those equal to the last one
+	Eq     []fn.Expr         // values of the index's columns before Column
+	First  int               // if not 0, only the first rows of the index,
+	Ties   []int             // and those equal to the last one in these columns, which follow Eq in the index
 	Last   bool              // from the end of the index
 	// Most is the number of rows beyond which all are read instead, if they are
 	// estimated to be more; 0 = any number.
@@ -208,6 +210,16 @@ func (l *Lookup) few(ctx context.Context, t *storage.Table) (few []uint64, set *
 // within returns the range of the bounds; none says that no row can be in it.
 func (l *Lookup) within(c *fn.Ctx) (r storage.Range, none, ok bool) {
 	r.Reverse = l.Last
+	for _, x := range l.Eq {
+		v, ok := valueOf(c, x)
+		if !ok {
+			return r, false, false
+		}
+		if v.IsNull() {
+			return r, true, true
+		}
+		r.Eq = append(r.Eq, v)
+	}
 	for _, b := range l.Bounds {
 		v, ok := valueOf(c, b.X)
 		if !ok {
@@ -238,20 +250,23 @@ func (l *Lookup) scan(ctx context.Context, t *storage.Table, r storage.Range, se
 	for _, row := range rows {
 		set.Add(row)
 	}
-	if l.First > 0 && len(rows) == l.First && r.Reverse {
-		// Backwards, rows that are equal come in the wrong order.
-		return l.addEqual(ctx, t, rows[len(rows)-1], set)
+	if l.First > 0 && len(rows) == l.First && len(l.Ties) > 0 {
+		return l.addEqual(ctx, t, rows[len(rows)-1], r.Eq, set)
 	}
 	return nil
 }
 
-// addEqual adds the rows that have the same key as one in an index's first column.
-func (l *Lookup) addEqual(ctx context.Context, t *storage.Table, row uint64, set *storage.RowSet) error {
-	b, err := t.Fetch(ctx, []uint64{row}, []int{l.Column})
+// addEqual adds the rows that are equal to one in the columns of Ties.
+func (l *Lookup) addEqual(ctx context.Context, t *storage.Table, row uint64, eq []value.Value, set *storage.RowSet) error {
+	b, err := t.Fetch(ctx, []uint64{row}, l.Ties)
 	if err != nil {
 		return err
 	}
-	rows, err := t.IndexScan(ctx, l.Index, storage.Range{Eq: []value.Value{b.Cols[0].Value(0)}})
+	eq = slices.Clone(eq)
+	for _, c := range b.Cols {
+		eq = append(eq, c.Value(0))
+	}
+	rows, err := t.IndexScan(ctx, l.Index, storage.Range{Eq: eq})
 	for _, r := range rows {
 		set.Add(r)
 	}

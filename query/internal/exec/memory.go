@@ -63,6 +63,12 @@ func (b *Budget) Reserve(n int64, what string) error {
 // numbers, where the collector has nothing to look at.
 const collectEvery = 128 << 20
 
+// tight reports whether somebody who holds so many bytes should write them to a file: there has
+// to be room for what that takes.
+func (b *Budget) tight(held int64) bool {
+	return b != nil && b.used.Load() > b.limit/2 && held > b.limit/8
+}
+
 // Release gives n bytes back.
 func (b *Budget) Release(n int64) {
 	if b != nil {

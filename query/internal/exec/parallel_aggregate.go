@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -24,6 +25,7 @@ type ParallelAggregate struct {
 	at     int
 	cancel context.CancelFunc
 	wait   sync.WaitGroup
+	alone  *HashAggregate // over all parts, where the groups have no room in memory
 }
 
 // AggregatePipe is one worker's copy: Root reads, at its bottom, Scan.
@@ -47,8 +49,16 @@ func NewParallelAggregate(env *Env, pipes []AggregatePipe, text, by string) *Par
 }
 
 func (p *ParallelAggregate) Next(ctx context.Context) (*value.Batch, error) {
+	if p.alone != nil {
+		return p.alone.Next(ctx)
+	}
 	if p.total == nil {
-		if err := p.run(ctx); err != nil {
+		err := p.run(ctx)
+		var memory *MemoryError
+		if errors.As(err, &memory) && len(p.total.Keys) > 0 && !p.pipes[0].What.Once && p.env.Store != nil && p.env.Store.HasTemp() {
+			return p.begin(ctx)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -58,6 +68,21 @@ func (p *ParallelAggregate) Next(ctx context.Context) (*value.Batch, error) {
 	from := p.at
 	p.at = min(p.at+value.BatchSize, p.total.len())
 	return p.total.result(from, p.at)
+}
+
+// begin begins anew, with one worker, which writes to files what has no room in memory.
+func (p *ParallelAggregate) begin(ctx context.Context) (*value.Batch, error) {
+	p.cancel()
+	p.wait.Wait()
+	p.env.Memory.Release(p.held)
+	p.held, p.total = 0, &aggregation{}
+	pipe := &p.pipes[0]
+	pipe.Scan.Transient = false
+	if err := pipe.Scan.restart(0, p.blocks); err != nil {
+		return nil, err
+	}
+	p.alone = NewHashAggregate(pipe.Root, p.env, pipe.What, p.text, p.by)
+	return p.alone.Next(ctx)
 }
 
 // Transient reports whether the batches of a scan are done with before the next
@@ -186,6 +211,9 @@ func (p *ParallelAggregate) Close() error {
 	p.env.Memory.Release(p.held)
 	p.held = 0
 	var first error
+	if p.alone != nil {
+		first = p.alone.Close()
+	}
 	for _, pipe := range p.pipes {
 		if err := pipe.Root.Close(); err != nil && first == nil {
 			first = err

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -15,8 +16,12 @@ type Sort struct {
 	Orders []Order
 	Text   string
 
-	held int64
-	out  *emitter
+	held  int64
+	out   *emitter
+	spill *spill // of sorted runs
+	runs  []*spillRun
+	full  bool // there is no room for a spill
+	merge *merge
 }
 
 // NewSort returns a Sort over in.
@@ -25,31 +30,85 @@ func NewSort(in Operator, env *Env, keys []int, orders []Order, text string) *So
 }
 
 func (s *Sort) Next(ctx context.Context) (*value.Batch, error) {
-	if s.out == nil {
-		p := &pile{}
-		err := Drain(ctx, s.in, func(b *value.Batch) error {
-			size := batchBytes(b) + 4*int64(b.Count())
-			s.held += size
-			if err := s.Env.Memory.Reserve(size, "sorting"); err != nil {
-				return err
-			}
-			p.add(b, size)
-			return nil
-		})
-		if err != nil {
+	if s.out == nil && s.merge == nil {
+		if err := s.run(ctx); err != nil {
 			return nil, err
 		}
-		t, err := p.table(s.Env.Memory, "sorting")
-		if err != nil {
-			return nil, err
-		}
-		order, err := t.sorted(ctx, s.Keys, s.Orders)
-		if err != nil {
-			return nil, err
-		}
-		s.out = &emitter{t: t, order: order}
+	}
+	if s.merge != nil {
+		return s.merge.next(ctx)
 	}
 	return s.out.next(), nil
+}
+
+func (s *Sort) run(ctx context.Context) error {
+	p := &pile{}
+	err := Drain(ctx, s.in, func(b *value.Batch) error {
+		size := batchBytes(b) + 4*int64(b.Count())
+		if s.Env.Memory.tight(s.held+size) && p.n > 0 && !s.full {
+			if err := s.write(ctx, p); err != nil {
+				return err
+			}
+			if !s.full {
+				p = &pile{}
+			}
+		}
+		s.held += size
+		if err := s.Env.Memory.Reserve(size, "sorting"); err != nil {
+			return err
+		}
+		p.add(b, size)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if s.runs != nil {
+		if err := s.write(ctx, p); err != nil {
+			return err
+		}
+		s.merge, err = newMerge(s)
+		return err
+	}
+	t, err := p.table(s.Env.Memory, "sorting")
+	if err != nil {
+		return err
+	}
+	order, err := t.sorted(ctx, s.Keys, s.Orders)
+	if err != nil {
+		return err
+	}
+	s.out = &emitter{t: t, order: order}
+	return nil
+}
+
+// write sorts the rows of a pile and writes them to a file.
+func (s *Sort) write(ctx context.Context, p *pile) (err error) {
+	if s.spill == nil {
+		if s.spill, err = newSpill(s.Env); s.spill == nil {
+			s.full = true
+			return err
+		}
+	}
+	t, err := p.table(s.Env.Memory, "sorting")
+	if err != nil {
+		return err
+	}
+	order, err := t.sorted(ctx, s.Keys, s.Orders)
+	if err != nil {
+		return err
+	}
+	run := &spillRun{}
+	for from := 0; from < len(order); from += frameRows {
+		x := t.pick(order[from:min(from+frameRows, len(order))])
+		if err := s.spill.write(run, &value.Batch{Len: x.n, Cols: x.cols, Rows: x.rows}); err != nil {
+			return err
+		}
+	}
+	s.runs = append(s.runs, run)
+	s.Env.Memory.Release(s.held)
+	s.held = 0
+	return nil
 }
 
 // sorted returns the order of the rows by the keys.
@@ -65,8 +124,10 @@ func (t *rowsTable) sorted(ctx context.Context, keys []int, orders []Order) ([]i
 
 func (s *Sort) Close() error {
 	s.Env.Memory.Release(s.held)
-	s.held, s.out = 0, &emitter{t: &rowsTable{}}
-	return s.input.Close()
+	s.held, s.out, s.merge, s.runs = 0, &emitter{t: &rowsTable{}}, nil, nil
+	err := errors.Join(s.input.Close(), s.spill.close())
+	s.spill = nil
+	return err
 }
 
 func (s *Sort) String() string { return "Sort by " + s.Text }

@@ -109,6 +109,26 @@ func (g *Groups) Assign(cols []Arg, n int, sel []int32, mode NullMode, ids []int
 	return g.probe.run(cols, n, sel, mode, ids, true)
 }
 
+// Settled estimates the memory held by a table that gets no more groups.
+func (g *Groups) Settled() int64 { return g.bytes + int64(len(g.slots))*16 }
+
+// HashKeys sets out[i] to a hash of the keys of row i for the selected rows: equal for keys that
+// are one group.
+func HashKeys(seed maphash.Seed, cols []Arg, n int, sel []int32, out []uint64) {
+	var buf []byte
+	each(n, sel, func(i int) {
+		buf = buf[:0]
+		for _, c := range cols {
+			if c.IsNull(i) {
+				buf = append(buf, 0)
+				continue
+			}
+			buf = appendKey(append(buf, 1), c, i*c.step())
+		}
+		out[i] = maphash.Bytes(seed, buf)
+	})
+}
+
 // NewProbe returns a reader of the table; while no Assign runs, several may be
 // used concurrently.
 func (g *Groups) NewProbe() *Probe { return &Probe{g: g} }

@@ -2,6 +2,7 @@ package build
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -46,7 +47,7 @@ func (b *Builder) aggregate(n *logical.Group) (rel, error) {
 		for i, k := range n.Keys {
 			keys[i] = k.Type
 		}
-		return r.op, &exec.Aggregation{Ctx: &b.Fnctx, Exprs: es, Keys: keys, Specs: specs}, err
+		return r.op, &exec.Aggregation{Ctx: &b.Fnctx, Exprs: es, Keys: keys, Specs: specs, Once: slices.ContainsFunc(items, (*logical.Expr).Unstable)}, err
 	}
 	text, by := strings.Join(calls, ", "), strings.Join(names, ", ")
 	var op exec.Operator

@@ -101,6 +101,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return l, err
 	}
+	op.Once = slices.ContainsFunc(concat(n.LeftKeys, n.RightKeys), (*logical.Expr).Unstable)
 	if len(n.Ranges) > 0 {
 		var bounds []exec.JoinBound
 		for _, x := range n.Ranges {

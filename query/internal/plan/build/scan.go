@@ -197,6 +197,10 @@ func (b *Builder) lookupOf(l *logical.Lookup, table *storage.Table) (*exec.Looku
 		out.Keys, err = b.CompileAll(compile.NewLayout(nil), l.Keys)
 		return out, err
 	}
+	out.Ties = l.Ties
+	if out.Eq, err = b.CompileAll(compile.NewLayout(nil), l.Eq); err != nil {
+		return nil, err
+	}
 	for _, x := range l.Bounds {
 		c, err := b.Compile(compile.NewLayout(nil), x.X)
 		if err != nil {

@@ -8,6 +8,10 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
+// mostTop is the number of rows up to which the first ones of an order are kept in memory; all
+// that is sorted may go to files.
+const mostTop = 1 << 20
+
 func (b *Builder) sort(n *logical.Sort, want []*logical.Expr) (rel, error) {
 	keys := make([]*logical.Expr, 0, len(n.On)+len(n.Keys))
 	keys = append(keys, n.On...)
@@ -66,12 +70,12 @@ func (b *Builder) sort(n *logical.Sort, want []*logical.Expr) (rel, error) {
 		if n.Count >= 0 || n.Offset > 0 {
 			r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
 		}
-	case n.Count >= 0:
+	case n.Count >= 0 && n.Count+n.Offset <= mostTop:
 		r.op = b.Measured(exec.NewTopN(r.op, &b.Env, at, orders, n.Count, n.Offset, text))
 	default:
 		r.op = b.Measured(exec.NewSort(r.op, &b.Env, at, orders, text))
-		if n.Offset > 0 {
-			r.op = b.Measured(exec.NewLimit(r.op, -1, n.Offset))
+		if n.Count >= 0 || n.Offset > 0 {
+			r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
 		}
 	}
 	if late {

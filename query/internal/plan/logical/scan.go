@@ -39,8 +39,10 @@ type Lookup struct {
 	Keys   []*Expr // fixed; nil: bounds
 	Met    *Expr   // the condition that all rows with one of Keys meet, and no others; may be nil
 	Bounds []Bound
+	Eq     []*Expr // fixed; of First: values of the index's columns before Ord
 	First  int
 	Last   bool
+	Ties   []int // columns, of which rows equal to the last of First come too
 	Most   float64
 	Match  *Expr   // OpWords: the rows that match, by its index; LIKE: rows of which some match, by an index of trigrams
 	Fusion *Fusion // the rows that can be among the best by a sum of scores
@@ -119,7 +121,7 @@ func (n *Scan) Exprs() []*Expr {
 		out = append(append(append(out, n.Search.Score), n.Search.Within...), n.Search.Again...)
 	}
 	if n.Lookup != nil {
-		out = append(out, n.Lookup.Keys...)
+		out = append(append(out, n.Lookup.Keys...), n.Lookup.Eq...)
 		for _, x := range n.Lookup.Bounds {
 			out = append(out, x.X)
 		}

@@ -210,7 +210,7 @@ func indexOn(def *storage.TableDef, ord int) (*storage.IndexDef, bool) {
 	}
 	for i := range def.Indexes {
 		x := &def.Indexes[i]
-		if len(x.Columns) == 1 && def.ColumnID(x.Columns[0]) == ord {
+		if x.Ordered() && len(x.Columns) == 1 && def.ColumnID(x.Columns[0]) == ord {
 			return x, true
 		}
 	}

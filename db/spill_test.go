@@ -1,0 +1,172 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lupadb/lupa/db"
+)
+
+// temporary are the temporary files of a store.
+func temporary(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), "load-") {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+const spillTables = `
+	CREATE TABLE t (id INTEGER PRIMARY KEY, k INTEGER, s TEXT, r REAL, n NUMERIC, d DATE, j JSON, b BOOLEAN);
+	INSERT INTO t SELECT i, CASE WHEN i % 97 = 0 THEN NULL ELSE i * 7919 % 30011 END, CASE WHEN i % 89 = 0 THEN NULL ELSE 'text ' || i * 104729 % 20011 END,
+	  (i % 1013) / 8.0, (i % 501) * 0.5, DATE '2020-01-01' + i % 3000, '{"a": ' || i % 10 || '}', i % 3 = 0 FROM generate_series(1, 60000) AS g (i);
+	CREATE TABLE u (k INTEGER, s TEXT, x INTEGER);
+	INSERT INTO u SELECT CASE WHEN i % 101 = 0 THEN NULL ELSE i END, 'text ' || i, i % 7 FROM generate_series(1, 40000) AS g (i)`
+
+// Statements that hold more than their memory write it to files and answer as those that have
+// enough of it.
+func TestSpill(t *testing.T) {
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "s.lupa")
+	large, err := db.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := large.Exec(ctx, spillTables); err != nil {
+		t.Fatal(err)
+	}
+	queries := []struct {
+		sql     string
+		ordered bool
+	}{
+		{"SELECT * FROM t ORDER BY s DESC, k NULLS FIRST", true},
+		{"SELECT id, r, n FROM t ORDER BY n DESC NULLS LAST, r, d DESC, b, k", true},
+		{"SELECT * FROM t ORDER BY j ->> 'a', id DESC OFFSET 59000", true},
+		{"SELECT s, id FROM t ORDER BY s LIMIT 2000000 OFFSET 59990", true},
+		{"SELECT k, count(*), sum(r), min(s), max(n) FROM t GROUP BY k", false},
+		{"SELECT s, k, count(*), count(DISTINCT b), avg(r) FROM t GROUP BY s, k", false},
+		{"SELECT id, sum(k) FILTER (WHERE b) FROM t GROUP BY id HAVING sum(k) > 100", false},
+		{"SELECT DISTINCT s, k, r FROM t", false},
+		{"SELECT DISTINCT * FROM (SELECT k, s FROM t UNION ALL SELECT k, s FROM t)", false},
+		{"SELECT k, s FROM t UNION SELECT k, s FROM u", false},
+		{"SELECT t.id, u.x, u.s FROM t JOIN u ON u.k = t.k AND u.x < 5", false},
+		{"SELECT t.id, u.x, u.s FROM t LEFT JOIN u ON u.k = t.k AND u.s <= t.s", false},
+		{"SELECT a.id, b.id, a.s, b.s FROM t a JOIN t b ON a.k = b.k AND a.s = b.s", false},
+		{"SELECT a.id, u.s FROM t a FULL JOIN u ON a.s = u.s AND a.k < u.k", false},
+		{"SELECT s, sum(c), count(*) FROM (SELECT t.s, count(*) AS c FROM t JOIN u ON u.s = t.s GROUP BY t.s, t.id) GROUP BY s ORDER BY s", true},
+	}
+	read := func(d *db.DB, q string, ordered bool) ([]string, error) {
+		rows, err := d.Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		var out []string
+		for row, err := range rows.All() {
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, fmt.Sprint(row))
+		}
+		if !ordered {
+			slices.Sort(out)
+		}
+		return out, nil
+	}
+	want := make([][]string, len(queries))
+	for i, q := range queries {
+		if want[i], err = read(large, q.sql, q.ordered); err != nil {
+			t.Fatal(q.sql, err)
+		}
+	}
+	if err := large.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// As after a crash.
+	if err := os.MkdirAll(filepath.Join(dir, "load-1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	small, err := db.Open(dir, &db.Options{MemoryBudget: 2 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer small.Close()
+	if left := temporary(t, dir); left != nil {
+		t.Errorf("after opening there are %v", left)
+	}
+	for i, q := range queries {
+		got, err := read(small, q.sql, q.ordered)
+		if err != nil {
+			t.Errorf("%s: %v", q.sql, err)
+			continue
+		}
+		if !slices.Equal(got, want[i]) {
+			t.Errorf("%s: %d rows, not the %d expected", q.sql, len(got), len(want[i]))
+			for k := range min(len(got), len(want[i])) {
+				if got[k] != want[i][k] {
+					t.Logf("row %d: %s, not %s", k, got[k], want[i][k])
+					break
+				}
+			}
+		}
+		if left := temporary(t, dir); left != nil {
+			t.Errorf("%s: it leaves %v", q.sql, left)
+		}
+	}
+	// What ends early, or fails, leaves no file either.
+	rows, err := small.Query(ctx, queries[0].sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !rows.Next() {
+		t.Fatal(rows.Err())
+	}
+	if temporary(t, dir) == nil {
+		t.Error("nothing was written to a file")
+	}
+	rows.Close()
+	if _, err := small.Exec(ctx, "SELECT 1 / (id - 59999) FROM (SELECT * FROM t ORDER BY s) ORDER BY r"); err == nil {
+		t.Error("a division by zero is no error")
+	}
+	short, cancel := context.WithTimeout(ctx, 30*time.Millisecond)
+	defer cancel()
+	if _, err := small.Exec(short, queries[12].sql); !errors.Is(err, context.DeadlineExceeded) {
+		t.Logf("it was not stopped: %v", err)
+	}
+	if left := temporary(t, dir); left != nil {
+		t.Errorf("after errors there are %v", left)
+	}
+}
+
+// A store in memory, and one that is read-only, say that there is no room.
+func TestNoSpill(t *testing.T) {
+	ctx := context.Background()
+	d, err := db.Open(":memory:", &db.Options{MemoryBudget: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var memory *db.MemoryError
+	for _, q := range []string{
+		"SELECT * FROM generate_series(1, 200000) AS g (i) ORDER BY -i",
+		"SELECT i, count(*) FROM generate_series(1, 200000) AS g (i) GROUP BY i",
+		"SELECT DISTINCT i FROM generate_series(1, 200000) AS g (i)",
+		"SELECT count(*) FROM generate_series(1, 200000) AS g (i) JOIN generate_series(1, 200000) AS h (k) ON g.i = h.k",
+	} {
+		if _, err := d.Exec(ctx, q); !errors.As(err, &memory) {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+}

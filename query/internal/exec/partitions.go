@@ -1,0 +1,76 @@
+package exec
+
+import (
+	"hash/maphash"
+
+	"github.com/lupadb/lupa/query/internal/fn"
+	"github.com/lupadb/lupa/storage/value"
+)
+
+const (
+	partitionBits = 4
+	mostLevels    = 5 // of partitions of partitions
+)
+
+// partitions are rows in a spill by a hash of their keys: rows with equal keys are in one of
+// them, in the order they came in.
+type partitions struct {
+	spill *spill
+	seed  maphash.Seed
+	runs  [1 << partitionBits]spillRun
+
+	hashes []uint64
+	sels   [1 << partitionBits][]int32
+}
+
+// newPartitions creates partitions; nil where there is no room for files.
+func newPartitions(env *Env) (*partitions, error) {
+	s, err := newSpill(env)
+	if s == nil || err != nil {
+		return nil, err
+	}
+	return &partitions{spill: s, seed: maphash.MakeSeed()}, nil
+}
+
+// add writes the rows sel of a batch, whose keys are given.
+func (p *partitions) add(keys []fn.Arg, b *value.Batch, sel []int32) error {
+	if len(p.hashes) < b.Len {
+		p.hashes = make([]uint64, b.Len)
+	}
+	fn.HashKeys(p.seed, keys, b.Len, sel, p.hashes)
+	for i := range p.sels {
+		p.sels[i] = p.sels[i][:0]
+	}
+	for _, i := range sel {
+		at := p.hashes[i] >> (64 - partitionBits)
+		p.sels[at] = append(p.sels[at], i)
+	}
+	for i := range p.sels {
+		if len(p.sels[i]) == 0 {
+			continue
+		}
+		part := *b
+		part.Sel, part.Rows = p.sels[i], nil
+		if err := p.spill.add(&p.runs[i], &part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// done writes what is left.
+func (p *partitions) done() error {
+	for i := range p.runs {
+		if err := p.spill.flush(&p.runs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *partitions) close() error {
+	if p == nil {
+		return nil
+	}
+	return p.spill.close()
+}
