@@ -146,6 +146,7 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 	if err := g.guard("commit", func() error { return g.awaitCommits(c.made) }); err != nil {
 		return err
 	}
+	defer s.fs.files.loading()()
 	err = g.try(func() error { return g.db.Ingest(context.Background(), files) })
 	if failed := g.failed(); failed != nil {
 		g.settle()
@@ -195,6 +196,7 @@ func (s *Store) ingestApart(g *generation, sst *sstWriter) error {
 	// if writing the log failed: see trim.
 	g.apart.Add(1)
 	defer g.apart.Add(-1)
+	defer s.fs.files.loading()()
 	err = g.try(func() error { return g.db.Ingest(context.Background(), files) })
 	if failed := g.failed(); failed != nil {
 		g.settle()

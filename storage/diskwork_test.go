@@ -81,7 +81,7 @@ func countDiskWork(t *testing.T) (more []string) {
 		}
 	}
 	rest := func() { time.Sleep(storage.CommitsDelay + 300*time.Millisecond) } // the number of commits is synced
-	work("making a store", [4]int{}, [4]int{99, 99, 99, 99})
+	work("making a store", [4]int{}, [4]int{26, 19, 12, 6})
 	s = must[*storage.Store](t)(storage.Open("db", opts))
 	check(t, s.Close())
 	work("opening and closing", [4]int{}, [4]int{7, 4, 4, 4})
@@ -104,7 +104,7 @@ func countDiskWork(t *testing.T) (more []string) {
 	check(t, l.Append(ctx, photoRows(200, 5200, 16)))
 	must[uint64](t)(l.Finish(ctx))
 	check(t, s.Close())
-	work("a load of 5,000 rows, and closing", [4]int{}, [4]int{29, 51, 15, 25})
+	work("a load of 5,000 rows, and closing", [4]int{}, [4]int{28, 50, 15, 25})
 	t.Logf("\n%s", report.String())
 	return more
 }

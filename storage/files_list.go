@@ -34,6 +34,7 @@ type fileList struct {
 	failed error           // why it could not be, last time
 	last   bool            // the store is being closed: one more list will be written,
 	asked  bool            // and none before that unless somebody waits for it
+	loads  int             // ingestions under way, which write the list at their end: the same
 	stop   bool
 
 	slots [2]vfs.File
@@ -300,7 +301,7 @@ func (fl *fileList) work() {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
 	for {
-		for !fl.stop && (!fl.due || fl.last && !fl.asked) {
+		for !fl.stop && (!fl.due || (fl.last || fl.loads > 0) && !fl.asked) {
 			fl.turn.Wait()
 		}
 		if fl.stop {
@@ -399,7 +400,10 @@ func (fl *fileList) settle() error {
 				fl.failed = nil
 				return err
 			}
-			fl.due, fl.asked = true, true
+			fl.due = true
+		}
+		if !fl.busy && !fl.asked {
+			fl.asked = true
 			fl.turn.Broadcast()
 		}
 		fl.turn.Wait()
@@ -427,6 +431,22 @@ func (fl *fileList) renewNow() error {
 		return ErrFailed // nothing is written any more
 	}
 	return nil
+}
+
+// loading says that an ingestion begins, which asks for the list when it is done: what changes
+// meanwhile, the log that Pebble begins for it, can wait for that. ended says that it is over.
+func (fl *fileList) loading() (ended func()) {
+	if fl == nil {
+		return func() {}
+	}
+	add := func(n int) {
+		fl.mu.Lock()
+		fl.loads += n
+		fl.turn.Broadcast()
+		fl.mu.Unlock()
+	}
+	add(1)
+	return func() { add(-1) }
 }
 
 // wakeAll wakes those who wait, after the store has failed.

@@ -274,7 +274,7 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 	if g.home != nil && g.files != nil && g.PathDir(name) == g.dir {
 		_ = g.home() // a folder that was replaced cuts the store off
 	}
-	if g.files != nil && strings.HasPrefix(g.PathBase(name), "marker.") && g.PathDir(name) == g.dir {
+	if g.files != nil && strings.HasPrefix(g.PathBase(name), "marker.manifest.") && g.PathDir(name) == g.dir {
 		// Pebble syncs the folder only afterwards: the marker could be on the disk, and the
 		// file that it names not.
 		if err := syncDir(g, g.dir); err != nil {

@@ -30,11 +30,12 @@ import (
 
 // tableFile is a table file in memory, and where its blocks of rows are.
 type tableFile struct {
-	bytes  []byte
-	blocks []block.Handle
-	reader *sstable.Reader // nil when what leads to the blocks can't be read
-	sound  bool            // all is as it was written, but perhaps blocks of rows
-	lost   int             // blocks of rows that can't be read
+	bytes   []byte
+	blocks  []block.Handle
+	reader  *sstable.Reader // nil when what leads to the blocks can't be read
+	sound   bool            // all is as it was written, but perhaps blocks of rows
+	indexed bool            // the index names all blocks
+	lost    int             // blocks of rows that can't be read
 }
 
 // readTable finds the blocks of a table file: by its index, or one after the other from
@@ -56,7 +57,7 @@ func readTable(b []byte) *tableFile {
 	for _, f := range layout.Filter {
 		rest = append(rest, f.Handle)
 	}
-	t.sound = true
+	t.sound, t.indexed = true, true
 	for _, h := range rest {
 		if h.Length > 0 && t.verify(h) != nil {
 			t.sound = false
@@ -279,7 +280,8 @@ func chunkAt(p []byte, i int, number uint32) (c chunk, ok bool) {
 
 // readRecords hands out the records of a file that can be read: whole ones, and of those
 // that are damaged the beginning. It reports whether there is one beyond a place that
-// can't be read, which tells damage from the end of what was written.
+// can't be read, which tells damage from the end of what was written. Where nothing is left
+// of records the beginning is empty.
 func readRecords(b []byte, number uint64, emit func(rec []byte, whole bool)) (damaged bool) {
 	var rec []byte
 	in, gap := false, false
@@ -301,9 +303,10 @@ func readRecords(b []byte, number uint64, emit func(rec []byte, whole bool)) (da
 			}
 			if gap {
 				damaged = true
-				if in {
-					emit(rec, false)
+				if !in {
+					rec = rec[:0] // nothing is left of what was there
 				}
+				emit(rec, false)
 				in, gap = false, false
 			}
 			if c.first {

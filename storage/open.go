@@ -131,6 +131,11 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 			return err
 		}
 	}
+	if !s.readOnly {
+		if err := s.markFormat(); err != nil {
+			return err
+		}
+	}
 	if !s.readOnly && !s.inMemory {
 		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut, s.fs.syncFailed); err != nil {
 			return err
@@ -154,6 +159,35 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		}
 	}
 	return nil
+}
+
+// pebbleFormat is the format of Pebble's files.
+const pebbleFormat = pebble.FormatValueSeparation
+
+// formatMarker is the name of Pebble's marker of it, in a new store.
+var formatMarker = fmt.Sprintf("marker.format-version.000001.%03d", pebbleFormat)
+
+// markFormat makes Pebble's marker of its format in a store that was never filled. Pebble would
+// begin with its oldest one and go through all up to this one, with two syncs of the folder for
+// each. The next sync of the folder, before the first list of tables is in use, is its own.
+func (s *Store) markFormat() error {
+	names, err := s.fs.List(s.dir)
+	if s.inMemory && errors.Is(err, os.ErrNotExist) {
+		err = s.fs.MkdirAll(s.dir, 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if strings.HasPrefix(n, "marker.") || kindOf(n) != kindExists {
+			return nil
+		}
+	}
+	f, err := s.fs.Create(s.fs.PathJoin(s.dir, formatMarker), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // openDatabase begins the first generation. On a full disk it is one for reading only,

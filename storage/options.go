@@ -72,7 +72,7 @@ func (s *Store) pebbleOptions(o *Options, cache *pebble.Cache) *pebble.Options {
 		Logger:                      quiet{},
 		ReadOnly:                    o.ReadOnly,
 		Cache:                       cache,
-		FormatMajorVersion:          pebble.FormatValueSeparation,
+		FormatMajorVersion:          pebbleFormat,
 		MemTableSize:                64 << 20,
 		MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold:       4,

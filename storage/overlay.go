@@ -49,12 +49,27 @@ type overlayState struct {
 
 // change is what a transaction does to one key. It is not changed once it is in a tree.
 type change struct {
-	key   []byte
-	value []byte // nil where it lies in the spill
-	off   int64
-	size  int
+	data  []byte // the key and, unless the spill has it, the value
+	off   int64  // of the value in the spill
+	size  int    // of the value
+	width uint32 // of the key
 	kind  changeKind
 }
+
+func (c *change) key() []byte { return c.data[:c.width:c.width] }
+
+// value returns the value, nil where it lies in the spill.
+func (c *change) value() []byte {
+	if c.spilled() {
+		return nil
+	}
+	return c.data[c.width:]
+}
+
+func (c *change) spilled() bool { return c.size > len(c.data)-int(c.width) }
+
+// changeAt is what a key is looked for with.
+func changeAt(k []byte) *change { return &change{data: k, width: uint32(len(k))} }
 
 type changeKind uint8
 
@@ -65,13 +80,13 @@ const (
 )
 
 // changeOverhead is about what a change takes beside its key and value.
-const changeOverhead = 112
+const changeOverhead = 80
 
 // span is a range of keys [from, to).
 type span struct{ from, to []byte }
 
 func newOverlay(base *pebble.DB, sp *spill) *overlay {
-	less := func(a, b *change) bool { return bytes.Compare(a.key, b.key) < 0 }
+	less := func(a, b *change) bool { return bytes.Compare(a.key(), b.key()) < 0 }
 	return &overlay{
 		overlayState: overlayState{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})},
 		base:         base, spill: sp,
@@ -98,14 +113,14 @@ func (o *overlay) put(c *change) {
 	o.held += c.held()
 }
 
-func (c *change) held() int64 { return int64(len(c.key)+len(c.value)) + changeOverhead }
+func (c *change) held() int64 { return int64(len(c.data)) + changeOverhead }
 
 // newChange copies k and v, in one piece of memory.
 func newChange(kind changeKind, k, v []byte) *change {
 	b := make([]byte, len(k)+len(v))
 	copy(b, k)
 	copy(b[len(k):], v)
-	return &change{kind: kind, key: b[:len(k):len(k)], value: b[len(k):], size: len(v)}
+	return &change{kind: kind, data: b, width: uint32(len(k)), size: len(v)}
 }
 
 func (o *overlay) set(k, v []byte) error {
@@ -118,34 +133,37 @@ func (o *overlay) set(k, v []byte) error {
 		return err
 	}
 	c := newChange(changeSet, k, nil)
-	c.value, c.off, c.size = nil, off, len(v)
+	c.off, c.size = off, len(v)
 	o.put(c)
 	return nil
 }
 
 // merge appends to the value of a key.
 func (o *overlay) merge(k, v []byte) error {
-	old, ok := o.tree.Get(&change{key: k})
+	old, ok := o.tree.Get(changeAt(k))
 	switch {
 	case !ok && !o.deleted(k):
 		o.put(newChange(changeMerge, k, v))
 	case !ok, old.kind == changeDelete:
 		return o.set(k, v)
 	default:
-		before, err := o.valueOf(old, nil)
-		if err != nil {
-			return err
+		data := old.data
+		if old.spilled() {
+			before, err := o.valueOf(old, nil)
+			if err != nil {
+				return err
+			}
+			data = append(bytes.Clone(old.key()), before...)
 		}
 		// Older states see no further than they did; a state that was gone back from is not
 		// read any more.
-		value := append(before, v...)
-		o.put(&change{kind: old.kind, key: old.key, value: value, size: len(value)})
+		o.put(&change{kind: old.kind, data: append(data, v...), width: old.width, size: old.size + len(v)})
 	}
 	return nil
 }
 
 func (o *overlay) delete(k []byte) error {
-	old, ok := o.tree.Get(&change{key: k})
+	old, ok := o.tree.Get(changeAt(k))
 	below := !o.deleted(k)
 	if below && ok && old.kind == changeSet {
 		// What was added and is gone again leaves nothing: rows are added one by one, and go
@@ -174,8 +192,8 @@ func (o *overlay) deleteRange(from, to []byte) {
 		return
 	}
 	var in []*change
-	o.tree.Ascend(&change{key: from}, func(c *change) bool {
-		if bytes.Compare(c.key, to) >= 0 {
+	o.tree.Ascend(changeAt(from), func(c *change) bool {
+		if bytes.Compare(c.key(), to) >= 0 {
 			return false
 		}
 		in = append(in, c)
@@ -230,8 +248,8 @@ func (o *overlay) do(kind pebble.InternalKeyKind, k, v []byte) error {
 
 // valueOf returns the value of a change, in dst where it has to be read.
 func (o *overlay) valueOf(c *change, dst []byte) ([]byte, error) {
-	if c.value != nil || c.size == 0 {
-		return c.value, nil
+	if !c.spilled() {
+		return c.value(), nil
 	}
 	dst = slices.Grow(dst[:0], c.size)[:c.size]
 	return dst, o.spill.read(dst, c.off)
@@ -239,7 +257,7 @@ func (o *overlay) valueOf(c *change, dst []byte) ([]byte, error) {
 
 // Get is pebble.Reader's.
 func (o *overlay) Get(k []byte) ([]byte, io.Closer, error) {
-	c, ok := o.tree.Get(&change{key: k})
+	c, ok := o.tree.Get(changeAt(k))
 	switch {
 	case !ok && o.deleted(k), ok && c.kind == changeDelete:
 		return nil, nil, pebble.ErrNotFound
@@ -291,7 +309,7 @@ func (it *overlayIter) First() bool {
 	it.back, it.paused = false, false
 	it.onBase = it.base.First()
 	if len(it.lower) > 0 {
-		it.onTree = it.changes.Seek(&change{key: it.lower})
+		it.onTree = it.changes.Seek(changeAt(it.lower))
 	} else {
 		it.onTree = it.changes.First()
 	}
@@ -307,7 +325,7 @@ func (it *overlayIter) Last() bool {
 
 // treeBefore moves to the last change before k; nil: the last.
 func (it *overlayIter) treeBefore(k []byte) {
-	if len(k) > 0 && it.changes.Seek(&change{key: k}) {
+	if len(k) > 0 && it.changes.Seek(changeAt(k)) {
 		it.onTree = it.changes.Prev()
 		return
 	}
@@ -322,7 +340,7 @@ func (it *overlayIter) SeekGEWithLimit(k, limit []byte) pebble.IterValidityState
 		k = it.lower
 	}
 	it.onBase = it.seekBase(k, limit)
-	it.onTree = it.changes.Seek(&change{key: k})
+	it.onTree = it.changes.Seek(changeAt(k))
 	return it.settle(limit)
 }
 
@@ -346,7 +364,7 @@ func (it *overlayIter) NextWithLimit(limit []byte) pebble.IterValidityState {
 		it.seek = append(it.seek[:0], it.Key()...)
 		it.back = false
 		it.onBase = it.seekBase(it.seek, nil)
-		it.onTree = it.changes.Seek(&change{key: it.seek})
+		it.onTree = it.changes.Seek(changeAt(it.seek))
 		if at := it.settle(nil); at != pebble.IterValid {
 			return at
 		}
@@ -411,7 +429,7 @@ func (it *overlayIter) settle(limit []byte) pebble.IterValidityState {
 		var c *change
 		if it.onTree {
 			c = it.changes.Item()
-			if it.back && bytes.Compare(c.key, it.lower) < 0 || !it.back && len(it.upper) > 0 && bytes.Compare(c.key, it.upper) >= 0 {
+			if it.back && bytes.Compare(c.key(), it.lower) < 0 || !it.back && len(it.upper) > 0 && bytes.Compare(c.key(), it.upper) >= 0 {
 				it.onTree, c = false, nil
 			}
 		}
@@ -423,7 +441,7 @@ func (it *overlayIter) settle(limit []byte) pebble.IterValidityState {
 		case !it.onBase:
 			order = -1
 		case c != nil:
-			if order = bytes.Compare(c.key, it.base.Key()); it.back {
+			if order = bytes.Compare(c.key(), it.base.Key()); it.back {
 				order = -order
 			}
 		}
@@ -444,7 +462,7 @@ func (it *overlayIter) settle(limit []byte) pebble.IterValidityState {
 
 func (it *overlayIter) Key() []byte {
 	if it.at != nil {
-		return it.at.key
+		return it.at.key()
 	}
 	return it.base.Key()
 }
@@ -454,7 +472,7 @@ func (it *overlayIter) ValueAndErr() ([]byte, error) {
 		return it.base.ValueAndErr()
 	}
 	v, err := it.o.valueOf(it.at, it.buf)
-	if it.at.value == nil && it.at.size > 0 {
+	if it.at.spilled() {
 		it.buf = v
 	}
 	if err != nil || it.at.kind != changeMerge || !it.both {
@@ -507,29 +525,29 @@ func (o *overlay) writeGroups(to *sstWriter, least int) error {
 	var err error
 	var buf []byte
 	o.tree.Scan(func(c *change) bool {
-		for len(spans) > 0 && bytes.Compare(spans[0].from, c.key) <= 0 {
+		for len(spans) > 0 && bytes.Compare(spans[0].from, c.key()) <= 0 {
 			if err = delete(spans[0]); err != nil {
 				return false
 			}
 			spans = spans[1:]
 		}
-		enter(c.key)
+		enter(c.key())
 		switch c.kind {
 		case changeDelete:
-			err = to.remove(group, c.key)
+			err = to.remove(group, c.key())
 		default:
 			var v []byte
 			if v, err = o.valueOf(c, buf); err != nil {
 				return false
 			}
-			if c.value == nil {
+			if c.spilled() {
 				buf = v
 			}
 			size += len(v)
 			if c.kind == changeMerge {
-				err = to.merge(group, c.key, v)
+				err = to.merge(group, c.key(), v)
 			} else {
-				err = to.put(group, c.key, v)
+				err = to.put(group, c.key(), v)
 			}
 		}
 		return err == nil
@@ -556,11 +574,11 @@ func (o *overlay) apply(b *pebble.Batch) (err error) {
 		}
 		switch c.kind {
 		case changeDelete:
-			err = b.Delete(c.key, nil)
+			err = b.Delete(c.key(), nil)
 		case changeMerge:
-			err = b.Merge(c.key, v, nil)
+			err = b.Merge(c.key(), v, nil)
 		default:
-			err = b.Set(c.key, v, nil)
+			err = b.Set(c.key(), v, nil)
 		}
 		return err == nil
 	})

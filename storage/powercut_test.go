@@ -19,8 +19,9 @@ type cutDisk struct {
 	acked, next int
 }
 
-// cutHistory writes rows in many ways, and cuts the power now and then.
-func cutHistory(t *testing.T, r *rand.Rand, every int) []cutDisk {
+// cutHistory writes rows in many ways, and cuts the power now and then. With large set it
+// writes them in transactions that keep what they change in files.
+func cutHistory(t *testing.T, r *rand.Rand, every int, large bool) []cutDisk {
 	c := newCutFS()
 	acked, next := -1, -1 // guarded by c.mu
 	var cuts []cutDisk
@@ -42,7 +43,13 @@ func cutHistory(t *testing.T, r *rand.Rand, every int) []cutDisk {
 	opts := &storage.Options{FS: c}
 	storage.SetMemTable(opts, 1<<17)
 	h := rand.New(rand.NewPCG(r.Uint64(), 5)) // the hook has r
-	open := func() *storage.Store { return must[*storage.Store](t)(storage.Open("db", opts)) }
+	open := func() *storage.Store {
+		s := must[*storage.Store](t)(storage.Open("db", opts))
+		if large {
+			storage.SetLargeTransaction(s, 1<<13)
+		}
+		return s
+	}
 	s := open()
 	step(0, func() error {
 		update(t, s, func(tx *storage.Tx) error {
@@ -59,6 +66,32 @@ func cutHistory(t *testing.T, r *rand.Rand, every int) []cutDisk {
 			step(n+m, func() error {
 				update(t, s, func(tx *storage.Tx) error {
 					_, err := tx.Insert(ctx, "photos", photoRows(n, n+m, 4), storage.InsertOptions{})
+					return err
+				})
+				return nil
+			})
+			n += m
+		case k < 8 && large:
+			m := 300 + h.IntN(2500)
+			gone := h.IntN(min(n, 40) + 1) // rows that the transaction deletes, and goes back from that
+			step(n+m, func() error {
+				update(t, s, func(tx *storage.Tx) error {
+					var rows []uint64
+					for row := range uint64(gone) {
+						rows = append(rows, row)
+					}
+					_, err := tx.Insert(ctx, "photos", photoRows(n, n+m/2, 4), storage.InsertOptions{})
+					if err != nil {
+						return err
+					}
+					sp := tx.Savepoint()
+					if _, err := tx.Delete(ctx, "photos", rows); err != nil {
+						return err
+					}
+					if err := tx.RollbackTo(sp); err != nil {
+						return err
+					}
+					_, err = tx.Insert(ctx, "photos", photoRows(n+m/2, n+m, 4), storage.InsertOptions{})
 					return err
 				})
 				return nil
@@ -92,11 +125,17 @@ func cutHistory(t *testing.T, r *rand.Rand, every int) []cutDisk {
 // A disk may have written what was not synced in any order, and in part, when the power
 // fails: what was acknowledged is there, everything else is there as a whole or not at
 // all, and the store opens without a complaint, also after a second cut while it does.
-func TestPowerCuts(t *testing.T) {
+func TestPowerCuts(t *testing.T) { powerCuts(t, 41, false) }
+
+// The same where transactions keep what they change in files, which commit takes in past the
+// log.
+func TestPowerCutsOfLargeTransactions(t *testing.T) { powerCuts(t, 43, true) }
+
+func powerCuts(t *testing.T, stream uint64, large bool) {
 	total, none := 0, 0
 	for i := range seeds(8) {
-		r := rand.New(rand.NewPCG(uint64(i+firstSeed()), 41))
-		for _, c := range cutHistory(t, r, 60) {
+		r := rand.New(rand.NewPCG(uint64(i+firstSeed()), stream))
+		for _, c := range cutHistory(t, r, 60, large) {
 			total++
 			where := fmt.Sprintf("seed %d, operation %d", i+firstSeed(), c.op)
 			s, err := storage.Open("db", &storage.Options{FS: c.fs})

@@ -223,7 +223,7 @@ func (r *repairer) markers() error {
 	if format {
 		return nil
 	}
-	return r.put(fmt.Sprintf("marker.format-version.000001.%03d", pebble.FormatValueSeparation), nil)
+	return r.put(formatMarker, nil)
 }
 
 // commits makes the file that counts commits anew, from the store.

@@ -188,6 +188,18 @@ func TestRepairOfMissingFiles(t *testing.T) {
 			check(t, fs.Remove("db/"+n))
 			before := folderHash(t, fs, "db")
 			s, err := storage.Open("db", &storage.Options{FS: fs})
+			if strings.HasSuffix(n, ".log") && err == nil {
+				// The log that Close begins stays empty, and is on the list only if the folder was
+				// synced for another reason afterwards: without it nothing is missing.
+				if rows, wrong, err := readPhotos(s, 4); rows != 4000 || wrong != "" || err != nil {
+					t.Fatalf("%d rows, %s, %v", rows, wrong, err)
+				}
+				if len(fileBytes(t, whole, "db/"+n)) != 0 {
+					t.Fatal("a log with something in it is missing, and nobody says so")
+				}
+				checked(t, s)
+				return
+			}
 			if strings.HasSuffix(n, ".log") {
 				if !errors.Is(err, storage.ErrCorrupt) {
 					t.Fatal(err)

@@ -28,7 +28,8 @@ type SalvageOptions struct {
 type SalvagedTable struct {
 	Table string
 	Rows  uint64
-	Lost  []Problem // what could not be read, and where
+	Lost  []Problem   // what could not be read, and where
+	Stale []StaleRows // what may be older than the last commit
 }
 
 // SalvageReport says what Salvage has saved and lost.
@@ -47,7 +48,7 @@ func Salvage(ctx context.Context, damaged, dir string, opts *SalvageOptions) (*S
 	if opts != nil {
 		o = *opts
 	}
-	r := &rescuer{ctx: ctx, opts: o, base: o.FS, from: damaged, to: dir, report: &SalvageReport{}}
+	r := &rescuer{ctx: ctx, opts: o, base: o.FS, from: damaged, to: dir, report: &SalvageReport{}, stale: map[string][]StaleRows{}}
 	if r.base == nil {
 		r.base = vfs.Default
 	}
@@ -69,6 +70,13 @@ type rescuer struct {
 	fs     *scratchFS // the damaged store with what can be mended mended
 	mended string     // folder of table files made anew
 	unsure error      // why the list of tables may not be complete
+
+	listed bool        // a list of all files could be read: of a store that was closed
+	lost   []lostTable // what was found to be missing
+	unused []lostTable // the same, of files that were perhaps being written when the process ended
+	marks  []logMark   // of all logs, in order
+	logged uint64      // the number of the last commit in a log
+	stale  map[string][]StaleRows
 }
 
 func (r *rescuer) note(format string, args ...any) {
@@ -118,12 +126,13 @@ func (r *rescuer) run() (err error) {
 // are seen through r.fs.
 func (r *rescuer) mend(names []string) error {
 	known := map[string]fileEntry{}
+	closed := false
 	if l, _, _, err := readLists(r.base, r.from); err == nil && l != nil {
-		known = l.files
+		known, closed, r.listed = l.files, l.closed, l.closed
 	}
 	all := slices.Clone(names)
-	for n := range known {
-		if strings.HasSuffix(n, ".sst") && !slices.Contains(all, n) {
+	for n := range known { // the log of a store that was closed is empty
+		if (strings.HasSuffix(n, ".sst") || strings.HasSuffix(n, ".log") && !closed) && !slices.Contains(all, n) {
 			all = append(all, n)
 		}
 	}
@@ -137,7 +146,7 @@ func (r *rescuer) mend(names []string) error {
 		case strings.HasSuffix(n, ".sst"):
 			err = r.mendTable(n, known[n])
 		case strings.HasSuffix(n, ".log"):
-			err = r.mendLog(n)
+			err = r.mendLog(n, known[n])
 		case strings.HasPrefix(n, "MANIFEST-"):
 			err = r.mendList(n, known[n])
 		}
@@ -154,7 +163,8 @@ func (r *rescuer) mendTable(name string, e fileEntry) error {
 	path := r.base.PathJoin(r.from, name)
 	b, err := readAll(r.base, path)
 	if errors.Is(err, os.ErrNotExist) {
-		r.note("%s is missing, and what was in it is lost", name)
+		why := name + " is missing"
+		r.loses(lostTable{name: name, holes: []keySpan{{}}, deletions: true, why: why, note: why + ", and what was in it is lost"})
 		if err := emptyTable(r.fs, path); err != nil {
 			return err
 		}
@@ -189,24 +199,43 @@ func (r *rescuer) mendTable(name string, e fileEntry) error {
 		return err
 	}
 	r.fs.moved[path] = made
+	lost := lostTable{name: name, holes: t.holes(t.indexed), why: name + " is damaged"}
+	lost.deletions = !t.deletions(func(keySpan, uint64) {})
+	lost.note = fmt.Sprintf("%s is damaged where the places of its blocks are kept: %d blocks were found and read", name, len(t.blocks)-t.lost)
 	if known {
 		r.fs.sizes[path] = e.size
+		r.loses(lost)
+	} else {
+		r.unused = append(r.unused, lost)
 	}
-	r.note("%s is damaged where the places of its blocks are kept: %d blocks were found and read", name, len(t.blocks)-t.lost)
 	return nil
 }
 
-// mendLog makes a log anew that has valid records beyond a damaged one.
-func (r *rescuer) mendLog(name string) error {
+// loses notes what can't be read of a table file.
+func (r *rescuer) loses(l lostTable) {
+	r.note("%s", l.note)
+	if len(l.holes) > 0 || l.deletions {
+		r.lost = append(r.lost, l)
+	}
+}
+
+// mendLog makes a log anew that has valid records beyond a damaged one. e is what the list of
+// files says of it.
+func (r *rescuer) mendLog(name string, e fileEntry) error {
 	num, ok := logNumber(name)
 	if !ok {
 		return nil
 	}
 	path := r.base.PathJoin(r.from, name)
 	b, err := readAll(r.base, path)
+	if errors.Is(err, os.ErrNotExist) {
+		r.marks = append(r.marks, logMark{hole: name + " is missing"})
+		return nil
+	}
 	if err != nil {
 		return err
 	}
+	r.marksOf(name, b, num, e)
 	b, err = mendLog(b, num)
 	if err != nil || b == nil {
 		return err
@@ -268,6 +297,7 @@ func (r *rescuer) asFound() (*Store, error) {
 			missing = name
 		}
 	}
+	behind := kerr == nil && !second.old && second.Generation > v.catalog.generation
 	if err := v.Close(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -276,6 +306,12 @@ func (r *rescuer) asFound() (*Store, error) {
 	}
 	if len(kept) == 0 && len(v.catalog.byName) == 0 {
 		return nil, errors.Join(fmt.Errorf("%w: there are no tables in the catalog", ErrCorrupt), s.Close())
+	}
+	if behind {
+		return nil, errors.Join(fmt.Errorf("%w: the catalog is older than its second copy", ErrCorrupt), s.Close())
+	}
+	if err := r.findStale(s); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
@@ -380,6 +416,10 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 	if _, err := tx.CreateTable(r.ctx, *def); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
+	out.Stale = r.staleRows(d.Name)
+	defer func() { // where nothing was saved nothing is old
+		out.Stale = slices.DeleteFunc(out.Stale, func(s StaleRows) bool { return s.Rows == 0 })
+	}()
 	lose := func(format string, args ...any) {
 		out.Lost = append(out.Lost, Problem{Table: d.Name, Msg: fmt.Sprintf(format, args...)})
 	}
@@ -402,6 +442,7 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 		if len(b.Sel) == 0 {
 			return nil
 		}
+		noteStale(out.Stale, b, d.PrimaryKey)
 		res, err := tx.Insert(r.ctx, d.Name, b, InsertOptions{OnConflict: ConflictSkip})
 		if err != nil {
 			return err
@@ -423,7 +464,9 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 		}
 		return nil
 	}
-	err := src.Salvage(r.ctx, d.Name, insert, func(p Problem) { out.Lost = append(out.Lost, p) })
+	err := src.salvage(r.ctx, d.Name, insert, func(p Problem) { out.Lost = append(out.Lost, p) }, func(from, to uint64, why string) {
+		out.Stale = append(out.Stale, StaleRows{From: from, To: to, Why: why})
+	})
 	if err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
@@ -442,7 +485,10 @@ func (r *rescuer) fromBlocks(names []string, work string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &collector{s: s, seqs: map[string]uint64{}, schemas: map[string]*schemaSeen{}, counters: map[string]counters{}, dead: map[string][]byte{}}
+	for _, l := range r.unused {
+		r.loses(l)
+	}
+	c := &collector{s: s, seqs: map[string]seenKey{}, unsure: map[string]bool{}, gone: map[string]uint64{}, schemas: map[string]*schemaSeen{}, counters: map[string]counters{}, dead: map[string][]byte{}}
 	slices.Sort(names)
 	for _, n := range names {
 		if err := r.ctx.Err(); err != nil {
@@ -477,6 +523,14 @@ func (r *rescuer) fromBlocks(names []string, work string) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("%w: no definition of a table can be read", ErrCorrupt), s.Close())
 	}
 	if err := c.finish(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	v, err := s.Snapshot()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	r.staleUnlisted(c, v)
+	if err := v.Close(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math/bits"
 
@@ -22,13 +23,25 @@ type schemaSeen struct {
 	gone uint64 // sequence number of a deletion
 }
 
+// seenKey is the version of a key that the collector has taken.
+type seenKey struct {
+	seq  uint64
+	sum  uint32 // of its value
+	file string
+}
+
 type collector struct {
-	s        *Store
-	batch    *pebble.Batch
-	seqs     map[string]uint64
-	schemas  map[string]*schemaSeen
-	counters map[string]counters
-	dead     map[string][]byte
+	s         *Store
+	batch     *pebble.Batch
+	seqs      map[string]seenKey
+	unsure    map[string]bool   // keys with versions whose order is not known: files of a load have no numbers of their own
+	gone      map[string]uint64 // keys that were deleted, by the last number
+	file      string            // that is being read
+	commits   uint64            // the number of the last commit
+	deletions []gap             // of ranges; they are not carried out
+	schemas   map[string]*schemaSeen
+	counters  map[string]counters
+	dead      map[string][]byte
 }
 
 // add takes a key.
@@ -40,20 +53,27 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 		if bytes.HasPrefix(k, key.Schemas()) {
 			c.schema(string(k[len(key.Schemas()):]), seq, deleted, v)
 		}
+		if bytes.Equal(k, key.Commits) && len(v) == 8 {
+			c.commits = max(c.commits, binary.BigEndian.Uint64(v))
+		}
 		return nil
 	}
 	if k[4] == key.Tombstones { // merging blocks takes rows back from them
-		if was, ok := c.seqs[string(k)]; ok && (was > seq || was == seq && ones(v) < ones(c.dead[string(k)])) {
+		was, ok := c.versions(k, seq, v)
+		if ok && (was.seq > seq || was.seq == seq && ones(v) < ones(c.dead[string(k)])) {
 			return nil
 		}
-		c.seqs[string(k)] = seq
+		c.seqs[string(k)] = c.seen(seq, v)
 		if c.dead[string(k)] = bytes.Clone(v); deleted {
 			delete(c.dead, string(k))
 		}
 		return nil
 	}
-	if deleted {
-		return nil // rows are deleted by tombstones
+	if deleted { // rows are deleted by tombstones
+		if k[4] == key.Columns || k[4] == key.Pages {
+			c.gone[string(k)] = max(c.gone[string(k)], seq, 1)
+		}
+		return nil
 	}
 	switch k[4] {
 	case key.Counters:
@@ -61,13 +81,27 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 			c.counters[string(k)] = n
 		}
 	case key.Columns, key.Pages, key.Tail:
-		if was, ok := c.seqs[string(k)]; ok && was > seq {
+		if was, ok := c.versions(k, seq, v); ok && was.seq > seq {
 			return nil
 		}
-		c.seqs[string(k)] = seq
+		c.seqs[string(k)] = c.seen(seq, v)
 		return c.set(k, v)
 	}
 	return nil
+}
+
+func (c *collector) seen(seq uint64, v []byte) seenKey {
+	return seenKey{seq, crc32.Checksum(v, crcTable), c.file}
+}
+
+// versions returns the version of a key that was taken before, and notes when nothing says
+// which one is newer.
+func (c *collector) versions(k []byte, seq uint64, v []byte) (was seenKey, ok bool) {
+	was, ok = c.seqs[string(k)]
+	if ok && (was.seq == 0 || seq == 0) && was.sum != crc32.Checksum(v, crcTable) {
+		c.unsure[string(k)] = true
+	}
+	return was, ok
 }
 
 func ones(b []byte) (n int) {
@@ -155,6 +189,10 @@ func (c *collector) table(fs vfs.FS, path string) error {
 	}
 	t := readTable(b)
 	defer t.close()
+	c.file = fs.PathBase(path)
+	t.deletions(func(span keySpan, seq uint64) {
+		c.deletions = append(c.deletions, gap{keySpan: span, seq: seq, but: c.file})
+	})
 	err = t.all(func(k pebble.InternalKey, v []byte) error {
 		return c.add(k.UserKey, uint64(k.SeqNum()), k.Kind() == pebble.InternalKeyKindDelete, v)
 	})
@@ -180,6 +218,7 @@ func (c *collector) log(fs vfs.FS, path string) (err error) {
 		return err
 	}
 	defer f.Close()
+	c.file = fs.PathBase(path)
 	r := newRecordReader(record.NewReader, f, num)
 	for {
 		rec, err := r.Next()
@@ -201,6 +240,9 @@ func (c *collector) log(fs vfs.FS, path string) (err error) {
 			kind, k, v, ok, err := it.Next()
 			if !ok || err != nil {
 				break
+			}
+			if kind == pebble.InternalKeyKindRangeDelete {
+				c.deletions = append(c.deletions, gap{keySpan: keySpan{bytes.Clone(k), bytes.Clone(v)}, seq: seq})
 			}
 			if kind == pebble.InternalKeyKindSet || kind == pebble.InternalKeyKindDelete {
 				if err := c.add(k, seq, kind == pebble.InternalKeyKindDelete, v); err != nil {

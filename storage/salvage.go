@@ -13,6 +13,11 @@ import (
 // hands them to emit in batches (all columns; what can't be read is NULL). It
 // reports what it could not read. The batch is reused after emit returns.
 func (s *Store) Salvage(ctx context.Context, table string, emit func(*value.Batch) error, report func(Problem)) error {
+	return s.salvage(ctx, table, emit, report, func(uint64, uint64, string) {})
+}
+
+// salvage is Salvage, which tells stale of rows that may be old, before it emits them.
+func (s *Store) salvage(ctx context.Context, table string, emit func(*value.Batch) error, report func(Problem), stale func(from, to uint64, why string)) error {
 	v, err := s.Snapshot()
 	if err != nil {
 		return err
@@ -33,7 +38,8 @@ func (s *Store) Salvage(ctx context.Context, table string, emit func(*value.Batc
 	} else if t.counters.next == 0 {
 		return err
 	}
-	sv := &salvager{ctx: ctx, t: t, report: report}
+	t.counters.live = 0 // they may be old: tombstones are looked for
+	sv := &salvager{ctx: ctx, t: t, report: report, stale: stale}
 	for i := range d.Columns {
 		sv.readers = append(sv.readers, &columnReader{t: t, pos: i, to: t.sealedBlocks()})
 		sv.batch.Cols = append(sv.batch.Cols, new(value.Column))
@@ -82,6 +88,7 @@ type salvager struct {
 	ctx     context.Context
 	t       *Table
 	report  func(Problem)
+	stale   func(from, to uint64, why string)
 	readers []*columnReader
 	batch   value.Batch
 }
@@ -100,6 +107,8 @@ func (s *salvager) block(b uint32, emit func(*value.Batch) error) error {
 	dead, err := t.dead(b)
 	if err != nil {
 		s.found(err) // deleted rows come back, none is lost
+		from := uint64(b) * BlockRows
+		s.stale(from, from+uint64(n)-1, "what was deleted of them can't be read")
 	}
 	if dead != nil {
 		for i := range live {

@@ -7,7 +7,7 @@ import (
 const (
 	// largeTransaction is the size from which on a transaction's changes are kept in an
 	// overlay, and long values in a file.
-	largeTransaction = 16 << 20
+	largeTransaction = 4 << 20
 	// spillValue is the size of a value from which on it goes into the file.
 	spillValue = 4 << 10
 	spillChunk = 1 << 20
@@ -33,22 +33,33 @@ func (s *spill) append(v []byte) (int64, error) {
 		}
 	}
 	off := s.at + int64(len(s.chunk))
+	if len(v) >= spillChunk { // nothing waits any more
+		return off, s.write(v)
+	}
 	s.chunk = append(s.chunk, v...)
 	return off, nil
 }
 
-func (s *spill) flush() (err error) {
+func (s *spill) flush() error {
+	err := s.write(s.chunk)
+	if err == nil {
+		s.chunk = s.chunk[:0]
+	}
+	return err
+}
+
+// write adds bytes to the file. What is there of them after an error is written over.
+func (s *spill) write(b []byte) (err error) {
 	if s.file == nil {
 		s.file, err = s.fs.Create(s.fs.PathJoin(s.dir, "values"), vfs.WriteCategoryUnspecified)
 		if err != nil {
 			return fullOr(err)
 		}
 	}
-	if _, err := s.file.WriteAt(s.chunk, s.at); err != nil {
-		return fullOr(err) // what is there of the chunk is written again the next time
+	if _, err := s.file.WriteAt(b, s.at); err != nil {
+		return fullOr(err)
 	}
-	s.at += int64(len(s.chunk))
-	s.chunk = s.chunk[:0]
+	s.at += int64(len(b))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync/atomic"
+	"time"
 )
 
 // openStores is how many stores this process has open.
@@ -31,8 +32,16 @@ func trimMemory(cache int64) {
 	if cache < worthTrimming && kept < worthTrimming {
 		return
 	}
-	go func() {
-		debug.FreeOSMemory()
-		trimC()
-	}()
+	go freeMemory()
+	// What Close has left behind, and its caller, is garbage a moment later.
+	time.AfterFunc(time.Second, func() {
+		if openStores.Load() == 0 {
+			freeMemory()
+		}
+	})
+}
+
+func freeMemory() {
+	debug.FreeOSMemory()
+	trimC()
 }

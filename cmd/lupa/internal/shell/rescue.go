@@ -86,6 +86,13 @@ func runSalvage(ctx context.Context, std stdio, args []string) error {
 				}
 				say("  %s", p)
 			}
+			for i, old := range t.Stale {
+				if i == 20 {
+					say("  and %d more ranges of rows that may be older", len(t.Stale)-i)
+					break
+				}
+				say("  %s", old)
+			}
 		}
 	}
 	if err != nil && ctx.Err() != nil {
