@@ -17,6 +17,13 @@ import (
 // example EncodeImages of a text-only model folder.
 var ErrUnsupported = errors.New("not supported by this encoder")
 
+// Names of the models to begin with: one for pictures and texts, and one for texts alone.
+// Package hub fetches them.
+const (
+	RecommendedPictures = "siglip2-base-patch16-224"
+	RecommendedTexts    = "bge-small-en-v1.5"
+)
+
 // Encoder maps texts and pictures into one vector space. All methods are safe
 // for concurrent use. Returned vectors are of length Model().Dim, finite, of
 // unit L2 norm, and belong to the caller.

@@ -52,8 +52,23 @@ type Model struct {
 	Name     string
 	About    string
 	Repo     string // owner and name on the hub
-	Revision string // commit
-	Files    []File
+	Revision string // commit; "": the newest when it is first pulled
+	Files    []File // nil: those that the hub lists
+	Card     Card   `json:"-"`
+
+	folder string            // of the repository, in which the graphs are; "": any
+	sums   map[string]string // SHA-256 of files that the hub lists, as far as they are known
+}
+
+// Card tells what a model is for, and how good it is.
+type Card struct {
+	Texts, Pictures bool    // what it encodes
+	Dim             int     // of its vectors
+	Bytes           int64   // to fetch, about
+	License         string  // of the weights
+	Languages       string  // of texts
+	Quality         float64 // in percent, 0 where no figure is known
+	Source          string  // of what Quality is, and where it was published
 }
 
 // File of a model.
@@ -62,6 +77,10 @@ type File struct {
 	Size   int64
 	SHA256 string // "": not known, and trusted when it is first fetched
 }
+
+// Pinned reports whether all files of the model are known, with their SHA-256. Those of others
+// are trusted when they are first fetched, and recorded.
+func (m Model) Pinned() bool { return len(m.Files) > 0 }
 
 // Size returns the bytes of all files together.
 func (m Model) Size() (n int64) {

@@ -263,6 +263,12 @@ func TestMissing(t *testing.T) {
 
 func TestModels(t *testing.T) {
 	for _, m := range Models() {
+		if c := m.Card; c.Bytes < 50e6 || c.Dim < 100 || c.License == "" || c.Languages == "" || !c.Texts || (c.Quality > 0) != (c.Source != "") || m.About == "" || strings.Count(m.Repo, "/") != 1 {
+			t.Errorf("%+v", m)
+		}
+		if !m.Pinned() {
+			continue
+		}
 		if len(m.Revision) != 40 || m.Size() < 100e6 || m.Name == "" || m.About == "" {
 			t.Errorf("%+v", m)
 		}

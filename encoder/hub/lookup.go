@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,9 +33,12 @@ func Lookup(ctx context.Context, name, variant string, o *Options) (Model, error
 	if owner, model, ok := strings.Cut(repo, "/"); !ok || owner == "" || model == "" || strings.Contains(model, "/") || !filepath.IsLocal(filepath.FromSlash(repo)) {
 		return Model{}, fmt.Errorf("%q does not name a model of the hub; hf:owner/name does", name)
 	}
-	if revision == "" {
-		revision = "main"
-	}
+	return Model{Name: repo, About: "of the hub", Repo: repo, Revision: revision}.lookup(ctx, variant, o)
+}
+
+// lookup returns the model with the files that the hub lists, of its revision or the newest.
+func (m Model) lookup(ctx context.Context, variant string, o *Options) (Model, error) {
+	repo, revision := m.Repo, cmp.Or(m.Revision, "main")
 	parts := []string{strings.TrimRight(o.endpoint(), "/"), "api/models"}
 	for _, s := range append(strings.Split(repo, "/"), "revision", revision) {
 		parts = append(parts, url.PathEscape(s))
@@ -53,15 +57,8 @@ func Lookup(ctx context.Context, name, variant string, o *Options) (Model, error
 		return Model{}, fmt.Errorf("no model %s: %w", repo, &StatusError{address, resp.Status})
 	}
 	var answer struct {
-		SHA      string `json:"sha"`
-		Siblings []struct {
-			Name string `json:"rfilename"`
-			Size int64  `json:"size"`
-			LFS  *struct {
-				SHA256 string `json:"sha256"`
-				Size   int64  `json:"size"`
-			} `json:"lfs"`
-		} `json:"siblings"`
+		SHA      string    `json:"sha"`
+		Siblings []sibling `json:"siblings"`
 	}
 	if err := json.NewDecoder(io.LimitReader(resp.Body, 32<<20)).Decode(&answer); err != nil {
 		return Model{}, fmt.Errorf("%s: %w", address, err)
@@ -69,26 +66,57 @@ func Lookup(ctx context.Context, name, variant string, o *Options) (Model, error
 	if answer.SHA == "" {
 		return Model{}, fmt.Errorf("%s: the answer names no revision", address)
 	}
-	m := Model{Name: repo, About: "of the hub", Repo: repo, Revision: answer.SHA}
+	m.Revision = answer.SHA
 	var names []string
 	for _, s := range answer.Siblings {
-		names = append(names, s.Name)
+		if m.folder == "" || strings.HasPrefix(s.Name, m.folder+"/") {
+			names = append(names, s.Name)
+		}
 	}
 	graphs, err := pickGraphs(names, variant)
 	if err != nil {
 		return Model{}, fmt.Errorf("%s: %w", repo, err)
 	}
 	for _, s := range answer.Siblings {
-		if !slices.Contains(graphs, s.Name) && !isConfig(s.Name) {
+		if !slices.Contains(graphs, s.Name) && !m.tells(s.Name) || vocabulary(s.Name) && slices.ContainsFunc(answer.Siblings, hasTokenizer) {
 			continue
 		}
 		f := File{Path: s.Name, Size: s.Size}
 		if s.LFS != nil {
 			f.Size, f.SHA256 = s.LFS.Size, s.LFS.SHA256
 		}
+		if sum := m.sums[f.Path]; sum != "" {
+			if f.SHA256 != "" && f.SHA256 != sum {
+				return Model{}, &ChecksumError{resolveURL(o.endpoint(), m, f), sum, f.SHA256}
+			}
+			f.SHA256 = sum
+		}
 		m.Files = append(m.Files, f)
 	}
 	return m, nil
+}
+
+// sibling is a file of the hub's list.
+type sibling struct {
+	Name string `json:"rfilename"`
+	Size int64  `json:"size"`
+	LFS  *struct {
+		SHA256 string `json:"sha256"`
+		Size   int64  `json:"size"`
+	} `json:"lfs"`
+}
+
+func hasTokenizer(s sibling) bool { return path.Base(s.Name) == "tokenizer.json" }
+
+// vocabulary reports whether a file is a vocabulary of SentencePiece, which is of use where
+// there is no tokenizer.json.
+func vocabulary(name string) bool { return strings.HasSuffix(name, ".model") }
+
+// tells reports whether a file tells how texts and pictures are prepared. Of a repository with
+// several models those of the one count, and those above it.
+func (m *Model) tells(name string) bool {
+	dir := path.Dir(name)
+	return isConfig(name) && (m.folder == "" || dir == "." || dir == m.folder || strings.HasPrefix(m.folder, dir+"/"))
 }
 
 // isConfig reports whether a file tells how texts and pictures are prepared.
@@ -99,7 +127,7 @@ func isConfig(name string) bool {
 	}
 	switch base {
 	case "config.json", "open_clip_config.json", "preprocessor_config.json", "preprocess_cfg.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-		"vocab.json", "merges.txt", "vocab.txt", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "bpe_simple_vocab_16e6.txt.gz":
+		"vocab.json", "merges.txt", "vocab.txt", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "bpe_simple_vocab_16e6.txt.gz":
 		return true
 	}
 	return false

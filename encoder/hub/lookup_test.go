@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,73 @@ func listed(t *testing.T, large map[string]int, small ...string) *server {
 	files["/api/models/owner/model/revision/main"] = answer
 	files["/api/models/owner/model/revision/v1"] = answer
 	return newServer(t, files)
+}
+
+// The models of the list are pulled from repositories laid out as theirs are; the revision that
+// was fetched first stays, and sums that are known are held to.
+func TestPullCatalog(t *testing.T) {
+	immich := []string{"config.json", "textual/model.onnx", "textual/tokenizer.json", "textual/tokenizer_config.json", "textual/special_tokens_map.json", "visual/model.onnx", "visual/preprocess_cfg.json", "README.md", "textual/fp16/model.armnn"}
+	xenova := []string{"config.json", "onnx/model.onnx", "onnx/text_model.onnx", "onnx/text_model_quantized.onnx", "onnx/vision_model.onnx", "onnx/vision_model_quantized.onnx", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "README.md"}
+	sentences := []string{"1_Pooling/config.json", "config.json", "modules.json", "onnx/model.onnx", "onnx/model_O2.onnx", "sentence_bert_config.json", "tokenizer.json", "vocab.txt", "model.safetensors", "README.md"}
+	lists := map[string][]string{
+		"immich-app": immich, "Xenova": xenova, "BAAI": sentences, "sentence-transformers": sentences, "intfloat": append([]string{"sentencepiece.bpe.model"}, sentences...),
+		"plhery":         {"README.md", "config.json", "onnx/s0/text_model.onnx", "onnx/s0/vision_model.onnx", "onnx/s0/preprocessor_config.json", "onnx/s2/text_model.onnx", "onnx/s2/vision_model.onnx", "onnx/s2/preprocessor_config.json", "onnx/s2/vision_model_fp16.onnx", "tokenizer.json"},
+		"onnx-community": {"config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "onnx/model_q4.onnx_data", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"},
+	}
+	left := map[string][]string{ // what is not fetched
+		"immich-app": {"README.md", "textual/fp16/model.armnn"}, "Xenova": {"README.md", "onnx/model.onnx", "onnx/text_model_quantized.onnx", "onnx/vision_model_quantized.onnx"},
+		"BAAI": {"README.md", "onnx/model_O2.onnx", "model.safetensors"}, "sentence-transformers": {"README.md", "onnx/model_O2.onnx", "model.safetensors"},
+		"intfloat": {"README.md", "onnx/model_O2.onnx", "model.safetensors", "sentencepiece.bpe.model"}, "plhery": {"README.md", "onnx/s0/text_model.onnx", "onnx/s0/vision_model.onnx", "onnx/s0/preprocessor_config.json", "onnx/s2/vision_model_fp16.onnx"},
+		"onnx-community": {"onnx/model_q4.onnx", "onnx/model_q4.onnx_data", "tokenizer.model"},
+	}
+	for _, m := range catalog {
+		owner, _, _ := strings.Cut(m.Repo, "/")
+		large := map[string]int{}
+		var small []string
+		for _, f := range lists[owner] {
+			if strings.Contains(f, ".onnx") || strings.HasSuffix(f, ".model") || strings.HasSuffix(f, ".safetensors") {
+				large[f] = 2000 + len(f)
+			} else {
+				small = append(small, f)
+			}
+		}
+		s := listed(t, large, small...)
+		s.set(func() {
+			for name, b := range s.files {
+				s.files[strings.Replace(name, "owner/model", m.Repo, 1)] = b
+			}
+		})
+		dir := filepath.Join(t.TempDir(), m.Name)
+		_, err := Pull(t.Context(), m.Name, s.options(dir))
+		if m.sums != nil {
+			var wrong *ChecksumError
+			if !errors.As(err, &wrong) {
+				t.Errorf("%s with other graphs: %v", m.Name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", m.Name, err)
+			continue
+		}
+		for _, f := range lists[owner] {
+			_, err := os.Stat(filepath.Join(dir, filepath.FromSlash(f)))
+			if there := err == nil; there == slices.Contains(left[owner], f) {
+				t.Errorf("%s: %s is there: %v", m.Name, f, there)
+			}
+		}
+		// The hub has a newer revision: what was fetched first stays.
+		s.set(func() {
+			s.files["/api/models/"+m.Repo+"/revision/c0ffee"] = s.files["/api/models/"+m.Repo+"/revision/main"]
+			delete(s.files, "/api/models/"+m.Repo+"/revision/main")
+		})
+		if _, err := Pull(t.Context(), m.Name, s.options(dir)); err != nil || len(s.requests) != 1 {
+			t.Errorf("%s again: %v, %q", m.Name, err, s.requests)
+		}
+	}
+	if _, err := PullVariant(t.Context(), "clip-vit-base-patch32", "q4", nil); err == nil || !strings.Contains(err.Error(), "hf:Xenova/clip-vit-base-patch32 has all variants") {
+		t.Errorf("a variant of a pinned model: %v", err)
+	}
 }
 
 // Any model of the hub is pulled with the files that an encoder needs, of one variant, and

@@ -1,5 +1,11 @@
 package hub
 
+import (
+	"slices"
+
+	"github.com/lupadb/lupa/encoder"
+)
+
 // Xenova/clip-vit-base-patch32: OpenAI's CLIP ViT-B/32 as ONNX graphs.
 const (
 	clipRepo     = "Xenova/clip-vit-base-patch32"
@@ -14,13 +20,56 @@ var clipFiles = []File{
 	{"tokenizer_config.json", 775, "60ba2912bc6344c94bc16bbdec27fa1209409167b6f2fdf3cfe9e65462ea3967"},
 }
 
+// Where figures come from.
+const (
+	immichRecall = "recall of pictures for English captions of Crossmodal-3600 (mean of 1, 5 and 10 answers), immich's documentation, features/searching"
+	mtebEnglish  = "average of the 56 English tasks of MTEB, model card of BAAI/bge-small-en-v1.5"
+)
+
+// catalog are the models of which not all files are known: what the hub lists when one is
+// first pulled is fetched and recorded, and counts from then on.
+var catalog = []Model{
+	{Name: encoder.RecommendedPictures, Repo: "immich-app/ViT-B-16-SigLIP2__webli", About: "SigLIP 2 B/16: pictures and texts, the best for its size",
+		Card: Card{Pictures: true, Texts: true, Dim: 768, Bytes: 1500e6, License: "Apache-2.0", Languages: "English and many others", Quality: 75.19, Source: immichRecall}},
+	{Name: "siglip2-so400m-patch16-384", Repo: "immich-app/ViT-SO400M-16-SigLIP2-384__webli", About: "SigLIP 2 so400m: pictures and texts in many languages, large",
+		Card: Card{Pictures: true, Texts: true, Dim: 1152, Bytes: 4500e6, License: "Apache-2.0", Languages: "English and many others", Quality: 75.09, Source: immichRecall}},
+	{Name: "clip-vit-b-32-laion2b", Repo: "immich-app/ViT-B-32__laion2b-s34b-b79k", About: "OpenCLIP ViT-B/32 of LAION-2B: as quick as OpenAI's, and better",
+		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 605e6, License: "MIT", Languages: "English", Quality: 68.78, Source: immichRecall}},
+	{Name: "clip-xlm-roberta-base-laion5b", Repo: "immich-app/XLM-Roberta-Base-ViT-B-32__laion5b_s13b_b90k", About: "OpenCLIP ViT-B/32 with XLM-R: pictures, and texts in a hundred languages",
+		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 1500e6, License: "MIT", Languages: "about 100", Quality: 68.33, Source: immichRecall}},
+	{Name: "mobileclip2-s2", Repo: "plhery/mobileclip2-onnx", folder: "onnx/s2", About: "MobileCLIP2 S2: pictures and texts, small and quick",
+		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 390e6, License: "Apple AMLR (research)", Languages: "English", Quality: 64.1, Source: "average of 38 data sets without training, model card of apple/MobileCLIP2-B"}},
+	{Name: "clip-vit-base-patch16", Repo: "Xenova/clip-vit-base-patch16", About: "OpenAI's CLIP ViT-B/16",
+		sums: map[string]string{
+			"onnx/text_model.onnx":   "19f40c7988af119fc50dabfe8015da8595c0372000e2c1f1a6289e35930577aa",
+			"onnx/vision_model.onnx": "b5170b47c0ecc667c9af5b42ed460c341377706d1466d177798c65fe49ea1e6b",
+		},
+		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 600e6, License: "MIT", Languages: "English", Quality: 58.27, Source: immichRecall}},
+	{Name: "clip-vit-large-patch14", Repo: "Xenova/clip-vit-large-patch14", About: "OpenAI's CLIP ViT-L/14",
+		Card: Card{Pictures: true, Texts: true, Dim: 768, Bytes: 1700e6, License: "MIT", Languages: "English", Quality: 60.12, Source: immichRecall}},
+	{Name: encoder.RecommendedTexts, Repo: "BAAI/bge-small-en-v1.5", About: "bge-small: English texts, small and quick",
+		Card: Card{Texts: true, Dim: 384, Bytes: 134e6, License: "MIT", Languages: "English", Quality: 62.17, Source: mtebEnglish}},
+	{Name: "all-MiniLM-L6-v2", Repo: "sentence-transformers/all-MiniLM-L6-v2", About: "MiniLM: English sentences, the smallest",
+		Card: Card{Texts: true, Dim: 384, Bytes: 91e6, License: "Apache-2.0", Languages: "English", Quality: 56.26, Source: mtebEnglish}},
+	{Name: "multilingual-e5-small", Repo: "intfloat/multilingual-e5-small", About: "multilingual E5: texts in a hundred languages; write QUERY 'query: ' DOCUMENT 'passage: ' behind its name",
+		Card: Card{Texts: true, Dim: 384, Bytes: 490e6, License: "MIT", Languages: "about 100"}},
+	{Name: "embeddinggemma-300m", Repo: "onnx-community/embeddinggemma-300m-ONNX", About: "EmbeddingGemma: long texts in a hundred languages; DIMENSIONS 512, 256 or 128",
+		Card: Card{Texts: true, Dim: 768, Bytes: 1260e6, License: "Gemma Terms of Use", Languages: "more than 100"}},
+}
+
 // Models returns the models that Pull knows.
 func Models() []Model {
+	card := Card{Pictures: true, Texts: true, Dim: 512, License: "MIT", Languages: "English", Quality: 59.37, Source: immichRecall}
 	clip := func(name, about string, graphs ...File) Model {
-		return Model{name, about, clipRepo, clipRevision, append(append([]File(nil), clipFiles...), graphs...)}
+		m := Model{Name: name, About: about, Repo: clipRepo, Revision: clipRevision, Files: append(append([]File(nil), clipFiles...), graphs...), Card: card}
+		if name != "clip-vit-base-patch32" {
+			m.Card.Quality, m.Card.Source = 0, "" // measured with fp32
+		}
+		m.Card.Bytes = m.Size()
+		return m
 	}
-	return []Model{
-		clip("clip-vit-base-patch32", "CLIP ViT-B/32, 512 dimensions, fp32: the best vectors",
+	return append(slices.Clone(catalog), []Model{
+		clip("clip-vit-base-patch32", "OpenAI's CLIP ViT-B/32",
 			File{"onnx/text_model.onnx", 254058553, "3f6571f5bad13a97c469c1622e1cfc4d9aef78b79fdbfcff804ca357bfada8cc"},
 			File{"onnx/vision_model.onnx", 351685709, "fd6e1402a588279d1723c7534d4bcba5bc0b14b47dfab0e46f8c47b8270d7d40"}),
 		clip("clip-vit-base-patch32-fp16", "the same at half the size, nearly the same vectors",
@@ -29,5 +78,5 @@ func Models() []Model {
 		clip("clip-vit-base-patch32-quantized", "the same in 8 bits: a quarter of the size, two to three times as quick, rougher vectors",
 			File{"onnx/text_model_quantized.onnx", 64504507, "73baab855d406190da9faa498cfedf65f15cf309f4cc7385b7b032e6d08e5c3a"},
 			File{"onnx/vision_model_quantized.onnx", 89117001, "583fd1110a514667812fee7d684952aaf82a99b959760c8d7dca7e0ab9839299"}),
-	}
+	}...)
 }

@@ -27,11 +27,53 @@ func Pull(ctx context.Context, name string, o *Options) (dir string, err error) 
 	if err != nil {
 		return "", err
 	}
-	return PullModel(ctx, m, o)
+	if m.Pinned() {
+		return PullModel(ctx, m, o)
+	}
+	return m.pullListed(ctx, "", o)
 }
 
-// PullVariant is Pull of the graphs of a variant of a model of the hub, "hf:owner/name".
+// pullListed pulls a model of which the hub has the list of files.
+func (m Model) pullListed(ctx context.Context, variant string, o *Options) (dir string, err error) {
+	// The revision that was fetched first stays.
+	where := Options{}
+	if o != nil {
+		where = *o
+	}
+	if where.Dir == "" {
+		if where.Dir, err = defaultDir(m.Name); err != nil {
+			return "", err
+		}
+	}
+	known, err := recorded(where.Dir)
+	if err != nil {
+		return "", err
+	}
+	if known.Repo == m.Repo && known.Revision != "" {
+		m.Revision = known.Revision
+	}
+	listed, err := m.lookup(ctx, variant, &where)
+	if err != nil {
+		return "", err
+	}
+	return pullRecorded(ctx, listed, &where)
+}
+
+// PullVariant is Pull of the graphs of a variant of a model.
 func PullVariant(ctx context.Context, name, variant string, o *Options) (dir string, err error) {
+	if !strings.HasPrefix(name, Prefix) && variant != "" {
+		m, err := Find(name)
+		if err == nil && m.Pinned() {
+			err = fmt.Errorf("the files of %s are fp32; %s-%s is a model of its own, if there is one, and hf:%s has all variants", name, name, variant, m.Repo)
+		}
+		if err != nil {
+			return "", err
+		}
+		return m.pullListed(ctx, variant, o)
+	}
+	if !strings.HasPrefix(name, Prefix) {
+		return Pull(ctx, name, o)
+	}
 	m, err := Lookup(ctx, name, variant, o)
 	if err != nil {
 		return "", err

@@ -97,7 +97,8 @@ and the prompts whose first hit is wrong with the margin by which the best right
 row missed. Columns precision_at_1, _3 and _10 are compared with the outcome.
 Without STORE it is $LUPA_STORE, or the only *.lupa here.
 `,
-	"model": `list   encoders found in --models, $LUPA_MODELS and the user's cache
+	"model": `list   encoders found in --models, $LUPA_MODELS and the user's cache; with
+       --available what can be pulled, what for, how good, which licence
 check  what a model folder holds and whether it can encode text and pictures
 pull   download a model into the user's cache
 `,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/lupadb/lupa/db"
@@ -24,6 +25,7 @@ func modelFlags(name string, o *options) *pflag.FlagSet {
 		f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; pull to there")
 		f.StringVar(&o.variant, "variant", "", "graphs to check or pull: `NAME`, such as fp16")
 		f.StringVar(&o.format, "format", "", "output `MODE` of list")
+		f.BoolVar(&o.available, "available", false, "list the models to pull, and what they are for")
 	}
 	f.BoolVarP(&o.help, "help", "h", false, "this text")
 	return f
@@ -58,6 +60,8 @@ func withShell(ctx context.Context, std stdio, name string, args []string, run f
 
 func (s *Shell) model(ctx context.Context, rest []string) error {
 	switch {
+	case len(rest) == 1 && rest[0] == "list" && s.opts.available:
+		return s.modelCards()
 	case len(rest) == 1 && rest[0] == "list" || len(rest) == 0:
 		return s.modelList()
 	case len(rest) == 2 && rest[0] == "check":
@@ -78,10 +82,53 @@ func (s *Shell) modelList() error {
 	}
 	for _, m := range hub.Models() {
 		if !have[m.Name] {
-			rows = append(rows, []string{m.Name, "not here", fmt.Sprintf("lupa model pull %s (%s)", m.Name, bytesText(m.Size()))})
+			rows = append(rows, []string{m.Name, "not here", fmt.Sprintf("lupa model pull %s (%s)", m.Name, bytesText(m.Card.Bytes))})
 		}
 	}
 	return s.texts([]string{"encoder", "kind", "folder"}, rows)
+}
+
+// modelCards prints what the models that can be fetched are for, the recommended ones first.
+func (s *Shell) modelCards() error {
+	var rows [][]string
+	sources := map[string]bool{}
+	var notes []string
+	for _, m := range hub.Models() {
+		c := m.Card
+		of := "pictures and texts"
+		if !c.Pictures {
+			of = "texts"
+		}
+		quality := ""
+		if c.Quality > 0 {
+			quality = fmt.Sprintf("%.1f", c.Quality)
+			if !sources[c.Source] {
+				sources[c.Source] = true
+				notes = append(notes, c.Source)
+			}
+			for i, n := range notes {
+				if n == c.Source {
+					quality += fmt.Sprintf(" [%d]", i+1)
+				}
+			}
+		}
+		about := m.About
+		if m.Name == encoder.RecommendedPictures || m.Name == encoder.RecommendedTexts {
+			about += " (recommended)"
+		}
+		pinned := "recorded when first fetched"
+		if m.Pinned() {
+			pinned = "pinned"
+		}
+		rows = append(rows, []string{m.Name, of, about, c.Languages, strconv.Itoa(c.Dim), bytesText(c.Bytes), quality, c.License, m.Repo, pinned})
+	}
+	if err := s.texts([]string{"model", "encodes", "about", "languages", "dimensions", "size", "quality %", "license", "source", "files"}, rows); err != nil {
+		return err
+	}
+	for i, n := range notes {
+		s.message("[%d] %s", i+1, n)
+	}
+	return nil
 }
 
 // modelCheck says what an encoder can do, and fails if that is nothing.
@@ -153,13 +200,7 @@ func (s *Shell) modelPull(ctx context.Context, name string) error {
 		folder, _, _ := strings.Cut(strings.TrimPrefix(name, hub.Prefix), "@")
 		o.Dir = filepath.Join(s.opts.models[0], filepath.FromSlash(folder))
 	}
-	pull := hub.Pull
-	if strings.HasPrefix(name, hub.Prefix) {
-		pull = func(ctx context.Context, name string, o *hub.Options) (string, error) {
-			return hub.PullVariant(ctx, name, s.opts.variant, o)
-		}
-	}
-	dir, err := pull(ctx, name, o)
+	dir, err := hub.PullVariant(ctx, name, s.opts.variant, o)
 	s.clearProgress()
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ type options struct {
 
 	format, output, errorsTo string
 	variant                  string
+	available                bool // of lupa model list
 	models, params           []string
 	readOnly, keepGoing      bool
 	asFound                  bool

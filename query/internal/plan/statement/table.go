@@ -188,7 +188,7 @@ func (b *planner) columnDef(c *parse.ColumnDef, table string) (storage.ColumnDef
 	}
 	if col.Type.Kind == value.Vector {
 		if col.Type.Dim == 0 {
-			return col, parse.Errorf(c.Type.Pos, "%s needs a dimension, such as %[1]s(512), or an encoder: %[1]s ENCODER 'name'", col.Type.Name())
+			return col, parse.Errorf(c.Type.Pos, "%s needs a dimension, such as %[1]s(512), or an encoder: %[1]s ENCODER '%[2]s' for pictures and texts, '%[3]s' for texts alone", col.Type.Name(), encoder.RecommendedPictures, encoder.RecommendedTexts)
 		}
 		if col.Type.Dim > value.MaxDim {
 			return col, parse.Errorf(c.Type.Pos, "a vector has at most %d dimensions", value.MaxDim)
