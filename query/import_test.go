@@ -306,6 +306,8 @@ func TestMemoryBudget(t *testing.T) {
 		"SELECT id, count(*) FROM photos GROUP BY id",
 		"SELECT DISTINCT id FROM photos",
 		"SELECT row_number() OVER () FROM photos",
+		"WITH RECURSIVE t (n) AS (SELECT 1 UNION SELECT n + 1 FROM t) SELECT count(*) FROM t",
+		"WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT t.n + g.i FROM t, generate_series(1, 2) AS g (i)) SELECT count(*) FROM t",
 		"SELECT a.id FROM photos AS a JOIN photos AS b ON a.id = b.width",
 		"SELECT id FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.width = a.width AND b.tag <> a.tag)",
 		"SELECT id FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.id = a.id - 1 OR b.id = a.id + 1)",
@@ -335,6 +337,7 @@ func TestCancel(t *testing.T) {
 	for _, sql := range []string{
 		"SELECT v_sim FROM (SELECT similarity(v, 'slow') AS v_sim FROM e) AS x",
 		"SELECT count(*) FROM photos AS a, photos AS b, photos AS c WHERE a.width + b.width + c.width = 500",
+		"WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT 1 - n FROM t) SELECT count(*) FROM t",
 		"SELECT count(*) FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b, photos AS c WHERE b.width + c.width + a.id = -5)",
 		"SELECT count(*) FROM photos AS a WHERE EXISTS (SELECT 1 FROM photos AS b WHERE b.width / 100 = a.width / 100 AND b.id + a.id = -5)",
 	} {

@@ -16,6 +16,7 @@ type Shared struct {
 	err  error
 	held int64
 	uses int // not closed yet
+	over bool
 }
 
 // NewShared returns a Shared over in; what names it in an error.
@@ -38,6 +39,9 @@ func (s *Shared) rows(ctx context.Context) (*pile, error) {
 	}
 	return s.t, s.err
 }
+
+// Over reports whether all uses were closed: the rows are gone.
+func (s *Shared) Over() bool { return s.over }
 
 // sharedUse is one use of a Shared.
 type sharedUse struct {
@@ -72,7 +76,7 @@ func (u *sharedUse) Close() error {
 		return nil
 	}
 	s.env.Memory.Release(s.held)
-	s.t, s.held = &pile{}, 0
+	s.t, s.held, s.over = &pile{}, 0, true
 	return s.in.Close()
 }
 

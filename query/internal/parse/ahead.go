@@ -78,4 +78,12 @@ func (*gIfNotExists) Parse(lex *lexer.PeekingLexer) error {
 	return match(acceptWords(lex, "IF", "NOT", "EXISTS"))
 }
 
+// gRecursive is RECURSIVE before the name of a query.
+type gRecursive struct{}
+
+// Parse implements participle.Parseable.
+func (*gRecursive) Parse(lex *lexer.PeekingLexer) error {
+	return match(is(lex.Peek(), "RECURSIVE") && isName(peek(lex, 1)) && acceptWords(lex, "RECURSIVE"))
+}
+
 func isName(t *lexer.Token) bool { return t.Type == lexWord || t.Type == lexQuoted }

@@ -3,13 +3,14 @@ package parse
 // Select is a whole query: a body with what may surround it.
 type Select struct {
 	Pos
-	With    []CTE
-	Body    Body
-	OrderBy []OrderItem
-	Limit   Expr // nil: none (also for LIMIT ALL)
-	Approx  bool // of the nearest rows some may be missing
-	Target  Expr // with Approx: how many of a hundred are to be found, on average; nil: 95
-	Offset  Expr // nil: none
+	With      []CTE
+	Recursive bool // WITH RECURSIVE: a query of With may use itself
+	Body      Body
+	OrderBy   []OrderItem
+	Limit     Expr // nil: none (also for LIMIT ALL)
+	Approx    bool // of the nearest rows some may be missing
+	Target    Expr // with Approx: how many of a hundred are to be found, on average; nil: 95
+	Offset    Expr // nil: none
 }
 
 // CTE is name [(columns)] AS (query) of WITH.

@@ -19,6 +19,7 @@ var descriptions = map[string]string{
 	"Expr":             wantExpr,
 	"GItem":            wantExpr,
 	"gValue":           wantExpr,
+	"gGroup":           wantExpr,
 	"GOrder":           wantExpr,
 	"GTable":           "a table",
 	"GTerm":            wantQuery,

@@ -426,11 +426,6 @@ func (m *mistake) known() *Error {
 		}
 		return m.errorf(0, "%s takes no WITH before it", strings.ToUpper(found.Value)).
 			WithHint("write the query where it is used: UPDATE t SET ... FROM (SELECT ...) AS x, DELETE FROM t USING (SELECT ...) AS x")
-	case is(found, "SETS") && is(before, "GROUPING"):
-		return m.errorf(-1, "GROUPING SETS is not supported").WithHint("write a query for each grouping, joined by UNION ALL, with NULL for the columns that it leaves out")
-	case is(before, "RECURSIVE") && is(m.tok(-2), "WITH"):
-		return m.errorf(-1, "WITH RECURSIVE is not supported").
-			WithHint("generate_series makes numbers and times; of a tree, store each row's path, or join a level at a time")
 	case m.at == 1 && first("INSERT") && is(found, "OR"):
 		return m.errorf(0, "INSERT OR is not part of the language").
 			WithHint("write INSERT INTO ... ON CONFLICT (key) DO NOTHING, or DO UPDATE SET ...")

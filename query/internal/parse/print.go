@@ -384,7 +384,7 @@ func (p *printer) onConflict(c *OnConflict) {
 
 func (p *printer) query(s *Select) {
 	for i := range s.With {
-		p.print(opt(i == 0, "WITH "), opt(i > 0, ", "))
+		p.print(opt(i == 0, "WITH "), opt(i == 0 && s.Recursive, "RECURSIVE "), opt(i > 0, ", "))
 		p.cte(&s.With[i])
 	}
 	if len(s.With) > 0 {

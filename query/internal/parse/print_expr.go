@@ -187,6 +187,8 @@ func (p *printer) expr(e Expr, min int) {
 	case *Cast:
 		p.expr(e.X, precPostfix)
 		p.print("::", e.Type.String())
+	case *Grouping:
+		p.grouping(e)
 	case *Call:
 		if e.Of.Name != "" {
 			p.print(e.Of, ".")

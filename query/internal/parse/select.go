@@ -12,12 +12,13 @@ import (
 
 // gSelect is the rule of a query.
 type gSelect struct {
-	Pos     lexer.Position
-	With    []*gCTE   `parser:"('WITH' @@ (',' @@)*)?"`
-	Body    *gTerm    `parser:"@@"`
-	Unions  []*gUnion `parser:"@@*"`
-	OrderBy []*gOrder `parser:"('ORDER' 'BY' @@ (',' @@)*)?"`
-	Limits  []*gLimit `parser:"@@*"`
+	Pos       lexer.Position
+	Recursive *gRecursive `parser:"('WITH' @@?"`
+	With      []*gCTE     `parser:"  @@ (',' @@)*)?"`
+	Body      *gTerm      `parser:"@@"`
+	Unions    []*gUnion   `parser:"@@*"`
+	OrderBy   []*gOrder   `parser:"('ORDER' 'BY' @@ (',' @@)*)?"`
+	Limits    []*gLimit   `parser:"@@*"`
 }
 
 type gCTE struct {
@@ -48,7 +49,7 @@ type gCore struct {
 	Items    []*gItem   `parser:"@@ (',' @@)*"`
 	From     *gFrom     `parser:"('FROM' @@)?"`
 	Where    Expr       `parser:"('WHERE' @@)?"`
-	GroupBy  []Expr     `parser:"('GROUP' 'BY' @@ (',' @@)*)?"`
+	GroupBy  []*gGroup  `parser:"('GROUP' 'BY' @@ (',' @@)*)?"`
 	Having   Expr       `parser:"('HAVING' @@)?"`
 	Early    Expr       `parser:"('QUALIFY' @@)?"`
 	Windows  []*gWindow `parser:"('WINDOW' @@ (',' @@)*)?"`
@@ -214,7 +215,7 @@ type gArgument struct {
 }
 
 func (c *converter) selectStmt(g *gSelect) *Select {
-	s := &Select{Pos: posOf(g.Pos)}
+	s := &Select{Pos: posOf(g.Pos), Recursive: g.Recursive != nil}
 	for _, w := range g.With {
 		s.With = append(s.With, CTE{posOf(w.Pos), ident(w.Name), idents(w.Columns), c.selectStmt(w.Query)})
 	}
@@ -306,7 +307,7 @@ func (c *converter) term(g *gTerm) Body {
 }
 
 func (c *converter) core(at Pos, g *gCore) *Core {
-	core := &Core{Pos: at, Distinct: g.Distinct && g.On == nil, DistinctOn: g.On, Where: g.Where, GroupBy: g.GroupBy, Having: g.Having,
+	core := &Core{Pos: at, Distinct: g.Distinct && g.On == nil, DistinctOn: g.On, Where: g.Where, Having: g.Having,
 		Windows: c.windows(g.Windows), Qualify: g.Qualify}
 	if g.Early != nil {
 		if g.Qualify != nil {
@@ -315,6 +316,9 @@ func (c *converter) core(at Pos, g *gCore) *Core {
 		core.Qualify = g.Early
 	}
 	core.Items = c.items(g.Items)
+	for _, x := range g.GroupBy {
+		core.GroupBy = append(core.GroupBy, x.expr)
+	}
 	if g.From != nil {
 		core.From = c.from(g.From)
 	}

@@ -160,6 +160,8 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Then)
 	case *Cast:
 		w.expr(n.X)
+	case *Grouping:
+		w.exprs(n.List)
 	case *Array:
 		w.exprs(n.List)
 	case *Quantified:

@@ -49,6 +49,11 @@ type cte struct {
 	def   *parse.CTE
 	below int              // number of ctes it can see
 	view  *storage.ViewDef // it is that of a view
+
+	recursive bool               // it uses itself
+	often     bool               // it is used several times
+	working   *logical.Recursion // it is the name in its own query
+	outs      []*logical.Column  // of working, once they are known
 }
 
 // NewBinder returns a binder for one statement.

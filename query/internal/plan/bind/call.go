@@ -14,6 +14,8 @@ import (
 func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	name := strings.ToLower(e.Func.Name)
 	switch {
+	case isGrouping(name) && e.Over == nil:
+		return b.grouping(s, e)
 	case e.Over != nil:
 		return b.window(s, e, name)
 	case fn.IsAggregate(name):
@@ -208,9 +210,6 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 
 // otherFunctions says what to write in place of functions that there are elsewhere.
 var otherFunctions = map[string]string{
-	"rollup":                 "write a query for each grouping, joined by UNION ALL, with NULL for the columns that it leaves out",
-	"cube":                   "write a query for each grouping, joined by UNION ALL, with NULL for the columns that it leaves out",
-	"grouping":               "in a query of each grouping, joined by UNION ALL, a constant says which it is",
 	"jsonb_path_query":       "write -> 'key', #> '{a,0}' and jsonb_array_elements(...) in FROM",
 	"jsonb_path_query_array": "write -> 'key', #> '{a,0}' and jsonb_array_elements(...) in FROM",
 	"jsonb_path_query_first": "write #> '{a,0}'",

@@ -14,6 +14,9 @@ type grouping struct {
 	keys  map[string]*logical.Column
 	aggs  map[string]*logical.Column
 	scope *Scope
+	sets  [][]int // with ROLLUP and the like: which keys each grouping has
+	masks map[string]*mask
+	order []*mask
 }
 
 func (b *Binder) newGrouping(in logical.Node, groups []*logical.Expr, s *Scope) *grouping {
@@ -61,6 +64,15 @@ func (g *grouping) replace(e *logical.Expr) (*logical.Expr, error) {
 			}
 		}
 		switch x.Op {
+		case logical.OpGrouping:
+			r, e := g.bits(x)
+			if e != nil {
+				if err == nil {
+					err = e
+				}
+				return x
+			}
+			return r
 		case logical.OpAgg:
 			r := logical.ColumnExpr(g.aggregate(x), x.Pos)
 			r.Text = x.Text
@@ -89,7 +101,7 @@ func (g *grouping) replace(e *logical.Expr) (*logical.Expr, error) {
 // c has one value in each group.
 func (g *grouping) determined(c *logical.Column) bool {
 	scan := logical.ScanFor(g.node.In, c)
-	if scan == nil || scan.Table.Def().PrimaryKey < 0 {
+	if scan == nil || g.sets != nil || scan.Table.Def().PrimaryKey < 0 {
 		return false
 	}
 	pk := scan.Cols[scan.Table.Def().PrimaryKey]

@@ -158,7 +158,7 @@ func (b *Binder) resolveAlias(s *Scope, ref *parse.ColumnRef) (*logical.Expr, er
 	if a.err != nil {
 		return nil, a.err
 	}
-	if !s.aggregates && a.expr.Uses(logical.OpAgg) {
+	if !s.aggregates && (a.expr.Uses(logical.OpAgg) || a.expr.Uses(logical.OpGrouping)) {
 		where := s.Inside
 		if where == "" {
 			where = "WHERE"

@@ -23,13 +23,8 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 	defer func() { b.depth-- }()
 	if len(q.With) > 0 {
 		defer func(n int) { b.ctes = b.ctes[:n] }(len(b.ctes))
-		for i := range q.With {
-			for k := range i {
-				if q.With[i].Name.Means(q.With[k].Name.Name) {
-					return nil, parse.Errorf(q.With[i].Pos, "WITH names %q twice", q.With[i].Name.Name)
-				}
-			}
-			b.ctes = append(b.ctes, cte{&q.With[i], len(b.ctes), nil})
+		if err := b.with(q); err != nil {
+			return nil, err
 		}
 	}
 	count, offset, err := b.limits(q)
@@ -203,16 +198,17 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 		return nil, err
 	}
 	s.aggregates, s.windows, s.Inside = false, false, "GROUP BY"
-	var groups []*logical.Expr
-	for _, g := range c.GroupBy {
+	groups, sets, err := b.groupBy(c, func(g parse.Expr) (*logical.Expr, error) {
 		e, err := b.ordinalOr(s, g, ordinal, len(items), false)
-		if err != nil {
-			return nil, err
+		if err == nil && (e.Uses(logical.OpAgg) || e.Uses(logical.OpGrouping)) {
+			err = parse.Errorf(parse.Start(g), "GROUP BY can't use an aggregate")
 		}
-		if e.Uses(logical.OpAgg) {
-			return nil, parse.Errorf(parse.Start(g), "GROUP BY can't use an aggregate")
-		}
-		groups = append(groups, e)
+		return e, err
+	}, func() []*logical.Expr {
+		return slices.DeleteFunc(slices.Clone(items), func(e *logical.Expr) bool { return e.Uses(logical.OpAgg) || e.Uses(logical.OpWindow) })
+	})
+	if err != nil {
+		return nil, err
 	}
 	s.aggregates, s.Inside = true, "HAVING"
 	having, err := b.condition(s, c.Having, "HAVING")
@@ -247,9 +243,9 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	}
 
 	// Grouping.
-	grouped := len(groups) > 0 || having != nil
+	grouped := len(groups) > 0 || sets != nil || having != nil
 	for _, e := range items {
-		grouped = grouped || e.Uses(logical.OpAgg)
+		grouped = grouped || e.Uses(logical.OpAgg) || e.Uses(logical.OpGrouping)
 	}
 	for _, k := range keys {
 		grouped = grouped || k.Expr.Uses(logical.OpAgg)
@@ -257,6 +253,7 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 	grouped = grouped || qualify != nil && qualify.Uses(logical.OpAgg)
 	if grouped {
 		g := b.newGrouping(in, groups, s)
+		g.sets = sets
 		for i := range items {
 			if items[i], err = g.replace(items[i]); err != nil {
 				return nil, err
@@ -282,7 +279,7 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 				return nil, err
 			}
 		}
-		in = g.node
+		in = g.result()
 		if having != nil {
 			in = &logical.Filter{In: in, Conds: logical.Conjuncts(having, nil)}
 		}

@@ -14,9 +14,30 @@ import (
 // its rows are kept for all further uses.
 const inlined = 64
 
+// with makes the queries that WITH names known.
+func (b *Binder) with(q *parse.Select) error {
+	for i := range q.With {
+		def := &q.With[i]
+		for k := range i {
+			if def.Name.Means(q.With[k].Name.Name) {
+				return parse.Errorf(def.Pos, "WITH names %q twice", def.Name.Name)
+			}
+		}
+		c := cte{def: def, below: len(b.ctes)}
+		if own := q.Recursive && names(def.Query, def.Name) > 0; own {
+			c.recursive, c.often = true, names(q, def.Name)-names(def.Query, def.Name) > 1
+		}
+		b.ctes = append(b.ctes, c)
+	}
+	return nil
+}
+
 // cteRef binds the use of a query named by WITH.
 func (b *Binder) cteRef(i int, t *parse.TableName) (*logical.Relation, error) {
-	if b.cteUses++; b.cteUses > inlined {
+	if b.ctes[i].working != nil {
+		return b.workingRef(b.ctes[i], t)
+	}
+	if b.cteUses++; b.cteUses > inlined || b.ctes[i].often {
 		return b.sharedRef(b.ctes[i], t)
 	}
 	return b.namedQuery(b.ctes[i], t)
@@ -41,6 +62,12 @@ func (b *Binder) cteQuery(c cte) (*logical.Relation, error) {
 	b.ctes = b.ctes[:c.below:c.below]
 	if c.view != nil {
 		return b.viewQuery(c)
+	}
+	if c.recursive {
+		if r, err := b.recursion(c); r != nil || err != nil {
+			return r, err
+		}
+		b.ctes = b.ctes[:c.below:c.below]
 	}
 	return b.Query(c.def.Query, nil, nil)
 }

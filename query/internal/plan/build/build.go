@@ -41,6 +41,7 @@ type State struct {
 	runs    map[*logical.Correlation]*atomic.Int64
 	keys    map[*logical.Correlation]*exec.KeyTable
 	kept    map[*logical.SharedQuery]*exec.Shared
+	work    map[*logical.Recursion]*exec.WorkTable
 	fused   map[*logical.Fusion]*exec.Fusion
 	loose   map[*logical.Fusion]bool // only the order of ranks is used
 }
@@ -195,6 +196,10 @@ func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 		return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
 	case *logical.Source:
 		return b.source(n.Outs, want, func(ords []int) (exec.Operator, error) { return n.Open(&b.Env, ords) })
+	case *logical.Recursive:
+		return b.recursive(n)
+	case *logical.Working:
+		return b.working(n, want)
 	case *logical.Shared:
 		return b.source(n.Outs, want, func(ords []int) (exec.Operator, error) { return b.shared(n.Query, ords) })
 	}
@@ -252,7 +257,7 @@ func (b *Builder) source(outs []*logical.Column, want []*logical.Expr, open func
 // shared gives the rows of a query that is run once, when they are first asked for.
 func (b *Builder) shared(q *logical.SharedQuery, ords []int) (exec.Operator, error) {
 	rows := b.kept[q]
-	if rows == nil {
+	if rows == nil || rows.Over() {
 		op, err := b.Root(q.Rel.Node, q.Rel.Cols)
 		if err != nil {
 			return nil, err

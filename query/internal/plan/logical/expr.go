@@ -35,6 +35,7 @@ const (
 	OpWindow      // a window function, before it is given a column
 	OpWords       // Words: columns of a full-text index, a query, and what it takes beside
 	OpOver        // Over: a function over all rows of the query, before it is given a column
+	OpGrouping    // grouping(Args), before it is given a column
 )
 
 // Expr is a bound expression: names are columns, types are known. Nodes are

@@ -85,6 +85,13 @@ func flatten(n logical.Node) (logical.Node, map[*logical.Column]*logical.Expr) {
 		in, m := flatten(n.In)
 		n.In = keepColumns(in, n.In.Columns(), m)
 		return n, nil
+	case *logical.Recursive:
+		for _, at := range n.Inputs() {
+			cols := (*at).Columns()
+			in, m := flatten(*at)
+			*at = keepColumns(in, cols, m)
+		}
+		return n, nil
 	case *logical.Union:
 		for i := range n.Ins {
 			cols := n.Ins[i].Columns()
