@@ -52,6 +52,9 @@ type Options struct {
 	Pixels  int      // the most that a picture may have; 0: as many as usual
 	Workers int      // bounds how many pictures are looked at at a time; 0 = one a CPU
 
+	// frames().
+	Every float64 // seconds from one picture to the next
+
 	format string
 }
 

@@ -76,7 +76,7 @@ func (s *Shell) words(text, before string, prev []query.Token) []candidate {
 		return s.words(text, before, nil)
 	case "FROM":
 		out := tableCandidates(tables)
-		return append(out, functionsNamed("read_", "images")...)
+		return append(out, functionsNamed("read_", "images", "frames")...)
 	case "INTO", "TABLE", "UPDATE", "JOIN", "DESCRIBE", "COPY", "VACUUM":
 		if at(0) == "TABLE" && at(1) == "CREATE" {
 			return kinds("keywords", "IF NOT EXISTS")
@@ -135,7 +135,7 @@ func (s *Shell) completeString(before string, toks []query.Token, str query.Toke
 	file := strings.EqualFold(first(before, prev), "copy") || strings.EqualFold(first(before, prev), "backup")
 	if word(0) == "(" {
 		f := word(1)
-		file = file || f == "image" || f == "images" || strings.HasPrefix(f, "read_")
+		file = file || f == "image" || f == "images" || f == "frames" || strings.HasPrefix(f, "read_")
 	}
 	if !file {
 		return len(before), nil

@@ -19,7 +19,7 @@ import (
 // tableFuncs are the functions of FROM: the format each reads.
 var tableFuncs = map[string]string{
 	"read_npy": "npy", "read_csv": "csv", "read_tsv": "tsv", "read_jsonl": "jsonl",
-	"read_parquet": "parquet", "read_fvecs": "fvecs", "read_safetensors": "safetensors", "read_hdf5": "hdf5", "images": "",
+	"read_parquet": "parquet", "read_fvecs": "fvecs", "read_safetensors": "safetensors", "read_hdf5": "hdf5", "images": "", "frames": "",
 }
 
 // TableFunctions returns the names of the table functions, for completion.
@@ -57,10 +57,13 @@ func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, err
 		}
 		return nil, parse.Errorf(t.Func.Pos, "no table function %q", t.Func.Name).WithHint("%s", what)
 	}
-	if len(t.Args) == 0 || name == "images" && len(t.Args) > 1 {
+	if len(t.Args) == 0 || (name == "images" || name == "frames") && len(t.Args) > 1 {
 		what := "the path of a file"
-		if name == "images" {
+		switch name {
+		case "images":
 			what = "a pattern of paths"
+		case "frames":
+			what = "the path of a video"
 		}
 		return nil, parse.Errorf(t.Pos, "%s takes %s; got %d arguments", name, what, len(t.Args))
 	}
@@ -79,13 +82,19 @@ func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, err
 	var open func() (source.Reader, error)
 	var pictures *source.Pictures
 	var o source.Options
-	if name != "images" {
+	switch name {
+	case "frames":
+		if o, err = source.FramesOptions(opts); err != nil {
+			return nil, logical.ErrorAt(t.Pos, err)
+		}
+		open = func() (source.Reader, error) { return source.OpenFrames(paths[0], o) }
+	default:
 		if _, o, err = source.ParseOptions(format, source.TableFunc, opts); err != nil {
 			return nil, logical.ErrorAt(t.Pos, err)
 		}
 		o.Infer, o.Stop = true, b.Ctx.Err
 		open = func() (source.Reader, error) { return source.OpenAll(paths, format, o) }
-	} else {
+	case "images":
 		if o, err = source.PicturesOptions(opts); err != nil {
 			return nil, logical.ErrorAt(t.Pos, err)
 		}
