@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/lupadb/lupa/db"
@@ -167,5 +168,46 @@ func TestCollect(t *testing.T) {
 	}
 	if n := d.Stats().Open; n != 0 {
 		t.Errorf("%d handles are open", n)
+	}
+}
+
+// TestFree uses the memory of rows for the next ones, whatever became of the rows before.
+func TestFree(t *testing.T) {
+	noLeaks(t)
+	d := open(t, &db.Options{InMemory: true})
+	mustExec(t, d, `CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)`)
+	mustExec(t, d, `INSERT INTO t SELECT g, 'row ' || g FROM generate_series(1, 5000) s(g)`)
+	for i := range 200 {
+		c, cancel := context.WithCancel(ctx)
+		if i%2 == 0 {
+			c = ctx
+		}
+		rows, err := d.Query(c, `SELECT name, id FROM t WHERE id >= ?`, i+1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range i%3 + 1 {
+			var name string
+			var id int
+			if !rows.Next() {
+				t.Fatal(rows.Err())
+			}
+			if err := rows.Scan(&name, &id); err != nil || id != i+j+1 || name != fmt.Sprintf("row %d", id) {
+				t.Fatal(name, id, err)
+			}
+		}
+		switch i % 4 {
+		case 1:
+			cancel() // whoever is told of it may come late
+		case 2:
+			if err := rows.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows.Free()
+		cancel()
+	}
+	if p := must(d.Check(ctx)); len(p) > 0 {
+		t.Error(p)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 
 	"github.com/lupadb/lupa/query"
 	"github.com/lupadb/lupa/storage/value"
@@ -43,6 +44,30 @@ type Rows struct {
 	n     int64
 	err   error
 	done  bool
+}
+
+// spareRows are Rows that were given back with Free.
+var spareRows = sync.Pool{New: func() any { return new(Rows) }}
+
+func newRows(s *session) *Rows {
+	r := spareRows.Get().(*Rows)
+	r.s = s
+	return r
+}
+
+// Free closes the rows, like Close, and gives their memory to those of a later query: r must
+// not be used any more, by anybody. It spares a program of many small queries the largest piece
+// of memory that each of them takes; to Close is enough.
+func (r *Rows) Free() error {
+	r.s.mu.Lock()
+	err := r.closeLocked(nil)
+	r.s.mu.Unlock()
+	// A goroutine that waits for the end of the statement's context may have the rows still.
+	if r.quit == nil && r.brief.done.Load() == nil {
+		*r = Rows{}
+		spareRows.Put(r)
+	}
+	return err
 }
 
 // beginRows makes rows that DB.Close can cancel already. s.mu is held.
@@ -140,11 +165,15 @@ func (r *Rows) Columns() []string {
 	if len(r.columns) == 0 {
 		return nil
 	}
-	out := make([]string, len(r.columns))
-	for i, c := range r.columns {
-		out[i] = c.Name
+	return r.AppendColumns(make([]string, 0, len(r.columns)))
+}
+
+// AppendColumns appends the names of the columns to dst.
+func (r *Rows) AppendColumns(dst []string) []string {
+	for _, c := range r.columns {
+		dst = append(dst, c.Name)
 	}
-	return out
+	return dst
 }
 
 // Types returns the types of the columns. A kind of Null is that of a column
@@ -351,13 +380,16 @@ func (r *Rows) All() iter.Seq2[[]Value, error] {
 func (r *Rows) drain() (Result, error) {
 	for r.Next() {
 	}
-	return r.result, r.Err()
+	result, err := r.result, r.Err()
+	r.Free()
+	return result, err
 }
 
 // Row is the first row of a query.
 type Row struct {
 	columns []query.Column
 	values  []Value
+	few     [4]Value // memory for few values
 	err     error
 }
 
@@ -366,14 +398,16 @@ func firstRow(rows *Rows, err error) *Row {
 	if err != nil {
 		return &Row{err: err}
 	}
-	defer rows.Close()
+	defer rows.Free()
 	if !rows.Next() {
 		if err := rows.Err(); err != nil {
 			return &Row{err: err}
 		}
 		return &Row{err: ErrNoRows}
 	}
-	return &Row{columns: rows.columns, values: rows.Values()}
+	row := &Row{columns: rows.columns}
+	row.values = rows.AppendValues(row.few[:0])
+	return row
 }
 
 // Scan copies the row, as Rows.Scan does. Without a row the error is ErrNoRows.

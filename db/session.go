@@ -69,7 +69,7 @@ func (s *session) refused(ctx context.Context, sql string, err error) error {
 
 // run runs a prepared statement and returns its rows.
 func (s *session) run(ctx context.Context, st *query.Stmt, args []any) (*Rows, error) {
-	r := &Rows{s: s}
+	r := newRows(s)
 	r.watch.begin(s.db, ctx, st.Text(), st.Tag())
 	bound, err := bindArgs(args, r.args[:0])
 	if err == nil {

@@ -8,9 +8,10 @@ import (
 )
 
 // A cursor is an iterator over all of a picture that is kept from one look-up to the
-// next: opening one takes longer than finding a key with it. While it is open it keeps
-// table files from being deleted, so it is closed when nobody has asked for one for a
-// moment.
+// next: opening one takes longer than finding a key with it. It reads the table files that
+// there were when it was opened: those that a flush or a merge has replaced are kept from being
+// deleted, and what has been loaded lately is looked for in front of all others, which takes
+// longer. So it is closed after a moment, asked for or not.
 type cursor struct {
 	it       *pebble.Iterator
 	key, end []byte // scratch
@@ -19,7 +20,7 @@ type cursor struct {
 // Bounds of the cursors that a picture keeps: their number, and for how long.
 const (
 	maxCursors = 4
-	cursorIdle = 300 * time.Millisecond
+	cursorLife = 300 * time.Millisecond
 )
 
 // cursor takes a cursor, which putCursor gives back.
@@ -50,26 +51,27 @@ func (p *picture) putCursor(c *cursor) {
 	p.cursors = append(p.cursors, c)
 	p.asked = true
 	if p.timer == nil {
-		p.timer = time.AfterFunc(cursorIdle, p.dropCursors)
+		p.timer = time.AfterFunc(cursorLife, p.dropCursors)
 	}
 	p.mu.Unlock()
 }
 
-// dropCursors closes the cursors if nobody has asked for one since the last time.
+// dropCursors closes the cursors that nobody uses just now. It comes back where one was asked
+// for since the last time.
 func (p *picture) dropCursors() {
 	p.mu.Lock()
 	if p.timer == nil {
 		p.mu.Unlock()
 		return // the picture is closed
 	}
+	idle := p.cursors
+	p.cursors = nil
 	if p.asked {
 		p.asked = false
-		p.timer.Reset(cursorIdle)
-		p.mu.Unlock()
-		return
+		p.timer.Reset(cursorLife)
+	} else {
+		p.timer = nil
 	}
-	idle := p.cursors
-	p.cursors, p.timer = nil, nil
 	p.dropping.Add(1)
 	p.mu.Unlock()
 	for _, c := range idle {

@@ -20,6 +20,9 @@ import (
 type Conn struct {
 	store   *db.DB
 	session *db.Conn
+
+	spare *rows    // for the next query, or nil
+	names []string // of the last query's columns; nobody changes them
 }
 
 var (
@@ -122,7 +125,7 @@ func (c *Conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	if err != nil {
 		return nil, err
 	}
-	return newRows(r), nil
+	return c.rows(r), nil
 }
 
 // Prepare prepares a statement.
@@ -136,7 +139,7 @@ func (c *Conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 	if err != nil {
 		return nil, err
 	}
-	return &stmt{s: s}, nil
+	return &stmt{conn: c, s: s}, nil
 }
 
 // Begin starts a writing transaction.
@@ -174,6 +177,7 @@ func (r result) RowsAffected() (int64, error) { return r.r.RowsAffected, nil }
 
 // stmt is for one goroutine at a time, as database/sql uses it.
 type stmt struct {
+	conn *Conn
 	s    *db.Stmt
 	args []any // memory for arguments
 }
@@ -213,7 +217,7 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	if err != nil {
 		return nil, err
 	}
-	return newRows(r), nil
+	return s.conn.rows(r), nil
 }
 
 // Exec and Query are what database/sql no longer calls.

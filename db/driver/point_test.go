@@ -129,9 +129,9 @@ func TestPointAllocations(t *testing.T) {
 		// SQLite through mattn/go-sqlite3 and the same database/sql: 16.
 		sql3, db float64
 	}{
-		{`SELECT id, w, name FROM t WHERE id = ?`, 777, 20, 15},
-		{`SELECT id, w, name FROM t WHERE u = ?`, "u00000777", 21, 15},
-		{`SELECT id, w, name FROM t WHERE w = ?`, 300, 21, 15},
+		{`SELECT id, w, name FROM t WHERE id = ?`, 777, 15, 8},
+		{`SELECT id, w, name FROM t WHERE u = ?`, "u00000777", 15, 8},
+		{`SELECT id, w, name FROM t WHERE w = ?`, 300, 17, 8},
 	} {
 		st, err := p.Prepare(q.sql)
 		if err != nil {

@@ -6,13 +6,18 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 
 	"github.com/lupadb/lupa/db"
 )
 
 // rows hands the rows of a query to database/sql.
+//
+// A connection has rows at hand for its next query: database/sql does not use those that it
+// has closed.
 type rows struct {
-	r     *db.Rows
+	conn  *Conn
+	r     *db.Rows  // nil: they are closed
 	types []db.Type // once they are asked for
 	buf   [4]db.Value
 }
@@ -32,12 +37,42 @@ var (
 	_ driver.RowsColumnTypePrecisionScale   = (*rows)(nil)
 )
 
-func newRows(r *db.Rows) *rows { return &rows{r: r} }
+func (c *Conn) rows(r *db.Rows) *rows {
+	out := c.spare
+	if out == nil {
+		out = new(rows)
+	}
+	c.spare = nil
+	out.conn, out.r = c, r
+	return out
+}
 
-func (r *rows) Columns() []string { return r.r.Columns() }
-func (r *rows) Close() error      { return r.r.Close() }
+// Columns returns the names that the query before had, if they are the same.
+func (r *rows) Columns() []string {
+	if r.r == nil {
+		return nil
+	}
+	var buf [16]string
+	if names := r.r.AppendColumns(buf[:0]); !slices.Equal(names, r.conn.names) {
+		r.conn.names = slices.Clone(names)
+	}
+	return r.conn.names
+}
+
+func (r *rows) Close() error {
+	if r.r == nil {
+		return nil
+	}
+	err, conn := r.r.Free(), r.conn
+	*r = rows{}
+	conn.spare = r
+	return err
+}
 
 func (r *rows) Next(dest []driver.Value) error {
+	if r.r == nil {
+		return io.EOF
+	}
 	if !r.r.Next() {
 		if err := r.r.Err(); err != nil {
 			return err

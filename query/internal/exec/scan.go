@@ -63,7 +63,11 @@ func (s *Scan) open(ctx context.Context) error {
 		}
 		if usable && set == nil {
 			s.fetcher.Unread = s.Unread
-			if s.fetched, err = s.fetcher.Fetch(ctx, s.Table, rows, slices.Concat(s.Nulls, s.Columns)); err == nil {
+			cols := s.Columns
+			if len(s.Nulls) > 0 {
+				cols = slices.Concat(s.Nulls, cols)
+			}
+			if s.fetched, err = s.fetcher.Fetch(ctx, s.Table, rows, cols); err == nil {
 				s.fetched = onlyNulls(s.fetched, len(s.Nulls))
 			}
 			return err
