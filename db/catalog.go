@@ -101,6 +101,15 @@ func (s *session) views(ctx context.Context) (out []View, err error) {
 	return out, err
 }
 
+// WatchesSQL returns the statements, CREATE WATCH, that make the watches of the table. What
+// rows are inserted before they run is not told.
+func (t Table) WatchesSQL() string {
+	if t.def == nil {
+		return ""
+	}
+	return query.WatchesSQL(t.def)
+}
+
 // Quote returns a name as statements want it: in double quotes where it needs
 // them.
 func Quote(name string) string { return query.QuoteName(name) }

@@ -113,6 +113,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 		AllowURLs:    o.AllowURLs,
 		PromptCache:  o.PromptCache,
 	}
+	store.SetWatcher(db.env.Watcher)
 	return db, nil
 }
 

@@ -95,8 +95,10 @@ type (
 	NoIndexError = storage.NoIndexError
 	// DependentError: views use what was to be dropped or renamed.
 	DependentError = storage.DependentError
+	// NoWatchError: there is no watch of the name. Its field is Watch.
+	NoWatchError = storage.NoWatchError
 	// ExistsError: a table, view, column or index of the name is there already. Its fields
-	// are What ("table", "column" or "index") and Name.
+	// are What ("table", "column", "index" or "watch") and Name.
 	ExistsError = storage.ExistsError
 	// OptionError: an option of Open has a value that can't be meant. Its fields are
 	// Option, Value and Want.

@@ -81,6 +81,16 @@ func ViewSQL(def *storage.ViewDef) string {
 	return fmt.Sprintf("CREATE VIEW %s (%s) AS\n  %s;\n", parse.Quote(def.Name), strings.Join(names, ", "), def.Query)
 }
 
+// WatchesSQL returns the statements that make the watches of a table, each ended by a semicolon
+// and a new line. They come after the rows, which are not told then.
+func WatchesSQL(def *storage.TableDef) string {
+	var b strings.Builder
+	for _, w := range def.Watches {
+		fmt.Fprintf(&b, "CREATE WATCH %s ON %s WHERE %s;\n", parse.Quote(w.Name), parse.Quote(def.Name), w.Expr)
+	}
+	return b.String()
+}
+
 // typeText is the type of a column as it was declared.
 func typeText(c *storage.ColumnDef) string {
 	if c.Declared != "" {

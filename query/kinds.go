@@ -25,6 +25,14 @@ func tag(t parse.Statement) string {
 		return "ALTER TABLE"
 	case *parse.CreateIndex:
 		return "CREATE INDEX"
+	case *parse.CreateWatch:
+		return "CREATE WATCH"
+	case *parse.DropWatch:
+		return "DROP WATCH"
+	case *parse.Acknowledge:
+		return "ACKNOWLEDGE"
+	case *parse.ShowWatches:
+		return "SHOW"
 	case *parse.DropIndex:
 		return "DROP INDEX"
 	case *parse.Insert:
@@ -70,7 +78,7 @@ func tag(t parse.Statement) string {
 // returnsRows reports whether running t gives rows.
 func returnsRows(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.ShowDatabases, *parse.ShowSetting, *parse.Describe, *parse.Check:
+	case *parse.Select, *parse.Explain, *parse.ShowTables, *parse.ShowWatches, *parse.ShowDatabases, *parse.ShowSetting, *parse.Describe, *parse.Check:
 		return true
 	case *parse.Insert:
 		return len(t.Returning) > 0
@@ -86,7 +94,7 @@ func returnsRows(t parse.Statement) bool {
 // write files, not the store.
 func readOnly(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.ShowTables, *parse.ShowDatabases, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
+	case *parse.Select, *parse.ShowTables, *parse.ShowWatches, *parse.ShowDatabases, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
 		return true
 	case *parse.Explain:
 		return !t.Analyze || readOnly(t.Statement)

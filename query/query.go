@@ -54,10 +54,11 @@ type Env struct {
 	// Attached are the databases whose tables statements use beside those of the store.
 	Attached foreign.Set
 
-	stmts  statements
-	texts  exec.TextCache
-	images exec.Counter
-	once   sync.Once
+	stmts   statements
+	watches watches
+	texts   exec.TextCache
+	images  exec.Counter
+	once    sync.Once
 }
 
 // ImagesEncoded returns how many pictures imports have encoded.

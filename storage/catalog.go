@@ -61,10 +61,12 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 // Versions of the JSON schema. A reader refuses a newer one. Version 1 had no page_rows:
 // pages were of up to 256 KiB. Version 3 is written where something needs it that version 2
 // does not have: an index of another kind than an ordered one, a HALFVEC column, checks,
-// references, identity, declared. Version 4 is that of a view.
+// references, identity, declared. Version 4 is that of a view, and of a table with watches: a
+// program that does not know them would leave rows untold.
 const (
 	schemaVersion = 3
 	schemaOfView  = 4
+	schemaWatched = 4
 	schemaCommon  = 2
 )
 
@@ -78,6 +80,7 @@ type schemaJSON struct {
 	Indexes    []indexJSON  `json:"indexes,omitempty"`
 	Checks     []checkJSON  `json:"checks,omitempty"`
 	References []refJSON    `json:"references,omitempty"`
+	Watches    []watchJSON  `json:"watches,omitempty"`
 	View       *viewJSON    `json:"view,omitempty"`
 }
 
@@ -116,6 +119,20 @@ type refJSON struct {
 	Key      []uint32  `json:"key"`
 	OnDelete RefAction `json:"on_delete,omitempty"`
 	OnUpdate RefAction `json:"on_update,omitempty"`
+}
+
+type watchJSON struct {
+	ID      uint32        `json:"id"`
+	Name    string        `json:"name"`
+	Expr    string        `json:"expr"`
+	Columns []uint32      `json:"columns"`
+	Vectors []watchVector `json:"vectors,omitempty"`
+}
+
+type watchVector struct {
+	Of    string `json:"of"`
+	Model string `json:"model"`
+	Vec   []byte `json:"vec"` // float32, little endian
 }
 
 type indexJSON struct {
@@ -171,6 +188,14 @@ func encodeSchema(d *TableDef) []byte {
 	}
 	if len(d.Checks)+len(d.References) > 0 {
 		s.Version = schemaVersion
+	}
+	for _, x := range d.Watches {
+		w := watchJSON{ID: x.ID, Name: x.Name, Expr: x.Expr, Columns: x.Columns}
+		for _, v := range x.Vectors {
+			w.Vectors = append(w.Vectors, watchVector{v.Of, v.Model, block.AppendFloats(nil, v.Vec)})
+		}
+		s.Watches = append(s.Watches, w)
+		s.Version = schemaWatched
 	}
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -247,6 +272,20 @@ func decodeSchema(b []byte) (*TableDef, error) {
 			}
 		}
 		d.References = append(d.References, ReferenceDef(x))
+	}
+	for _, x := range s.Watches {
+		for _, id := range x.Columns {
+			if d.ColumnID(id) < 0 {
+				return nil, fmt.Errorf("watch %q is over column id %d, which is not there", x.Name, id)
+			}
+		}
+		w := WatchDef{ID: x.ID, Name: x.Name, Expr: x.Expr, Columns: x.Columns}
+		for _, v := range x.Vectors {
+			vec := make([]float32, len(v.Vec)/4)
+			block.Floats(vec, v.Vec)
+			w.Vectors = append(w.Vectors, WatchVector{v.Of, v.Model, vec})
+		}
+		d.Watches = append(d.Watches, w)
 	}
 	d.final()
 	return d, nil

@@ -83,6 +83,9 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 	if b, err := get(v.reader, key.Commits); err != nil || len(b) != 8 {
 		c.found("", "", "number of commits", firstError(err, fmt.Errorf("%d bytes, not 8", len(b))))
 	}
+	if b, err := get(v.reader, key.Commits); err == nil && len(b) == 8 {
+		c.commits = binary.BigEndian.Uint64(b)
+	}
 	if note, err := readCommits(s.fs, s.dir); !s.inMemory && (err != nil || note.damaged && s.readOnly) {
 		c.found("", "", "file "+commitsName, firstError(err, errors.New("a record is damaged; opening for writing writes it again")))
 	}
@@ -106,6 +109,8 @@ type checker struct {
 	ctx    context.Context
 	view   *View
 	report func(Problem)
+
+	commits uint64 // that there are; 0: not known
 }
 
 // found reports a reading error, unless it only says that the context has ended.
@@ -172,6 +177,10 @@ func (c *checker) family(d *TableDef, k []byte) {
 	if d.ID == 0 {
 		if bytes.HasPrefix(k, key.Prompts()) {
 			c.prompts()
+		}
+		if bytes.HasPrefix(k, key.Watches()) {
+			c.notes()
+			return
 		}
 		if !bytes.Equal(k, key.Format) && !bytes.Equal(k, key.Generation) && !bytes.Equal(k, key.Commits) && !bytes.HasPrefix(k, key.Schemas()) && !bytes.HasPrefix(k, key.Prompts()) {
 			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("unknown key %x", k)})

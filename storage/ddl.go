@@ -37,6 +37,9 @@ func (tx *Tx) changeTable(old, def *TableDef) error {
 		def.final()
 		c.byName[def.Name] = def
 		c.nextID = max(c.nextID, def.ID+1)
+		for i := range def.Watches {
+			c.nextID = max(c.nextID, def.Watches[i].ID+1)
+		}
 		if err := tx.set(key.Schema(def.Name), encodeSchema(def)); err != nil {
 			return err
 		}
@@ -70,7 +73,7 @@ func checkColumn(c *ColumnDef) error {
 	return nil
 }
 
-// CreateTable creates a table; ids in def are ignored, and the columns of its indexes are
+// CreateTable creates a table; ids and watches in def are ignored, and the columns of its indexes are
 // positions in def.Columns. It returns the definition as stored.
 func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) {
 	if err := tx.writable(); err != nil {
@@ -86,7 +89,7 @@ func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) 
 		return nil, &DefinitionError{fmt.Sprintf("a table has 1 to %d columns, not %d", maxColumns, len(def.Columns))}
 	}
 	d := def.clone()
-	d.ID, d.nextID = tx.catalog.nextID, 1
+	d.ID, d.nextID, d.Watches = tx.catalog.nextID, 1, nil
 	for i := range d.Columns {
 		c := &d.Columns[i]
 		if err := checkColumn(c); err != nil {
@@ -184,6 +187,12 @@ func (tx *Tx) DropTable(ctx context.Context, table string) error {
 	}
 	if err := tx.changeTable(t.def, nil); err != nil {
 		return err
+	}
+	for i := range t.def.Watches {
+		tx.telling = true
+		if err := tx.deletePrefix(key.Watch(nil, t.def.Watches[i].ID)); err != nil {
+			return err
+		}
 	}
 	return tx.deletePrefix(key.Table(nil, t.def.ID))
 }
@@ -357,6 +366,11 @@ func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
 			return &DefinitionError{fmt.Sprintf("%s is in constraint %s; drop that first", column, x.Name)}
 		}
 	}
+	for _, x := range d.Watches {
+		if slices.Contains(x.Columns, id) {
+			return &DefinitionError{fmt.Sprintf("watch %s depends on %s; drop that first", x.Name, column)}
+		}
+	}
 	if len(d.Columns) == 1 {
 		return &DefinitionError{fmt.Sprintf("%s is the only column of %s; drop the table instead", column, table)}
 	}
@@ -372,8 +386,9 @@ func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
 	return tx.changeTable(t.def, d)
 }
 
-// RenameColumn changes a column's name.
-func (tx *Tx) RenameColumn(ctx context.Context, table, column, to string) error {
+// RenameColumn changes a column's name, and, where renamed is not nil, by that the conditions in
+// which it stands.
+func (tx *Tx) RenameColumn(ctx context.Context, table, column, to string, renamed func(condition string) string) error {
 	t, err := tx.table(table)
 	if err != nil {
 		return err
@@ -390,6 +405,14 @@ func (tx *Tx) RenameColumn(ctx context.Context, table, column, to string) error 
 		return &ExistsError{"column", to}
 	}
 	d.Columns[at].Name = to
+	if renamed != nil {
+		for i := range d.Checks {
+			d.Checks[i].Expr = renamed(d.Checks[i].Expr)
+		}
+		for i := range d.Watches {
+			d.Watches[i].Expr = renamed(d.Watches[i].Expr)
+		}
+	}
 	return tx.changeTable(t.def, d)
 }
 

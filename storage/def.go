@@ -18,6 +18,7 @@ type TableDef struct {
 	Indexes    []IndexDef
 	Checks     []CheckDef     // conditions that rows meet; storage only keeps them
 	References []ReferenceDef // keys of other tables that columns hold
+	Watches    []WatchDef     // conditions whose rows are told
 
 	nextID     uint32   // of the next column or index
 	view       *ViewDef // it is the record of a view
@@ -139,5 +140,6 @@ func (d *TableDef) clone() *TableDef {
 	c.maintained = nil
 	c.Checks = slices.Clone(d.Checks)
 	c.References = slices.Clone(d.References)
+	c.Watches = slices.Clone(d.Watches)
 	return &c
 }

@@ -24,6 +24,9 @@ func (tx *Tx) Delete(ctx context.Context, table string, rows []uint64) (int, err
 	if err := tx.noteDeleted(ctx, t, live); err != nil {
 		return 0, err
 	}
+	if err := tx.untell(t.def, live); err != nil {
+		return 0, err
+	}
 	if uint64(len(live))*filesShare >= tx.store.buildRows && tx.changesInFiles(t) {
 		return len(live), tx.deleteMany(ctx, t, live)
 	}

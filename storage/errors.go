@@ -38,6 +38,11 @@ type NoIndexError struct{ Index string }
 
 func (e *NoIndexError) Error() string { return fmt.Sprintf("no index %q", e.Index) }
 
+// NoWatchError says that there is no watch of this name.
+type NoWatchError struct{ Watch string }
+
+func (e *NoWatchError) Error() string { return fmt.Sprintf("no watch %q", e.Watch) }
+
 // ExistsError says that a table, column or index of this name is there already.
 type ExistsError struct {
 	What string // "table", "column" or "index"

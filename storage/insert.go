@@ -57,7 +57,11 @@ func (tx *Tx) Insert(ctx context.Context, table string, b *value.Batch, opts Ins
 	if err := checkRows(t.def, b.Cols, pos, nil, 0); err != nil {
 		return InsertResult{}, err
 	}
-	return tx.insert(ctx, t, b.Cols, pos, opts)
+	res, err := tx.insert(ctx, t, b.Cols, pos, opts)
+	if err != nil {
+		return res, err
+	}
+	return res, tx.tellInserted(ctx, t.def, b.Cols, pos, res.Rows)
 }
 
 // selected returns the positions of the batch's selected rows.

@@ -39,6 +39,7 @@ type Loader struct {
 	counters  counters
 	oldTail   uint64 // first row of the tail as it was
 	keys      *indexEditors
+	notes     *fileNotes     // of watches
 	first     uint64         // number of the first row of the input
 	n         uint64         // rows of the input
 	behind    sync.WaitGroup // what goes on although a context has ended
@@ -113,7 +114,13 @@ func (l *Loader) Append(ctx context.Context, b *value.Batch) error {
 	if l.err != nil || l.done {
 		return firstError(l.err, ErrClosed)
 	}
-	l.err = l.append(ctx, b.Cols, selected(b))
+	pos := selected(b)
+	if l.err = checkRows(l.d, b.Cols, pos, nil, int64(l.n)); l.err == nil {
+		l.err = l.tellLoaded(ctx, b.Cols, pos)
+	}
+	if l.err == nil {
+		l.err = l.append(ctx, b.Cols, pos)
+	}
 	return l.err
 }
 
@@ -213,6 +220,11 @@ func (l *Loader) finish(ctx context.Context, more func() error) error {
 			return err
 		}
 	}
+	if l.notes != nil {
+		if err := l.notes.finish(); err != nil {
+			return err
+		}
+	}
 	return l.publish(ctx)
 }
 
@@ -230,7 +242,11 @@ func (l *Loader) publish(ctx context.Context) error {
 		return err
 	}
 	l.published = true
-	return l.s.ingest(l.sst, l.frees)
+	err = l.s.ingest(l.sst, l.frees)
+	if err == nil && l.notes.any() {
+		l.s.bell.ring()
+	}
+	return err
 }
 
 // await waits for f, but no longer than ctx allows; f goes on, then, until Abort has

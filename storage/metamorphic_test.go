@@ -296,7 +296,7 @@ func (h *history) statement(tx *storage.Tx, m *model) error {
 				}
 			}
 		}
-		err := tx.RenameColumn(ctx, t.name, c.name, to)
+		err := tx.RenameColumn(ctx, t.name, c.name, to, nil)
 		c.name = to
 		check(h.t, err)
 	case n < 28:

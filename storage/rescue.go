@@ -470,7 +470,10 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 	if err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
-	return tx.Commit(r.ctx)
+	if err := tx.Commit(r.ctx); err != nil || len(d.Watches) == 0 {
+		return err
+	}
+	return r.copyWatches(src, dst, d, lose)
 }
 
 // ---- Finding rows without the list of tables ----

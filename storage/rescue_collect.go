@@ -56,7 +56,16 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 		if bytes.Equal(k, key.Commits) && len(v) == 8 {
 			c.commits = max(c.commits, binary.BigEndian.Uint64(v))
 		}
-		return nil
+		if !bytes.HasPrefix(k, key.Watches()) {
+			return nil
+		}
+		if was, ok := c.seqs[string(k)]; ok && was.seq > seq {
+			return nil
+		}
+		if c.seqs[string(k)] = c.seen(seq, v); deleted {
+			return c.remove(k)
+		}
+		return c.set(k, v)
 	}
 	if k[4] == key.Tombstones { // merging blocks takes rows back from them
 		was, ok := c.versions(k, seq, v)
@@ -139,6 +148,14 @@ func (c *collector) set(k, v []byte) error {
 	return c.flush()
 }
 
+// remove drops a key that was told of before.
+func (c *collector) remove(k []byte) error {
+	if c.batch == nil {
+		c.batch = c.s.db.NewBatch()
+	}
+	return c.batch.Delete(k, nil)
+}
+
 func (c *collector) flush() error {
 	if c.batch == nil {
 		return nil
@@ -157,6 +174,9 @@ func (c *collector) finish() error {
 		}
 		d := seen.def
 		cat.nextID = max(cat.nextID, d.ID+1)
+		for i := range d.Watches {
+			cat.nextID = max(cat.nextID, d.Watches[i].ID+1)
+		}
 		if err := c.set(key.Schema(name), encodeSchema(d)); err != nil {
 			return err
 		}

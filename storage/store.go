@@ -63,6 +63,9 @@ type Store struct {
 		lost      *catalog // the second copy, when the catalog can't be read
 	}
 
+	watcher Watcher // see SetWatcher
+	bell    bell
+
 	transforms  transforms
 	backgrounds backgrounds
 	clusterings clusterings

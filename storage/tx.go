@@ -34,6 +34,7 @@ type Tx struct {
 	buried         map[uint32]uint64 // rows deleted, by the table's ID
 	refs           references        // to be checked: see CheckReferences
 	grows          bool              // it has written something else than what deleting takes
+	telling        bool              // it has written notes of watches
 }
 
 // Begin starts the one read-write transaction, waiting until the one before has
@@ -86,6 +87,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		s.unlockWriter()
 		if err == nil {
 			s.keeper.note(tx.buried, 0)
+			tx.rings()
 		}
 		return firstError(err, tx.batch.Close())
 	}
@@ -153,11 +155,19 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.acknowledged(number)
+	tx.rings()
 	s.keeper.note(tx.buried, size)
 	if tx.catalog.generation != tx.baseGeneration {
 		s.keepSchemas(tx.catalog)
 	}
 	return tx.batch.Close()
+}
+
+// rings wakes those who wait for notes, once the commit is on the disk.
+func (tx *Tx) rings() {
+	if tx.telling {
+		tx.store.bell.ring()
+	}
 }
 
 // empty reports whether nothing was written, but for what is built in files.
@@ -190,6 +200,7 @@ func (tx *Tx) commitLarge() error {
 	if err != nil {
 		return fullOr(err)
 	}
+	tx.rings()
 	s.keeper.note(tx.buried, size)
 	return closing
 }

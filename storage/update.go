@@ -64,6 +64,10 @@ func (tx *Tx) Update(ctx context.Context, table string, rows []uint64, cols []in
 	if err := tx.noteUpdated(ctx, t, rows, cols, b.Cols, pos); err != nil {
 		return nil, err
 	}
+	tell, err := tx.tellUpdated(ctx, t, rows, cols, b.Cols, pos)
+	if err != nil {
+		return nil, err
+	}
 	u := &inPlace{tx: tx, t: t, cols: cols, vals: b.Cols, pos: pos, rows: rows}
 	moved, err := u.split()
 	if err != nil {
@@ -76,7 +80,10 @@ func (tx *Tx) Update(ctx context.Context, table string, rows []uint64, cols []in
 		return nil, err
 	}
 	out := slices.Clone(rows)
-	return out, tx.move(ctx, table, rows, cols, b.Cols, pos, moved, out)
+	if err := tx.move(ctx, table, rows, cols, b.Cols, pos, moved, out); err != nil || tell == nil {
+		return out, err
+	}
+	return out, tell(out)
 }
 
 // ascending returns the rows at positions at, in ascending order.

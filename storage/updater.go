@@ -66,6 +66,9 @@ type Updater struct {
 	vals  []*value.Column
 	rows  []uint64
 	done  bool
+
+	watched *watchedUpdate // nil: no watch depends on what is set
+	notes   *fileNotes
 }
 
 // NewUpdater starts an update of the columns at positions cols, in a transaction of one
@@ -84,6 +87,9 @@ func (tx *Tx) NewUpdater(ctx context.Context, table string, cols []int) (*Update
 	}
 	u := &Updater{tx: tx, t: t, cols: cols, b: b, w: newRewriter(tx.View, t, cols, b), vals: make([]*value.Column, len(cols))}
 	u.keys = buildIndexes(t.def.indexesOn(cols), b.indexFiles(tx))
+	if w := t.def.watchesOn(cols); len(w.touched) > 0 {
+		u.watched, u.notes = w, newFileNotes(b.sst, tx.number())
+	}
 	u.reset()
 	return u, nil
 }
@@ -148,6 +154,9 @@ func (u *Updater) flush(ctx context.Context) error {
 			return fmt.Errorf("row %d to update is deleted", uint64(u.block)*BlockRows+uint64(s))
 		}
 	}
+	if err := u.tell(ctx); err != nil {
+		return err
+	}
 	pos := allRows[:len(u.rows)]
 	err = u.t.changes(ctx, u.keys.indexes, u.rows, u.cols, u.vals, pos, func(n, at int, old, fresh []*value.Column, i int) error {
 		if err := u.keys.edit[n].remove(old, i, u.rows[at]); err != nil {
@@ -175,6 +184,12 @@ func (u *Updater) Finish(ctx context.Context) error {
 	}
 	if err := u.keys.finish(ctx); err != nil {
 		return err
+	}
+	if u.notes != nil {
+		if err := u.notes.finish(); err != nil {
+			return err
+		}
+		u.tx.telling = u.notes.any()
 	}
 	u.tx.built, u.done = u.b, true
 	return nil

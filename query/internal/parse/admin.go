@@ -92,6 +92,7 @@ func (g *gSavepoint) Parse(lex *lexer.PeekingLexer) error {
 type gShow struct {
 	Tables    bool   `parser:"  @'TABLES'"`
 	Databases bool   `parser:"| @'DATABASES'"`
+	Watches   bool   `parser:"| @'WATCHES'"`
 	Zone      bool   `parser:"| @'TIME' 'ZONE'"`
 	Name      *gName `parser:"| @@"`
 }

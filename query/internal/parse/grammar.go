@@ -16,29 +16,30 @@ import (
 // gStatement is the rule of a statement.
 type gStatement struct {
 	Pos       lexer.Position
-	Select    *gSelect    `parser:"  @@"`
-	Insert    *gInsert    `parser:"| 'INSERT' @@"`
-	Update    *gUpdate    `parser:"| 'UPDATE' @@"`
-	Delete    *gDelete    `parser:"| 'DELETE' @@"`
-	Setting   *gSettings  `parser:"| @@"`
-	Create    *gCreate    `parser:"| 'CREATE' @@"`
-	Drop      *gDrop      `parser:"| 'DROP' @@"`
-	Truncate  *gTruncate  `parser:"| 'TRUNCATE' @@"`
-	Alter     *gAlter     `parser:"| 'ALTER' ( 'TABLE' @@"`
-	AlterView *gAlterView `parser:"          | 'VIEW' @@ )"`
-	Copy      *gCopy      `parser:"| 'COPY' @@"`
-	Explain   *gExplain   `parser:"| 'EXPLAIN' @@"`
-	Begin     *gBegin     `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
-	Commit    bool        `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
-	Savepoint *gSavepoint `parser:"| @@"`
-	Rollback  bool        `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
-	Show      *gShow      `parser:"| 'SHOW' @@"`
-	Describe  *gTableName `parser:"| ('DESCRIBE' | 'DESC') @@"`
-	Backup    *gBackup    `parser:"| 'BACKUP' 'TO' @@"`
-	Check     bool        `parser:"| @'CHECK'"`
-	Vacuum    *gVacuum    `parser:"| 'VACUUM' @@"`
-	Attach    *gAttach    `parser:"| 'ATTACH' @@"`
-	Detach    *gDetach    `parser:"| 'DETACH' @@"`
+	Select    *gSelect      `parser:"  @@"`
+	Insert    *gInsert      `parser:"| 'INSERT' @@"`
+	Update    *gUpdate      `parser:"| 'UPDATE' @@"`
+	Delete    *gDelete      `parser:"| 'DELETE' @@"`
+	Setting   *gSettings    `parser:"| @@"`
+	Create    *gCreate      `parser:"| 'CREATE' @@"`
+	Drop      *gDrop        `parser:"| 'DROP' @@"`
+	Truncate  *gTruncate    `parser:"| 'TRUNCATE' @@"`
+	Alter     *gAlter       `parser:"| 'ALTER' ( 'TABLE' @@"`
+	AlterView *gAlterView   `parser:"          | 'VIEW' @@ )"`
+	Copy      *gCopy        `parser:"| 'COPY' @@"`
+	Explain   *gExplain     `parser:"| 'EXPLAIN' @@"`
+	Begin     *gBegin       `parser:"| ('BEGIN' ('TRANSACTION' | 'WORK')? | 'START' 'TRANSACTION') @@"`
+	Commit    bool          `parser:"| @('COMMIT' | 'END') ('TRANSACTION' | 'WORK')?"`
+	Savepoint *gSavepoint   `parser:"| @@"`
+	Rollback  bool          `parser:"| @('ROLLBACK' | 'ABORT') ('TRANSACTION' | 'WORK')?"`
+	Show      *gShow        `parser:"| 'SHOW' @@"`
+	Describe  *gTableName   `parser:"| ('DESCRIBE' | 'DESC') @@"`
+	Backup    *gBackup      `parser:"| 'BACKUP' 'TO' @@"`
+	Check     bool          `parser:"| @'CHECK'"`
+	Vacuum    *gVacuum      `parser:"| 'VACUUM' @@"`
+	Attach    *gAttach      `parser:"| 'ATTACH' @@"`
+	Detach    *gDetach      `parser:"| 'DETACH' @@"`
+	Ack       *gAcknowledge `parser:"| 'ACKNOWLEDGE' @@"`
 }
 
 // grammars are the parsers participle builds: of a statement, and of a query
@@ -117,6 +118,14 @@ func (c *converter) statement(g *gStatement) Statement {
 		return &Rollback{at}
 	case g.Show != nil && g.Show.Databases:
 		return &ShowDatabases{at}
+	case g.Show != nil && g.Show.Watches:
+		return &ShowWatches{at}
+	case g.Ack != nil:
+		a := &Acknowledge{Pos: at, Watch: ident(g.Ack.Watch)}
+		if g.Ack.UpTo != nil {
+			a.UpTo = g.Ack.UpTo.expr
+		}
+		return a
 	case g.Show != nil && g.Show.Tables:
 		return &ShowTables{at}
 	case g.Show != nil:

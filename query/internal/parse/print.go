@@ -142,6 +142,8 @@ func (p *printer) statement(s Statement) {
 		}
 	case *DropIndex:
 		p.print("DROP INDEX ", opt(s.IfExists, "IF EXISTS "), s.Indexes)
+	case *CreateWatch, *DropWatch, *ShowWatches, *Acknowledge:
+		p.watch(s)
 	case *Insert:
 		p.print("INSERT INTO ", s.Table)
 		p.alias(s.Alias, nil)

@@ -12,13 +12,14 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// gCreate is the rule of CREATE TABLE, CREATE INDEX and CREATE VIEW, after the first word.
+// gCreate is the rule of CREATE TABLE, INDEX, VIEW and WATCH, after the first word.
 type gCreate struct {
 	Table  *gCreateTable `parser:"  'TABLE' @@"`
 	Index  *gCreateIndex `parser:"| 'INDEX' @@"`
 	Unique *gCreateIndex `parser:"| 'UNIQUE' 'INDEX' @@"`
 	View   *gCreateView  `parser:"| 'VIEW' @@"`
 	Anew   *gCreateView  `parser:"| 'OR' 'REPLACE' 'VIEW' @@"`
+	Watch  *gCreateWatch `parser:"| 'WATCH' @@"`
 }
 
 type gCreateTable struct {
@@ -158,9 +159,9 @@ type gIndexOption struct {
 	Number string `parser:"| @Number )"`
 }
 
-// gDrop is the rule of DROP TABLE, DROP INDEX and DROP VIEW, after the first word.
+// gDrop is the rule of DROP TABLE, INDEX, VIEW and WATCH, after the first word.
 type gDrop struct {
-	Kind     string        `parser:"@('TABLE' | 'INDEX' | 'VIEW')"`
+	Kind     string        `parser:"@('TABLE' | 'INDEX' | 'VIEW' | 'WATCH')"`
 	IfExists *gIfExists    `parser:"@@?"`
 	Names    []*gTableName `parser:"@@ (',' @@)*"`
 	Cascade  string        `parser:"@('CASCADE' | 'RESTRICT')?"`
@@ -258,6 +259,9 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 			s.Options = append(s.Options, v)
 		}
 		return s
+	}
+	if w := g.Watch; w != nil {
+		return &CreateWatch{at, w.IfNotExists != nil, ident(w.Name), ident(w.Table), w.Where}
 	}
 	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: tableIdent(g.Table.Table)}
 	if g.Table.As != nil {
@@ -472,6 +476,9 @@ func (c *converter) drop(at Pos, g *gDrop) Statement {
 	}
 	if isWord(g.Kind, "VIEW") {
 		return &DropView{at, g.IfExists != nil, names, isWord(g.Cascade, "CASCADE")}
+	}
+	if isWord(g.Kind, "WATCH") {
+		return &DropWatch{at, g.IfExists != nil, names}
 	}
 	return &DropTable{at, g.IfExists != nil, names, isWord(g.Cascade, "CASCADE")}
 }

@@ -120,6 +120,10 @@ func Walk(n Node, f func(Node) bool) {
 		w.options(n.Options)
 	case *Explain:
 		Walk(n.Statement, f)
+	case *CreateWatch:
+		w.expr(n.Where)
+	case *Acknowledge:
+		w.expr(n.UpTo)
 	case *Attach:
 		w.expr(n.Address)
 	case *Backup:

@@ -8,6 +8,7 @@
 //	0 | 'g'                          generation of the catalog
 //	0 | 't' | name                   schema of a table, versioned JSON
 //	0 | 'p' | hash                   vector of a text, kept for the next time
+//	0 | 'w' | watch | commit, row    what a watch has to tell of a row
 //	T | 'c' | column | block         scalar column block; null bitmap of a vector column
 //	T | 'v' | column | page          float32 page
 //	T | 'q' | column | plane, block  one plane of a block's codes
@@ -54,6 +55,19 @@ func Schema(name string) []byte { return append(Schemas(), name...) }
 
 // Prompts is the prefix of the vectors of texts.
 func Prompts() []byte { return []byte{0, 0, 0, 0, 'p'} }
+
+// Watches is the prefix of what all watches have to tell.
+func Watches() []byte { return []byte{0, 0, 0, 0, 'w'} }
+
+// Watch appends the prefix of what a watch has to tell.
+func Watch(dst []byte, watch uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(dst, 0, 0, 0, 0, 'w'), watch)
+}
+
+// Note appends the key of what a watch has to tell of a row of a commit.
+func Note(dst []byte, watch uint32, commit, row uint64) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(Watch(dst, watch), commit), row)
+}
 
 // Table appends the prefix of all keys of a table.
 func Table(dst []byte, table uint32) []byte { return binary.BigEndian.AppendUint32(dst, table) }

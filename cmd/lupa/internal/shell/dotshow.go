@@ -170,7 +170,7 @@ func (s *Shell) cmdSchema(ctx context.Context, args []string) error {
 	}
 	var b strings.Builder
 	for _, t := range tables {
-		b.WriteString(t.SQL())
+		b.WriteString(t.SQL() + t.WatchesSQL())
 	}
 	for _, v := range views {
 		b.WriteString(v.SQL())

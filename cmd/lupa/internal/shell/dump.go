@@ -67,6 +67,9 @@ func (s *Shell) cmdDump(ctx context.Context, args []string) (err error) {
 			w.WriteString(v.SQL())
 		}
 	}
+	for _, t := range tables { // behind the rows, which are not told again
+		w.WriteString(t.WatchesSQL())
+	}
 	fmt.Fprintln(w, "COMMIT;")
 	return w.Flush()
 }

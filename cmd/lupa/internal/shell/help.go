@@ -97,6 +97,12 @@ and the prompts whose first hit is wrong with the margin by which the best right
 row missed. Columns precision_at_1, _3 and _10 are compared with the outcome.
 Without STORE it is $LUPA_STORE, or the only *.lupa here.
 `,
+	"watch": `Prints the rows that meet the condition of a watch (CREATE WATCH name ON table
+WHERE condition) since a commit, a JSON object a line, those first that were
+not told so far, and acknowledges them. Goes on until Ctrl-C. A store is open in
+one program at a time: it is opened here when another one has closed it, for a
+moment. A Go program that writes is told at once by DB.Watch.
+`,
 	"model": `list   encoders found in --models, $LUPA_MODELS and the user's cache; with
        --available what can be pulled, what for, how good, which licence
 check  what a model folder holds and whether it can encode text and pictures
@@ -125,6 +131,8 @@ func subcommandFlags(name string) *pflag.FlagSet {
 	switch name {
 	case "eval":
 		return evalFlags(&options{})
+	case "watch":
+		return watchFlags(&watchOptions{})
 	case "browse", "mcp":
 		return serveFlags(name, &serveOptions{})
 	case "model", "setup":

@@ -24,7 +24,7 @@ var tableFuncs = map[string]string{
 
 // TableFunctions returns the names of the table functions, for completion.
 func TableFunctions() []string {
-	names := []string{duplicatesFunc}
+	names := []string{duplicatesFunc, watchedFunc}
 	for n := range tableFuncs {
 		names = append(names, n)
 	}
@@ -40,6 +40,9 @@ func TableFunctions() []string {
 // tableFunc binds a table function: read_csv('a.csv', header => true).
 func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, error) {
 	name := strings.ToLower(t.Func.Name)
+	if name == watchedFunc {
+		return b.watched(t, s)
+	}
 	if name == duplicatesFunc {
 		return b.duplicates(t, s)
 	}

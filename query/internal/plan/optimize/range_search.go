@@ -57,6 +57,18 @@ func scoreOf(e *logical.Expr) *logical.Expr {
 	return nil
 }
 
+// Threshold takes a condition that sets a fixed bound to a score, on the side of the better
+// scores, apart. That of a relevance is the similarity from which on it is reached.
+func Threshold(c *logical.Expr) (score, bound *logical.Expr, ok bool) {
+	if bound, ok = threshold(c, ""); !ok {
+		return nil, nil, false
+	}
+	if score = scoreOf(c.Args[0]); score == nil {
+		score = scoreOf(c.Args[1])
+	}
+	return score, bound, true
+}
+
 // threshold returns the fixed bound that a condition sets to the score of the
 // given key, on the side of the better scores.
 func threshold(c *logical.Expr, key string) (bound *logical.Expr, ok bool) {

@@ -123,12 +123,30 @@ func (p *Plan) Serves(pos []value.Value, named map[string]value.Value) bool {
 // there are is built, and what has one value for the whole run is found. ok is false
 // where the plan no longer fits the tables.
 func (p *Plan) Start(ctx context.Context, in *bind.Input) (_ *Run, ok bool, err error) {
+	return p.start(ctx, in, nil)
+}
+
+// StartWith is Start for a plan that is new, where some slots have values that are known.
+func (p *Plan) StartWith(ctx context.Context, in *bind.Input, known func(s *logical.Slot) (value.Value, bool)) (*Run, error) {
+	r, _, err := p.start(ctx, in, known)
+	return r, err
+}
+
+func (p *Plan) start(ctx context.Context, in *bind.Input, known func(s *logical.Slot) (value.Value, bool)) (_ *Run, ok bool, err error) {
 	r, err := p.open(ctx, in)
 	if r == nil || err != nil {
 		return nil, err != nil, err
 	}
 	if !p.how.Describe {
 		r.self[0] = r
+		for _, s := range p.slots {
+			if known == nil {
+				break
+			}
+			if v, ok := known(s); ok {
+				r.slots[s.N].Put(v, s.Type)
+			}
+		}
 		if err := findSlots(ctx, r.self[:]); err != nil {
 			r.Close()
 			return nil, true, err

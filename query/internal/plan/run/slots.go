@@ -175,6 +175,12 @@ func (r *Run) value(e *logical.Expr) (value.Value, error) {
 	return r.slots[e.Slot.N].Value()
 }
 
+// SlotValue is the value of a slot of a run.
+func (r *Run) SlotValue(s *logical.Slot) (value.Value, error) { return r.slots[s.N].Value() }
+
+// FixedValue is the value of an expression that is fixed in a run.
+func (r *Run) FixedValue(e *logical.Expr) (value.Value, error) { return r.value(e) }
+
 // encodeSlots encodes the texts of slots, each encoder's in one call: of those given, or of
 // all that are ready.
 func encodeSlots(ctx context.Context, runs []*Run, only ...*logical.Slot) error {
@@ -196,7 +202,7 @@ func encodeSlots(ctx context.Context, runs []*Run, only ...*logical.Slot) error 
 			steps = r.plan.block.Steps
 		}
 		for _, s := range steps {
-			if s.What != logical.SlotText || !r.ready(s) {
+			if s.What != logical.SlotText || !r.ready(s) || r.found(s) {
 				continue
 			}
 			v, err := r.value(s.Of.Args[0])

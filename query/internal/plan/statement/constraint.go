@@ -110,7 +110,7 @@ func checkNamed(def *storage.TableDef, name string) bool {
 
 // checkDef checks a CHECK.
 func (b *planner) checkDef(def *storage.TableDef, k *parse.Constraint, taken func(string) bool) (storage.CheckDef, error) {
-	check := storage.CheckDef{Name: constraintName(k.Name, def.Name, k.Columns, "check", taken), Expr: k.Check.String()}
+	check := storage.CheckDef{Name: constraintName(k.Name, def.Name, k.Columns, "check", taken), Expr: bind.RowCondition(k.Check, def.Name)}
 	if checkNamed(def, check.Name) {
 		return check, logical.ErrorAt(k.Pos, &storage.ExistsError{What: "constraint", Name: check.Name})
 	}

@@ -101,7 +101,13 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 		return nil, parse.Errorf(id.Pos, "no index %q", id.Name).WithHint("%s", hint.Question(id.Name, names)).Because(&storage.NoIndexError{Index: id.Name})
 	}
 	return b.change("Drop index "+index, func(ctx context.Context, r *build.Builder) error {
-		err := r.Env.Tx.DropIndex(ctx, index)
+		of, _, err := r.Env.Tx.Index(index)
+		if err == nil {
+			err = r.Env.Tx.DropIndex(ctx, index)
+		}
+		if err == nil {
+			err = watched(ctx, r, of.Name)
+		}
 		var missing *storage.NoIndexError
 		if errors.As(err, &missing) && s.IfExists {
 			err = nil

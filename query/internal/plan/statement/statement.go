@@ -114,6 +114,14 @@ func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
 		return b.alterTable(s)
 	case *parse.CreateIndex:
 		return b.createIndex(s)
+	case *parse.CreateWatch:
+		return b.createWatch(s)
+	case *parse.DropWatch:
+		return b.dropWatch(s)
+	case *parse.ShowWatches:
+		return b.showWatches()
+	case *parse.Acknowledge:
+		return b.acknowledge(s)
 	case *parse.DropIndex:
 		return b.dropIndex(s)
 	case *parse.ShowTables:

@@ -307,7 +307,11 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 			return nil, logical.ErrorAt(a.To.Pos, &storage.ExistsError{What: "column", Name: def.Columns[other].Name})
 		}
 		return b.change(text, func(ctx context.Context, r *build.Builder) error {
-			if err := r.Env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name); err != nil {
+			err := r.Env.Tx.RenameColumn(ctx, def.Name, from, a.To.Name, func(condition string) string { return bind.RenamedIn(condition, from, a.To.Name) })
+			if err == nil {
+				err = watched(ctx, r, def.Name)
+			}
+			if err != nil {
 				return logical.ErrorAt(a.To.Pos, err)
 			}
 			return checkViews(ctx, r, def.Name, a.From.Pos, false)
