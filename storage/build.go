@@ -26,7 +26,7 @@ type build struct {
 // follow its next write. So what that write builds over the rows of a large table
 // need not be kept in memory. Afterwards the transaction accepts no other write, and
 // does not show this one.
-func (tx *Tx) OneStatement() { tx.single = true }
+func (tx *Tx) OneStatement() { tx.single = !tx.store.besideCatalog() }
 
 // inFiles reports whether to build in files.
 func (tx *Tx) inFiles(t *Table) bool {
@@ -127,6 +127,9 @@ func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x index, pr
 // ingest publishes table files, and counts that as a commit. The caller has the
 // writer's place. One that gives space back may use the reserve.
 func (s *Store) ingest(sst *sstWriter, frees bool) error {
+	if s.besideCatalog() {
+		return corrupt("", "", "catalog", errBesideCatalog)
+	}
 	c, g := &s.commits, s.gen
 	if err := sst.put(key.Commits, key.Commits, c.countedCommit()); err != nil {
 		return err
@@ -139,7 +142,7 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 		return err
 	}
 	defer s.room.done()
-	if err := s.announceSchemas(sst.raises); err != nil {
+	if err := s.announceSchemas(sst.raises, nil); err != nil {
 		return err
 	}
 	// The files would be on the disk before the commits that still wait for it.

@@ -24,6 +24,8 @@ import (
 const (
 	schemasName    = "SCHEMA"
 	oldSchemasName = "SCHEMA.old"
+	// nextSchemasName is what the second copy will be, when it is the only one.
+	nextSchemasName = "SCHEMA.next"
 )
 
 type schemasJSON struct {
@@ -32,26 +34,48 @@ type schemasJSON struct {
 	Tables     []json.RawMessage `json:"tables"`
 }
 
-// announceSchemas takes the second copy away, because the catalog changes. It takes no space.
-// The caller has the writer's place.
-func (s *Store) announceSchemas(generation uint64) error {
+// announceSchemas takes the second copy away, because the catalog changes. It takes no space,
+// unless the catalog itself can't be read: then next, the second copy of what it will be, is
+// there beside the old one before anything changes. The caller has the writer's place.
+func (s *Store) announceSchemas(generation uint64, next *catalog) error {
 	if s.inMemory || generation == 0 {
 		return nil
 	}
 	s.schemas.Lock()
 	defer s.schemas.Unlock()
+	if s.schemas.damaged {
+		text, err := schemasText(next)
+		if err == nil {
+			err = writeFile(s.fs, s.fs.PathJoin(s.dir, nextSchemasName), text)
+		}
+		if err != nil {
+			return fullOr(err)
+		}
+	}
 	s.schemas.announced = generation
 	s.schemas.lost = nil
 	name := s.fs.PathJoin(s.dir, schemasName)
 	err := s.fs.Rename(name, s.fs.PathJoin(s.dir, oldSchemasName))
-	if errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) && !s.schemas.damaged {
 		return nil
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, os.ErrNotExist) {
 		err = syncDir(s.fs.FS, s.dir) // which waits for nothing
 	}
 	return err
 }
+
+// besideCatalog reports whether the catalog itself can't be read, and its second copy has taken
+// its place. Nothing is ingested then: Pebble would compare it with the damaged block, since
+// the number of commits lies there, and all writes would wait for it. What is written goes
+// through the log.
+func (s *Store) besideCatalog() bool {
+	s.schemas.Lock()
+	defer s.schemas.Unlock()
+	return s.schemas.damaged
+}
+
+var errBesideCatalog = errors.New("its block can't be read: rows can be inserted, updated and deleted, but not loaded; save all tables in a new store with lupa salvage")
 
 // schemasCurrent reports whether the second copy is there and tells its generation.
 func (s *Store) schemasCurrent() bool {
@@ -70,17 +94,39 @@ func (s *Store) secondCatalog(generation uint64, err error) (*catalog, error) {
 	if c := s.schemas.lost; c != nil && (generation == 0 || generation == c.generation) {
 		return c, nil
 	}
-	j, tables, rerr := readSchemas(s.fs, s.dir)
-	if rerr != nil || j.Generation == 0 || generation != 0 && generation != j.Generation || j.old {
+	c, ok := s.findCatalog(generation)
+	if !ok {
 		return nil, err
 	}
-	c := &catalog{generation: j.Generation, nextID: j.NextID, byName: map[string]*TableDef{}, views: map[string]*ViewDef{}}
-	for _, d := range tables {
-		c.put(d)
-	}
-	s.schemas.lost = c
+	s.schemas.lost, s.schemas.damaged = c, true
 	s.note(err)
 	return c, nil
+}
+
+// findCatalog looks for the second copy of a generation. When nobody knows which, it is the
+// one that was not taken away because of a change; or, if the change was one beside a catalog
+// that can't be read, the one before it: had the change been committed its generation would
+// be in the log, where it can be read.
+func (s *Store) findCatalog(generation uint64) (*catalog, bool) {
+	found := map[string]*catalog{}
+	for _, name := range []string{schemasName, oldSchemasName, nextSchemasName} {
+		if j, tables, err := readSchemasFile(s.fs, s.dir, name); err == nil && j.Generation != 0 {
+			c := &catalog{generation: j.Generation, nextID: j.NextID, byName: tables}
+			if c.generation == generation {
+				return c, true
+			}
+			found[name] = c
+		}
+	}
+	switch {
+	case generation != 0:
+		return nil, false
+	case found[schemasName] != nil:
+		return found[schemasName], true
+	case found[nextSchemasName] != nil && found[oldSchemasName] != nil:
+		return found[oldSchemasName], true
+	}
+	return nil, false
 }
 
 // keepSchemas writes the second copy. A failure only makes it lag behind.
@@ -119,9 +165,27 @@ func (s *Store) keepSchemas(c *catalog) {
 		s.note(err)
 		return
 	}
-	if err := s.fs.Remove(s.fs.PathJoin(s.dir, oldSchemasName)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		s.note(err)
+	for _, name := range []string{oldSchemasName, nextSchemasName} {
+		if name == nextSchemasName && !s.schemas.damaged {
+			continue
+		}
+		if err := s.fs.Remove(s.fs.PathJoin(s.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			s.note(err)
+		}
 	}
+}
+
+// schemasText is what the second copy of a catalog holds.
+func schemasText(c *catalog) ([]byte, error) {
+	j := schemasJSON{Generation: c.generation, NextID: c.nextID, Tables: []json.RawMessage{}}
+	for _, d := range c.sorted() {
+		j.Tables = append(j.Tables, encodeSchema(d))
+	}
+	body, err := json.Marshal(j)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, "%08x\n%s\n", crc32.Checksum(body, crcTable), body), nil
 }
 
 // secondCopy is the second copy of the catalog without its tables.
@@ -131,14 +195,18 @@ type secondCopy struct {
 	old        bool   // a change was under way
 }
 
-// readSchemas reads the second copy, with the tables and views by name.
+// readSchemas reads the second copy, with the tables by name.
 func readSchemas(fs vfs.FS, dir string) (c secondCopy, tables map[string]*TableDef, err error) {
-	name := schemasName
-	b, err := readAll(fs, fs.PathJoin(dir, name))
+	c, tables, err = readSchemasFile(fs, dir, schemasName)
 	if errors.Is(err, os.ErrNotExist) {
-		name, c.old = oldSchemasName, true
-		b, err = readAll(fs, fs.PathJoin(dir, name))
+		c, tables, err = readSchemasFile(fs, dir, oldSchemasName)
+		c.old = true
 	}
+	return c, tables, err
+}
+
+func readSchemasFile(fs vfs.FS, dir, name string) (c secondCopy, tables map[string]*TableDef, err error) {
+	b, err := readAll(fs, fs.PathJoin(dir, name))
 	if err != nil {
 		return c, nil, err
 	}

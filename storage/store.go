@@ -61,6 +61,7 @@ type Store struct {
 		kept      uint64   // generation of the catalog that has a second copy
 		announced uint64   // generation whose commit is under way, or was
 		lost      *catalog // the second copy, when the catalog can't be read
+		damaged   bool     // it could not be read
 	}
 
 	watcher Watcher // see SetWatcher

@@ -50,7 +50,7 @@ func (s *Store) Begin(ctx context.Context) (*Tx, error) {
 	tx := &Tx{batch: s.db.NewIndexedBatch(), gen: s.enterGeneration()}
 	tx.View = &View{store: s, reader: tx.batch, mu: new(sync.Mutex), close: func() error { return nil }}
 	var err error
-	if tx.catalog, err = s.catalogItself(s.db); err != nil {
+	if tx.catalog, err = s.loadCatalog(s.db); err != nil {
 		return nil, firstError(err, tx.Rollback())
 	}
 	tx.baseGeneration = tx.catalog.generation
@@ -91,14 +91,15 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		}
 		return firstError(err, tx.batch.Close())
 	}
-	if tx.over != nil && tx.grows {
+	beside := s.besideCatalog()
+	if tx.over != nil && tx.grows && !beside {
 		return tx.commitLarge()
 	}
 	if tx.empty() {
 		s.unlockWriter()
 		return firstError(tx.closeWrites(), g.failed())
 	}
-	if tx.over != nil { // it only deletes: that is possible on a full disk
+	if tx.over != nil { // it only deletes: that is possible on a full disk; or nothing can be taken in
 		fresh := g.db.NewBatch()
 		if err := tx.over.apply(fresh); err != nil {
 			s.unlockWriter()
@@ -116,7 +117,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		err = s.makeRoom(tx.batch.Len(), !tx.grows)
 	}
 	if err == nil && tx.catalog.generation != tx.baseGeneration {
-		err = s.announceSchemas(tx.catalog.generation)
+		err = s.announceSchemas(tx.catalog.generation, tx.catalog)
 	}
 	if err != nil {
 		s.unlockWriter()
