@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/query"
 )
 
@@ -49,7 +50,7 @@ func runStore(ctx context.Context, std stdio, o *options) (err error) {
 	}
 	mustExist := o.readOnly || o.prompts != "" || onlyReads(o.firstStatement())
 	if err := s.open(ctx, dir, o.readOnly, mustExist); err != nil {
-		if mustExist && errors.Is(err, fs.ErrNotExist) {
+		if mustExist && errors.Is(err, fs.ErrNotExist) && !errors.Is(err, db.ErrCorrupt) {
 			return fmt.Errorf("there is no store %s", dir)
 		}
 		return err

@@ -431,3 +431,20 @@ func TestWithoutAStore(t *testing.T) {
 		t.Errorf("left behind: %v", all)
 	}
 }
+
+// A store that lacks a file, because a marker of another one has come to lie there, is damaged,
+// and not one that is not there.
+func TestAForeignMarkerIsDamage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	if got := lupa(t, "", dir, makeT); got.status != 0 {
+		t.Fatal(got.err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "marker.manifest.000999.MANIFEST-000777"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"SELECT * FROM t", "INSERT INTO t VALUES (3, 'x')"} {
+		if got := lupa(t, "", dir, sql); got.status == 0 || !strings.Contains(got.err, "damaged") || strings.Contains(got.err, "there is no store") {
+			t.Errorf("%s: %d, %s", sql, got.status, got.err)
+		}
+	}
+}
