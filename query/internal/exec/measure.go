@@ -15,13 +15,38 @@ type Measured struct {
 	Operator
 	view  *storage.View
 	rows  int64
+	guess float64 // rows that the planner expects; -1 = it does not know
 	time  time.Duration
 	bytes int64
 }
 
 // Measure wraps an operator. Bytes are those read through view.
 func Measure(op Operator, view *storage.View) *Measured {
-	return &Measured{Operator: op, view: view}
+	return &Measured{Operator: op, view: view, guess: -1}
+}
+
+// Expect notes how many rows the planner expects of an operator, and of those below it down to
+// what reads a table, which give as many: they add columns. Where the operator leaves out rows,
+// what is below it gives below of them, if that is not negative.
+func Expect(op Operator, rows, below float64) {
+	for {
+		m, ok := op.(*Measured)
+		if !ok || m.guess >= 0 {
+			return
+		}
+		m.guess = rows
+		switch t := m.Operator.(type) {
+		case *Fetch:
+			op = t.in
+		case *Filter:
+			if rows = below; below < 0 {
+				return
+			}
+			op = t.in
+		default:
+			return
+		}
+	}
 }
 
 func (m *Measured) Next(ctx context.Context) (*value.Batch, error) {
@@ -91,6 +116,9 @@ func (m *Measured) figures() string {
 	s := fmt.Sprintf("  [%d rows, %s", m.rows, shortTime(max(t, 0)))
 	if m.rows == 1 {
 		s = strings.Replace(s, "1 rows", "1 row", 1)
+	}
+	if m.guess >= 0 {
+		s = strings.Replace(s, ", ", fmt.Sprintf(", ~%.0f expected, ", max(1, m.guess)), 1)
 	}
 	if bytes > 0 {
 		s += ", " + shortBytes(bytes) + " read"

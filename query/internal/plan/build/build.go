@@ -31,6 +31,8 @@ type State struct {
 	In    *bind.Input
 	Env   exec.Env
 	Fnctx fn.Ctx
+	// Rows is how many rows the planner expects of a node; nil where nobody asks.
+	Rows func(n logical.Node) float64
 	// Find finds the slots of a subquery that depends on the row around it, once more.
 	Find func(k *logical.Block) error
 
@@ -92,6 +94,33 @@ func (b *Builder) Root(n logical.Node, cols []*logical.Column) (exec.Operator, e
 
 // build builds n so that the expressions want can be computed from its batches.
 func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
+	r, err := b.buildNode(n, want)
+	if err == nil && b.Measure && b.Rows != nil {
+		if scan, ok := n.(*logical.Scan); ok {
+			b.expectScan(r.op, scan)
+		} else {
+			exec.Expect(r.op, b.Rows(n), -1)
+		}
+	}
+	return r, err
+}
+
+// expectScan notes how many rows the planner expects of a scan. Those of a look-up by the rows
+// of a join are noted by that.
+func (b *Builder) expectScan(op exec.Operator, scan *logical.Scan) {
+	below := -1.0
+	switch l := scan.Lookup; {
+	case l == nil:
+		below = float64(scan.Table.Rows())
+	case l.Joins:
+		return
+	case l.Match == nil && l.Fusion == nil:
+		below = scan.Rows
+	}
+	exec.Expect(op, b.Rows(scan), below)
+}
+
+func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 	switch n := n.(type) {
 	case *logical.Scan:
 		return b.scan(n, want)

@@ -54,6 +54,11 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		return r, err
 	}
 	leaf := b.leaf
+	if b.Measure && b.Rows != nil {
+		if scan, ok := n.Right.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
+			exec.Expect(r.op, b.Rows(n), -1)
+		}
+	}
 	lk, err := b.CompileAll(l.lay, n.LeftKeys)
 	if err != nil {
 		return l, err

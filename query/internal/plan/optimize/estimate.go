@@ -2,6 +2,8 @@ package optimize
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -47,6 +49,14 @@ func (f *Facts) stats(scan *logical.Scan, c *logical.Column) (st storage.ColumnS
 	}
 	f.known.stats[at] = st
 	return st, st.Rows > 0
+}
+
+// Expected is how many rows a node of an improved plan is estimated to give.
+func (f *Facts) Expected(n logical.Node) float64 {
+	f.asked.Lock()
+	defer f.asked.Unlock()
+	f.known.changed()
+	return f.rows(n)
 }
 
 // rows estimates how many rows a node gives.
@@ -152,15 +162,32 @@ func (f *Facts) joinRows(n *logical.Join) float64 {
 	for i, k := range n.LeftKeys {
 		rows = float64(rows * f.equal(n.Left, n.Right, k, n.RightKeys[i]))
 	}
+	bounds := 0
 	for _, conds := range [][]*logical.Expr{n.On, n.Rest} {
 		for _, c := range conds {
+			if l, r := n.Sides(c); l && r && c.Op == logical.OpCall && len(c.Args) == 2 && strings.ContainsAny(c.Call.Func.Name, "<>") && c.Call.Func.Name != "<>" {
+				// Two of them are a range, as a rule, which is narrow.
+				if bounds++; bounds == 2 {
+					rows = float64(rows * someRange / 10)
+					continue
+				}
+			}
 			rows = float64(rows * f.keptPairs(n, c))
 		}
 	}
 	if n.Kind == parse.LeftJoin {
-		return max(l, rows)
+		return max(l, rows+f.alone(l, rows))
 	}
 	return rows
+}
+
+// alone estimates how many of so many rows have no partner where all have so many partners
+// together, each any of them.
+func (f *Facts) alone(rows, partners float64) float64 {
+	if rows <= 0 {
+		return 0
+	}
+	return float64(rows * math.Exp(-partners/rows))
 }
 
 // keptPairs estimates which part of the pairs of a join's inputs a condition keeps.
@@ -257,7 +284,11 @@ func (f *Facts) kept(n logical.Node, conds []*logical.Expr) float64 {
 			part = float64(part * someRange)
 			continue
 		}
-		part = float64(part * min(1, exec.Fraction(r, st)) * (1 - float64(st.Nulls)/float64(st.Rows)))
+		least := 0.0 // the rows of one value, where that can be within
+		if st.Distinct > 0 && !st.Min.IsNull() && (r.Low.IsNull() || value.Compare(r.Low, st.Max) <= 0) && (r.High.IsNull() || value.Compare(r.High, st.Min) >= 0) {
+			least = 1 / float64(st.Distinct)
+		}
+		part = float64(part * min(1, max(least, exec.Fraction(r, st))) * (1 - float64(st.Nulls)/float64(st.Rows)))
 	}
 	return part
 }
@@ -316,7 +347,12 @@ func (f *Facts) keeps(n logical.Node, e *logical.Expr) float64 {
 	case "is null", "is not null":
 		part := someEqual
 		if c, _ := logical.NullTest(e); c != nil {
-			if scan := logical.ScanFor(n, c); scan != nil {
+			if j, ok := n.(*logical.Join); ok && j.Kind == parse.LeftJoin && slices.Contains(j.Right.Columns(), c) {
+				l, all := f.rows(j.Left), f.rows(n)
+				inner := *j
+				inner.Kind = parse.InnerJoin
+				part = min(1, f.alone(l, f.joinRows(&inner))/max(1, all))
+			} else if scan := logical.ScanFor(n, c); scan != nil {
 				if st, ok := f.stats(scan, c); ok {
 					part = float64(st.Nulls) / float64(st.Rows)
 				}

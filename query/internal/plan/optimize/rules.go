@@ -2,6 +2,7 @@ package optimize
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 
 	"github.com/lupadb/lupa/query/internal/plan/logical"
@@ -71,6 +72,7 @@ type Facts struct {
 	Explain bool // the plan is for these arguments only
 	Use     Use
 	known   estimates
+	asked   sync.Mutex // Expected
 	// Peek returns what a fixed expression is for the arguments at hand, for estimates.
 	Peek func(e *logical.Expr) (*logical.Expr, bool, error)
 }

@@ -42,9 +42,10 @@ type Plan struct {
 	block  *logical.Block
 	subs   []*logical.Subquery
 	how    bind.How
-	Shows  bool // its rows are those of EXPLAIN
-	JSON   bool // as one JSON value
-	Cached bool // it may be used again
+	Shows  bool                         // its rows are those of EXPLAIN
+	JSON   bool                         // as one JSON value
+	Rows   func(n logical.Node) float64 // for EXPLAIN ANALYZE: how many rows are expected of a node
+	Cached bool                         // it may be used again
 
 	kinds  []value.Type // of the arguments it is for
 	names  []string
@@ -177,7 +178,7 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 		}
 	}
 	r = &Run{Columns: p.Columns, plan: p, slots: make([]fn.Slot, len(p.slots))}
-	r.Builder = &build.Builder{State: &build.State{In: in, Env: in.Env, Planned: p.tables, Find: r.outer}, Measure: p.how.Measure}
+	r.Builder = &build.Builder{State: &build.State{In: in, Env: in.Env, Planned: p.tables, Find: r.outer, Rows: p.Rows}, Measure: p.how.Measure}
 	for _, t := range p.tables {
 		own := *t
 		if p.Cached {

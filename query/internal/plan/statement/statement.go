@@ -55,15 +55,19 @@ func QuerySamples(ctx context.Context, in *bind.Input, table string) (map[int][]
 }
 
 // planner plans one statement.
-type planner struct{ *bind.Binder }
+type planner struct {
+	*bind.Binder
+	facts *optimize.Facts // of the plan that was improved last
+}
 
 func newPlanner(ctx context.Context, in *bind.Input) *planner {
-	return &planner{bind.NewBinder(ctx, in)}
+	return &planner{bind.NewBinder(ctx, in), new(optimize.Facts)}
 }
 
 // improved optimizes the plan of a query, and those of the subqueries in it.
 func (b *planner) improved(r *logical.Relation, use optimize.Use) (*logical.Relation, error) {
-	f := &optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek, Use: use}
+	f := b.facts
+	*f = optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek, Use: use}
 	return f.Optimize(r, b.Subs, b.Shared)
 }
 
@@ -171,6 +175,9 @@ func (b *planner) explains(s *parse.Explain) (*run.Plan, error) {
 		return nil, err
 	}
 	p.Cached, p.Shows, p.JSON = false, true, s.JSON
+	if s.Analyze && b.facts.Peek != nil {
+		p.Rows = b.facts.Expected
+	}
 	if p.Search != "" {
 		p.Search = fmt.Sprintf("explain %v of %s", s.Analyze, p.Search)
 	}
