@@ -156,7 +156,7 @@ func (e *Correlated) set(out *value.Column, i int, v value.Value) {
 func (e *Correlated) keyed(c *fn.Ctx, b *value.Batch, rows []int32) (fn.Arg, error) {
 	if err := e.Keyed.Table.build(c); err != nil {
 		var memory *MemoryError
-		if c.Context.Err() != nil || errors.As(err, &memory) {
+		if c.Context.Err() != nil || errors.As(err, &memory) && len(e.Keyed.Table.Types) > 0 {
 			return fn.Arg{}, err
 		}
 		// What fails may be a row that no row of the outer query asks for.

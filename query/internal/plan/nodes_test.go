@@ -23,7 +23,7 @@ func TestNodes(t *testing.T) {
 	if len(kinds) < 12 {
 		t.Fatalf("%d kinds of nodes found", len(kinds))
 	}
-	built, flattened := cases(t, "build/build.go", "build"), cases(t, "optimize/flatten.go", "flatten")
+	built, flattened := cases(t, "build/build.go", "buildNode"), cases(t, "optimize/flatten.go", "flatten")
 	for kind, inputs := range kinds {
 		// An alias is gone once a plan is flattened.
 		if !built[kind] && kind != "Alias" {

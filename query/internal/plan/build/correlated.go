@@ -138,7 +138,10 @@ func (b *Builder) explainCorrelated(q *logical.Subquery) (title string, op exec.
 		}
 	}
 	title = fmt.Sprintf("(%s, run for each %s", q.What(), strings.Join(names, ", "))
-	if c.Keyed != nil {
+	switch k := c.Keyed; {
+	case k != nil && len(k.Inner) == 0:
+		title += fmt.Sprintf("; after %d, its rows are held and compared with each", k.Alone)
+	case k != nil:
 		title += fmt.Sprintf("; after %d, found by hash", c.Keyed.Alone)
 	}
 	op, err = b.Root(q.Rel.Node, q.Rel.Cols)

@@ -10,8 +10,9 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// decorrelate finds out how the rows of a subquery are found by key. Without
-// an equality between a column of its own and the outer row there is no way.
+// decorrelate finds out how the rows of a subquery are found by key. Without an equality between
+// a column of its own and the outer row, those of EXISTS and IN are read once and tried with each
+// outer row: see pairwise.
 func decorrelate(q *logical.Subquery) {
 	c, root := q.Corr, logical.CopyNode(q.Rel.Node)
 	if q.Op == logical.OpExists {
@@ -98,7 +99,7 @@ func decorrelate(q *logical.Subquery) {
 		}
 		k.Rest = append(k.Rest, cond)
 	}
-	if len(k.Inner) == 0 {
+	if len(k.Inner) == 0 && !pairwise(q, k.Rest, f.In) {
 		return
 	}
 	// What remains must not need the outer row.
@@ -113,6 +114,9 @@ func decorrelate(q *logical.Subquery) {
 		return
 	}
 	k.Alone = 1
+	if len(k.Inner) == 0 {
+		k.Alone = 16
+	}
 	if indexed(f.In, k.Inner) {
 		k.Alone = 256
 	}
@@ -177,6 +181,20 @@ func decorrelate(q *logical.Subquery) {
 	if k.Aggregated {
 		c.None = noneOf(q.Rel.Node)
 	}
+}
+
+// pairwise reports whether a subquery whose conditions compare its rows with the outer one, but
+// have no key, had better read its rows once. Where an index finds them, or a condition may fail,
+// it is run for each row.
+func pairwise(q *logical.Subquery, conds []*logical.Expr, n logical.Node) bool {
+	if q.Op != logical.OpExists && q.Op != logical.OpInQuery || len(conds) == 0 || slices.ContainsFunc(conds, mayFail) {
+		return false
+	}
+	var used []*logical.Expr
+	for c := range logical.ColumnsOf(conds...) {
+		used = append(used, logical.ColumnExpr(c, parse.Pos{}))
+	}
+	return !indexed(n, used)
 }
 
 // onlyOf reports whether e uses columns of the set, and no other.
