@@ -62,6 +62,10 @@ var aliases = map[string][]string{
 	"jsonb_typeof":       {"json_typeof"},
 	"json_build_array":   {"jsonb_build_array"},
 	"to_json":            {"to_jsonb"},
+	"coalesce":           {"ifnull", "nvl"},
+	"pg_typeof":          {"typeof"},
+	"ascii":              {"unicode"},
+	"make_timestamp":     {"make_timestamptz"},
 }
 
 // entries returns the table of everything: add a function here.
@@ -161,7 +165,7 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "decode", Syntax: "decode(text, 'base64')", Doc: "bytes written as hex, base64 or escape", Example: "length(decode('AAH/', 'base64'))", Gives: "3", partial: true,
 			sigs: []sig{{kinds{text, text}, blob, text2try(decodeBytes), false}}},
 	}...)
-	all = append(append(all, moreTextEntries()...), listEntries()...)
+	all = append(append(append(all, moreTextEntries()...), patternEntries()...), listEntries()...)
 	all = append(all, []*Func{
 		// Choosing
 		{Name: "coalesce", Syntax: "coalesce(x, ...)", Doc: "first argument that is not NULL", Example: "coalesce(NULL, 'none')", Gives: "none", nullable: true,
@@ -200,8 +204,8 @@ var entries = sync.OnceValue(func() []*Func {
 			sigs: []sig{{kinds{text, timestamp}, timestamp, dateTruncKernel, false}}},
 		{Name: "extract", Syntax: "extract(year FROM t)", Doc: "year, quarter, month, week, day, hour, minute, second, dow, doy or epoch of a time", Example: "extract(year FROM TIMESTAMP '2024-05-31')", Gives: "2024", partial: true,
 			sigs: []sig{{kinds{text, timestamp}, realKind, extractKernel, false}, {kinds{text, interval}, realKind, extractSpan, false}}},
-		{Name: "to_timestamp", Syntax: "to_timestamp(seconds)", Doc: "time so many seconds after 1970", Example: "to_timestamp(86400)", Gives: "1970-01-02 00:00:00", partial: true,
-			sigs: []sig{{kinds{realKind}, timestamp, toTimestampKernel, false}}},
+		{Name: "to_timestamp", Syntax: "to_timestamp(seconds | text, pattern)", Doc: "time so many seconds after 1970, or of a text that is read by a pattern of to_char", Example: "to_timestamp(86400)", Gives: "1970-01-02 00:00:00", partial: true,
+			sigs: []sig{{kinds{realKind}, timestamp, toTimestampKernel, false}, {kinds{text, text}, timestamp, toTimestampText, false}}},
 
 		// JSON
 		{Name: "jsonb_array_length", Syntax: "jsonb_array_length(json)", Doc: "number of elements of an array", Example: "jsonb_array_length('[1, [2, 3]]')", Gives: "2", partial: true,

@@ -86,4 +86,12 @@ func (*gRecursive) Parse(lex *lexer.PeekingLexer) error {
 	return match(is(lex.Peek(), "RECURSIVE") && isName(peek(lex, 1)) && acceptWords(lex, "RECURSIVE"))
 }
 
+// gOrdinality is WITH ORDINALITY.
+type gOrdinality struct{}
+
+// Parse implements participle.Parseable.
+func (*gOrdinality) Parse(lex *lexer.PeekingLexer) error {
+	return match(acceptWords(lex, "WITH", "ORDINALITY"))
+}
+
 func isName(t *lexer.Token) bool { return t.Type == lexWord || t.Type == lexQuoted }

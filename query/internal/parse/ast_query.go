@@ -123,8 +123,10 @@ type TableFunc struct {
 	Func    Ident // as written
 	Args    []Expr
 	Options []Option // name => value, or name = value
-	Alias   Ident
-	Columns []Ident
+	// Ordinality is WITH ORDINALITY: the rows are numbered in a column behind the others.
+	Ordinality bool
+	Alias      Ident
+	Columns    []Ident
 }
 
 // SubqueryTable is (SELECT ...) AS x. PostgreSQL wants an alias; here it may lack.

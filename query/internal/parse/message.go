@@ -437,6 +437,8 @@ func (m *mistake) known() *Error {
 			at = -1
 		}
 		return m.errorf(at, "# is an operator of bits").WithHint("a comment begins with --")
+	case is(found, "/") && is(before, "/"):
+		return m.errorf(-1, "there is no operator //").WithHint("integers divide to integers by /; div(a, b) is the whole quotient of any numbers")
 	case is(found, "COLLATE"):
 		return m.errorf(0, "there is no COLLATE").WithHint("texts are ordered by their bytes; ORDER BY lower(x) leaves case aside")
 	case first("COPY") && isAny(found, "FORMAT", "HEADER", "DELIMITER", "CSV", "NULL") != "" && (before.Type == lexString || is(before, "WITH")):

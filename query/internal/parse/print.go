@@ -469,7 +469,7 @@ func (p *printer) table(t TableExpr) {
 		}
 		p.print(t.Func, "(", t.Args, opt(len(t.Args) > 0 && len(t.Options) > 0, ", "))
 		list(p, t.Options, func(o Option) { p.print(Ident{Name: o.Name}, " => ", o.Value) })
-		p.print(")")
+		p.print(")", opt(t.Ordinality, " WITH ORDINALITY"))
 		p.alias(t.Alias, t.Columns)
 	case *SubqueryTable:
 		p.print(opt(t.Lateral, "LATERAL "), "(", t.Query, ")")

@@ -193,7 +193,8 @@ type gTable struct {
 	Paren   *gChain      `parser:"| '(' @@ ')'"`
 	Name    *gName       `parser:"| @@"`
 	Of      *gName       `parser:"  ('.' @@)?"`
-	Func    *gArguments  `parser:"  @@? )"`
+	Func    *gArguments  `parser:"  @@?"`
+	Ordinal *gOrdinality `parser:"  @@? )"`
 	Alias   *gName       `parser:"( ('AS' @@"`
 	Bare    *gBare       `parser:"  | @@)"`
 	Columns []*gName     `parser:"  ('(' @@ (',' @@)* ')')? )?"`
@@ -429,10 +430,13 @@ func (c *converter) table(of *gTables) TableExpr {
 		t := ident(g.Of)
 		t.Pos, t.Database = at, databaseOf(ident(g.Name))
 		return &TableName{at, t, alias, columns}
+	case g.Func == nil && g.Ordinal != nil:
+		c.fail(Errorf(at, "WITH ORDINALITY is for functions of FROM, such as unnest").WithHint("row_number() OVER () numbers the rows of a table"))
+		fallthrough
 	case g.Func == nil:
 		return &TableName{at, ident(g.Name), alias, columns}
 	}
-	t := &TableFunc{Pos: at, Func: ident(g.Name), Alias: alias, Columns: columns}
+	t := &TableFunc{Pos: at, Func: ident(g.Name), Ordinality: g.Ordinal != nil, Alias: alias, Columns: columns}
 	t.Func.Quoted = false // functions are found in any case
 	for _, a := range g.Func.Args {
 		switch {

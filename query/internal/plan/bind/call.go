@@ -14,6 +14,14 @@ import (
 func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	name := strings.ToLower(e.Func.Name)
 	switch {
+	case name == "iif" && len(e.Args) == 3 && e.Over == nil:
+		return b.Expr(s, &parse.Case{Pos: e.Pos, Whens: []parse.When{{Pos: e.Pos, Cond: e.Args[0], Then: e.Args[1]}}, Else: e.Args[2]})
+	case name == "group_concat" && !e.Star && len(e.Args) > 0:
+		own := *e
+		if own.Func.Name = "string_agg"; len(e.Args) == 1 {
+			own.Args = []parse.Expr{e.Args[0], &parse.Literal{Pos: e.Pos, Value: value.Str(",")}}
+		}
+		return b.call(s, &own)
 	case isGrouping(name) && e.Over == nil:
 		return b.grouping(s, e)
 	case e.Over != nil:
@@ -224,17 +232,10 @@ var otherFunctions = map[string]string{
 	"to_tsvector":            "CREATE INDEX ... USING fulltext (a), then WHERE match(a, 'words') and ORDER BY bm25(a, 'words')",
 	"to_tsquery":             "match(a, 'words') takes the words as they are",
 	"plainto_tsquery":        "match(a, 'words') takes the words as they are",
-	"regexp_split_to_table":  "string_to_array(text, separator) with unnest(...) in FROM",
-	"string_to_table":        "write FROM unnest(string_to_array(text, separator))",
-	"to_date":                "write DATE '2024-05-31'; texts of other forms are taken apart with split_part and make_date",
 	"uuid_generate_v4":       "write gen_random_uuid()",
 	"sysdate":                "write now()",
 	"getdate":                "write now()",
 	"isnull":                 "write coalesce(a, b)",
-	"ifnull":                 "write coalesce(a, b)",
-	"nvl":                    "write coalesce(a, b)",
-	"iif":                    "write CASE WHEN a THEN b ELSE c END",
-	"group_concat":           "write string_agg(text, ',')",
 	"strftime":               "write to_char(t, 'YYYY-MM-DD')",
 	"julianday":              "dates are subtracted: a - b is a number of days",
 }

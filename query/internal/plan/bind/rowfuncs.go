@@ -81,6 +81,18 @@ func init() {
 		}
 	}
 	rowFuncs = map[string]*rowFuncOf{
+		"regexp_split_to_table": {
+			syntax: "(text, pattern [, flags])", args: [2]int{2, 3}, one: true, scalar: true, types: textRows("regexp_split_to_table"),
+			rows: func(*Binder, []value.Type) func([]value.Value, func(...value.Value) error) error {
+				return splitRows(fn.RegexpSplit)
+			},
+		},
+		"string_to_table": {
+			syntax: "(text, separator [, null])", args: [2]int{2, 3}, one: true, scalar: true, types: textRows("string_to_table"),
+			rows: func(*Binder, []value.Type) func([]value.Value, func(...value.Value) error) error {
+				return splitRows(fn.StringParts)
+			},
+		},
 		"generate_series": {
 			syntax: "(from, to [, step])", args: [2]int{2, 3}, one: true,
 			types: func(args []*logical.Expr) ([]value.Type, []logical.Column, error) {
@@ -285,6 +297,16 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 	n.Rows = func(args []value.Value, emit func(...value.Value) error) error {
 		return logical.ErrorAt(t.Pos, rows(args, emit))
 	}
+	if t.Ordinality {
+		one := n.Rows
+		n.Rows = func(args []value.Value, emit func(...value.Value) error) error {
+			k := int64(0)
+			return one(args, func(row ...value.Value) error {
+				k++
+				return emit(append(slices.Clip(row), value.Int(k))...)
+			})
+		}
+	}
 	for _, c := range outs {
 		c.Table = cmp.Or(t.Alias.Name, name)
 		if f.one && t.Alias.Name != "" {
@@ -293,10 +315,35 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 		c.Scalar = f.scalar
 		n.Outs = append(n.Outs, &c)
 	}
+	if t.Ordinality {
+		n.Outs = append(n.Outs, &logical.Column{Table: cmp.Or(t.Alias.Name, name), Name: "ordinality", Type: logical.IntType})
+	}
 	if strings.HasPrefix(name, "information_schema.") || catalogTables[name] != nil {
 		b.Once = true
 	}
 	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
+}
+
+// textRows are the types of a function of texts that gives rows of a text.
+func textRows(name string) func(args []*logical.Expr) ([]value.Type, []logical.Column, error) {
+	return func(args []*logical.Expr) ([]value.Type, []logical.Column, error) {
+		params := make([]value.Type, len(args))
+		for i := range params {
+			params[i] = logical.TextType
+		}
+		return params, []logical.Column{{Name: name, Type: logical.TextType}}, nil
+	}
+}
+
+// splitRows gives the parts of a text.
+func splitRows(split func(args []value.Value) ([]value.Value, error)) func([]value.Value, func(...value.Value) error) error {
+	return func(args []value.Value, emit func(...value.Value) error) error {
+		parts, err := split(args)
+		for i := 0; i < len(parts) && err == nil; i++ {
+			err = emit(parts[i])
+		}
+		return err
+	}
 }
 
 // textColumns are columns of texts.

@@ -163,6 +163,10 @@ func (b *Binder) body(body parse.Body, outer *Scope, want []target) (*logical.Re
 
 // core binds one SELECT with the ORDER BY and LIMIT that belong to it.
 func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int64, outer *Scope, want []target) (*logical.Relation, error) {
+	c, err := b.withRows(c)
+	if err != nil {
+		return nil, err
+	}
 	s := &Scope{outer: outer, aliases: map[string]*alias{}, named: c.Windows}
 	var in logical.Node = &logical.Values{Rows: [][]*logical.Expr{{}}}
 	if c.From != nil {

@@ -49,6 +49,9 @@ func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, err
 	if f := rowFuncs[name]; f != nil {
 		return b.rowFunc(t, f, s)
 	}
+	if t.Ordinality {
+		return nil, parse.Errorf(t.Pos, "WITH ORDINALITY is for functions of values, such as unnest").WithHint("row_number() OVER () numbers rows")
+	}
 	format, ok := tableFuncs[name]
 	if !ok {
 		if _, known := fn.Lookup(name); known {
