@@ -38,7 +38,7 @@ func NewSimilarityBounds(dim int, vectors [][]float32, least []float64) *Similar
 	}
 	b.m = simd.NewMatrix(len(vectors), dim, rows)
 	// The vectors are rounded when they get unit length, rows that are scaled, and the products.
-	slack := simd.MultiplyError(dim)*1.01 + 8*0x1p-24
+	slack := float64(simd.MultiplyError(dim)*1.01) + 8*0x1p-24
 	for _, l := range least {
 		b.least = append(b.least, float32(l-slack)-0x1p-22)
 	}
