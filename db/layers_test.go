@@ -37,6 +37,7 @@ var layers = []string{
 	"query/internal/plan/optimize",
 	"query/internal/plan/bind",
 	"query/internal/plan/build", "query/internal/plan/run",
+	"query/internal/plan/watch",
 	"query/internal/plan/statement",
 	"query/internal/plan",
 	"query",
