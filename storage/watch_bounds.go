@@ -90,7 +90,7 @@ func (b *SimilarityBounds) Above(c *value.Column, pos []int32, out [][]int32) {
 		}
 		by := float32(1 / norm)
 		for j, e := range v {
-			b.x[j*simd.TileRows+n] = e * by
+			b.x[j*simd.TileRows+n] = float32(e * by)
 		}
 		rows[n] = p
 		if n++; n == simd.TileRows {
