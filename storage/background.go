@@ -311,7 +311,7 @@ func (b *background) levelOf(queries []float32, own bool) (l level) {
 }
 
 // idleQueries is the part of background queries which are taken for such that hardly any row fits.
-const idleQueries = 0.15
+const idleQueries = 0.25
 
 // belowMedian is the part of a normal distribution that is a standard deviation below its mean.
 const belowMedian = 0.1587

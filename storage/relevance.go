@@ -27,10 +27,8 @@ const (
 	fitsFrom = 2.75
 	// likeRowsFrom is fitsFrom of queries that lie among the rows, as pictures do among pictures.
 	likeRowsFrom = 2
-	// A query that is more similar to all rows than others are, or that differs more from row to
-	// row, needs more: by these parts of the difference.
-	typicalShare = 0.25
-	spreadShare  = 0.25
+	// A query that is more similar to all rows than others are needs more, by this part of the difference.
+	typicalShare = 0.15
 	// steepness is how fast relevance rises, in one over deviations.
 	steepness = 2.5
 )
@@ -78,7 +76,7 @@ func (b *background) relevance(query []float32) (r vector.Curve, ok bool) {
 	switch phrase := b.phrase(query); {
 	case phrase && l.queries > 0:
 		far := l.typical + float64(fitsFrom*l.spread)
-		r.Middle = float64(0.5*l.idle) + float64(0.5*far) + float64(typicalShare*(median-l.typical)) + float64(spreadShare*(deviation-l.spread))
+		r.Middle = float64(0.5*l.idle) + float64(0.5*far) + float64(typicalShare*(median-l.typical))
 	case phrase:
 		r.Middle, spread = median+float64(fitsFrom*deviation), deviation
 	default:
