@@ -15,6 +15,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"sort"
 	"strconv"
@@ -256,7 +257,19 @@ func run(pool *sql.DB, path string, rs []record, names []string, show int) (out 
 func main() {
 	match := flag.String("match", "*", "only files whose path below the corpus, or name, matches")
 	show := flag.Int("show", 3, "how many refusals and wrong answers of a file are shown")
+	profile := flag.String("profile", "", "a file for a profile of the processor's time")
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: sqllogic [flags] CORPUS: a folder with .test files of SQLite's logic tests, or one such file")
 		os.Exit(2)

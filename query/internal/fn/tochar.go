@@ -22,7 +22,48 @@ func toCharTime(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err 
 
 func toCharReal(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
 	for _, i := range fullSel(n, sel) {
-		if out.Strs[i], err = formatNumber(args[0].Reals[int(i)*args[0].step()], args[1].Strs[int(i)*args[1].step()]); err != nil {
+		x := args[0].Reals[int(i)*args[0].step()]
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Errorf("to_char: %v has no digits", x)
+		}
+		digits := func(decs int) string { return strconv.FormatFloat(roundTo(math.Abs(x), int64(decs)), 'f', decs, 64) }
+		if out.Strs[i], err = formatNumber(x < 0, digits, args[1].Strs[int(i)*args[1].step()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func toCharInt(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
+	for _, i := range fullSel(n, sel) {
+		x := args[0].Ints[int(i)*args[0].step()]
+		digits := func(decs int) string {
+			s := strings.TrimPrefix(strconv.FormatInt(x, 10), "-")
+			if decs > 0 {
+				s += "." + strings.Repeat("0", decs)
+			}
+			return s
+		}
+		if out.Strs[i], err = formatNumber(x < 0, digits, args[1].Strs[int(i)*args[1].step()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func toCharNumeric(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
+	for _, i := range fullSel(n, sel) {
+		var x decimal
+		value.ReadNumeric(args[0].Strs[int(i)*args[0].step()], &x)
+		negative := x.Negative
+		x.Negative = false
+		digits := func(decs int) string {
+			var y decimal
+			y.Set(&x)
+			rescale(&y, decs, true)
+			return y.Text('f')
+		}
+		if out.Strs[i], err = formatNumber(negative, digits, args[1].Strs[int(i)*args[1].step()]); err != nil {
 			return err
 		}
 	}
@@ -45,6 +86,11 @@ var timeFields = []struct {
 	{"AM", func(t time.Time, _ bool) string { return t.Format("PM") }}, {"PM", func(t time.Time, _ bool) string { return t.Format("PM") }},
 	{"am", func(t time.Time, _ bool) string { return t.Format("pm") }}, {"pm", func(t time.Time, _ bool) string { return t.Format("pm") }},
 	{"IYYY", func(t time.Time, fill bool) string { y, _ := t.ISOWeek(); return padded(y, 4, fill) }},
+	{"IYY", func(t time.Time, fill bool) string { y, _ := t.ISOWeek(); return padded(y%1000, 3, fill) }},
+	{"IY", func(t time.Time, fill bool) string { y, _ := t.ISOWeek(); return padded(y%100, 2, fill) }},
+	{"Y,YYY", func(t time.Time, fill bool) string {
+		return padded(t.Year()/1000, 1, fill) + "," + padded(t.Year()%1000, 3, true)
+	}},
 	{"YYYY", func(t time.Time, fill bool) string { return padded(t.Year(), 4, fill) }},
 	{"YYY", func(t time.Time, fill bool) string { return padded(t.Year()%1000, 3, fill) }},
 	{"YY", func(t time.Time, fill bool) string { return padded(t.Year()%100, 2, fill) }},
@@ -62,7 +108,10 @@ var timeFields = []struct {
 	{"DY", func(t time.Time, _ bool) string { return strings.ToUpper(t.Format("Mon")) }},
 	{"Dy", func(t time.Time, _ bool) string { return t.Format("Mon") }},
 	{"dy", func(t time.Time, _ bool) string { return strings.ToLower(t.Format("Mon")) }},
-	{"IDDD", nil},
+	{"IDDD", func(t time.Time, fill bool) string {
+		_, w := t.ISOWeek()
+		return padded((w-1)*7+int(t.Weekday()+6)%7+1, 3, fill)
+	}},
 	{"DDD", func(t time.Time, fill bool) string { return padded(t.YearDay(), 3, fill) }},
 	{"DD", func(t time.Time, fill bool) string { return padded(t.Day(), 2, fill) }},
 	{"ID", func(t time.Time, _ bool) string { return strconv.Itoa(int(t.Weekday()+6)%7 + 1) }},
@@ -74,9 +123,35 @@ var timeFields = []struct {
 	{"J", func(t time.Time, _ bool) string {
 		return strconv.FormatInt(floorTo(t.UnixMicro(), day)/day+2440588, 10)
 	}},
-	{"TZ", func(time.Time, bool) string { return "UTC" }},
-	{"OF", func(time.Time, bool) string { return "+00" }},
+	{"CC", func(t time.Time, fill bool) string { return padded((t.Year()+99)/100, 2, fill) }},
+	{"RM", func(t time.Time, fill bool) string { return roman(t.Month(), fill) }},
+	{"rm", func(t time.Time, fill bool) string { return strings.ToLower(roman(t.Month(), fill)) }},
+	{"A.D.", constant("A.D.")}, {"B.C.", constant("A.D.")}, {"a.d.", constant("a.d.")}, {"b.c.", constant("a.d.")},
+	{"AD", constant("AD")}, {"BC", constant("AD")}, {"ad", constant("ad")}, {"bc", constant("ad")},
+	{"A.M.", func(t time.Time, _ bool) string { return dotted(t.Format("PM")) }}, {"P.M.", func(t time.Time, _ bool) string { return dotted(t.Format("PM")) }},
+	{"a.m.", func(t time.Time, _ bool) string { return dotted(t.Format("pm")) }}, {"p.m.", func(t time.Time, _ bool) string { return dotted(t.Format("pm")) }},
+	{"TZH", constant("+00")}, {"TZM", constant("00")},
+	{"TZ", constant("")},
+	{"OF", constant("+00")},
+	{"I", func(t time.Time, _ bool) string { y, _ := t.ISOWeek(); return strconv.Itoa(y % 10) }},
 }
+
+// constant is a pattern that gives the same for every time.
+func constant(s string) func(time.Time, bool) string {
+	return func(time.Time, bool) string { return s }
+}
+
+// roman is a month in Roman numerals.
+func roman(m time.Month, fill bool) string {
+	s := [...]string{"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"}[m-1]
+	if !fill {
+		return s
+	}
+	return fmt.Sprintf("%-4s", s)
+}
+
+// dotted puts a point behind each of two letters.
+func dotted(s string) string { return s[:1] + "." + s[1:] + "." }
 
 func hour12(t time.Time, fill bool) string { return padded((t.Hour()+11)%12+1, 2, fill) }
 
@@ -147,7 +222,7 @@ func formatTime(t time.Time, f string) (string, error) {
 // digits.
 func foldable(name string) bool {
 	switch strings.ToUpper(name) {
-	case "AM", "PM", "MONTH", "MON", "DAY", "DY":
+	case "AM", "PM", "A.M.", "P.M.", "AD", "BC", "A.D.", "B.C.", "MONTH", "MON", "DAY", "DY", "RM":
 		return false
 	}
 	return true
@@ -171,9 +246,10 @@ func ordinal(s string, upper bool) string {
 	return out
 }
 
-// formatNumber is to_char of a number: 9 and 0 are digits, . or D the point, , or G commas,
+// formatNumber is to_char of a number, of which digits gives the absolute value rounded to so
+// many decimals: 9 and 0 are digits, . or D the point, , or G commas,
 // S and MI a sign, FM leaves out blanks.
-func formatNumber(x float64, f string) (string, error) {
+func formatNumber(negative bool, digitsOf func(decs int) string, f string) (string, error) {
 	whole := f
 	trim := false
 	if len(f) >= 2 && strings.EqualFold(f[:2], "FM") {
@@ -220,11 +296,7 @@ func formatNumber(x float64, f string) (string, error) {
 			return "", badNumber(whole)
 		}
 	}
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return "", fmt.Errorf("to_char: %v has no digits", x)
-	}
-	negative := x < 0
-	digits := strconv.FormatFloat(roundTo(math.Abs(x), int64(decs)), 'f', decs, 64)
+	digits := digitsOf(decs)
 	number, fraction, _ := strings.Cut(digits, ".")
 	if strings.Trim(digits, "0.") == "" {
 		negative = false
@@ -276,7 +348,7 @@ func formatNumber(x float64, f string) (string, error) {
 			case zeros >= 0 && k >= zeros:
 				b.WriteByte('0')
 				started = true
-			case !point && k == ints-1: // a zero by itself
+			case k == ints-1 && (!point || trim && decs > 0 && lastDec == 0 && !strings.Contains(string(shape[i:]), "0")): // a zero by itself
 				b.WriteByte('0')
 				started = true
 			case !trim:

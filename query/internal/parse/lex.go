@@ -142,8 +142,12 @@ func (s *scanner) asks(before []lexer.Token, end int) bool {
 	}
 	switch last := &before[len(before)-1]; last.Type {
 	case lexWord, lexQuoted, lexString, lexParam:
+	case lexKeyword:
+		if !isWord(last.Value, "END") && !isWord(last.Value, "NULL") {
+			return false
+		}
 	default:
-		if !is(last, ")") {
+		if !is(last, ")") && !is(last, "]") {
 			return false
 		}
 	}

@@ -143,7 +143,8 @@ func (b *Binder) inList(s *Scope, e *parse.InList) (*logical.Expr, error) {
 	all, slots := true, false
 	types := []fn.ArgType{logical.ArgType(x)}
 	for _, l := range list {
-		all = all && logical.Fixed(l)
+		// What depends on a column around may become one of a pair of rows (decorrelate).
+		all = all && logical.Fixed(l) && !l.Deferred(logical.SlotOuter)
 		slots = slots || !logical.IsConst(l)
 		types = append(types, logical.ArgType(l))
 	}
