@@ -819,7 +819,7 @@ func TestRandomStatements(t *testing.T) {
 			case os.Getenv("LUPA_SOAK") != "":
 				n, seed = 30000, 1000
 			case name == "PGlite":
-				n /= 4
+				n /= 8
 			}
 			failed, asked, refused := 0, 0, 0
 			for ; n > 0 && failed < 10; seed++ {

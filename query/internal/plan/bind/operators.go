@@ -259,5 +259,9 @@ func (b *Binder) cast(s *Scope, e *parse.Cast) (*logical.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !x.Exact.IsNull() { // 1.5::REAL is no NUMERIC beside one
+		c := *x
+		c.Exact, x = value.Value{}, &c
+	}
 	return b.declared(x, e.Type.Declared, true)
 }

@@ -84,7 +84,7 @@ func ColumnExpr(c *Column, pos parse.Pos) *Expr {
 
 // ArgType is what fn wants to know of an argument.
 func ArgType(e *Expr) fn.ArgType {
-	return fn.ArgType{Type: e.Type, Literal: e.Type.Kind == value.Text && e.Literal(), Decimal: e.Type.Kind == value.Real && e.Literal()}
+	return fn.ArgType{Type: e.Type, Literal: e.Type.Kind == value.Text && e.Literal(), Decimal: e.Type.Kind == value.Real && e.decimal()}
 }
 
 // Literal reports whether e is written in the statement, or an argument: a text then
@@ -97,6 +97,15 @@ func (e *Expr) Literal() bool {
 		return !e.Computed && e.Slot.What != SlotQuery
 	}
 	return false
+}
+
+// decimal reports whether a REAL is a number with a point as the statement has it, or an
+// argument, which become NUMERIC beside one: not what is cast to REAL or computed in it.
+func (e *Expr) decimal() bool {
+	if e.Op == OpConst {
+		return !e.Exact.IsNull()
+	}
+	return e.Literal()
 }
 
 // CallRows calls a function or operator of package fn for every row.
