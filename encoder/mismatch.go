@@ -17,7 +17,7 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%s.%s was filled with encoder %s, but the one given is %s; open the store with the former, or encode the rows anew: ALTER TABLE %s ALTER COLUMN %s SET ENCODER '%s' REENCODE FROM image(path), or from a column of texts",
+	return fmt.Sprintf("%s.%s was filled with encoder %s, but the one given is %s; open the store with the former, or encode the rows anew: ALTER TABLE %s ALTER COLUMN %s SET ENCODER '%s' REENCODE FROM image(path), or from a column of texts; FORCE in its place says that the vectors there are of this encoder already",
 		e.Table, e.Column, e.Stored, e.Given, e.Table, e.Column, e.Given.Name)
 }
 

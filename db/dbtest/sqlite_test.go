@@ -904,6 +904,7 @@ func (d *differ) theirRows(query string) ([]string, error) {
 // number prints a number so that sums in another order and zeros of either
 // sign print the same.
 func number(f float64) string {
+	f *= 1 + 1e-13 // of a half, the last bit of a sum would decide
 	if f = math.Round(f*1e9) / 1e9; f == 0 {
 		f = 0
 	}
