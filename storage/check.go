@@ -162,8 +162,7 @@ func (c *checker) strays() error {
 		c.family(d, k)
 		// To the next family, or the next column of it.
 		n := 5
-		switch k[4] {
-		case key.Columns, key.Pages, key.Codes, key.Index, key.Meta, key.Stats, key.Asked, key.Background:
+		if k[4] == key.Index || slices.Contains(key.OfColumn, k[4]) {
 			n = min(9, len(k))
 		}
 		ok = it.SeekGE(key.End(k[:n]))
@@ -188,16 +187,16 @@ func (c *checker) family(d *TableDef, k []byte) {
 		return
 	}
 	known := true
-	switch k[4] {
-	case key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked, key.Background:
+	switch family := k[4]; {
+	case slices.Contains(key.OfColumn, family):
 		known = len(k) >= 9 && d.ColumnID(binary.BigEndian.Uint32(k[5:])) >= 0
-	case key.Index:
+	case family == key.Index:
 		known = false
 		for _, x := range d.Indexes {
 			known = known || len(k) >= 9 && x.ID == binary.BigEndian.Uint32(k[5:])
 		}
-	case key.Tombstones, key.Tail, key.Counters:
-	case key.Primary:
+	case family == key.Tombstones, family == key.Tail, family == key.Counters:
+	case family == key.Primary:
 		known = d.PrimaryKey >= 0
 	default:
 		known = false

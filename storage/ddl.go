@@ -378,7 +378,7 @@ func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
 	if d.PrimaryKey > at {
 		d.PrimaryKey--
 	}
-	for _, family := range []byte{key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked, key.Background} {
+	for _, family := range key.OfColumn {
 		if err := tx.deletePrefix(key.Of(nil, d.ID, family, id)); err != nil {
 			return err
 		}

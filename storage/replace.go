@@ -65,7 +65,7 @@ func (tx *Tx) ReplaceVectors(ctx context.Context, table, column string, n NewVec
 			x.Columns[k] = c.ID
 		}
 	}
-	for _, family := range []byte{key.Columns, key.Pages, key.Codes, key.Meta, key.Stats, key.Asked} {
+	for _, family := range key.OfColumn {
 		emptied = append(emptied, key.Of(nil, d.ID, family, old))
 	}
 	w := editor(tx)

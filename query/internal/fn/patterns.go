@@ -188,15 +188,28 @@ func clock(y, mo, d, h, mi int64, s float64) (int64, error) {
 
 func justifyHours(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
 	return justified(args, n, sel, out, func(s value.Span) value.Span {
-		days := s.Micros / value.MicrosPerDay
-		return value.Span{Months: s.Months, Days: s.Days + int32(days), Micros: s.Micros - days*value.MicrosPerDay}
+		days, us := carried(int64(s.Days), s.Micros, value.MicrosPerDay)
+		return value.Span{Months: s.Months, Days: int32(days), Micros: us}
 	})
 }
 
 func justifyDays(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) (err error) {
 	return justified(args, n, sel, out, func(s value.Span) value.Span {
-		return value.Span{Months: s.Months + s.Days/30, Days: s.Days % 30, Micros: s.Micros}
+		months, days := carried(int64(s.Months), int64(s.Days), 30)
+		return value.Span{Months: int32(months), Days: int32(days), Micros: s.Micros}
 	})
+}
+
+// carried makes of per units of small one of large, so that both have one sign.
+func carried(large, small, per int64) (int64, int64) {
+	large, small = large+small/per, small%per
+	switch {
+	case large > 0 && small < 0:
+		return large - 1, small + per
+	case large < 0 && small > 0:
+		return large + 1, small - per
+	}
+	return large, small
 }
 
 func justified(args []Arg, n int, sel []int32, out *value.Column, f func(value.Span) value.Span) error {
@@ -365,26 +378,42 @@ func readTime(s, pattern string) (int64, error) {
 	return t + us, err
 }
 
-// toNumberKernel is to_number: digits, a sign and the point count, the pattern says where the point is by D or a point.
+// digitsBy reads a number by a pattern: each 9 or 0 takes a digit, D or a point takes the point, G or
+// a comma takes a comma, and L one sign of a currency, where they come next; what the pattern has no
+// place for is left out. The sign may stand before or behind, or be angle brackets.
+func digitsBy(s, pattern string) string {
+	var b strings.Builder
+	if strings.ContainsAny(s, "-<") {
+		b.WriteByte('-')
+	}
+	s = strings.TrimLeft(s, " +-<")
+	for _, p := range pattern {
+		if s == "" {
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s)
+		switch digit := r >= '0' && r <= '9'; {
+		case (p == '9' || p == '0') && digit, (p == 'D' || p == '.') && r == '.':
+			b.WriteRune(r)
+		case (p == 'G' || p == ',') && r == ',', strings.ContainsRune("L$€£", p) && !digit && r != '.':
+		default:
+			continue
+		}
+		s = strings.TrimLeft(s[size:], " +-")
+	}
+	return b.String()
+}
+
+// toNumberKernel is to_number.
 func toNumberKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	for _, i := range fullSel(n, sel) {
 		s, pattern := args[0].Strs[int(i)*args[0].step()], args[1].Strs[int(i)*args[1].step()]
 		if strings.Trim(strings.ToUpper(pattern), "09.,DGSLMIPRTHFB+- $€£%") != "" {
 			return fmt.Errorf("to_number: the pattern %s may have 9, 0, D, G, S, MI, L, a point and commas", value.Quote(pattern))
 		}
-		var b strings.Builder
-		negative := strings.ContainsAny(s, "-<")
-		for _, r := range s {
-			if r >= '0' && r <= '9' || r == '.' && strings.ContainsAny(strings.ToUpper(pattern), ".D") && !strings.Contains(b.String(), ".") {
-				b.WriteRune(r)
-			}
-		}
-		text := b.String()
-		if strings.Trim(text, ".") == "" {
+		text := digitsBy(s, strings.ToUpper(pattern))
+		if strings.Trim(text, "-.") == "" {
 			return fmt.Errorf("to_number: %s has no digits", value.Quote(s))
-		}
-		if negative {
-			text = "-" + text
 		}
 		v, err := value.ParseNumeric(text)
 		if err != nil {

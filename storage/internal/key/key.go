@@ -40,6 +40,10 @@ const (
 	Background = 'b'
 )
 
+// OfColumn are the families whose keys go on with a column's id: all that is kept of a column, but
+// for its indexes.
+var OfColumn = []byte{Columns, Pages, Codes, Meta, Stats, Asked, Background}
+
 // Keys of the store itself.
 var (
 	Format     = []byte{0, 0, 0, 0, 'f'}
