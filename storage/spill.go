@@ -7,7 +7,7 @@ import (
 const (
 	// largeTransaction is the size from which on a transaction's changes are kept in an
 	// overlay, and long values in a file.
-	largeTransaction = 4 << 20
+	largeTransaction = 16 << 20
 	// spillValue is the size of a value from which on it goes into the file.
 	spillValue = 4 << 10
 	spillChunk = 1 << 20
