@@ -40,27 +40,9 @@ func (tx *Tx) SetVectorType(ctx context.Context, table, column string, to value.
 		}
 		c.fill = value.Vec(appendVector(nil, c.fill.Vec(), to))
 	}
-	w := editor(tx)
-	if tx.inFiles(t) {
-		b, err := tx.newBuild()
-		defer func() {
-			if tx.built == nil {
-				b.abort()
-			}
-		}()
-		if err != nil {
-			return err
-		}
-		w = b
-	}
-	a := &typeChange{tx: tx, t: t, at: at, def: c, to: w}
-	if err := a.run(ctx, progress); err != nil {
-		return err
-	}
-	if b, ok := w.(*build); ok {
-		return tx.keepBuild(b, d)
-	}
-	return tx.changeTable(t.def, d)
+	return tx.rewrite(t, d, func(w editor, _ *build) error {
+		return (&typeChange{tx: tx, t: t, at: at, def: c, to: w}).run(ctx, progress)
+	})
 }
 
 // typeChange writes the vectors of a column anew, in another form.

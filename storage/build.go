@@ -72,6 +72,30 @@ func (b *build) abort() {
 	_ = b.sst.s.fs.RemoveAll(b.dir)
 }
 
+// rewrite has a table get the definition d, which takes what write does: in files where the table
+// is large, see inFiles. There b is what w is, else nil.
+func (tx *Tx) rewrite(t *Table, d *TableDef, write func(w editor, b *build) error) error {
+	if !tx.inFiles(t) {
+		if err := write(tx, nil); err != nil {
+			return err
+		}
+		return tx.changeTable(t.def, d)
+	}
+	b, err := tx.newBuild()
+	defer func() {
+		if tx.built == nil {
+			b.abort()
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	if err := write(b, b); err != nil {
+		return err
+	}
+	return tx.keepBuild(b, d)
+}
+
 // keepBuild makes b, and the definition of a table that it changes, what Commit
 // publishes.
 func (tx *Tx) keepBuild(b *build, d *TableDef) error {

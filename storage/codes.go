@@ -348,15 +348,8 @@ func (c *loadCodes) sealed(ctx context.Context, column int, b uint32, vecs []flo
 		c.columns[column] = col
 		go func() { col.done <- col.run() }()
 	}
-	var buf []float32
 	select {
-	case buf = <-col.free:
-	default:
-		buf = make([]float32, len(vecs))
-	}
-	copy(buf, vecs)
-	select {
-	case col.blocks <- vectorBlock{b, buf}:
+	case col.blocks <- vectorBlock{b, copyOf(vecs, col.free)}:
 		return nil
 	case err := <-col.done: // it ends before its input only on an error
 		col.done <- err
@@ -488,6 +481,18 @@ func (c *loadColumn) earlier(to *coder) error {
 		to.add(vectorBlock{n, vecs})
 	}
 	return nil
+}
+
+// copyOf copies the vectors of a block into memory that is free, or new memory.
+func copyOf(vecs []float32, free chan []float32) []float32 {
+	var own []float32
+	select {
+	case own = <-free:
+	default:
+		own = make([]float32, len(vecs))
+	}
+	copy(own, vecs)
+	return own
 }
 
 // coder codes blocks on all CPUs and writes them in their order.

@@ -277,40 +277,32 @@ func (tx *Tx) AddColumn(ctx context.Context, table string, col ColumnDef, fill v
 	col.ID, col.fill, col.fillBlocks = d.nextID, fill, t.sealedBlocks()
 	col.newPages()
 	d.nextID++
-	write := sink(tx)
-	if fill.Kind() == value.Vector {
-		// Searches read pages, so a vector is written out; NULLs need no page.
-		col.fillBlocks = 0
-		if tx.inFiles(t) {
-			b, err := tx.newBuild()
-			defer func() {
-				if tx.built == nil {
-					b.abort()
-				}
-			}()
-			if err != nil {
+	write := func(w editor, _ *build) error {
+		if fill.Kind() == value.Vector {
+			if err := tx.fillVectors(ctx, t, &col, w); err != nil {
 				return err
 			}
-			write = b
 		}
-		if err := tx.fillVectors(ctx, t, &col, write); err != nil {
-			return err
+		d.Columns = append(d.Columns, col)
+		n := uint64(t.sealedBlocks()) * BlockRows
+		if n == 0 {
+			return nil
 		}
-	}
-	d.Columns = append(d.Columns, col)
-	if n := uint64(t.sealedBlocks()) * BlockRows; n > 0 {
 		// The statistics know the value once, for all rows.
 		one := &value.Column{Type: col.Type}
 		one.Append(0, fill)
 		var st stats
 		st.add(one, []int32{0})
 		st.rows, st.nulls = n, st.nulls*n
-		if err := write.set(key.Of(nil, d.ID, key.Stats, col.ID), st.encode()); err != nil {
-			return err
-		}
+		return w.set(key.Of(nil, d.ID, key.Stats, col.ID), st.encode())
 	}
-	if b, ok := write.(*build); ok {
-		return tx.keepBuild(b, d)
+	if fill.Kind() == value.Vector {
+		// Searches read pages, so a vector is written out; NULLs need no page.
+		col.fillBlocks = 0
+		return tx.rewrite(t, d, write)
+	}
+	if err := write(tx, nil); err != nil {
+		return err
 	}
 	return tx.changeTable(t.def, d)
 }

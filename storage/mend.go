@@ -109,14 +109,7 @@ func (t *tableFile) scan() {
 			return
 		}
 		h := block.Handle{Offset: uint64(at), Length: uint64(n)}
-		var first, end []byte
-		err := t.rows(h, func(k pebble.InternalKey, _ []byte) error {
-			if first == nil {
-				first = bytes.Clone(k.UserKey)
-			}
-			end = append(end[:0], k.UserKey...)
-			return nil
-		})
+		first, end, err := t.ends(h)
 		if err != nil || first == nil || bytes.Compare(last, first) > 0 {
 			return // the index follows the rows
 		}
@@ -124,6 +117,18 @@ func (t *tableFile) scan() {
 		last = end
 		at += n + blockTrailer
 	}
+}
+
+// ends returns the first and the last key of a block, nil of an empty one.
+func (t *tableFile) ends(h block.Handle) (first, last []byte, err error) {
+	err = t.rows(h, func(k pebble.InternalKey, _ []byte) error {
+		if first == nil {
+			first = bytes.Clone(k.UserKey)
+		}
+		last = append(last[:0], k.UserKey...)
+		return nil
+	})
+	return first, last, err
 }
 
 // blockAt returns the length of the block at the beginning of b, -1 if there is none.

@@ -68,33 +68,14 @@ func (tx *Tx) ReplaceVectors(ctx context.Context, table, column string, n NewVec
 	for _, family := range key.OfColumn {
 		emptied = append(emptied, key.Of(nil, d.ID, family, old))
 	}
-	w := editor(tx)
-	var b *build
-	if tx.inFiles(t) {
-		b, err = tx.newBuild()
-		defer func() {
-			if tx.built == nil {
-				b.abort()
+	return tx.rewrite(t, d, func(w editor, b *build) error {
+		for _, prefix := range emptied {
+			if err := w.deleteRange(prefix, key.End(prefix)); err != nil {
+				return err
 			}
-		}()
-		if err != nil {
-			return err
 		}
-		w = b
-	}
-	for _, prefix := range emptied {
-		if err := w.deleteRange(prefix, key.End(prefix)); err != nil {
-			return err
-		}
-	}
-	r := &replacement{t: t, old: old, def: c, new: n, to: w}
-	if err := r.run(ctx, b, progress); err != nil {
-		return err
-	}
-	if b != nil {
-		return tx.keepBuild(b, d)
-	}
-	return tx.changeTable(t.def, d)
+		return (&replacement{t: t, old: old, def: c, new: n, to: w}).run(ctx, b, progress)
+	})
 }
 
 // replacement writes the vectors of a column that takes the place of another.
@@ -156,14 +137,7 @@ func (r *replacement) codes(b *build) (finish func() error, err error) {
 	if b != nil { // on all CPUs
 		c := newCoder(tr, table, id, b.set, make(chan []float32, 64))
 		r.seals.codes = codesOf(func(n uint32, vecs []float32) error {
-			var own []float32
-			select {
-			case own = <-c.free:
-			default:
-				own = make([]float32, len(vecs))
-			}
-			copy(own, vecs)
-			c.add(vectorBlock{n, own})
+			c.add(vectorBlock{n, copyOf(vecs, c.free)})
 			return nil
 		})
 		return c.finish, nil

@@ -93,14 +93,7 @@ func (t *tableFile) holes(complete bool) (holes []keySpan) {
 	var last []byte
 	lost := false // a block before this one
 	for _, h := range t.blocks {
-		var first, end []byte
-		err := t.rows(h, func(k pebble.InternalKey, _ []byte) error {
-			if first == nil {
-				first = bytes.Clone(k.UserKey)
-			}
-			end = append(end[:0], k.UserKey...)
-			return nil
-		})
+		first, end, err := t.ends(h)
 		if err != nil || first == nil {
 			lost = true
 			continue

@@ -237,6 +237,15 @@ func (tx *Tx) tell(w *WatchDef, row uint64, note []byte) error {
 	return tx.set(key.Note(nil, w.ID, tx.number(), row), note)
 }
 
+// takeBack drops what the transaction has noted of a row, and reports whether there was anything.
+func (tx *Tx) takeBack(w *WatchDef, row uint64) (noted bool, err error) {
+	id := key.Note(nil, w.ID, tx.number(), row)
+	if noted, err = tx.get(id, func([]byte) error { return nil }); err == nil && noted {
+		err = tx.deleteKey(id)
+	}
+	return noted, err
+}
+
 // tellInserted tells of rows that were added: rows[i] is the number of row pos[i] of cols,
 // NoRow where it was left out.
 func (tx *Tx) tellInserted(ctx context.Context, d *TableDef, cols []*value.Column, pos []int32, rows []uint64) error {
@@ -378,15 +387,9 @@ func (tx *Tx) tellUpdated(ctx context.Context, t *Table, rows []uint64, cols []i
 					// will be.
 					noted := false
 					if tx.telling {
-						id := key.Note(nil, d.Watches[w].ID, tx.number(), row)
 						var err error
-						if noted, err = tx.get(id, func([]byte) error { return nil }); err != nil {
+						if noted, err = tx.takeBack(&d.Watches[w], row); err != nil {
 							return err
-						}
-						if noted {
-							if err := tx.deleteKey(id); err != nil {
-								return err
-							}
 						}
 					}
 					if k < 0 && noted || k >= 0 && is[k].Has(i) && (noted || !was[k].Has(i)) {
@@ -417,15 +420,8 @@ func (tx *Tx) untell(d *TableDef, rows []uint64) error {
 	}
 	for i := range d.Watches {
 		for _, row := range rows {
-			id := key.Note(nil, d.Watches[i].ID, tx.number(), row)
-			noted, err := tx.get(id, func([]byte) error { return nil })
-			if err != nil {
+			if _, err := tx.takeBack(&d.Watches[i], row); err != nil {
 				return err
-			}
-			if noted {
-				if err := tx.deleteKey(id); err != nil {
-					return err
-				}
 			}
 		}
 	}

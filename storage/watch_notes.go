@@ -157,14 +157,13 @@ func (c *checker) notes() {
 		}
 		w := byID[binary.BigEndian.Uint32(k[5:])]
 		p, _ := placeOf(w, k)
-		n, err := of[w.ID].readNote(w, k, it.Value())
+		_, err := of[w.ID].readNote(w, k, it.Value())
 		switch {
 		case err != nil:
 			c.found(of[w.ID].Name, "", "watch "+w.Name, err)
 		case p.Commit > c.commits && c.commits > 0:
 			c.report(Problem{Table: of[w.ID].Name, Where: "watch " + w.Name, Msg: fmt.Sprintf("tells of commit %d, there are %d", p.Commit, c.commits)})
 		}
-		_ = n
 	}
 	c.found("", "", "watches", it.Error())
 }

@@ -36,16 +36,7 @@ func Pull(ctx context.Context, name string, o *Options) (dir string, err error) 
 // pullListed pulls a model of which the hub has the list of files.
 func (m Model) pullListed(ctx context.Context, variant string, o *Options) (dir string, err error) {
 	// The revision that was fetched first stays.
-	where := Options{}
-	if o != nil {
-		where = *o
-	}
-	if where.Dir == "" {
-		if where.Dir, err = defaultDir(m.Name); err != nil {
-			return "", err
-		}
-	}
-	known, err := recorded(where.Dir)
+	where, known, err := m.place(o)
 	if err != nil {
 		return "", err
 	}
@@ -57,6 +48,20 @@ func (m Model) pullListed(ctx context.Context, variant string, o *Options) (dir 
 		return "", err
 	}
 	return pullRecorded(ctx, listed, &where)
+}
+
+// place returns options with the model's folder, and what was recorded there.
+func (m Model) place(o *Options) (with Options, known Model, err error) {
+	if o != nil {
+		with = *o
+	}
+	if with.Dir == "" {
+		if with.Dir, err = defaultDir(m.Name); err != nil {
+			return with, known, err
+		}
+	}
+	known, err = recorded(with.Dir)
+	return with, known, err
 }
 
 // PullVariant is Pull of the graphs of a variant of a model.
@@ -82,16 +87,7 @@ func PullVariant(ctx context.Context, name, variant string, o *Options) (dir str
 }
 
 func pullRecorded(ctx context.Context, m Model, o *Options) (dir string, err error) {
-	var with Options
-	if o != nil {
-		with = *o
-	}
-	if with.Dir == "" {
-		if with.Dir, err = defaultDir(m.Name); err != nil {
-			return "", err
-		}
-	}
-	known, err := recorded(with.Dir)
+	with, known, err := m.place(o)
 	if err != nil {
 		return "", err
 	}

@@ -28,8 +28,7 @@ type HashAggregate struct {
 	full  bool        // nothing can be written to files
 	known *fn.Probe
 	ids   []int32
-	part  int            // the next of parts
-	sub   *HashAggregate // of the one before
+	turn  inTurn // of parts
 }
 
 // NewHashAggregate returns a HashAggregate.
@@ -64,29 +63,16 @@ func (h *HashAggregate) Next(ctx context.Context) (*value.Batch, error) {
 	h.state, h.known = nil, nil
 	h.env.Memory.Release(h.held)
 	h.held = 0
-	for {
-		if h.sub != nil {
-			b, err := h.sub.Next(ctx)
-			if b != nil || err != nil {
-				return b, err
-			}
-			if err := h.sub.Close(); err != nil {
-				return nil, err
-			}
-			h.sub = nil
-		}
-		if h.part == len(h.parts.runs) {
+	return h.turn.next(ctx, len(h.parts.runs), func(part int) (Operator, error) {
+		run := &h.parts.runs[part]
+		if run.rows == 0 {
 			return nil, nil
 		}
-		run := &h.parts.runs[h.part]
-		h.part++
-		if run.rows == 0 {
-			continue
-		}
-		h.sub = NewHashAggregate(&spilled{h.parts.spill.reader(run)}, h.env, h.what, h.text, h.by)
-		h.sub.level = h.level + 1
-		h.sub.full = h.sub.level >= mostLevels
-	}
+		sub := NewHashAggregate(&spilled{h.parts.spill.reader(run)}, h.env, h.what, h.text, h.by)
+		sub.level = h.level + 1
+		sub.full = sub.level >= mostLevels
+		return sub, nil
+	})
 }
 
 // add takes in the rows of a batch, those of new groups too while they have room.
@@ -149,13 +135,9 @@ func (h *HashAggregate) account() error {
 	if h.full || err == nil && !h.env.Memory.tight(h.held) {
 		return err
 	}
-	var failed error
-	if h.parts, failed = newPartitions(h.env); h.parts == nil {
+	if h.parts, err = newPartitions(h.env, err); h.parts == nil {
 		h.full = true
-		if failed == nil {
-			failed = err
-		}
-		return failed
+		return err
 	}
 	h.known = h.state.groups.NewProbe()
 	return h.account()
@@ -164,11 +146,7 @@ func (h *HashAggregate) account() error {
 func (h *HashAggregate) Close() error {
 	h.env.Memory.Release(h.held)
 	h.held = 0
-	var err error
-	if h.sub != nil {
-		err = h.sub.Close()
-	}
-	return errors.Join(err, h.parts.close(), h.input.Close())
+	return errors.Join(h.turn.close(), h.parts.close(), h.input.Close())
 }
 
 func (h *HashAggregate) String() string { return aggregateText("HashAggregate", h.text, h.by) }

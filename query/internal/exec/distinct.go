@@ -8,16 +8,50 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Distinct drops rows that are equal in all columns to an earlier one.
-type Distinct struct {
-	input
-	env    *Env
+// seenRows are all rows of some batches, without those equal to another.
+type seenRows struct {
 	groups *fn.Groups
-	held   int64
 	args   []fn.Arg
 	ids    []int32
 	sel    []int32
-	out    value.Batch
+}
+
+// keys returns the columns of a batch as keys, and memory for what is found of its rows.
+func (s *seenRows) keys(b *value.Batch) ([]fn.Arg, []int32) {
+	s.args = s.args[:0]
+	for _, c := range b.Cols {
+		s.args = append(s.args, fn.Arg{Column: c})
+	}
+	if len(s.ids) < b.Len {
+		s.ids = make([]int32, b.Len)
+	}
+	return s.args, s.ids
+}
+
+// add returns the rows of a batch that no row before is equal to. They are valid until the next call.
+func (s *seenRows) add(b *value.Batch) ([]int32, error) {
+	args, ids := s.keys(b)
+	seen := int32(s.groups.Len())
+	if err := s.groups.Assign(args, b.Len, b.Sel, fn.GroupNull, ids); err != nil {
+		return nil, err
+	}
+	s.sel = s.sel[:0]
+	for _, i := range b.Selected() {
+		if ids[i] >= seen {
+			seen = ids[i] + 1
+			s.sel = append(s.sel, i)
+		}
+	}
+	return s.sel, nil
+}
+
+// Distinct drops rows that are equal in all columns to an earlier one.
+type Distinct struct {
+	input
+	env  *Env
+	seen seenRows
+	held int64
+	out  value.Batch
 
 	types []value.Type
 	level int
@@ -25,13 +59,12 @@ type Distinct struct {
 	full  bool        // nothing can be written to files
 	probe *fn.Probe
 	ended bool
-	part  int
-	sub   *Distinct
+	turn  inTurn // of parts
 }
 
 // NewDistinct returns a Distinct over in, whose columns have the given types.
 func NewDistinct(in Operator, env *Env, types []value.Type) (*Distinct, error) {
-	return &Distinct{input: input{in}, env: env, groups: fn.NewGroups(types), types: types}, nil
+	return &Distinct{input: input{in}, env: env, seen: seenRows{groups: fn.NewGroups(types)}, types: types}, nil
 }
 
 func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
@@ -44,36 +77,22 @@ func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
 			d.ended = true
 			break
 		}
-		d.args = d.args[:0]
-		for _, c := range b.Cols {
-			d.args = append(d.args, fn.Arg{Column: c})
-		}
-		if len(d.ids) < b.Len {
-			d.ids = make([]int32, b.Len)
-		}
 		if d.parts != nil {
 			if err := d.set(b); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		seen := int32(d.groups.Len())
-		if err := d.groups.Assign(d.args, b.Len, b.Sel, fn.GroupNull, d.ids); err != nil {
+		sel, err := d.seen.add(b)
+		if err != nil {
 			return nil, err
 		}
 		if err := d.account(); err != nil {
 			return nil, err
 		}
-		d.sel = d.sel[:0]
-		for _, i := range b.Selected() {
-			if d.ids[i] >= seen {
-				seen = d.ids[i] + 1
-				d.sel = append(d.sel, i)
-			}
-		}
-		if len(d.sel) > 0 {
+		if len(sel) > 0 {
 			d.out = *b
-			d.out.Sel = d.sel
+			d.out.Sel = sel
 			d.out.Rows = nil
 			return &d.out, nil
 		}
@@ -87,89 +106,70 @@ func (d *Distinct) Next(ctx context.Context) (*value.Batch, error) {
 // account reserves what the groups have grown by. Where that is too much, further ones go to a
 // file.
 func (d *Distinct) account() error {
-	grown := d.groups.Bytes() - d.held
+	groups := d.seen.groups
+	grown := groups.Bytes() - d.held
 	d.held += grown
 	err := d.env.Memory.Reserve(grown, "DISTINCT")
 	if d.full || err == nil && !d.env.Memory.tight(d.held) {
 		return err
 	}
-	var failed error
-	if d.parts, failed = newPartitions(d.env); d.parts == nil {
+	if d.parts, err = newPartitions(d.env, err); d.parts == nil {
 		d.full = true
-		if failed == nil {
-			failed = err
-		}
-		return failed
+		return err
 	}
-	d.probe = d.groups.NewProbe()
-	d.env.Memory.Release(d.held - d.groups.Settled())
-	d.held = d.groups.Settled()
+	d.probe = groups.NewProbe()
+	d.env.Memory.Release(d.held - groups.Settled())
+	d.held = groups.Settled()
 	return nil
 }
 
 // set writes the rows of a batch with values that were not there before.
 func (d *Distinct) set(b *value.Batch) error {
-	if err := d.probe.Find(d.args, b.Len, b.Sel, fn.GroupNull, d.ids); err != nil {
+	args, ids := d.seen.keys(b)
+	if err := d.probe.Find(args, b.Len, b.Sel, fn.GroupNull, ids); err != nil {
 		return err
 	}
-	d.sel = d.sel[:0]
+	sel := d.seen.sel[:0]
 	for _, i := range b.Selected() {
-		if d.ids[i] < 0 {
-			d.sel = append(d.sel, i)
+		if ids[i] < 0 {
+			sel = append(sel, i)
 		}
 	}
-	if len(d.sel) == 0 {
+	if d.seen.sel = sel; len(sel) == 0 {
 		return nil
 	}
-	return d.parts.add(d.args, b, d.sel)
+	return d.parts.add(args, b, sel)
 }
 
 // rest gives the rows that are in the file, a partition at a time.
 func (d *Distinct) rest(ctx context.Context) (*value.Batch, error) {
-	if d.groups != nil {
-		d.groups, d.probe = nil, nil
+	if d.probe != nil {
+		d.seen, d.probe = seenRows{}, nil
 		d.env.Memory.Release(d.held)
 		d.held = 0
 		if err := d.parts.done(); err != nil {
 			return nil, err
 		}
 	}
-	for {
-		if d.sub != nil {
-			b, err := d.sub.Next(ctx)
-			if b != nil || err != nil {
-				return b, err
-			}
-			if err := d.sub.Close(); err != nil {
-				return nil, err
-			}
-			d.sub = nil
-		}
-		if d.part == len(d.parts.runs) {
+	return d.turn.next(ctx, len(d.parts.runs), func(part int) (Operator, error) {
+		run := &d.parts.runs[part]
+		if run.rows == 0 {
 			return nil, nil
 		}
-		run := &d.parts.runs[d.part]
-		d.part++
-		if run.rows == 0 {
-			continue
-		}
-		var err error
-		if d.sub, err = NewDistinct(&spilled{d.parts.spill.reader(run)}, d.env, d.types); err != nil {
+		sub, err := NewDistinct(&spilled{d.parts.spill.reader(run)}, d.env, d.types)
+		if err != nil {
 			return nil, err
 		}
-		d.sub.level = d.level + 1
-		d.sub.full = d.sub.level >= mostLevels
-	}
+		sub.level = d.level + 1
+		sub.full = sub.level >= mostLevels
+		return sub, nil
+	})
 }
 
 func (d *Distinct) Close() error {
 	d.env.Memory.Release(d.held)
 	d.held = 0
-	var err error
-	if d.sub != nil {
-		err = d.sub.Close()
-	}
-	return errors.Join(err, d.parts.close(), d.input.Close())
+	return errors.Join(d.turn.close(), d.parts.close(), d.input.Close())
 }
 
 func (d *Distinct) String() string { return "Distinct" }

@@ -40,8 +40,7 @@ type HashJoin struct {
 	Once  bool // a key may have another value when computed again
 	level int
 	parts [2]*partitions // of the left and the right side, which has no room in memory
-	part  int            // the next of parts
-	sub   *HashJoin      // of the one before
+	turn  inTurn         // of parts
 
 	batch *value.Batch // of the left
 	ids   []int32
@@ -174,13 +173,10 @@ func (j *HashJoin) hold(b *value.Batch) error {
 	if err == nil && !j.env.Memory.tight(j.held) || len(j.rkeys) == 0 || j.Once || j.level >= mostLevels || j.sought != nil && !j.built {
 		return err
 	}
-	p, failed := newPartitions(j.env)
+	p, err := newPartitions(j.env, err)
 	if p == nil {
 		j.level = mostLevels
-		if failed == nil {
-			failed = err
-		}
-		return failed
+		return err
 	}
 	j.parts[1] = p
 	rows := j.table.pile.rows(nil)
@@ -198,7 +194,7 @@ func (j *HashJoin) hold(b *value.Batch) error {
 // divide writes the left side to a file, too, in partitions like those of the right.
 func (j *HashJoin) divide(ctx context.Context) error {
 	var err error
-	if j.parts[0], err = newPartitions(j.env); err != nil {
+	if j.parts[0], err = newPartitions(j.env, nil); err != nil {
 		return err
 	}
 	j.parts[0].seed = j.parts[1].seed
@@ -226,33 +222,19 @@ func (j *HashJoin) divide(ctx context.Context) error {
 
 // divided gives the pairs of one partition after the other.
 func (j *HashJoin) divided(ctx context.Context) (*value.Batch, error) {
-	for {
-		if j.sub != nil {
-			b, err := j.sub.Next(ctx)
-			if b != nil || err != nil {
-				return b, err
-			}
-			if err := j.sub.Close(); err != nil {
-				return nil, err
-			}
-			j.sub = nil
-		}
-		if j.part == len(j.parts[0].runs) {
+	return j.turn.next(ctx, len(j.parts[0].runs), func(part int) (Operator, error) {
+		l, r := &j.parts[0].runs[part], &j.parts[1].runs[part]
+		if l.rows == 0 || r.rows == 0 && !j.outer {
 			return nil, nil
 		}
-		l, r := &j.parts[0].runs[j.part], &j.parts[1].runs[j.part]
-		j.part++
-		if l.rows == 0 || r.rows == 0 && !j.outer {
-			continue
-		}
-		var err error
-		j.sub, err = NewHashJoin(&spilled{j.parts[0].spill.reader(l)}, &spilled{j.parts[1].spill.reader(r)}, j.env, j.ctx,
+		sub, err := NewHashJoin(&spilled{j.parts[0].spill.reader(l)}, &spilled{j.parts[1].spill.reader(r)}, j.env, j.ctx,
 			j.lkeys, j.rkeys, j.types, j.rest, j.outer, j.leftCols, j.rightTypes, j.text)
 		if err != nil {
 			return nil, err
 		}
-		j.sub.level = j.level + 1
-	}
+		sub.level = j.level + 1
+		return sub, nil
+	})
 }
 
 func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
@@ -449,11 +431,7 @@ func (j *HashJoin) assemble(li, ri []int32) *value.Batch {
 func (j *HashJoin) Close() error {
 	j.env.Memory.Release(j.held)
 	j.held = 0
-	err := errors.Join(j.parts[0].close(), j.parts[1].close())
-	if j.sub != nil {
-		err = errors.Join(err, j.sub.Close())
-	}
-	err = errors.Join(err, j.left.Close())
+	err := errors.Join(j.parts[0].close(), j.parts[1].close(), j.turn.close(), j.left.Close())
 	if err2 := j.right.Close(); err == nil {
 		err = err2
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"hash/maphash"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -23,11 +24,14 @@ type partitions struct {
 	sels   [1 << partitionBits][]int32
 }
 
-// newPartitions creates partitions; nil where there is no room for files.
-func newPartitions(env *Env) (*partitions, error) {
+// newPartitions creates partitions. Where there is no room for files it returns nil and the error full.
+func newPartitions(env *Env, full error) (*partitions, error) {
 	s, err := newSpill(env)
-	if s == nil || err != nil {
+	if err != nil {
 		return nil, err
+	}
+	if s == nil {
+		return nil, full
 	}
 	return &partitions{spill: s, seed: maphash.MakeSeed()}, nil
 }
@@ -66,6 +70,44 @@ func (p *partitions) done() error {
 		}
 	}
 	return nil
+}
+
+// inTurn gives the rows that operators make of partitions, one partition after the other.
+type inTurn struct {
+	part int      // the next one
+	op   Operator // of the one before, or nil
+}
+
+// next returns the next rows, nil at the end of n partitions. over makes an operator of one, nil
+// to leave it out.
+func (t *inTurn) next(ctx context.Context, n int, over func(part int) (Operator, error)) (*value.Batch, error) {
+	for {
+		if t.op != nil {
+			b, err := t.op.Next(ctx)
+			if b != nil || err != nil {
+				return b, err
+			}
+			if err := t.op.Close(); err != nil {
+				return nil, err
+			}
+			t.op = nil
+		}
+		if t.part == n {
+			return nil, nil
+		}
+		t.part++
+		var err error
+		if t.op, err = over(t.part - 1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (t *inTurn) close() error {
+	if t.op == nil {
+		return nil
+	}
+	return t.op.Close()
 }
 
 func (p *partitions) close() error {

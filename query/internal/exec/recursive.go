@@ -18,11 +18,9 @@ type Recursive struct {
 	name     string
 	work     *WorkTable
 	next     *pile
-	held     [2]int64   // by the rows of work and next
-	groups   *fn.Groups // all rows so far, where none is given twice; else nil
+	held     [2]int64  // by the rows of work and next
+	seen     *seenRows // all rows so far, where none is given twice; else nil
 	grown    int64
-	args     []fn.Arg
-	ids, sel []int32
 	out      value.Batch
 	done     bool
 }
@@ -35,7 +33,7 @@ type WorkTable struct{ rows *pile }
 func NewRecursive(seed, step Operator, again func() (Operator, error), work *WorkTable, types []value.Type, distinct bool, env *Env, name string) *Recursive {
 	r := &Recursive{seed: seed, op: seed, shown: step, step: again, work: work, env: env, name: name, next: &pile{}}
 	if distinct {
-		r.groups = fn.NewGroups(types)
+		r.seen = &seenRows{groups: fn.NewGroups(types)}
 	}
 	return r
 }
@@ -52,7 +50,7 @@ func (r *Recursive) Next(ctx context.Context) (*value.Batch, error) {
 			}
 			continue
 		}
-		if r.groups != nil {
+		if r.seen != nil {
 			if b, err = r.fresh(b); err != nil {
 				return nil, err
 			}
@@ -103,34 +101,20 @@ func (r *Recursive) begin(ctx context.Context) error {
 
 // fresh returns the rows of a batch that no row before is equal to, nil if there is none.
 func (r *Recursive) fresh(b *value.Batch) (*value.Batch, error) {
-	r.args = r.args[:0]
-	for _, c := range b.Cols {
-		r.args = append(r.args, fn.Arg{Column: c})
-	}
-	if len(r.ids) < b.Len {
-		r.ids = make([]int32, b.Len)
-	}
-	seen := int32(r.groups.Len())
-	if err := r.groups.Assign(r.args, b.Len, b.Sel, fn.GroupNull, r.ids); err != nil {
+	sel, err := r.seen.add(b)
+	if err != nil {
 		return nil, err
 	}
-	grown := r.groups.Bytes() - r.grown
+	grown := r.seen.groups.Bytes() - r.grown
 	r.grown += grown
 	if err := r.env.Memory.Reserve(grown, "WITH RECURSIVE "+r.name); err != nil {
 		return nil, err
 	}
-	r.sel = r.sel[:0]
-	for _, i := range b.Selected() {
-		if r.ids[i] >= seen {
-			seen = r.ids[i] + 1
-			r.sel = append(r.sel, i)
-		}
-	}
-	if len(r.sel) == 0 {
+	if len(sel) == 0 {
 		return nil, nil
 	}
 	r.out = *b
-	r.out.Sel = r.sel
+	r.out.Sel = sel
 	return &r.out, nil
 }
 
@@ -151,7 +135,7 @@ func (r *Recursive) Close() error {
 func (r *Recursive) Inputs() []Operator { return []Operator{r.seed, r.shown} }
 
 func (r *Recursive) String() string {
-	if r.groups != nil {
+	if r.seen != nil {
 		return "Recursive " + r.name + " (each row once)"
 	}
 	return "Recursive " + r.name

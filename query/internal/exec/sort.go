@@ -70,16 +70,22 @@ func (s *Sort) run(ctx context.Context) error {
 		s.merge, err = newMerge(s)
 		return err
 	}
-	t, err := p.table(s.Env.Memory, "sorting")
-	if err != nil {
-		return err
-	}
-	order, err := t.sorted(ctx, s.Keys, s.Orders)
+	t, order, err := s.sorted(ctx, p)
 	if err != nil {
 		return err
 	}
 	s.out = &emitter{t: t, order: order}
 	return nil
+}
+
+// sorted returns the rows of a pile and their order.
+func (s *Sort) sorted(ctx context.Context, p *pile) (*rowsTable, []int32, error) {
+	t, err := p.table(s.Env.Memory, "sorting")
+	if err != nil {
+		return nil, nil, err
+	}
+	order, err := t.sorted(ctx, s.Keys, s.Orders)
+	return t, order, err
 }
 
 // write sorts the rows of a pile and writes them to a file.
@@ -90,11 +96,7 @@ func (s *Sort) write(ctx context.Context, p *pile) (err error) {
 			return err
 		}
 	}
-	t, err := p.table(s.Env.Memory, "sorting")
-	if err != nil {
-		return err
-	}
-	order, err := t.sorted(ctx, s.Keys, s.Orders)
+	t, order, err := s.sorted(ctx, p)
 	if err != nil {
 		return err
 	}

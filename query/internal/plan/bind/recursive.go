@@ -1,8 +1,6 @@
 package bind
 
 import (
-	"cmp"
-
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
@@ -119,14 +117,6 @@ func (b *Binder) workingRef(c cte, t *parse.TableName) (*logical.Relation, error
 		return nil, parse.Errorf(t.Pos, "%s can be used only once in its own further rows", name)
 	}
 	rec.Uses++
-	n := &logical.Working{Of: rec}
-	for _, col := range c.outs {
-		x := *col
-		x.Table = cmp.Or(t.Alias.Name, t.Table.Name)
-		n.Outs = append(n.Outs, &x)
-	}
-	if err := rename(n.Outs, c.def.Columns); err != nil {
-		return nil, err
-	}
-	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
+	outs, err := c.columns(c.outs, t)
+	return &logical.Relation{Node: &logical.Working{Of: rec, Outs: outs}, Cols: outs}, err
 }

@@ -85,14 +85,19 @@ func (b *Binder) sharedRef(c cte, t *parse.TableName) (*logical.Relation, error)
 		q = &logical.SharedQuery{Rel: rel, Def: c.def}
 		b.Shared = append(b.Shared, q)
 	}
-	n := &logical.Shared{Query: q}
-	for _, col := range q.Rel.Cols {
+	outs, err := c.columns(q.Rel.Cols, t)
+	return &logical.Relation{Node: &logical.Shared{Query: q, Outs: outs}, Cols: outs}, err
+}
+
+// columns are those of one use of the query.
+func (c cte) columns(cols []*logical.Column, t *parse.TableName) (outs []*logical.Column, err error) {
+	for _, col := range cols {
 		x := *col
 		x.Table = cmp.Or(t.Alias.Name, t.Table.Name)
-		n.Outs = append(n.Outs, &x)
+		outs = append(outs, &x)
 	}
-	if err := rename(n.Outs, c.def.Columns); err != nil {
+	if err := rename(outs, c.def.Columns); err != nil {
 		return nil, err
 	}
-	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
+	return outs, rename(outs, t.Columns)
 }

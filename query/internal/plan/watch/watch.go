@@ -44,7 +44,7 @@ type bounds struct {
 	b      *storage.SimilarityBounds
 	count  int
 	out    [][]int32
-	for_   uint64 // the call that out is of
+	known  bool // out is of the rows at hand
 }
 
 // New compiles the watches of a table as the snapshot of in has it.
@@ -243,18 +243,18 @@ func (s *Set) Matches(ctx context.Context, v *storage.View, which []int, cols []
 		}
 	}
 	for _, b := range s.bounds {
-		b.for_ = 0
+		b.known = false
 	}
 	out := make([][]int32, len(which))
 	for i, w := range which {
 		sel := pos
 		if b := s.by[w]; b != nil {
-			if b.for_ == 0 {
+			if !b.known {
 				for k := range b.out {
 					b.out[k] = b.out[k][:0]
 				}
 				b.b.Above(cols[b.column], pos, b.out)
-				b.for_ = 1
+				b.known = true
 			}
 			sel = b.out[s.place[w]]
 		}
