@@ -16,7 +16,7 @@ const module = "github.com/lupadb/lupa/"
 // layers are the packages from the lowest up: a package may import those before
 // its own line. A name ending in / stands for everything below it.
 var layers = []string{
-	"encoder/internal/nearest",
+	"encoder/internal/nearest", "encoder/internal/wire",
 	"encoder",
 	"encoder/clip/internal/jpeg", "encoder/clip", "encoder/heif", "encoder/tokenizer", "encoder/table", "encoder/hub",
 	"encoder/onnx",

@@ -71,7 +71,7 @@ func TestProblems(t *testing.T) {
 		"vocab and merges":  {files: map[string][]byte{"onnx/text_model.onnx": textGraph, "vocab.json": nil, "merges.txt": nil}, text: true},
 		"empty":             {files: map[string][]byte{"config.json": nil}, want: "no ONNX graphs"},
 		"PyTorch":           {files: map[string][]byte{"config.json": nil, "pytorch_model.bin": {}}, want: "an ONNX export is needed"},
-		"no tokenizer":      {files: map[string][]byte{"onnx/text_model.onnx": textGraph, "tokenizer_config.json": nil}, want: "tokenizer.json, vocab.txt, or vocab.json and merges.txt, is missing"},
+		"no tokenizer":      {files: map[string][]byte{"onnx/text_model.onnx": textGraph, "tokenizer_config.json": nil}, want: "tokenizer.json, vocab.txt, a model of SentencePiece (tokenizer.model, sentencepiece.bpe.model, spiece.model), or vocab.json and merges.txt, is missing"},
 		"no preprocessor":   {files: map[string][]byte{"onnx/vision_model.onnx": imageGraph}, want: "preprocessor_config.json"},
 		"truncated":         {files: map[string][]byte{"onnx/text_model.onnx": textGraph[:len(textGraph)/2], "tokenizer.json": nil}, want: "cut off"},
 		"empty graph":       {files: map[string][]byte{"onnx/text_model.onnx": {}, "tokenizer.json": nil}, want: "holds no graph"},

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/lupadb/lupa/encoder/internal/wire"
 )
 
 // ElemType is the type of a tensor's elements, numbered as in onnx.proto.
@@ -131,7 +133,7 @@ const (
 	valueType        = 2
 )
 
-var errProto = errors.New("malformed protocol buffer")
+var errProto = wire.ErrDamaged
 
 // readGraph walks over the fields of the model and, in it, of the graph.
 func readGraph(f io.ReadSeeker, size int64) (*Graph, error) {
@@ -339,52 +341,9 @@ func (w *walker) bytes(end int64) ([]byte, error) {
 	return b, err
 }
 
-// each calls f for the fields of a small message in memory; b is nil for
-// varints.
-func each(m []byte, f func(field int, n uint64, b []byte) error) error {
-	for len(m) > 0 {
-		tag, k := binary.Uvarint(m)
-		if k <= 0 {
-			return errProto
-		}
-		m = m[k:]
-		var n uint64
-		var b []byte
-		switch tag & 7 {
-		case 0:
-			if n, k = binary.Uvarint(m); k <= 0 {
-				return errProto
-			}
-			m = m[k:]
-		case 1, 5:
-			k = 4
-			if tag&7 == 1 {
-				k = 8
-			}
-			if len(m) < k {
-				return errProto
-			}
-			m = m[k:]
-			continue
-		case 2:
-			if n, k = binary.Uvarint(m); k <= 0 || n > uint64(len(m)-k) {
-				return errProto
-			}
-			b = m[k : k+int(n)]
-			m = m[k+int(n):]
-		default:
-			return errProto
-		}
-		if err := f(int(tag>>3), n, b); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // stringPair reads a StringStringEntryProto.
 func stringPair(b []byte) (key, value string, err error) {
-	err = each(b, func(field int, _ uint64, b []byte) error {
+	err = wire.Each(b, func(field int, _ uint64, b []byte) error {
 		switch field {
 		case 1:
 			key = string(b)
@@ -399,23 +358,23 @@ func stringPair(b []byte) (key, value string, err error) {
 // parseValue reads a ValueInfoProto: its name and, under type and
 // tensor_type, elem_type and the axes of its shape.
 func parseValue(b []byte) (v Value, err error) {
-	err = each(b, func(field int, _ uint64, b []byte) error {
+	err = wire.Each(b, func(field int, _ uint64, b []byte) error {
 		switch field {
 		case valueName:
 			v.Name = string(b)
 		case valueType:
-			return each(b, func(field int, _ uint64, b []byte) error {
+			return wire.Each(b, func(field int, _ uint64, b []byte) error {
 				if field != 1 { // tensor_type
 					return nil
 				}
-				return each(b, func(field int, n uint64, b []byte) error {
+				return wire.Each(b, func(field int, n uint64, b []byte) error {
 					switch field {
 					case 1:
 						v.Type = ElemType(n)
 					case 2:
-						return each(b, func(field int, _ uint64, b []byte) error {
+						return wire.Each(b, func(field int, _ uint64, b []byte) error {
 							d := Dim{Size: -1}
-							err := each(b, func(field int, n uint64, b []byte) error {
+							err := wire.Each(b, func(field int, n uint64, b []byte) error {
 								switch {
 								case field == 1 && n < 1<<31:
 									d.Size = int64(n)

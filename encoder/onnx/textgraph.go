@@ -40,7 +40,7 @@ func (f *Folder) textTower(t *Tower, c *candidate) error {
 		}
 	}
 	if t.Config == "" {
-		return fmt.Errorf("there is no tokenizer for %s: tokenizer.json, vocab.txt, or vocab.json and merges.txt, is missing in %s", t.Path, strings.Join(c.configs, " and "))
+		return fmt.Errorf("there is no tokenizer for %s: tokenizer.json, vocab.txt, a model of SentencePiece (tokenizer.model, sentencepiece.bpe.model, spiece.model), or vocab.json and merges.txt, is missing in %s", t.Path, strings.Join(c.configs, " and "))
 	}
 	f.told(tokenizerFiles(t.Config)[0], "how texts become tokens")
 	cfg, err := f.config(c)

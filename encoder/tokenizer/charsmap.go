@@ -18,12 +18,23 @@ type charsmap struct {
 	texts string
 }
 
+// maxReplacement is the most bytes that take the place of some: a damaged table is not to make a
+// long text of a short one. Unicode's longest has 33.
+const maxReplacement = 256
+
 var errCharsmap = errors.New("precompiled_charsmap is damaged")
 
 // newCharsmap reads the table as it stands in tokenizer.json.
 func newCharsmap(encoded string) (*charsmap, error) {
 	b, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(b) < 4 {
+	if err != nil {
+		return nil, errCharsmap
+	}
+	return parseCharsmap(b)
+}
+
+func parseCharsmap(b []byte) (*charsmap, error) {
+	if len(b) < 4 {
 		return nil, errCharsmap
 	}
 	n := int64(binary.LittleEndian.Uint32(b))
@@ -39,7 +50,27 @@ func newCharsmap(encoded string) (*charsmap, error) {
 
 // lookup returns what replaces s, going by the shortest entry that s begins with,
 // as the reference does.
-func (m *charsmap) lookup(s string) (string, bool) {
+func (m *charsmap) lookup(s string) (to string, ok bool) {
+	m.entries(s, func(text string, _ int) bool {
+		to, ok = text, true
+		return false
+	})
+	return to, ok
+}
+
+// longest returns the longest entry that s begins with, its length and what replaces it, as
+// SentencePiece does; a length of 0 where there is none.
+func (m *charsmap) longest(s string) (to string, n int) {
+	m.entries(s, func(text string, length int) bool {
+		to, n = text, length
+		return true
+	})
+	return to, n
+}
+
+// entries calls f for the entries that s begins with, shorter ones first, until it returns
+// false.
+func (m *charsmap) entries(s string, f func(text string, n int) bool) {
 	// A unit of the trie: the value of a leaf, or a label in the lowest byte, a bit
 	// that says whether a leaf follows, and how far off the children are.
 	offset := func(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
@@ -47,23 +78,24 @@ func (m *charsmap) lookup(s string) (string, bool) {
 	for i := range len(s) {
 		at ^= uint32(s[i])
 		if s[i] == 0 || int(at) >= len(m.trie) {
-			return "", false
+			return
 		}
 		u := m.trie[at]
 		if u&(1<<31|0xff) != uint32(s[i]) {
-			return "", false
+			return
 		}
 		at ^= offset(u)
 		if u>>8&1 == 1 && int(at) < len(m.trie) {
 			from := int(m.trie[at] &^ (1 << 31))
 			if from > len(m.texts) {
-				return "", false
+				return
 			}
-			text, _, _ := strings.Cut(m.texts[from:], "\x00")
-			return text, true
+			text, _, _ := strings.Cut(m.texts[from:min(len(m.texts), from+maxReplacement)], "\x00")
+			if !f(text, i+1) {
+				return
+			}
 		}
 	}
-	return "", false
 }
 
 // normalize replaces short user-perceived characters as a whole, or else the

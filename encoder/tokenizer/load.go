@@ -16,7 +16,7 @@ func Is(dir string) bool {
 	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	if err != nil {
 		_, err := os.Stat(filepath.Join(dir, vocabFile))
-		return err == nil
+		return err == nil || pieceFile(dir) != ""
 	}
 	var f struct {
 		Model struct {
@@ -36,12 +36,12 @@ func Is(dir string) bool {
 	return false
 }
 
-// Type returns the type of the model in the tokenizer.json of a folder: Unigram, BPE,
+// Type returns the type of the model of a folder's tokenizer: Unigram, BPE,
 // WordPiece; "" where that can't be read.
 func Type(dir string) string {
 	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
 	if err != nil {
-		return ""
+		return pieceType(dir)
 	}
 	var f struct {
 		Model struct {
@@ -54,6 +54,26 @@ func Type(dir string) string {
 	return f.Model.Type
 }
 
+// pieceType is Type of a folder without tokenizer.json.
+func pieceType(dir string) string {
+	name := pieceFile(dir)
+	if name == "" {
+		return ""
+	}
+	b, err := readModelFile(filepath.Join(dir, name))
+	if err != nil {
+		return ""
+	}
+	f, err := readPieces(b)
+	switch {
+	case err != nil:
+		return ""
+	case f.kind == modelBPE:
+		return "BPE"
+	}
+	return "Unigram"
+}
+
 // clipSuffix ends the words of CLIP's vocabulary.
 const clipSuffix = "</w>"
 
@@ -64,16 +84,26 @@ const vocabFile = "vocab.txt"
 // order: all that the token ids depend on.
 func Files(dir string) []string {
 	var out []string
-	for _, name := range []string{"tokenizer.json", vocabFile, "tokenizer_config.json"} {
+	add := func(name string) bool {
 		path := filepath.Join(dir, name)
-		if _, err := os.Stat(path); err == nil && (name != vocabFile || len(out) == 0) {
+		_, err := os.Stat(path)
+		if err == nil {
 			out = append(out, path)
 		}
+		return err == nil
 	}
+	if !add("tokenizer.json") && !add(vocabFile) {
+		if name := pieceFile(dir); name != "" {
+			add(name)
+			add("special_tokens_map.json")
+		}
+	}
+	add("tokenizer_config.json")
 	return out
 }
 
-// Load reads tokenizer.json of a model folder, or else vocab.txt, and the maximum
+// Load reads tokenizer.json of a model folder, or else vocab.txt or a model of SentencePiece
+// (tokenizer.model, sentencepiece.bpe.model, spiece.model), and the maximum
 // length and the token to pad with from tokenizer_config.json if that is there. An
 // error names the part of the file that is not supported.
 func Load(dir string) (*Tokenizer, error) {
@@ -90,6 +120,9 @@ func Load(dir string) (*Tokenizer, error) {
 		if b, verr := os.ReadFile(vocab); verr == nil {
 			path = vocab
 			t, err = parseVocab(b, c)
+		} else if name := pieceFile(dir); name != "" {
+			path = filepath.Join(dir, name)
+			t, err = loadPieces(dir, name, c)
 		}
 	} else if err == nil {
 		t, err = parse(b)
@@ -102,7 +135,20 @@ func Load(dir string) (*Tokenizer, error) {
 			return nil, fmt.Errorf("%s: %w", cfg, err)
 		}
 	}
+	t.nameLanguages()
 	return t, nil
+}
+
+func loadPieces(dir, name string, config []byte) (*Tokenizer, error) {
+	b, err := readModelFile(filepath.Join(dir, name))
+	if err != nil {
+		return nil, err
+	}
+	special, err := os.ReadFile(filepath.Join(dir, "special_tokens_map.json"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return parsePieces(name, b, config, special)
 }
 
 // spec is the part of tokenizer.json that matters.

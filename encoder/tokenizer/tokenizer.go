@@ -1,14 +1,17 @@
 // Package tokenizer turns texts into token ids as the tokenizer.json of a model says,
-// or the vocab.txt of a BERT: SentencePiece's Unigram (SigLIP, multilingual E5) and BPE
+// or the vocab.txt of a BERT, or SentencePiece's own model file: SentencePiece's Unigram
+// (SigLIP, multilingual E5) and BPE
 // with byte fallback (Gemma's, of SigLIP 2 and EmbeddingGemma), byte-level BPE (RoBERTa's)
 // and WordPiece (BERT's, of bge, e5, gte, MiniLM). Ids are those of the reference
-// implementation, Hugging Face's tokenizers. CLIP's own tokenizer is in package clip.
+// implementations, Hugging Face's tokenizers and SentencePiece. CLIP's own tokenizer is in package clip.
 //
 //	tok, err := tokenizer.Load(dir)
 //	ids := tok.Append(nil, "a wolf", 64)
 package tokenizer
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,6 +27,7 @@ type Tokenizer struct {
 	after     []int64
 	pad       int64
 	max       int
+	languages map[int64]bool // tokens of which one stands around every text; see Languages
 }
 
 // addedToken is matched verbatim, before the text is cut into words.
@@ -86,8 +90,15 @@ func (t *Tokenizer) Pad() int64 { return t.pad }
 // Append appends the ids of a text to dst, at most n with those around every
 // text; a text that is too long loses its last tokens. Nothing is padded.
 func (t *Tokenizer) Append(dst []int64, text string, n int) []int64 {
+	t0 := len(dst)
 	dst = append(dst, t.before...)
+	end := t.after
 	limit := len(dst) + max(0, n-len(t.before)-len(t.after))
+	if lang, rest, ok := t.language(text); ok {
+		text = rest
+		end = t.replaced(end, lang)
+		copy(dst[t0:], t.replaced(t.before, lang))
+	}
 	first := true
 	for rest := text; rest != "" && len(dst) < limit; {
 		plain, tok, after := t.split(rest, false)
@@ -112,8 +123,53 @@ func (t *Tokenizer) Append(dst []int64, text string, n int) []int64 {
 	if len(dst) > limit {
 		dst = dst[:limit]
 	}
-	return append(dst, t.after...)
+	return append(dst, end...)
 }
+
+// Languages reports whether a text may begin with the token of its language, such as
+// deu_Latn, which then stands in the place of the one that the tokenizer's files name.
+func (t *Tokenizer) Languages() bool { return len(t.languages) > 0 }
+
+// language returns the token of a language that a text begins with.
+func (t *Tokenizer) language(text string) (id int64, rest string, ok bool) {
+	if len(t.languages) == 0 {
+		return 0, text, false
+	}
+	before, tok, after := t.split(text, false)
+	if tok == nil || before != "" || !t.languages[tok.id] {
+		return 0, text, false
+	}
+	return tok.id, strings.TrimLeft(after, " "), true
+}
+
+// replaced is a list of ids around a text with another language.
+func (t *Tokenizer) replaced(ids []int64, lang int64) []int64 {
+	out := slices.Clone(ids)
+	for i, id := range out {
+		if t.languages[id] {
+			out[i] = lang
+		}
+	}
+	return out
+}
+
+// nameLanguages finds the tokens of languages, where one of them stands around texts.
+func (t *Tokenizer) nameLanguages() {
+	found := map[int64]bool{}
+	for _, a := range t.added {
+		if languageCode.MatchString(a.name) {
+			found[a.id] = true
+		}
+	}
+	for _, id := range slices.Concat(t.before, t.after) {
+		if found[id] {
+			t.languages = found
+		}
+	}
+}
+
+// languageCode is a language and its script as FLORES-200 and nllb write them.
+var languageCode = regexp.MustCompile(`^[a-z]{3}_[A-Z][a-z]{3}$`)
 
 // words appends the ids of text without added tokens.
 func (t *Tokenizer) words(dst []int64, part string, first bool) []int64 {

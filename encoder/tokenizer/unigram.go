@@ -16,6 +16,9 @@ type pieces struct {
 	unk    int64
 	worst  float64     // score of a character that no piece has
 	bytes  *[256]int64 // ids that spell unknown characters; nil = they become unk
+
+	narrow bool             // sums are kept in 32 bits, as in SentencePiece; Hugging Face's have 64
+	all    map[string]int64 // pieces that texts are not cut into as well; nil = there are none
 }
 
 // unknownPenalty is how much worse than the worst piece an unknown character is.
@@ -40,14 +43,23 @@ func newPieces(texts []string, scores []float64, unk int) *pieces {
 		p.ids = append(p.ids, int64(last[s]))
 		p.scores = append(p.scores, scores[last[s]])
 	}
+	p.index()
+	return p
+}
+
+// index is called when sorted is complete.
+func (p *pieces) index() {
 	for b := range p.first {
 		p.first[b] = int32(sort.Search(len(p.sorted), func(i int) bool { return int(p.sorted[i][0]) >= b }))
 	}
-	return p
 }
 
 // find returns the id of a piece.
 func (p *pieces) find(s string) (int64, bool) {
+	if p.all != nil {
+		id, ok := p.all[s]
+		return id, ok
+	}
 	i := sort.SearchStrings(p.sorted, s)
 	if i == len(p.sorted) || p.sorted[i] != s {
 		return 0, false
@@ -80,12 +92,19 @@ func (p *pieces) append(dst []int64, word string) []int64 {
 		p.prefixes(word[at:], func(length, i int) {
 			e := &best[at+length]
 			if score := p.scores[i] + here; e.start < 0 || score > e.score {
+				if p.narrow { // compared in 64 bits, kept in 32
+					score = float64(float32(score))
+				}
 				*e = end{score, int32(at), p.ids[i]}
 			}
 			single = single || length == n
 		})
-		if e := &best[at+n]; !single && (e.start < 0 || p.worst+here > e.score) {
-			*e = end{p.worst + here, int32(at), p.unk}
+		unknown := p.worst + here
+		if p.narrow {
+			unknown = float64(float32(unknown))
+		}
+		if e := &best[at+n]; !single && (e.start < 0 || unknown > e.score) {
+			*e = end{unknown, int32(at), p.unk}
 		}
 		at += n
 	}
