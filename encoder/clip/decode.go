@@ -29,23 +29,31 @@ func (e *TooLargeError) Error() string {
 type UnsupportedFormatError struct {
 	Format  string // such as "HEIC"; empty when it is not known either
 	Empty   bool
-	Missing bool // there is a decoder, package heif, but not in this program
+	Missing bool   // there is a decoder, package heif or jxl, but not in this program
+	Program string // how the program that decodes it, and is not there, is installed; or ""
 }
 
 func (e *UnsupportedFormatError) Error() string {
-	known := "jpg, png, webp, gif, bmp, pnm and tiff are supported"
-	if _, ok := decoderOf("heic"); ok {
-		known = "jpg, png, webp, heic, avif, gif, bmp, pnm and tiff are supported"
+	known := "jpg, png, webp, "
+	for _, f := range []string{"heic", "avif", "jxl"} {
+		if _, ok := decoderOf(f); ok {
+			known += f + ", "
+		}
 	}
+	known += "gif, bmp, pnm and tiff are supported"
 	switch {
 	case e.Empty:
 		return "empty file"
+	case e.Program != "":
+		return e.Format + " is decoded by a program that is not in the PATH: install " + e.Program
 	case e.Missing:
-		return e.Format + " can't be decoded by this program, which was built without package encoder/heif"
+		from := "heif"
+		if e.Format == formatNames["jxl"] {
+			from = "jxl"
+		}
+		return e.Format + " can't be decoded by this program, which was built without package encoder/" + from
 	case e.Format == "SVG":
 		return "SVG is a drawing without pixels of its own; convert it to png first (rsvg-convert)"
-	case e.Format == "JPEG XL":
-		return "unsupported format JPEG XL; djxl of libjxl makes jpg or png of it"
 	case e.Format == "":
 		return "not a picture (" + known + ")"
 	}
@@ -101,7 +109,7 @@ func decode(data []byte, maxPixels int, need func(Info) jpeg.Options) (p *Pictur
 		p, err = decodePNM(data)
 	case "tiff", "dng", "raw":
 		p, err = decodeTIFF(data, maxPixels, need)
-	case "heic", "avif":
+	case "heic", "avif", "jxl":
 		var stored bool
 		if p, stored, err = decodeRegistered(info.Format, data); err == nil && !stored {
 			return p, nil
@@ -121,7 +129,7 @@ func explain(format string, err error) error {
 		return err
 	}
 	msg := err.Error()
-	for _, prefix := range []string{"jpeg: ", "png: ", "gif: ", "bmp: ", "tiff: ", "vp8: ", "vp8l: ", "heic: ", "avif: ", "invalid format: ", "invalid JPEG format: "} {
+	for _, prefix := range []string{"jpeg: ", "png: ", "gif: ", "bmp: ", "tiff: ", "vp8: ", "vp8l: ", "heic: ", "avif: ", "jxl: ", "invalid format: ", "invalid JPEG format: "} {
 		msg = strings.TrimPrefix(msg, prefix)
 	}
 	switch {

@@ -45,6 +45,8 @@ func findEXIF(format string, f *file) *exif {
 		}
 	case "heif":
 		t = heifEXIF(f)
+	case "jxl":
+		t = jxlEXIF(f)
 	case "tiff", "dng", "raw":
 		return newEXIF(f)
 	}

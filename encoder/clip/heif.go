@@ -1,10 +1,12 @@
 package clip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
+	"image/png"
 	"slices"
 	"sync"
 )
@@ -19,6 +21,13 @@ type Decoder struct {
 	// pictures as they are stored sets Stored.
 	Decode func(data []byte) (image.Image, error)
 	Stored bool
+
+	// Convert, in the place of Decode, returns the picture, upright, as a file of PNM or PNG.
+	Convert func(data []byte) ([]byte, error)
+
+	// Unpack returns what a part of the file that is compressed holds, EXIF or XMP data, or nil
+	// where that is damaged or more than limit bytes.
+	Unpack func(packed []byte, limit int64) []byte
 }
 
 var decoders struct {
@@ -26,8 +35,8 @@ var decoders struct {
 	of map[string]Decoder
 }
 
-// RegisterDecoder makes Decode read files of a format ("heic", "avif"): package heif does
-// so for both when it is imported. Inspect knows these formats without it.
+// RegisterDecoder makes Decode read files of a format: package heif does so for "heic" and
+// "avif" when it is imported, package jxl for "jxl". Inspect knows these formats without them.
 func RegisterDecoder(format string, d Decoder) {
 	decoders.Lock()
 	defer decoders.Unlock()
@@ -437,12 +446,27 @@ func heifEXIF(f *file) []byte {
 	return b[skip:]
 }
 
+// formatNames are those of formats that only registered decoders read.
+var formatNames = map[string]string{"heic": "HEIC", "avif": "AVIF", "jxl": "JPEG XL"}
+
 // decodeRegistered decodes with a registered decoder; the picture is as stored where it
 // says so.
 func decodeRegistered(format string, data []byte) (p *Picture, stored bool, err error) {
 	d, ok := decoderOf(format)
 	if !ok {
-		return nil, false, &UnsupportedFormatError{Format: map[string]string{"heic": "HEIC", "avif": "AVIF"}[format], Missing: true}
+		return nil, false, &UnsupportedFormatError{Format: formatNames[format], Missing: true}
+	}
+	if d.Convert != nil {
+		out, err := d.Convert(data)
+		if err != nil {
+			return nil, false, err
+		}
+		if bytes.HasPrefix(out, []byte("\x89PNG")) {
+			p, err = decodeWith(png.Decode(bytes.NewReader(out)))
+		} else {
+			p, err = decodePNM(out)
+		}
+		return p, false, err
 	}
 	m, err := d.Decode(data)
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 
 // Info is what the header of a picture file tells.
 type Info struct {
-	Format        string // jpg, png, webp, heic, avif, gif, bmp, pnm, tiff, or dng or raw for the preview of a camera's raw file
+	Format        string // jpg, png, webp, heic, avif, jxl, gif, bmp, pnm, tiff, or dng or raw for the preview of a camera's raw file
 	Width, Height int    // as shown: upright
-	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright. Of heic and avif that which the file itself tells
+	Orientation   int    // EXIF orientation, 1 to 8; 1 is upright. Of heic, avif and jxl that which the file itself tells
 	Taken         time.Time
 	// Taken is what the camera's clock showed, as a time in UTC: local time where
 	// the picture was taken, whether or not the file says how far that is from
@@ -76,6 +76,11 @@ func inspect(f *file) (Info, error) {
 		if h, err = parseHEIF(f); err == nil {
 			info.Format, cfg.Width, cfg.Height, turned = h.Format, h.Width, h.Height, h.Orientation
 		}
+	case "jxl":
+		var j jxl
+		if j, err = parseJXL(f); err == nil {
+			cfg.Width, cfg.Height, turned = j.width, j.height, j.orientation
+		}
 	case "webp":
 		var w webpFile
 		if w, err = parseWebP(f); err == nil {
@@ -123,10 +128,12 @@ func sniff(data []byte) (string, error) {
 		return "bmp", nil
 	case has(0, "II*\x00"), has(0, "MM\x00*"), has(0, "II+\x00\x08"), has(0, "MM\x00+\x00\x08"):
 		return "tiff", nil
-	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '6' && (data[2] == ' ' || data[2] == '\n' || data[2] == '\t' || data[2] == '\r' || data[2] == '#'):
+	case len(data) > 2 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' && (data[2] == ' ' || data[2] == '\n' || data[2] == '\t' || data[2] == '\r' || data[2] == '#'):
 		return "pnm", nil
 	case heifBrand(data):
 		return "heif", nil
+	case isJXL(data):
+		return "jxl", nil
 	case len(data) == 0:
 		return "", &UnsupportedFormatError{Empty: true}
 	}
@@ -135,7 +142,6 @@ func sniff(data []byte) (string, error) {
 		magic, name string
 	}{
 		{4, "ftypcrx", "CR3 (raw)"}, {4, "ftyp", "MP4 (video)"}, {4, "jP  \r\n\x87\n", "JPEG 2000"}, {0, "\xff\x4f\xff\x51", "JPEG 2000"},
-		{0, "\xff\x0a", "JPEG XL"}, {4, "JXL \r\n\x87\n", "JPEG XL"},
 		{0, "8BPS", "PSD"}, {0, "\x00\x00\x01\x00", "ICO"}, {0, "%PDF", "PDF"}, {0, "<svg", "SVG"}, {0, "<?xml", "SVG, or XML of another kind"},
 		{0, "FUJIFILMCCD-RAW", "RAF (raw)"}, {0, "IIU\x00", "RW2 (raw)"}, {0, "IIRO", "ORF (raw)"}, {0, "IIRS", "ORF (raw)"}, {0, "MMOR", "ORF (raw)"}, {0, "FOVb", "X3F (raw)"}, {0, "\x00MRM", "MRW (raw)"},
 		{0, "<!DOCTYPE", "HTML"}, {0, "<html", "HTML"}, {0, "<!doctype", "HTML"}, {0, "qoif", "QOI"}, {0, "PK\x03\x04", "ZIP"}, {0, "version https://git-lfs", "Git LFS pointer"},

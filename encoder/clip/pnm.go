@@ -1,14 +1,16 @@
 package clip
 
 import (
+	"bytes"
 	"errors"
 	"image"
 	"math"
 )
 
-// pnm is the header of a PBM, PGM or PPM file: P1 to P6.
+// pnm is the header of a PBM, PGM, PPM or PAM file: P1 to P7.
 type pnm struct {
-	kind          byte // '1' to '6'
+	kind          byte // '1' to '7'
+	depth         int  // of PAM, the levels of a pixel; alpha is the last of 2 or 4
 	width, height int
 	most          int // the level that is white
 	at            int // where the pixels begin
@@ -22,6 +24,9 @@ func readPNM(head []byte) (p pnm, err error) {
 		return p, errPNM
 	}
 	p.kind, p.at, p.most = head[1], 2, 1
+	if p.kind == '7' {
+		return p, p.readPAM(head)
+	}
 	for _, to := range []*int{&p.width, &p.height, &p.most} {
 		if to == &p.most && (p.kind == '1' || p.kind == '4') {
 			break
@@ -39,6 +44,40 @@ func readPNM(head []byte) (p pnm, err error) {
 		return p, errPNM
 	}
 	return p, nil
+}
+
+// readPAM reads the header of PAM: lines of a name and a value.
+func (p *pnm) readPAM(head []byte) error {
+	for range 64 {
+		line, rest, ok := bytes.Cut(head[p.at:], []byte("\n"))
+		if !ok {
+			return errPNM
+		}
+		p.at = len(head) - len(rest)
+		words := bytes.Fields(line)
+		if len(words) == 0 || words[0][0] == '#' {
+			continue
+		}
+		if string(words[0]) == "ENDHDR" {
+			if p.depth < 1 || p.depth > 4 || p.most < 1 || p.most > 65535 {
+				return errPNM
+			}
+			return nil
+		}
+		to := map[string]*int{"WIDTH": &p.width, "HEIGHT": &p.height, "DEPTH": &p.depth, "MAXVAL": &p.most}[string(words[0])]
+		if to == nil { // TUPLTYPE, which the depth tells
+			continue
+		}
+		if len(words) != 2 {
+			return errPNM
+		}
+		n, end, ok := pnmNumber(words[1], 0)
+		if !ok || end != len(words[1]) {
+			return errPNM
+		}
+		*to = n
+	}
+	return errPNM
 }
 
 // pnmNumber reads a number after spaces and comments.
@@ -70,9 +109,16 @@ func decodePNM(data []byte) (*Picture, error) {
 	if p.kind == '3' || p.kind == '6' {
 		channels = 3
 	}
+	stored := channels // of a pixel, with alpha
+	if p.kind == '7' {
+		stored, channels = p.depth, []int{1, 1, 3, 3}[p.depth-1]
+	}
 	row := channels * p.width
-	out := make([]byte, row*p.height)
 	rest := data[p.at:]
+	if p.kind != '4' && len(rest) < stored*p.width*p.height { // every level takes a byte at least
+		return nil, errors.New("EOF")
+	}
+	out := make([]byte, row*p.height)
 	switch p.kind {
 	case '4': // eight pixels a byte, 1 is black
 		stride := (p.width + 7) / 8
@@ -86,20 +132,27 @@ func decodePNM(data []byte) (*Picture, error) {
 				}
 			}
 		}
-	case '5', '6':
+	case '5', '6', '7':
 		wide := 1
 		if p.most > 255 {
 			wide = 2
 		}
-		if len(rest) < wide*len(out) {
+		if len(rest) < wide*stored*p.width*p.height {
 			return nil, errors.New("EOF")
 		}
-		for i := range out {
-			v := int(rest[wide*i])
-			if wide == 2 {
-				v = v<<8 | int(rest[2*i+1])
+		if stored == channels && wide == 1 && p.most == 255 {
+			copy(out, rest)
+			break
+		}
+		for i := range p.width * p.height {
+			for c := range channels {
+				at := wide * (stored*i + c)
+				v := int(rest[at])
+				if wide == 2 {
+					v = v<<8 | int(rest[at+1])
+				}
+				out[channels*i+c] = pnmLevel(v, p.most)
 			}
-			out[i] = pnmLevel(v, p.most)
 		}
 	default: // written as text
 		at := 0

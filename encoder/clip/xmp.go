@@ -36,6 +36,10 @@ func findXMP(format string, f *file, x *exif) (packet []byte) {
 		if h, err := parseHEIF(f); err == nil {
 			packet = f.gather(h.xmp)
 		}
+	case "jxl":
+		if j, err := parseJXL(f); err == nil {
+			packet = j.content(f, "xml ")
+		}
 	case "tiff", "dng", "raw":
 		if x == nil {
 			return nil

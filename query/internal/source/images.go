@@ -30,7 +30,7 @@ var imageExts = func() map[string]bool {
 	m := map[string]bool{}
 	for _, e := range strings.Fields(`
 		jpg jpeg jpe jfif jif jfi png apng webp gif bmp dib tif tiff
-		heic heif hif avif jxl jp2 j2k jpf jpx psd svg ico tga pcx ppm pgm pbm pnm qoi exr hdr xcf dds
+		heic heif hif avif jxl jp2 j2k jpf jpx psd svg ico tga pcx ppm pgm pbm pnm pam qoi exr hdr xcf dds
 		dng cr2 cr3 crw nef nrw arw srf sr2 orf rw2 raf pef srw raw rwl x3f 3fr fff iiq erf mrw kdc dcr mos gpr`) {
 		m["."+e] = true
 	}
