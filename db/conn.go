@@ -12,7 +12,7 @@ func (db *DB) Conn(ctx context.Context) (*Conn, error) {
 		return nil, err
 	}
 	c := &Conn{s: db.session()}
-	c.s.control = nil
+	c.s.control, c.s.brief = nil, false
 	if err := db.register(c); err != nil {
 		return nil, err
 	}

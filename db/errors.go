@@ -56,6 +56,8 @@ var (
 	ErrInTransaction = query.ErrInTransaction
 )
 
+var errTempNeedsSession = errors.New("a temporary table is gone at the end of its session: CREATE TEMP TABLE is for DB.Conn, DB.Update or DB.Begin, or for several statements in one Exec")
+
 var errNeedsSession = errors.New("BEGIN is for a session; use DB.Update, DB.Begin or DB.Conn")
 
 // Errors to look for with errors.As, as pointers:

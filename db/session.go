@@ -24,6 +24,7 @@ type session struct {
 	mu     sync.Mutex
 	life   context.Context // of a Tx: cancels what it is running; or nil
 	rows   []*Rows         // begun and not read to the end
+	brief  bool            // it is for one statement
 	closed error           // why it can't be used any more
 
 	own   query.Session // qs
@@ -32,7 +33,7 @@ type session struct {
 
 // session returns a new session for one call.
 func (db *DB) session() *session {
-	s := &session{db: db, control: errNeedsSession}
+	s := &session{db: db, control: errNeedsSession, brief: true}
 	s.own.Init(db.env)
 	s.qs, s.rows = &s.own, s.first[:0]
 	return s
@@ -86,6 +87,9 @@ func (s *session) start(r *Rows, st *query.Stmt, args query.Args) error {
 	if s.control != nil && (st.Tag() == "BEGIN" || st.Tag() == "COMMIT" || st.Tag() == "ROLLBACK") {
 		return s.control
 	}
+	if s.brief && st.MakesTemp() {
+		return errTempNeedsSession
+	}
 	if err := s.db.enter(); err != nil {
 		return err
 	}
@@ -98,7 +102,7 @@ func (s *session) start(r *Rows, st *query.Stmt, args query.Args) error {
 	if err := r.watch.ctx.Err(); err != nil {
 		return err
 	}
-	if !st.ReadOnly() && !s.qs.InTransaction() && !st.BeginsReading() {
+	if !st.ReadOnly() && !s.qs.InTransaction() && !st.BeginsReading() && !s.qs.ToTemp(st) {
 		if err := s.db.mayWait(); err != nil {
 			return err
 		}
@@ -173,6 +177,10 @@ func (s *session) exec(ctx context.Context, src string, args []any) (Result, err
 	stmts, share, err := s.shares(ctx, pieces, args)
 	if err != nil {
 		return Result{}, err
+	}
+	if s.brief {
+		s.brief = false
+		defer s.qs.DropTemp()
 	}
 	var last Result
 	var affected int64
@@ -255,7 +263,11 @@ func (s *session) finish(reason error, last func() error) error {
 	}
 	s.closed = reason
 	s.closeRows(reason)
-	return last()
+	err := last()
+	if e := s.qs.DropTemp(); err == nil {
+		err = e
+	}
+	return err
 }
 
 // closeRows ends what is being read.

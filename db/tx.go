@@ -41,7 +41,7 @@ func (db *DB) Begin(ctx context.Context, opts *TxOptions) (*Tx, error) {
 	if err := s.begin(ctx, opts.ReadOnly); err != nil {
 		return nil, err
 	}
-	s.control = errTxControl
+	s.control, s.brief = errTxControl, false
 	tx := &Tx{s: s}
 	if err := db.register(tx); err != nil {
 		s.qs.Rollback()

@@ -20,6 +20,7 @@ type Load struct {
 	hooks   Hooks
 	view    *storage.View // with which batches are planned; schemas stay as they are while we write
 	loader  *storage.Loader
+	temp    *temps // it is a temporary table
 }
 
 // Load starts a bulk load into the named columns of a table, all of them, in their
@@ -42,7 +43,12 @@ func (s *Session) Load(ctx context.Context, table string, columns []string, rows
 			return nil, err
 		}
 	}
-	if l.loader, err = s.env.Store.BulkLoad(ctx, table, opts); err != nil {
+	store := s.env.Store
+	if s.isTemp(table) {
+		l.temp = s.temp
+		store = l.temp.store
+	}
+	if l.loader, err = store.BulkLoad(ctx, table, opts); err != nil {
 		return nil, err
 	}
 	if l.view, err = s.env.Store.Snapshot(); err != nil {
@@ -87,6 +93,9 @@ func (l *Load) Append(ctx context.Context, b *value.Batch) error {
 func (l *Load) Finish(ctx context.Context) (int64, error) {
 	defer l.view.Close()
 	n, err := l.loader.Finish(ctx)
+	if l.temp != nil {
+		err = firstError(err, l.temp.look())
+	}
 	return int64(n), err
 }
 

@@ -67,6 +67,8 @@ type unit struct {
 	snap   storage.View
 	own    bool // the transaction is of this statement alone
 	sp     storage.Savepoint
+	tree   parse.Statement
+	temp   *temps // the statement changes temporary tables
 }
 
 // init collects what a statement is planned with.
@@ -80,6 +82,7 @@ func (u *unit) init(s *Session, args Args, hooks Hooks) {
 	in.Progress, in.Warn, in.Notice = hooks.Progress, hooks.Warn, hooks.Notice
 	in.Encoder, in.Texts, in.Images = e.Encoder, &e.texts, &e.images
 	in.NoFiles, in.AllowURLs, in.Attached = e.NoFiles, e.AllowURLs, &e.Attached
+	in.Temp = s.temp.current()
 	in.Pos, in.Named, in.Now = args.Pos, args.Named, time.Now()
 }
 
@@ -91,10 +94,13 @@ func (s *Session) input(args Args, hooks Hooks) *plan.Input {
 }
 
 // begin takes what a statement needs of the store.
-func (u *unit) begin(ctx context.Context, kind how) error {
+func (u *unit) begin(ctx context.Context, kind how, toTemp bool) error {
 	s := u.s
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if toTemp {
+		return u.beginTemp(ctx, kind)
 	}
 	if s.InTransaction() && kind == elsewhere {
 		return errElsewhere
@@ -149,6 +155,8 @@ func firstError(errs ...error) error {
 
 func (u *unit) close(ctx context.Context, failed bool) error {
 	switch {
+	case u.temp != nil:
+		return u.closeTemp(ctx, failed)
 	case u.own && failed:
 		return u.in.Tx.Rollback()
 	case u.own:
@@ -181,7 +189,11 @@ func (readOnlyError) Is(target error) bool { return target == storage.ErrReadOnl
 // run runs a statement other than BEGIN, COMMIT and ROLLBACK.
 func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r *Result) error {
 	kind := stmt.how
-	if ins, ok := stmt.tree.(*parse.Insert); ok && kind != elsewhere && !s.InTransaction() && !plan.Few(ins) {
+	toTemp, err := s.toTemp(stmt.tree)
+	if err != nil {
+		return err
+	}
+	if ins, ok := stmt.tree.(*parse.Insert); ok && !toTemp && kind != elsewhere && !s.InTransaction() && !plan.Few(ins) {
 		view, err := s.env.Store.Snapshot()
 		if err != nil {
 			return err
@@ -191,15 +203,15 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r
 		}
 		view.Close()
 	}
-	if c, ok := stmt.tree.(*parse.CreateTable); ok && kind == writes && c.Query != nil && !s.InTransaction() && plan.FromElsewhere(c.Query) {
+	if c, ok := stmt.tree.(*parse.CreateTable); ok && !toTemp && kind == writes && c.Query != nil && !s.InTransaction() && plan.FromElsewhere(c.Query) {
 		kind = loads
 	}
-	r.tag = stmt.tag
+	r.tag, r.unit.tree = stmt.tag, stmt.tree
 	r.unit.init(s, args, hooks)
 	if err := r.unit.memory.Reserve(stmt.weight, longStatement); err != nil {
 		return err
 	}
-	if err := r.unit.begin(ctx, kind); err != nil {
+	if err := r.unit.begin(ctx, kind, toTemp); err != nil {
 		return err
 	}
 	for again := true; ; again = false {
@@ -220,10 +232,10 @@ func (s *Session) run(ctx context.Context, stmt *Stmt, args Args, hooks Hooks, r
 }
 
 // runNew runs a plan that is made for one run.
-func (s *Session) runNew(ctx context.Context, kind how, tag string, hooks Hooks, make func(in *plan.Input) (*plan.Plan, error)) (*Result, error) {
+func (s *Session) runNew(ctx context.Context, kind how, toTemp bool, tag string, hooks Hooks, make func(in *plan.Input) (*plan.Plan, error)) (*Result, error) {
 	r := &Result{tag: tag}
 	r.unit.init(s, Args{}, hooks)
-	if err := r.unit.begin(ctx, kind); err != nil {
+	if err := r.unit.begin(ctx, kind, toTemp); err != nil {
 		return nil, err
 	}
 	run, err := startNew(ctx, &r.unit.in)(make(&r.unit.in))
@@ -253,6 +265,9 @@ func (r *Result) perform(ctx context.Context, kind how, run *plan.Run, err error
 		r.affected = run.Affected()
 	}
 	r.lastKey = run.LastKey()
+	if err == nil {
+		r.unit.made()
+	}
 	tally := run.Tally()
 	if e := run.Close(); err == nil {
 		err = e
@@ -426,7 +441,7 @@ func (s *Session) CopyFrom(ctx context.Context, table string, columns []string, 
 	if _, ok := s.elsewhere(table); ok {
 		kind = elsewhere
 	}
-	r, err := s.runNew(ctx, kind, "COPY", hooks, func(in *plan.Input) (*plan.Plan, error) {
+	r, err := s.runNew(ctx, kind, s.isTemp(table), "COPY", hooks, func(in *plan.Input) (*plan.Plan, error) {
 		return plan.CopyRows(ctx, in, table, columns, types, src)
 	})
 	if err != nil {
@@ -449,7 +464,7 @@ func (s *Session) Append(ctx context.Context, table string, columns []string, b 
 		types[i] = c.Type
 	}
 	src := &exec.Values{Batches: []*value.Batch{b}}
-	r, err := s.runNew(ctx, writes, "INSERT", hooks, func(in *plan.Input) (*plan.Plan, error) {
+	r, err := s.runNew(ctx, writes, s.isTemp(table), "INSERT", hooks, func(in *plan.Input) (*plan.Plan, error) {
 		return plan.CopyRows(ctx, in, table, columns, types, src)
 	})
 	if err != nil {

@@ -40,12 +40,14 @@ type Session struct {
 	view   *storage.View // the snapshot of a read-only transaction, or nil
 	failed bool
 	points []savepoint
+	temp   *temps // temporary tables, nil if none was made yet
 }
 
 // savepoint is a place in the open transaction.
 type savepoint struct {
 	name parse.Ident
 	at   storage.Savepoint
+	temp *storage.Savepoint // in the temporary tables, if the transaction had changed any
 }
 
 // NewSession returns a session outside of any transaction. It holds nothing
@@ -94,12 +96,16 @@ func (s *Session) Commit(ctx context.Context) error {
 			return err
 		}
 		return ErrRolledBack
-	case s.view != nil:
-		return s.Rollback()
 	}
-	tx := s.tx
-	s.tx, s.points = nil, nil
-	return tx.Commit(ctx)
+	tx, view := s.tx, s.view
+	s.tx, s.view, s.points = nil, nil, nil
+	var err error
+	if view != nil {
+		err = view.Close()
+	} else {
+		err = tx.Commit(ctx)
+	}
+	return firstError(err, s.temp.end(ctx, err == nil))
 }
 
 // Rollback ends the transaction and drops its changes.
@@ -109,18 +115,20 @@ func (s *Session) Rollback() error {
 	}
 	tx, view := s.tx, s.view
 	s.tx, s.view, s.failed, s.points = nil, nil, false, nil
+	err := s.temp.end(context.Background(), false)
 	if view != nil {
-		return view.Close()
+		return firstError(view.Close(), err)
 	}
-	return tx.Rollback()
+	return firstError(tx.Rollback(), err)
 }
 
-// Close rolls back an open transaction. The session may not be used after it.
+// Close rolls back an open transaction and drops the session's temporary tables. The session may not be used after it.
 func (s *Session) Close() error {
+	var err error
 	if s.InTransaction() {
-		return s.Rollback()
+		err = s.Rollback()
 	}
-	return nil
+	return firstError(err, s.DropTemp())
 }
 
 // Run runs a prepared statement. Within a transaction an error makes the
@@ -179,6 +187,10 @@ func (s *Session) savepoint(t *parse.Savepoint) error {
 		if s.tx != nil {
 			p.at = s.tx.Savepoint()
 		}
+		if s.temp != nil && s.temp.tx != nil {
+			at := s.temp.tx.Savepoint()
+			p.temp = &at
+		}
 		s.points = append(s.points, p)
 		return nil
 	}
@@ -198,6 +210,15 @@ func (s *Session) savepoint(t *parse.Savepoint) error {
 	s.points = s.points[:at+1]
 	if s.tx != nil {
 		if err := s.tx.RollbackTo(s.points[at].at); err != nil {
+			return s.fail(err)
+		}
+	}
+	if t := s.temp; t != nil && t.tx != nil {
+		if p := s.points[at].temp; p != nil {
+			if err := t.tx.RollbackTo(*p); err != nil {
+				return s.fail(err)
+			}
+		} else if err := t.end(context.Background(), false); err != nil {
 			return s.fail(err)
 		}
 	}

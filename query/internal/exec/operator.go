@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lupadb/lupa/storage"
@@ -24,7 +25,8 @@ type Operator interface {
 
 // Env is what the operators of one running statement share.
 type Env struct {
-	Store    *storage.Store
+	Store    *storage.Store // of what is written
+	Files    *storage.Store // which has room for temporary files; nil: Store
 	View     *storage.View
 	Tx       *storage.Tx // nil when nothing may be written
 	Workers  int         // goroutines a scan may use; 0 = one per CPU
@@ -106,3 +108,6 @@ func DrainAhead(ctx context.Context, op Operator, f func(*value.Batch) error) er
 		}
 	}
 }
+
+// spills returns the store in whose folder temporary files are written, or nil.
+func (e *Env) spills() *storage.Store { return cmp.Or(e.Files, e.Store) }

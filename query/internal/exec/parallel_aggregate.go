@@ -55,7 +55,7 @@ func (p *ParallelAggregate) Next(ctx context.Context) (*value.Batch, error) {
 	if p.total == nil {
 		err := p.run(ctx)
 		var memory *MemoryError
-		if errors.As(err, &memory) && len(p.total.Keys) > 0 && !p.pipes[0].What.Once && p.env.Store != nil && p.env.Store.HasTemp() {
+		if errors.As(err, &memory) && len(p.total.Keys) > 0 && !p.pipes[0].What.Once && p.env.spills() != nil && p.env.spills().HasTemp() {
 			return p.begin(ctx)
 		}
 		if err != nil {

@@ -21,10 +21,11 @@ type spill struct {
 
 // newSpill creates a spill; nil where there is no room for files.
 func newSpill(env *Env) (*spill, error) {
-	if env.Store == nil {
+	store := env.spills()
+	if store == nil {
 		return nil, nil
 	}
-	f, err := env.Store.Temp()
+	f, err := store.Temp()
 	if errors.Is(err, storage.ErrNoTemp) {
 		return nil, nil
 	}

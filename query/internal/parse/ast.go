@@ -62,9 +62,21 @@ type Type struct {
 	zoned    bool // TIMESTAMP WITH TIME ZONE
 }
 
+// OnCommit says what becomes of a temporary table at the end of a transaction.
+type OnCommit uint8
+
+// What ON COMMIT says.
+const (
+	KeepOnCommit OnCommit = iota
+	EmptyOnCommit
+	DropOnCommit
+)
+
 // CreateTable is CREATE TABLE.
 type CreateTable struct {
 	Pos
+	Temp        bool // it is gone at the end of the session
+	OnCommit    OnCommit
 	IfNotExists bool
 	Table       Ident
 	Columns     []ColumnDef // a table-level PRIMARY KEY (a) is set in its column

@@ -42,6 +42,8 @@ var descriptions = map[string]string{
 	"gSavepoint":       "",
 	"gLateral":         "",
 	"gDefer":           "",
+	"gTemp":            "",
+	"gOnCommit":        "",
 	"gSettings":        "",
 	"gIfExists":        "",
 	"gIfNotExists":     "",

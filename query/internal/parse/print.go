@@ -90,9 +90,10 @@ func QuoteString(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`
 func (p *printer) statement(s Statement) {
 	switch s := s.(type) {
 	case *CreateTable:
-		p.print("CREATE TABLE ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Table)
+		p.print("CREATE ", opt(s.Temp, "TEMP "), "TABLE ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Table)
+		onCommit := [...]string{"", " ON COMMIT DELETE ROWS", " ON COMMIT DROP"}[s.OnCommit]
 		if s.Query != nil {
-			p.print(" AS ", s.Query)
+			p.print(onCommit, " AS ", s.Query)
 			break
 		}
 		p.print(" (")
@@ -103,7 +104,7 @@ func (p *printer) statement(s Statement) {
 			p.print(", ")
 			p.constraint(&s.Constraints[i])
 		}
-		p.print(")")
+		p.print(")", onCommit)
 	case *Attach:
 		p.print("ATTACH ", opt(s.IfNotExists, "IF NOT EXISTS "), s.Address, " AS ", s.Name, opt(s.Persist, " PERSIST"))
 	case *Detach:

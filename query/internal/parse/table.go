@@ -14,19 +14,57 @@ import (
 
 // gCreate is the rule of CREATE TABLE, INDEX, VIEW and WATCH, after the first word.
 type gCreate struct {
-	Table  *gCreateTable `parser:"  'TABLE' @@"`
+	Temp   *gTemp        `parser:"@@?"`
+	Table  *gCreateTable `parser:"(  'TABLE' @@"`
 	Index  *gCreateIndex `parser:"| 'INDEX' @@"`
 	Unique *gCreateIndex `parser:"| 'UNIQUE' 'INDEX' @@"`
 	View   *gCreateView  `parser:"| 'VIEW' @@"`
 	Anew   *gCreateView  `parser:"| 'OR' 'REPLACE' 'VIEW' @@"`
-	Watch  *gCreateWatch `parser:"| 'WATCH' @@"`
+	Watch  *gCreateWatch `parser:"| 'WATCH' @@ )"`
+}
+
+// gTemp is the word before a table that is gone with its session.
+type gTemp struct{}
+
+// Parse implements participle.Parseable.
+func (*gTemp) Parse(lex *lexer.PeekingLexer) error {
+	for _, words := range [][]string{{"TEMP"}, {"TEMPORARY"}, {"LOCAL", "TEMP"}, {"LOCAL", "TEMPORARY"}, {"GLOBAL", "TEMP"}, {"GLOBAL", "TEMPORARY"}} {
+		if acceptWords(lex, words...) {
+			if at := lex.Peek(); !is(at, "TABLE") {
+				return Errorf(posOf(at.Pos), "only tables can be temporary").WithHint("WITH names a query for one statement, and a view goes by DROP VIEW")
+			}
+			return nil
+		}
+	}
+	return participle.NextMatch
+}
+
+// gOnCommit says what becomes of a temporary table at the end of a transaction.
+type gOnCommit struct{ does OnCommit }
+
+// Parse implements participle.Parseable.
+func (g *gOnCommit) Parse(lex *lexer.PeekingLexer) error {
+	if !acceptWords(lex, "ON", "COMMIT") {
+		return participle.NextMatch
+	}
+	switch {
+	case acceptWords(lex, "DROP"):
+		g.does = DropOnCommit
+	case acceptWords(lex, "DELETE", "ROWS"):
+		g.does = EmptyOnCommit
+	case !acceptWords(lex, "PRESERVE", "ROWS"):
+		return Errorf(posOf(lex.Peek().Pos), "ON COMMIT takes PRESERVE ROWS, DELETE ROWS or DROP")
+	}
+	return nil
 }
 
 type gCreateTable struct {
 	IfNotExists *gIfNotExists `parser:"@@?"`
 	Table       *gTableName   `parser:"@@"`
+	OnCommit    *gOnCommit    `parser:"@@?"`
 	As          *gSelect      `parser:"( 'AS' @@"`
-	Elements    []*gElement   `parser:"| '(' @@ (',' @@)* ')' )"`
+	Elements    []*gElement   `parser:"| '(' @@ (',' @@)* ')'"`
+	After       *gOnCommit    `parser:"  @@? )"`
 }
 
 type gElement struct {
@@ -263,7 +301,18 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 	if w := g.Watch; w != nil {
 		return &CreateWatch{at, w.IfNotExists != nil, ident(w.Name), ident(w.Table), w.Where}
 	}
-	s := &CreateTable{Pos: at, IfNotExists: g.Table.IfNotExists != nil, Table: tableIdent(g.Table.Table)}
+	s := &CreateTable{Pos: at, Temp: g.Temp != nil}
+	s.IfNotExists, s.Table = g.Table.IfNotExists != nil, tableIdent(g.Table.Table)
+	end := cmp.Or(g.Table.OnCommit, g.Table.After)
+	if end != nil {
+		s.OnCommit = end.does
+	}
+	switch {
+	case !s.Temp && end != nil:
+		c.fail(Errorf(s.Table.Pos, "ON COMMIT is for temporary tables").WithHint("CREATE TEMP TABLE %s ...", s.Table))
+	case s.Temp && s.Table.Database != "":
+		c.fail(Errorf(s.Table.Pos, "a temporary table is in no database").WithHint("CREATE TEMP TABLE %s ...", Quote(s.Table.Name)))
+	}
 	if g.Table.As != nil {
 		s.Query = c.selectStmt(g.Table.As)
 		return s

@@ -73,6 +73,9 @@ func (b *Binder) Table(name parse.Ident) (*storage.Table, error) {
 		}
 		return nil, parse.Errorf(name.Pos, "%s is a table of an attached database, for which there is no such statement", name)
 	}
+	if t, err := b.tempTable(name); t != nil || err != nil {
+		return t, err
+	}
 	if t := b.Tables[name.Name]; t != nil {
 		b.uses(name.Name)
 		return t, nil
@@ -91,7 +94,7 @@ func (b *Binder) Table(name parse.Ident) (*storage.Table, error) {
 			return nil, parse.Errorf(name.Pos, "%s is a view: its rows are those of a query", name).WithHint("what changes are the tables it reads: %s", v.Query).Because(missing)
 		}
 		var names []string
-		for _, d := range b.View.Tables() {
+		for _, d := range b.AllTables() {
 			names = append(names, d.Name)
 		}
 		e := parse.Errorf(name.Pos, "no table %q", name.Name).WithHint("%s", hint.Question(name.Name, names)).Because(missing)

@@ -29,10 +29,13 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 				return b.cteRef(i, t)
 			}
 		}
-		if r, err := b.viewRef(t); r != nil || err != nil {
-			return r, err
+		table, err := b.tempTable(t.Table)
+		if table == nil && err == nil {
+			if r, err := b.viewRef(t); r != nil || err != nil {
+				return r, err
+			}
+			table, err = b.Table(t.Table)
 		}
-		table, err := b.Table(t.Table)
 		if err != nil {
 			return nil, err
 		}

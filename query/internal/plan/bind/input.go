@@ -28,6 +28,13 @@ type Input struct {
 	Pos       []value.Value
 	Named     map[string]value.Value
 	Now       time.Time
+	// Base is what the statement reads where that is not what it writes to: the store where it
+	// changes temporary tables, or the store as it was before the statement. nil: as Snapshot says.
+	Base *storage.View
+	// Temp are the temporary tables of the session, nil if there are none; ToTemp says that
+	// the statement changes one of them: Store and Tx are theirs.
+	Temp   *storage.View
+	ToTemp bool
 	// Spell has EXPLAIN show the values of parameters.
 	Spell bool
 	// Describe plans without arguments and runs nothing: parameters are NULL.
@@ -62,10 +69,25 @@ func (in *Input) Param(p *parse.Param) (value.Value, error) {
 
 // Snapshot is what the statement reads.
 func (in *Input) Snapshot() *storage.View {
-	if in.Tx != nil {
+	switch {
+	case in.Base != nil:
+		return in.Base
+	case in.Tx != nil:
 		return in.Tx.View
 	}
 	return in.View
+}
+
+// Target has the tables beside which a statement makes another one: those of the store, or the
+// temporary ones.
+func (in *Input) Target() *storage.View {
+	switch {
+	case in.ToTemp:
+		return in.Temp
+	case in.Tx != nil:
+		return in.Tx.View
+	}
+	return in.Snapshot()
 }
 
 // OpenEncoder opens the encoder of a column and checks that it is the one the column

@@ -15,8 +15,8 @@ var catalogTables = map[string]*rowFuncOf{
 		types: noArgs("schemaname tablename tableowner"),
 		rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 			return func(_ []value.Value, emit func(...value.Value) error) error {
-				for _, d := range b.View.Tables() {
-					if err := emit(value.Str("public"), value.Str(d.Name), value.Str("lupa")); err != nil {
+				for _, d := range b.AllTables() {
+					if err := emit(value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str("lupa")); err != nil {
 						return err
 					}
 				}
@@ -41,10 +41,10 @@ var catalogTables = map[string]*rowFuncOf{
 		types: noArgs("schemaname tablename indexname indexdef"),
 		rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 			return func(_ []value.Value, emit func(...value.Value) error) error {
-				for _, d := range b.View.Tables() {
+				for _, d := range b.AllTables() {
 					for i := range d.Indexes {
 						x := &d.Indexes[i]
-						if err := emit(value.Str("public"), value.Str(d.Name), value.Str(x.Name), value.Str(indexText(d, x))); err != nil {
+						if err := emit(value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(x.Name), value.Str(indexText(d, x))); err != nil {
 							return err
 						}
 					}
@@ -74,7 +74,7 @@ func (b *Binder) catalogTable(t *parse.TableName) *parse.TableFunc {
 		return nil
 	}
 	if t.Table.Database == "" {
-		if _, err := TableOf(b.View, t.Table); err == nil {
+		if _, err := TableOf(b.View, t.Table); err == nil || b.In.IsTemp(t.Table) {
 			return nil
 		}
 	}

@@ -369,8 +369,12 @@ var schemaTables = &rowFuncOf{
 	types: noArgs("table_catalog table_schema table_name table_type"),
 	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 		return func(_ []value.Value, emit func(...value.Value) error) error {
-			for _, d := range b.View.Tables() {
-				if err := emit(value.Str("lupa"), value.Str("public"), value.Str(d.Name), value.Str("BASE TABLE")); err != nil {
+			for _, d := range b.AllTables() {
+				kind := "BASE TABLE"
+				if b.In.Hides(d.Name) {
+					kind = "LOCAL TEMPORARY"
+				}
+				if err := emit(value.Str("lupa"), value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(kind)); err != nil {
 					return err
 				}
 			}
@@ -389,7 +393,7 @@ var schemaColumns = &rowFuncOf{
 	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int"),
 	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 		return func(_ []value.Value, emit func(...value.Value) error) error {
-			tables := slices.Clone(b.View.Tables())
+			tables := slices.Clone(b.AllTables())
 			for _, v := range b.View.Views() {
 				d, err := ViewTable(b.Ctx, b.In, v)
 				if err != nil {
@@ -399,7 +403,7 @@ var schemaColumns = &rowFuncOf{
 			}
 			for _, d := range tables {
 				for i := range d.Columns {
-					if err := emit(schemaColumn(d, i)...); err != nil {
+					if err := emit(b.schemaColumn(d, i)...); err != nil {
 						return err
 					}
 				}
@@ -415,7 +419,7 @@ var kindNames = map[value.Kind][2]string{
 	value.Timestamp: {"timestamp with time zone", "timestamptz"}, value.Date: {"date", "date"}, value.Interval: {"interval", "interval"}, value.Numeric: {"numeric", "numeric"}, value.Blob: {"bytea", "bytea"}, value.JSON: {"jsonb", "jsonb"}, value.Vector: {"USER-DEFINED", "vector"},
 }
 
-func schemaColumn(d *storage.TableDef, i int) []value.Value {
+func (b *Binder) schemaColumn(d *storage.TableDef, i int) []value.Value {
 	c := &d.Columns[i]
 	names := kindNames[c.Type.Kind]
 	yes := func(is bool) value.Value {
@@ -447,7 +451,7 @@ func schemaColumn(d *storage.TableDef, i int) []value.Value {
 		names = [2]string{"uuid", "uuid"}
 	}
 	return []value.Value{
-		value.Str("lupa"), value.Str("public"), value.Str(d.Name), value.Str(c.Name), value.Int(int64(i + 1)), def, yes(!c.NotNull),
+		value.Str("lupa"), value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(c.Name), value.Int(int64(i + 1)), def, yes(!c.NotNull),
 		value.Str(names[0]), length, value.Str(names[1]), yes(c.Identity), precision, scale,
 	}
 }

@@ -212,6 +212,11 @@ func (b *Binder) NewView(s *parse.CreateView) (*storage.ViewDef, error) {
 	if err != nil {
 		return nil, logical.ErrorAt(s.Query.Pos, err)
 	}
+	for key := range b.Tables {
+		if name, ok := strings.CutPrefix(key, tempPrefix); ok {
+			return nil, parse.Errorf(s.Query.Pos, "a view is over tables of the store; %s is a temporary table", name).WithHint("WITH names a query for one statement")
+		}
+	}
 	if len(b.Remotes) > 0 {
 		return nil, parse.Errorf(s.Query.Pos, "a view is over tables of this store; tables of attached databases come and go")
 	}

@@ -83,7 +83,7 @@ func (b *Binder) textIndex(s *Scope, e parse.Expr, name string) (*storage.TableD
 		if c.Source == "" {
 			return nil, nil, nil, parse.Errorf(ref.Pos, "%s needs a column of a table; %s is computed", name, c.Name).WithHint("call it in the query that reads the table")
 		}
-		t, err := TableOf(b.View, ident(c.Source))
+		t, err := b.Table(ident(c.Source))
 		if err != nil {
 			return nil, nil, nil, err
 		}

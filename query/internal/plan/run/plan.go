@@ -75,6 +75,9 @@ func NewPlan(b *bind.Binder, cols []Column, make Makes) *Plan {
 	for _, t := range b.Tables {
 		p.tables = append(p.tables, t)
 	}
+	if p.Cached && p.hidden(b.In) { // within a view
+		p.Cached = false
+	}
 	for _, v := range b.In.Pos {
 		p.kinds = append(p.kinds, bind.KindOf(v))
 	}
@@ -163,6 +166,9 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 			return nil, nil
 		}
 	}
+	if p.Cached && p.hidden(in) {
+		return nil, nil
+	}
 	view := in.Snapshot()
 	for _, d := range p.views {
 		if p.Cached && view.ViewDef(d.Name) != d {
@@ -200,6 +206,24 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 		r.Root = &exec.Analyze{Root: r.body, Run: p.how.Measure, Lines: r.lines}
 	}
 	return r, nil
+}
+
+// hidden reports whether names that the plan has found in the store mean temporary tables now.
+func (p *Plan) hidden(in *bind.Input) bool {
+	if in.Temp == nil {
+		return false
+	}
+	for _, t := range p.tables {
+		if in.Hides(t.Def().Name) {
+			return true
+		}
+	}
+	for _, d := range p.views {
+		if in.Hides(d.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 // again makes a run that was closed ready for the next one.

@@ -50,7 +50,7 @@ func constraintName(given parse.Ident, table string, columns []parse.Ident, suff
 // constraintsOf adds the constraints of CREATE TABLE, other than references, to def.
 func (b *planner) constraintsOf(def *storage.TableDef, constraints []parse.Constraint) error {
 	taken := func(name string) bool {
-		for _, d := range b.View.Tables() {
+		for _, d := range b.In.Target().Tables() {
 			if d.Index(name) != nil {
 				return true
 			}
@@ -410,6 +410,9 @@ func (b *planner) addReference(k *parse.Constraint, table *storage.Table) (*run.
 	parent, err := b.Table(k.References.Table)
 	if err != nil {
 		return nil, err
+	}
+	if b.In.ToTemp != b.In.IsTemp(k.References.Table) {
+		return nil, parse.Errorf(k.References.Pos, "a temporary table and a table of the store do not refer to one another").WithHint("a temporary copy can be referred to: CREATE TEMP TABLE ... AS SELECT")
 	}
 	to := parent.Def()
 	ords, err := bind.TargetColumns(def, k.Columns)

@@ -64,7 +64,7 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 		index.Name = strings.Join(append(parts, "idx"), "_")
 	}
 	if s.IfNotExists {
-		for _, d := range b.View.Tables() {
+		for _, d := range b.In.Target().Tables() {
 			for i := range d.Indexes {
 				if s.Index.Means(d.Indexes[i].Name) || index.Name == d.Indexes[i].Name {
 					return b.done(), nil
@@ -86,7 +86,7 @@ func (b *planner) dropIndex(s *parse.DropIndex) (*run.Plan, error) {
 	id := s.Indexes[0]
 	var names []string
 	index, table := "", ""
-	for _, d := range b.View.Tables() {
+	for _, d := range b.In.Target().Tables() {
 		for _, x := range d.Indexes {
 			names = append(names, x.Name)
 			if x.Name == id.Name || index == "" && id.Means(x.Name) {

@@ -44,8 +44,8 @@ func (p *planner) report(cols []*logical.Column, rows [][]value.Value) *run.Plan
 func (b *planner) showTables() (*run.Plan, error) {
 	cols := []*logical.Column{{Name: "table", Type: logical.TextType}, {Name: "rows", Type: logical.IntType}, {Name: "columns", Type: logical.TextType}}
 	var rows [][]value.Value
-	for _, d := range b.View.Tables() {
-		t, err := b.View.Table(d.Name)
+	for _, d := range b.AllTables() {
+		t, err := b.Table(exactly(d.Name))
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +93,7 @@ func (b *planner) describe(s *parse.Describe) (*run.Plan, error) {
 
 // described is the definition of a table, and that which a table with the columns of a view would have.
 func (b *planner) described(name parse.Ident) (*storage.TableDef, error) {
-	if _, err := bind.TableOf(b.View, name); err != nil && name.Database == "" {
+	if _, err := bind.TableOf(b.View, name); err != nil && name.Database == "" && !b.In.IsTemp(name) {
 		if v, _ := bind.ViewOf(b.View, name); v != nil {
 			return bind.ViewTable(b.Ctx, b.In, v)
 		}

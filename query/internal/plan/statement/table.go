@@ -36,13 +36,13 @@ func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
 	if s.Table.Database != "" {
 		return b.remoteCreate(s)
 	}
-	if t, err := bind.TableOf(b.View, s.Table); err == nil || t != nil {
+	if t, err := bind.TableOf(b.In.Target(), s.Table); err == nil || t != nil {
 		if s.IfNotExists {
 			return b.done(), nil
 		}
 		return nil, parse.Errorf(s.Table.Pos, "table %q exists already", s.Table.Name).WithHint("CREATE TABLE IF NOT EXISTS leaves it as it is").Because(&storage.ExistsError{What: "table", Name: s.Table.Name})
 	}
-	if v, _ := bind.ViewOf(b.View, s.Table); v != nil {
+	if v, _ := bind.ViewOf(b.View, s.Table); v != nil && !s.Temp {
 		if s.IfNotExists {
 			return b.done(), nil
 		}
@@ -291,7 +291,7 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 	case *parse.Retrain:
 		return b.retrain(a, def)
 	case *parse.RenameTable:
-		if other, _ := bind.TableOf(b.View, a.To); other != nil && other.Def().ID != def.ID {
+		if other, _ := bind.TableOf(b.In.Target(), a.To); other != nil && other.Def().ID != def.ID {
 			return nil, logical.ErrorAt(a.To.Pos, &storage.ExistsError{What: "table", Name: other.Def().Name})
 		}
 		return b.change(text, func(ctx context.Context, r *build.Builder) error {
