@@ -94,7 +94,9 @@ func returnsRows(t parse.Statement) bool {
 // write files, not the store.
 func readOnly(t parse.Statement) bool {
 	switch t := t.(type) {
-	case *parse.Select, *parse.ShowTables, *parse.ShowWatches, *parse.ShowDatabases, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
+	case *parse.Select:
+		return !parse.Changes(t)
+	case *parse.ShowTables, *parse.ShowWatches, *parse.ShowDatabases, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
 		return true
 	case *parse.Explain:
 		return !t.Analyze || readOnly(t.Statement)

@@ -68,7 +68,8 @@ type unit struct {
 	own    bool // the transaction is of this statement alone
 	sp     storage.Savepoint
 	tree   parse.Statement
-	temp   *temps // the statement changes temporary tables
+	before *storage.View // the store before the statement, nil where nothing reads it while it is changed
+	temp   *temps        // the statement changes temporary tables
 }
 
 // init collects what a statement is planned with.
@@ -119,7 +120,9 @@ func (u *unit) begin(ctx context.Context, kind how, toTemp bool) error {
 		if err != nil {
 			return err
 		}
-		tx.OneStatement()
+		if !parse.Changes(u.tree) {
+			tx.OneStatement()
+		}
 		u.in.Tx, u.own = tx, true
 	default:
 		if err := s.env.Store.SnapshotTo(&u.snap); err != nil {
@@ -129,6 +132,12 @@ func (u *unit) begin(ctx context.Context, kind how, toTemp bool) error {
 	}
 	if u.in.Tx != nil {
 		u.sp = u.in.Tx.Savepoint()
+		if parse.Changes(u.tree) {
+			var err error
+			u.in.Base, err = u.in.Tx.Before()
+			u.before = u.in.Base
+			return err
+		}
 	}
 	return nil
 }
@@ -154,6 +163,10 @@ func firstError(errs ...error) error {
 }
 
 func (u *unit) close(ctx context.Context, failed bool) error {
+	if u.before != nil {
+		u.before.Close()
+		u.before = nil
+	}
 	switch {
 	case u.temp != nil:
 		return u.closeTemp(ctx, failed)
@@ -319,7 +332,7 @@ func selects(t parse.Statement) bool {
 		t = e.Statement
 	}
 	_, ok := t.(*parse.Select)
-	return ok
+	return ok && !parse.Changes(t)
 }
 
 // Shared returns how many of the statements, from the first on, are searches that one pass

@@ -210,6 +210,7 @@ func (s *Session) toTemp(t parse.Statement) (bool, error) {
 			return slices.ContainsFunc(d.Indexes, func(x storage.IndexDef) bool { return t.Indexes[0].Means(x.Name) })
 		}), nil
 	}
+	names = append(names, changed(t)...)
 	n := 0
 	for _, id := range names {
 		if in.IsTemp(id) {
@@ -220,6 +221,27 @@ func (s *Session) toTemp(t parse.Statement) (bool, error) {
 		return false, parse.Errorf(names[0].Pos, "some of these tables are temporary and some are not").WithHint("use a statement for each kind")
 	}
 	return n > 0, nil
+}
+
+// changed are the tables that are changed by what WITH names.
+func changed(t parse.Statement) (names []parse.Ident) {
+	if !parse.Changes(t) {
+		return nil
+	}
+	parse.Walk(t, func(n parse.Node) bool {
+		if c, ok := n.(*parse.CTE); ok {
+			switch s := c.Change.(type) {
+			case *parse.Insert:
+				names = append(names, s.Table)
+			case *parse.Update:
+				names = append(names, s.Table)
+			case *parse.Delete:
+				names = append(names, s.Table)
+			}
+		}
+		return true
+	})
+	return names
 }
 
 // beginTemp takes what a statement needs that changes temporary tables.
@@ -257,6 +279,10 @@ func (u *unit) beginTemp(ctx context.Context, kind how) error {
 	}
 	if err == nil && in.Tx != nil {
 		in.Temp, u.sp = in.Tx.View, in.Tx.Savepoint()
+		if parse.Changes(u.tree) {
+			in.Temp, err = in.Tx.Before()
+			u.before = in.Temp
+		}
 	}
 	return err
 }

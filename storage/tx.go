@@ -66,6 +66,22 @@ func firstError(errs ...error) error {
 	return nil
 }
 
+// Before returns a view of what the transaction sees now, whatever it writes afterwards. The
+// caller closes it before the transaction ends.
+func (tx *Tx) Before() (*View, error) {
+	v := &View{store: tx.store, mu: new(sync.Mutex), catalog: tx.catalog, close: func() error { return nil }}
+	if tx.over != nil {
+		v.over = &overlay{overlayState: tx.over.snapshot(), base: tx.over.base, spill: tx.over.spill}
+		return v, nil
+	}
+	b := tx.store.db.NewIndexedBatch()
+	if err := b.Apply(tx.batch, nil); err != nil {
+		return nil, firstError(err, b.Close())
+	}
+	v.reader, v.close = b, b.Close
+	return v, nil
+}
+
 // Commit makes the transaction's writes durable and visible. Afterwards the Tx is
 // closed whatever the outcome.
 func (tx *Tx) Commit(ctx context.Context) error {

@@ -196,6 +196,7 @@ func (n *Insert) update(ctx context.Context, b *value.Batch, r storage.InsertRes
 	if err != nil {
 		return err
 	}
+	n.Env.Touched.add(n.Def, rows)
 	for i, row := range fresh {
 		touched.Add(row)
 		r.Rows[place[int(sel[i])]] = row

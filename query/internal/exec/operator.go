@@ -35,6 +35,9 @@ type Env struct {
 	Warn     func(string)   // may be nil
 	Notice   func(string)   // may be nil
 
+	// Touched is what parts of the statement have changed, nil where it has one part.
+	Touched Touched
+
 	// Pictures tells how many pictures of images() have been read, and how many
 	// there are. It is nil in a statement without images().
 	Pictures func() (done, total int64)

@@ -26,6 +26,9 @@ type Update struct {
 
 // NewUpdate returns an Update over in.
 func NewUpdate(in Operator, env *Env, def *storage.TableDef, cols []int) *Update {
+	if env.Touched != nil {
+		in = &untouched{input{in}, env, def}
+	}
 	return &Update{input: input{in}, Env: env, Def: def, Cols: cols}
 }
 
@@ -38,7 +41,7 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 		return u.out.next(), nil
 	}
 	u.out = &emitter{t: &rowsTable{}}
-	t, held, stream := &rowsTable{}, int64(0), u.Stream
+	t, held, stream := &rowsTable{}, int64(0), u.Stream && u.Env.Touched == nil
 	defer func() { u.Env.Memory.Release(held) }()
 	for {
 		b, err := u.in.Next(ctx)
@@ -86,6 +89,7 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
+	u.Env.Touched.add(u.Def, rows)
 	u.Affected = int64(t.n)
 	u.out = &emitter{t: &rowsTable{n: len(fresh), rows: fresh}}
 	return u.out.next(), nil
@@ -130,6 +134,9 @@ type Delete struct {
 
 // NewDelete returns a Delete over in.
 func NewDelete(in Operator, env *Env, def *storage.TableDef) *Delete {
+	if env.Touched != nil {
+		in = &untouched{input{in}, env, def}
+	}
 	return &Delete{input: input{in}, Env: env, Def: def}
 }
 
@@ -160,6 +167,7 @@ func (d *Delete) Next(ctx context.Context) (*value.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
+		d.Env.Touched.add(d.Def, rows)
 		d.Affected = int64(n)
 		var returned []int
 		for i := range p.width() - 1 {

@@ -288,6 +288,7 @@ type DropIndex struct {
 // Insert is INSERT.
 type Insert struct {
 	Pos
+	With
 	Table      Ident
 	Alias      Ident
 	Columns    []Ident // nil: all, in table order
@@ -315,6 +316,7 @@ type Assignment struct {
 // Update is UPDATE t SET ... [FROM ...] [WHERE ...].
 type Update struct {
 	Pos
+	With
 	Table     Ident
 	Alias     Ident
 	Set       []Assignment
@@ -326,6 +328,7 @@ type Update struct {
 // Delete is DELETE.
 type Delete struct {
 	Pos
+	With
 	Table     Ident
 	Alias     Ident
 	Where     Expr // nil: every row

@@ -13,12 +13,42 @@ type Select struct {
 	Offset    Expr // nil: none
 }
 
+// With is WITH before INSERT, UPDATE and DELETE.
+type With struct {
+	With      []CTE
+	Recursive bool // see Select
+}
+
 // CTE is name [(columns)] AS (query) of WITH.
 type CTE struct {
 	Pos
 	Name    Ident
 	Columns []Ident
-	Query   *Select
+	Query   *Select   // or nil:
+	Change  Statement // *Insert, *Update or *Delete
+}
+
+// Changes reports whether a statement changes rows by what its WITH names.
+func Changes(s Statement) bool {
+	var with []CTE
+	switch s := s.(type) {
+	case *Explain:
+		return Changes(s.Statement)
+	case *Select:
+		with = s.With
+	case *Insert:
+		with = s.With.With
+	case *Update:
+		with = s.With.With
+	case *Delete:
+		with = s.With.With
+	}
+	for i := range with {
+		if with[i].Change != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Body is the body of a query: *Core, *Values, *Union, or *Select where it

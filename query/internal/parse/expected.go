@@ -43,6 +43,8 @@ var descriptions = map[string]string{
 	"gLateral":         "",
 	"gDefer":           "",
 	"gTemp":            "",
+	"gKept":            "",
+	"GChange":          "",
 	"gOnCommit":        "",
 	"gSettings":        "",
 	"gIfExists":        "",

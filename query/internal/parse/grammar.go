@@ -16,10 +16,10 @@ import (
 // gStatement is the rule of a statement.
 type gStatement struct {
 	Pos       lexer.Position
-	Select    *gSelect      `parser:"  @@"`
-	Insert    *gInsert      `parser:"| 'INSERT' @@"`
+	Insert    *gInsert      `parser:"  'INSERT' @@"`
 	Update    *gUpdate      `parser:"| 'UPDATE' @@"`
 	Delete    *gDelete      `parser:"| 'DELETE' @@"`
+	Select    *gSelect      `parser:"| @@"`
 	Setting   *gSettings    `parser:"| @@"`
 	Create    *gCreate      `parser:"| 'CREATE' @@"`
 	Drop      *gDrop        `parser:"| 'DROP' @@"`
@@ -84,9 +84,9 @@ func (c *converter) statement(g *gStatement) Statement {
 	at := posOf(g.Pos)
 	switch {
 	case g.Select != nil:
-		return c.selectStmt(g.Select)
+		return c.outermost(g.Select)
 	case g.Insert != nil:
-		return c.insert(at, g.Insert)
+		return c.insertWith(at, g.Insert)
 	case g.Update != nil:
 		return c.update(at, g.Update)
 	case g.Delete != nil:

@@ -28,6 +28,21 @@ type gAssignment struct {
 	Value  *gValue `parser:"'=' @@"`
 }
 
+// insertWith converts an INSERT that is a statement: the WITH of its query may name changes, too.
+func (c *converter) insertWith(at Pos, g *gInsert) *Insert {
+	if g.Query == nil {
+		return c.insert(at, g)
+	}
+	w := With{c.withs(g.Query, true), g.Query.Recursive != nil}
+	if !Changes(&Insert{With: w}) {
+		return c.insert(at, g)
+	}
+	g.Query.With, g.Query.Recursive = nil, nil
+	s := c.insert(at, g)
+	s.With = w
+	return s
+}
+
 func (c *converter) insert(at Pos, g *gInsert) *Insert {
 	s := &Insert{Pos: at, Table: tableIdent(g.Table), Alias: ident(g.Alias), Columns: idents(g.Columns), Returning: c.items(g.Returning)}
 	if g.Query != nil {

@@ -390,6 +390,11 @@ func (m *mistake) meant(n int, words []string, wanted string) *Error {
 
 // known explains what other languages have, and what people often write.
 func (m *mistake) known() *Error {
+	for _, n := range []int{0, -1} {
+		if is(m.tok(n-1), "(") && isAny(m.tok(n), "INSERT", "UPDATE", "DELETE") != "" && m.tok(n+1).Type != lexOp {
+			return m.errorf(n, "rows are changed by a statement, not by a query within one").WithHint("WITH x AS (%s ... RETURNING ...) SELECT ... FROM x", strings.ToUpper(m.tok(n).Value))
+		}
+	}
 	found, before := m.tok(0), m.tok(-1)
 	first := func(word string) bool { return is(&m.tokens[0], word) }
 	switch {

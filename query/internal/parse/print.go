@@ -146,6 +146,7 @@ func (p *printer) statement(s Statement) {
 	case *CreateWatch, *DropWatch, *ShowWatches, *Acknowledge:
 		p.watch(s)
 	case *Insert:
+		p.with(&s.With)
 		p.print("INSERT INTO ", s.Table)
 		p.alias(s.Alias, nil)
 		p.columns(s.Columns)
@@ -160,6 +161,7 @@ func (p *printer) statement(s Statement) {
 		}
 		p.returning(s.Returning)
 	case *Update:
+		p.with(&s.With)
 		p.print("UPDATE ", s.Table)
 		p.alias(s.Alias, nil)
 		p.print(" SET ", s.Set)
@@ -169,6 +171,7 @@ func (p *printer) statement(s Statement) {
 		p.clause(" WHERE ", s.Where)
 		p.returning(s.Returning)
 	case *Delete:
+		p.with(&s.With)
 		p.print("DELETE FROM ", s.Table)
 		p.alias(s.Alias, nil)
 		p.clause(" WHERE ", s.Where)
@@ -407,7 +410,19 @@ func (p *printer) query(s *Select) {
 func (p *printer) cte(c *CTE) {
 	p.print(c.Name)
 	p.columns(c.Columns)
+	if c.Change != nil {
+		p.print(" AS (", c.Change, ")")
+		return
+	}
 	p.print(" AS (", c.Query, ")")
+}
+
+// with prints the WITH before a statement that changes rows.
+func (p *printer) with(w *With) {
+	for i := range w.With {
+		p.print(opt(i == 0, "WITH "), opt(i == 0 && w.Recursive, "RECURSIVE "), opt(i > 0, ", "), &w.With[i])
+	}
+	p.print(opt(len(w.With) > 0, " "))
 }
 
 func (p *printer) orderItem(it OrderItem) {

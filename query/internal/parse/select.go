@@ -15,17 +15,27 @@ type gSelect struct {
 	Pos       lexer.Position
 	Recursive *gRecursive `parser:"('WITH' @@?"`
 	With      []*gCTE     `parser:"  @@ (',' @@)*)?"`
-	Body      *gTerm      `parser:"@@"`
-	Unions    []*gUnion   `parser:"@@*"`
-	OrderBy   []*gOrder   `parser:"('ORDER' 'BY' @@ (',' @@)*)?"`
-	Limits    []*gLimit   `parser:"@@*"`
+	Change    *gChange    `parser:"( @@"`
+	Body      *gTerm      `parser:"| @@"`
+	Unions    []*gUnion   `parser:"  @@*"`
+	OrderBy   []*gOrder   `parser:"  ('ORDER' 'BY' @@ (',' @@)*)?"`
+	Limits    []*gLimit   `parser:"  @@* )"`
+}
+
+// gChange is what may stand behind WITH, or be named by it, beside a query.
+type gChange struct {
+	Pos    lexer.Position
+	Insert *gInsert `parser:"  'INSERT' @@"`
+	Update *gUpdate `parser:"| 'UPDATE' @@"`
+	Delete *gDelete `parser:"| 'DELETE' @@"`
 }
 
 type gCTE struct {
 	Pos     lexer.Position
 	Name    *gName   `parser:"@@"`
 	Columns []*gName `parser:"('(' @@ (',' @@)* ')')?"`
-	Query   *gSelect `parser:"'AS' '(' @@ ')'"`
+	Kept    *gKept   `parser:"'AS' @@?"`
+	Query   *gSelect `parser:"'(' @@ ')'"`
 }
 
 type gTerm struct {
@@ -215,11 +225,77 @@ type gArgument struct {
 	Plain  Expr          `parser:"| @@"`
 }
 
+// gKept is MATERIALIZED or NOT MATERIALIZED, which the planner knows better.
+type gKept struct{}
+
+// Parse implements participle.Parseable.
+func (*gKept) Parse(lex *lexer.PeekingLexer) error {
+	return match(acceptWords(lex, "MATERIALIZED") || acceptWords(lex, "NOT", "MATERIALIZED"))
+}
+
+// withs are the queries that WITH names. Statements that change rows are among them where the
+// statement itself begins with WITH.
+func (c *converter) withs(g *gSelect, outermost bool) (all []CTE) {
+	for _, w := range g.With {
+		cte := CTE{Pos: posOf(w.Pos), Name: ident(w.Name), Columns: idents(w.Columns)}
+		switch {
+		case w.Query.Change == nil:
+			cte.Query = c.selectStmt(w.Query)
+		case !outermost:
+			c.fail(Errorf(posOf(w.Query.Change.Pos), "what changes rows is named at the beginning of the statement, not in a query within it").WithHint("WITH %s AS (...) SELECT ...", cte.Name))
+		default:
+			if len(w.Query.With) > 0 {
+				c.fail(Errorf(posOf(w.Query.Pos), "this WITH belongs to the beginning of the statement").WithHint("WITH a AS (...), %s AS (INSERT ...)", cte.Name))
+			}
+			cte.Change = c.change(w.Query.Change)
+		}
+		all = append(all, cte)
+	}
+	return all
+}
+
+func (c *converter) change(g *gChange) Statement {
+	at := posOf(g.Pos)
+	switch {
+	case g.Insert != nil:
+		return c.insert(at, g.Insert)
+	case g.Update != nil:
+		return c.update(at, g.Update)
+	}
+	return c.delete(at, g.Delete)
+}
+
+// outermost converts a statement that begins with WITH, SELECT or VALUES.
+func (c *converter) outermost(g *gSelect) Statement {
+	if g.Change == nil {
+		with := c.withs(g, true)
+		g.With = nil
+		s := c.selectStmt(g)
+		s.With, s.Recursive = with, g.Recursive != nil
+		return s
+	}
+	w := With{c.withs(g, true), g.Recursive != nil}
+	switch s := c.change(g.Change).(type) {
+	case *Insert:
+		s.Pos, s.With = posOf(g.Pos), w
+		return s
+	case *Update:
+		s.Pos, s.With = posOf(g.Pos), w
+		return s
+	default:
+		d := s.(*Delete)
+		d.Pos, d.With = posOf(g.Pos), w
+		return d
+	}
+}
+
 func (c *converter) selectStmt(g *gSelect) *Select {
 	s := &Select{Pos: posOf(g.Pos), Recursive: g.Recursive != nil}
-	for _, w := range g.With {
-		s.With = append(s.With, CTE{posOf(w.Pos), ident(w.Name), idents(w.Columns), c.selectStmt(w.Query)})
+	if g.Change != nil {
+		c.fail(Errorf(posOf(g.Change.Pos), "rows are changed by a statement, not by a query within one").WithHint("WITH x AS (INSERT ... RETURNING ...) SELECT ... FROM x"))
+		return s
 	}
+	s.With = c.withs(g, false)
 	s.Body = c.term(g.Body)
 	for i, u := range g.Unions {
 		op := UnionOp

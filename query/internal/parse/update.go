@@ -30,7 +30,7 @@ func (c *converter) update(at Pos, g *gUpdate) *Update {
 }
 
 func (c *converter) delete(at Pos, g *gDelete) *Delete {
-	s := &Delete{at, tableIdent(g.Table), ident(g.Alias), g.Where, c.items(g.Returning)}
+	s := &Delete{Pos: at, Table: tableIdent(g.Table), Alias: ident(g.Alias), Where: g.Where, Returning: c.items(g.Returning)}
 	if g.Using != nil { // the rows for which there is one to join with
 		from := c.from(g.Using)
 		core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Expr: &Literal{Pos: at, Value: value.Int(1)}}}, From: from, Where: g.Where}

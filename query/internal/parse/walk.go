@@ -41,6 +41,7 @@ func Walk(n Node, f func(Node) bool) {
 	case *Retrain:
 		w.query(n.For)
 	case *Insert:
+		w.with(&n.With)
 		w.query(n.Query)
 		if n.OnConflict != nil {
 			Walk(n.OnConflict, f)
@@ -52,6 +53,7 @@ func Walk(n Node, f func(Node) bool) {
 	case *Assignment:
 		w.expr(n.Value)
 	case *Update:
+		w.with(&n.With)
 		w.assignments(n.Set)
 		if n.From != nil {
 			Walk(n.From, f)
@@ -59,6 +61,7 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Where)
 		w.items(n.Returning)
 	case *Delete:
+		w.with(&n.With)
 		w.expr(n.Where)
 		w.items(n.Returning)
 	case *Select:
@@ -75,6 +78,9 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Target)
 		w.expr(n.Offset)
 	case *CTE:
+		if n.Change != nil {
+			Walk(n.Change, f)
+		}
 		w.query(n.Query)
 	case *Core:
 		w.exprs(n.DistinctOn)
@@ -234,5 +240,11 @@ func (w walker) assignments(as []Assignment) {
 func (w walker) options(os []Option) {
 	for i := range os {
 		Walk(&os[i], w)
+	}
+}
+
+func (w walker) with(with *With) {
+	for i := range with.With {
+		Walk(&with.With[i], w)
 	}
 }

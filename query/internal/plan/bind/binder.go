@@ -23,8 +23,10 @@ type Binder struct {
 	fnctx *fn.Ctx
 	How
 
-	ctes     []cte
-	cteUses  int // so far
+	ctes    []cte
+	cteUses int // so far
+	// Change plans a statement that WITH names and that changes rows.
+	Change   func(def *parse.CTE) (*logical.SharedQuery, error)
 	Shared   []*logical.SharedQuery
 	depth    int
 	Slots    []*logical.Slot
@@ -46,9 +48,10 @@ type Binder struct {
 
 // cte is a query that WITH has named.
 type cte struct {
-	def   *parse.CTE
-	below int              // number of ctes it can see
-	view  *storage.ViewDef // it is that of a view
+	def    *parse.CTE
+	change *logical.SharedQuery // it changes rows
+	below  int                  // number of ctes it can see
+	view   *storage.ViewDef     // it is that of a view
 
 	recursive bool               // it uses itself
 	often     bool               // it is used several times

@@ -13,6 +13,10 @@ import (
 
 // Insert binds INSERT.
 func (b *Binder) Insert(s *parse.Insert) (*logical.Insert, error) {
+	defer b.within(len(b.ctes))
+	if err := b.with(s.With.With, s.Recursive, s); err != nil {
+		return nil, err
+	}
 	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err

@@ -33,7 +33,7 @@ func (b *Binder) recursion(c cte) (*logical.Relation, error) {
 	if len(q.OrderBy) > 0 {
 		return nil, parse.Errorf(q.OrderBy[0].Pos, "WITH RECURSIVE takes no ORDER BY in %s", name).WithHint("write it where %s is used", name)
 	}
-	if err := b.with(q); err != nil {
+	if err := b.with(q.With, q.Recursive, q); err != nil {
 		return nil, err
 	}
 	rec := &logical.Recursion{Name: name, Block: b.Block}

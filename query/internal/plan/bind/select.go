@@ -23,7 +23,7 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 	defer func() { b.depth-- }()
 	if len(q.With) > 0 {
 		defer func(n int) { b.ctes = b.ctes[:n] }(len(b.ctes))
-		if err := b.with(q); err != nil {
+		if err := b.with(q.With, q.Recursive, q); err != nil {
 			return nil, err
 		}
 	}

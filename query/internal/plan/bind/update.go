@@ -18,6 +18,10 @@ func numbered(table *storage.Table, name string) (*logical.Relation, *logical.Ro
 
 // Update binds UPDATE t SET ... [FROM ...] [WHERE ...].
 func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
+	defer b.within(len(b.ctes))
+	if err := b.with(s.With.With, s.Recursive, s); err != nil {
+		return nil, err
+	}
 	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err
@@ -83,6 +87,10 @@ func (b *Binder) where(in logical.Node, s *Scope, e parse.Expr) (logical.Node, e
 
 // Delete binds DELETE FROM t [WHERE ...].
 func (b *Binder) Delete(s *parse.Delete) (*logical.Change, error) {
+	defer b.within(len(b.ctes))
+	if err := b.with(s.With.With, s.Recursive, s); err != nil {
+		return nil, err
+	}
 	table, err := b.Table(s.Table)
 	if err != nil {
 		return nil, err

@@ -14,17 +14,22 @@ import (
 // its rows are kept for all further uses.
 const inlined = 64
 
-// with makes the queries that WITH names known.
-func (b *Binder) with(q *parse.Select) error {
-	for i := range q.With {
-		def := &q.With[i]
+// with makes the queries that WITH names known, in the statement or query q.
+func (b *Binder) with(with []parse.CTE, recursive bool, q parse.Node) error {
+	for i := range with {
+		def := &with[i]
 		for k := range i {
-			if def.Name.Means(q.With[k].Name.Name) {
+			if def.Name.Means(with[k].Name.Name) {
 				return parse.Errorf(def.Pos, "WITH names %q twice", def.Name.Name)
 			}
 		}
 		c := cte{def: def, below: len(b.ctes)}
-		if own := q.Recursive && names(def.Query, def.Name) > 0; own {
+		if def.Change != nil {
+			var err error
+			if c.change, err = b.Change(def); err != nil {
+				return err
+			}
+		} else if own := recursive && names(def.Query, def.Name) > 0; own {
 			c.recursive, c.often = true, names(q, def.Name)-names(def.Query, def.Name) > 1
 		}
 		b.ctes = append(b.ctes, c)
@@ -32,8 +37,18 @@ func (b *Binder) with(q *parse.Select) error {
 	return nil
 }
 
+// within forgets the names of a WITH, before which there were n.
+func (b *Binder) within(n int) { b.ctes = b.ctes[:n] }
+
 // cteRef binds the use of a query named by WITH.
 func (b *Binder) cteRef(i int, t *parse.TableName) (*logical.Relation, error) {
+	if q := b.ctes[i].change; q != nil {
+		if len(q.Rel.Cols) == 0 {
+			return nil, parse.Errorf(t.Pos, "%s has no rows to read", t.Table).WithHint("RETURNING says which: WITH %s AS (... RETURNING *)", t.Table)
+		}
+		outs, err := b.ctes[i].columns(q.Rel.Cols, t)
+		return &logical.Relation{Node: &logical.Shared{Query: q, Outs: outs}, Cols: outs}, err
+	}
 	if b.ctes[i].working != nil {
 		return b.workingRef(b.ctes[i], t)
 	}

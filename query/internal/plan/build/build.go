@@ -43,9 +43,11 @@ type State struct {
 	runs    map[*logical.Correlation]*atomic.Int64
 	keys    map[*logical.Correlation]*exec.KeyTable
 	kept    map[*logical.SharedQuery]*exec.Shared
-	work    map[*logical.Recursion]*exec.WorkTable
-	fused   map[*logical.Fusion]*exec.Fusion
-	loose   map[*logical.Fusion]bool // only the order of ranks is used
+	// Change builds a statement that WITH names and that changes rows.
+	Change func(q *logical.SharedQuery) (exec.Operator, error)
+	work   map[*logical.Recursion]*exec.WorkTable
+	fused  map[*logical.Fusion]*exec.Fusion
+	loose  map[*logical.Fusion]bool // only the order of ranks is used
 }
 
 // Table returns the run's own picture of a table.
@@ -285,9 +287,24 @@ func (b *Builder) source(outs []*logical.Column, want []*logical.Expr, open func
 
 // shared gives the rows of a query that is run once, when they are first asked for.
 func (b *Builder) shared(q *logical.SharedQuery, ords []int) (exec.Operator, error) {
+	rows, err := b.Kept(q)
+	if err != nil {
+		return nil, err
+	}
+	return rows.Use(ords), nil
+}
+
+// Kept keeps the rows of such a query.
+func (b *Builder) Kept(q *logical.SharedQuery) (*exec.Shared, error) {
 	rows := b.kept[q]
 	if rows == nil || rows.Over() {
-		op, err := b.Root(q.Rel.Node, q.Rel.Cols)
+		var op exec.Operator
+		var err error
+		if q.Rel.Node == nil {
+			op, err = b.Change(q)
+		} else {
+			op, err = b.Root(q.Rel.Node, q.Rel.Cols)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -297,7 +314,7 @@ func (b *Builder) shared(q *logical.SharedQuery, ords []int) (exec.Operator, err
 		rows = exec.NewShared(op, &b.Env, "WITH "+q.Def.Name.Name)
 		b.kept[q] = rows
 	}
-	return rows.Use(ords), nil
+	return rows, nil
 }
 
 // opener opens an encoder when the plan runs.

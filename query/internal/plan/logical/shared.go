@@ -8,7 +8,8 @@ type Shared struct {
 	Outs  []*Column
 }
 
-// SharedQuery is a query named by WITH that is run once for many uses.
+// SharedQuery is a query named by WITH that is run once for many uses. A statement that changes rows
+// is one, too: it has no node, and runs to its end even if nobody uses what it returns.
 type SharedQuery struct {
 	Rel *Relation
 	Def *parse.CTE

@@ -114,6 +114,9 @@ func (f *Facts) rowsOf(n logical.Node) float64 {
 	case *logical.Source:
 		return n.Rows
 	case *logical.Shared:
+		if n.Query.Rel.Node == nil {
+			return 1000
+		}
 		return f.rows(n.Query.Rel.Node)
 	}
 	if ins := n.Inputs(); len(ins) == 1 {

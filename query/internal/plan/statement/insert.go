@@ -17,8 +17,15 @@ import (
 // insert plans INSERT.
 func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
 	if s.Table.Database != "" {
+		if parse.Changes(s) {
+			return nil, errChangesElsewhere(s.Table)
+		}
 		return b.remoteInsert(s)
 	}
+	return b.written(b.boundInsert(s))
+}
+
+func (b *planner) boundInsert(s *parse.Insert) (*written, error) {
 	n, err := b.Binder.Insert(s)
 	if err != nil {
 		return nil, err
@@ -34,12 +41,8 @@ func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
 	if s.OnConflict != nil {
 		use = optimize.InOrder
 	}
-	out, err := b.improved(rows, use)
-	if err != nil {
-		return nil, err
-	}
 	b.Once = b.Once || !inTx
-	return b.planned(n.Returning.Columns(), func(b *build.Builder) (exec.Operator, func() int64, error) {
+	return &written{rows, use, n.Returning.Columns(), func(b *build.Builder, out *logical.Relation) (exec.Operator, func() int64, error) {
 		child, err := b.Root(out.Node, out.Cols)
 		if err != nil {
 			return nil, nil, err
@@ -61,7 +64,7 @@ func (b *planner) insert(s *parse.Insert) (*run.Plan, error) {
 		op.Returns = n.Returning != nil
 		root, err := b.Writes(op, table, n.Returning)
 		return root, func() int64 { return op.Affected }, err
-	}), nil
+	}}, nil
 }
 
 // bulkInsert builds an INSERT of many rows on its own: see Bulk.
@@ -92,7 +95,7 @@ func Few(s *parse.Insert) bool {
 // bulk load, past the write-ahead log: it may add many rows, and says nothing
 // that needs to see them one by one.
 func Bulk(view *storage.View, s *parse.Insert) bool {
-	if s.Query == nil || len(s.Returning) > 0 {
+	if s.Query == nil || len(s.Returning) > 0 || len(s.With.With) > 0 {
 		return false
 	}
 	t, err := bind.TableOf(view, s.Table)
@@ -159,7 +162,7 @@ func reads(n logical.Node, table string) bool {
 // that can be run again: it reads images() and says what becomes of rows that
 // are there. It is committed in portions; see exec.Import.
 func Import(s *parse.Insert) bool {
-	if s.Query == nil || s.OnConflict == nil || len(s.Returning) > 0 {
+	if s.Query == nil || s.OnConflict == nil || len(s.Returning) > 0 || len(s.With.With) > 0 {
 		return false
 	}
 	found := false

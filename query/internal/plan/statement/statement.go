@@ -57,23 +57,34 @@ func QuerySamples(ctx context.Context, in *bind.Input, table string) (map[int][]
 // planner plans one statement.
 type planner struct {
 	*bind.Binder
-	facts *optimize.Facts // of the plan that was improved last
+	facts   *optimize.Facts // of the plan that was improved last
+	changes []*change       // that WITH names
 }
 
 func newPlanner(ctx context.Context, in *bind.Input) *planner {
-	return &planner{bind.NewBinder(ctx, in), new(optimize.Facts)}
+	b := &planner{Binder: bind.NewBinder(ctx, in), facts: new(optimize.Facts)}
+	b.Change = b.changeOf
+	return b
 }
 
 // improved optimizes the plan of a query, and those of the subqueries in it.
 func (b *planner) improved(r *logical.Relation, use optimize.Use) (*logical.Relation, error) {
 	f := b.facts
 	*f = optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek, Use: use}
+	for _, c := range b.changes {
+		own := optimize.Facts{Ctx: b.Ctx, Explain: b.Explain, Peek: b.Peek, Use: c.use}
+		rows, err := own.Optimize(c.rows, nil, nil)
+		if err != nil {
+			return nil, err
+		}
+		c.rows = rows
+	}
 	return f.Optimize(r, b.Subs, b.Shared)
 }
 
 // planned finishes the plan of a statement with these columns.
 func (b *planner) planned(cols []*logical.Column, make run.Makes) *run.Plan {
-	return run.NewPlan(b.Binder, run.ColumnsOfPlan(cols), make)
+	return run.NewPlan(b.Binder, run.ColumnsOfPlan(cols), b.parts(make))
 }
 
 func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
