@@ -422,15 +422,6 @@ func (m *mistake) known() *Error {
 		}
 	case first("CREATE") && is(found, "WHERE") && m.at > 2 && (is(&m.tokens[1], "INDEX") || is(&m.tokens[2], "INDEX")):
 		return m.errorf(0, "an index is over all rows of its table").WithHint("leave WHERE out; rows that it would leave out cost little")
-	case before.Type == lexOp && is(before, "(") && is(m.tok(-2), "AS") && isAny(found, "INSERT", "UPDATE", "DELETE") != "":
-		return m.errorf(0, "WITH holds queries, not statements that change rows").
-			WithHint("run the %s first, with RETURNING, and use its rows as parameters; in a transaction both are one", strings.ToUpper(found.Value))
-	case first("WITH") && isAny(found, "INSERT", "UPDATE", "DELETE") != "":
-		if is(found, "INSERT") {
-			return m.errorf(0, "WITH stands before the SELECT, not before the INSERT").WithHint("write INSERT INTO t WITH ... SELECT ...")
-		}
-		return m.errorf(0, "%s takes no WITH before it", strings.ToUpper(found.Value)).
-			WithHint("write the query where it is used: UPDATE t SET ... FROM (SELECT ...) AS x, DELETE FROM t USING (SELECT ...) AS x")
 	case m.at == 1 && first("INSERT") && is(found, "OR"):
 		return m.errorf(0, "INSERT OR is not part of the language").
 			WithHint("write INSERT INTO ... ON CONFLICT (key) DO NOTHING, or DO UPDATE SET ...")
