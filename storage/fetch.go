@@ -212,7 +212,7 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 	n := f.out.Len
 	for i, c := range f.cols {
 		def, out := &t.def.Columns[c], f.out.Cols[i]
-		src, err := f.raw(i, b)
+		src, opened, err := f.raw(i, b)
 		if err != nil {
 			return err
 		}
@@ -239,7 +239,12 @@ func (f *fetcher) fetch(b uint32, order []int32) error {
 			}
 		default:
 			for _, at := range order {
-				v, err := block.At(src, def.Type, int(rows[at]%BlockRows))
+				var v value.Value
+				if row := int(rows[at] % BlockRows); opened != nil {
+					v, err = opened.At(row)
+				} else {
+					v, err = block.At(src, def.Type, row)
+				}
 				if err != nil {
 					return t.corruptNumber(key.Columns, c, b, err)
 				}
@@ -259,26 +264,30 @@ func (f *fetcher) reader(i int) *columnReader {
 }
 
 // raw returns the encoded block of the i-th column, as columnReader.raw does, valid until the
-// next call. Those of few rows are kept for the next ones who want some.
-func (f *fetcher) raw(i int, b uint32) ([]byte, error) {
+// next call. Those of few rows are kept, opened, for the next ones who want some.
+func (f *fetcher) raw(i int, b uint32) ([]byte, *block.Opened, error) {
 	t, c := f.t, &f.t.def.Columns[f.cols[i]]
+	alone := func() ([]byte, *block.Opened, error) {
+		src, err := f.reader(i).raw(b)
+		return src, nil, err
+	}
 	if f.to-f.from > fewBlocks {
-		return f.reader(i).raw(b)
+		return alone()
 	}
 	p, k := t.view.picture, hotKey{t.def.ID, c.ID, b}
 	if p != nil {
-		if src, ok := p.hot.get(k, p.commit); ok {
-			t.view.Reads.ScalarBytes.Add(int64(len(src)))
-			return src, nil
+		if h := p.hot.get(k, p.commit); h != nil {
+			t.view.Reads.ScalarBytes.Add(int64(len(h.data)))
+			return h.data, h.opened, nil
 		}
 	}
 	if f.few == nil {
 		if len(f.cols) == 1 && p == nil {
-			return f.reader(i).raw(b)
+			return alone()
 		}
 		var err error
 		if f.few, err = t.view.prefixIter(key.Family(nil, t.def.ID, key.Columns)); err != nil {
-			return nil, corrupt(t.def.Name, "", "blocks", err)
+			return nil, nil, corrupt(t.def.Name, "", "blocks", err)
 		}
 	}
 	f.key = key.Numbered(f.key[:0], t.def.ID, key.Columns, c.ID, b)
@@ -286,16 +295,20 @@ func (f *fetcher) raw(i int, b uint32) ([]byte, error) {
 		if f.few.Error() != nil { // damage may be in what an older level has there
 			f.few.Close()
 			f.few = nil
-			return f.reader(i).raw(b)
+			return alone()
 		}
-		return nil, firstError(t.corruptNumber(key.Columns, f.cols[i], b, f.few.Error()), f.reader(i).missing(b))
+		return nil, nil, firstError(t.corruptNumber(key.Columns, f.cols[i], b, f.few.Error()), f.reader(i).missing(b))
 	}
+	var opened *block.Opened
 	src, err := f.few.ValueAndErr()
 	if err == nil && p != nil {
-		p.hot.put(k, p.commit, src)
+		var h *hotBlock
+		if h, err = p.hot.put(k, p.commit, src, c.Type.Kind); h != nil {
+			opened = h.opened
+		}
 	}
 	t.view.Reads.ScalarBytes.Add(int64(len(src)))
-	return src, t.corruptNumber(key.Columns, f.cols[i], b, err)
+	return src, opened, t.corruptNumber(key.Columns, f.cols[i], b, err)
 }
 
 func (f *fetcher) vectors(r *columnReader, b uint32, nulls []byte, out *value.Column, order []int32) error {

@@ -4,18 +4,21 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // hotBlocks keeps column blocks from which single rows were read lately, as they are
-// stored. Finding one through Pebble takes as long as all else that a look-up does, and
-// a row needs one for each of its columns. It is safe for concurrent use.
+// stored, opened. Finding one through Pebble takes as long as all else that a look-up does,
+// and a row needs one for each of its columns. It is safe for concurrent use.
 //
 // What a block holds depends on the commit whose picture is read: an UPDATE writes over
 // it. So a block is kept with the commit it was read at, and is good for another one if it
 // was not written in between.
 type hotBlocks struct {
-	limit int64
+	limit   int64
+	serials serials
 
 	mu      sync.RWMutex
 	size    int64
@@ -33,10 +36,14 @@ type hotKey struct{ table, column, block uint32 }
 const tombstones = ^uint32(0)
 
 type hotBlock struct {
-	data   []byte
+	data   []byte        // nobody changes it
+	opened *block.Opened // of a column
 	commit uint64
 	used   atomic.Bool // since the hand passed
 }
+
+// hotOverhead is what a block takes beside its bytes, about.
+const hotOverhead = 384
 
 // maxWritten bounds how many written blocks are remembered one by one.
 const maxWritten = 1 << 14
@@ -45,56 +52,65 @@ func newHotBlocks(limit int64) *hotBlocks {
 	return &hotBlocks{limit: limit, blocks: map[hotKey]*hotBlock{}, written: map[hotKey]uint64{}}
 }
 
-// get returns a block as of a commit; nobody changes it. ok is false where it has to be
-// read.
-func (h *hotBlocks) get(k hotKey, commit uint64) (data []byte, ok bool) {
+// get returns a block as of a commit, nil where it has to be read.
+func (h *hotBlocks) get(k hotKey, commit uint64) *hotBlock {
 	h.mu.RLock()
-	defer h.mu.RUnlock()
 	b := h.blocks[k]
 	if b == nil || h.changed(k) > min(b.commit, commit) {
-		return nil, false
+		h.mu.RUnlock()
+		return nil
 	}
+	h.mu.RUnlock()
 	if !b.used.Load() {
 		b.used.Store(true)
 	}
-	return b.data, true
+	return b
 }
 
 // changed returns the last commit that may have written a block. mu is held.
 func (h *hotBlocks) changed(k hotKey) uint64 { return max(h.floor, h.written[k]) }
 
-// put keeps a copy of a block that was read as of a commit.
-func (h *hotBlocks) put(k hotKey, commit uint64, data []byte) {
+// put keeps a copy of a block that was read as of a commit: of a column of a kind, or with
+// Null of deleted rows. It returns what it has kept, nil if nothing, and an error if the
+// bytes are not those of such a block.
+func (h *hotBlocks) put(k hotKey, commit uint64, data []byte, kind value.Kind) (*hotBlock, error) {
 	if int64(len(data)) > h.limit/16 {
-		return
+		return nil, nil
+	}
+	b := &hotBlock{data: append([]byte(nil), data...), commit: commit}
+	if kind != value.Null {
+		var err error
+		if b.opened, err = block.Open(b.data, kind); err != nil {
+			return nil, err
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.changed(k) > commit {
-		return // an old picture: what comes after it reads another block
+		return nil, nil // an old picture: what comes after it reads another block
 	}
 	if old := h.blocks[k]; old != nil {
 		h.size += int64(len(data) - len(old.data))
-		h.blocks[k] = &hotBlock{data: append([]byte(nil), data...), commit: commit}
-		return
+		h.blocks[k] = b
+		return b, nil
 	}
-	const overhead = 128
-	for h.size += int64(len(data)) + overhead; h.size > h.limit && len(h.ring) > 0; {
+	for h.size += int64(len(data)) + hotOverhead; h.size > h.limit && len(h.ring) > 0; {
 		h.hand %= len(h.ring)
 		victim := h.ring[h.hand]
-		b := h.blocks[victim]
-		if b.used.CompareAndSwap(true, false) {
+		v := h.blocks[victim]
+		if v.used.CompareAndSwap(true, false) {
 			h.hand++
 			continue
 		}
-		h.size -= int64(len(b.data)) + overhead
+		h.size -= int64(len(v.data)) + hotOverhead
 		delete(h.blocks, victim)
 		last := len(h.ring) - 1
 		h.ring[h.hand] = h.ring[last]
 		h.ring = h.ring[:last]
 	}
-	h.blocks[k] = &hotBlock{data: append([]byte(nil), data...), commit: commit}
+	h.blocks[k] = b
 	h.ring = append(h.ring, k)
+	return b, nil
 }
 
 // blockWrites are the blocks that a batch writes: whoever fills one notes them.

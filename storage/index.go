@@ -50,6 +50,12 @@ func (t *Table) Lookup(ctx context.Context, pk value.Value) (row uint64, ok bool
 
 // lookupIn is Lookup in a picture that views share.
 func (t *Table) lookupIn(p *picture, pk value.Value) (row uint64, ok bool, err error) {
+	serial := pk.Kind() == value.Integer
+	if serial {
+		if row, ok = t.guess(p, pk.Int()); ok {
+			return row, true, nil
+		}
+	}
 	c, err := p.cursor()
 	if err != nil {
 		return 0, false, corrupt(t.def.Name, "", "primary key", err)
@@ -61,6 +67,9 @@ func (t *Table) lookupIn(p *picture, pk value.Value) (row uint64, ok bool, err e
 		if b, err = c.it.ValueAndErr(); err == nil {
 			t.view.Reads.KeyBytes.Add(int64(len(c.key) + len(b)))
 			row, err = decodeRowNumber(b)
+		}
+		if serial && err == nil {
+			p.hot.serials.learn(t.def.ID, pk.Int(), row)
 		}
 	} else {
 		err = c.it.Error()

@@ -48,11 +48,11 @@ func (t *Table) dead(b uint32) (*BlockSet, error) {
 	if p == nil {
 		return t.view.readTombstones(t.def, b)
 	}
-	if raw, ok := p.hot.get(k, p.commit); ok {
-		if len(raw) == 0 {
+	if b := p.hot.get(k, p.commit); b != nil {
+		if len(b.data) == 0 {
 			return nil, nil
 		}
-		return decodeTombstones(raw)
+		return decodeTombstones(b.data)
 	}
 	set, err := t.view.readTombstones(t.def, b)
 	if err == nil {
@@ -60,7 +60,7 @@ func (t *Table) dead(b uint32) (*BlockSet, error) {
 		if set != nil {
 			raw = encodeTombstones(set)
 		}
-		p.hot.put(k, p.commit, raw)
+		_, err = p.hot.put(k, p.commit, raw, value.Null)
 	}
 	return set, err
 }

@@ -71,23 +71,6 @@ func parse(src []byte, kind value.Kind) (parsed, error) {
 	return p, p.check()
 }
 
-// parseRow is parse for whoever needs row i only: of the offsets of texts it checks
-// those of that row.
-func parseRow(src []byte, kind value.Kind, i int) (parsed, error) {
-	p, err := parseHeader(src, kind)
-	if err != nil {
-		return p, err
-	}
-	if i >= p.n {
-		return p, malformed("row %d of %d", i, p.n)
-	}
-	switch kind {
-	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
-		return p, p.checkString(i)
-	}
-	return p, p.check()
-}
-
 func parseHeader(src []byte, kind value.Kind) (parsed, error) {
 	if len(src) < header {
 		return parsed{}, malformed("%d bytes", len(src))
@@ -110,6 +93,18 @@ func parseHeader(src []byte, kind value.Kind) (parsed, error) {
 	}
 	p.body = src[header+p.nullBytes:]
 	return p, nil
+}
+
+func (p *parsed) isInt() bool {
+	return p.kind == value.Integer || p.kind == value.Timestamp || p.kind == value.Date
+}
+
+func (p *parsed) isText() bool {
+	switch p.kind {
+	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
+		return true
+	}
+	return false
 }
 
 func (p *parsed) null(i int) bool { return p.nullBytes > 0 && p.nulls()[i>>3]&(1<<(i&7)) != 0 }
@@ -346,37 +341,6 @@ func resize[T any](s []T, n int) []T {
 		return make([]T, n)
 	}
 	return s[:n]
-}
-
-// At returns row i of a block without decoding the others. Of a vector column
-// it tells only NULL from the rest, for which it returns an empty vector.
-func At(src []byte, t value.Type, i int) (value.Value, error) {
-	p, err := parseRow(src, t.Kind, i)
-	if err != nil {
-		return value.Value{}, err
-	}
-	if p.null(i) {
-		return value.Value{}, nil
-	}
-	switch t.Kind {
-	case value.Boolean:
-		return value.Bool(p.body[i>>3]&(1<<(i&7)) != 0), nil
-	case value.Integer:
-		return value.Int(p.int(i)), nil
-	case value.Timestamp:
-		return value.Micros(p.int(i)), nil
-	case value.Real:
-		return value.Float(p.real(i)), nil
-	case value.Text:
-		return value.Str(string(p.string(i))), nil
-	case value.JSON:
-		return value.RawJSON(string(p.string(i))), nil
-	case value.Date:
-		return value.Days(p.int(i)), nil
-	case value.Blob, value.Interval, value.Numeric:
-		return value.WithBody(t.Kind, string(p.string(i))), nil
-	}
-	return value.Vec(nil), nil
 }
 
 func (p *parsed) reals(out []float64) {

@@ -110,10 +110,20 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil || got != n || Rows(enc) != n {
 			t.Fatalf("%v: %d rows, %v; want %d", k, got, err, n)
 		}
+		opened, err := Open(enc, k)
+		if err != nil {
+			t.Fatal(err)
+		}
 		for j := range n {
 			v, err := At(enc, c.Type, j)
 			if err != nil || !same(v, c.Value(j)) || !same(out.Value(j), v) {
 				t.Fatalf("%v encoding %d, row %d of %d: put %v, got %v and %v, %v", k, enc[2], j, n, c.Value(j), out.Value(j), v, err)
+			}
+			if v, err := opened.At(j); err != nil || !same(v, c.Value(j)) {
+				t.Fatalf("%v encoding %d, row %d of %d: put %v, got %v of the opened block, %v", k, enc[2], j, n, c.Value(j), v, err)
+			}
+			if v, ok := opened.Int(j); ok != (opened.isInt() && !c.Null(j)) || ok && v != c.Ints[j] {
+				t.Fatalf("%v encoding %d, row %d of %d: put %v, got the integer %d, %v", k, enc[2], j, n, c.Value(j), v, ok)
 			}
 			if v.IsNull() {
 				out.Nulls = nil
@@ -174,6 +184,22 @@ func FuzzDecode(f *testing.F) {
 		typ := value.Type{Kind: value.Kind(kind)}
 		var a, b value.Column
 		n, err := Decode(src, typ, &a)
+		opened, bad := Open(src, typ.Kind)
+		if err == nil && bad != nil {
+			t.Fatal(bad)
+		}
+		for i := range Rows(src) {
+			v, err := At(src, typ, i)
+			if bad != nil {
+				if err == nil {
+					t.Fatalf("row %d of a block that can't be opened: %v", i, v)
+				}
+				continue
+			}
+			if w, err2 := opened.At(i); (err == nil) != (err2 == nil) || !same(v, w) {
+				t.Fatalf("row %d: At %v, %v, of the opened block %v, %v", i, v, err, w, err2)
+			}
+		}
 		for i := range n {
 			if v, err := At(src, typ, i); err != nil || typ.Kind != value.Vector && !same(v, a.Value(i)) {
 				t.Fatalf("row %d: Decode %v, At %v, %v", i, a.Value(i), v, err)

@@ -177,18 +177,6 @@ func addOffsets(out []int64, base uint64, offs []byte, w int) {
 	}
 }
 
-func (p *parsed) int(i int) int64 {
-	switch p.enc {
-	case frame:
-		return int64(binary.LittleEndian.Uint64(p.body) + readWidth(p.body[9:], i, int(p.body[8])))
-	case delta:
-		v := binary.LittleEndian.Uint64(p.body)
-		dlo, w, offs := binary.LittleEndian.Uint64(p.body[8:]), int(p.body[16]), p.body[17:]
-		return int64(v + dlo*uint64(i) + sumOffsets(offs[:i*w], w))
-	}
-	return int64(binary.LittleEndian.Uint64(p.body[8*i:]))
-}
-
 // sumOffsets adds up the offsets in src, of w bytes. A look-up of one row pays for those of
 // all rows before it, so it takes 8 bytes at a time: sums of every second offset in lanes
 // of twice their width, which hold those of a whole block.

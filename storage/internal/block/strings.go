@@ -191,25 +191,6 @@ func (p *parsed) checkStrings() error {
 	return nil
 }
 
-// checkString is checkStrings for row i alone.
-func (p *parsed) checkString(i int) error {
-	l, ok := p.layout()
-	if !ok {
-		return malformed("header of %v", p.kind)
-	}
-	if p.enc == dictionary {
-		c := readWidth(l.codes, i, l.codeWidth)
-		if c >= uint64(l.values) {
-			return malformed("code %d of row %d", c, i)
-		}
-		i = int(c)
-	}
-	if from, to := l.span(i); from > to || to > uint64(len(l.bytes)) {
-		return malformed("offsets %d and %d of value %d", from, to, i)
-	}
-	return nil
-}
-
 func (l *layout) span(i int) (from, to uint64) {
 	if i > 0 {
 		from = readWidth(l.ends, i-1, l.width)
@@ -268,13 +249,4 @@ func cut(out []string, all string, ends []byte, width int) {
 			from = to
 		}
 	}
-}
-
-func (p *parsed) string(i int) []byte {
-	l, _ := p.layout()
-	if p.enc == dictionary {
-		i = int(readWidth(l.codes, i, l.codeWidth))
-	}
-	from, to := l.span(i)
-	return l.bytes[from:to]
 }
