@@ -30,6 +30,7 @@ type worker struct {
 	null   *value.Column // block nullAt
 	found  []Neighbor
 	wide   []float32 // one vector of float16
+	jobs   []scoring // of the current group
 
 	chunks *clusterChunks // of an index, opened when needed
 
@@ -62,30 +63,26 @@ func (w *worker) close() error {
 	return firstError(err, w.nulls.Close())
 }
 
-// block handles one sealed block for all searches.
-func (w *worker) block(b uint32) error {
-	type job struct {
-		s   *search
-		set BlockSet
-	}
-	var jobs []job
+// group handles one group of candidates for all searches.
+func (w *worker) group(from candidates, n uint32) error {
+	w.jobs = w.jobs[:0]
 	looked := false
 	for i, s := range w.p.searches {
-		set, n := w.p.wanted(s, b)
-		if n == 0 {
+		set, count := from.wanted(s, n)
+		if count == 0 {
 			continue
 		}
-		s.rows.Add(uint64(n))
+		s.rows.Add(uint64(count))
 		if s.coded != nil {
 			if !looked {
 				var err error
-				if w.have[0], err = w.plane(0, b); err != nil {
+				if w.have[0], err = from.plane(w, 0, n); err != nil {
 					return err
 				}
 				w.have[1], looked = false, true
 			}
 			if w.have[0] {
-				if err := w.prune(i, b, &set, n); err != nil {
+				if err := w.prune(from, i, n, &set, count); err != nil {
 					return err
 				}
 				if set == (BlockSet{}) {
@@ -93,34 +90,12 @@ func (w *worker) block(b uint32) error {
 				}
 			}
 		}
-		jobs = append(jobs, job{s, set})
+		w.jobs = append(w.jobs, scoring{s, set})
 	}
-	if len(jobs) == 0 {
+	if len(w.jobs) == 0 {
 		return nil
 	}
-	rpp := w.pages.rowsPerPage
-	for page := range BlockRows / rpp {
-		var data []byte
-		for i := range jobs {
-			j := &jobs[i]
-			if !anyIn(&j.set, page*rpp, rpp) {
-				continue
-			}
-			if data == nil {
-				var err error
-				if data, err = w.pages.Page(b*uint32(BlockRows/rpp) + uint32(page)); err != nil {
-					return err
-				}
-				if data == nil {
-					break // nothing but NULLs
-				}
-			}
-			if err := w.score(j.s, b, page*rpp, &j.set, data); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return from.score(w, n, w.jobs)
 }
 
 // score offers the rows of a page that are in the set; first is the position of the page's

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/ivf"
@@ -23,8 +21,10 @@ const (
 	seedEntries = 4 * BlockRows
 )
 
-// approximate is how a search goes that visits a part of the rows.
+// approximate is how a search goes that visits a part of the rows: its candidates are the rows
+// of clusters.
 type approximate struct {
+	p        *pass
 	x        *clusterIndex
 	h        *clusterHead
 	c        *clustering
@@ -32,25 +32,21 @@ type approximate struct {
 	blocks   []uint32 // that are not covered
 	visited  float64
 	recall   float64
-	chunks   []chunkVisit
-	first    int // of chunks: for a first cut
-	clusters int // visited
-}
-
-// chunkVisit are the rows of a chunk that are in clusters to be visited.
-type chunkVisit struct {
-	n   uint32
-	set BlockSet
+	chunks   []uint32             // to be visited, in this order, and
+	sets     map[uint32]*BlockSet // the slots in each that are of clusters to be visited
+	first    int                  // of chunks: for a first cut
+	clusters int                  // visited
+	next     atomic.Int64
 }
 
 // approximation plans the search of a pass of one, nil if it has to be exact.
 func (p *pass) approximation() (*approximate, error) {
 	s := p.searches[0]
 	o := s.opts
-	if o.Recall <= 0 || o.Recall >= 1 || s.coded == nil || s.limit <= 0 || o.Min != nil || o.Max != nil {
+	if len(p.searches) > 1 || o.Recall <= 0 || o.Recall >= 1 || s.coded == nil || s.limit <= 0 || o.Min != nil || o.Max != nil {
 		return nil, nil
 	}
-	a := &approximate{x: p.t.clusterIndex(p.column)}
+	a := &approximate{p: p, x: p.t.clusterIndex(p.column), sets: map[uint32]*BlockSet{}}
 	if a.x == nil {
 		return nil, nil
 	}
@@ -94,17 +90,16 @@ func (p *pass) approximation() (*approximate, error) {
 	if a.c, err = a.x.clusters(p.t.view, a.h); err != nil {
 		return nil, err
 	}
-	a.choose(p, s)
+	a.choose(s)
 	return a, nil
 }
 
 // choose lists what is to be visited.
-func (a *approximate) choose(p *pass, s *search) {
+func (a *approximate) choose(s *search) {
 	unit, _ := unitOf(s.query, s.opts.Worst)
-	at := map[uint32]int{}
 	left := int(math.Ceil(a.visited * float64(a.h.entries)))
 	seed := seedEntries
-	for _, k := range a.c.order(s.coded, unit, p.transform.Weights(unit), float64(a.h.spread)) {
+	for _, k := range a.c.order(s.coded, unit, a.p.transform.Weights(unit), float64(a.h.spread)) {
 		if left <= 0 {
 			break
 		}
@@ -113,15 +108,15 @@ func (a *approximate) choose(p *pass, s *search) {
 		left -= int(to - from)
 		for from < to {
 			n := from / BlockRows
-			i, ok := at[n]
-			if !ok {
-				i = len(a.chunks)
-				at[n] = i
-				a.chunks = append(a.chunks, chunkVisit{n: n})
+			set := a.sets[n]
+			if set == nil {
+				set = new(BlockSet)
+				a.sets[n] = set
+				a.chunks = append(a.chunks, n)
 			}
 			end := min(to, (n+1)*BlockRows)
 			for ; from < end; from++ {
-				a.chunks[i].set[from%BlockRows/64] |= 1 << (from % 64)
+				set[from%BlockRows/64] |= 1 << (from % 64)
 			}
 		}
 		if seed > 0 {
@@ -138,221 +133,80 @@ func (a *approximate) choose(p *pass, s *search) {
 // runApproximate answers the search. ok is false if it found too few rows: then only the exact
 // search knows whether there are more.
 func (p *pass) runApproximate(ctx context.Context, a *approximate) (ok bool, err error) {
+	all := []candidates{a}
+	if len(a.blocks) > 0 {
+		all = append(all, &blocks{p: p, some: a.blocks})
+	}
+	if err := p.visit(ctx, all...); err != nil {
+		return false, err
+	}
 	s := p.searches[0]
-	start := time.Now()
-	if err := p.seedChunks(ctx, a); err != nil {
-		return false, err
-	}
-	s.stats.Seed = time.Since(start)
-	start = time.Now()
-	var next, nextBlock atomic.Int64
-	err = p.each(ctx, func(ctx context.Context, w *worker) error {
-		for !p.failed.Load() {
-			i := int(next.Add(1)) - 1
-			if i >= len(a.chunks) {
-				break
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := w.visit(a, &a.chunks[i]); err != nil {
-				return err
-			}
-		}
-		for !p.failed.Load() {
-			i := int(nextBlock.Add(1)) - 1
-			if i >= len(a.blocks) {
-				break
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := w.block(a.blocks[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return false, err
-	}
-	s.stats.Workers, s.stats.Scan = p.workers, time.Since(start)
-	if err := p.rerank(ctx); err != nil {
-		return false, err
-	}
 	s.stats.Approximate, s.stats.Clusters, s.stats.ClustersVisited = true, a.c.len(), a.clusters
 	s.stats.ExpectedRecall, s.stats.Calibrated = a.recall, int(a.h.asked)
 	return len(s.ranking.rows) >= s.limit, nil
 }
 
-// chunk opens the chunks for a worker and makes the first plane of chunk n the current one.
-func (w *worker) chunk(a *approximate, n uint32) (err error) {
-	if w.chunks == nil {
-		if w.chunks, err = a.x.chunks(w.p.t, a.h); err != nil {
-			return err
-		}
-	}
-	return w.chunkPlane(n, 0)
+func (a *approximate) take(ctx context.Context, f func(n uint32) error) error {
+	return a.p.takeOf(ctx, &a.next, a.chunks, f)
 }
 
-func (w *worker) chunkPlane(n uint32, k int) error {
+// seeds are the chunks of the best clusters.
+func (a *approximate) seeds() []uint32 { return a.chunks[:a.first] }
+
+func (a *approximate) seeded(*search) bool { return true }
+
+func (a *approximate) wanted(_ *search, n uint32) (BlockSet, int) {
+	set := a.sets[n]
+	return *set, set.Count()
+}
+
+func (a *approximate) plane(w *worker, k int, n uint32) (ok bool, err error) {
+	if w.chunks == nil {
+		if w.chunks, err = a.x.chunks(w.p.t, a.h); err != nil {
+			return false, err
+		}
+	}
 	data, err := w.chunks.planes[k].Get(n)
 	if err != nil {
-		return err
+		return false, err
 	}
-	ok := false
 	if data != nil {
 		ok, err = w.p.transform.Parse(data, k+1, &w.planes[k])
 	}
 	if err == nil && !ok {
 		err = fmt.Errorf("%w: chunk %d has no codes of the transform", block.ErrMalformed, n)
 	}
-	return corrupt(w.p.t.def.Name, "", w.chunks.x.where(), err)
+	return ok, corrupt(w.p.t.def.Name, "", w.chunks.x.where(), err)
 }
 
-// live reports whether an entry's row is there, as it was when the index was built, and passes
-// the filter.
-func (w *worker) live(a *approximate, row uint32) bool {
-	b := row / BlockRows
-	if row == noEntry || b >= a.h.blocks || a.stale[b] || w.p.dead != nil && w.p.dead[b] != nil && w.p.dead[b].Has(int(row%BlockRows)) {
-		return false
-	}
-	f := w.p.searches[0].opts.Filter
-	return f == nil || f.Has(uint64(row))
-}
-
-// seedChunks scores the most promising rows of the first chunks for a first cut.
-func (p *pass) seedChunks(ctx context.Context, a *approximate) error {
-	s := p.searches[0]
-	var best shortlist
-	take := s.seeds()
-	err := p.first(func(w *worker) error {
-		for i := range a.chunks[:a.first] {
-			c := &a.chunks[i]
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := w.chunk(a, c.n); err != nil {
-				return err
-			}
-			ids, err := w.chunks.ids(c.n)
-			if err != nil {
-				return err
-			}
-			least := math.Inf(-1)
-			if best.full {
-				least = s.coded.blockThreshold(best.least, &w.planes[0])
-			}
-			s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&c.set), least, &w.scratch)
-			for r := range (*BlockSet)(&w.scratch.Mask).All() {
-				low, high := w.planes[0].Norms(r)
-				estimate := float64(w.scratch.Upper[r]) - s.coded.query.Spread(&w.planes[0], 0, r)
-				if g := s.coded.goodness(estimate, low, high); (!best.full || g >= best.least) && w.live(a, ids[r]) {
-					best.rows = append(best.rows, survivor{uint64(ids[r]), g})
-				}
-			}
-			if len(best.rows) > 4*take {
-				best.shorten(take)
-			}
-		}
-		return nil
-	})
-	if err != nil || len(best.rows) < s.limit {
-		return err
-	}
-	slices.SortFunc(best.rows, bestFirst)
-	trial := &search{ranking: newRanking(s.opts), opts: s.opts, query: s.query, zero: s.zero}
-	var rows []promise
-	for _, v := range best.rows[:min(take, len(best.rows))] {
-		rows = append(rows, promise{trial, v})
-	}
-	err = p.scoreAll(ctx, rows, 8)
-	s.scored.Add(trial.scored.Load())
-	s.bytes.Add(trial.bytes.Load())
-	s.raise(trial.cutoff())
-	return err
-}
-
-// first runs f in the first worker.
-func (p *pass) first(f func(w *worker) error) error {
-	if p.crew == nil {
-		p.crew = make([]*worker, max(1, min(p.workers, int(p.sealed))))
-	}
-	if p.crew[0] == nil {
-		var err error
-		if p.crew[0], err = p.newWorker(); err != nil {
-			return err
-		}
-	}
-	return f(p.crew[0])
-}
-
-// visit looks at rows of a chunk as prune does at those of a block.
-func (w *worker) visit(a *approximate, v *chunkVisit) error {
-	s := w.p.searches[0]
-	c := s.coded
-	if err := w.chunk(a, v.n); err != nil {
-		return err
-	}
-	n := uint64(v.set.Count())
-	s.rows.Add(n)
-	s.codeCounts.rows.Add(n)
-	scanned := 0
-	for _, word := range v.set {
-		if word != 0 {
-			scanned += 64
-		}
-	}
-	s.bytes.Add(uint64(scanned * w.p.transform.Bytes(1)))
-	p1 := &w.planes[0]
-	cut := s.cutoff()
-	t := c.blockThreshold(cut, p1)
-	if math.IsInf(t, 1) {
-		s.codeCounts.first.Add(n)
-		return nil
-	}
-	sc := &w.scratch
-	c.query.Scan1(p1, (*[BlockRows / 64]uint64)(&v.set), t, sc)
-	ids, err := w.chunks.ids(v.n)
+// rows leaves those that are there as they were when the index was built, and pass the filter.
+func (a *approximate) rows(w *worker, n uint32, set *BlockSet) error {
+	ids, err := w.chunks.ids(n)
 	if err != nil {
 		return err
 	}
-	passed := 0
-	sc.Rows = sc.Rows[:0]
-	for r := range (*BlockSet)(&sc.Mask).All() {
-		if passed++; w.live(a, ids[r]) {
-			sc.Rows = append(sc.Rows, uint16(r))
+	f := a.p.searches[0].opts.Filter
+	for i := range set.All() {
+		row := ids[i]
+		b := row / BlockRows
+		if row == noEntry || b >= a.h.blocks || a.stale[b] || a.p.dead != nil && a.p.dead[b] != nil && a.p.dead[b].Has(int(row%BlockRows)) ||
+			f != nil && !f.Has(uint64(row)) {
+			set[i/64] &^= 1 << (i % 64)
 		}
 	}
-	s.codeCounts.first.Add(n - uint64(passed))
-	if len(sc.Rows) == 0 {
-		return nil
-	}
-	if err := w.chunkPlane(v.n, 1); err != nil {
-		return err
-	}
-	p2 := &w.planes[1]
-	c.query.Scan2(p1, p2, sc)
-	s.bytes.Add(uint64(len(sc.Rows) * w.p.transform.Bytes(2)))
-	left := 0
-	for k, r := range sc.Rows {
-		low, high := p1.Norms(int(r))
-		upper := c.goodness(sc.Upper2[k], low, high)
-		if upper < cut {
-			continue
-		}
-		left++
-		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high) >= s.cutoff() {
-			if err := w.scoreRow(s, uint64(ids[r])); err != nil { // likely to belong to the answer
+	return nil
+}
+
+func (a *approximate) row(w *worker, _ uint32, slot int) uint64 { return uint64(w.chunks.list[slot]) }
+
+// score reads the rows one by one: they lie anywhere.
+func (a *approximate) score(w *worker, _ uint32, jobs []scoring) error {
+	for i := range jobs {
+		for slot := range jobs[i].set.All() {
+			if err := w.scoreRow(jobs[i].s, uint64(w.chunks.list[slot])); err != nil {
 				return err
 			}
-		} else {
-			w.waiting[0] = append(w.waiting[0], survivor{uint64(ids[r]), upper})
 		}
 	}
-	s.codeCounts.second.Add(uint64(len(sc.Rows) - left))
-	if len(w.waiting[0]) < maxWaiting {
-		return nil
-	}
-	return w.thin(0)
+	return nil
 }

@@ -216,9 +216,9 @@ func (w *worker) plane(k int, b uint32) (bool, error) {
 	return ok, err
 }
 
-// prune handles one block of one search with the codes, of which plane 1 is
+// prune handles one group of candidates of one search with the codes, of which plane 1 is
 // current. What neither is discarded nor put off is left in set.
-func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
+func (w *worker) prune(from candidates, i int, b uint32, set *BlockSet, n int) error {
 	s := w.p.searches[i]
 	c := s.coded
 	p1 := &w.planes[0]
@@ -242,16 +242,22 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 	w.witness(s, b, &wanted)
 	c.query.Scan1(p1, (*[BlockRows / 64]uint64)(&wanted), t, sc)
 	survivors := (*BlockSet)(&sc.Mask)
+	s.codeCounts.first.Add(uint64(n - survivors.Count()))
+	if *survivors == (BlockSet{}) {
+		return nil
+	}
+	if err := from.rows(w, b, survivors); err != nil {
+		return err
+	}
 	sc.Rows = sc.Rows[:0]
 	for r := range survivors.All() {
 		sc.Rows = append(sc.Rows, uint16(r))
 	}
-	s.codeCounts.first.Add(uint64(n - len(sc.Rows)))
 	if len(sc.Rows) == 0 {
 		return nil
 	}
 	if !w.have[1] {
-		ok, err := w.plane(1, b)
+		ok, err := from.plane(w, 1, b)
 		if err != nil {
 			return err
 		}
@@ -276,15 +282,17 @@ func (w *worker) prune(i int, b uint32, set *BlockSet, n int) error {
 		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high) >= cut {
 			set[r/64] |= 1 << (r % 64) // likely to belong to the answer: sharpens the cut
 		} else {
-			w.now = append(w.now, survivor{uint64(b)*BlockRows + uint64(r), upper})
+			w.now = append(w.now, survivor{from.row(w, b, int(r)), upper})
 		}
 	}
 	s.codeCounts.second.Add(uint64(len(sc.Rows) - left))
 	if left > BlockRows/4 {
 		// The codes don't help here: read the floats while they come in order.
-		for _, v := range w.now {
-			r := v.row % BlockRows
-			set[r/64] |= 1 << (r % 64)
+		for k, r := range sc.Rows {
+			low, high := p1.Norms(int(r))
+			if c.goodness(sc.Upper2[k], low, high) >= cut {
+				set[r/64] |= 1 << (r % 64)
+			}
 		}
 		return nil
 	}
@@ -369,31 +377,17 @@ func (w *worker) scoreRow(s *search, row uint64) error {
 }
 
 // seed looks for a first cut: the k-th best of the most promising rows of some
-// blocks. Any k rows of the search do, so the cut is safe whatever the codes
+// groups of candidates. Any k rows of the search do, so the cut is safe whatever the codes
 // promise.
-func (p *pass) seed(ctx context.Context) error {
-	if p.sealed < 4*seedBlocks {
+func (p *pass) seed(ctx context.Context, from candidates) error {
+	groups := from.seeds()
+	if groups == nil {
 		return nil
 	}
 	start := time.Now()
-	blocks := uint32(seedBlocks)
-	if len(p.searches) > fewSearches {
-		blocks = seedMany
-	}
-	var next atomic.Uint32
+	var next atomic.Int64
 	err := p.each(ctx, func(ctx context.Context, w *worker) error {
-		for {
-			k := next.Add(1) - 1
-			if k >= blocks || p.failed.Load() {
-				return nil
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := w.sample(uint32((uint64(k)*2 + 1) * uint64(p.sealed) / uint64(2*blocks))); err != nil {
-				return err
-			}
-		}
+		return p.takeOf(ctx, &next, groups, func(n uint32) error { return w.sample(from, n) })
 	})
 	if err != nil {
 		return err
@@ -431,11 +425,11 @@ func (p *pass) seed(ctx context.Context) error {
 // seeds is how many promising rows a search begins with.
 func (s *search) seeds() int { return max(seedRows, 2*s.limit) }
 
-// sample adds the most promising rows of a block to the worker's lists. It ranks
+// sample adds the most promising rows of a group to the worker's lists. It ranks
 // them by what the codes say, without the allowance for what they don't.
-func (w *worker) sample(b uint32) error {
+func (w *worker) sample(from candidates, b uint32) error {
 	p := w.p
-	ok, err := w.plane(0, b)
+	ok, err := from.plane(w, 0, b)
 	if err != nil || !ok {
 		return err
 	}
@@ -443,10 +437,10 @@ func (w *worker) sample(b uint32) error {
 		w.best = make([]shortlist, len(p.searches))
 	}
 	for i, s := range p.searches {
-		if s.coded == nil || s.limit <= 0 || s.limit > seedLimit {
+		if s.coded == nil || !from.seeded(s) {
 			continue
 		}
-		set, n := p.wanted(s, b)
+		set, n := from.wanted(s, b)
 		if n == 0 {
 			continue
 		}
@@ -456,11 +450,15 @@ func (w *worker) sample(b uint32) error {
 			least = s.coded.blockThreshold(best.least, &w.planes[0])
 		}
 		s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), least, &w.scratch)
-		for r := range (*BlockSet)(&w.scratch.Mask).All() {
+		promising := (*BlockSet)(&w.scratch.Mask)
+		if err := from.rows(w, b, promising); err != nil {
+			return err
+		}
+		for r := range promising.All() {
 			low, high := w.planes[0].Norms(r)
 			estimate := float64(w.scratch.Upper[r]) - s.coded.query.Spread(&w.planes[0], 0, r)
 			if g := s.coded.goodness(estimate, low, high); !best.full || g >= best.least {
-				best.rows = append(best.rows, survivor{uint64(b)*BlockRows + uint64(r), g})
+				best.rows = append(best.rows, survivor{from.row(w, b, r), g})
 			}
 		}
 		if take := s.seeds(); len(best.rows) > 4*take {

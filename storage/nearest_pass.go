@@ -113,27 +113,39 @@ func (p *pass) run(ctx context.Context) (err error) {
 	if err := p.tail(); err != nil {
 		return err
 	}
-	if len(p.searches) == 1 {
-		a, err := p.approximation()
-		if err != nil {
+	a, err := p.approximation()
+	if err != nil {
+		return err
+	}
+	if a != nil {
+		if ok, err := p.runApproximate(ctx, a); ok || err != nil {
 			return err
 		}
-		if a != nil {
-			if ok, err := p.runApproximate(ctx, a); ok || err != nil {
-				return err
-			}
-			if err := p.anew(); err != nil {
-				return err
-			}
+		if err := p.anew(); err != nil {
+			return err
 		}
 	}
+	return p.visit(ctx, &blocks{p: p})
+}
+
+// visit answers the searches among candidates: a first cut from the first ones, then all of
+// them, one after the other.
+func (p *pass) visit(ctx context.Context, all ...candidates) error {
 	if p.transform != nil {
-		if err := p.seed(ctx); err != nil {
+		if err := p.seed(ctx, all[0]); err != nil {
 			return err
 		}
 	}
 	scan := time.Now()
-	if err := p.each(ctx, p.scan); err != nil {
+	err := p.each(ctx, func(ctx context.Context, w *worker) error {
+		for _, from := range all {
+			if err := from.take(ctx, func(n uint32) error { return w.group(from, n) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
 	for _, s := range p.searches {
@@ -222,18 +234,6 @@ func (p *pass) take(ctx context.Context, f func(from, to uint32) error) error {
 		}
 	}
 	return nil
-}
-
-// scan takes blocks until there are none left.
-func (p *pass) scan(ctx context.Context, w *worker) error {
-	return p.take(ctx, func(from, to uint32) error {
-		for b := from; b < to; b++ {
-			if err := w.block(b); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // wanted returns the rows of a block that a search looks at, and their number.
@@ -342,7 +342,7 @@ func (s *search) finish() ([]Neighbor, *NearestStats) {
 	c := &s.codeCounts
 	st.Coded, st.Discarded1, st.Discarded2, st.Late = c.rows.Load(), c.first.Load(), c.second.Load(), c.late.Load()
 	st.Drift = math.NaN()
-	if s.coded != nil && s.spread.rows > 0 {
+	if s.coded != nil && s.spread.rows > 0 && !st.Approximate { // those of the clusters that it visited are none like the others
 		st.Drift = s.spread.sum / float64(s.spread.rows) / s.coded.query.TypicalSpread()
 	}
 	if s.above != nil {
