@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion relevance sqllogic bench-weight demo clean help readme pictures browser
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser
 
 all: build
 
@@ -129,6 +129,12 @@ bench-text: ## full-text search beside SQLite's FTS5, over a million captions (1
 
 bench-fusion: ## searches by words and vectors together, beside those by vectors alone (0.6 GB of disk, a minute)
 	$(GO) run ./testdata/bench/fusion
+
+bench-encoder: runtime ## texts beside the bare ONNX session, and how busy an import of pictures keeps it (5 minutes)
+	$(GO) test ./encoder/onnx -run '^$$' -bench 'Batches|Import' -benchtime 3x
+
+bench-heic: ## HEIC of 12 megapixels beside heif-convert (Debian: libheif-examples)
+	$(GO) test -tags nodynamic ./encoder/heif -run '^$$' -bench BesideConvert -benchtime 3x
 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'

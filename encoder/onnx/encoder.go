@@ -169,6 +169,7 @@ type runner struct {
 	turn  chan struct{} // holds one token; its owner may use what follows
 
 	session *session
+	spent   time.Duration // in the session, of all runs
 	closed  bool
 	idle    *time.Timer
 }
@@ -210,7 +211,9 @@ func (r *runner) run(in []tensor, rows int, shape []int64, pool func([]float32) 
 		}
 		r.session = s
 	}
+	start := time.Now()
 	flat, err := r.session.run(in, shape)
+	r.spent += time.Since(start)
 	if r.opts.IdleUnload > 0 {
 		r.idle = time.AfterFunc(r.opts.IdleUnload, r.unloadIdle)
 	}
