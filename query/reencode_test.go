@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -252,6 +253,61 @@ func TestReencodeBesideWriters(t *testing.T) {
 	if len(rows) < 1200 {
 		t.Errorf("%d rows", len(rows))
 	}
+}
+
+// A picture that changes under its path after it was encoded, while others are, or between two
+// runs, is encoded again; so is one that comes back after it could not be read.
+func TestReencodeChangedFiles(t *testing.T) {
+	f := open(t)
+	w := withLonger(f)
+	dir := album(t, f, 900)
+	change := func(i int, to string) {
+		path := filepath.Join(dir, fmt.Sprintf("p%04d.png", i))
+		if err := os.WriteFile(path, []byte(to), 0o644); err != nil {
+			t.Error(err)
+		}
+		later := time.Now().Add(time.Duration(i+1) * time.Second) // clocks of file systems may be coarse
+		if err := os.Chtimes(path, later, later); err != nil {
+			t.Error(err)
+		}
+	}
+	change(3, "bad")
+	w.seen = func(n int64) {
+		if n > 600 && n < 640 {
+			for i := range 5 {
+				change(i, fmt.Sprintf("picture %d, another one of %d", i, n))
+			}
+		}
+	}
+	f.run(reencodePhotos)
+	verifyWide(f, dir, 900)
+	for i := range 6 {
+		data, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("p%04d.png", i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.expect(fmt.Sprintf("SELECT clip FROM photos WHERE path LIKE '%%p%04d.png'", i), value.Vec(wideVector(string(data))).String())
+	}
+	// Between two runs.
+	w.hash = "w2"
+	ctx, cancel := context.WithCancel(t.Context())
+	w.seen = func(int64) {
+		if w.pictures.Load() > 1300 {
+			cancel()
+		}
+	}
+	if _, _, err := f.try(ctx, reencodePhotos); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	w.seen = nil
+	change(0, "once more")
+	before := w.pictures.Load()
+	f.run(reencodePhotos)
+	if n := w.pictures.Load() - before; n >= 900 {
+		t.Errorf("%d pictures were encoded again", n)
+	}
+	f.expect("SELECT clip FROM photos WHERE path LIKE '%p0000.png'", value.Vec(wideVector("once more")).String())
+	verifyWide(f, dir, 900)
 }
 
 // A row that would lose its vector stops the statement before anything has changed, unless

@@ -12,12 +12,18 @@ import (
 )
 
 // SourceKey names what a row is encoded from, a text, or the path or the bytes of a picture:
-// equal sources are encoded once.
+// equal sources are encoded once. That of a path tells as well how the file was then, so that
+// one which has changed is another source.
 type SourceKey [16]byte
 
-// KeyOfSource returns the key of a source, which is not NULL.
-func KeyOfSource(v value.Value) SourceKey {
-	h := sha256.Sum256(append([]byte{byte(v.Kind())}, v.Str()...))
+// KeyOfSource returns the key of a source, which is not NULL. stamp, which may be nil, tells
+// how the file at a path is.
+func KeyOfSource(v value.Value, stamp func(path string) string) SourceKey {
+	b := append([]byte{byte(v.Kind())}, v.Str()...)
+	if stamp != nil && v.Kind() == value.Text {
+		b = append(append(b, 0), stamp(v.Str())...)
+	}
+	h := sha256.Sum256(b)
 	return SourceKey(h[:16])
 }
 
@@ -31,6 +37,7 @@ type Unencoded struct {
 	Vectors *storage.Table         // its primary key is that of sources
 	Tried   map[SourceKey]struct{} // those passed on
 	Read    int64                  // rows of the input so far
+	Stamp   func(path string) string
 
 	out *value.Batch
 }
@@ -56,7 +63,7 @@ func (u *Unencoded) Next(ctx context.Context) (*value.Batch, error) {
 				continue
 			}
 			v := src.Value(int(i))
-			k := KeyOfSource(v)
+			k := KeyOfSource(v, u.Stamp)
 			if _, tried := u.Tried[k]; tried {
 				continue
 			}

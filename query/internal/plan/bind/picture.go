@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -56,6 +57,23 @@ func (in *Input) ReadFile(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: larger than %d MiB", path, maxPicture>>20)
 	}
 	return readAtMost(ctx, f, path, st.Size())
+}
+
+// PictureStamp tells of the file that ReadFile would read how large it is and when it was
+// changed; "" of addresses, and of what can't be read.
+func (in *Input) PictureStamp(path string) string {
+	if in.NoFiles || strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://") {
+		return ""
+	}
+	path, err := source.ExpandHome(path)
+	if err != nil {
+		return ""
+	}
+	st, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(st.Size(), " ", st.ModTime().UnixNano())
 }
 
 // readAtMost reads what is expected to be of the given size, as long as ctx lets it.

@@ -220,7 +220,7 @@ func (x *reencoding) encode(ctx context.Context) error {
 		return err
 	}
 	missing := exec.NewUnencoded(run.Root, vectors)
-	missing.Tried = x.tried
+	missing.Tried, missing.Stamp = x.tried, x.stamp(in)
 	env := in.Env
 	env.Tx = nil
 	env.Pictures = func() (done, total int64) { return missing.Read, int64(t.Rows()) }
@@ -240,6 +240,14 @@ func (x *reencoding) encode(ctx context.Context) error {
 		return err
 	}
 	return x.train(ctx)
+}
+
+// stamp tells how the files of pictures are, nil where there are none.
+func (x *reencoding) stamp(in *bind.Input) func(path string) string {
+	if !x.pictures {
+		return nil
+	}
+	return in.PictureStamp
 }
 
 // encoder makes vectors of the sources of in, its second column.
@@ -459,6 +467,7 @@ func (x *reencoding) keys(ctx context.Context, tx *storage.Tx, vectors *storage.
 		return nil, m, err
 	}
 	m.late = map[exec.SourceKey]*lateSource{}
+	stamp := x.stamp(in)
 	held := int64(0)
 	defer func() { x.r.Env.Memory.Release(held) }()
 	err = exec.Drain(ctx, run.Root, func(b *value.Batch) error {
@@ -479,7 +488,7 @@ func (x *reencoding) keys(ctx context.Context, tx *storage.Tx, vectors *storage.
 				m.lose(nameOf(v), loses)
 				continue
 			}
-			k := exec.KeyOfSource(v)
+			k := exec.KeyOfSource(v, stamp)
 			keys = append(keys, k)
 			_, there, err := vectors.Lookup(ctx, value.Str(k.String()))
 			if err != nil {
