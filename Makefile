@@ -154,6 +154,9 @@ bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and 
 demo: runtime build ## pictures and vectors in, phrases answered: see testdata/demo
 	@bash testdata/demo/run.sh
 
+messages: ## every error message in one list
+	$(GO) run ./testdata/messages .
+
 readme: runtime ## put what README's commands print into README.md
 	$(GO) test ./cmd/lupa -run TestReadme -count=1 -update
 
