@@ -65,6 +65,13 @@ func (tx *Tx) ReplaceVectors(ctx context.Context, table, column string, n NewVec
 			x.Columns[k] = c.ID
 		}
 	}
+	for i := range d.Watches { // whose conditions go by the name
+		x := &d.Watches[i]
+		if k := slices.Index(x.Columns, old); k >= 0 {
+			x.Columns = slices.Clone(x.Columns)
+			x.Columns[k] = c.ID
+		}
+	}
 	for _, family := range key.OfColumn {
 		emptied = append(emptied, key.Of(nil, d.ID, family, old))
 	}
