@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,35 @@ type catalog struct {
 	nextID     uint32 // of the next table
 	byName     map[string]*TableDef
 	views      map[string]*ViewDef
+	// stored are the definitions as they were read, by name. They are neither read nor written
+	// anew by the change of another one: with thousands of tables that would be most of its cost.
+	stored map[string]storedDef
+}
+
+// storedDef is a definition and the text that it was read from.
+type storedDef struct {
+	text []byte
+	def  *TableDef
+}
+
+// texts are the schemas of all tables by name, and of all views.
+func (c *catalog) texts() [][]byte {
+	out := make([][]byte, 0, len(c.byName)+len(c.views))
+	for _, d := range c.sorted() {
+		if k := c.stored[d.Name]; k.def == d {
+			out = append(out, k.text)
+		} else {
+			out = append(out, encodeSchema(d))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.views)) {
+		if k := c.stored[name]; k.def != nil && k.def.view == c.views[name] {
+			out = append(out, k.text)
+		} else {
+			out = append(out, encodeSchema(c.views[name].table()))
+		}
+	}
+	return out
 }
 
 func (c *catalog) clone() *catalog {
@@ -340,7 +370,7 @@ func (s *Store) catalogItself(r pebble.Reader) (*catalog, error) {
 
 // readCatalog reads the catalog; b is the value of key.Generation.
 func (s *Store) readCatalog(r pebble.Reader, b []byte) (*catalog, error) {
-	c := &catalog{nextID: 1, byName: map[string]*TableDef{}, views: map[string]*ViewDef{}}
+	c := &catalog{nextID: 1, byName: map[string]*TableDef{}, views: map[string]*ViewDef{}, stored: map[string]storedDef{}}
 	if b == nil {
 		return c, nil
 	}
@@ -358,14 +388,22 @@ func (s *Store) readCatalog(r pebble.Reader, b []byte) (*catalog, error) {
 	defer it.Close()
 	for ok := it.First(); ok; ok = it.Next() {
 		name := string(it.Key()[len(key.Schemas()):])
-		d, err := decodeSchema(it.Value())
-		if err != nil {
-			return nil, corrupt(name, "", "schema", err)
+		var k storedDef
+		if last != nil {
+			k = last.stored[name]
 		}
+		if k.def == nil || !bytes.Equal(k.text, it.Value()) {
+			k.text = bytes.Clone(it.Value())
+			if k.def, err = decodeSchema(k.text); err != nil {
+				return nil, corrupt(name, "", "schema", err)
+			}
+		}
+		d := k.def
 		if d.Name != name || d.ID == 0 || d.ID >= c.nextID {
 			return nil, corrupt(name, "", "schema", fmt.Errorf("it says table %q, id %d of %d", d.Name, d.ID, c.nextID))
 		}
 		c.put(d)
+		c.stored[name] = k
 	}
 	if err := it.Error(); err != nil {
 		return nil, corrupt("", "", "catalog", err)

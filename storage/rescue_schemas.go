@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"maps"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -44,11 +42,7 @@ func (s *Store) announceSchemas(generation uint64, next *catalog) error {
 	s.schemas.Lock()
 	defer s.schemas.Unlock()
 	if s.schemas.damaged {
-		text, err := schemasText(next)
-		if err == nil {
-			err = writeFile(s.fs, s.fs.PathJoin(s.dir, nextSchemasName), text)
-		}
-		if err != nil {
+		if err := writeFile(s.fs, s.fs.PathJoin(s.dir, nextSchemasName), schemasText(next)); err != nil {
 			return fullOr(err)
 		}
 	}
@@ -140,19 +134,7 @@ func (s *Store) keepSchemas(c *catalog) {
 		return
 	}
 	s.schemas.kept = c.generation
-	j := schemasJSON{Generation: c.generation, NextID: c.nextID, Tables: []json.RawMessage{}}
-	for _, d := range c.sorted() {
-		j.Tables = append(j.Tables, encodeSchema(d))
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.views)) {
-		j.Tables = append(j.Tables, encodeSchema(c.views[name].table()))
-	}
-	body, err := json.Marshal(j)
-	if err != nil {
-		s.note(err)
-		return
-	}
-	text := fmt.Appendf(nil, "%08x\n%s\n", crc32.Checksum(body, crcTable), body)
+	text := schemasText(c)
 	name := s.fs.PathJoin(s.dir, schemasName)
 	if old, err := readAll(s.fs, name); err == nil && bytes.Equal(old, text) {
 		return
@@ -175,17 +157,16 @@ func (s *Store) keepSchemas(c *catalog) {
 	}
 }
 
-// schemasText is what the second copy of a catalog holds.
-func schemasText(c *catalog) ([]byte, error) {
-	j := schemasJSON{Generation: c.generation, NextID: c.nextID, Tables: []json.RawMessage{}}
-	for _, d := range c.sorted() {
-		j.Tables = append(j.Tables, encodeSchema(d))
+// schemasText is what the second copy of a catalog holds: schemasJSON, written without
+// reading its tables' texts once more.
+func schemasText(c *catalog) []byte {
+	body := []byte("{")
+	if c.generation != 0 {
+		body = fmt.Appendf(body, `"generation":%d,`, c.generation)
 	}
-	body, err := json.Marshal(j)
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, "%08x\n%s\n", crc32.Checksum(body, crcTable), body), nil
+	body = fmt.Appendf(body, `"next_id":%d,"tables":[`, c.nextID)
+	body = append(append(body, bytes.Join(c.texts(), []byte(","))...), "]}"...)
+	return fmt.Appendf(nil, "%08x\n%s\n", crc32.Checksum(body, crcTable), body)
 }
 
 // secondCopy is the second copy of the catalog without its tables.
