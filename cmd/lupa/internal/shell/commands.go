@@ -44,11 +44,16 @@ func commands() []command {
 		{".import", "FILE TABLE", "add a file's rows to TABLE, making it if need be", completeFiles, (*Shell).cmdImport},
 		{".dump", "[TABLE...]", "write statements that make the tables and their rows", tableNames, (*Shell).cmdDump},
 		{".backup", "DIR", "copy the store into the new folder DIR", completeFiles, (*Shell).cmdBackup},
-		{".open", "[--readonly] DIR", "open another store", completeFiles, (*Shell).cmdOpen},
+		{".open", "[--readonly] DIR|gallery", "open another store, or the last gallery in the browser", completeFiles, (*Shell).cmdOpen},
 		{".parameter", "set|unset|list|clear", "values of :name and $1: .parameter set name 'a wolf'", parameterWords, (*Shell).cmdParameter},
 		{".timer", "on|off", "print the time statements take", onOff, (*Shell).cmdTimer},
 		{".bail", "on|off", "stop a file of statements at the first that fails", onOff, (*Shell).cmdBail},
 		{".echo", "on|off", "print statements of files before their results", onOff, (*Shell).cmdEcho},
+		{".cd", "[DIR]", "the folder in which relative paths begin; without it, your own", completeFiles, (*Shell).cmdChange},
+		{".shell", "COMMAND", "run COMMAND in the system's shell", nil, (*Shell).cmdShell},
+		{".system", "COMMAND", ".shell", nil, (*Shell).cmdShell},
+		{".edit", "[FILE]", "edit the last statement, or FILE, in $EDITOR and run it", completeFiles, (*Shell).cmdEdit},
+		{".prompt", "[TEXT [TEXT]]", "prompts of first and further lines; {store} is the store's name", nil, (*Shell).cmdPrompt},
 		{".print", "TEXT", "print TEXT", nil, (*Shell).cmdPrint},
 		{".show", "", "the settings", nil, (*Shell).cmdShow},
 		{".quit", "", "leave; so does Ctrl-D", nil, (*Shell).cmdQuit},
@@ -72,6 +77,9 @@ func isDotCommand(line string) bool {
 // runDot runs a dot command. Names may be cut short where that is unambiguous,
 // .tab for .tables, as sqlite3 has it.
 func (s *Shell) runDot(ctx context.Context, line string) error {
+	if name, rest, ok := strings.Cut(strings.TrimSpace(line), " "); ok && wholeLine(name) {
+		return s.cmdShell(ctx, []string{strings.TrimSpace(rest)})
+	}
 	words, err := splitWords(line)
 	if err != nil {
 		return err
@@ -84,6 +92,12 @@ func (s *Shell) runDot(ctx context.Context, line string) error {
 		return err
 	}
 	return c.run(s, ctx, words[1:])
+}
+
+// wholeLine reports whether a command takes what follows it as one argument, quotes and all.
+func wholeLine(name string) bool {
+	c, err := findCommand(name)
+	return err == nil && (c.name == ".shell" || c.name == ".system")
 }
 
 func findCommand(name string) (command, error) {

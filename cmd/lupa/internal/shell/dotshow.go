@@ -299,7 +299,7 @@ func (s *Shell) cmdShow(context.Context, []string) error {
 		{"store", s.store}, {"mode", mode}, {"headers", onoff[!s.set.noHead]}, {"nullvalue", null},
 		{"maxrows", fmt.Sprint(s.set.maxRows)}, {"width", columns}, {"maxwidth", width}, {"pager", s.set.pager}, {"images", s.set.images},
 		{"output", s.out.name}, {"timer", onoff[s.set.timer]}, {"bail", onoff[s.set.bail]}, {"echo", onoff[s.set.echo]},
-		{"history", historyFile()},
+		{"history", historyFile()}, {"start file", startFile()},
 	}
 	var b strings.Builder
 	for _, r := range rows {

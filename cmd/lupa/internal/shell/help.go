@@ -217,6 +217,8 @@ func runMan(_ context.Context, std stdio, _ []string) error {
 		{"LUPA_MODELS", "folders of encoders, separated as in PATH"},
 		{"LUPA_STORE", "the store of lupa eval where none is named"},
 		{"LUPA_HISTORY", "file of the shell's history; empty keeps none"},
+		{"LUPA_RC", "file of commands and statements that the interactive shell begins with, ~/.luparc by default; empty runs none"},
+		{"LUPA_EDITOR, VISUAL, EDITOR", "program of .edit"},
 		{"LUPA_PAGER, PAGER", "program that shows what exceeds the screen"},
 		{"NO_COLOR", "if set, no colours"},
 		{"ONNXRUNTIME_SHARED_LIBRARY_PATH", "the library that runs the models"},

@@ -25,6 +25,9 @@ type history struct {
 // for state that XDG names. LUPA_HISTORY set to nothing keeps none.
 func historyFile() string {
 	if f, ok := os.LookupEnv("LUPA_HISTORY"); ok {
+		if abs, err := filepath.Abs(f); f != "" && err == nil {
+			return abs // wherever .cd goes
+		}
 		return f
 	}
 	dir := os.Getenv("XDG_STATE_HOME")

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/query"
 	"github.com/reeflective/readline"
 )
@@ -30,6 +32,9 @@ func (e *editor) read() (string, error) {
 
 // prompts; the second one stands before the further lines of a statement.
 func (s *Shell) prompt() string {
+	if s.set.prompt != "" {
+		return strings.ReplaceAll(s.set.prompt, "{store}", s.baseName())
+	}
 	mark := "> "
 	if s.conn != nil && s.conn.InTransaction() {
 		mark = "*> "
@@ -41,6 +46,30 @@ func (s *Shell) prompt() string {
 	return name + mark
 }
 
+// furtherPrompt stands before the last of several lines, whose texts begin where that of the
+// first one does.
+func (s *Shell) furtherPrompt() string {
+	width := render.Width(s.plainPrompt()) - 1
+	if s.set.prompt != "" || s.conn != nil && s.conn.InTransaction() {
+		width++
+	}
+	mark := cmp.Or(s.set.further, "...> ")
+	if n := render.Width(mark); n < width {
+		return strings.Repeat(" ", width-n) + mark
+	} else if n > width {
+		return strings.Repeat(" ", max(0, width-2)) + "> "[:min(2, width)]
+	}
+	return mark
+}
+
+// plainPrompt is the prompt without colours, as wide as it gets.
+func (s *Shell) plainPrompt() string {
+	if s.set.prompt != "" {
+		return s.prompt()
+	}
+	return s.baseName() + "*> "
+}
+
 func (s *Shell) newEditor(h *history) *editor {
 	rl := readline.NewShell()
 	// Settings that suit statements; a person's inputrc has been read before
@@ -48,7 +77,6 @@ func (s *Shell) newEditor(h *history) *editor {
 	rl.Config.Set("history-autosuggest", false)
 	rl.Config.Set("completion-ignore-case", true)
 	rl.Config.Set("menu-complete-display-prefix", true)
-	rl.Config.Set("multiline-column", false)
 	rl.Config.Set("autocomplete", false)
 	// Asking the terminal where the cursor is loses what was typed ahead while a
 	// statement ran: keys that arrive together with the answer are dropped.
@@ -63,18 +91,21 @@ func (s *Shell) newEditor(h *history) *editor {
 	readWhole()
 
 	rl.Prompt.Primary(s.prompt)
-	rl.Prompt.Secondary(func() string { return "...> " })
+	rl.Prompt.Secondary(s.furtherPrompt)
 	rl.History.Delete()
 	rl.History.Add("statements", h)
 	rl.AcceptMultiline = func(line []rune) bool { return complete(string(line)) }
 	below := &room{
 		w:      s.std.out,
 		size:   func() (int, int) { return termSize(s.std.outFile) },
-		prompt: func() int { return len(s.baseName()) + 3 },
+		prompt: func() int { return render.Width(s.plainPrompt()) },
 	}
 	colours := wantColor(s.opts.color, s.std.outFile)
 	rl.SyntaxHighlighter = func(line []rune) string {
 		below.fit(string(line))
+		// readline 1.3.0 writes the marks of further lines as if none was longer than the
+		// screen is wide, into the text where one is.
+		rl.Config.Set("multiline-column", !below.wraps(string(line)))
 		if !colours {
 			return string(line)
 		}
@@ -169,6 +200,8 @@ func (s *Shell) interact(ctx context.Context, fresh bool) error {
 		s.message("a store in memory, gone when you leave; .open DIR opens one on disk")
 	}
 	s.message("%s. Statements end with a semicolon; .help lists commands, Ctrl-D leaves.", versionLine(s.std.version))
+	s.history = h
+	s.runStartFile(ctx)
 	ed := s.newEditor(h)
 	for !s.quit {
 		text, err := ed.read()

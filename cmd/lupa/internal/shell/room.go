@@ -64,3 +64,14 @@ func (r *room) list(text string, rows int) int {
 	r.make(r.height(text) + min(rows, most))
 	return most
 }
+
+// wraps reports whether a line of the text takes more than one row.
+func (r *room) wraps(text string) bool {
+	columns, _ := r.size()
+	for line := range strings.SplitSeq(text, "\n") {
+		if r.prompt()+render.Width(line) >= columns {
+			return true
+		}
+	}
+	return false
+}

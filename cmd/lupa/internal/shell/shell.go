@@ -46,6 +46,8 @@ type Shell struct {
 	paging      atomic.Bool
 	protocol    string // what .images auto has found, or ""
 	fetched     fetcher
+	history     *history // of the interactive shell
+	madePage    string   // the gallery that was made last
 }
 
 // settings are what dot commands change and .show prints.
@@ -63,6 +65,8 @@ type settings struct {
 	images  string
 	imageAt string // template of .images
 	gallery render.Gallery
+	prompt  string // of .prompt; "" = the store's name and >
+	further string // before the further lines of a statement
 }
 
 // sink is a place for results.
@@ -322,7 +326,8 @@ func (s *Shell) render(cols []render.Column, each func(row func([]db.Value) erro
 			return err
 		}
 		defer f.Close()
-		defer s.message("the page is %s", f.Name())
+		s.madePage = f.Name()
+		defer s.message("the page is %s; .open gallery shows it in the browser", f.Name())
 		to = &sink{f, f, f.Name()}
 	}
 	o := s.renderOptions(to)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,7 @@ func startScreen(t *testing.T, cols, rows int, env []string, args ...string) *sc
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append(os.Environ(), asCommand+"=1", "TERM=xterm-256color", "INPUTRC=/dev/null", "PAGER=cat", "NO_COLOR=", "TMUX=",
-		"LUPA_HISTORY="+filepath.Join(t.TempDir(), "history"))
+		"LUPA_HISTORY="+filepath.Join(t.TempDir(), "history"), "LUPA_RC=")
 	cmd.Env = append(cmd.Env, env...)
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)})
 	if err != nil {
@@ -341,7 +342,7 @@ func TestAtTheBottomOfTheScreen(t *testing.T) {
 	s.enter("SELECT widht FROM photos;")
 	s.see("         ^\nphotos>")
 	s.keys(up + up)
-	s.see("photos> SELECT id,\n          width,\n          caption\n        FROM photos\n        WHERE id = 'a';")
+	s.see("photos> SELECT id,\n│         width,\n│         caption\n│       FROM photos\n   ...> WHERE id = 'a';")
 	s.see("         ^\nphotos> SELECT id,")
 }
 
@@ -572,5 +573,66 @@ func TestPlainWordsOfAShell(t *testing.T) {
 		if status := s.exit(); status != 0 {
 			t.Errorf("%q gives exit status %d", word, status)
 		}
+	}
+}
+
+// Commands that reach beyond the shell: the start file, prompts, the folder, programs, the
+// editor, the browser.
+func TestBeyondTheShell(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the programs of this test are scripts of sh")
+	}
+	dir := t.TempDir()
+	put := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	rc := put("rc", ".nullvalue (nothing)\nSELEC 1;\n.prompt '{store} ready$ ' 'more$ '\n")
+	put("rows.csv", "id,n\nx,17\n")
+	editor := put("editor", "#!/bin/sh\nsed -i.old 's/4 AS four/5 AS five/' \"$1\"\n")
+	browser := put("browser", "#!/bin/sh\necho \"browsing $1\" | sed 's/lupa-gallery-.*/a page/'\n")
+	s := startScreen(t, 100, 40, []string{"LUPA_RC=" + rc, "LUPA_EDITOR=" + editor, "BROWSER=" + browser, "TMPDIR=" + dir}, photoStore(t))
+	s.see("rc:2:1: ") // a fault in the start file is told, and the rest runs
+	s.ends("photos ready$")
+	s.enter("SELECT")
+	s.ends("more$")
+	s.enter("NULL AS x;")
+	s.see("│ (nothing) │")
+	s.enter(".cd " + dir)
+	s.enter("SELECT n FROM read_csv('rows.csv');")
+	s.see("│ 17 │")
+	s.enter("SELECT count(*) + 70 AS still FROM photos;") // the store is where it was
+	s.see("│    74 │")
+	s.enter(`.shell echo "it's here" | tr a-z A-Z; pwd`)
+	s.see("IT'S HERE")
+	s.enter(".shell exit 3")
+	s.see("exit status 3")
+	s.enter("SELECT 4 AS four;")
+	s.see("four")
+	s.enter(".edit")
+	s.see("five")
+	s.enter(".edit") // what was run is the last statement now, and the script finds nothing to change
+	s.see("nothing was changed")
+	s.enter(".open gallery")
+	s.see("there is no gallery yet")
+	s.enter(".mode gallery image=caption")
+	s.enter("SELECT id, caption FROM photos;")
+	s.see("in the browser")
+	s.enter(".open gallery")
+	s.see("browsing ")
+	s.enter(".prompt")
+	s.ends("photos>")
+	s.enter(".cd /no/such/folder")
+	s.see("no such file or directory")
+	s.enter(".quit")
+	if status := s.exit(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	got := lupa(t, ".shell exit 2\n.system echo next\n.edit\n", ":memory:", "--keep-going")
+	if !strings.Contains(got.out, "next") || !strings.Contains(got.err, "exit status 2") || !strings.Contains(got.err, ".edit needs a terminal") {
+		t.Errorf("in batch: %+v", got)
 	}
 }
