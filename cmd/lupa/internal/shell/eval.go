@@ -75,6 +75,7 @@ func evalFlags(o *options) *pflag.FlagSet {
 	f.SortFlags = false
 	f.Usage = func() {}
 	tableFlags(f, o)
+	f.StringVar(&o.compare, "compare", "", "`WITH` another column, or a store from before\nit got another model: which first hits change")
 	f.StringVar(&o.format, "format", "", "output `MODE`")
 	f.StringVarP(&o.output, "output", "o", "", "write results to `FILE`")
 	f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; may be repeated")
@@ -129,7 +130,11 @@ func runEval(ctx context.Context, std stdio, args []string) (err error) {
 	defer s.stop.release()
 	ctx, stop := s.cancellable(ctx)
 	defer stop()
-	err = s.eval(ctx, file)
+	if o.compare != "" {
+		err = s.compare(ctx, file, o.compare)
+	} else {
+		err = s.eval(ctx, file)
+	}
 	if err != nil && context.Cause(ctx) == errInterrupted {
 		return errInterrupted
 	}
@@ -152,14 +157,11 @@ func onlyStore(dir string) (string, error) {
 }
 
 func (s *Shell) eval(ctx context.Context, file string) error {
-	t, err := s.findTarget(ctx, s.opts.table, s.opts.column)
+	t, err := s.evalTarget(ctx, s.opts.column)
 	if err != nil {
 		return err
 	}
-	if t.key == "" {
-		return fmt.Errorf("%s has no column to tell rows apart by", t.table.Name)
-	}
-	all, err := readJudged(file, t)
+	all, err := readJudged(file, t, false)
 	if err != nil {
 		return err
 	}
@@ -173,8 +175,9 @@ func (s *Shell) eval(ctx context.Context, file string) error {
 }
 
 // readJudged reads the file: a column query (or prompt), and predicate
-// (column=value;column=value) or else id (the expected key).
-func readJudged(file string, t target) ([]judged, error) {
+// (column=value;column=value) or else id (the expected key). What is right need not be said
+// where prompts alone will do.
+func readJudged(file string, t target, promptsDo bool) ([]judged, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -201,7 +204,7 @@ func readJudged(file string, t target) ([]judged, error) {
 	prompt, predicate, id := col("query", "prompt"), col("predicate"), col("id", "expected", t.key)
 	kind := col("kind")
 	filed := [3]int{col("precision_at_1"), col("precision_at_3"), col("precision_at_10")}
-	if prompt < 0 || predicate < 0 && id < 0 {
+	if prompt < 0 || predicate < 0 && id < 0 && !promptsDo {
 		return nil, fmt.Errorf("%s: wants the columns query and predicate (subject=dog;place=garden), or query and id", file)
 	}
 	var out []judged
@@ -232,6 +235,10 @@ func readJudged(file string, t target) ([]judged, error) {
 		}
 		if text == "" && id >= 0 {
 			text = t.key + "=" + rec[id]
+		}
+		if text == "" && promptsDo {
+			out = append(out, j)
+			continue
 		}
 		if j.where, err = parsePredicate(text, t.table); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", file, line, err)
@@ -322,7 +329,7 @@ func (s *Shell) judge(ctx context.Context, t target, all []judged) error {
 		return err
 	}
 	for i := range all {
-		if all[i].rank == 0 {
+		if all[i].rank == 0 && len(all[i].where) > 0 {
 			if err := s.findRight(ctx, t, &all[i]); err != nil {
 				return err
 			}
@@ -370,6 +377,29 @@ func (j *judged) precision(k int) float64 {
 
 var evalAt = [3]int{1, 3, 10}
 
+// averages returns precision among the first 1, 3 and 10 hits and the mean reciprocal rank, of
+// the prompts of a kind or, for "", all.
+func averages(all []judged, kind string) (out [4]float64) {
+	n := 0
+	for i := range all {
+		j := &all[i]
+		if kind != "" && j.kind != kind {
+			continue
+		}
+		n++
+		for x, at := range evalAt {
+			out[x] += j.precision(at)
+		}
+		if j.rank > 0 {
+			out[3] += 1 / float64(j.rank)
+		}
+	}
+	for x := range out {
+		out[x] /= float64(n)
+	}
+	return out
+}
+
 // showFigures prints the averages: over every kind of prompt, where the file
 // names kinds, and over all.
 func (s *Shell) showFigures(all []judged) error {
@@ -389,28 +419,19 @@ func (s *Shell) showFigures(all []judged) error {
 		{Name: "precision@1", Type: number}, {Name: "precision@3", Type: number}, {Name: "precision@10", Type: number}, {Name: "MRR", Type: number}}
 	var rows [][]db.Value
 	for _, k := range append(kinds, "") {
-		var n int
-		var p [3]float64
-		var mrr float64
-		for i := range all {
-			j := &all[i]
-			if k != "" && j.kind != k {
-				continue
-			}
-			n++
-			for x, at := range evalAt {
-				p[x] += j.precision(at)
-			}
-			if j.rank > 0 {
-				mrr += 1 / float64(j.rank)
+		n := 0
+		for _, j := range all {
+			if k == "" || j.kind == k {
+				n++
 			}
 		}
+		figures := averages(all, k)
 		if k == "" {
 			k = "all"
 		}
 		row := []db.Value{value.Str(k), value.Int(int64(n))}
-		for _, x := range append(p[:], mrr) {
-			row = append(row, rounded(x/float64(n)))
+		for _, x := range figures {
+			row = append(row, rounded(x))
 		}
 		rows = append(rows, row)
 	}

@@ -124,6 +124,53 @@ four,e,0.9762,,,,
 	}
 }
 
+// Two columns, or a column and what it was in a copy of the store, are compared by their first
+// hits, with right answers or prompts alone.
+func TestEvalCompare(t *testing.T) {
+	models := promptTable(t)
+	dir := wordStore(t, models)
+	before := filepath.Join(t.TempDir(), "before.lupa")
+	for _, sql := range []string{
+		"BACKUP TO '" + before + "'",
+		"ALTER TABLE w ADD COLUMN other VECTOR(4) ENCODER 'words'",
+		"UPDATE w SET other = clip; UPDATE w SET other = [0.99, 0, 0, 0] WHERE id = 'b'; UPDATE w SET other = [0, 0, 1, 0] WHERE id = 'c'",
+	} {
+		if got := lupa(t, "", "--models", models, dir, sql); got.status != 0 {
+			t.Fatal(got.err)
+		}
+	}
+	file := write(t, "q.csv", "query,predicate\none,kind=dog\ntwo,kind=fish\nfour,kind=dog\n")
+	got := lupa(t, "", "eval", "--models", models, dir, file, "--column", "clip", "--compare", "other", "--format", "csv")
+	want := `column,encoder,number,precision@1,precision@3,precision@10,MRR
+w.clip,words,3,0.6667,0.4444,0.1667,0.8333
+w.other,words,3,0.6667,0.3333,0.1667,0.75
+first hit changes,w.clip,score,right,w.other,score,right
+one,a,0.9939,false,b,1,true
+two,c,0.9939,true,d,0.7071,false
+`
+	if got.status != 0 || got.out != want || !strings.Contains(got.err, "2 of 3 first hits change: 1 become right, 1 become wrong") {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+	if got := lupa(t, "", "--models", models, dir, "UPDATE w SET clip = other"); got.status != 0 {
+		t.Fatal(got.err)
+	}
+	prompts := write(t, "p.csv", "prompt\none\ntwo\nfour\n")
+	got = lupa(t, "", "eval", "--models", models, dir, prompts, "--column", "clip", "--compare", before, "--format", "csv")
+	want = "first hit changes,w.clip,score,w.clip of before.lupa,score\none,b,1,a,0.9939\ntwo,d,0.7071,c,0.9939\n"
+	if got.status != 0 || got.out != want || !strings.Contains(got.err, "2 of 3 first hits change\n") {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+	for _, c := range []struct{ with, column, want string }{
+		{"nosuch", "clip", `--compare nosuch, which is no folder of a store: no column "nosuch" with an encoder in w`},
+		{"other", "", "which column should be searched: w.clip, w.other"},
+		{t.TempDir(), "clip", ""},
+	} {
+		if got := lupa(t, "", "eval", "--models", models, dir, prompts, "--column", c.column, "--compare", c.with); got.status == 0 || !strings.Contains(got.err, c.want) {
+			t.Errorf("%+v: %d %s", c, got.status, got.err)
+		}
+	}
+}
+
 // A batch of searches of one shape prints what they print one by one, errors
 // and their places included.
 func TestSharedSearchesAnswerAlike(t *testing.T) {

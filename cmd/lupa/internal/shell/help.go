@@ -95,6 +95,8 @@ row. Printed are precision among the first 1, 3 and 10 hits, the mean
 reciprocal rank of the first right hit (MRR), by kind if there is such a column,
 and the prompts whose first hit is wrong with the margin by which the best right
 row missed. Columns precision_at_1, _3 and _10 are compared with the outcome.
+With --compare, which first hits change between two models; prompts alone will
+do for that.
 Without STORE it is $LUPA_STORE, or the only *.lupa here.
 `,
 	"watch": `Prints the rows that meet the condition of a watch (CREATE WATCH name ON table

@@ -23,6 +23,7 @@ type options struct {
 	variant                  string
 	available                bool // of lupa model list
 	models, params           []string
+	compare                  string // of eval: another column, or a store
 	readOnly, keepGoing      bool
 	asFound                  bool
 	echo, timer              bool
