@@ -19,7 +19,7 @@ func (b *Binder) apply(name string, pos parse.Pos, args ...*logical.Expr) (*logi
 	}
 	c := e.Call
 	for _, a := range args {
-		if c.Strict() && logical.IsConst(a) && a.Value.IsNull() {
+		if c.Strict() && logical.IsConst(a) && a.Value.IsNull() && !aggregates(args) {
 			return &logical.Expr{Op: logical.OpConst, Type: c.Result, Pos: pos, Computed: true}, nil // whatever the others are, and be they errors
 		}
 	}
@@ -52,6 +52,12 @@ func (b *Binder) apply(name string, pos parse.Pos, args ...*logical.Expr) (*logi
 		return b.folds(e, name, pos)
 	}
 	return e, nil
+}
+
+// aggregates reports whether one of the expressions has an aggregate: it makes one row of all, or
+// one of each group, whatever becomes of its value.
+func aggregates(es []*logical.Expr) bool {
+	return slices.ContainsFunc(es, func(e *logical.Expr) bool { return e.Uses(logical.OpAgg) || e.Uses(logical.OpGrouping) })
 }
 
 // folds is fold for a call of name; where its arguments are numbers with a point, as they are
