@@ -25,6 +25,8 @@ type tiffPixels struct {
 	compression           int64
 	photometric           int64
 	predictor             bool
+	shuffled              bool // predictor 3
+	float                 bool // samples are fractions
 	lsb                   bool
 	planes                int // 1, or as many as there are samples
 	segW, segH            int
@@ -32,6 +34,7 @@ type tiffPixels struct {
 	tables                []byte
 	pix                   []byte // 8 bits a sample, samples of a pixel together
 	wide                  []byte // the lower bytes of gray samples of 16 bits
+	values                []float32
 }
 
 func decodeTIFF(data []byte, maxPixels int, need func(Info) jpeg.Options) (*Picture, error) {
@@ -48,6 +51,9 @@ func decodeTIFF(data []byte, maxPixels int, need func(Info) jpeg.Options) (*Pict
 	}
 	if err := x.segments(data); err != nil {
 		return nil, err
+	}
+	if x.float {
+		x.levels()
 	}
 	return x.picture()
 }
@@ -71,10 +77,9 @@ func (x *tiffPixels) layout(size int64) error {
 	if x.samples < 1 || x.samples > 16 {
 		return fmt.Errorf("unsupported: %d samples a pixel", x.samples)
 	}
-	for _, f := range t.ints(d, tiffSampleFormat) {
-		if f != 1 && f != 4 {
-			return errors.New("unsupported: samples that are no whole numbers")
-		}
+	var err error
+	if x.float, err = x.floating(); err != nil {
+		return err
 	}
 	x.colour = 3
 	switch x.photometric {
@@ -93,6 +98,11 @@ func (x *tiffPixels) layout(size int64) error {
 		return fmt.Errorf("unsupported: photometric interpretation %d", x.photometric)
 	}
 	switch {
+	case x.float && x.photometric > 2:
+		return fmt.Errorf("unsupported: fractions in photometric interpretation %d", x.photometric)
+	case x.float && (x.bits == 16 || x.bits == 24 || x.bits == 32 || x.bits == 64):
+	case x.float:
+		return fmt.Errorf("unsupported: fractions of %d bits", x.bits)
 	case x.bits == 8, x.bits == 16:
 	case x.colour == 1 && x.samples == 1 && (x.bits == 1 || x.bits == 2 || x.bits == 4):
 	default:
@@ -125,7 +135,9 @@ func (x *tiffPixels) layout(size int64) error {
 		return fmt.Errorf("unsupported: compression %d", x.compression)
 	}
 	switch v := t.int(d, tiffPredictor, 1); {
-	case v == 2 && x.bits >= 8:
+	case v == 3 && x.float:
+		x.shuffled = x.compression == 5 || x.compression == 8 || x.compression == 32946 || x.compression == 50000
+	case v == 2 && x.bits >= 8 && (!x.float || x.bits == 16):
 		x.predictor = x.compression == 5 || x.compression == 8 || x.compression == 32946 || x.compression == 50000
 	case v != 1:
 		return fmt.Errorf("unsupported: predictor %d", v)
@@ -174,8 +186,12 @@ func (x *tiffPixels) down() int { return (x.height + x.segH - 1) / x.segH }
 
 // segments decodes the strips or tiles.
 func (x *tiffPixels) segments(data []byte) error {
-	x.pix = make([]byte, x.width*x.height*x.samples)
-	if x.bits == 16 && x.colour == 1 {
+	if x.float {
+		x.values = make([]float32, x.width*x.height*x.samples)
+	} else {
+		x.pix = make([]byte, x.width*x.height*x.samples)
+	}
+	if x.bits == 16 && x.colour == 1 && !x.float {
 		x.wide = make([]byte, x.width*x.height)
 	}
 	i := 0
@@ -212,11 +228,21 @@ func (x *tiffPixels) segment(b []byte, plane, left, top int) error {
 		x.undoPredictor(raw, line, samples)
 	}
 	w := min(x.segW, x.width-left)
+	var plain []byte
+	if x.shuffled {
+		plain = make([]byte, line)
+	}
 	for y := range rows {
 		src := raw[y*line:][:line]
 		at := ((top+y)*x.width+left)*x.samples + plane
 		step := x.samples / samples // to the next sample of the same plane
 		switch {
+		case x.float:
+			if x.shuffled {
+				unshuffle(src, plain, x.bits/8, samples)
+				src = plain
+			}
+			x.fractions(src, w, samples, at, step, x.shuffled)
 		case x.bits == 8 && samples == x.samples:
 			copy(x.pix[at:], src[:w*samples])
 		case x.bits == 8:
