@@ -72,6 +72,7 @@ var onnxUsers = []string{"cmd/", "examples/", "encoder/onnx"}
 type goPackage struct {
 	ImportPath string
 	Imports    []string
+	GoFiles    []string
 	CgoFiles   []string
 	Standard   bool
 }
@@ -167,6 +168,20 @@ func TestNoCgo(t *testing.T) {
 	for _, p := range goList(t, "-deps", "./db", "./db/driver") {
 		if len(p.CgoFiles) > 0 && !p.Standard && !optionalCgo[p.ImportPath] {
 			t.Errorf("package db uses cgo for %s", p.ImportPath)
+		}
+	}
+}
+
+// TestDoc wants the comment of every package with more than one file in doc.go.
+func TestDoc(t *testing.T) {
+	for _, p := range goList(t, "./...") {
+		path := strings.TrimPrefix(p.ImportPath, module)
+		if len(p.GoFiles)+len(p.CgoFiles) < 2 || strings.HasPrefix(path, "examples/") {
+			continue
+		}
+		text, err := os.ReadFile("../" + path + "/doc.go")
+		if err != nil || !strings.HasPrefix(string(text), "// Package ") && !strings.HasPrefix(string(text), "// Command ") {
+			t.Errorf("%s has no doc.go that says what it is: %v", path, err)
 		}
 	}
 }

@@ -1,5 +1,3 @@
-// Package exec runs physical plans: one operator a file, each handing batches
-// of columns to the next.
 package exec
 
 // Progress is how far work has come.
