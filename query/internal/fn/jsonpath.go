@@ -97,21 +97,25 @@ func hasKeyKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) err
 			return err
 		}
 		key := args[1].Strs[int(i)*args[1].step()]
-		found := false
-		switch v := v.(type) {
-		case string:
-			found = v == key
-		case map[string]any:
-			_, found = v[key]
-		case []any:
-			for _, x := range v {
-				s, ok := x.(string)
-				found = found || ok && s == key
-			}
-		}
-		out.Bools[i] = found
+		out.Bools[i] = hasKey(v, key)
 	}
 	return nil
+}
+
+// hasKey reports whether a name is that of a member, or an element.
+func hasKey(v any, key string) (found bool) {
+	switch v := v.(type) {
+	case string:
+		found = v == key
+	case map[string]any:
+		_, found = v[key]
+	case []any:
+		for _, x := range v {
+			s, ok := x.(string)
+			found = found || ok && s == key
+		}
+	}
+	return found
 }
 
 // jsonPath reads a path: a JSON array of names and numbers, or PostgreSQL's '{a,0}'.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -235,6 +236,29 @@ func listEntries() []*Func {
 			}
 			return arrayOf(append(l, second...))
 		}),
+		list("to_array", "to_array(array, type)", "array with its elements as a type: array::INTEGER[] is short for it", "to_array('{1,2}', 'integer')", "[1, 2]", jsonKind, kinds{text}, func(l, more []value.Value) (value.Value, error) {
+			for i, x := range l {
+				if x.IsNull() {
+					continue
+				}
+				e, err := elementFrom(x, strings.ToLower(more[0].Str()))
+				if err != nil {
+					return value.Value{}, err
+				}
+				l[i] = e
+			}
+			return arrayOf(l)
+		}),
+		list("array_slice", "array_slice(array, from, to)", "elements from one to another, counted from 1; array[from:to] is short for it", "array_slice('[1, 2, 3]', 2, 3)", "[2, 3]", jsonKind, kinds{integer, integer}, func(l, more []value.Value) (value.Value, error) {
+			if more[0].IsNull() || more[1].IsNull() {
+				return value.Value{}, nil
+			}
+			from, to := max(more[0].Int(), 1), min(more[1].Int(), int64(len(l)))
+			if from > to {
+				return arrayOf(nil)
+			}
+			return arrayOf(l[from-1 : to])
+		}),
 		list("array_to_string", "array_to_string(array, separator [, null])", "elements joined, NULLs left out or written as null", "array_to_string('{1,2}', '-')", "1-2", text, kinds{text}, joinList).and(kinds{text, text}),
 		{Name: "string_to_array", Syntax: "string_to_array(text, separator)", Doc: "parts of a text as a JSON array; without a separator its characters", Example: "string_to_array('a,b', ',')", Gives: `["a", "b"]`, partial: true, nullable: true,
 			sigs: []sig{{kinds{text, text}, jsonKind, stringToArray, false}}},
@@ -397,4 +421,41 @@ func stripNulls(s string) (string, error) {
 		return "{" + strings.Join(parts, ", ") + "}", nil
 	}
 	return string(trimmed), nil
+}
+
+// elementFrom is an element of an array as one of a type.
+func elementFrom(x value.Value, typ string) (value.Value, error) {
+	s := strings.TrimSpace(x.String())
+	wrong := fmt.Errorf("%s is no %s", value.Quote(s), typ)
+	switch typ {
+	case "integer":
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return value.Value{}, wrong
+		}
+		return value.Int(n), nil
+	case "real":
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+			return value.Value{}, wrong
+		}
+		return value.Float(f), nil
+	case "numeric":
+		n, err := value.ParseNumeric(s)
+		if err != nil {
+			return value.Value{}, wrong
+		}
+		return n, nil
+	case "boolean":
+		switch strings.ToLower(s) {
+		case "true", "t", "yes", "y", "on", "1":
+			return value.Bool(true), nil
+		case "false", "f", "no", "n", "off", "0":
+			return value.Bool(false), nil
+		}
+		return value.Value{}, wrong
+	case "json":
+		return x, nil
+	}
+	return value.Str(x.String()), nil
 }

@@ -172,6 +172,13 @@ type Array struct {
 	List []Expr
 }
 
+// Subscript is X[At], or with Slice X[At:To], of which At and To may be nil.
+type Subscript struct {
+	Pos
+	X, At, To Expr
+	Slice     bool
+}
+
 // Quantified is X Op ANY (Y), or with All X Op ALL (Y): Y is an array. Op may be LIKE
 // or ILIKE, with Not the negation.
 type Quantified struct {
@@ -214,6 +221,7 @@ func (*Case) expr()       {}
 func (*Cast) expr()       {}
 func (*Call) expr()       {}
 func (*Array) expr()      {}
+func (*Subscript) expr()  {}
 func (*Quantified) expr() {}
 func (*Exists) expr()     {}
 func (*Subquery) expr()   {}

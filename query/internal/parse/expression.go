@@ -211,12 +211,12 @@ func (p *exprParser) infix(t *lexer.Token) int {
 		}
 	case lexOp:
 		switch t.Value {
-		case "::":
+		case "::", "[":
 			return precPostfix
 		case "!=":
 			return precCompare
 		case "=", "<>", "<", "<=", ">", ">=", "<->", "<#>", "<=>", "<+>", "+", "-", "||", "*", "/", "%", "->", "->>",
-			"~", "~*", "!~", "!~*", "@>", "<@", "#>", "#>>", "?", "<~>", "<%>", "<<", ">>", "&", "|", "#", "^":
+			"~", "~*", "!~", "!~*", "@>", "<@", "#>", "#>>", "#-", "?", "?|", "?&", "<~>", "<%>", "<<", ">>", "&", "|", "#", "^":
 			return precOf(Op(t.Value))
 		}
 	}
@@ -233,7 +233,13 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 	if t.Type == lexOp {
 		if t.Value == "::" {
 			typ, err := parseType(p.lex)
+			if err == nil && is(p.lex.Peek(), "[") {
+				return p.arrayCast(left, typ, at)
+			}
 			return over(&Cast{at, left.Expr, typ}, left), err
+		}
+		if t.Value == "[" {
+			return p.subscript(left, at)
 		}
 		op := Op(t.Value)
 		if op == "!=" {

@@ -14,6 +14,8 @@ func (p *exprParser) name() (sized, error) {
 	id := identOf(t)
 	next := p.lex.Peek()
 	switch {
+	case is(next, "(") && t.Type == lexWord && isWord(t.Value, "ARRAY") && beginsQuery(p.lex):
+		return p.arrayOfQuery(id.Pos)
 	case is(next, "("):
 		p.lex.Next()
 		return p.call(id, t)
@@ -447,6 +449,13 @@ func (p *exprParser) cast() (sized, error) {
 	typ, err := parseType(p.lex)
 	if err != nil {
 		return sized{}, err
+	}
+	if is(p.lex.Peek(), "[") {
+		e, err := p.arrayCast(x, typ, at)
+		if err != nil {
+			return sized{}, err
+		}
+		return e, p.expect(")")
 	}
 	return over(&Cast{at, x.Expr, typ}, x), p.expect(")")
 }

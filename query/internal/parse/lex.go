@@ -92,6 +92,10 @@ func lexStatement(s *scanner) ([]lexer.Token, *Error) {
 			case '?':
 				if s.asks(tokens, t.end) {
 					tok.Type = lexOp
+					if next := s.src[t.end:]; next != "" && (next[0] == '|' || next[0] == '&') { // ?| and ?&
+						tok.Value += next[:1]
+						s.advance(t.end + 1)
+					}
 					break
 				}
 				params++
@@ -150,6 +154,9 @@ func (s *scanner) asks(before []lexer.Token, end int) bool {
 		if !is(last, ")") && !is(last, "]") {
 			return false
 		}
+	}
+	if end < len(s.src) && (s.src[end] == '&' || s.src[end] == '|' && !strings.HasPrefix(s.src[end:], "||")) {
+		return true
 	}
 	next := *s
 	next.off = end

@@ -207,6 +207,8 @@ func (p *printer) expr(e Expr, min int) {
 			p.print(" OVER ")
 			p.window(e.Over)
 		}
+	case *Subscript:
+		p.subscript(e)
 	case *Array:
 		p.print("ARRAY[", e.List, "]")
 	case *Quantified:
@@ -244,4 +246,24 @@ func (p *printer) literal(v value.Value) {
 	default:
 		p.print(QuoteString(v.Str()))
 	}
+}
+
+func (p *printer) subscript(e *Subscript) {
+	switch e.X.(type) { // what the scanner takes for an operand
+	case *ColumnRef, *Subscript, *Array, *Param:
+		p.print(e.X)
+	default:
+		p.print("(", e.X, ")")
+	}
+	p.print("[")
+	if e.At != nil {
+		p.print(e.At)
+	}
+	if e.Slice {
+		p.print(":")
+		if e.To != nil {
+			p.print(e.To)
+		}
+	}
+	p.print("]")
 }

@@ -174,7 +174,8 @@ func (e *Cast) String() string { return sprint(e) }
 
 func (e *Call) String() string { return sprint(e) }
 
-func (e *Array) String() string { return sprint(e) }
+func (e *Subscript) String() string { return sprint(e) }
+func (e *Array) String() string     { return sprint(e) }
 
 func (e *Quantified) String() string { return sprint(e) }
 

@@ -36,9 +36,11 @@ type scanner struct {
 	src     string
 	off     int
 	line    int
-	counted int  // column has been counted up to this offset ...
-	column  int  // ... where it is this, from 1
-	array   bool // ARRAY was the last token: [ begins a list of expressions
+	counted int    // column has been counted up to this offset ...
+	column  int    // ... where it is this, from 1
+	array   bool   // ARRAY was the last token: [ begins a list of expressions
+	operand bool   // the last token ended an operand: [ begins a subscript, behind a name where there is no space between
+	opened  []bool // the brackets that are open: whether they are those of a subscript, in which : is a mark
 }
 
 func newScanner(src string) *scanner { return &scanner{src: src, line: 1, column: 1} }
@@ -146,7 +148,15 @@ func (s *scanner) next() (token, *Error) {
 	}
 	var err *Error
 	t.kind, t.end, err = s.token(t.pos)
-	s.array = t.kind == tokWord && isWord(s.src[t.pos.Offset:t.end], "ARRAY")
+	text := s.src[t.pos.Offset:t.end]
+	if t.kind == tokOp && text == "[" {
+		s.opened = append(s.opened, !s.array)
+	} else if t.kind == tokOp && text == "]" && len(s.opened) > 0 {
+		s.opened = s.opened[:len(s.opened)-1]
+	}
+	s.array = t.kind == tokWord && isWord(text, "ARRAY")
+	s.operand = t.kind == tokQuoted || t.kind == tokParam || t.kind == tokOp && (text == ")" || text == "]") ||
+		t.kind == tokWord && t.end < len(s.src) && s.src[t.end] == '['
 	s.advance(t.end)
 	return t, err
 }
@@ -192,7 +202,7 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 				WithHint("a name that begins with a digit is written in double quotes")
 		}
 		return tokNumber, end, nil
-	case c == '[' && s.array:
+	case c == '[' && (s.array || s.operand):
 		return tokOp, off + 1, nil
 	case c == '[':
 		return s.vector(at)
@@ -214,6 +224,8 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 		switch {
 		case strings.HasPrefix(src[off:], "::") || strings.HasPrefix(src[off:], ":="):
 			return tokOp, off + 2, nil
+		case len(s.opened) > 0 && s.opened[len(s.opened)-1]:
+			return tokOp, off + 1, nil
 		}
 		end := nameEnd(src, off+1)
 		if end == off+1 {
@@ -236,7 +248,7 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 }
 
 // operators are the operators and marks, longest first.
-var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>", "!~*",
+var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>", "#-", "!~*",
 	"<=", ">=", "<>", "!=", "||", "->", "=>", "@>", "<@", "#>", "!~", "~*", "~", "<<", ">>", "&", "|", "#", "^",
 	"(", ")", ",", ".", "+", "-", "*", "/", "%", "<", ">", "=", "]"}
 

@@ -172,6 +172,10 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.X)
 	case *Grouping:
 		w.exprs(n.List)
+	case *Subscript:
+		w.expr(n.X)
+		w.expr(n.At)
+		w.expr(n.To)
 	case *Array:
 		w.exprs(n.List)
 	case *Quantified:

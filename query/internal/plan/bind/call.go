@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -89,7 +90,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 		return nil, err
 	}
 	if name == "coalesce" {
-		types := make([]fn.ArgType, len(args))
+		types, given := make([]fn.ArgType, len(args)), slices.Clone(args)
 		for i, a := range args {
 			types[i] = logical.ArgType(a)
 		}
@@ -102,9 +103,13 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 				return nil, err
 			}
 		}
-		return &logical.Expr{Op: logical.OpCoalesce, Type: t, Pos: e.Pos, Args: args}, nil
+		return arrayCall(name, &logical.Expr{Op: logical.OpCoalesce, Type: t, Pos: e.Pos, Args: args}, given), nil
 	}
-	return b.apply(name, e.Pos, args...)
+	out, err := b.apply(name, e.Pos, args...)
+	if err != nil {
+		return nil, err
+	}
+	return arrayCall(name, out, args), nil
 }
 
 // ofOuter reports whether e uses columns of queries around the one being bound only.
@@ -212,6 +217,13 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 	out := &logical.Expr{Op: logical.OpAgg, Type: a.Call.Result, Pos: e.Pos, Aggregate: a, Text: b.texts.Of(e)}
 	if a.Arg != nil && a.Call.Result.Kind == value.Vector {
 		out.Encoding = a.Arg.Encoding
+	}
+	if name == "array_agg" && a.Arg != nil {
+		of := a.Arg.Type
+		if a.Arg.Array != nil {
+			of = value.Type{}
+		}
+		out.Array = &of
 	}
 	return out, nil
 }

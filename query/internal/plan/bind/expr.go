@@ -97,7 +97,9 @@ func (b *Binder) bind(s *Scope, e parse.Expr) (*logical.Expr, error) {
 	case *parse.Cast:
 		return b.cast(s, e)
 	case *parse.Array:
-		return b.call(s, &parse.Call{Pos: e.Pos, Func: parse.Ident{Pos: e.Pos, Name: "json_build_array"}, Args: e.List})
+		return b.array(s, e)
+	case *parse.Subscript:
+		return b.subscript(s, e)
 	case *parse.Quantified:
 		return b.quantified(s, e)
 	case *parse.Call:

@@ -132,7 +132,7 @@ func (b *Binder) castConst(e *logical.Expr, t value.Type, mode fn.CastMode) (*lo
 			}
 		}
 		c := b.newSlot(logical.SlotCast, &logical.Expr{Op: logical.OpCast, Type: t, Pos: e.Pos, Args: []*logical.Expr{e}, Text: e.Text}, t, e.Pos, e.Text)
-		c.Encoding = e.Encoding
+		c.Encoding, c.Array = e.Encoding, e.Array
 		return c, nil
 	}
 	if e.Value.IsNull() {

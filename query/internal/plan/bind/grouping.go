@@ -33,7 +33,7 @@ func (g *grouping) key(e *logical.Expr) *logical.Column {
 	if c := g.keys[k]; c != nil {
 		return c
 	}
-	c := &logical.Column{Name: e.Text, Type: e.Type, Encoding: e.Encoding, Rank: g.b.rankOf(e)}
+	c := &logical.Column{Name: e.Text, Type: e.Type, Encoding: e.Encoding, Array: e.Array, Rank: g.b.rankOf(e)}
 	if e.Op == logical.OpColumn {
 		c.Name, c.Table = e.Column.Name, e.Column.Table
 	}
@@ -119,7 +119,7 @@ func (g *grouping) aggregate(e *logical.Expr) *logical.Column {
 	if c := g.aggs[k]; c != nil {
 		return c
 	}
-	c := &logical.Column{Name: e.Text, Type: e.Type, Encoding: e.Encoding, Rank: g.b.rankOf(e)}
+	c := &logical.Column{Name: e.Text, Type: e.Type, Encoding: e.Encoding, Array: e.Array, Rank: g.b.rankOf(e)}
 	g.aggs[k] = c
 	g.node.Aggs = append(g.node.Aggs, e.Aggregate)
 	g.node.AggCols = append(g.node.AggCols, c)

@@ -45,7 +45,7 @@ func (b *Binder) recursion(c cte) (*logical.Relation, error) {
 	}
 	n := &logical.Recursive{Seed: seed.Node, Of: rec, All: u.All}
 	for _, col := range seed.Cols {
-		out := &logical.Column{Name: col.Name, Type: col.Type, Encoding: col.Encoding, Rank: col.Rank}
+		out := &logical.Column{Name: col.Name, Type: col.Type, Encoding: col.Encoding, Array: col.Array, Rank: col.Rank}
 		if out.Type.Kind == value.Null {
 			out.Type = logical.TextType
 		}

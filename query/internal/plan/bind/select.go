@@ -319,7 +319,7 @@ func (b *Binder) core(c *parse.Core, order []parse.OrderItem, count, offset int6
 
 	outs := make([]*logical.Column, len(items))
 	for i, e := range items {
-		outs[i] = &logical.Column{Name: names[i], Type: e.Type, Encoding: e.Encoding, Rank: b.rankOf(e)}
+		outs[i] = &logical.Column{Name: names[i], Type: e.Type, Encoding: e.Encoding, Array: e.Array, Rank: b.rankOf(e)}
 		if e.Op == logical.OpColumn {
 			outs[i].Stored = e.Column.Stored
 		}

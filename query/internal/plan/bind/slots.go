@@ -71,7 +71,7 @@ func (b *Binder) later(what logical.SlotKind, e *logical.Expr) *logical.Expr {
 		return e
 	}
 	s := b.newSlot(what, e, e.Type, e.Pos, e.Text)
-	s.Encoding = e.Encoding
+	s.Encoding, s.Array = e.Encoding, e.Array
 	return s
 }
 
@@ -79,12 +79,12 @@ func (b *Binder) later(what logical.SlotKind, e *logical.Expr) *logical.Expr {
 func (b *Binder) outerSlot(c *logical.Column, pos parse.Pos, text string) *logical.Expr {
 	for _, s := range b.Block.Outer {
 		if s.Column == c {
-			return &logical.Expr{Op: logical.OpSlot, Type: c.Type, Pos: pos, Slot: s, Encoding: c.Encoding, Computed: true, Text: text}
+			return &logical.Expr{Op: logical.OpSlot, Type: c.Type, Pos: pos, Slot: s, Encoding: c.Encoding, Array: c.Array, Computed: true, Text: text}
 		}
 	}
 	e := b.newSlot(logical.SlotOuter, nil, c.Type, pos, text)
 	e.Slot.Column, e.Slot.Block = c, b.Block
-	e.Encoding, e.Computed = c.Encoding, true
+	e.Encoding, e.Array, e.Computed = c.Encoding, c.Array, true
 	b.Block.Outer = append(b.Block.Outer, e.Slot)
 	return e
 }
@@ -130,7 +130,7 @@ func (b *Binder) constOf(e *logical.Expr) (_ *logical.Expr, ok bool, err error) 
 			return e, false, err
 		}
 		out := *c
-		out.Pos, out.Text, out.Encoding = e.Pos, e.Text, e.Encoding
+		out.Pos, out.Text, out.Encoding, out.Array = e.Pos, e.Text, e.Encoding, e.Array
 		return &out, true, nil
 	}
 	return e, false, nil

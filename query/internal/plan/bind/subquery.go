@@ -17,7 +17,11 @@ func (b *Binder) scalar(s *Scope, e *parse.Subquery) (*logical.Expr, error) {
 		return nil, parse.Errorf(e.Pos, "a subquery used as a value has to give one column, this one gives %d", len(r.Cols))
 	}
 	q := &logical.Subquery{Op: logical.OpSubquery, Pos: e.Pos, Rel: r, Corr: corr}
-	return b.subquery(s, &logical.Expr{Op: q.Op, Type: r.Cols[0].Type, Pos: e.Pos, Query: q, Encoding: r.Cols[0].Encoding})
+	out, err := b.subquery(s, &logical.Expr{Op: q.Op, Type: r.Cols[0].Type, Pos: e.Pos, Query: q, Encoding: r.Cols[0].Encoding})
+	if err == nil && r.Cols[0].Array != nil {
+		out = arrayOf(out, *r.Cols[0].Array)
+	}
+	return out, err
 }
 
 func (b *Binder) exists(s *Scope, e *parse.Exists) (*logical.Expr, error) {

@@ -65,7 +65,7 @@ func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*logical.Re
 		if err != nil {
 			return nil, logical.ErrorAt(u.Right.Position(), err)
 		}
-		out := &logical.Column{Name: c.Name, Type: t, Encoding: c.Encoding, Rank: c.Rank}
+		out := &logical.Column{Name: c.Name, Type: t, Encoding: c.Encoding, Array: c.Array, Rank: c.Rank}
 		if r.Cols[i].Rank != c.Rank {
 			out.Rank = logical.Mixed
 		}

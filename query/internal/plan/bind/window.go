@@ -231,7 +231,7 @@ func (w *windowing) replace(e *logical.Expr) *logical.Expr {
 		k := x.Key()
 		c := w.cols[k]
 		if c == nil {
-			c = &logical.Column{Name: x.Text, Type: x.Type, Encoding: x.Encoding, Rank: w.b.rankOf(x)}
+			c = &logical.Column{Name: x.Text, Type: x.Type, Encoding: x.Encoding, Array: x.Array, Rank: w.b.rankOf(x)}
 			w.cols[k] = c
 			w.add(x.Window, c)
 		}

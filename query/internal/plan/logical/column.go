@@ -12,14 +12,15 @@ type Column struct {
 	Table    string // name the column can be qualified with, or ""
 	Name     string
 	Type     value.Type
-	Encoding *Encoding // how texts become vectors comparable with it, or nil
-	Rank     Rank      // what its values are for ORDER BY
-	Ord      int       // position in the table, for columns of a scan
-	Hidden   bool      // not part of *
-	Merged   bool      // by USING with the column of another table: found by its table's name only
-	Scalar   bool      // the one value of a function in FROM: its table's name means it, too
-	Source   string    // name of the table, for columns of a scan
-	Stored   *Stored   // the column of a table that it is, also of a subquery's
+	Encoding *Encoding   // how texts become vectors comparable with it, or nil
+	Array    *value.Type // see Expr
+	Rank     Rank        // what its values are for ORDER BY
+	Ord      int         // position in the table, for columns of a scan
+	Hidden   bool        // not part of *
+	Merged   bool        // by USING with the column of another table: found by its table's name only
+	Scalar   bool        // the one value of a function in FROM: its table's name means it, too
+	Source   string      // name of the table, for columns of a scan
+	Stored   *Stored     // the column of a table that it is, also of a subquery's
 }
 
 // Stored is a column of a table.

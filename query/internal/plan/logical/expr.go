@@ -51,6 +51,7 @@ type Expr struct {
 	Call      *fn.Call    // OpCall
 	Measure   fn.Measure  // OpScore
 	Encoding  *Encoding   // OpText, OpImage, and vectors known to come from an encoder
+	Array     *value.Type // JSON that is an array, the first element of which is [1]: the type of its elements, NULL if it is not known; nil for other values
 	Stored    *Stored     // OpCurve
 	Weights   []float32   // OpSum
 	Unit      bool        // OpSum
@@ -79,7 +80,7 @@ func Constant(v value.Value, pos parse.Pos, text string) *Expr {
 
 // ColumnExpr returns the expression that is a column.
 func ColumnExpr(c *Column, pos parse.Pos) *Expr {
-	return &Expr{Op: OpColumn, Type: c.Type, Column: c, Pos: pos, Encoding: c.Encoding, Text: c.Name}
+	return &Expr{Op: OpColumn, Type: c.Type, Column: c, Pos: pos, Encoding: c.Encoding, Array: c.Array, Text: c.Name}
 }
 
 // ArgType is what fn wants to know of an argument.
