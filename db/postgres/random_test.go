@@ -124,7 +124,9 @@ func (g *writer) expr(k kind, depth int) string {
 	}
 	e := func(k kind) string { return g.expr(k, depth-1) }
 	f := fmt.Sprintf
-	switch g.IntN(14) {
+	switch g.IntN(15) {
+	case 14:
+		return g.newer(k, e)
 	case 0:
 		return f("coalesce(%s, %s)", e(k), e(k))
 	case 1:
@@ -534,7 +536,7 @@ func (g *writer) from(most int) string {
 			g.scope = scope
 			text, columns = fmt.Sprintf("%s(%s) AS %s", map[bool]string{true: "LATERAL "}[lateral], q, alias), cs
 		default:
-			text = oneOf(g, "wa", "wb", "wc") + oneOf(g, " AS ", " ") + alias
+			text = oneOf(g, "wa", "wb", "wc", "va", "ta") + oneOf(g, " AS ", " ") + alias
 		}
 		for _, c := range columns {
 			g.scope = append(g.scope, variable{alias + "." + c.name, c.kind})
@@ -814,6 +816,11 @@ func TestRandomStatements(t *testing.T) {
 	for name, s := range map[string]*server{"PGlite": &pglite, "PostgreSQL": &installed} {
 		t.Run(name, func(t *testing.T) {
 			d, c := open(t, s.at(t), nil)
+			session, err := d.Conn(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer session.Close()
 			n, seed := *randomStatements, *randomSeed
 			switch {
 			case os.Getenv("LUPA_SOAK") != "":
@@ -824,16 +831,43 @@ func TestRandomStatements(t *testing.T) {
 			failed, asked, refused := 0, 0, 0
 			for ; n > 0 && failed < 10; seed++ {
 				g := &writer{Rand: rand.New(rand.NewPCG(seed, 99))}
-				g.tables(t, d, c)
+				g.tables(t, session, c)
 				for range min(n, 200) {
 					n--
-					sql, ordered := g.query()
+					sql, ordered := "", false
+					changes := false
+					switch g.IntN(20) {
+					case 0:
+						sql = g.recursive()
+					case 1, 2:
+						sql = g.sets()
+					case 3:
+						sql = g.rowsOf()
+					case 4, 5:
+						sql, changes = g.change(), true
+					default:
+						sql, ordered = g.query()
+					}
 					asked++
 					want, err1 := theirRows(c, sql)
-					got, err2 := ourRows(d, sql)
+					got, err2 := ourRows(session, sql)
 					if err1 != nil && err2 != nil {
 						refused++
 						continue
+					}
+					for _, table := range []string{"wa", "wb", "wc", "ta"} {
+						if !changes || err1 != nil || err2 != nil {
+							break
+						}
+						all := "SELECT * FROM " + table
+						a, _ := theirRows(c, all)
+						b, _ := ourRows(session, all)
+						for _, x := range a {
+							want = append(want, append([]string{table}, x...))
+						}
+						for _, x := range b {
+							got = append(got, append([]string{table}, x...))
+						}
 					}
 					if !ordered {
 						slices.SortFunc(want, slices.Compare)
@@ -857,10 +891,20 @@ func TestRandomStatements(t *testing.T) {
 }
 
 // tables makes the same tables here and there.
-func (g *writer) tables(t *testing.T, d *db.DB, c *pgx.Conn) {
+func (g *writer) tables(t *testing.T, d *db.Conn, c *pgx.Conn) {
 	t.Helper()
-	for _, name := range []string{"wa", "wb", "wc"} {
-		sql := "DROP TABLE IF EXISTS " + name + "; CREATE TABLE " + name + " (" + wideTable + ")"
+	both := func(sql string) {
+		t.Helper()
+		if _, err := d.Exec(context.Background(), sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+		if _, err := c.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	both("DROP VIEW IF EXISTS va")
+	for _, name := range []string{"wa", "wb", "wc", "ta"} {
+		sql := "DROP TABLE IF EXISTS " + name + "; CREATE " + map[bool]string{true: "TEMP "}[name == "ta"] + "TABLE " + name + " (" + wideTable + ")"
 		if n := oneOf(g, 0, 1, 5, 12, 25); n > 0 {
 			var rows []string
 			for id := range n {
@@ -876,11 +920,9 @@ func (g *writer) tables(t *testing.T, d *db.DB, c *pgx.Conn) {
 			}
 			sql += "; INSERT INTO " + name + " VALUES " + strings.Join(rows, ", ")
 		}
-		run(t, d, sql)
-		if _, err := c.PgConn().Exec(context.Background(), sql).ReadAll(); err != nil {
-			t.Fatalf("%s: %v", sql, err)
-		}
+		both(sql)
 	}
+	both("CREATE VIEW va AS SELECT * FROM " + oneOf(g, "wa", "wb") + " WHERE " + oneOf(g, "id > 2", "i IS NOT NULL", "b") + oneOf(g, "", " UNION ALL SELECT * FROM wc"))
 }
 
 // theirRows are PostgreSQL's rows as texts.
@@ -907,7 +949,9 @@ func theirRows(c *pgx.Conn, sql string) ([][]string, error) {
 	return out, nil
 }
 
-func ourRows(d *db.DB, sql string) (out [][]string, err error) {
+func ourRows(d interface {
+	Query(context.Context, string, ...any) (*db.Rows, error)
+}, sql string) (out [][]string, err error) {
 	defer func() {
 		if p := recover(); p != nil { // said with the statement
 			err = fmt.Errorf("panic: %v", p)

@@ -28,10 +28,10 @@ func patternEntries() []*Func {
 	return []*Func{
 		{Name: "regexp_count", Syntax: "regexp_count(text, pattern [, start [, flags]])", Doc: "how often a regular expression matches, from character start on", Example: "regexp_count('banana', 'an')", Gives: "2", partial: true,
 			sigs: []sig{{kinds{text, text}, integer, regexCount, false}, {kinds{text, text, integer}, integer, regexCount, false}, {kinds{text, text, integer, text}, integer, regexCount, false}}},
-		{Name: "regexp_substr", Syntax: "regexp_substr(text, pattern)", Doc: "first match of a regular expression, NULL without one", Example: "regexp_substr('a12b3', '[0-9]+')", Gives: "12", partial: true,
-			sigs: []sig{{kinds{text, text}, text, regexPart, false}}},
-		{Name: "regexp_instr", Syntax: "regexp_instr(text, pattern)", Doc: "number of the character where a regular expression first matches, 0 without a match", Example: "regexp_instr('käfer', 'f')", Gives: "3", partial: true,
-			sigs: []sig{{kinds{text, text}, integer, regexPlace, false}}},
+		{Name: "regexp_substr", Syntax: "regexp_substr(text, pattern [, start [, which [, flags [, group]]]])", Doc: "match of a regular expression, the first one from character start on or another; NULL without one", Example: "regexp_substr('a12b3', '[0-9]+')", Gives: "12", partial: true,
+			sigs: prefixes(kinds{text, text, integer, integer, text, integer}, 2, text, regexPart)},
+		{Name: "regexp_instr", Syntax: "regexp_instr(text, pattern [, start [, which [, end [, flags [, group]]]]])", Doc: "number of the character where a regular expression matches, or with end 1 of that behind; 0 without a match", Example: "regexp_instr('käfer', 'f')", Gives: "3", partial: true,
+			sigs: prefixes(kinds{text, text, integer, integer, integer, text, integer}, 2, integer, regexPlace)},
 		{Name: "regexp_split_to_array", Syntax: "regexp_split_to_array(text, pattern [, flags])", Doc: "parts of a text between matches as a JSON array; regexp_split_to_table gives rows", Example: `regexp_split_to_array('a1b22c', '[0-9]+')`, Gives: `["a", "b", "c"]`, partial: true,
 			sigs: []sig{{kinds{text, text}, jsonKind, regexSplitArray, false}, {kinds{text, text, text}, jsonKind, regexSplitArray, false}}},
 		spans,
@@ -89,37 +89,10 @@ func regexCount(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error
 			if start < 1 {
 				return fmt.Errorf("regexp_count counts characters from 1, not %d", start)
 			}
-			for ; start > 1 && s != ""; start-- {
-				_, size := utf8.DecodeRuneInString(s)
-				s = s[size:]
-			}
-			if start > 1 {
-				out.Ints[i] = 0
-				return nil
-			}
-		}
-		out.Ints[i] = int64(len(re.FindAllStringIndex(s, -1)))
-		return nil
-	})
-}
-
-func regexPart(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
-	return regexEach(args, 2, n, sel, func(i int, re *regexp.Regexp, s string) error {
-		at := re.FindStringIndex(s)
-		if out.Strs[i] = ""; at == nil {
-			setNull(out, i, n)
+			out.Ints[i] = int64(len(matchesFrom(re, s, start)))
 			return nil
 		}
-		out.Strs[i] = s[at[0]:at[1]]
-		return nil
-	})
-}
-
-func regexPlace(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
-	return regexEach(args, 2, n, sel, func(i int, re *regexp.Regexp, s string) error {
-		if out.Ints[i] = 0; re.MatchString(s) {
-			out.Ints[i] = int64(utf8.RuneCountInString(s[:re.FindStringIndex(s)[0]])) + 1
-		}
+		out.Ints[i] = int64(len(re.FindAllStringIndex(s, -1)))
 		return nil
 	})
 }
@@ -179,7 +152,7 @@ func makeTimestamp(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) er
 // clock is a time in microseconds since 1970.
 func clock(y, mo, d, h, mi int64, s float64) (int64, error) {
 	if y < 1 || y > 9999 || mo < 1 || mo > 12 || d < 1 || d > int64(time.Date(int(y), time.Month(mo)+1, 0, 0, 0, 0, 0, time.UTC).Day()) ||
-		h < 0 || h > 23 || mi < 0 || mi > 59 || !(s >= 0 && s < 60) {
+		h < 0 || h > 24 || mi < 0 || mi > 59 || !(s >= 0 && s <= 60) || h == 24 && (mi > 0 || s > 0) {
 		return 0, fmt.Errorf("there is no time %d-%02d-%02d %02d:%02d:%v", y, mo, d, h, mi, s)
 	}
 	us := time.Duration(float64(s*1e6)+0.5) * time.Microsecond

@@ -349,7 +349,7 @@ func (p *exprParser) prefix() (sized, error) {
 		}
 	default:
 		e, err = p.primary()
-		for err == nil && is(p.lex.Peek(), "::") {
+		for err == nil && isAny(p.lex.Peek(), "::", "[") != "" {
 			e, err = p.operator(e, precPostfix, posOf(p.lex.Peek().Pos))
 		}
 	}

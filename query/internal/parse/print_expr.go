@@ -63,7 +63,7 @@ func level(e Expr) int {
 		return precCompare
 	case *Like, *InList, *InQuery, *Between:
 		return precLike
-	case *Cast:
+	case *Cast, *Subscript:
 		return precPostfix
 	case *Literal:
 		if negative(e) {
