@@ -26,7 +26,7 @@ type build struct {
 // follow its next write. So what that write builds over the rows of a large table
 // need not be kept in memory. Afterwards the transaction accepts no other write, and
 // does not show this one.
-func (tx *Tx) OneStatement() { tx.single = !tx.store.besideCatalog() }
+func (tx *Tx) OneStatement() { tx.single = true }
 
 // inFiles reports whether to build in files.
 func (tx *Tx) inFiles(t *Table) bool {
@@ -101,12 +101,8 @@ func (tx *Tx) rewrite(t *Table, d *TableDef, write func(w editor, b *build) erro
 func (tx *Tx) keepBuild(b *build, d *TableDef) error {
 	c := tx.catalog.clone()
 	c.generation++
-	catalog := key.Table(nil, 0)
-	b.sst.raises = c.generation
-	if err := b.sst.put(catalog, key.Generation, encodeGeneration(c)); err != nil {
-		return err
-	}
-	if err := b.sst.put(catalog, key.Schema(d.Name), encodeSchema(d)); err != nil {
+	c.byName[d.Name] = d
+	if err := b.sst.changeCatalog(c, d); err != nil {
 		return err
 	}
 	tx.built = b
@@ -151,11 +147,8 @@ func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x index, pr
 // ingest publishes table files, and counts that as a commit. The caller has the
 // writer's place. One that gives space back may use the reserve.
 func (s *Store) ingest(sst *sstWriter, frees bool) error {
-	if s.besideCatalog() {
-		return corrupt("", "", "catalog", errBesideCatalog)
-	}
 	c, g := &s.commits, s.gen
-	if err := sst.put(key.Commits, key.Commits, c.countedCommit()); err != nil {
+	if err := sst.countCommit(); err != nil {
 		return err
 	}
 	files, err := sst.finish()
@@ -166,12 +159,20 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 		return err
 	}
 	defer s.room.done()
-	if err := s.announceSchemas(sst.raises, nil); err != nil {
-		return err
+	if sst.raises != nil {
+		if err := s.announceSchemas(sst.raises); err != nil {
+			return err
+		}
 	}
 	// The files would be on the disk before the commits that still wait for it.
 	if err := g.guard("commit", func() error { return g.awaitCommits(c.made) }); err != nil {
 		return err
+	}
+	if sst.meetsDamage(g.db) {
+		// Pebble is to say so before the files are taken in. It would try for ever afterwards,
+		// and all writes would wait for it.
+		g.apart.Add(1)
+		defer g.apart.Add(-1)
 	}
 	defer s.fs.files.loading()()
 	err = g.try(func() error { return g.db.Ingest(context.Background(), files) })
@@ -200,7 +201,9 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 		return fmt.Errorf("ingest: %w", err)
 	}
 	s.acknowledged(c.made)
-	if catalog, err := s.loadCatalog(g.db); err == nil {
+	if sst.raises != nil {
+		s.keepSchemas(sst.raises)
+	} else if catalog, err := s.loadCatalog(g.db); err == nil {
 		s.keepSchemas(catalog)
 	}
 	return nil

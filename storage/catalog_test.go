@@ -63,7 +63,7 @@ func TestManyTables(t *testing.T) {
 		if got, want := string(b), string(schemasText(&fresh)); got != want {
 			t.Fatalf("the second copy is\n%s\nnot\n%s", got, want)
 		}
-		second, tables, err := readSchemas(s.fs, s.dir)
+		second, tables, err := readSchemas(s.fs, s.dir, 0)
 		if err != nil || second.Generation != c.generation || len(tables) != len(c.byName)+len(c.views) {
 			t.Fatal(second, len(tables), err)
 		}

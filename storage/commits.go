@@ -163,6 +163,9 @@ func (s *Store) previewCommits(ctx context.Context, files *list) (err error) {
 		return err
 	}
 	_, err = madeCommits(db, note.acknowledged)
+	if note.closed && errors.Is(err, pebble.ErrCorruption) {
+		err = nil // the number can't be read, but nothing was acknowledged since it was closed
+	}
 	return errors.Join(err, db.Close())
 }
 

@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 
 	"github.com/lupadb/lupa/storage"
-	"github.com/lupadb/lupa/storage/value"
 )
 
 // twoTables makes a store of two tables of the same kind, loaded and written to row by
@@ -122,7 +120,7 @@ func damageOnly(t *testing.T, where, what string, err error) {
 // no table is damaged any more when the damaged one is dropped.
 func TestDamageIsContained(t *testing.T) {
 	whole := twoTables(t)
-	hurt, healed, refused, catalog := 0, 0, 0, 0
+	hurt, healed, refused := 0, 0, 0
 	for i := range seeds(4) {
 		r := rand.New(rand.NewPCG(uint64(i+firstSeed()), 51))
 		fs := copyOf(t, whole)
@@ -163,7 +161,6 @@ func TestDamageIsContained(t *testing.T) {
 			_, err := tx.CreateTable(ctx, third)
 			return err
 		})
-		beside := false // of a catalog that is in the damaged block: nothing can be loaded
 		for range 30 {
 			for _, name := range []string{"photos", "other", "third"} {
 				tx := must[*storage.Tx](t)(s.Begin(ctx))
@@ -191,13 +188,9 @@ func TestDamageIsContained(t *testing.T) {
 				}
 			}
 			damageOnly(t, where, "load into "+name, err)
-			beside = beside || err != nil && strings.Contains(err.Error(), "catalog: its block")
-			if err != nil && !bad[name] && !beside {
+			if err != nil && !bad[name] {
 				t.Fatalf("%s: load into %s, which is whole: %v", where, name, err)
 			}
-		}
-		if beside {
-			catalog++
 		}
 		for name, is := range bad {
 			if rows, err := scanAll(s, name); !is && (err != nil || rows < 6000) {
@@ -218,7 +211,7 @@ func TestDamageIsContained(t *testing.T) {
 			check(t, tx.Commit(ctx))
 		}
 		_, err = s.Vacuum(ctx, "third", nil)
-		if damageOnly(t, where, "vacuum", err); err != nil && !beside {
+		if damageOnly(t, where, "vacuum", err); err != nil {
 			t.Fatalf("%s: vacuum: %v", where, err)
 		}
 		if e := s.Stats().BackgroundError; strings.Contains(e, "\n") || strings.Contains(e, "<") {
@@ -243,183 +236,8 @@ func TestDamageIsContained(t *testing.T) {
 		}
 		check(t, s.Close())
 	}
-	t.Logf("refused %d, the catalog was damaged in %d, a table was damaged in %d, nothing left of it after the table was dropped %d", refused, catalog, hurt, healed)
+	t.Logf("refused %d, a table was damaged in %d, nothing left of it after the table was dropped %d", refused, hurt, healed)
 	if hurt == 0 {
 		t.Error("no table was damaged")
-	}
-}
-
-// The block with the catalog is damaged: the tables whose own keys lie elsewhere are read, by
-// the second copy of the catalog.
-func TestDamagedCatalog(t *testing.T) {
-	fs := twoTables(t)
-	found, refused := 0, 0
-	for _, n := range must[[]string](t)(fs.List("db")) {
-		if !strings.HasSuffix(n, ".sst") {
-			continue
-		}
-		b := fileBytes(t, fs, "db/"+n)
-		// The catalog's keys come first in a file, in its first block.
-		keys, _ := readableKeys(t, b)
-		if len(keys) == 0 || !strings.HasPrefix(keys[0], "\x00\x00\x00\x00") {
-			continue
-		}
-		found++
-		damaged := copyOf(t, fs)
-		b[100] ^= 4
-		overwrite(t, damaged, "db/"+n, b)
-		s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: damaged}))
-		v := must[*storage.View](t)(s.Snapshot())
-		if got := len(v.Tables()); got != 2 {
-			t.Fatalf("%d tables", got)
-		}
-		check(t, v.Close())
-		if bad := s.Stats().BackgroundError; !strings.Contains(bad, "checksum") {
-			t.Errorf("nobody says that the catalog is damaged: %q", bad)
-		}
-		rows, err := scanAll(s, "other")
-		if err != nil || rows != 6000 {
-			t.Fatalf("the other table: %d rows, %v", rows, err)
-		}
-		refused++
-		// Rows are written beside it, and tables made, changed and dropped; nothing is loaded.
-		_, err = s.BulkLoad(ctx, "other", storage.LoadOptions{})
-		damageOnly(t, n, "load", err)
-		if err == nil {
-			t.Fatal("a load was taken in beside a damaged catalog")
-		}
-		insert := func(name string, from, to int) {
-			t.Helper()
-			update(t, s, func(tx *storage.Tx) error {
-				tx.OneStatement()
-				_, err := tx.Insert(ctx, name, photoRows(from, to, 16), storage.InsertOptions{})
-				return err
-			})
-		}
-		insert("other", 6000, 6700)
-		storage.SetLargeTransaction(s, 1000)
-		insert("other", 6700, 8000)
-		update(t, s, func(tx *storage.Tx) error {
-			_, err := tx.CreateTable(ctx, named("third"))
-			return err
-		})
-		insert("third", 0, 1500)
-		update(t, s, func(tx *storage.Tx) error {
-			return tx.AddColumn(ctx, "third", storage.ColumnDef{Name: "more", Type: value.Type{Kind: value.Integer}}, value.Int(7))
-		})
-		there := func(want map[string]int) {
-			t.Helper()
-			v := must[*storage.View](t)(s.Snapshot())
-			if got := len(v.Tables()); got != len(want)+1 {
-				t.Fatalf("%d tables", got)
-			}
-			check(t, v.Close())
-			for name, rows := range want {
-				if got, err := scanAll(s, name); err != nil || got != rows {
-					t.Fatalf("%s: %d rows of %d, %v", name, got, rows, err)
-				}
-			}
-		}
-		for range 3 {
-			there(map[string]int{"other": 8000, "third": 1500})
-			check(t, s.Close())
-			s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: damaged}))
-		}
-		update(t, s, func(tx *storage.Tx) error { return tx.DropTable(ctx, "third") })
-		there(map[string]int{"other": 8000})
-		check(t, s.Close())
-		s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: damaged}))
-		there(map[string]int{"other": 8000})
-		problems := 0
-		check(t, s.Check(ctx, func(storage.Problem) { problems++ }))
-		if problems == 0 {
-			t.Error("CHECK finds nothing")
-		}
-		check(t, s.Close())
-	}
-	if found == 0 || refused == 0 {
-		t.Fatal("no file holds the catalog")
-	}
-}
-
-// A process that is killed at any operation while it makes a table beside a damaged catalog
-// leaves the store with or without that table.
-func TestKillsBesideADamagedCatalog(t *testing.T) {
-	whole := twoTables(t)
-	name := ""
-	for _, n := range must[[]string](t)(whole.List("db")) {
-		if strings.HasSuffix(n, ".sst") {
-			if keys, _ := readableKeys(t, fileBytes(t, whole, "db/"+n)); len(keys) > 0 && strings.HasPrefix(keys[0], "\x00\x00\x00\x00") {
-				name = n
-			}
-		}
-	}
-	b := fileBytes(t, whole, "db/"+name)
-	b[100] ^= 4
-	with, without := 0, 0
-	for _, percent := range []int{0, 100} {
-		fs := vfs.NewCrashableMem()
-		if _, err := vfs.Clone(whole, fs, "db", "db", vfs.CloneSync); err != nil {
-			t.Fatal(err)
-		}
-		f := must[vfs.File](t)(fs.Create("db/"+name, vfs.WriteCategoryUnspecified))
-		must[int](t)(f.Write(b))
-		check(t, f.Sync())
-		check(t, f.Close())
-		var pictures []*vfs.MemFS
-		take := false
-		r := rand.New(rand.NewPCG(uint64(percent), 1))
-		hooked := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
-			if take && op.Kind.ReadOrWrite() == errorfs.OpIsWrite {
-				pictures = append(pictures, fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: r}))
-			}
-			return nil
-		}))
-		s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: hooked, NoMerging: true}))
-		change := func(n int) {
-			update(t, s, func(tx *storage.Tx) error {
-				if n == 2 {
-					return tx.DropTable(ctx, "third0")
-				}
-				_, err := tx.CreateTable(ctx, named(fmt.Sprintf("third%d", n)))
-				return err
-			})
-		}
-		change(0)
-		take = true
-		change(1)
-		change(2)
-		take = false
-		check(t, s.Close())
-		for i, p := range pictures {
-			s, err := storage.Open("db", &storage.Options{FS: p})
-			if err != nil {
-				t.Fatalf("%d%%, operation %d: %v", percent, i, err)
-			}
-			v, err := s.Snapshot()
-			if err != nil {
-				t.Fatalf("%d%%, operation %d: %v", percent, i, err)
-			}
-			switch got := len(v.Tables()); got {
-			case 3:
-				without++
-			case 4:
-				with++
-			default:
-				t.Fatalf("%d%%, operation %d: %d tables", percent, i, got)
-			}
-			check(t, v.Close())
-			update(t, s, func(tx *storage.Tx) error {
-				_, err := tx.CreateTable(ctx, named("fourth"))
-				return err
-			})
-			if rows, err := scanAll(s, "other"); err != nil || rows != 6000 {
-				t.Fatalf("%d%%, operation %d: %d rows, %v", percent, i, rows, err)
-			}
-			check(t, s.Close())
-		}
-	}
-	if with == 0 || without == 0 {
-		t.Errorf("%d pictures with the table and %d without", with, without)
 	}
 }

@@ -173,9 +173,12 @@ func (tx *Tx) addIndex(d *TableDef, x IndexDef) error {
 // DropTable removes a table and everything in it.
 func (tx *Tx) DropTable(ctx context.Context, table string) error {
 	defer tx.frees()()
-	t, err := tx.table(table)
-	if err != nil {
+	if err := tx.writable(); err != nil {
 		return err
+	}
+	d := tx.catalog.byName[table] // whatever of it is damaged
+	if d == nil {
+		return &NoTableError{table}
 	}
 	for _, other := range tx.catalog.sorted() {
 		if other.Name != table && other.refersTo(table) {
@@ -185,16 +188,16 @@ func (tx *Tx) DropTable(ctx context.Context, table string) error {
 	if err := tx.catalog.unused(table); err != nil {
 		return err
 	}
-	if err := tx.changeTable(t.def, nil); err != nil {
+	if err := tx.changeTable(d, nil); err != nil {
 		return err
 	}
-	for i := range t.def.Watches {
+	for i := range d.Watches {
 		tx.telling = true
-		if err := tx.deletePrefix(key.Watch(nil, t.def.Watches[i].ID)); err != nil {
+		if err := tx.deletePrefix(key.Watch(nil, d.Watches[i].ID)); err != nil {
 			return err
 		}
 	}
-	return tx.deletePrefix(key.Table(nil, t.def.ID))
+	return tx.deletePrefix(key.Table(nil, d.ID))
 }
 
 // RenameTable changes a table's name.

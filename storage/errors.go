@@ -153,8 +153,10 @@ type FileError struct {
 }
 
 func (e *FileError) Error() string {
-	way := "restore a backup, save what is left with lupa salvage, or read it as found (lupa --as-found)"
+	way := waysOut + ", or read it as found (lupa --as-found)"
 	switch {
+	case e.File == markerName:
+		way = "lupa repair makes it anew if nothing else is missing"
 	case strings.HasPrefix(e.File, listName) && e.What != missing:
 		way = "lupa repair makes the list anew from what is there, if nothing else is missing"
 	case e.What != missing:
@@ -191,6 +193,9 @@ type CorruptError struct {
 	Err    error  // what is wrong
 }
 
+// waysOut says what to do about damage to what is in the store.
+const waysOut = "restore a backup, or save what is left with lupa salvage"
+
 func (e *CorruptError) Error() string {
 	s := "damaged"
 	if e.Table != "" {
@@ -202,7 +207,7 @@ func (e *CorruptError) Error() string {
 	if e.Where != "" {
 		s += ", " + e.Where
 	}
-	return fmt.Sprintf("%s: %v", s, e.Err)
+	return fmt.Sprintf("%s: %v; %s", s, e.Err, waysOut)
 }
 
 func (e *CorruptError) Unwrap() error        { return e.Err }

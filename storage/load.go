@@ -81,9 +81,6 @@ func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error
 	if l.view, err = s.writerView(); err != nil {
 		return nil, firstError(err, l.Abort())
 	}
-	if s.besideCatalog() {
-		return nil, firstError(corrupt("", "", "catalog", errBesideCatalog), l.Abort())
-	}
 	if l.dir, err = s.newLoadDir(); err != nil {
 		return nil, firstError(err, l.Abort())
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -96,6 +97,9 @@ func (t *modelTable) keys(vals []value.Value) []string {
 func modelKey(v value.Value) string {
 	if v.Kind() == value.Real && v.Float() == 0 {
 		v = value.Float(0)
+	}
+	if s := v.String(); v.Kind() == value.Numeric && strings.Contains(s, ".") { // 452 and 452.0 are one key
+		return fmt.Sprintf("%v %q;", v.Kind(), strings.TrimRight(strings.TrimRight(s, "0"), "."))
 	}
 	return fmt.Sprintf("%v %q;", v.Kind(), v.String())
 }

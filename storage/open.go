@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,6 +137,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 			return err
 		}
 	}
+	s.schemas.closed = files != nil && files.closed
 	if !s.readOnly && !s.inMemory {
 		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut, s.fs.syncFailed); err != nil {
 			return err
@@ -339,7 +341,7 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	case errors.Is(err, pebble.ErrDBNotPristine):
 		return nil, damagedFile("marker.format-version.*", missing)
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("%w: a file is missing: %w; restore a backup, or save what is left with lupa salvage", ErrCorrupt, plainError(err))
+		return nil, fmt.Errorf("%w: a file is missing: %w; %s", ErrCorrupt, plainError(err), waysOut)
 	}
 	var path *os.PathError
 	var link *os.LinkError
@@ -347,7 +349,7 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	if errors.As(err, &path) || errors.As(err, &link) || errors.As(err, &call) {
 		return nil, err
 	}
-	return nil, fmt.Errorf("%w: %w; restore a backup, or save what is left with lupa salvage", ErrCorrupt, plainError(err))
+	return nil, fmt.Errorf("%w: %w; %s", ErrCorrupt, plainError(err), waysOut)
 }
 
 // inspect looks at the folder without touching it. It returns the format, 0 when there
@@ -388,10 +390,18 @@ func (s *Store) inspect() (version int, err error) {
 		return 0, nil
 	}
 	m, err := readMarker(s.fs, s.dir)
+	if errors.Is(err, ErrNotStore) && ownNames(names) {
+		return 0, damagedFile(markerName, "does not say what it said")
+	}
 	if err != nil {
 		return 0, err
 	}
 	return m.format, checkVersion(m.format)
+}
+
+// ownNames reports whether there are files that only a store has, beside the one that says so.
+func ownNames(names []string) bool {
+	return slices.Contains(names, commitsName) || slices.Contains(names, listSlot(0)) || slices.Contains(names, listSlot(1))
 }
 
 func checkVersion(v int) error {

@@ -66,7 +66,7 @@ func (r *repairer) run() error {
 		r.names[n] = true
 		tables = tables || kindOf(n) != kindExists
 	}
-	if !r.names[markerName] && !r.names[commitsName] && !r.names[listSlot(0)] && !r.names[listSlot(1)] {
+	if !r.names[markerName] && !ownNames(names) {
 		return fmt.Errorf("%w: it holds no %s, no %s and no list of files", ErrNotStore, markerName, commitsName)
 	}
 	s := &Store{dir: r.dir, fs: &guardFS{FS: r.fs, fail: func(error) {}}}
@@ -89,7 +89,8 @@ func (r *repairer) run() error {
 	if !had {
 		r.note("put back %s", lockName)
 	}
-	if !r.names[markerName] {
+	_, err = readMarker(r.fs, r.dir)
+	if !r.names[markerName] || errors.Is(err, ErrNotStore) && ownNames(names) {
 		format := listFormat - 1
 		if r.names[listSlot(0)] || r.names[listSlot(1)] {
 			format = listFormat

@@ -158,8 +158,8 @@ func TestReplaceVectorsPowerCut(t *testing.T) {
 		check(t, tx.Commit(ctx))
 		c.mu.Lock()
 		c.hook = nil
-		c.mu.Unlock()
 		cuts = append(cuts, c.cut(r))
+		c.mu.Unlock()
 		check(t, s.Close())
 		dims := map[int]int{}
 		for _, fs := range cuts {

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/lupadb/lupa/storage/internal/key"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -287,7 +288,14 @@ func (r *rescuer) asFound() (*Store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	// A catalog that can be read is compared with its second copy.
-	second, kept, kerr := readSchemas(r.base, r.from)
+	generation := v.catalog.generation
+	if _, err := get(v.reader, key.Generation); err != nil {
+		generation = 0
+	}
+	second, kept, kerr := readSchemas(r.base, r.from, generation)
+	if generation == 0 && second.old {
+		return nil, errors.Join(fmt.Errorf("%w: the catalog can't be read, and a change of it was under way", ErrCorrupt), v.Close(), s.Close())
+	}
 	if second.old {
 		kept = nil // it may name tables that were dropped
 	}
@@ -509,7 +517,7 @@ func (r *rescuer) fromBlocks(names []string, work string) (*Store, error) {
 			r.note("%s: %s", n, plainError(err))
 		}
 	}
-	if second, kept, err := readSchemas(r.base, r.from); err == nil {
+	if second, kept, err := readSchemas(r.base, r.from, c.generation); err == nil {
 		for name, d := range c.schemas {
 			if k := kept[name]; !second.old && k == nil && d.def != nil && d.def.ID < second.NextID { // dropped, or renamed
 				delete(c.schemas, name)

@@ -31,17 +31,18 @@ type seenKey struct {
 }
 
 type collector struct {
-	s         *Store
-	batch     *pebble.Batch
-	seqs      map[string]seenKey
-	unsure    map[string]bool   // keys with versions whose order is not known: files of a load have no numbers of their own
-	gone      map[string]uint64 // keys that were deleted, by the last number
-	file      string            // that is being read
-	commits   uint64            // the number of the last commit
-	deletions []gap             // of ranges; they are not carried out
-	schemas   map[string]*schemaSeen
-	counters  map[string]counters
-	dead      map[string][]byte
+	s          *Store
+	batch      *pebble.Batch
+	seqs       map[string]seenKey
+	unsure     map[string]bool   // keys with versions whose order is not known: files of a load have no numbers of their own
+	gone       map[string]uint64 // keys that were deleted, by the last number
+	file       string            // that is being read
+	commits    uint64            // the number of the last commit
+	generation uint64            // of the catalog
+	deletions  []gap             // of ranges; they are not carried out
+	schemas    map[string]*schemaSeen
+	counters   map[string]counters
+	dead       map[string][]byte
 }
 
 // add takes a key.
@@ -55,6 +56,9 @@ func (c *collector) add(k []byte, seq uint64, deleted bool, v []byte) error {
 		}
 		if bytes.Equal(k, key.Commits) && len(v) == 8 {
 			c.commits = max(c.commits, binary.BigEndian.Uint64(v))
+		}
+		if bytes.Equal(k, key.Generation) && len(v) == 12 {
+			c.generation = max(c.generation, binary.BigEndian.Uint64(v))
 		}
 		if !bytes.HasPrefix(k, key.Watches()) {
 			return nil

@@ -35,8 +35,8 @@ type schemasJSON struct {
 // announceSchemas takes the second copy away, because the catalog changes. It takes no space,
 // unless the catalog itself can't be read: then next, the second copy of what it will be, is
 // there beside the old one before anything changes. The caller has the writer's place.
-func (s *Store) announceSchemas(generation uint64, next *catalog) error {
-	if s.inMemory || generation == 0 {
+func (s *Store) announceSchemas(next *catalog) error {
+	if s.inMemory {
 		return nil
 	}
 	s.schemas.Lock()
@@ -46,7 +46,7 @@ func (s *Store) announceSchemas(generation uint64, next *catalog) error {
 			return fullOr(err)
 		}
 	}
-	s.schemas.announced = generation
+	s.schemas.announced = next.generation
 	s.schemas.lost = nil
 	name := s.fs.PathJoin(s.dir, schemasName)
 	err := s.fs.Rename(name, s.fs.PathJoin(s.dir, oldSchemasName))
@@ -58,18 +58,6 @@ func (s *Store) announceSchemas(generation uint64, next *catalog) error {
 	}
 	return err
 }
-
-// besideCatalog reports whether the catalog itself can't be read, and its second copy has taken
-// its place. Nothing is ingested then: Pebble would compare it with the damaged block, since
-// the number of commits lies there, and all writes would wait for it. What is written goes
-// through the log.
-func (s *Store) besideCatalog() bool {
-	s.schemas.Lock()
-	defer s.schemas.Unlock()
-	return s.schemas.damaged
-}
-
-var errBesideCatalog = errors.New("its block can't be read: rows can be inserted, updated and deleted, but not loaded; save all tables in a new store with lupa salvage")
 
 // schemasCurrent reports whether the second copy is there and tells its generation.
 func (s *Store) schemasCurrent() bool {
@@ -100,12 +88,15 @@ func (s *Store) secondCatalog(generation uint64, err error) (*catalog, error) {
 // findCatalog looks for the second copy of a generation. When nobody knows which, it is the
 // one that was not taken away because of a change; or, if the change was one beside a catalog
 // that can't be read, the one before it: had the change been committed its generation would
-// be in the log, where it can be read.
+// be in the log, where it can be read; that of a store that was closed is empty.
 func (s *Store) findCatalog(generation uint64) (*catalog, bool) {
 	found := map[string]*catalog{}
 	for _, name := range []string{schemasName, oldSchemasName, nextSchemasName} {
 		if j, tables, err := readSchemasFile(s.fs, s.dir, name); err == nil && j.Generation != 0 {
-			c := &catalog{generation: j.Generation, nextID: j.NextID, byName: tables}
+			c := &catalog{generation: j.Generation, nextID: j.NextID, byName: map[string]*TableDef{}, views: map[string]*ViewDef{}}
+			for _, d := range tables {
+				c.put(d)
+			}
 			if c.generation == generation {
 				return c, true
 			}
@@ -117,7 +108,7 @@ func (s *Store) findCatalog(generation uint64) (*catalog, bool) {
 		return nil, false
 	case found[schemasName] != nil:
 		return found[schemasName], true
-	case found[nextSchemasName] != nil && found[oldSchemasName] != nil:
+	case found[nextSchemasName] != nil && found[oldSchemasName] != nil && !s.schemas.closed:
 		return found[oldSchemasName], true
 	}
 	return nil, false
@@ -173,17 +164,39 @@ func schemasText(c *catalog) []byte {
 type secondCopy struct {
 	Generation uint64
 	NextID     uint32 // the number that the next table would have got
-	old        bool   // a change was under way
+	old        bool   // a change was under way: it may name tables that were dropped
 }
 
-// readSchemas reads the second copy, with the tables by name.
-func readSchemas(fs vfs.FS, dir string) (c secondCopy, tables map[string]*TableDef, err error) {
-	c, tables, err = readSchemasFile(fs, dir, schemasName)
-	if errors.Is(err, os.ErrNotExist) {
-		c, tables, err = readSchemasFile(fs, dir, oldSchemasName)
-		c.old = true
+// readSchemas reads the second copy, with the tables by name: that of a generation, if it is
+// known (not 0) and there; else what the last change has left, of which the newer counts.
+func readSchemas(fs vfs.FS, dir string, generation uint64) (c secondCopy, tables map[string]*TableDef, err error) {
+	failed, absent := error(nil), error(nil)
+	for _, name := range []string{schemasName, nextSchemasName, oldSchemasName} {
+		one, defs, err := readSchemasFile(fs, dir, name)
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			absent = firstError(absent, err)
+			continue
+		case err != nil:
+			failed = firstError(failed, err)
+			continue
+		case generation != 0 && one.Generation == generation:
+			return one, defs, nil
+		case tables != nil:
+			for name, d := range defs {
+				if tables[name] == nil && c.old {
+					tables[name] = d
+				}
+			}
+			continue
+		}
+		c, tables = one, defs
+		c.old = name != schemasName
 	}
-	return c, tables, err
+	if tables == nil {
+		return c, nil, firstError(failed, absent)
+	}
+	return c, tables, nil
 }
 
 func readSchemasFile(fs vfs.FS, dir, name string) (c secondCopy, tables map[string]*TableDef, err error) {

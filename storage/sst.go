@@ -1,10 +1,12 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -28,18 +30,19 @@ const codeBlockBytes = 1 << 20
 // ascend: every prefix has files of its own. It is a sink, and safe for concurrent
 // use on different prefixes.
 type sstWriter struct {
-	raises uint64 // the generation of the catalog that it brings; 0: none
-	most   int    // see sstFileBytes
+	raises *catalog // that it brings; nil: none
+	most   int      // see sstFileBytes
 
-	s     *Store
-	dir   string
-	mu    sync.Mutex
-	open  map[string]*sstStream
-	files []string // all that were begun
-	bytes uint64
-	wait  sync.WaitGroup // closing files
-	slots chan struct{}
-	err   error // of closing a file
+	s      *Store
+	dir    string
+	mu     sync.Mutex
+	open   map[string]*sstStream
+	files  []string // all that were begun
+	ranges []span   // of keys in each file that is written; not that of the store's own keys
+	bytes  uint64
+	wait   sync.WaitGroup // closing files
+	slots  chan struct{}
+	err    error // of closing a file
 }
 
 type sstStream struct {
@@ -47,8 +50,11 @@ type sstStream struct {
 	w  *sstable.Writer
 	n  int // bytes in the open file
 
-	codes bool
-	whole bool // it stays one file, however large
+	keys   span // of the open file's keys, to included
+	began  bool
+	codes  bool
+	counts bool // it begins with the number of commits
+	whole  bool // it stays one file, however large
 }
 
 func (s *Store) newSSTWriter(dir string) *sstWriter {
@@ -57,11 +63,13 @@ func (s *Store) newSSTWriter(dir string) *sstWriter {
 
 // stream returns the open stream of a prefix.
 func (w *sstWriter) stream(prefix []byte) *sstStream {
+	prefix = streamPrefix(prefix)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := w.open[string(prefix)]
 	if st == nil {
-		st = &sstStream{codes: len(prefix) > 4 && prefix[4] == key.Codes}
+		own := bytes.Equal(prefix, ofStore)
+		st = &sstStream{codes: len(prefix) > 4 && prefix[4] == key.Codes, counts: own, whole: own}
 		w.open[string(prefix)] = st
 	}
 	return st
@@ -90,8 +98,46 @@ func (w *sstWriter) begin(st *sstStream) error {
 		o.BlockSize = codeBlockBytes
 	}
 	st.w = sstable.NewWriter(objstorageprovider.NewFileWritable(f), o)
-	st.n = 0
+	st.n, st.began = 0, true
+	if st.counts {
+		return st.w.Set(key.Commits, w.s.commits.countedCommit())
+	}
 	return nil
+}
+
+// ofStore is the stream of the keys of the store itself: the number of commits, and the catalog.
+// They are one file, which begins with the first of all keys. So wherever there are others of
+// them Pebble takes the file in above without a look at these, and a damaged block of theirs is in
+// nobody's way.
+var ofStore = key.Table(nil, 0)
+
+// streamPrefix returns the prefix of the stream that the keys of a prefix go into. Many notes of
+// watches come interleaved, and have streams of their own.
+func streamPrefix(prefix []byte) []byte {
+	if len(prefix) <= len(ofStore)+1 && bytes.HasPrefix(prefix, ofStore) {
+		return ofStore
+	}
+	return prefix
+}
+
+// countCommit counts the files as one commit.
+func (w *sstWriter) countCommit() error {
+	st := w.stream(ofStore)
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.began {
+		return nil // it was the first that went in
+	}
+	return w.begin(st)
+}
+
+// changeCatalog makes c the catalog, which has another definition of one table.
+func (w *sstWriter) changeCatalog(c *catalog, d *TableDef) error {
+	w.raises = c
+	if err := w.put(ofStore, key.Generation, encodeGeneration(c)); err != nil {
+		return err
+	}
+	return w.put(ofStore, key.Schema(d.Name), encodeSchema(d))
 }
 
 // set writes a key whose last four bytes are a number: blocks, pages, codes.
@@ -99,21 +145,21 @@ func (w *sstWriter) set(k, v []byte) error { return w.put(k[:len(k)-4], k, v) }
 
 // put writes a key into the stream of a prefix.
 func (w *sstWriter) put(prefix, k, v []byte) error {
-	return w.write(prefix, len(k)+len(v), func(to *sstable.Writer) error { return to.Set(k, v) })
+	return w.write(prefix, k, len(v), func(to *sstable.Writer) error { return to.Set(k, v) })
 }
 
 // merge appends to the value of a key.
 func (w *sstWriter) merge(prefix, k, v []byte) error {
-	return w.write(prefix, len(k)+len(v), func(to *sstable.Writer) error { return to.Merge(k, v) })
+	return w.write(prefix, k, len(v), func(to *sstable.Writer) error { return to.Merge(k, v) })
 }
 
 // remove deletes a key that is there before the files are ingested.
 func (w *sstWriter) remove(prefix, k []byte) error {
-	return w.write(prefix, len(k), func(to *sstable.Writer) error { return to.Delete(k) })
+	return w.write(prefix, k, 0, func(to *sstable.Writer) error { return to.Delete(k) })
 }
 
-// write adds an entry of some size to the stream of a prefix.
-func (w *sstWriter) write(prefix []byte, size int, f func(to *sstable.Writer) error) error {
+// write adds an entry, whose value has some size, to the stream of a prefix.
+func (w *sstWriter) write(prefix, k []byte, size int, f func(to *sstable.Writer) error) error {
 	st := w.stream(prefix)
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -125,7 +171,8 @@ func (w *sstWriter) write(prefix []byte, size int, f func(to *sstable.Writer) er
 	if err := f(st.w); err != nil {
 		return err
 	}
-	st.n += size
+	st.covers(k, k)
+	st.n += len(k) + size
 	if st.n < w.most || st.whole {
 		return nil
 	}
@@ -135,6 +182,7 @@ func (w *sstWriter) write(prefix []byte, size int, f func(to *sstable.Writer) er
 	w.wait.Add(1)
 	w.mu.Lock()
 	w.bytes += uint64(st.n)
+	w.ended(st)
 	w.mu.Unlock()
 	go func() { // waiting for the disk need not hold up the load
 		defer func() { <-w.slots; w.wait.Done() }()
@@ -152,7 +200,45 @@ func (w *sstWriter) deleteRange(prefix, from, to []byte) error {
 			return err
 		}
 	}
+	st.covers(from, to)
 	return st.w.DeleteRange(from, to)
+}
+
+// covers notes that keys of [from, to] are in the open file.
+func (st *sstStream) covers(from, to []byte) {
+	if len(st.keys.from) == 0 || bytes.Compare(from, st.keys.from) < 0 {
+		st.keys.from = append(st.keys.from[:0], from...)
+	}
+	if bytes.Compare(to, st.keys.to) > 0 {
+		st.keys.to = append(st.keys.to[:0], to...)
+	}
+}
+
+// ended keeps the range of a file that is written. mu is held.
+func (w *sstWriter) ended(st *sstStream) {
+	if !st.counts {
+		w.ranges = append(w.ranges, st.keys)
+	}
+	st.keys = span{}
+}
+
+// meetsDamage reports whether what Pebble may look at to take the files in, to find out whether
+// there are keys between those of a file, can't be read.
+func (w *sstWriter) meetsDamage(r pebble.Reader) bool {
+	if len(w.ranges) == 0 {
+		return false
+	}
+	it, err := r.NewIter(nil)
+	if err != nil {
+		return errors.Is(err, pebble.ErrCorruption)
+	}
+	for _, s := range w.ranges {
+		it.SeekGEWithLimit(s.from, append(s.to, 0))
+		if err = it.Error(); err != nil {
+			break
+		}
+	}
+	return errors.Is(firstError(err, it.Close()), pebble.ErrCorruption)
 }
 
 // deleteWithin is deleteRange where keys of the stream may lie inside the range: then the
@@ -179,6 +265,9 @@ func (w *sstWriter) finish() ([]string, error) {
 		if st.w != nil {
 			w.failed(st.w.Close())
 			st.w = nil
+			w.mu.Lock()
+			w.ended(st)
+			w.mu.Unlock()
 		}
 	}
 	w.wait.Wait()

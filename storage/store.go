@@ -62,6 +62,7 @@ type Store struct {
 		announced uint64   // generation whose commit is under way, or was
 		lost      *catalog // the second copy, when the catalog can't be read
 		damaged   bool     // it could not be read
+		closed    bool     // the store was closed before it was opened: no log tells of a change
 	}
 
 	watcher Watcher // see SetWatcher

@@ -107,15 +107,14 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		}
 		return firstError(err, tx.batch.Close())
 	}
-	beside := s.besideCatalog()
-	if tx.over != nil && tx.grows && !beside {
+	if tx.over != nil && tx.grows {
 		return tx.commitLarge()
 	}
 	if tx.empty() {
 		s.unlockWriter()
 		return firstError(tx.closeWrites(), g.failed())
 	}
-	if tx.over != nil { // it only deletes: that is possible on a full disk; or nothing can be taken in
+	if tx.over != nil { // it only deletes: that is possible on a full disk
 		fresh := g.db.NewBatch()
 		if err := tx.over.apply(fresh); err != nil {
 			s.unlockWriter()
@@ -133,7 +132,7 @@ func (tx *Tx) Commit(ctx context.Context) error {
 		err = s.makeRoom(tx.batch.Len(), !tx.grows)
 	}
 	if err == nil && tx.catalog.generation != tx.baseGeneration {
-		err = s.announceSchemas(tx.catalog.generation, tx.catalog)
+		err = s.announceSchemas(tx.catalog)
 	}
 	if err != nil {
 		s.unlockWriter()
@@ -204,7 +203,7 @@ func (tx *Tx) commitLarge() error {
 	s := tx.store
 	sst := s.newSSTWriter(tx.dir)
 	if tx.catalog.generation != tx.baseGeneration {
-		sst.raises = tx.catalog.generation
+		sst.raises = tx.catalog
 	}
 	err := tx.over.write(sst)
 	if err == nil {

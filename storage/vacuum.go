@@ -156,11 +156,7 @@ func (s *Store) vacuum(ctx context.Context, table string, progress Progress) (re
 				return err
 			}
 		}
-		catalog := key.Table(nil, 0)
-		l.sst.raises = c.generation
-		if err := l.sst.put(catalog, key.Generation, encodeGeneration(c)); err != nil {
-			return err
-		}
-		return l.sst.put(catalog, key.Schema(d.Name), encodeSchema(d))
+		c.byName[d.Name] = d
+		return l.sst.changeCatalog(c, d)
 	})
 }
