@@ -75,7 +75,11 @@ func TestPullCatalog(t *testing.T) {
 		s := listed(t, large, small...)
 		s.set(func() {
 			for name, b := range s.files {
-				s.files[strings.Replace(name, "owner/model", m.Repo, 1)] = b
+				name = strings.Replace(name, "owner/model", m.Repo, 1)
+				s.files[name] = b
+				if at, ok := strings.CutSuffix(name, "/revision/main"); ok && m.Revision != "" {
+					s.files[at+"/revision/"+m.Revision] = b
+				}
 			}
 		})
 		dir := filepath.Join(t.TempDir(), m.Name)
@@ -85,7 +89,8 @@ func TestPullCatalog(t *testing.T) {
 			if !errors.As(err, &wrong) {
 				t.Errorf("%s with other graphs: %v", m.Name, err)
 			}
-			continue
+			m.sums = nil
+			_, err = m.pullListed(t.Context(), "", s.options(dir))
 		}
 		if err != nil {
 			t.Errorf("%s: %v", m.Name, err)
@@ -102,7 +107,7 @@ func TestPullCatalog(t *testing.T) {
 			s.files["/api/models/"+m.Repo+"/revision/c0ffee"] = s.files["/api/models/"+m.Repo+"/revision/main"]
 			delete(s.files, "/api/models/"+m.Repo+"/revision/main")
 		})
-		if _, err := Pull(t.Context(), m.Name, s.options(dir)); err != nil || len(s.requests) != 1 {
+		if _, err := m.pullListed(t.Context(), "", s.options(dir)); err != nil || len(s.requests) != 1 {
 			t.Errorf("%s again: %v, %q", m.Name, err, s.requests)
 		}
 	}

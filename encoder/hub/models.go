@@ -27,7 +27,10 @@ const (
 )
 
 // catalog are the models of which not all files are known: what the hub lists when one is
-// first pulled is fetched and recorded, and counts from then on.
+// first pulled is fetched and recorded, and counts from then on. Where a revision and sums
+// stand here they are those that several projects that pin the same model have published, and
+// other contents are refused; the figures of bge and MiniLM were compared with the tables of
+// BAAI's model card and FlagEmbedding's README, those of CLIP with immich's searching.md.
 var catalog = []Model{
 	{Name: encoder.RecommendedPictures, Repo: "immich-app/ViT-B-16-SigLIP2__webli", About: "SigLIP 2 B/16: pictures and texts, the best for its size",
 		Card: Card{Pictures: true, Texts: true, Dim: 768, Bytes: 1500e6, License: "Apache-2.0", Languages: "English and many others", Quality: 75.19, Source: immichRecall}},
@@ -47,11 +50,20 @@ var catalog = []Model{
 		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 600e6, License: "MIT", Languages: "English", Quality: 58.27, Source: immichRecall}},
 	{Name: "clip-vit-large-patch14", Repo: "Xenova/clip-vit-large-patch14", About: "OpenAI's CLIP ViT-L/14",
 		Card: Card{Pictures: true, Texts: true, Dim: 768, Bytes: 1700e6, License: "MIT", Languages: "English", Quality: 60.12, Source: immichRecall}},
-	{Name: encoder.RecommendedTexts, Repo: "BAAI/bge-small-en-v1.5", About: "bge-small: English texts, small and quick",
+	{Name: encoder.RecommendedTexts, Repo: "BAAI/bge-small-en-v1.5", Revision: "5c38ec7c405ec4b44b94cc5a9bb96e735b38267a", About: "bge-small: English texts, small and quick",
+		sums: map[string]string{
+			"onnx/model.onnx": "828e1496d7fabb79cfa4dcd84fa38625c0d3d21da474a00f08db0f559940cf35",
+			"tokenizer.json":  "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66",
+		},
 		Card: Card{Texts: true, Dim: 384, Bytes: 134e6, License: "MIT", Languages: "English", Quality: 62.17, Source: mtebEnglish}},
-	{Name: "all-MiniLM-L6-v2", Repo: "sentence-transformers/all-MiniLM-L6-v2", About: "MiniLM: English sentences, the smallest",
+	{Name: "all-MiniLM-L6-v2", Repo: "sentence-transformers/all-MiniLM-L6-v2", Revision: "1110a243fdf4706b3f48f1d95db1a4f5529b4d41", About: "MiniLM: English sentences, the smallest",
+		sums: map[string]string{
+			"onnx/model.onnx": "6fd5d72fe4589f189f8ebc006442dbb529bb7ce38f8082112682524616046452",
+			"tokenizer.json":  "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+		},
 		Card: Card{Texts: true, Dim: 384, Bytes: 91e6, License: "Apache-2.0", Languages: "English", Quality: 56.26, Source: mtebEnglish}},
-	{Name: "multilingual-e5-small", Repo: "intfloat/multilingual-e5-small", About: "multilingual E5: texts in a hundred languages; write QUERY 'query: ' DOCUMENT 'passage: ' behind its name",
+	{Name: "multilingual-e5-small", Repo: "intfloat/multilingual-e5-small", Revision: "614241f622f53c4eeff9890bdc4f31cfecc418b3",
+		sums: map[string]string{"onnx/model.onnx": "ca456c06b3a9505ddfd9131408916dd79290368331e7d76bb621f1cba6bc8665"}, About: "multilingual E5: texts in a hundred languages; write QUERY 'query: ' DOCUMENT 'passage: ' behind its name",
 		Card: Card{Texts: true, Dim: 384, Bytes: 490e6, License: "MIT", Languages: "about 100"}},
 	{Name: "embeddinggemma-300m", Repo: "onnx-community/embeddinggemma-300m-ONNX", About: "EmbeddingGemma: long texts in a hundred languages; DIMENSIONS 512, 256 or 128",
 		Card: Card{Texts: true, Dim: 768, Bytes: 1260e6, License: "Gemma Terms of Use", Languages: "more than 100"}},
