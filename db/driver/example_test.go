@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/db/driver"
 )
 
@@ -33,4 +34,23 @@ func ExampleRegister() {
 	defer pool.Close()
 	fmt.Println(pool.Ping())
 	// Output: <nil>
+}
+
+func ExampleForDB() {
+	store, err := db.Open(":memory:", nil) // for what database/sql has no words for
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	pool := sql.OpenDB(driver.ForDB(store))
+	defer pool.Close()
+	var n int
+	fmt.Println(pool.QueryRow(`SELECT 1 + 1`).Scan(&n), n)
+	// Output: <nil> 2
+}
+
+func ExampleParseDSN() {
+	dir, opts, err := driver.ParseDSN("photos.lupa?mode=ro")
+	fmt.Println(dir, opts.ReadOnly, err)
+	// Output: photos.lupa true <nil>
 }
