@@ -155,6 +155,10 @@ type FileError struct {
 func (e *FileError) Error() string {
 	way := waysOut + ", or read it as found (lupa --as-found)"
 	switch {
+	case e.What == unlisted:
+		way = "what is in it was never acknowledged, or is not of this store; move it out of the folder and open the store again"
+	case e.What == isFolder && ownNames([]string{e.File}), e.What == isFolder && (e.File == markerName || e.File == lockName):
+		way = "move it out of the folder; lupa repair puts the file back if nothing else is missing"
 	case e.File == markerName:
 		way = "lupa repair makes it anew if nothing else is missing"
 	case strings.HasPrefix(e.File, listName) && e.What != missing:
@@ -170,8 +174,12 @@ func (e *FileError) Error() string {
 
 func (e *FileError) Is(target error) bool { return target == ErrCorrupt }
 
-// missing is the What of a file that is not there.
-const missing = "is missing"
+// What a FileError says of a file.
+const (
+	missing  = "is missing"
+	isFolder = "is a folder"
+	unlisted = "is not on the list of the store's files and can't be read"
+)
 
 // OptionError says that an option has a value that can't be meant.
 type OptionError struct {

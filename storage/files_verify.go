@@ -54,6 +54,8 @@ func (e fileEntry) verify(fs vfs.FS, dir, name string, all bool) error {
 		return err
 	}
 	switch {
+	case info.IsDir():
+		return damagedFile(name, isFolder)
 	case info.Size() < e.size:
 		return damagedFile(name, fmt.Sprintf("has %d bytes of %d", info.Size(), e.size))
 	case e.kind != kindPrefix && info.Size() > e.size:

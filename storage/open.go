@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -129,7 +130,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	s.opts.ReadOnly = s.readOnly
 	if !isNew && !s.readOnly {
 		if err := s.previewCommits(ctx, files); err != nil {
-			return err
+			return s.orUnlisted(files, err)
 		}
 	}
 	if !s.readOnly {
@@ -148,7 +149,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		return err
 	}
 	if err := s.openDatabase(isNew, o.AsFound); err != nil {
-		return err
+		return s.orUnlisted(files, err)
 	}
 	if s.writes() {
 		s.removeLeftovers()
@@ -161,6 +162,25 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		}
 	}
 	return nil
+}
+
+// orUnlisted returns why a store could not be opened: err or, if that is damage and there is a log
+// or a marker that the store's list does not name, that file. No commit in such a log was
+// acknowledged.
+func (s *Store) orUnlisted(files *list, err error) error {
+	if files == nil || !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	var known *FileError
+	if names, lerr := s.fs.List(s.dir); lerr == nil && !errors.As(err, &known) {
+		slices.Sort(names)
+		for _, n := range names {
+			if _, listed := files.files[n]; !listed && (strings.HasSuffix(n, ".log") || strings.HasPrefix(n, "marker.")) {
+				return damagedFile(n, unlisted)
+			}
+		}
+	}
+	return err
 }
 
 // pebbleFormat is the format of Pebble's files.
@@ -389,6 +409,11 @@ func (s *Store) inspect() (version int, err error) {
 	default:
 		return 0, nil
 	}
+	for _, n := range []string{markerName, commitsName, listSlot(0), listSlot(1), lockName} {
+		if fi, err := s.fs.Stat(s.fs.PathJoin(s.dir, n)); err == nil && fi.IsDir() {
+			return 0, damagedFile(n, isFolder)
+		}
+	}
 	m, err := readMarker(s.fs, s.dir)
 	if errors.Is(err, ErrNotStore) && ownNames(names) {
 		return 0, damagedFile(markerName, "does not say what it said")
@@ -517,7 +542,7 @@ func (s *Store) checkFormat() error {
 func (s *Store) removeLeftovers() {
 	names, _ := s.fs.List(s.dir)
 	for _, n := range names {
-		if strings.HasPrefix(n, loadDirPrefix) {
+		if ok, _ := path.Match(loadDirPrefix+"[0-9]*.[0-9]*", n); ok { // nobody else's folder
 			_ = s.fs.RemoveAll(s.fs.PathJoin(s.dir, n))
 		}
 	}

@@ -314,3 +314,63 @@ func TestRepairOfAnOpenStore(t *testing.T) {
 	healthy(t, s)
 	check(t, s.Close())
 }
+
+// A folder where a file of the store was, or a log or a marker that is not the store's, is named,
+// with what to do, and nothing is changed; put away, the store opens, after a repair where a file
+// is gone. What lies in the folder beside is left alone.
+func TestStrangeFolders(t *testing.T) {
+	whole := vfs.NewMem()
+	s := newPhotos(t, "db", &storage.Options{FS: whole}, 2500, 4)
+	check(t, s.Close())
+	strange := []string{"marker.manifest.999999.MANIFEST-999999"}
+	for _, n := range must[[]string](t)(whole.List("db")) {
+		switch {
+		case n == "LOCK", n == "LUPA", n == "COMMITS", strings.HasPrefix(n, "FILES."), strings.HasPrefix(n, "MANIFEST-"), strings.HasSuffix(n, ".sst"):
+			strange = append(strange, n)
+		}
+	}
+	for _, n := range strange {
+		fs := copyOf(t, whole)
+		_, err := fs.Stat("db/" + n)
+		was := err == nil
+		if was {
+			check(t, fs.Remove("db/"+n))
+		}
+		if strings.HasPrefix(n, "marker.") {
+			f := must[vfs.File](t)(fs.Create("db/"+n, vfs.WriteCategoryUnspecified))
+			check(t, f.Close())
+		} else {
+			check(t, fs.MkdirAll("db/"+n, 0o755))
+		}
+		before := slices.Sorted(slices.Values(must[[]string](t)(fs.List("db"))))
+		_, err = storage.Open("db", &storage.Options{FS: fs})
+		if err == nil || !errors.Is(err, storage.ErrCorrupt) || !strings.Contains(err.Error(), "file "+n+" is") || !strings.Contains(err.Error(), "nothing was changed: ") {
+			t.Fatalf("%s: %v", n, err)
+		}
+		if after := slices.Sorted(slices.Values(must[[]string](t)(fs.List("db")))); !slices.Equal(before, after) {
+			t.Errorf("%s: %v, before %v", n, after, before)
+		}
+		if !strings.Contains(err.Error(), "move it out of the folder") {
+			continue
+		}
+		check(t, fs.Remove("db/"+n))
+		if was {
+			must[[]string](t)(storage.Repair("db", &storage.RepairOptions{FS: fs}))
+		}
+		s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
+		healthy(t, s)
+		check(t, s.Close())
+	}
+	fs := copyOf(t, whole)
+	for _, n := range []string{"photos", "load-photos", "README.txt"} {
+		check(t, fs.MkdirAll("db/"+n, 0o755))
+	}
+	s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
+	healthy(t, s)
+	check(t, s.Close())
+	for _, n := range []string{"photos", "load-photos", "README.txt"} {
+		if _, err := fs.Stat("db/" + n); err != nil {
+			t.Errorf("%s was removed", n)
+		}
+	}
+}
