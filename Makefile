@@ -34,12 +34,12 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser
 
 all: build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-17s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 runtime: $(ONNXRUNTIME_SHARED_LIBRARY_PATH) ## fetch ONNX Runtime's library into .tools
 
@@ -135,6 +135,9 @@ bench-encoder: runtime ## texts beside the bare ONNX session, and how busy an im
 
 bench-heic: ## HEIC of 12 megapixels beside heif-convert (Debian: libheif-examples)
 	$(GO) test -tags nodynamic ./encoder/heif -run '^$$' -bench BesideConvert -benchtime 3x
+
+bench-neighbours: ## the 5 nearest others of each of 100,000 rows, beside Faiss (0.5 GB of disk, 10 minutes)
+	$(GO) run ./testdata/bench -neighbours 100000
 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'

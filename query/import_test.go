@@ -369,7 +369,8 @@ func TestRunMany(t *testing.T) {
 	f.runMany("SELECT id, clip_sim($1) AS s FROM p WHERE id <> $1 AND abs(s) > 0.2 ORDER BY s, id LIMIT 4")
 	for sql, shared := range map[string]bool{
 		"SELECT id FROM p WHERE id <> 'b' ORDER BY clip_sim($1) LIMIT 1":                              true,
-		"SELECT id FROM p WHERE id <> $1 ORDER BY clip_sim($1) LIMIT 1":                               false,
+		"SELECT id FROM p WHERE id <> $1 ORDER BY clip_sim($1) LIMIT 1":                               true,
+		"SELECT id FROM p WHERE id > $1 ORDER BY clip_sim($1) LIMIT 1":                                false,
 		"SELECT id FROM p WHERE clip_sim($1) + 1 > 0.1 ORDER BY clip_sim($1) LIMIT 1":                 false,
 		"SELECT id FROM p WHERE id IN (SELECT id FROM p WHERE id > $1) ORDER BY clip_sim($1) LIMIT 1": false,
 	} {

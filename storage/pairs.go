@@ -54,6 +54,7 @@ const (
 	pairTiles   = 16      // tiles of the right side, of simd.TileRows rows each
 	pairMost    = 1 << 16 // pairs that wait for being scored
 	pairSlack   = 1e-9    // of scores, which are computed from float32
+	pairCoarse  = 29      // first directions of sketches
 	pairColumns = 64      // blocks that a goroutine reads at a time
 )
 
@@ -63,7 +64,7 @@ func PairBytes(o PairOptions) int64 {
 	if o.Right != o.Left {
 		n += int64(o.Right.Table.Rows())
 	}
-	return n * (8 + 4*(2*sketchWidth+sketchFine+1))
+	return n * sketchBytes(o.Left.Table.def.Columns[o.Left.Column].Type.Dim, pairCoarse)
 }
 
 // Pairs finds the pairs of rows whose cosine similarity is at least o.Least: exactly those that
@@ -93,7 +94,7 @@ func Pairs(ctx context.Context, o PairOptions, emit func([]Pair) error) (*PairSt
 		return nil, err
 	}
 	j := &pairJoin{o: &o, stats: &PairStats{}}
-	sk := newSketches(sample, dim)
+	sk := newSketches(sample, dim, pairCoarse)
 	if j.left, err = l.sketch(ctx, sk, o.Workers); err != nil {
 		return nil, err
 	}
@@ -104,9 +105,11 @@ func Pairs(ctx context.Context, o PairOptions, emit func([]Pair) error) (*PairSt
 		}
 	}
 	j.cut = o.Least - pairSlack - sk.slack
-	j.right.tile(j.cut)
-	j.stats.Left, j.stats.Right = j.left.len(), j.right.len()
-	j.stats.SketchedSize = int64(4*(len(j.left.left)+len(j.left.fine)+len(j.right.tiles)) + 8*(len(j.left.rows)+len(j.right.rows)))
+	j.stats.Left, j.stats.Right = j.left.present(), j.right.present()
+	j.stats.SketchedSize = j.left.bytes()
+	if !own {
+		j.stats.SketchedSize += j.right.bytes()
+	}
 	return j.stats, j.run(ctx, emit)
 }
 
@@ -180,7 +183,7 @@ func (s *PairSide) sketch(ctx context.Context, sk *sketches, workers int) (*sket
 	}
 	all := &sketched{sketches: sk}
 	for i := range parts {
-		all.rows, all.left = append(all.rows, parts[i].rows...), append(all.left, parts[i].left...)
+		all.rows, all.tiles = append(all.rows, parts[i].rows...), append(all.tiles, parts[i].tiles...)
 		all.fine = append(all.fine, parts[i].fine...)
 		parts[i] = sketched{}
 	}
@@ -267,6 +270,7 @@ type pairUnit struct {
 	near   []pairAt // of which the bounds don't tell
 	found  []Pair
 	left   *value.Batch
+	at     []int32 // of the unit's rows in left
 	fetch  [2]Fetcher
 	wanted []uint64
 }
@@ -290,9 +294,8 @@ func (u *pairUnit) run(n int64, emit func([]Pair) error) error {
 // block compares some rows of the unit with those of the right side.
 func (u *pairUnit) block(n int64, first, rows int, emit func([]Pair) error) error {
 	j := u.j
-	width := j.left.coarse + sketchExtra
-	m := simd.NewMatrix(rows, width, j.left.left[(u.first+first)*width:(u.first+first+rows)*width])
-	tiles := len(j.right.tiles) / (simd.TileRows * width)
+	m := j.left.left(u.first+first, rows, func(int) float64 { return j.cut })
+	tiles := j.right.tileCount()
 	from := 0
 	if j.o.Ascending {
 		from = (u.first + first) / simd.TileRows
@@ -309,7 +312,7 @@ func (u *pairUnit) block(n int64, first, rows int, emit func([]Pair) error) erro
 			return nil
 		}
 		some := min(pairTiles, tiles-from)
-		m.Multiply(j.right.tiles[from*simd.TileRows*width:], u.y, some)
+		m.Multiply(j.right.tiles[from*j.right.tileLen():], u.y, some)
 		for t := range some {
 			u.survivors(from+t, first, rows, u.y[t*out:(t+1)*out])
 		}
@@ -344,10 +347,10 @@ func (u *pairUnit) survivors(tile, first, rows int, y []float32) {
 		}
 		for k, v := range y[l*simd.TileRows : (l+1)*simd.TileRows] {
 			r, i := tile*simd.TileRows+k, u.first+first+l
-			if math.Signbit(float64(v)) || r >= j.right.len() || j.o.Ascending && r <= i {
+			if math.Signbit(float64(v)) || j.o.Ascending && r <= i {
 				continue
 			}
-			if j.left.bound(i, j.right, r) >= j.cut {
+			if j.left.narrower(v, i, j.right, r) >= 0 {
 				u.near = append(u.near, pairAt{int32(first + l), int32(r)})
 			}
 		}
@@ -361,7 +364,14 @@ func (u *pairUnit) score() (err error) {
 	}
 	j := u.j
 	if u.left == nil {
-		if u.left, err = u.fetch[0].Fetch(u.ctx, j.o.Left.Table, j.left.rows[u.first:u.first+u.rows], []int{j.o.Left.Column}); err != nil {
+		var present []uint64
+		u.at = slices.Grow(u.at[:0], u.rows)[:u.rows]
+		for i, row := range j.left.rows[u.first : u.first+u.rows] {
+			if u.at[i] = int32(len(present)); row != noRow {
+				present = append(present, row)
+			}
+		}
+		if u.left, err = u.fetch[0].Fetch(u.ctx, j.o.Left.Table, present, []int{j.o.Left.Column}); err != nil {
 			return err
 		}
 	}
@@ -388,7 +398,7 @@ func (u *pairUnit) score() (err error) {
 		var q *vector.Query
 		for i, p := range part {
 			if i == 0 || p.l != part[i-1].l {
-				if q, err = vector.NewQuery(vector.Cosine, u.left.Cols[0].Vec(int(p.l))); err != nil {
+				if q, err = vector.NewQuery(vector.Cosine, u.left.Cols[0].Vec(int(u.at[p.l]))); err != nil {
 					return err
 				}
 			}

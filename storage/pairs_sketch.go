@@ -26,17 +26,16 @@ type sketches struct {
 }
 
 const (
-	sketchCoarse = 29
 	sketchFine   = 96
 	sketchSample = 1024 // rows that the basis is made from
 	sketchRounds = 3    // of the iteration that finds it
-	sketchWidth  = sketchCoarse + sketchExtra
-	sketchExtra  = 3 // numbers behind P(x-c): r, h and 1
+	sketchExtra  = 3    // numbers behind P(x-c): r, h and 1
 )
 
 // newSketches makes sketches of vectors like those of a sample, of unit length, row after row.
-func newSketches(sample []float32, dim int) *sketches {
-	s := &sketches{dim: dim, coarse: min(sketchCoarse, dim), centre: make([]float32, dim)}
+// Coarse is the number of its first directions, of which it takes no more than there are.
+func newSketches(sample []float32, dim, coarse int) *sketches {
+	s := &sketches{dim: dim, coarse: min(coarse, dim), centre: make([]float32, dim)}
 	s.fine = min(sketchFine, dim-s.coarse)
 	n := len(sample) / dim
 	mean := make([]float64, dim)
@@ -90,7 +89,7 @@ func newSketches(sample []float32, dim int) *sketches {
 	s.rounding = float64(each*math.Sqrt(float64(m))) + 1e-9
 	// The sums of squares of two sketches are below 10, and so is their product; its numbers are
 	// rounded, and its sum of at most so many of them is.
-	terms := float64(m + sketchExtra + 8)
+	terms := float64(m + sketchExtra + 16)
 	s.slack = float64(5*s.rounding) + float64(10*(float64(float64(terms*0x1p-24)*1.01)+0x1p-21)) + 1e-9
 	return s
 }
@@ -141,16 +140,61 @@ func dot(a, b []float64) float64 {
 	return (s0 + s1) + (s2 + s3)
 }
 
-// sketched are the rows of one side of a join. Zero vectors and NULLs are none.
+// sketched are rows in tiles of simd.TileRows, of which the last ones may be missing. Zero vectors
+// and NULLs are none.
 type sketched struct {
 	*sketches
-	rows  []uint64
-	left  []float32 // row after row: coarse directions, r, h, 1
-	fine  []float32 // row after row: fine directions, r
-	tiles []float32 // the right form, simd.TileRows rows interleaved
+	rows  []uint64  // noRow = noRowH
+	tiles []float32 // tile by tile, simd.TileRows rows interleaved: coarse directions, r, 1, h
+	fine  []float32 // row after row: fine directions, r of all directions, r of the coarse ones
 }
 
-func (s *sketched) len() int { return len(s.rows) }
+const (
+	noRow  = math.MaxUint64
+	noRowH = -100 // h of a row that is missing: no bound with it is a similarity
+	// leastCut is below every similarity, and not infinite: bounds stay numbers.
+	leastCut = -4
+)
+
+// sketchBytes is how much memory the sketch of a row takes.
+func sketchBytes(dim, coarse int) int64 {
+	coarse = min(coarse, dim)
+	return int64(8 + 4*(coarse+sketchExtra+min(sketchFine, dim-coarse)+2))
+}
+
+func (s *sketched) len() int       { return len(s.rows) }
+func (s *sketched) width() int     { return s.coarse + sketchExtra }
+func (s *sketched) fineLen() int   { return s.sketches.fine + 2 }
+func (s *sketched) tileLen() int   { return s.width() * simd.TileRows }
+func (s *sketched) tileCount() int { return len(s.rows) / simd.TileRows }
+
+// present is the number of rows that are not missing.
+func (s *sketched) present() (n int) {
+	for _, r := range s.rows {
+		if r != noRow {
+			n++
+		}
+	}
+	return n
+}
+
+// tileOf returns the memory of tile t.
+func (s *sketched) tileOf(t int) []float32 { return s.tiles[t*s.tileLen() : (t+1)*s.tileLen()] }
+
+// left returns some rows as the left side of products, so that these are bounds less cut(row).
+func (s *sketched) left(first, rows int, cut func(i int) float64) *simd.Matrix {
+	w := s.width()
+	m := make([]float32, rows*w)
+	for i := range rows {
+		out, in := m[i*w:(i+1)*w], s.tileOf((first + i) / simd.TileRows)[(first+i)%simd.TileRows:]
+		for k := range s.coarse + 1 {
+			out[k] = in[k*simd.TileRows]
+		}
+		out[w-2] = float32(float64(in[(w-1)*simd.TileRows]) - cut(first+i))
+		out[w-1] = 1
+	}
+	return simd.NewMatrix(rows, w, m)
+}
 
 // sketcher adds rows to a sketched, some at a time.
 type sketcher struct {
@@ -185,59 +229,53 @@ func (s *sketcher) add(row uint64, x []float32) {
 	}
 }
 
-// flush adds the rows that wait.
+// flush adds the rows that wait, as a tile.
 func (s *sketcher) flush() {
 	if len(s.rows) == 0 {
 		return
 	}
 	s.matrix.Multiply(s.x, s.y, 1)
-	for i := range s.rows {
-		rest := s.sq[i]
-		take := func(dst []float32, from, to int) []float32 {
-			for k := from; k < to; k++ {
-				p := s.y[k*simd.TileRows+i]
-				rest -= float64(float64(p) * float64(p))
-				dst = append(dst, p)
-			}
-			// What is left out, at most.
-			return append(dst, float32(math.Sqrt(max(0, rest)+float64(5*s.rounding))))
+	from := len(s.tiles)
+	s.tiles = append(s.tiles, make([]float32, s.tileLen())...)
+	tile := s.tiles[from:]
+	for i := range simd.TileRows {
+		out := tile[i:]
+		out[(s.width()-2)*simd.TileRows] = 1
+		if i >= len(s.rows) {
+			out[(s.width()-1)*simd.TileRows] = noRowH
+			s.sketched.rows = append(s.sketched.rows, noRow)
+			s.fine = append(s.fine, make([]float32, s.fineLen())...)
+			continue
 		}
-		s.left = append(take(s.left, 0, s.coarse), float32(s.half[i]), 1)
-		s.fine = take(s.fine, s.coarse, s.coarse+s.fineDims())
+		rest := s.sq[i]
+		left := func() float32 { // of the square, at most, as a length
+			return float32(math.Sqrt(max(0, rest) + float64(5*s.rounding)))
+		}
+		for k := range s.coarse {
+			p := s.y[k*simd.TileRows+i]
+			rest -= float64(float64(p) * float64(p))
+			out[k*simd.TileRows] = p
+		}
+		coarse := left()
+		out[s.coarse*simd.TileRows] = coarse
+		out[(s.width()-1)*simd.TileRows] = float32(s.half[i])
+		for k := s.coarse; k < s.coarse+s.sketches.fine; k++ {
+			p := s.y[k*simd.TileRows+i]
+			rest -= float64(float64(p) * float64(p))
+			s.fine = append(s.fine, p)
+		}
+		s.fine = append(s.fine, left(), coarse)
+		s.sketched.rows = append(s.sketched.rows, s.rows[i])
 	}
-	s.sketched.rows = append(s.sketched.rows, s.rows...)
 	s.rows = s.rows[:0]
 }
 
-func (s *sketched) fineDims() int { return s.sketches.fine }
-
-// tile lays the rows out as the right side of a join. A bound is less by cut.
-func (s *sketched) tile(cut float64) {
-	const rows = simd.TileRows
-	width := s.coarse + sketchExtra
-	n := (s.len() + rows - 1) / rows
-	s.tiles = make([]float32, n*rows*width)
-	for i := range n * rows {
-		out := s.tiles[i/rows*rows*width+i%rows:]
-		if i >= s.len() {
-			out[(width-1)*rows] = -100 // no row
-			continue
-		}
-		x := s.left[i*width : (i+1)*width]
-		for k := range s.coarse + 1 {
-			out[k*rows] = x[k]
-		}
-		out[(width-2)*rows] = 1
-		out[(width-1)*rows] = float32(float64(x[s.coarse+1]) - cut)
-	}
-}
-
-// bound bounds the similarity of a row with a row of another side by all directions.
-func (s *sketched) bound(i int, o *sketched, k int) float64 {
-	width, fine := s.coarse+sketchExtra, s.fineDims()+1
-	a, b := s.left[i*width:(i+1)*width], o.left[k*width:(k+1)*width]
-	sum := dotNarrow(a[:s.coarse], b[:s.coarse]) + dotNarrow(s.fine[i*fine:(i+1)*fine], o.fine[k*fine:(k+1)*fine])
-	return float64(sum) + float64(a[s.coarse+1]) + float64(b[s.coarse+1])
+// narrower returns the bound of row i with row k of another side by all directions, less what
+// bound, that by the coarse ones, is less.
+func (s *sketched) narrower(bound float32, i int, o *sketched, k int) float64 {
+	n := s.fineLen()
+	a, b := s.fine[i*n:(i+1)*n], o.fine[k*n:(k+1)*n]
+	return float64(bound) - float64(float64(a[n-1])*float64(b[n-1])) + float64(dotNarrow(a[:n-1], b[:n-1]))
 }
 
 func dotNarrow(a, b []float32) float32 {
@@ -256,3 +294,6 @@ func dotNarrow(a, b []float32) float32 {
 	}
 	return (s0 + s1) + (s2 + s3)
 }
+
+// bytes is the memory that the sketches take.
+func (s *sketched) bytes() int64 { return int64(4*(len(s.tiles)+len(s.fine)) + 8*len(s.rows)) }

@@ -23,64 +23,12 @@ var joinRows = flag.Int("joins", 0, "measure joins by similarity over so many ro
 
 // joins compares joins by similarity with blocked matrix products of numpy, in turns.
 func joins(dir string, n int) error {
-	base, err := readAll(filepath.Join(*photos, "features.npy"))
-	if err != nil {
-		return err
-	}
-	set := filepath.Join(dir, "set.npy")
-	if err := generate(set, base, n); err != nil {
-		return err
-	}
-	rows, err := readAll(set)
-	if err != nil {
-		return err
-	}
-	r := rand.New(rand.NewPCG(3, 3))
-	for i := range rows {
-		if r.IntN(50) == 0 {
-			far := r.Float64() * 0.3 / math.Sqrt(float64(len(rows[i])))
-			for k, x := range rows[r.IntN(n)] {
-				rows[i][k] = x + float32(far*r.NormFloat64())
-			}
-			normalize(rows[i])
-		}
-	}
-	ctx := context.Background()
-	d, err := db.Open(filepath.Join(dir, "joins.lupa"), nil)
+	d, matrix, dim, err := nearlySame(dir, n)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	if _, err := d.Exec(ctx, fmt.Sprintf("CREATE TABLE t (id INTEGER PRIMARY KEY, v VECTOR(%d))", len(rows[0]))); err != nil {
-		return err
-	}
-	app, err := d.Appender(ctx, "t", nil, nil)
-	if err != nil {
-		return err
-	}
-	matrix, err := os.Create(filepath.Join(dir, "set.f32"))
-	if err != nil {
-		return err
-	}
-	for i, x := range rows {
-		if err := app.Append(i, x); err != nil {
-			return err
-		}
-		b := make([]byte, 0, 4*len(x))
-		for _, v := range x {
-			u := math.Float32bits(v)
-			b = append(b, byte(u), byte(u>>8), byte(u>>16), byte(u>>24))
-		}
-		if _, err := matrix.Write(b); err != nil {
-			return err
-		}
-	}
-	if err := app.Close(); err != nil {
-		return err
-	}
-	if err := matrix.Close(); err != nil {
-		return err
-	}
+	ctx := context.Background()
 	var took struct{ cpu float64 }
 	ask := func(sql string) (string, time.Duration, error) {
 		begin, used := time.Now(), cpu()
@@ -123,7 +71,7 @@ func joins(dir string, n int) error {
 			}
 			fmt.Printf("%s: lupa %.2f s, %.2f s of CPU, %s", what.name, t.Seconds(), took.cpu, got)
 			if what.name == "pairs" {
-				out, err := exec.Command(*python, "-c", joinsScript, matrix.Name(), fmt.Sprint(n), fmt.Sprint(len(rows[0]))).CombinedOutput()
+				out, err := exec.Command(*python, "-c", joinsScript, matrix, fmt.Sprint(n), fmt.Sprint(dim)).CombinedOutput()
 				fmt.Printf("%s: numpy %s", what.name, out)
 				if err != nil {
 					fmt.Println("numpy:", err)
@@ -133,4 +81,67 @@ func joins(dir string, n int) error {
 		pprof.StopCPUProfile()
 	}
 	return nil
+}
+
+// nearlySame makes a table t of n vectors, of which a fiftieth are nearly the same as others, and a
+// file with the same numbers.
+func nearlySame(dir string, n int) (_ *db.DB, matrixFile string, dim int, _ error) {
+	base, err := readAll(filepath.Join(*photos, "features.npy"))
+	if err != nil {
+		return nil, "", 0, err
+	}
+	set := filepath.Join(dir, "set.npy")
+	if err := generate(set, base, n); err != nil {
+		return nil, "", 0, err
+	}
+	rows, err := readAll(set)
+	if err != nil {
+		return nil, "", 0, err
+	}
+	r := rand.New(rand.NewPCG(3, 3))
+	for i := range rows {
+		if r.IntN(50) == 0 {
+			far := r.Float64() * 0.3 / math.Sqrt(float64(len(rows[i])))
+			for k, x := range rows[r.IntN(n)] {
+				rows[i][k] = x + float32(far*r.NormFloat64())
+			}
+		}
+		normalize(rows[i])
+	}
+	ctx := context.Background()
+	d, err := db.Open(filepath.Join(dir, "joins.lupa"), nil)
+	if err != nil {
+		return nil, "", 0, err
+	}
+	if _, err := d.Exec(ctx, fmt.Sprintf("CREATE TABLE t (id INTEGER PRIMARY KEY, v VECTOR(%d))", len(rows[0]))); err != nil {
+		return nil, "", 0, err
+	}
+	app, err := d.Appender(ctx, "t", nil, nil)
+	if err != nil {
+		return nil, "", 0, err
+	}
+	matrix, err := os.Create(filepath.Join(dir, "set.f32"))
+	if err != nil {
+		return nil, "", 0, err
+	}
+	for i, x := range rows {
+		if err := app.Append(i, x); err != nil {
+			return nil, "", 0, err
+		}
+		b := make([]byte, 0, 4*len(x))
+		for _, v := range x {
+			u := math.Float32bits(v)
+			b = append(b, byte(u), byte(u>>8), byte(u>>16), byte(u>>24))
+		}
+		if _, err := matrix.Write(b); err != nil {
+			return nil, "", 0, err
+		}
+	}
+	if err := app.Close(); err != nil {
+		return nil, "", 0, err
+	}
+	if err := matrix.Close(); err != nil {
+		return nil, "", 0, err
+	}
+	return d, matrix.Name(), len(rows[0]), nil
 }

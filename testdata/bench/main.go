@@ -82,6 +82,9 @@ func run() error {
 	if !*keep {
 		defer os.RemoveAll(b.dir)
 	}
+	if *neighbourRows > 0 {
+		return neighbours(b.dir, *neighbourRows)
+	}
 	if err := b.prompts(); err != nil {
 		return err
 	}

@@ -18,13 +18,16 @@ type Apply struct {
 	Outer  bool // a row for which there is none is given with NULLs
 	Memory *Budget
 	Open   func(ctx context.Context, args []value.Value) (Operator, error)
+	Ahead  *Ahead // of a search in the query, nil = none
 
 	left *value.Batch // being worked on
 	sel  []int32
 	vals []fn.Arg
 	at   int
 	done bool
-	out  value.Batch
+
+	ready, some int // rows of left up to ready are searched for, some at a time
+	out         value.Batch
 }
 
 // SetInput sets what it reads.
@@ -59,6 +62,14 @@ func (a *Apply) Next(ctx context.Context) (*value.Batch, error) {
 					return nil, err
 				}
 				a.vals = append(a.vals, v)
+			}
+			a.ready = 0
+		}
+		if a.Ahead != nil && a.at >= a.ready { // few at first: who reads them may have enough soon
+			a.some = min(max(aheadLeast, 2*a.some), aheadMost)
+			a.ready = min(len(a.sel), a.at+a.some)
+			if err := a.Ahead.Prepare(ctx, a.vals, a.sel[a.at:a.ready]); err != nil {
+				return nil, err
 			}
 		}
 		row := int(a.sel[a.at])

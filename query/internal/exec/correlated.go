@@ -18,6 +18,7 @@ type Correlated struct {
 	Memory *Budget
 	Run    func(ctx context.Context, args []value.Value) (value.Value, error)
 	Keyed  *Keyed // nil = there is only Run
+	Ahead  *Ahead // of a search in the query, nil = none
 	Alone  int
 
 	groups *fn.Groups // of arguments that Run has answered
@@ -32,7 +33,7 @@ type Correlated struct {
 func (e *Correlated) Type() value.Type { return e.Result }
 
 func (e *Correlated) Clone() fn.Expr {
-	c := &Correlated{Result: e.Result, Not: e.Not, Memory: e.Memory, Run: e.Run, Alone: e.Alone}
+	c := &Correlated{Result: e.Result, Not: e.Not, Memory: e.Memory, Run: e.Run, Ahead: e.Ahead, Alone: e.Alone}
 	for _, a := range e.Args {
 		c.Args = append(c.Args, a.Clone())
 	}
@@ -76,6 +77,18 @@ func (e *Correlated) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error
 	}
 	if e.groups.Len() > e.Alone && e.Keyed != nil && !e.failed {
 		return e.keyed(c, b, rows)
+	}
+	if e.Ahead != nil {
+		var first []int32 // of each group that is new
+		for next, k := before, 0; k < len(rows); k++ {
+			if int(e.ids[rows[k]]) == next {
+				first = append(first, rows[k])
+				next++
+			}
+		}
+		if err := e.Ahead.Prepare(c.Context, e.vals, first); err != nil {
+			return fn.Arg{}, err
+		}
 	}
 	done := before
 	for _, i := range rows {

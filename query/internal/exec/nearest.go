@@ -39,6 +39,7 @@ type Nearest struct {
 	Among   string // equal where Filter gives the same rows, with
 	Depends []int  // these slots
 	Shared  int    // searches that are done in one pass with this one, itself included
+	Ahead   *Ahead // what was found for many vectors at once, nil = nothing
 	Measure bool   // also look how far the next row is, for Details
 
 	query  *vector.Query
@@ -121,44 +122,57 @@ func (n *Nearest) options() storage.NearestOptions {
 
 func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
 	if n.out == nil {
-		set, err := n.rows(ctx)
-		if err != nil {
-			return nil, err
-		}
 		if err := n.prepare(); err != nil {
 			return nil, err
 		}
-		opts := n.options()
-		opts.Filter = set
-		if n.query == nil {
-			opts.K = 0
-		}
-		var found []storage.Neighbor
-		if n.Ties && opts.K > 0 {
-			opts.K++ // whether there are ties is seen from the next row
-		}
-		if opts.K != 0 && (set == nil || set.Len() > 0) {
-			if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
-				return nil, err
-			}
-		}
-		if k := int(n.Count); n.Ties && k > 0 && len(found) > k {
-			if last := n.score(found[k-1]); n.score(found[k]) == last {
-				n.limit(last)
-				opts = n.options()
-				opts.Filter, opts.K = set, -1
-				if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
+		if n.Ahead != nil && n.query != nil {
+			if found, ok := n.Ahead.of(n.query.Vector()); ok && (!n.Nulls || int64(len(found)) >= n.Count) {
+				if err := n.emit(ctx, found, nil); err != nil {
 					return nil, err
 				}
-			} else {
-				found = found[:k]
+				return n.out.next(), nil
 			}
 		}
-		if err := n.emit(ctx, found, set); err != nil {
+		if err := n.search(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return n.out.next(), nil
+}
+
+// search finds the rows.
+func (n *Nearest) search(ctx context.Context) error {
+	set, err := n.rows(ctx)
+	if err != nil {
+		return err
+	}
+	opts := n.options()
+	opts.Filter = set
+	if n.query == nil {
+		opts.K = 0
+	}
+	var found []storage.Neighbor
+	if n.Ties && opts.K > 0 {
+		opts.K++ // whether there are ties is seen from the next row
+	}
+	if opts.K != 0 && (set == nil || set.Len() > 0) {
+		if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
+			return err
+		}
+	}
+	if k := int(n.Count); n.Ties && k > 0 && len(found) > k {
+		if last := n.score(found[k-1]); n.score(found[k]) == last {
+			n.limit(last)
+			opts = n.options()
+			opts.Filter, opts.K = set, -1
+			if found, n.stats, err = n.Table.Nearest(ctx, opts); err != nil {
+				return err
+			}
+		} else {
+			found = found[:k]
+		}
+	}
+	return n.emit(ctx, found, set)
 }
 
 // rows returns the rows to search among, nil for all.

@@ -40,6 +40,9 @@ func (b *Builder) apply(n *logical.Apply, want []*logical.Expr) (rel, error) {
 		times.Add(1)
 		return (&Builder{State: b.State}).open(n.Query, n.Query.Rel.Node, vals)
 	}
+	if op.Ahead, err = b.ahead(n.Query); err != nil {
+		return r, err
+	}
 	op.SetInput(r.op)
 	lay := r.lay.With()
 	lay.N = r.lay.N

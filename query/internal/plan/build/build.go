@@ -40,6 +40,7 @@ type State struct {
 	Tables  []*storage.Table                    // and as the run has them
 	Single  bool                                // something of what was built can't be used again
 	Ops     map[*logical.Subquery]exec.Operator // subqueries that are built
+	Aheads  map[*logical.Correlation]*exec.Ahead
 	runs    map[*logical.Correlation]*atomic.Int64
 	keys    map[*logical.Correlation]*exec.KeyTable
 	kept    map[*logical.SharedQuery]*exec.Shared
@@ -48,6 +49,8 @@ type State struct {
 	work   map[*logical.Recursion]*exec.WorkTable
 	fused  map[*logical.Fusion]*exec.Fusion
 	loose  map[*logical.Fusion]bool // only the order of ranks is used
+	// aheadOfSearch is by the search that looks there.
+	aheadOfSearch map[*logical.Search]*exec.Ahead
 }
 
 // Table returns the run's own picture of a table.

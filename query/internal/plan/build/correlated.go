@@ -31,6 +31,67 @@ func (b *Builder) open(q *logical.Subquery, n logical.Node, vals []value.Value) 
 	return b.Root(n, q.Rel.Cols)
 }
 
+// ahead returns what finds the nearest rows for many values of the outer columns at once, if the
+// subquery's rows are those of one search with a vector of the row around it; nil if they are not.
+func (b *Builder) ahead(q *logical.Subquery) (a *exec.Ahead, err error) {
+	c := q.Corr
+	if a, ok := b.Aheads[c]; ok {
+		return a, nil
+	}
+	n := q.Rel.Node
+	for n != nil {
+		if s, ok := n.(*logical.Scan); ok {
+			if a, err = b.aheadOf(s, c); err != nil {
+				return nil, err
+			}
+			break
+		}
+		in := n.Inputs()
+		if len(in) != 1 {
+			break
+		}
+		n = *in[0]
+	}
+	if b.Aheads == nil {
+		b.Aheads = map[*logical.Correlation]*exec.Ahead{}
+	}
+	b.Aheads[c] = a
+	if a != nil {
+		if b.aheadOfSearch == nil {
+			b.aheadOfSearch = map[*logical.Search]*exec.Ahead{}
+		}
+		b.aheadOfSearch[n.(*logical.Scan).Search] = a
+	}
+	return a, nil
+}
+
+func (b *Builder) aheadOf(n *logical.Scan, c *logical.Correlation) (*exec.Ahead, error) {
+	s := n.Search
+	if s == nil || s.Score.Op != logical.OpScore || s.AmongWithin(c.Block) || s.Count < 1 || s.Worst || s.Ties || s.Recall > 0 {
+		return nil, nil
+	}
+	to := s.Score.Args[1]
+	if to.Op != logical.OpSlot || to.Slot.What != logical.SlotOuter {
+		return nil, nil
+	}
+	arg := slices.IndexFunc(c.Slots, func(x *logical.Slot) bool { return x.N == to.Slot.N })
+	if arg < 0 {
+		return nil, nil
+	}
+	a := &exec.Ahead{
+		Workers: b.Env.Workers, Memory: b.Env.Memory, Table: b.Table(n.Table), Column: s.Score.Args[0].Column.Ord,
+		Metric: s.Score.Measure.Metric, Count: int(s.Count), Arg: arg,
+	}
+	if s.Among != nil {
+		r, err := b.build(s.Among, nil)
+		if err != nil {
+			return nil, err
+		}
+		a.Filter = r.op
+	}
+	return a, nil
+}
+
 // times counts how often a subquery was run on its own.
 func (r *State) times(c *logical.Correlation) *atomic.Int64 {
 	if r.runs == nil {
@@ -50,6 +111,12 @@ func (b *Builder) compileCorrelated(l compile.Layout, e *logical.Expr, args []fn
 	b.Single = true
 	times := b.times(c)
 	x := &exec.Correlated{Args: args, Result: e.Type, Memory: b.Env.Memory}
+	if e.Op == logical.OpSubquery {
+		var err error
+		if x.Ahead, err = b.ahead(q); err != nil {
+			return nil, err
+		}
+	}
 	run := func(vals []value.Value, f func(op exec.Operator) (value.Value, error)) (value.Value, error) {
 		times.Add(1)
 		op, err := b.open(q, q.Rel.Node, vals)
@@ -120,6 +187,9 @@ func (b *Builder) explainCorrelated(q *logical.Subquery) (title string, op exec.
 	ending := ")"
 	if ran := b.times(c).Load(); b.Measure && (c.Keyed == nil || ran > 0) {
 		ending = fmt.Sprintf("; run %d times)", ran)
+		if text := b.Aheads[c].String(); text != "" {
+			ending = fmt.Sprintf("; run %d times; %s)", ran, text)
+		}
 	}
 	b = &Builder{State: b.State}
 	if k := c.Keyed; k != nil && k.Alone == 1 {

@@ -21,6 +21,7 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		Count: s.Count, Recall: s.Recall, Worst: s.Worst, Ranked: s.Ranked, Nulls: s.Nulls && len(after) == 0,
 		Ties: s.Ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.Text,
 	}
+	op.Ahead = b.aheadOfSearch[s]
 	var err error
 	if op.To, err = b.Compile(compile.NewLayout(nil), to); err != nil {
 		return rel{}, err

@@ -2,6 +2,7 @@ package logical
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -76,4 +77,24 @@ func (s *Search) AmongKey() (_ string, slots []int) {
 		key.WriteString("lenient")
 	}
 	return key.String(), slots
+}
+
+// AmongWithin reports whether the rows that a search is among may differ from one run of a block
+// to the next.
+func (s *Search) AmongWithin(k *Block) bool {
+	if s.Among == nil {
+		return false
+	}
+	if key, _ := s.AmongKey(); key == "" {
+		return true
+	}
+	within := false
+	for _, e := range conditionsOf(s.Among, nil) {
+		e.Walk(func(x *Expr) bool {
+			same := func(s *Slot) bool { return s.N == x.Slot.N }
+			within = within || x.Op == OpSlot && (slices.ContainsFunc(k.Steps, same) || slices.ContainsFunc(k.Outer, same))
+			return true
+		})
+	}
+	return within
 }

@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
 
@@ -19,6 +21,13 @@ func searchAmong(f *Facts, n logical.Node) (logical.Node, error) {
 		} else {
 			before = append(before, c)
 		}
+	}
+	// A row that is left out by its key is found and dropped, rather than all others looked up.
+	if s := scan.Search; s.Ranked && s.Count > 0 && !s.Worst && !s.Ties && s.Recall == 0 && scan.Lookup == nil && s.Score.Op == logical.OpScore && len(after) == 0 &&
+		len(before) > 0 && len(before) <= 8 && !slices.ContainsFunc(before, func(c *logical.Expr) bool { return !otherThan(scan, c) }) {
+		count := s.Count
+		s.Count, s.Again, scan.Filters = count+int64(len(before)), before, nil
+		return &logical.Limit{In: scan, Count: count}, nil
 	}
 	if len(before) == 0 && scan.Lookup == nil {
 		return scan, nil
@@ -39,6 +48,19 @@ func searchAmong(f *Facts, n logical.Node) (logical.Node, error) {
 	}
 	scan.Search.Among, scan.Filters, scan.Lookup = in, after, nil
 	return scan, err
+}
+
+// otherThan reports whether a condition leaves out the row with one primary key.
+func otherThan(scan *logical.Scan, c *logical.Expr) bool {
+	key := scan.Table.Def().PrimaryKey
+	if key < 0 || c.Op != logical.OpCall || c.Call.Func.Name != "<>" || len(c.Args) != 2 {
+		return false
+	}
+	x, y := c.Args[0], c.Args[1]
+	if logical.Fixed(x) {
+		x, y = y, x
+	}
+	return x.Op == logical.OpColumn && logical.Fixed(y) && slices.Contains(scan.Cols, x.Column) && x.Column.Ord == key
 }
 
 // mayFail reports whether evaluating a condition may be an error for some rows. It knows the

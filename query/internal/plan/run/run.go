@@ -41,6 +41,14 @@ func (r *Run) Close() error {
 			err = e
 		}
 	}
+	for _, a := range r.Aheads {
+		if a == nil {
+			continue
+		}
+		if e := a.Close(); err == nil {
+			err = e
+		}
+	}
 	if r.plan.Cached && err == nil && !r.Single && exec.Reset(r.Root) {
 		for i := range r.slots {
 			s := &r.slots[i]
