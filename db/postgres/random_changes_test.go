@@ -114,6 +114,9 @@ func (g *writer) rowsOf() string {
 		"regexp_split_to_table("+g.typed(strs, 1)+", 'b|,')",
 		"jsonb_object_keys(jsonb_build_object('x', 1, 'y', "+g.typed(ints, 1)+"))",
 		"jsonb_array_elements_text(jsonb_build_array("+g.typed(ints, 1)+", "+g.typed(strs, 1)+"))")
+	if g.one(2) {
+		call += " AS s1, " + oneOf(g, "generate_series(1, 2)", "unnest(ARRAY[1, 2, 7])")
+	}
 	return fmt.Sprintf("SELECT %s AS c1, %s AS c2, %s AS c3 FROM %s%s", g.typed(oneOf(g, sorts...), 1), call, g.typed(oneOf(g, sorts...), 1), from, where)
 }
 

@@ -48,7 +48,11 @@ func (b *Binder) fullJoin(t *parse.Join, s *Scope, l, r *logical.Relation) (*log
 	p, q := &logical.Project{In: with.Node}, &logical.Project{In: &logical.Filter{In: without.Node, Conds: []*logical.Expr{alone}}}
 	add := func(c *logical.Column, x, y *logical.Expr) {
 		out := *c
-		out.Merged = out.Merged || len(t.Using) > 0 && slices.ContainsFunc(t.Using, func(u parse.Ident) bool { return u.Means(c.Name) })
+		used := slices.ContainsFunc(t.Using, func(u parse.Ident) bool { return u.Means(c.Name) })
+		if used && c.Table == "" { // that of a FULL JOIN before: it is a part of the column of this one
+			return
+		}
+		out.Merged = out.Merged || used
 		n.Outs = append(n.Outs, &out)
 		p.Items, p.Outs = append(p.Items, x), append(p.Outs, &logical.Column{Name: c.Name, Type: c.Type})
 		q.Items, q.Outs = append(q.Items, y), append(q.Outs, &logical.Column{Name: c.Name, Type: c.Type})

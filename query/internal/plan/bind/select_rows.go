@@ -2,6 +2,7 @@ package bind
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,46 +24,73 @@ func rowsItem(it *parse.SelectItem) *parse.Call {
 	return c
 }
 
-// withRows puts a function of the select list that gives rows where it is computed: behind the tables of
-// FROM, once for each of their rows. It returns c where there is none.
+// withRows puts functions of the select list that give rows where they are computed: behind the tables of
+// FROM, for each of their rows. Several run side by side, and one that has ended gives NULL. It returns c where there is none.
 func (b *Binder) withRows(c *parse.Core) (*parse.Core, error) {
-	at := -1
+	var at []int
 	for i := range c.Items {
 		call := rowsItem(&c.Items[i])
 		switch {
 		case call == nil:
 			continue
-		case at >= 0:
-			return nil, parse.Errorf(call.Pos, "one function of a select list can give rows; this is another").WithHint("it stands in FROM: FROM %s AS x", call)
 		case len(c.GroupBy) > 0 || c.Having != nil || c.Qualify != nil || len(c.Windows) > 0 || groups(c):
 			return nil, parse.Errorf(call.Pos, "%s gives rows, which are not to be grouped or numbered at once", call.Func).WithHint("write it in FROM, or around a subquery that groups")
 		case call.Distinct || len(call.OrderBy) > 0 || call.Filter != nil:
 			return nil, parse.Errorf(call.Pos, "DISTINCT, ORDER BY and FILTER within a call are for aggregates; %s is none", call.Func)
 		}
-		at = i
+		at = append(at, i)
 	}
-	if at < 0 {
+	if len(at) == 0 {
 		return c, nil
 	}
 	own := *c
 	own.Items = slices.Clone(c.Items)
-	it := &own.Items[at]
-	call := rowsItem(it)
-	name := strings.ToLower(call.Func.Name)
-	rows := parse.Ident{Pos: it.Pos, Name: name + "_rows"}
-	value := parse.Ident{Pos: it.Pos, Name: "value"}
-	f := &parse.TableFunc{Pos: call.Pos, Func: parse.Ident{Pos: call.Func.Pos, Name: name}, Args: call.Args, Alias: rows, Columns: []parse.Ident{value}}
-	it.Alias = parse.Ident{Pos: it.Pos, Name: cmp.Or(it.Alias.Name, name), Quoted: it.Alias.Quoted}
-	it.Expr = &parse.ColumnRef{Pos: call.Pos, Table: rows, Name: value}
+	pos := own.Items[at[0]].Pos
+	number := parse.Ident{Pos: pos, Name: "number_of_row"}
+	side := parse.Ident{Pos: pos, Name: "side_by_side"}
+	var from parse.TableExpr
+	var items []parse.SelectItem
+	for k, i := range at {
+		it := &own.Items[i]
+		call := rowsItem(it)
+		name := strings.ToLower(call.Func.Name)
+		rows := parse.Ident{Pos: it.Pos, Name: name + "_rows"}
+		value := parse.Ident{Pos: it.Pos, Name: "value"}
+		f := &parse.TableFunc{Pos: call.Pos, Func: parse.Ident{Pos: call.Func.Pos, Name: name}, Args: call.Args, Alias: rows, Columns: []parse.Ident{value}}
+		if len(at) > 1 {
+			f.Alias.Name, f.Ordinality = fmt.Sprintf("rows%d", k+1), true
+			f.Columns[0].Name = fmt.Sprintf("value%d", k+1)
+			rows, value = side, f.Columns[0]
+			f.Columns = append(f.Columns, number)
+			items = append(items, parse.SelectItem{Pos: it.Pos, Expr: &parse.ColumnRef{Pos: call.Pos, Table: f.Alias, Name: value}})
+		}
+		it.Alias = parse.Ident{Pos: it.Pos, Name: cmp.Or(it.Alias.Name, name), Quoted: it.Alias.Quoted}
+		it.Expr = &parse.ColumnRef{Pos: call.Pos, Table: rows, Name: value}
+		var one parse.TableExpr = f
+		if len(at) > 1 { // its arguments are columns of the query around, not of what it is joined with
+			all := []parse.SelectItem{{Pos: call.Pos, Star: true}}
+			one = &parse.SubqueryTable{Pos: call.Pos, Query: &parse.Select{Pos: call.Pos, Body: &parse.Core{Pos: call.Pos, Items: all, From: f}}, Alias: f.Alias}
+		}
+		if from == nil {
+			from = one
+		} else {
+			from = &parse.Join{Pos: call.Pos, Kind: parse.FullJoin, Left: from, Right: one, Using: []parse.Ident{number}}
+		}
+	}
+	if len(at) > 1 {
+		order := []parse.OrderItem{{Pos: pos, Expr: &parse.ColumnRef{Pos: pos, Name: number}}}
+		q := &parse.Select{Pos: pos, Body: &parse.Core{Pos: pos, Items: items, From: from}, OrderBy: order}
+		from = &parse.SubqueryTable{Pos: pos, Lateral: own.From != nil, Query: q, Alias: side}
+	}
 	if own.From == nil {
-		own.From = f
+		own.From = from
 	} else {
 		for i := range own.Items { // the rows are not among all columns
 			if s := &own.Items[i]; s.Star && s.Table.Name == "" {
-				return nil, parse.Errorf(call.Pos, "beside * a function that gives rows stands in FROM").WithHint("SELECT * FROM ..., %s AS x", call)
+				return nil, parse.Errorf(pos, "beside * a function that gives rows stands in FROM").WithHint("SELECT * FROM ..., generate_series(1, 3) AS x")
 			}
 		}
-		own.From = &parse.Join{Pos: call.Pos, Kind: parse.CrossJoin, Left: own.From, Right: f}
+		own.From = &parse.Join{Pos: pos, Kind: parse.CrossJoin, Left: own.From, Right: from}
 	}
 	if b.frozen != nil { // the tree is the view's own
 		*c = own
