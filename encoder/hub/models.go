@@ -29,8 +29,9 @@ const (
 // catalog are the models of which not all files are known: what the hub lists when one is
 // first pulled is fetched and recorded, and counts from then on. Where a revision and sums
 // stand here they are those that several projects that pin the same model have published, and
-// other contents are refused; the figures of bge and MiniLM were compared with the tables of
-// BAAI's model card and FlagEmbedding's README, those of CLIP with immich's searching.md.
+// other contents are refused; that of MiniLM was compared with the table of
+// FlagEmbedding's README, that of bge with copies of its model card's, those of CLIP with immich's
+// searching.md.
 var catalog = []Model{
 	{Name: encoder.RecommendedPictures, Repo: "immich-app/ViT-B-16-SigLIP2__webli", About: "SigLIP 2 B/16: pictures and texts, the best for its size",
 		Card: Card{Pictures: true, Texts: true, Dim: 768, Bytes: 1500e6, License: "Apache-2.0", Languages: "English and many others", Quality: 75.19, Source: immichRecall}},
