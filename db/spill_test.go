@@ -95,7 +95,7 @@ func TestSpill(t *testing.T) {
 		t.Fatal(err)
 	}
 	// As after a crash.
-	if err := os.MkdirAll(filepath.Join(dir, "load-1"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "load-1700000000000000000.1"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	small, err := db.Open(dir, &db.Options{MemoryBudget: 2 << 20})

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -542,7 +541,7 @@ func (s *Store) checkFormat() error {
 func (s *Store) removeLeftovers() {
 	names, _ := s.fs.List(s.dir)
 	for _, n := range names {
-		if ok, _ := path.Match(loadDirPrefix+"[0-9]*.[0-9]*", n); ok { // nobody else's folder
+		if loadDir.MatchString(n) { // nobody else's folder
 			_ = s.fs.RemoveAll(s.fs.PathJoin(s.dir, n))
 		}
 	}

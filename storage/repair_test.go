@@ -362,13 +362,18 @@ func TestStrangeFolders(t *testing.T) {
 		check(t, s.Close())
 	}
 	fs := copyOf(t, whole)
-	for _, n := range []string{"photos", "load-photos", "README.txt"} {
+	for _, n := range []string{"photos", "load-photos", "load-2026", "README.txt", "load-1700000000000000000", "load-1700000000000000000.3"} {
 		check(t, fs.MkdirAll("db/"+n, 0o755))
 	}
 	s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
 	healthy(t, s)
 	check(t, s.Close())
-	for _, n := range []string{"photos", "load-photos", "README.txt"} {
+	for _, n := range []string{"load-1700000000000000000", "load-1700000000000000000.3"} { // of loads that were cut off
+		if _, err := fs.Stat("db/" + n); err == nil {
+			t.Errorf("%s is left", n)
+		}
+	}
+	for _, n := range []string{"photos", "load-photos", "load-2026", "README.txt"} {
 		if _, err := fs.Stat("db/" + n); err != nil {
 			t.Errorf("%s was removed", n)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -15,6 +16,9 @@ import (
 )
 
 const loadDirPrefix = "load-"
+
+// loadDir are the names of folders of loads: the time in nanoseconds and, but in early builds, a number.
+var loadDir = regexp.MustCompile(`^load-[0-9]{15,}(\.[0-9]+)?$`)
 
 // sstFileBytes is the size at which a table file of a load is closed and the next
 // one begun.
