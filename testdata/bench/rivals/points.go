@@ -111,6 +111,24 @@ func pointsBench(args []string) error {
 			return err
 		}
 	}
+	numbered := func(k *pointKeeper) func(int) error {
+		return func(round int) error {
+			rng := rand.New(rand.NewPCG(uint64(round), 4))
+			for range *lookups {
+				n := rng.Uint64N(*rows)
+				want := photoNumber(n)
+				var id string
+				var width int64
+				if err := k.byNumber.QueryRow(n).Scan(&id, &width); err != nil || id != want.id || width != want.width {
+					return fmt.Errorf("number %d is %s, %d (%v), want %+v", n, id, width, err, want)
+				}
+			}
+			return nil
+		}
+	}
+	if err := r.measure("row by an integer key in order, prepared", *rounds, *lookups, true, []contender{{"Lupa", numbered(l)}, {"SQLite", numbered(s)}}); err != nil {
+		return err
+	}
 	next := [3]uint64{*rows, *rows, *rows}
 	put := func(at int, n int, f func(first uint64) error) func(int) error {
 		return func(int) error {
@@ -188,6 +206,7 @@ const selectByKey = "SELECT id, width, height, rating, place, caption FROM photo
 type pointKeeper struct {
 	db                            *sql.DB
 	put, byKey, byUnique, byIndex *sql.Stmt
+	byNumber                      *sql.Stmt // of the table numbered
 }
 
 // markOf is the value of the column with an ordinary index: two rows or so have each.
@@ -212,6 +231,9 @@ func (k *pointKeeper) fill(rows uint64) error {
 			return err
 		}
 	}
+	if err := k.number(rows); err != nil {
+		return err
+	}
 	if k.byKey, err = k.db.Prepare(selectByKey); err != nil {
 		return err
 	}
@@ -219,6 +241,33 @@ func (k *pointKeeper) fill(rows uint64) error {
 		return err
 	}
 	k.byIndex, err = k.db.Prepare("SELECT id, width, height, rating, place, caption FROM photos WHERE mark = ?")
+	return err
+}
+
+// number fills a table whose key counts its rows.
+func (k *pointKeeper) number(rows uint64) error {
+	if _, err := k.db.Exec("CREATE TABLE numbered (n INTEGER PRIMARY KEY, id TEXT, width INTEGER)"); err != nil {
+		return err
+	}
+	tx, err := k.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	put, err := tx.Prepare("INSERT INTO numbered VALUES (?, ?, ?)")
+	if err != nil {
+		return err
+	}
+	for n := range rows {
+		p := photoNumber(n)
+		if _, err := put.Exec(n, p.id, p.width); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	k.byNumber, err = k.db.Prepare("SELECT id, width FROM numbered WHERE n = ?")
 	return err
 }
 
