@@ -107,13 +107,10 @@ func readOnly(t parse.Statement) bool {
 // elsewhereOnly reports whether t changes a table of an attached database, or which are
 // attached, and nothing of the store.
 func elsewhereOnly(t parse.Statement) bool {
+	if table, ok := parse.ChangedTable(t); ok {
+		return table.Database != ""
+	}
 	switch t := t.(type) {
-	case *parse.Insert:
-		return t.Table.Database != ""
-	case *parse.Update:
-		return t.Table.Database != ""
-	case *parse.Delete:
-		return t.Table.Database != ""
 	case *parse.CopyFrom:
 		return t.Table.Database != ""
 	case *parse.CreateTable:

@@ -180,15 +180,12 @@ func (s *Session) toTemp(t parse.Statement) (bool, error) {
 	}
 	in := bind.Input{Temp: s.temp.current()}
 	var names []parse.Ident
+	if table, ok := parse.ChangedTable(t); ok {
+		names = []parse.Ident{table}
+	}
 	switch t := t.(type) {
 	case *parse.CreateTable:
 		return t.Temp, nil
-	case *parse.Insert:
-		names = []parse.Ident{t.Table}
-	case *parse.Update:
-		names = []parse.Ident{t.Table}
-	case *parse.Delete:
-		names = []parse.Ident{t.Table}
 	case *parse.CopyFrom:
 		names = []parse.Ident{t.Table}
 	case *parse.AlterTable:
@@ -230,13 +227,8 @@ func changed(t parse.Statement) (names []parse.Ident) {
 	}
 	parse.Walk(t, func(n parse.Node) bool {
 		if c, ok := n.(*parse.CTE); ok {
-			switch s := c.Change.(type) {
-			case *parse.Insert:
-				names = append(names, s.Table)
-			case *parse.Update:
-				names = append(names, s.Table)
-			case *parse.Delete:
-				names = append(names, s.Table)
+			if table, ok := parse.ChangedTable(c.Change); ok {
+				names = append(names, table)
 			}
 		}
 		return true

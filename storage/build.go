@@ -72,15 +72,9 @@ func (b *build) abort() {
 	_ = b.sst.s.fs.RemoveAll(b.dir)
 }
 
-// rewrite has a table get the definition d, which takes what write does: in files where the table
-// is large, see inFiles. There b is what w is, else nil.
-func (tx *Tx) rewrite(t *Table, d *TableDef, write func(w editor, b *build) error) error {
-	if !tx.inFiles(t) {
-		if err := write(tx, nil); err != nil {
-			return err
-		}
-		return tx.changeTable(t.def, d)
-	}
+// inBuild has write fill a build that keepBuild, or write itself, makes what Commit publishes; one
+// that is not to be published is removed.
+func (tx *Tx) inBuild(write func(b *build) error) error {
 	b, err := tx.newBuild()
 	defer func() {
 		if tx.built == nil {
@@ -90,10 +84,24 @@ func (tx *Tx) rewrite(t *Table, d *TableDef, write func(w editor, b *build) erro
 	if err != nil {
 		return err
 	}
-	if err := write(b, b); err != nil {
-		return err
+	return write(b)
+}
+
+// rewrite has a table get the definition d, which takes what write does: in files where the table
+// is large, see inFiles. There b is what w is, else nil.
+func (tx *Tx) rewrite(t *Table, d *TableDef, write func(w editor, b *build) error) error {
+	if !tx.inFiles(t) {
+		if err := write(tx, nil); err != nil {
+			return err
+		}
+		return tx.changeTable(t.def, d)
 	}
-	return tx.keepBuild(b, d)
+	return tx.inBuild(func(b *build) error {
+		if err := write(b, b); err != nil {
+			return err
+		}
+		return tx.keepBuild(b, d)
+	})
 }
 
 // keepBuild makes b, and the definition of a table that it changes, what Commit
@@ -116,32 +124,25 @@ func (b *build) indexFiles(tx *Tx) *indexFiles {
 
 // buildIndex builds index x of d over the rows of t, in files.
 func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x index, progress Progress) error {
-	b, err := tx.newBuild()
-	defer func() {
-		if tx.built == nil {
-			b.abort()
+	return tx.inBuild(func(b *build) error {
+		if w, ok := x.(wholeIndex); ok {
+			if err := w.buildWhole(ctx, t, b.sst.put, progress); err != nil {
+				return err
+			}
+			return tx.keepBuild(b, d)
 		}
-	}()
-	if err != nil {
-		return err
-	}
-	if w, ok := x.(wholeIndex); ok {
-		if err := w.buildWhole(ctx, t, b.sst.put, progress); err != nil {
+		f := b.indexFiles(tx)
+		f.view, f.progress = nil, progress
+		ed := x.build(f)
+		defer ed.close()
+		if err := t.addAll(ctx, x, ed, progress); err != nil {
+			return err
+		}
+		if err := ed.finish(ctx); err != nil {
 			return err
 		}
 		return tx.keepBuild(b, d)
-	}
-	f := b.indexFiles(tx)
-	f.view, f.progress = nil, progress
-	ed := x.build(f)
-	defer ed.close()
-	if err := t.addAll(ctx, x, ed, progress); err != nil {
-		return err
-	}
-	if err := ed.finish(ctx); err != nil {
-		return err
-	}
-	return tx.keepBuild(b, d)
+	})
 }
 
 // ingest publishes table files, and counts that as a commit. The caller has the

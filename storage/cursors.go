@@ -98,6 +98,9 @@ func (p *picture) close() error {
 	return p.snap.Close()
 }
 
+// find moves to the cursor's key, and reports whether it is there.
+func (c *cursor) find() bool { return c.it.SeekPrefixGE(c.key) && bytes.Equal(c.it.Key(), c.key) }
+
 // seek moves to the first key that starts with prefix, and reports whether there is one. It
 // does not look beyond. end is what key.End gives for the prefix.
 func (c *cursor) seek(prefix, end []byte) bool {

@@ -46,27 +46,20 @@ const filesShare = 5
 
 // deleteMany deletes live rows, which ascend, in files.
 func (tx *Tx) deleteMany(ctx context.Context, t *Table, rows []uint64) error {
-	b, err := tx.newBuild()
-	defer func() {
-		if tx.built == nil {
-			b.abort()
+	return tx.inBuild(func(b *build) error {
+		if err := tx.deleteKeys(ctx, t, rows, b); err != nil {
+			return err
 		}
-	}()
-	if err != nil {
-		return err
-	}
-	if err := tx.deleteKeys(ctx, t, rows, b); err != nil {
-		return err
-	}
-	empty, err := tx.bury(ctx, t, rows, b)
-	if err != nil {
-		return err
-	}
-	if err := tx.dropEmpty(t, empty, b); err != nil {
-		return err
-	}
-	tx.built = b
-	return nil
+		empty, err := tx.bury(ctx, t, rows, b)
+		if err != nil {
+			return err
+		}
+		if err := tx.dropEmpty(t, empty, b); err != nil {
+			return err
+		}
+		tx.built = b
+		return nil
+	})
 }
 
 // deleteKeys takes rows out of the indexes, in files.

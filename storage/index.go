@@ -62,7 +62,7 @@ func (t *Table) lookupIn(p *picture, pk value.Value) (row uint64, ok bool, err e
 	}
 	defer p.putCursor(c)
 	c.key = key.Append(key.Family(c.key[:0], t.def.ID, key.Primary), pk)
-	if ok = c.it.SeekPrefixGE(c.key) && bytes.Equal(c.it.Key(), c.key); ok {
+	if ok = c.find(); ok {
 		var b []byte
 		if b, err = c.it.ValueAndErr(); err == nil {
 			t.view.Reads.KeyBytes.Add(int64(len(c.key) + len(b)))

@@ -64,16 +64,8 @@ func (p *pass) useCodes() error {
 			}
 			p.transform = tr
 		}
-		c := &coded{m: o.Query.Metric(), worst: o.Worst, norm: math.Sqrt(o.Query.SquaredNorm())}
-		unit := make([]float64, p.dim)
-		for j, x := range o.Query.Vector() {
-			unit[j] = float64(x) / c.norm
-			if o.Worst {
-				unit[j] = -unit[j]
-			}
-		}
-		c.query = tr.NewQuery(unit)
-		s.coded = c
+		unit, norm := unitOf(o.Query, o.Worst)
+		s.coded = &coded{query: tr.NewQuery(unit), m: o.Query.Metric(), worst: o.Worst, norm: norm}
 	}
 	return nil
 }

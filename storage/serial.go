@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -77,7 +76,7 @@ func (t *Table) readHot(p *picture, k hotKey) *hotBlock {
 	}
 	defer p.putCursor(c)
 	c.key = key.Numbered(c.key[:0], k.table, key.Columns, k.column, k.block)
-	if !c.it.SeekPrefixGE(c.key) || !bytes.Equal(c.it.Key(), c.key) {
+	if !c.find() {
 		return nil
 	}
 	src, err := c.it.ValueAndErr()

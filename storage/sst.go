@@ -18,7 +18,7 @@ import (
 const loadDirPrefix = "load-"
 
 // loadDir are the names of folders of loads: the time in nanoseconds and, but in early builds, a number.
-var loadDir = regexp.MustCompile(`^load-[0-9]{15,}(\.[0-9]+)?$`)
+var loadDir = regexp.MustCompile("^" + loadDirPrefix + `[0-9]{15,}(\.[0-9]+)?$`)
 
 // sstFileBytes is the size at which a table file of a load is closed and the next
 // one begun.

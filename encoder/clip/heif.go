@@ -428,14 +428,18 @@ func (f *file) gather(parts []part) []byte {
 	return out
 }
 
-// heifEXIF returns the EXIF data of a HEIF file, which begin after some bytes that the
-// first four count.
+// heifEXIF returns the EXIF data of a HEIF file.
 func heifEXIF(f *file) []byte {
 	h, err := parseHEIF(f)
 	if err != nil {
 		return nil
 	}
-	b := f.gather(h.exif)
+	return boxedEXIF(f.gather(h.exif))
+}
+
+// boxedEXIF returns the EXIF data of what HEIF and JPEG XL keep them in: they begin after some
+// bytes that the first four count.
+func boxedEXIF(b []byte) []byte {
 	if len(b) < 4 {
 		return nil
 	}

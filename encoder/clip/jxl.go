@@ -2,7 +2,6 @@ package clip
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 )
 
@@ -106,19 +105,11 @@ func (j *jxl) content(f *file, kind string) []byte {
 	return nil
 }
 
-// jxlEXIF returns the EXIF data, which begin after as many bytes as the first four say.
+// jxlEXIF returns the EXIF data of a JPEG XL file.
 func jxlEXIF(f *file) []byte {
 	j, err := parseJXL(f)
 	if err != nil {
 		return nil
 	}
-	b := j.content(f, "Exif")
-	if len(b) < 4 {
-		return nil
-	}
-	skip := int64(binary.BigEndian.Uint32(b)) + 4
-	if skip >= int64(len(b)) {
-		return nil
-	}
-	return b[skip:]
+	return boxedEXIF(j.content(f, "Exif"))
 }

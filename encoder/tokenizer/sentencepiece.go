@@ -351,6 +351,24 @@ type wrapping struct {
 	} `json:"added_tokens_decoder"`
 }
 
+// bare makes a tokenizer with nothing around texts.
+func (f *piecesFile) bare() (*Tokenizer, error) {
+	v, err := f.vocabulary()
+	if err != nil {
+		return nil, err
+	}
+	t := &Tokenizer{}
+	if t.model, err = f.model(v); err != nil {
+		return nil, err
+	}
+	normalize, err := f.normalizer(v)
+	if err != nil {
+		return nil, err
+	}
+	t.normalize = []step{normalize}
+	return t, nil
+}
+
 // parsePieces makes a tokenizer of a model of SentencePiece and what tokenizer_config.json
 // and special_tokens_map.json, which may be missing, say of it.
 func parsePieces(name string, b, config, special []byte) (*Tokenizer, error) {
@@ -382,22 +400,13 @@ func parsePieces(name string, b, config, special []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := f.vocabulary()
-	if err != nil {
-		return nil, err
-	}
-	t := &Tokenizer{}
-	if t.model, err = f.model(v); err != nil {
-		return nil, err
-	}
-	normalize, err := f.normalizer(v)
+	t, err := f.bare()
 	if err != nil {
 		return nil, err
 	}
 	if w.canonical {
-		t.normalize = append(t.normalize, withoutPunctuation)
+		t.normalize = slices.Insert(t.normalize, 0, withoutPunctuation)
 	}
-	t.normalize = append(t.normalize, normalize)
 	if w.fairseq {
 		if t.model, err = newFairseq(t.model); err != nil {
 			return nil, err

@@ -25,17 +25,7 @@ func bareOf(b []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := f.vocabulary()
-	if err != nil {
-		return nil, err
-	}
-	tok := &Tokenizer{}
-	if tok.model, err = f.model(v); err != nil {
-		return nil, err
-	}
-	normalize, err := f.normalizer(v)
-	tok.normalize = []step{normalize}
-	return tok, err
+	return f.bare()
 }
 
 func pieceModel(t testing.TB, name string) []byte {

@@ -28,6 +28,20 @@ type CTE struct {
 	Change  Statement // *Insert, *Update or *Delete
 }
 
+// ChangedTable returns the table whose rows an INSERT, UPDATE or DELETE changes; ok is false for
+// any other statement.
+func ChangedTable(s Statement) (table Ident, ok bool) {
+	switch s := s.(type) {
+	case *Insert:
+		return s.Table, true
+	case *Update:
+		return s.Table, true
+	case *Delete:
+		return s.Table, true
+	}
+	return Ident{}, false
+}
+
 // Changes reports whether a statement changes rows by what its WITH names.
 func Changes(s Statement) bool {
 	var with []CTE

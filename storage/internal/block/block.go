@@ -92,6 +92,9 @@ func (p *parsed) null(i int) bool { return p.nullBytes > 0 && p.nulls()[i>>3]&(1
 
 // check verifies that the payload has the length its encoding says.
 func (p *parsed) check() error {
+	if p.isText() {
+		return p.checkStrings()
+	}
 	want := -1
 	switch p.kind {
 	case value.Vector:
@@ -124,8 +127,6 @@ func (p *parsed) check() error {
 		case real32:
 			want = 4 * p.n
 		}
-	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
-		return p.checkStrings()
 	}
 	if want < 0 {
 		return malformed("encoding %d of %v", p.enc, p.kind)

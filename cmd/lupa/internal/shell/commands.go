@@ -77,27 +77,25 @@ func isDotCommand(line string) bool {
 // runDot runs a dot command. Names may be cut short where that is unambiguous,
 // .tab for .tables, as sqlite3 has it.
 func (s *Shell) runDot(ctx context.Context, line string) error {
-	if name, rest, ok := strings.Cut(strings.TrimSpace(line), " "); ok && wholeLine(name) {
-		return s.cmdShell(ctx, []string{strings.TrimSpace(rest)})
-	}
-	words, err := splitWords(line)
-	if err != nil {
-		return err
-	}
+	words, open := splitWords(line)
 	if len(words) == 0 {
-		return nil
+		return open
 	}
 	c, err := findCommand(words[0])
+	if err == nil && (c.name == ".shell" || c.name == ".system") { // what follows is one argument, quotes and all
+		_, rest, _ := strings.Cut(line, words[0])
+		if rest = strings.TrimSpace(rest); rest == "" {
+			return usage(c.name)
+		}
+		return c.run(s, ctx, []string{rest})
+	}
+	if open != nil {
+		return open
+	}
 	if err != nil {
 		return err
 	}
 	return c.run(s, ctx, words[1:])
-}
-
-// wholeLine reports whether a command takes what follows it as one argument, quotes and all.
-func wholeLine(name string) bool {
-	c, err := findCommand(name)
-	return err == nil && (c.name == ".shell" || c.name == ".system")
 }
 
 func findCommand(name string) (command, error) {
@@ -124,7 +122,8 @@ func findCommand(name string) (command, error) {
 	return command{}, fmt.Errorf("no command %s; .help lists them", name)
 }
 
-// splitWords cuts a dot command at blanks; '...' and "..." hold words together.
+// splitWords cuts a dot command at blanks; '...' and "..." hold words together. With an error, about
+// one that is not closed, come the words before it.
 func splitWords(line string) ([]string, error) {
 	var words []string
 	rest := strings.TrimSpace(line)
@@ -135,7 +134,7 @@ func splitWords(line string) ([]string, error) {
 			if q := rest[i]; q == '\'' || q == '"' {
 				t := query.Tokens(rest[i:])[0]
 				if t.Open {
-					return nil, fmt.Errorf("%c is not closed", q)
+					return words, fmt.Errorf("%c is not closed", q)
 				}
 				end := i + t.End
 				word.WriteString(strings.ReplaceAll(rest[i+1:end-1], string(q)+string(q), string(q)))

@@ -84,32 +84,20 @@ func (s *Shell) showCompared(sides [2]side) error {
 	known := !slices.ContainsFunc(a, func(j judged) bool { return len(j.where) == 0 })
 	text, number := db.Type{Kind: db.Text}, db.Type{Kind: db.Real}
 	if known {
-		cols := []render.Column{{Name: "column", Type: text}, {Name: "encoder", Type: text}, {Name: "number", Type: db.Type{Kind: db.Integer}},
-			{Name: "precision@1", Type: number}, {Name: "precision@3", Type: number}, {Name: "precision@10", Type: number}, {Name: "MRR", Type: number}}
+		cols := append([]render.Column{{Name: "column", Type: text}, {Name: "encoder", Type: text}}, figureColumns...)
 		var rows [][]db.Value
 		for _, x := range sides {
-			row := []db.Value{value.Str(x.name), value.Str(x.target.column.Encoder), value.Int(int64(len(x.all)))}
-			for _, f := range averages(x.all, "") {
-				row = append(row, rounded(f))
-			}
-			rows = append(rows, row)
+			row := []db.Value{value.Str(x.name), value.Str(x.target.column.Encoder)}
+			rows = append(rows, append(row, figures(x.all, "")...))
 		}
 		if err := s.values(cols, rows); err != nil {
 			return err
 		}
 	}
-	keyOf := func(t target) db.Type {
-		for _, c := range t.table.Columns {
-			if c.Name == t.key {
-				return c.Type
-			}
-		}
-		return text
-	}
 	right := db.Type{Kind: db.Boolean}
 	cols := []render.Column{{Name: "first hit changes", Type: text},
-		{Name: sides[0].name, Type: keyOf(sides[0].target)}, {Name: "score", Type: number}, {Name: "right", Type: right},
-		{Name: sides[1].name, Type: keyOf(sides[1].target)}, {Name: "score", Type: number}, {Name: "right", Type: right}}
+		{Name: sides[0].name, Type: sides[0].target.keyType()}, {Name: "score", Type: number}, {Name: "right", Type: right},
+		{Name: sides[1].name, Type: sides[1].target.keyType()}, {Name: "score", Type: number}, {Name: "right", Type: right}}
 	if !known {
 		cols = slices.Delete(slices.Delete(cols, 6, 7), 3, 4)
 	}

@@ -23,11 +23,8 @@ func system(ctx context.Context, line string) *exec.Cmd {
 	return exec.CommandContext(ctx, "sh", "-c", line)
 }
 
-// cmdShell runs a line as it was typed, quotes and all: see wholeLine.
+// cmdShell runs a line as it was typed, quotes and all: see runDot.
 func (s *Shell) cmdShell(ctx context.Context, args []string) error {
-	if len(args) == 0 {
-		return usage(".shell")
-	}
 	return s.program(system(ctx, args[0]))
 }
 

@@ -1,6 +1,7 @@
 package shell
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -377,10 +378,15 @@ func (j *judged) precision(k int) float64 {
 
 var evalAt = [3]int{1, 3, 10}
 
-// averages returns precision among the first 1, 3 and 10 hits and the mean reciprocal rank, of
-// the prompts of a kind or, for "", all.
-func averages(all []judged, kind string) (out [4]float64) {
-	n := 0
+// figureColumns are those of figures.
+var figureColumns = []render.Column{{Name: "number", Type: db.Type{Kind: db.Integer}},
+	{Name: "precision@1", Type: db.Type{Kind: db.Real}}, {Name: "precision@3", Type: db.Type{Kind: db.Real}},
+	{Name: "precision@10", Type: db.Type{Kind: db.Real}}, {Name: "MRR", Type: db.Type{Kind: db.Real}}}
+
+// figures are the number of the prompts of a kind or, for "", of all, their precision among the
+// first 1, 3 and 10 hits and mean reciprocal rank.
+func figures(all []judged, kind string) []db.Value {
+	n, sums := 0, [4]float64{}
 	for i := range all {
 		j := &all[i]
 		if kind != "" && j.kind != kind {
@@ -388,16 +394,17 @@ func averages(all []judged, kind string) (out [4]float64) {
 		}
 		n++
 		for x, at := range evalAt {
-			out[x] += j.precision(at)
+			sums[x] += j.precision(at)
 		}
 		if j.rank > 0 {
-			out[3] += 1 / float64(j.rank)
+			sums[3] += 1 / float64(j.rank)
 		}
 	}
-	for x := range out {
-		out[x] /= float64(n)
+	row := []db.Value{value.Int(int64(n))}
+	for _, x := range sums {
+		row = append(row, rounded(x/float64(n)))
 	}
-	return out
+	return row
 }
 
 // showFigures prints the averages: over every kind of prompt, where the file
@@ -414,26 +421,11 @@ func (s *Shell) showFigures(all []judged) error {
 	if len(kinds) < 2 {
 		kinds = nil
 	}
-	number := db.Type{Kind: db.Real}
-	cols := []render.Column{{Name: "prompts", Type: db.Type{Kind: db.Text}}, {Name: "number", Type: db.Type{Kind: db.Integer}},
-		{Name: "precision@1", Type: number}, {Name: "precision@3", Type: number}, {Name: "precision@10", Type: number}, {Name: "MRR", Type: number}}
+	cols := append([]render.Column{{Name: "prompts", Type: db.Type{Kind: db.Text}}}, figureColumns...)
 	var rows [][]db.Value
 	for _, k := range append(kinds, "") {
-		n := 0
-		for _, j := range all {
-			if k == "" || j.kind == k {
-				n++
-			}
-		}
-		figures := averages(all, k)
-		if k == "" {
-			k = "all"
-		}
-		row := []db.Value{value.Str(k), value.Int(int64(n))}
-		for _, x := range figures {
-			row = append(row, rounded(x))
-		}
-		rows = append(rows, row)
+		row := []db.Value{value.Str(cmp.Or(k, "all"))}
+		rows = append(rows, append(row, figures(all, k)...))
 	}
 	if err := s.values(cols, rows); err != nil {
 		return err
@@ -461,12 +453,7 @@ func (s *Shell) showFigures(all []judged) error {
 // showWrong lists the prompts whose first hit is wrong, and by how much the best
 // right row missed.
 func (s *Shell) showWrong(t target, all []judged) error {
-	keyType := db.Type{Kind: db.Text}
-	for _, c := range t.table.Columns {
-		if c.Name == t.key {
-			keyType = c.Type
-		}
-	}
+	keyType := t.keyType()
 	text, number := db.Type{Kind: db.Text}, db.Type{Kind: db.Real}
 	cols := []render.Column{{Name: "first hit is wrong", Type: text}, {Name: "first", Type: keyType}, {Name: "score", Type: number},
 		{Name: "best right", Type: keyType}, {Name: "its score", Type: number}, {Name: "margin", Type: number}, {Name: "rank", Type: db.Type{Kind: db.Integer}}}

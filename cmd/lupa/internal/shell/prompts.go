@@ -29,14 +29,9 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 	ctx, stop := s.cancellable(ctx)
 	defer stop()
 	ctx = db.WithProgress(ctx, s.progress)
-	key, keyName, keyType := "NULL", "id", db.Type{Kind: db.Text}
+	key, keyName, keyType := "NULL", "id", t.keyType()
 	if t.key != "" {
 		key, keyName = db.Quote(t.key), t.key
-		for _, c := range t.table.Columns {
-			if c.Name == t.key {
-				keyType = c.Type
-			}
-		}
 	}
 	st, err := s.conn.Prepare(ctx, fmt.Sprintf("SELECT %s, %s AS score FROM %s ORDER BY score LIMIT %d",
 		key, t.sim(), db.Quote(t.table.Name), s.opts.limit))

@@ -30,8 +30,8 @@ func (e *editor) read() (string, error) {
 	return e.rl.Readline()
 }
 
-// prompts; the second one stands before the further lines of a statement.
-func (s *Shell) prompt() string {
+// prompt stands before the first line of a statement. strong begins and ends what is set in bold.
+func (s *Shell) prompt(strong, plain string) string {
 	if s.set.prompt != "" {
 		return strings.ReplaceAll(s.set.prompt, "{store}", s.baseName())
 	}
@@ -39,20 +39,16 @@ func (s *Shell) prompt() string {
 	if s.conn != nil && s.conn.InTransaction() {
 		mark = "*> "
 	}
-	name := s.baseName()
-	if wantColor(s.opts.color, s.std.outFile) {
-		return "\x1b[1m" + name + "\x1b[0m" + mark
-	}
-	return name + mark
+	return strong + s.baseName() + plain + mark
 }
+
+// promptWidth is how many columns it takes.
+func (s *Shell) promptWidth() int { return render.Width(s.prompt("", "")) }
 
 // furtherPrompt stands before the last of several lines, whose texts begin where that of the
 // first one does.
 func (s *Shell) furtherPrompt() string {
-	width := render.Width(s.plainPrompt()) - 1
-	if s.set.prompt != "" || s.conn != nil && s.conn.InTransaction() {
-		width++
-	}
+	width := s.promptWidth()
 	mark := cmp.Or(s.set.further, "...> ")
 	if n := render.Width(mark); n < width {
 		return strings.Repeat(" ", width-n) + mark
@@ -60,14 +56,6 @@ func (s *Shell) furtherPrompt() string {
 		return strings.Repeat(" ", max(0, width-2)) + "> "[:min(2, width)]
 	}
 	return mark
-}
-
-// plainPrompt is the prompt without colours, as wide as it gets.
-func (s *Shell) plainPrompt() string {
-	if s.set.prompt != "" {
-		return s.prompt()
-	}
-	return s.baseName() + "*> "
 }
 
 func (s *Shell) newEditor(h *history) *editor {
@@ -90,7 +78,13 @@ func (s *Shell) newEditor(h *history) *editor {
 	insertWhole(rl)
 	readWhole()
 
-	rl.Prompt.Primary(s.prompt)
+	colours := wantColor(s.opts.color, s.std.outFile)
+	rl.Prompt.Primary(func() string {
+		if colours {
+			return s.prompt("\x1b[1m", "\x1b[0m")
+		}
+		return s.prompt("", "")
+	})
 	rl.Prompt.Secondary(s.furtherPrompt)
 	rl.History.Delete()
 	rl.History.Add("statements", h)
@@ -98,9 +92,8 @@ func (s *Shell) newEditor(h *history) *editor {
 	below := &room{
 		w:      s.std.out,
 		size:   func() (int, int) { return termSize(s.std.outFile) },
-		prompt: func() int { return render.Width(s.plainPrompt()) },
+		prompt: func() int { return s.promptWidth() + 1 }, // a transaction's is wider by one
 	}
-	colours := wantColor(s.opts.color, s.std.outFile)
 	rl.SyntaxHighlighter = func(line []rune) string {
 		below.fit(string(line))
 		// readline 1.3.0 writes the marks of further lines as if none was longer than the

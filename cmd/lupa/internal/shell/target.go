@@ -20,6 +20,16 @@ type target struct {
 // sim is the expression for the similarity with $1.
 func (t target) sim() string { return fmt.Sprintf("similarity(%s, $1)", db.Quote(t.column.Name)) }
 
+// keyType is the type of the column that tells rows apart.
+func (t target) keyType() db.Type {
+	for _, c := range t.table.Columns {
+		if c.Name == t.key {
+			return c.Type
+		}
+	}
+	return db.Type{Kind: db.Text}
+}
+
 // findTarget finds the column that --table and --column name, or the only one
 // there is that has an encoder.
 func (s *Shell) findTarget(ctx context.Context, table, column string) (target, error) {

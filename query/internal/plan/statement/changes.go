@@ -42,25 +42,18 @@ type change struct {
 
 // changeOf binds a part.
 func (b *planner) changeOf(def *parse.CTE) (*logical.SharedQuery, error) {
+	if table, _ := parse.ChangedTable(def.Change); table.Database != "" {
+		return nil, errChangesElsewhere(table)
+	}
 	var w *written
 	var err error
-	var table parse.Ident
 	switch s := def.Change.(type) {
 	case *parse.Insert:
-		if table = s.Table; table.Database == "" {
-			w, err = b.boundInsert(s)
-		}
+		w, err = b.boundInsert(s)
 	case *parse.Update:
-		if table = s.Table; table.Database == "" {
-			w, err = b.boundUpdate(s)
-		}
+		w, err = b.boundUpdate(s)
 	case *parse.Delete:
-		if table = s.Table; table.Database == "" {
-			w, err = b.boundDelete(s)
-		}
-	}
-	if err == nil && w == nil {
-		err = errChangesElsewhere(table)
+		w, err = b.boundDelete(s)
 	}
 	if err != nil {
 		return nil, err
