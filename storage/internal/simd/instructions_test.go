@@ -77,3 +77,28 @@ func TestInstructions(t *testing.T) {
 		}
 	}
 }
+
+// Kernels for AVX2 do without what came with AVX-512: masks, registers of 64 bytes, and those
+// above 15, for which the assembler takes an encoding that a processor without it refuses. Where
+// tests run there mostly is AVX-512.
+func TestAVX2Registers(t *testing.T) {
+	asm, err := os.ReadFile("simd_amd64.s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := regexp.MustCompile(`\b([XY](1[6-9]|2[0-9]|3[01])|Z[0-9]+|K[0-7])\b`)
+	kernels := 0
+	for _, f := range strings.Split(string(asm), "\nTEXT ·")[1:] {
+		name, body, _ := strings.Cut(f, "(SB)")
+		if !strings.HasSuffix(name, "AVX2") {
+			continue
+		}
+		kernels++
+		if r := later.FindString(body); r != "" {
+			t.Errorf("%s uses %s", name, r)
+		}
+	}
+	if kernels < 10 {
+		t.Errorf("only %d kernels are looked at", kernels)
+	}
+}

@@ -19,10 +19,9 @@ func scanAVX2() {
 	tiles := Load(Param("tiles"), GP64())
 	table := Load(Param("table"), GP64())
 	out := Load(Param("out"), GP64())
-	crumbs, halves, ones := YMM(), YMM(), YMM()
+	crumbs, halves := YMM(), YMM()
 	dup32(0x03030303, crumbs)
 	dup32(0x0f0f0f0f, halves)
-	dup32(0x00010001, ones)
 	acc32 := ymms(4) // rows 0-7 high, low digit, rows 8-15 high, low
 	loop("tile", tiles, func() {
 		zeroY(acc32...)
@@ -73,6 +72,8 @@ func scanAVX2() {
 				ADDQ(Imm(uint64(8*parts)), tab)
 				DECQ(left)
 				JNZ(LabelRef(name + "_group"))
+				ones := YMM() // made here: there are 16 registers without AVX-512, and all are in use above
+				dup32(0x00010001, ones)
 				for i := range acc16 {
 					VPMADDWD(ones, acc16[i], acc16[i])
 					VPADDD(acc16[i], acc32[i], acc32[i])
