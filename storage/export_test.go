@@ -297,3 +297,13 @@ func TableFileKeys(b []byte) (map[string]string, error) {
 	})
 	return out, err
 }
+
+// GiveBack gives the reserve back, and the logs that are not needed any more.
+func GiveBack(s *Store) { s.room.giveBack() }
+
+// LogsHeld returns how many logs there are whose contents are not known to be in tables.
+func LogsHeld(s *Store) int {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	return len(s.room.logs)
+}

@@ -53,6 +53,7 @@ type guardFS struct {
 type listFile struct {
 	name            string
 	written, synced atomic.Int64
+	needs           atomic.Uint64 // the first log that is needed besides, by what is written; 0: not known
 }
 
 // logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
@@ -446,6 +447,9 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 	}
 	if f.list != nil {
 		f.list.written.Add(int64(n))
+		if log := firstLog(p[:n]); log > 0 {
+			f.list.needs.Store(log)
+		}
 	}
 	return n, err
 }
@@ -470,9 +474,9 @@ func (f *guardFile) sync(run func() error) error {
 	if f.emptyLog() || f.folder && f.g.files.folderCanWait() {
 		return nil
 	}
-	written := int64(0)
+	written, needs := int64(0), uint64(0)
 	if f.list != nil {
-		written = f.list.written.Load()
+		written, needs = f.list.written.Load(), f.list.needs.Load()
 	}
 	return f.do("sync", func() error {
 		var made []*fileState
@@ -493,6 +497,7 @@ func (f *guardFile) sync(run func() error) error {
 		}
 		if f.list != nil {
 			f.list.synced.Store(written)
+			f.g.room.needsLogs(needs)
 		}
 		return nil
 	})

@@ -53,7 +53,8 @@ type room struct {
 	size     int64
 	short    bool       // it is smaller than it is to be: given back, or the disk was full
 	logs     []*logRoom // those with what is not in table files yet; the last one is written to
-	flushing int        // how many of them are being written to table files
+	first    uint64     // the first log that is needed, by the list of tables on the disk
+	flushing bool       // memory is being written to table files
 	old      []string   // logs that are not needed; Pebble may write over one instead of beginning a new one
 	commit   int64      // bytes of the commit that is being written
 }
@@ -61,6 +62,7 @@ type room struct {
 // logRoom is a log and the space that it has.
 type logRoom struct {
 	name     string
+	number   uint64
 	file     vfs.File
 	promised int64 // bytes that will have been written to it
 	space    int64 // that it has
@@ -206,7 +208,7 @@ func (r *room) refill() {
 		return
 	}
 	defer r.mu.Unlock()
-	if r.short && r.flushing == 0 && !r.off && len(r.logs) > 0 {
+	if r.short && !r.flushing && !r.off && len(r.logs) > 0 {
 		_ = r.fill(0)
 	}
 }
@@ -247,6 +249,7 @@ func (r *room) logCreated(name string, f vfs.File, space int64) {
 		return
 	}
 	l := &logRoom{name: name, file: f, promised: r.commit, space: space}
+	l.number, _ = logNumber(r.fs.PathBase(name))
 	if short := r.commit + logEnds - space; short > 0 {
 		if err := r.extend(l.grow, &l.space, short+logStep, short); err != nil && r.giveBackLocked() {
 			_ = r.extend(l.grow, &l.space, short, short)
@@ -255,28 +258,74 @@ func (r *room) logCreated(name string, f vfs.File, space int64) {
 	r.logs = append(r.logs, l)
 }
 
-// flushBegins says that what is in all logs but the last is being written to tables.
+// flushBegins says that what is in some logs is being written to tables. Which ones is not
+// known: an ingestion that waits in a log takes a flush of its own, and so does what follows it.
 func (r *room) flushBegins() {
 	r.mu.Lock()
-	r.flushing = max(0, len(r.logs)-1)
+	r.flushing = true
+	r.mu.Unlock()
+}
+
+// needsLogs says that the list of tables on the disk needs the logs from a number on, and no
+// earlier ones; 0 says nothing.
+func (r *room) needsLogs(from uint64) {
+	r.mu.Lock()
+	r.first = max(r.first, from)
 	r.mu.Unlock()
 }
 
 func (r *room) flushEnds(err error) {
 	r.mu.Lock()
 	if err == nil {
-		n := min(r.flushing, len(r.logs))
-		for _, l := range r.logs[:n] {
-			r.old = append(r.old, l.name)
+		n := 0
+		for n < len(r.logs)-1 && r.logs[n].number < r.first {
+			r.old = append(r.old, r.logs[n].name)
+			n++
 		}
 		r.logs = r.logs[n:]
 		if n > 0 && r.file == nil && !r.off {
 			_ = r.fill(0) // it was given back for this
 		}
 	}
-	r.flushing = 0
+	r.flushing = false
 	r.mu.Unlock()
 }
+
+// firstLog returns from which log on Pebble needs them, if a piece of its list of tables
+// (MANIFEST) says so, else 0. What is written begins with a chunk: a header of seven bytes, the
+// length in the fifth and sixth and the kind (1: a record, 2: its first part) in the last of
+// them. A record begins with the name of the order of keys, if it has that (tag 1, length, name),
+// and the number (tag 2).
+func firstLog(b []byte) (log uint64) {
+	for len(b) >= listHeader {
+		n := int(binary.LittleEndian.Uint16(b[4:]))
+		kind := b[listHeader-1]
+		b = b[listHeader:]
+		n = min(n, len(b))
+		rec := b[:n]
+		b = b[n:]
+		if kind != 1 && kind != 2 || n == 0 {
+			continue
+		}
+		if rec[0] == 1 {
+			size, w := binary.Uvarint(rec[1:])
+			if w <= 0 || size >= uint64(len(rec)-1-w) {
+				continue
+			}
+			rec = rec[1+w+int(size):]
+		}
+		if rec[0] != 2 {
+			continue
+		}
+		if v, w := binary.Uvarint(rec[1:]); w > 0 {
+			log = v
+		}
+	}
+	return log
+}
+
+// listHeader is the size of the header of a chunk in Pebble's list of tables.
+const listHeader = 7
 
 // oldLogs is how many logs are kept to be written over: that spares the disk some work.
 const oldLogs = 2
@@ -305,6 +354,7 @@ func (r *room) opened() {
 	if len(r.logs) > 1 {
 		r.logs = r.logs[len(r.logs)-1:]
 	}
+	r.flushing = false // where that was cut off nobody says so
 	if r.off {
 		return
 	}
