@@ -18,7 +18,7 @@ const module = "github.com/lupadb/lupa/"
 var layers = []string{
 	"encoder/internal/nearest", "encoder/internal/wire",
 	"encoder",
-	"encoder/clip/internal/jpeg", "encoder/clip", "encoder/heif", "encoder/jxl", "encoder/tokenizer", "encoder/table", "encoder/hub",
+	"encoder/clip/internal/simd", "encoder/clip/internal/jpeg", "encoder/clip", "encoder/heif", "encoder/jxl", "encoder/tokenizer", "encoder/table", "encoder/hub",
 	"encoder/onnx",
 	"storage/internal/simd",
 	"storage/value",

@@ -14,13 +14,13 @@ func decodeJPEG(data []byte, o jpeg.Options) (*Picture, error) {
 	w, h := m.Width, m.Height
 	switch {
 	case len(m.Planes) == 1:
-		return &Picture{w, h, func(y, lo, hi int, dst []byte) {
+		return &Picture{Width: w, Height: h, row: func(y, lo, hi int, dst []byte) {
 			for x, v := range planes[0].row(y, lo, hi) {
 				dst[3*x], dst[3*x+1], dst[3*x+2] = v, v, v
 			}
 		}}, nil
 	case len(m.Planes) == 3 && m.RGB():
-		return &Picture{w, h, func(y, lo, hi int, dst []byte) {
+		return &Picture{Width: w, Height: h, row: func(y, lo, hi int, dst []byte) {
 			for c := range 3 {
 				for x, v := range planes[c].row(y, lo, hi) {
 					dst[3*x+c] = v
@@ -33,7 +33,7 @@ func decodeJPEG(data []byte, o jpeg.Options) (*Picture, error) {
 	// Four inks are stored inverted, as Photoshop began to: few files, and none
 	// with a mark of it, are otherwise. YCCK has them in the colours of YCbCr.
 	if m.Transform != 2 {
-		return &Picture{w, h, func(y, lo, hi int, dst []byte) {
+		return &Picture{Width: w, Height: h, row: func(y, lo, hi int, dst []byte) {
 			c, m, ye, k := planes[0].row(y, lo, hi), planes[1].row(y, lo, hi), planes[2].row(y, lo, hi), planes[3].row(y, lo, hi)
 			m, ye, k = m[:len(c)], ye[:len(c)], k[:len(c)]
 			for x := range c {
@@ -46,7 +46,7 @@ func decodeJPEG(data []byte, o jpeg.Options) (*Picture, error) {
 		}}, nil
 	}
 	rgb := ycbcrPicture(w, h, (*[3]plane)(planes[:3]))
-	return &Picture{w, h, func(y, lo, hi int, dst []byte) {
+	return &Picture{Width: w, Height: h, row: func(y, lo, hi int, dst []byte) {
 		rgb.row(y, lo, hi, dst)
 		for x, k := range planes[3].row(y, lo, hi) {
 			d := dst[3*x : 3*x+3]

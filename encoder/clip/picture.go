@@ -14,6 +14,30 @@ type Picture struct {
 
 	// row writes columns lo to hi of row y to dst, 3 bytes each: R, G, B.
 	row func(y, lo, hi int, dst []byte)
+
+	// split, where there is one, writes what row does to a slice for each channel.
+	split func(y, lo, hi int, dst *[3][]byte)
+
+	// stored is, or nil, what has to be turned by orientation to be this picture.
+	stored      *Picture
+	orientation int
+}
+
+// planes writes columns lo to hi of row y to a slice for each channel; room is for as many
+// pixels of 3 bytes.
+func (p *Picture) planes(y, lo, hi int, dst *[3][]byte, room []byte) {
+	if p.split != nil {
+		p.split(y, lo, hi, dst)
+		return
+	}
+	n := hi - lo
+	room = room[:3*n]
+	p.row(y, lo, hi, room)
+	r, g, b := dst[0][:n], dst[1][:n], dst[2][:n]
+	for i := range r {
+		s := room[3*i : 3*i+3 : 3*i+3]
+		r[i], g[i], b[i] = s[0], s[1], s[2]
+	}
 }
 
 // cutRow makes a row function of one that writes whole rows of w pixels.
@@ -43,7 +67,7 @@ func (p *Picture) RGB() []byte {
 
 // fromRGB is a Picture of pixels in memory.
 func fromRGB(w, h int, pix []byte) *Picture {
-	return &Picture{w, h, func(y, lo, hi int, dst []byte) { copy(dst, pix[3*(w*y+lo):3*(w*y+hi)]) }}
+	return &Picture{Width: w, Height: h, row: func(y, lo, hi int, dst []byte) { copy(dst, pix[3*(w*y+lo):3*(w*y+hi)]) }}
 }
 
 // FromImage makes a Picture of a decoded image, upright as it is. YCbCr is
@@ -162,11 +186,29 @@ func mulDiv255(a, b int) int {
 	return (t>>8 + t) >> 8
 }
 
-// orient turns a picture upright by its EXIF orientation, 1 to 8.
+// orient turns a picture upright by its EXIF orientation, 1 to 8, when its rows are asked for.
 func orient(p *Picture, o int) *Picture {
 	if o < 2 || o > 8 {
 		return p
 	}
+	w, h := p.Width, p.Height
+	if o >= 5 {
+		w, h = h, w
+	}
+	var upright *Picture
+	return &Picture{
+		Width: w, Height: h, stored: p, orientation: o,
+		row: func(y, lo, hi int, dst []byte) {
+			if upright == nil {
+				upright = turn(p, o)
+			}
+			upright.row(y, lo, hi, dst)
+		},
+	}
+}
+
+// turn turns a picture by an orientation of 2 to 8.
+func turn(p *Picture, o int) *Picture {
 	w, h := p.Width, p.Height
 	dw, dh := w, h
 	if o >= 5 {

@@ -435,7 +435,7 @@ func (x *tiffPixels) picture() (*Picture, error) {
 		for i := range size {
 			palette[i] = [3]byte{byte(raw[i] >> shift), byte(raw[size+i] >> shift), byte(raw[2*size+i] >> shift)}
 		}
-		return &Picture{w, x.height, func(y, lo, hi int, dst []byte) {
+		return &Picture{Width: w, Height: x.height, row: func(y, lo, hi int, dst []byte) {
 			s := at(y, lo)
 			for i := range hi - lo {
 				copy(dst[3*i:3*i+3], palette[s[i*n]][:])
@@ -456,7 +456,7 @@ func (x *tiffPixels) picture() (*Picture, error) {
 		if x.photometric == 0 {
 			flip = 255
 		}
-		return &Picture{w, x.height, func(y, lo, hi int, dst []byte) {
+		return &Picture{Width: w, Height: x.height, row: func(y, lo, hi int, dst []byte) {
 			s := at(y, lo)
 			for i := range hi - lo {
 				v := s[i*n] ^ flip
@@ -464,7 +464,7 @@ func (x *tiffPixels) picture() (*Picture, error) {
 			}
 		}}, nil
 	case 5:
-		return &Picture{w, x.height, func(y, lo, hi int, dst []byte) {
+		return &Picture{Width: w, Height: x.height, row: func(y, lo, hi int, dst []byte) {
 			s := at(y, lo)
 			for i := range hi - lo {
 				c := s[i*n : i*n+4]
@@ -472,7 +472,7 @@ func (x *tiffPixels) picture() (*Picture, error) {
 			}
 		}}, nil
 	}
-	return &Picture{w, x.height, func(y, lo, hi int, dst []byte) {
+	return &Picture{Width: w, Height: x.height, row: func(y, lo, hi int, dst []byte) {
 		s := at(y, lo)
 		for i := range hi - lo {
 			c, d := s[i*n:i*n+n], dst[3*i:3*i+3]

@@ -106,7 +106,7 @@ func decodeWebP(data []byte, maxPixels int) (*Picture, error) {
 	// A frame smaller than the canvas lies on transparent black.
 	x, n := min(f.x, f.width), min(p.Width, max(0, f.width-f.x))
 	row := make([]byte, 3*p.Width)
-	return &Picture{f.width, f.height, cutRow(f.width, func(y int, dst []byte) {
+	return &Picture{Width: f.width, Height: f.height, row: cutRow(f.width, func(y int, dst []byte) {
 		clear(dst)
 		if y -= f.y; y >= 0 && y < p.Height {
 			p.row(y, 0, p.Width, row)

@@ -2,6 +2,8 @@ package clip
 
 import (
 	"image"
+
+	"github.com/lupadb/lupa/encoder/clip/internal/simd"
 )
 
 // plane is a plane of samples, each of which stands for stepX x stepY pixels.
@@ -10,7 +12,7 @@ type plane struct {
 	stride       int
 	w, h         int // samples that belong to the picture; there may be more
 	stepX, stepY int
-	sum          []int32 // scratch
+	sum          []uint16 // scratch
 	out          []byte
 }
 
@@ -32,36 +34,28 @@ func (p *plane) row(y, lo, hi int) []byte {
 			dst[i] = byte((3*int32(v) + int32(far[i]) + bias) >> 2)
 		}
 		return dst
-	case p.stepX == 2 && p.stepY == 1 && wide:
+	case p.stepX == 2 && p.stepY <= 2 && wide:
 		from, to := lo/2, (hi+1)/2
 		dst := p.room(2 * (to - from))
-		s := at(y)
-		last := len(s) - 1
-		for i := from; i < to; i++ {
-			v := 3 * int32(s[i])
-			d := dst[2*(i-from):][:2]
-			d[0], d[1] = byte((v+int32(s[max(i-1, 0)])+1)>>2), byte((v+int32(s[min(i+1, last)])+2)>>2)
-		}
-		if from == 0 {
-			dst[0] = s[0]
-		}
-		if to == len(s) {
-			dst[len(dst)-1] = s[last]
-		}
-		return dst[lo-2*from:][:hi-lo]
-	case p.stepX == 2 && p.stepY == 2 && wide:
-		from, to := lo/2, (hi+1)/2
-		dst := p.room(2 * (to - from))
-		// The sums of two rows, with a neighbour on either side.
+		// The samples, or the sums of two rows, with a neighbour on either side.
 		if cap(p.sum) < p.w+2 {
-			p.sum = make([]int32, p.w+2)
+			p.sum = make([]uint16, p.w+2)
 		}
 		s := p.sum[:to-from+2]
 		a, b := max(from-1, 0), min(to+1, p.w)
-		near, far := at(y / 2)[a:b], at(y/2 - 1 + y&1*2)[a:b]
-		inner := s[a-from+1:][:len(near)]
-		for i, v := range near {
-			inner[i] = 3*int32(v) + int32(far[i])
+		inner := s[a-from+1:][:b-a]
+		near := at(y / p.stepY)[a:b]
+		even, odd, shift := 1, 2, 2
+		if p.stepY == 2 {
+			far := at(y/2 - 1 + y&1*2)[a:b]
+			for i := simd.Sums(inner, near, far); i < len(inner); i++ {
+				inner[i] = 3*uint16(near[i]) + uint16(far[i])
+			}
+			even, odd, shift = 8, 7, 4
+		} else {
+			for i, v := range near {
+				inner[i] = uint16(v)
+			}
 		}
 		if from == 0 {
 			s[0] = s[1]
@@ -69,11 +63,12 @@ func (p *plane) row(y, lo, hi int) []byte {
 		if to == p.w {
 			s[len(s)-1] = s[len(s)-2]
 		}
-		before, v := s[0], s[1]
-		for i, after := range s[2:] {
-			d := dst[2*i:][:2]
-			d[0], d[1] = byte((3*v+before+8)>>4), byte((3*v+after+7)>>4)
-			before, v = v, after
+		done := simd.Spread(dst, s, even, odd, shift)
+		before, v := int(s[done]), int(s[done+1])
+		for i, after := range s[done+2:] {
+			d := dst[2*(done+i):][:2]
+			d[0], d[1] = byte((3*v+before+even)>>(shift&7)), byte((3*v+int(after)+odd)>>(shift&7))
+			before, v = v, int(after)
 		}
 		return dst[lo-2*from:][:hi-lo]
 	}
@@ -95,9 +90,25 @@ func (p *plane) room(n int) []byte {
 // ycbcrPicture converts as libjpeg does.
 func ycbcrPicture(w, h int, planes *[3]plane) *Picture {
 	y, cb, cr := &planes[0], &planes[1], &planes[2]
-	return &Picture{w, h, func(at, lo, hi int, dst []byte) {
-		toRGB(dst, y.row(at, lo, hi), cb.row(at, lo, hi), cr.row(at, lo, hi))
-	}}
+	return &Picture{
+		Width: w, Height: h,
+		row: func(at, lo, hi int, dst []byte) {
+			toRGB(dst, y.row(at, lo, hi), cb.row(at, lo, hi), cr.row(at, lo, hi))
+		},
+		split: func(at, lo, hi int, dst *[3][]byte) {
+			toPlanes(dst, y.row(at, lo, hi), cb.row(at, lo, hi), cr.row(at, lo, hi))
+		},
+	}
+}
+
+// toPlanes is toRGB with a slice for each channel.
+func toPlanes(dst *[3][]byte, y, cb, cr []byte) {
+	r, g, b := dst[0][:len(y)], dst[1][:len(y)], dst[2][:len(y)]
+	for x := simd.ToRGB(r, g, b, y, cb, cr); x < len(y); x++ {
+		var d [3]byte
+		toRGB(d[:], y[x:x+1], cb[x:x+1], cr[x:x+1])
+		r[x], g[x], b[x] = d[0], d[1], d[2]
+	}
 }
 
 // toRGB converts by the full-range BT.601 matrix in 16-bit fixed point.
@@ -196,7 +207,7 @@ func webpPicture(m *image.YCbCr) *Picture {
 			d[2] = clamp((l + u*33050>>8 - 17685) >> 6)
 		}
 	}
-	return &Picture{w, h, cutRow(w, whole)}
+	return &Picture{Width: w, Height: h, row: cutRow(w, whole)}
 }
 
 // webpChroma brings two rows of chroma samples to one row of w.

@@ -1,5 +1,7 @@
 package jpeg
 
+import "github.com/lupadb/lupa/encoder/clip/internal/simd"
+
 // block is the coefficients of a block, row by row, times the quantisation.
 type block [64]int32
 
@@ -20,7 +22,9 @@ func (k *block) put(dst []byte, stride, size, last int) {
 	}
 	switch size {
 	case 8:
-		k.transform8(dst, stride)
+		if !simd.Inverse((*[64]int32)(k), dst, stride) {
+			k.transform8(dst, stride)
+		}
 	case 4:
 		k.transform4(dst, stride)
 	default:
@@ -61,7 +65,7 @@ func (k *block) transform8(dst []byte, stride int) {
 	for x := range 8 {
 		c := k[x : x+57 : x+57]
 		if c[8]|c[16]|c[24]|c[32]|c[40]|c[48]|c[56] == 0 {
-			v := c[0] << 2
+			v := (c[0]<<13 + 1024) >> 11 // c[0]<<2, and of what no picture has, what comes out below
 			c[0], c[8], c[16], c[24], c[32], c[40], c[48], c[56] = v, v, v, v, v, v, v, v
 			continue
 		}
