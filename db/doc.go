@@ -70,7 +70,7 @@
 //
 // A store written by a release is read and written by every later one, and a
 // statement that worked keeps its meaning. Before 1.0.0 names of the Go API may
-// change with the minor version, and CHANGELOG.md, beside this file, says what to
+// change with the minor version, and CHANGELOG.md, at the root, says what to
 // write instead. Write literals of option structs with the names of fields, and
 // compare errors, not their texts. The version is [Version]; storage/FORMAT.md has the history
 // of the format.

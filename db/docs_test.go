@@ -89,7 +89,7 @@ var viaInterface = map[string]bool{"Error": true, "Is": true, "Unwrap": true, "S
 // TestVersion holds the places that tell the version together.
 func TestVersion(t *testing.T) {
 	for file, want := range map[string]string{
-		"CHANGELOG.md":         "\n## " + db.Version,
+		"../CHANGELOG.md":      "\n## " + db.Version,
 		"../README.md":         "Version " + db.Version + ".",
 		"../storage/FORMAT.md": "| " + db.Version + " |",
 	} {

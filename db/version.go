@@ -4,7 +4,7 @@ import (
 	"runtime/debug"
 )
 
-// Version is the version of Lupa, by semver.org: see CHANGELOG.md beside this file.
+// Version is the version of Lupa, by semver.org: see CHANGELOG.md at the root.
 const Version = "0.1.0"
 
 // Revision returns what the program's copy of Lupa was built from, where the build

@@ -126,21 +126,49 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-// TestReadmeProgram: the program that README shows is quickstart but for the name of
-// the model.
+// TestReadmeProgram: what README shows of a Go program compiles, and prints what
+// quickstart prints.
 func TestReadmeProgram(t *testing.T) {
-	read := func(name string) string {
-		data, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.ReplaceAll(string(data), "\r\n", "\n")
+	needRuntime(t)
+	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	_, shown, _ := strings.Cut(read("README.md"), "\n```go\n")
-	shown, _, _ = strings.Cut(shown, "```\n")
-	_, program, _ := strings.Cut(read("examples/quickstart/main.go"), "\npackage main\n")
-	if want := "package main\n" + strings.ReplaceAll(program, "'toy-clip'", "'clip-vit-base-patch32'"); shown != want {
-		t.Errorf("README shows\n%s\nthe program is\n%s", shown, want)
+	_, shown, _ := strings.Cut(strings.ReplaceAll(string(page), "\r\n", "\n"), "\n```go\n")
+	shown, _, found := strings.Cut(shown, "```\n")
+	if !found {
+		t.Fatal("README.md shows no Go program")
+	}
+	dir := t.TempDir()
+	program := `package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/encoder/onnx"
+)
+
+func main() {
+	ctx := context.Background()
+	` + strings.ReplaceAll(shown, "'clip-vit-base-patch32'", "'toy-clip'") + `
+	_ = err
+}
+`
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(bin, "readme"), filepath.Join(dir, "main.go"))
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("README's program does not compile: %v\n%s", err, out)
+	}
+	pictures := filepath.Join(root, "testdata", "toy-clip", "scenes")
+	got := run(t, t.TempDir(), "readme", pictures, "a wolf")
+	if want := run(t, t.TempDir(), "quickstart", pictures, "a wolf"); got != want || got == "" {
+		t.Errorf("README's program printed\n%s\nquickstart\n%s", got, want)
 	}
 }
 

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "write what the commands print into README.md")
+var update = flag.Bool("update", false, "write what the commands print into README.md and docs/tour.md")
 
-// TestReadme runs the commands of README's console blocks in a folder where the
-// demo has been run, and compares what they print with what README shows. A line
+// TestReadme runs the commands in the console blocks of README and of the tour in a folder where the
+// demo has been run, and compares what they print with what the pages show. A line
 // that begins with "$ " is run by the shell of the system; lines "demo> " are
 // statements as one types them into bin/lupa demo.lupa on a terminal.
 func TestReadme(t *testing.T) {
@@ -71,7 +71,15 @@ func TestReadme(t *testing.T) {
 		t.Errorf("prompts, precision@1, @3, ...: %v; precision@3 of the 200 prompts should be at least 0.95", all)
 	}
 
-	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	for _, name := range []string{"README.md", "docs/tour.md"} {
+		showsWhatIsPrinted(t, filepath.Join(root, filepath.FromSlash(name)), sh)
+	}
+}
+
+// showsWhatIsPrinted runs the commands of a page's console blocks by sh.
+func showsWhatIsPrinted(t *testing.T, name string, sh func(command string) string) {
+	t.Helper()
+	page, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,17 +104,17 @@ func TestReadme(t *testing.T) {
 		return b.String()
 	})
 	if blocks == 0 {
-		t.Fatal("README.md has no console blocks")
+		t.Fatalf("%s has no console blocks", name)
 	}
 	if alike(fresh) == alike(string(page)) {
 		return
 	}
 	if *update {
-		if err := os.WriteFile(filepath.Join(root, "README.md"), []byte(fresh), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(fresh), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else {
-		t.Errorf("README.md does not show what its commands print (make readme mends it); they print:\n%s", fresh)
+		t.Errorf("%s does not show what its commands print (make readme mends it); they print:\n%s", name, fresh)
 	}
 }
 
