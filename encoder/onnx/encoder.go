@@ -263,6 +263,8 @@ func (r *runner) shut() error {
 	return r.unload()
 }
 
+var errNaN = errors.New("the model gave NaN or infinity; a damaged file, or float16 that overflows (another variant may work)")
+
 // normalize scales v to unit length in place, and finds outputs that are no
 // direction.
 func normalize(v []float32) error {
@@ -271,7 +273,7 @@ func normalize(v []float32) error {
 		sum += float64(float64(x) * float64(x))
 	}
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return errors.New("the model gave NaN or infinity; a damaged file, or float16 that overflows (another variant may work)")
+		return errNaN
 	}
 	if sum == 0 {
 		return errors.New("the model gave a zero vector; the file may be damaged")

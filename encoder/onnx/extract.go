@@ -19,6 +19,7 @@ type extent struct{ from, to int64 }
 // nodeNames are the names that tie a node to others.
 type nodeNames struct {
 	at      extent
+	op      string
 	in, out []string // in: those of graphs within its attributes as well
 }
 
@@ -35,8 +36,9 @@ type skeleton struct {
 }
 
 type namedExtent struct {
-	name string
-	at   extent
+	name   string
+	at     extent
+	floats bool // of an input or output
 }
 
 // readSkeleton notes the places of everything in an ONNX file.
@@ -56,7 +58,7 @@ func readSkeleton(f io.ReadSeeker, size int64) (*skeleton, error) {
 			switch field {
 			case graphNode:
 				n := nodeNames{at: at}
-				if err := w.node(end, &n.in, &n.out); err != nil {
+				if err := w.node(end, &n); err != nil {
 					return err
 				}
 				s.nodes = append(s.nodes, n)
@@ -85,10 +87,11 @@ func readSkeleton(f io.ReadSeeker, size int64) (*skeleton, error) {
 				if err != nil {
 					return err
 				}
+				n := namedExtent{v.Name, at, v.Type == Float32 || v.Type == Float16}
 				if field == graphInput {
-					s.inputs = append(s.inputs, namedExtent{v.Name, at})
+					s.inputs = append(s.inputs, n)
 				} else {
-					s.outputs = append(s.outputs, namedExtent{v.Name, at})
+					s.outputs = append(s.outputs, n)
 				}
 			}
 			return nil
@@ -100,19 +103,22 @@ func readSkeleton(f io.ReadSeeker, size int64) (*skeleton, error) {
 	return s, nil
 }
 
-// node reads the names of a NodeProto that ends at end.
-func (w *walker) node(end int64, in, out *[]string) error {
+// node reads a NodeProto that ends at end.
+func (w *walker) node(end int64, n *nodeNames) error {
 	return w.fields(end, func(field int, end int64) error {
 		switch field {
-		case nodeInput, nodeOutput:
+		case nodeInput, nodeOutput, nodeOpType:
 			b, err := w.bytes(end)
 			if err != nil {
 				return err
 			}
-			if field == nodeInput {
-				*in = append(*in, string(b))
-			} else if out != nil {
-				*out = append(*out, string(b))
+			switch field {
+			case nodeInput:
+				n.in = append(n.in, string(b))
+			case nodeOutput:
+				n.out = append(n.out, string(b))
+			default:
+				n.op = string(b)
 			}
 		case nodeAttribute:
 			return w.fields(end, func(field int, end int64) error {
@@ -123,14 +129,17 @@ func (w *walker) node(end int64, in, out *[]string) error {
 				return w.fields(end, func(field int, end int64) error {
 					switch field {
 					case graphNode:
-						return w.node(end, in, nil)
+						var inner nodeNames
+						err := w.node(end, &inner)
+						n.in = append(n.in, inner.in...)
+						return err
 					case graphOutput:
 						b, err := w.bytes(end)
 						if err != nil {
 							return err
 						}
 						v, err := parseValue(b)
-						*in = append(*in, v.Name)
+						n.in = append(n.in, v.Name)
 						return err
 					}
 					return nil

@@ -85,6 +85,7 @@ type Graph struct {
 	External        []string // files, relative to the graph's folder, that hold weights
 	Dynamic         bool     // quantises activations at run time, so that one row of a batch changes the others
 	Integers        bool     // multiplies integers, which processors of different kinds round differently
+	Chooses         bool     // has nodes that choose, see choices
 }
 
 // ReadGraph reads the header of an ONNX file: names, types and shapes of inputs
@@ -231,6 +232,7 @@ func (w *walker) ops(end int64, g *Graph) error {
 				g.Integers = true
 			default:
 				g.Integers = g.Integers || strings.HasPrefix(s, "QLinear")
+				g.Chooses = g.Chooses || chooses(s)
 			}
 			return err
 		case nodeAttribute:

@@ -77,6 +77,7 @@ type session struct {
 	names   []string // of the inputs
 	half    []bool   // which of them are float16
 	halfOut bool     // so is the output
+	watched bool     // there is a further output, nanOutput
 }
 
 // levels are tried in order: graphs in float16 are refused by some releases at
@@ -95,10 +96,20 @@ func newSession(t *Tower, o *Options) (*session, error) {
 	for _, v := range t.Graph.Outputs {
 		s.halfOut = s.halfOut || v.Name == t.Output && v.Type == Float16
 	}
+	data, err := t.watched()
+	if err != nil {
+		return nil, err
+	}
+	s.watched = data != nil
+	if data == nil && t.shared {
+		if data, err = extract(t.Path, t.Output); err != nil {
+			return nil, err
+		}
+	}
 	var first error
 	for _, level := range levels {
 		var err error
-		if s.s, err = openSession(t, s.names, level, o.threads()); err == nil {
+		if s.s, err = s.open(t, data, level, o.threads()); err == nil {
 			return s, nil
 		}
 		if first == nil {
@@ -108,7 +119,8 @@ func newSession(t *Tower, o *Options) (*session, error) {
 	return nil, fmt.Errorf("%s: %w", t.Path, first)
 }
 
-func openSession(t *Tower, inputs []string, level ort.GraphOptimizationLevel, threads int) (*ort.DynamicAdvancedSession, error) {
+// open opens a session of data, or if that is nil of the tower's file.
+func (s *session) open(t *Tower, data []byte, level ort.GraphOptimizationLevel, threads int) (*ort.DynamicAdvancedSession, error) {
 	so, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, err
@@ -124,17 +136,17 @@ func openSession(t *Tower, inputs []string, level ort.GraphOptimizationLevel, th
 	if err != nil {
 		return nil, err
 	}
-	if t.shared {
-		part, err := extract(t.Path, t.Output)
-		if err != nil {
-			return nil, err
-		}
+	outputs := []string{t.Output}
+	if s.watched {
+		outputs = append(outputs, nanOutput)
+	}
+	if data != nil {
 		if err := so.AddSessionConfigEntry("session.model_external_initializers_file_folder_path", filepath.Dir(t.Path)); err != nil {
 			return nil, err
 		}
-		return ort.NewDynamicAdvancedSessionWithONNXData(part, inputs, []string{t.Output}, so)
+		return ort.NewDynamicAdvancedSessionWithONNXData(data, s.names, outputs, so)
 	}
-	return ort.NewDynamicAdvancedSession(t.Path, inputs, []string{t.Output}, so)
+	return ort.NewDynamicAdvancedSession(t.Path, s.names, outputs, so)
 }
 
 // run feeds the inputs in the graph's order and returns the output, whose shape the
@@ -157,29 +169,39 @@ func (s *session) run(in []tensor, dims []int64) ([]float32, error) {
 	// Runtime sets aside is too short.
 	shape := ort.NewShape(dims...)
 	size := shape.FlattenedSize()
-	if s.halfOut {
-		half := make([]byte, 2*size)
-		v, err := ort.NewCustomDataTensor(shape, half, ort.TensorElementDataTypeFloat16)
-		if err != nil {
-			return nil, err
-		}
-		defer v.Destroy()
-		if err := s.s.Run(inputs, []ort.Value{v}); err != nil {
-			return nil, err
-		}
-		out := make([]float32, size)
-		for i := range out {
-			out[i] = fromHalf(binary.LittleEndian.Uint16(half[2*i:]))
-		}
-		return out, nil
-	}
 	out := make([]float32, size)
-	v, err := ort.NewTensor(shape, out)
+	var half []byte
+	var v ort.Value
+	var err error
+	if s.halfOut {
+		half = make([]byte, 2*size)
+		v, err = ort.NewCustomDataTensor(shape, half, ort.TensorElementDataTypeFloat16)
+	} else {
+		v, err = ort.NewTensor(shape, out)
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer v.Destroy()
-	return out, s.s.Run(inputs, []ort.Value{v})
+	outputs, nan := []ort.Value{v}, make([]float32, 1)
+	if s.watched {
+		w, err := ort.NewTensor(ort.NewShape(1, 1), nan)
+		if err != nil {
+			return nil, err
+		}
+		defer w.Destroy()
+		outputs = append(outputs, w)
+	}
+	if err := s.s.Run(inputs, outputs); err != nil {
+		return nil, err
+	}
+	if nan[0] != 0 {
+		return nil, errNaN
+	}
+	for i := range half[:len(half)/2] {
+		out[i] = fromHalf(binary.LittleEndian.Uint16(half[2*i:]))
+	}
+	return out, nil
 }
 
 func (s *session) value(i int, t tensor) (ort.Value, error) {
