@@ -47,25 +47,55 @@ func listed(t *testing.T, large map[string]int, small ...string) *server {
 // The models of the list are pulled from repositories laid out as theirs are; the revision that
 // was fetched first stays, and sums that are known are held to.
 func TestPullCatalog(t *testing.T) {
-	immich := []string{"config.json", "textual/model.onnx", "textual/tokenizer.json", "textual/tokenizer_config.json", "textual/special_tokens_map.json", "visual/model.onnx", "visual/preprocess_cfg.json", "README.md", "textual/fp16/model.armnn"}
-	xenova := []string{"config.json", "onnx/model.onnx", "onnx/text_model.onnx", "onnx/text_model_quantized.onnx", "onnx/vision_model.onnx", "onnx/vision_model_quantized.onnx", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "README.md"}
-	sentences := []string{"1_Pooling/config.json", "config.json", "modules.json", "onnx/model.onnx", "onnx/model_O2.onnx", "sentence_bert_config.json", "tokenizer.json", "vocab.txt", "model.safetensors", "README.md"}
-	lists := map[string][]string{
-		"immich-app": immich, "Xenova": xenova, "BAAI": sentences, "sentence-transformers": sentences, "intfloat": append([]string{"sentencepiece.bpe.model"}, sentences...),
-		"plhery":         {"README.md", "config.json", "onnx/s0/text_model.onnx", "onnx/s0/vision_model.onnx", "onnx/s0/preprocessor_config.json", "onnx/s2/text_model.onnx", "onnx/s2/vision_model.onnx", "onnx/s2/preprocessor_config.json", "onnx/s2/vision_model_fp16.onnx", "tokenizer.json"},
-		"onnx-community": {"config.json", "onnx/model.onnx", "onnx/model.onnx_data", "onnx/model_q4.onnx", "onnx/model_q4.onnx_data", "tokenizer.json", "tokenizer.model", "tokenizer_config.json"},
+	// What the repositories hold, as their pages and projects that pin them list it; the graphs of
+	// a repository beside those that are wanted are among what is left.
+	both := func(dir string, names ...string) (out []string) {
+		for _, n := range names {
+			out = append(out, dir+n)
+		}
+		return out
 	}
-	left := map[string][]string{ // what is not fetched
-		"immich-app": {"README.md", "textual/fp16/model.armnn"}, "Xenova": {"README.md", "onnx/model.onnx", "onnx/text_model_quantized.onnx", "onnx/vision_model_quantized.onnx"},
-		"BAAI": {"README.md", "onnx/model_O2.onnx", "model.safetensors"}, "sentence-transformers": {"README.md", "onnx/model_O2.onnx", "model.safetensors"},
-		"intfloat": {"README.md", "onnx/model_O2.onnx", "model.safetensors", "sentencepiece.bpe.model"}, "plhery": {"README.md", "onnx/s0/text_model.onnx", "onnx/s0/vision_model.onnx", "onnx/s0/preprocessor_config.json", "onnx/s2/vision_model_fp16.onnx"},
-		"onnx-community": {"onnx/model_q4.onnx", "onnx/model_q4.onnx_data", "tokenizer.model"},
+	lists := map[string]struct{ want, left []string }{ // what is fetched, and what is not
+		"immich-app": {
+			append(both("textual/", "model.onnx", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt"),
+				"config.json", "visual/model.onnx", "visual/preprocess_cfg.json"),
+			[]string{".gitattributes", "README.md", "textual/model.armnn", "textual/fp16/model.armnn", "textual/rknpu/rk3588/model.rknn", "visual/model.armnn", "visual/fp16/model.armnn", "visual/rknpu/rk3588/model.rknn"},
+		},
+		"Xenova": {
+			[]string{"config.json", "merges.txt", "onnx/text_model.onnx", "onnx/vision_model.onnx", "preprocessor_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json"},
+			append(both("onnx/", "model.onnx", "model_fp16.onnx", "model_quantized.onnx", "text_model_bnb4.onnx", "text_model_fp16.onnx", "text_model_quantized.onnx", "text_model_uint8.onnx", "vision_model_fp16.onnx", "vision_model_q4.onnx", "vision_model_quantized.onnx"),
+				".gitattributes", "README.md", "quantize_config.json"),
+		},
+		"BAAI": {
+			[]string{"1_Pooling/config.json", "config.json", "config_sentence_transformers.json", "modules.json", "onnx/model.onnx", "sentence_bert_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"},
+			[]string{".gitattributes", "README.md", "model.safetensors", "pytorch_model.bin"},
+		},
+		"sentence-transformers": {
+			[]string{"1_Pooling/config.json", "config.json", "config_sentence_transformers.json", "modules.json", "onnx/model.onnx", "sentence_bert_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt"},
+			append(both("onnx/", "model_O1.onnx", "model_O2.onnx", "model_O3.onnx", "model_O4.onnx", "model_qint8_arm64.onnx", "model_qint8_avx512_vnni.onnx", "model_quint8_avx2.onnx"),
+				".gitattributes", "README.md", "data_config.json", "model.safetensors", "openvino/openvino_model.bin", "openvino/openvino_model.xml", "pytorch_model.bin", "rust_model.ot", "tf_model.h5", "train_script.py"),
+		},
+		"intfloat": { // its tokenizer lies beside the graph once more
+			append(both("onnx/", "config.json", "model.onnx", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"),
+				"1_Pooling/config.json", "config.json", "modules.json", "sentence_bert_config.json", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"),
+			[]string{".gitattributes", "README.md", "model.safetensors", "onnx/model_O4.onnx", "onnx/model_qint8_avx512_vnni.onnx", "onnx/sentencepiece.bpe.model", "openvino/openvino_model.bin", "openvino/openvino_model.xml", "pytorch_model.bin", "sentencepiece.bpe.model"},
+		},
+		"plhery": { // several models, and one of them above the others once more
+			append(both("onnx/s2/", "config.json", "preprocessor_config.json", "text_model.onnx", "vision_model.onnx"), "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"),
+			append(both("onnx/", "text_model.onnx", "vision_model.onnx", "s0/config.json", "s0/preprocessor_config.json", "s0/text_model.onnx", "s0/vision_model.onnx", "b/text_model.onnx", "b/vision_model.onnx", "l14/text_model.onnx", "l14/vision_model.onnx"),
+				".gitattributes", "README.md"),
+		},
+		"onnx-community": {
+			[]string{"config.json", "onnx/model.onnx", "onnx/model.onnx_data", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json"},
+			append(both("onnx/", "model_fp16.onnx", "model_fp16.onnx_data", "model_no_gather_q4.onnx", "model_no_gather_q4.onnx_data", "model_q4.onnx", "model_q4.onnx_data", "model_quantized.onnx", "model_quantized.onnx_data"),
+				".gitattributes", "README.md", "added_tokens.json", "generation_config.json", "tokenizer.model"),
+		},
 	}
 	for _, m := range catalog {
 		owner, _, _ := strings.Cut(m.Repo, "/")
 		large := map[string]int{}
 		var small []string
-		for _, f := range lists[owner] {
+		for _, f := range slices.Concat(lists[owner].want, lists[owner].left) {
 			if strings.Contains(f, ".onnx") || strings.HasSuffix(f, ".model") || strings.HasSuffix(f, ".safetensors") {
 				large[f] = 2000 + len(f)
 			} else {
@@ -96,11 +126,17 @@ func TestPullCatalog(t *testing.T) {
 			t.Errorf("%s: %v", m.Name, err)
 			continue
 		}
-		for _, f := range lists[owner] {
-			_, err := os.Stat(filepath.Join(dir, filepath.FromSlash(f)))
-			if there := err == nil; there == slices.Contains(left[owner], f) {
-				t.Errorf("%s: %s is there: %v", m.Name, f, there)
+		var there []string
+		err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && d.Name() != recordFile {
+				rel, _ := filepath.Rel(dir, path)
+				there = append(there, filepath.ToSlash(rel))
 			}
+			return err
+		})
+		want := slices.Sorted(slices.Values(lists[owner].want))
+		if slices.Sort(there); err != nil || !slices.Equal(there, want) {
+			t.Errorf("%s: %q, %v; want %q", m.Name, there, err, want)
 		}
 		// The hub has a newer revision: what was fetched first stays.
 		s.set(func() {

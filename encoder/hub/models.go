@@ -41,8 +41,12 @@ var catalog = []Model{
 		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 605e6, License: "MIT", Languages: "English", Quality: 68.78, Source: immichRecall}},
 	{Name: "clip-xlm-roberta-base-laion5b", Repo: "immich-app/XLM-Roberta-Base-ViT-B-32__laion5b_s13b_b90k", About: "OpenCLIP ViT-B/32 with XLM-R: pictures, and texts in a hundred languages",
 		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 1500e6, License: "MIT", Languages: "about 100", Quality: 68.33, Source: immichRecall}},
-	{Name: "mobileclip2-s2", Repo: "plhery/mobileclip2-onnx", folder: "onnx/s2", About: "MobileCLIP2 S2: pictures and texts, small and quick",
-		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 390e6, License: "Apple AMLR (research)", Languages: "English", Quality: 64.1, Source: "average of 38 data sets without training, model card of apple/MobileCLIP2-B"}},
+	{Name: "mobileclip2-s2", Repo: "plhery/mobileclip2-onnx", Revision: "ba95759a5bdbaca53e9111e2550a76ec09c8fd9e", folder: "onnx/s2",
+		sums: map[string]string{
+			"onnx/s2/text_model.onnx":   "622f10372bca71b5017f2efc5f8c2886610a2592b636de8984d717f03213f031",
+			"onnx/s2/vision_model.onnx": "a841f72c5a5085748bbe271a1d5718aba877822a15cba865bdbd0d37036b849e",
+		}, About: "MobileCLIP2 S2: pictures and texts, small and quick",
+		Card: Card{Pictures: true, Texts: true, Dim: 512, Bytes: 399e6, License: "Apple AMLR (research)", Languages: "English", Quality: 64.1, Source: "average of 38 data sets without training, model card of apple/MobileCLIP2-B"}},
 	{Name: "clip-vit-base-patch16", Repo: "Xenova/clip-vit-base-patch16", About: "OpenAI's CLIP ViT-B/16",
 		sums: map[string]string{
 			"onnx/text_model.onnx":   "19f40c7988af119fc50dabfe8015da8595c0372000e2c1f1a6289e35930577aa",
@@ -66,7 +70,7 @@ var catalog = []Model{
 	{Name: "multilingual-e5-small", Repo: "intfloat/multilingual-e5-small", Revision: "614241f622f53c4eeff9890bdc4f31cfecc418b3",
 		sums: map[string]string{"onnx/model.onnx": "ca456c06b3a9505ddfd9131408916dd79290368331e7d76bb621f1cba6bc8665"}, About: "multilingual E5: texts in a hundred languages; write QUERY 'query: ' DOCUMENT 'passage: ' behind its name",
 		Card: Card{Texts: true, Dim: 384, Bytes: 490e6, License: "MIT", Languages: "about 100"}},
-	{Name: "embeddinggemma-300m", Repo: "onnx-community/embeddinggemma-300m-ONNX", About: "EmbeddingGemma: long texts in a hundred languages; DIMENSIONS 512, 256 or 128",
+	{Name: "embeddinggemma-300m", Repo: "onnx-community/embeddinggemma-300m-ONNX", Revision: "5090578d9565bb06545b4552f76e6bc2c93e4a66", About: "EmbeddingGemma: long texts in a hundred languages; DIMENSIONS 512, 256 or 128",
 		Card: Card{Texts: true, Dim: 768, Bytes: 1260e6, License: "Gemma Terms of Use", Languages: "more than 100"}},
 }
 
