@@ -45,8 +45,9 @@ func over(e Expr, below ...sized) sized {
 
 // exprParser parses one expression.
 type exprParser struct {
-	lex   *lexer.PeekingLexer
-	depth int // calls of parse within each other
+	lex   stream
+	depth int          // calls of parse within each other
+	plain *plainReader // which reads queries within, or nil: participle does
 }
 
 // isWord reports whether an unquoted word is the given one.
@@ -76,7 +77,7 @@ func isAny(t *lexer.Token, words ...string) string {
 }
 
 // peek returns the token n places ahead; the last is an EOF.
-func peek(lex *lexer.PeekingLexer, n int) *lexer.Token {
+func peek(lex stream, n int) *lexer.Token {
 	t := lex.Peek()
 	from := lex.RawCursor()
 	for i := 0; i < n && !t.EOF(); i++ {
@@ -87,7 +88,7 @@ func peek(lex *lexer.PeekingLexer, n int) *lexer.Token {
 }
 
 // beginsExpr reports whether an expression can begin at the next token.
-func beginsExpr(lex *lexer.PeekingLexer) bool {
+func beginsExpr(lex stream) bool {
 	t := lex.Peek()
 	switch t.Type {
 	case lexWord, lexQuoted, lexString, lexBlob, lexNumber, lexVector, lexParam:
@@ -101,7 +102,7 @@ func beginsExpr(lex *lexer.PeekingLexer) bool {
 
 // beginsQuery reports whether the parenthesis at the next token opens a query,
 // rather than an expression or a join that itself begins with a query.
-func beginsQuery(lex *lexer.PeekingLexer) bool {
+func beginsQuery(lex stream) bool {
 	at := lex.RawCursor()
 	next := func() *lexer.Token { return &lex.Range(at, at+1)[0] }
 	opened := 0

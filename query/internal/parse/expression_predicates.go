@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/alecthomas/participle/v2"
+	"github.com/alecthomas/participle/v2/lexer"
 )
 
 // quantifier reports whether ANY (, SOME ( or ALL ( is next.
@@ -99,7 +100,13 @@ func (p *exprParser) list() ([]sized, error) {
 // query parses a query up to its closing parenthesis; the opening one is
 // consumed.
 func (p *exprParser) query() (*Select, error) {
-	g, err := grammar().query.ParseFromLexer(p.lex, participle.AllowTrailing(true))
+	var g *gSelect
+	var err error
+	if p.plain != nil {
+		g, err = p.plain.query()
+	} else {
+		g, err = grammar().query.ParseFromLexer(p.lex.(*lexer.PeekingLexer), participle.AllowTrailing(true))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -198,7 +198,7 @@ func tableIdent(n *gTableName) Ident {
 }
 
 // acceptName consumes the next token if it is a name.
-func acceptName(lex *lexer.PeekingLexer) (Ident, bool) {
+func acceptName(lex stream) (Ident, bool) {
 	if t := lex.Peek(); t.Type == lexWord || t.Type == lexQuoted {
 		return identOf(lex.Next()), true
 	}

@@ -97,7 +97,7 @@ const maxGroupings = 20
 
 // listAhead reports whether the next parenthesis opens a list of GROUP BY, and no expression: it is empty or
 // has a comma, or it is an element of another list.
-func listAhead(lex *lexer.PeekingLexer, element bool) bool {
+func listAhead(lex stream, element bool) bool {
 	open, comma := 0, false
 	for n := 0; ; n++ {
 		t := peek(lex, n)

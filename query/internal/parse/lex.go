@@ -66,8 +66,13 @@ const (
 
 // lexStatement returns the tokens of the next statement, ending with an EOF in
 // place of its ';' or of the end of the source. An n-th ? gets the value "?n".
-func lexStatement(s *scanner) ([]lexer.Token, *Error) {
-	tokens := make([]lexer.Token, 0, min(16+(len(s.src)-s.off)/5, 4096))
+func lexStatement(s *scanner) ([]lexer.Token, *Error) { return lexInto(nil, s) }
+
+// lexInto is lexStatement in the memory of tokens, which is empty.
+func lexInto(tokens []lexer.Token, s *scanner) ([]lexer.Token, *Error) {
+	if cap(tokens) == 0 {
+		tokens = make([]lexer.Token, 0, min(16+(len(s.src)-s.off)/5, maxKeptTokens))
+	}
 	var nest []bool // for each open parenthesis or CASE: is it a query?
 	queries := 0
 	params := 0

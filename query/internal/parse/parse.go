@@ -1,6 +1,8 @@
 package parse
 
 import (
+	"sync"
+
 	"github.com/alecthomas/participle/v2/lexer"
 )
 
@@ -41,12 +43,21 @@ func ParseAll(src string) ([]Statement, error) {
 // end of the source.
 func parseNext(s *scanner) (Statement, error) {
 	for {
-		tokens, lexErr := lexStatement(s)
-		if lexErr != nil {
-			return nil, lexErr
+		kept := tokenPool.Get().(*[]lexer.Token)
+		tokens, lexErr := lexInto((*kept)[:0], s)
+		stmt, err := Statement(nil), error(nil)
+		switch {
+		case lexErr != nil:
+			err = lexErr
+		case len(tokens) > 1:
+			stmt, err = parseTokens(s.src, tokens)
 		}
-		if len(tokens) > 1 {
-			return parseTokens(s.src, tokens)
+		if clear(tokens); cap(tokens) <= maxKeptTokens {
+			*kept = tokens
+			tokenPool.Put(kept)
+		}
+		if err != nil || stmt != nil {
+			return stmt, err
 		}
 		if s.off == len(s.src) {
 			return nil, nil
@@ -54,8 +65,37 @@ func parseNext(s *scanner) (Statement, error) {
 	}
 }
 
+// tokenPool keeps lists of tokens, of which nothing is left in a tree or an error.
+var tokenPool = sync.Pool{New: func() any { return new([]lexer.Token) }}
+
+// maxKeptTokens bounds the lists that are kept.
+const maxKeptTokens = 4096
+
 // parseTokens parses the tokens of one statement.
 func parseTokens(src string, tokens []lexer.Token) (Statement, error) {
+	var stmt Statement
+	if g := plainQuery(tokens); g != nil {
+		var c converter
+		if stmt = c.outermost(g); c.err != nil {
+			stmt = nil
+		}
+	}
+	if stmt == nil {
+		var err error
+		if stmt, err = parseByGrammar(src, tokens); err != nil {
+			return nil, err
+		}
+	}
+	if nestsUnwritten(tokens) {
+		if _, err := lexStatement(newScanner(stmt.String())); err != nil {
+			return nil, Errorf(stmt.Position(), "%s", err.Msg)
+		}
+	}
+	return stmt, nil
+}
+
+// parseByGrammar parses the tokens of a statement by participle.
+func parseByGrammar(src string, tokens []lexer.Token) (Statement, error) {
 	lex, err := lexer.Upgrade(&tokenReader{tokens})
 	if err != nil {
 		return nil, err
@@ -66,15 +106,7 @@ func parseTokens(src string, tokens []lexer.Token) (Statement, error) {
 	}
 	var c converter
 	stmt := c.statement(g)
-	if c.err != nil {
-		return nil, c.err
-	}
-	if nestsUnwritten(tokens) {
-		if _, err := lexStatement(newScanner(stmt.String())); err != nil {
-			return nil, Errorf(stmt.Position(), "%s", err.Msg)
-		}
-	}
-	return stmt, nil
+	return stmt, c.err
 }
 
 // nestsUnwritten reports whether a tree may be nested deeper than its source

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alecthomas/participle/v2/lexer"
-
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -51,7 +49,7 @@ func plainType(name string) (value.Type, bool) {
 }
 
 // parseType parses the name of a type.
-func parseType(lex *lexer.PeekingLexer) (Type, error) {
+func parseType(lex stream) (Type, error) {
 	t := lex.Peek()
 	if t.Type != lexWord {
 		return Type{}, &unexpected{*t, []string{wantType}}
@@ -128,7 +126,7 @@ var sizedTypes = map[string]string{
 const maxLength = 10485760
 
 // parseSize parses (n).
-func parseSize(lex *lexer.PeekingLexer, least, most int, of string) (int, error) {
+func parseSize(lex stream, least, most int, of string) (int, error) {
 	lex.Next()
 	what, unit := "a length", "characters"
 	switch of {
@@ -158,7 +156,7 @@ func parseSize(lex *lexer.PeekingLexer, least, most int, of string) (int, error)
 }
 
 // parsePrecision parses (precision [, scale]) of a NUMERIC.
-func parsePrecision(lex *lexer.PeekingLexer) (string, error) {
+func parsePrecision(lex stream) (string, error) {
 	lex.Next()
 	var n [2]int
 	for i := range n {
@@ -201,7 +199,7 @@ func typeList() []string {
 }
 
 // acceptWords consumes the next tokens if they are these words.
-func acceptWords(lex *lexer.PeekingLexer, words ...string) bool {
+func acceptWords(lex stream, words ...string) bool {
 	for i, w := range words {
 		if !is(peek(lex, i), w) {
 			return false

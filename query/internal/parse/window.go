@@ -111,7 +111,7 @@ func (d *gDefinition) Parse(lex *lexer.PeekingLexer) error {
 }
 
 // beginsOver reports whether the next words are OVER and a window.
-func beginsOver(lex *lexer.PeekingLexer) bool {
+func beginsOver(lex stream) bool {
 	return is(lex.Peek(), "OVER") && (is(peek(lex, 1), "(") || isName(peek(lex, 1)))
 }
 
