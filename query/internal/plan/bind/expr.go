@@ -19,7 +19,11 @@ func (b *Binder) Expr(s *Scope, e parse.Expr) (*logical.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if out.Op == logical.OpColumn {
+	if out.Op == logical.OpColumn || out.Text == text {
+		return out, nil
+	}
+	if _, name := e.(*parse.ColumnRef); out.Text == "" && !name { // made just now, for e
+		out.Text = text
 		return out, nil
 	}
 	c := *out
@@ -58,7 +62,7 @@ func (b *Binder) condition(s *Scope, e parse.Expr, clause string) (*logical.Expr
 func (b *Binder) bind(s *Scope, e parse.Expr) (*logical.Expr, error) {
 	switch e := e.(type) {
 	case *parse.Literal:
-		c := logical.Constant(e.Value, e.Pos, e.String())
+		c := logical.Constant(e.Value, e.Pos, b.texts.Of(e))
 		if e.Digits != "" {
 			c.Exact, _ = value.ParseNumeric(e.Digits) // what is beyond NUMERIC is REAL alone
 		}

@@ -116,7 +116,7 @@ func (b *Binder) name(s *Scope, ref *parse.ColumnRef, aliasFirst bool) (*logical
 	switch found := s.find(ref.Table, ref.Name); {
 	case len(found) == 1:
 		e := logical.ColumnExpr(found[0], parse.Start(ref))
-		e.Text = ref.String()
+		e.Text = b.texts.Of(ref)
 		b.frozen.column(ref, found[0])
 		return e, nil
 	case len(found) > 1:

@@ -2,7 +2,6 @@ package build
 
 import (
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -25,20 +24,17 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		for _, x := range need {
 			lay.Computed[x.Key()] = &logical.Column{}
 		}
-		scores := len(need)
 		rest := make([]*logical.Expr, len(all))
 		for i, e := range all {
 			rest[i] = lay.Reduce(e)
 		}
-		for c := range logical.ColumnsOf(rest...) {
-			if slices.Contains(cols, c) {
+		used := logical.ColumnsOf(rest...)
+		for _, c := range cols {
+			if used[c] {
 				need = append(need, logical.ColumnExpr(c, parse.Pos{}))
+				delete(used, c)
 			}
 		}
-		columns := need[scores:]
-		sort.Slice(columns, func(i, j int) bool {
-			return slices.Index(cols, columns[i].Column) < slices.Index(cols, columns[j].Column)
-		})
 		r, err := b.build(in, concat(need, keys))
 		if err != nil {
 			return r, nil, err

@@ -34,7 +34,16 @@ type Pairs struct {
 	Distinct    bool // of a table with itself: Rest leaves out pairs of a row with itself
 }
 
-func (n *Join) Columns() []*Column { return slices.Concat(n.Left.Columns(), n.Right.Columns()) }
+func (n *Join) Columns() []*Column { return appendColumns(nil, n) }
+
+// appendColumns appends the columns of n to a list. A chain of joins is walked once: joining the
+// lists of its parts would copy the first of them once for each join.
+func appendColumns(to []*Column, n Node) []*Column {
+	if j, ok := n.(*Join); ok {
+		return appendColumns(appendColumns(to, j.Left), j.Right)
+	}
+	return append(to, n.Columns()...)
+}
 
 func (n *Join) Inputs() []*Node { return []*Node{&n.Left, &n.Right} }
 
@@ -48,10 +57,13 @@ func (n *Join) Copied() Node {
 
 // Sides tells which inputs of a join an expression uses.
 func (j *Join) Sides(e *Expr) (left, right bool) {
-	l, r := j.Left.Columns(), j.Right.Columns()
 	for c := range ColumnsOf(e) {
-		left = left || slices.Contains(l, c)
-		right = right || slices.Contains(r, c)
+		switch {
+		case Gives(j.Right, c):
+			right = true
+		case Gives(j.Left, c):
+			left = true
+		}
 	}
 	return
 }

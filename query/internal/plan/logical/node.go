@@ -21,6 +21,24 @@ type Relation struct {
 	Cols []*Column
 }
 
+// Gives reports whether a column is among those of n. It makes no list of them: rules ask it of
+// each join of a chain.
+func Gives(n Node, c *Column) bool {
+	for {
+		switch x := n.(type) {
+		case *Join:
+			if Gives(x.Right, c) { // chains grow at the left
+				return true
+			}
+			n = x.Left
+		case *Filter:
+			n = x.In
+		default:
+			return slices.Contains(n.Columns(), c)
+		}
+	}
+}
+
 // MapInputs replaces the inputs of a node by what f gives for them.
 func MapInputs(n Node, f func(Node) (Node, error)) error {
 	for _, at := range n.Inputs() {

@@ -56,12 +56,13 @@ func (c *carrying) collect(n logical.Node) {
 			if !ok {
 				continue
 			}
-			switch left := n.Left.Columns(); {
+			left := func(c *logical.Column) bool { return logical.Gives(n.Left, c) }
+			switch {
 			case n.Kind != parse.LeftJoin:
 				c.pairs = append(c.pairs, equalColumns{from: x, to: y}, equalColumns{from: y, to: x})
-			case slices.Contains(left, x) && !slices.Contains(left, y):
+			case left(x) && !left(y):
 				c.pairs = append(c.pairs, equalColumns{x, y, n})
-			case slices.Contains(left, y) && !slices.Contains(left, x):
+			case left(y) && !left(x):
 				c.pairs = append(c.pairs, equalColumns{y, x, n})
 			}
 		}

@@ -107,7 +107,10 @@ func flatten(n logical.Node) (logical.Node, map[*logical.Column]*logical.Expr) {
 // off none that computes something: above a LEFT JOIN that would not be NULL.
 // once says that each column is used once, so that costly ones may move too.
 func pull(n logical.Node, columnsOnly, once bool) (logical.Node, map[*logical.Column]*logical.Expr) {
-	cols := n.Columns() // which n may have no more when it is flat
+	var cols []*logical.Column
+	if columnsOnly {
+		cols = n.Columns() // which n may have no more when it is flat
+	}
 	in, m := flatten(n)
 	if columnsOnly {
 		for _, e := range m {

@@ -36,13 +36,36 @@ func pushInto(in *logical.Node, c *logical.Expr) {
 // push moves a condition into n or below; false if it has to stay above.
 func push(n logical.Node, c *logical.Expr) bool {
 	set := logical.ColumnsOf(c)
+	cols := make([]*logical.Column, 0, len(set))
+	for x := range set {
+		cols = append(cols, x)
+	}
+	return pushOf(n, c, cols, false)
+}
+
+// pushOf is push of a condition that uses the columns set; inside says that n has all of them,
+// so that a chain of joins is not searched for them at each of its joins.
+func pushOf(n logical.Node, c *logical.Expr, set []*logical.Column, inside bool) bool {
 	within := func(cols []*logical.Column) bool {
-		for x := range set {
+		for _, x := range set {
 			if !slices.Contains(cols, x) {
 				return false
 			}
 		}
 		return true
+	}
+	given := func(n logical.Node) (k int) {
+		for _, x := range set {
+			if logical.Gives(n, x) {
+				k++
+			}
+		}
+		return k
+	}
+	into := func(in *logical.Node) {
+		if !pushOf(*in, c, set, true) {
+			*in = &logical.Filter{In: *in, Conds: []*logical.Expr{c}}
+		}
 	}
 	switch n := n.(type) {
 	case *logical.Scan:
@@ -58,7 +81,7 @@ func push(n logical.Node, c *logical.Expr) bool {
 		n.Filters = append(n.Filters, c)
 		return true
 	case *logical.Filter:
-		if push(n.In, c) {
+		if pushOf(n.In, c, set, inside) {
 			return true
 		}
 		n.Conds = append(n.Conds, c)
@@ -66,24 +89,25 @@ func push(n logical.Node, c *logical.Expr) bool {
 	case *logical.RowNumbers:
 		return push(n.In, c)
 	case *logical.Join:
-		if len(set) > 0 && within(n.Left.Columns()) {
-			pushInto(&n.Left, c)
+		right := given(n.Right)
+		if len(set) > 0 && right == 0 && (inside || given(n.Left) == len(set)) {
+			into(&n.Left)
 			return true
 		}
 		if n.Kind == parse.LeftJoin {
 			return false
 		}
-		if len(set) > 0 && within(n.Right.Columns()) {
-			pushInto(&n.Right, c)
+		if len(set) > 0 && right == len(set) {
+			into(&n.Right)
 			return true
 		}
 		n.On = append(n.On, c)
 		return true
 	case *logical.Apply:
-		if len(set) == 0 || !within(n.Left.Columns()) {
+		if len(set) == 0 || given(n.Left) < len(set) {
 			return false
 		}
-		pushInto(&n.Left, c)
+		into(&n.Left)
 		return true
 	case *logical.Group:
 		if len(n.Keys) == 0 || len(set) == 0 || !within(n.KeyCols) {
