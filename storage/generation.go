@@ -48,6 +48,8 @@ type picture struct {
 	mu       sync.Mutex
 	catalog  *catalog
 	counters map[uint32]counters // of tables, by id
+	stats    map[statsKey]ColumnStats
+	tails    keptTails
 	cursors  []*cursor
 	timer    *time.Timer    // closes them; nil: there are none, or the picture is closed
 	dropping sync.WaitGroup // cursors that are being closed

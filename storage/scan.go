@@ -163,14 +163,15 @@ func (s *Scanner) setRows(b uint32, n, count int, live *BlockSet) {
 	if s.opts.Transient {
 		return
 	}
-	if s.rows == nil {
-		s.rows = make([]uint64, BlockRows)
+	if cap(s.rows) < n {
+		s.rows = make([]uint64, n) // of a small table a few
 	}
 	first := uint64(b) * BlockRows
-	for i := range s.rows[:n] {
+	s.rows = s.rows[:n]
+	for i := range s.rows {
 		s.rows[i] = first + uint64(i)
 	}
-	s.batch.Rows = s.rows[:n]
+	s.batch.Rows = s.rows
 }
 
 // Close releases the scanner.
@@ -370,10 +371,14 @@ func anyIn(s *BlockSet, from, n int) bool {
 // of rows that are not live are NULL.
 func (t *Table) readTail(columns []int, cols []*value.Column, live *BlockSet) error {
 	n := t.rowsIn(t.sealedBlocks())
+	whole := *live == firstRows(n)
+	if whole && t.keptTail(columns, cols) {
+		return nil
+	}
 	for i, c := range columns {
 		cols[i].Reset(t.def.Columns[c].Type)
 	}
-	next := 0 // rows done
+	next, size := 0, int64(0) // rows done, and their bytes
 	blank := func(until int) {
 		for ; next < until; next++ {
 			for i := range columns {
@@ -384,12 +389,16 @@ func (t *Table) readTail(columns []int, cols []*value.Column, live *BlockSet) er
 	err := t.tailRows(live, func(i int, src []byte) error {
 		blank(i)
 		next++
+		size += int64(len(src))
 		return t.decodeRow(src, columns, cols, i)
 	})
 	if err != nil {
 		return err
 	}
 	blank(n)
+	if whole {
+		t.keepTail(columns, cols, n, size)
+	}
 	return nil
 }
 

@@ -27,6 +27,33 @@ func (t *Table) Stats(ctx context.Context, col int) (ColumnStats, error) {
 		return ColumnStats{}, fmt.Errorf("column %d of %d", col, len(t.def.Columns))
 	}
 	def := &t.def.Columns[col]
+	p := t.view.picture
+	if p == nil {
+		return t.readStats(ctx, col, def)
+	}
+	k := statsKey{t.def.ID, def.ID}
+	p.mu.Lock()
+	st, ok := p.stats[k]
+	p.mu.Unlock()
+	if ok {
+		return st, nil
+	}
+	st, err := t.readStats(ctx, col, def)
+	if err == nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.stats == nil {
+			p.stats = map[statsKey]ColumnStats{}
+		}
+		p.stats[k] = st
+	}
+	return st, err
+}
+
+// statsKey names a column among the statistics that a picture keeps.
+type statsKey struct{ table, column uint32 }
+
+func (t *Table) readStats(ctx context.Context, col int, def *ColumnDef) (ColumnStats, error) {
 	st, err := t.view.readStats(t.def, def)
 	if err != nil {
 		return ColumnStats{}, err
@@ -147,6 +174,14 @@ func (s *stats) merge(o *stats) {
 	}
 }
 
+// halves are 1, 1/2, 1/4, ...: what registers add, of which a table has 2,048 a column.
+var halves = func() (h [64]float64) {
+	for i := range h {
+		h[i] = math.Ldexp(1, -i)
+	}
+	return h
+}()
+
 // distinct estimates the number of distinct values.
 func (s *stats) distinct() uint64 {
 	if s.registers == nil {
@@ -155,7 +190,11 @@ func (s *stats) distinct() uint64 {
 	m := float64(len(s.registers))
 	sum, zero := 0.0, 0
 	for _, r := range s.registers {
-		sum += math.Ldexp(1, -int(r))
+		if int(r) < len(halves) {
+			sum += halves[r]
+		} else {
+			sum += math.Ldexp(1, -int(r))
+		}
 		if r == 0 {
 			zero++
 		}

@@ -76,7 +76,7 @@ func NewGroups(types []value.Type) *Groups {
 	case len(types) == 1 && types[0].Kind != value.Vector && types[0].Kind != value.JSON && types[0].Kind != value.Interval && types[0].Kind != value.Numeric:
 		g.kind = textKey
 	}
-	g.grow(256)
+	g.grow(16) // most statements see a handful of keys
 	g.probe.g = g
 	return g
 }
