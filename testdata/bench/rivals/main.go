@@ -18,6 +18,7 @@ var comparisons = []comparison{
 	{"points", "rows looked up and inserted one by one, through database/sql, beside SQLite and bbolt", pointsBench},
 	{"weight", "size and dependencies of a small program, beside chromem-go, sqlite-vec and DuckDB", weightTable},
 	{"expressions", "filters and groups over two million rows beside DuckDB and SQLite", expressionsBench},
+	{"slow", "joins, orders and correlated subqueries that live by their plan, beside SQLite and PostgreSQL", slowBench},
 }
 
 func main() {
