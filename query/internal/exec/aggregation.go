@@ -49,7 +49,7 @@ type aggregation struct {
 
 func (a *Aggregation) start() (*aggregation, error) {
 	s := &aggregation{Aggregation: a, groups: fn.NewGroups(a.Keys), distinct: make([]*fn.Groups, len(a.Specs)),
-		vals: make([]fn.Arg, len(a.Exprs)),
+		vals:    make([]fn.Arg, len(a.Exprs)),
 		guarded: guardedArgs(len(a.Exprs), len(a.Keys), a.Specs)}
 	for i, spec := range a.Specs {
 		g, err := spec.Call.New()
