@@ -27,6 +27,7 @@ var inner = []string{
 	"storage/internal/code maxWidth", "storage/internal/code maxWidth2", "storage/internal/code maxSlots", "storage/internal/postings maxImpacts",
 	"storage/internal/block MaxPageBytes", "storage/internal/simd MaxWidth", "storage/internal/simd MaxWeight",
 	"query/gallery maxHeld", "query/gallery maxFileSize", "query/internal/exec maxKept",
+	"storage maxKeptTails", "query/internal/parse maxKeptTokens",
 }
 
 // limit reads a number of docs/limits.md: 1,000, 16 KiB, 64 Mi.
