@@ -5,8 +5,9 @@
 //
 // The program is looked for in the PATH when a picture is decoded, and is not part of Lupa: apt
 // install libjxl-tools, brew install jpeg-xl. It runs as a process of its own, on a copy of the
-// file in a temporary folder, with one thread and for some minutes at most, so that a damaged
-// file can't harm this one. Sizes, EXIF and XMP data of JPEG XL are read without it.
+// file in a temporary folder, with one thread, for a time and on Linux with memory that depend on
+// the picture's size, so that a damaged file can't harm this one. Sizes, EXIF and XMP data of
+// JPEG XL are read without it.
 package jxl
 
 import (
@@ -38,8 +39,11 @@ func unpack(packed []byte, limit int64) []byte {
 	return out
 }
 
-// limit is how long the decoding of a picture may take: 12 megapixels take a second.
-const limit = 5 * time.Minute
+// limits are how long decoding a picture of some pixels may take (12 megapixels take a second or
+// two), and how much memory (50 bytes a pixel; of an animation, all frames are decoded).
+var limits = func(pixels int64) (time.Duration, uint64) {
+	return time.Minute + time.Duration(pixels)*5*time.Microsecond, 1<<30 + 128*uint64(pixels)
+}
 
 // convert has djxl write the picture, upright, as PNM, or as PNG where it can't (some
 // versions do not write alpha as PNM).
@@ -57,16 +61,28 @@ func convert(data []byte) ([]byte, error) {
 	if err := os.WriteFile(in, data, 0o600); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	info, err := clip.Inspect(data)
+	if err != nil {
+		return nil, err
+	}
+	duration, memory := limits(int64(info.Width) * int64(info.Height))
+	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()
 	for _, name := range []string{"out.ppm", "out.png"} {
 		var said bytes.Buffer
 		cmd := exec.CommandContext(ctx, program, in, filepath.Join(dir, name), "--num_threads=1", "--quiet")
 		cmd.Stderr = &limited{&said, 1 << 12}
 		cmd.WaitDelay = 2 * time.Second
-		runErr := cmd.Run()
+		runErr := cmd.Start()
+		if runErr == nil {
+			limited := restrict(cmd.Process.Pid, memory)
+			runErr = cmd.Wait()
+			if state := cmd.ProcessState; limited && ctx.Err() == nil && (killed(state) || strings.Contains(said.String(), "bad_alloc")) {
+				return nil, fmt.Errorf("djxl crashed, or needs more than the %d MB that a picture of %d x %d may take; of an animation it decodes all frames", memory>>20, info.Width, info.Height)
+			}
+		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("djxl took more than %v", limit)
+			return nil, fmt.Errorf("djxl took more than %v", duration)
 		}
 		out, err := written(dir, name)
 		switch {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -182,5 +183,31 @@ func TestDamaged(t *testing.T) {
 	}
 	if after, _ := filepath.Glob(filepath.Join(os.TempDir(), "lupa-jxl-*")); len(after) > len(before) {
 		t.Errorf("files are left: %v", after)
+	}
+}
+
+// A picture that takes longer than its size accounts for, or more memory, is an error.
+func TestLimits(t *testing.T) {
+	if _, err := exec.LookPath("djxl"); err != nil {
+		t.Skip("without the program djxl: ", err)
+	}
+	defer func(f func(int64) (time.Duration, uint64)) { limits = f }(limits)
+	data := read(t, "testdata/moving.jxl")
+	limits = func(int64) (time.Duration, uint64) { return time.Nanosecond, 1 << 30 }
+	if _, err := clip.Decode(data, 0); err == nil || !strings.Contains(err.Error(), "more than 1ns") {
+		t.Errorf("time: %v", err)
+	}
+	limits = func(int64) (time.Duration, uint64) { return time.Minute, 1 << 20 }
+	if _, err := clip.Decode(data, 0); runtime.GOOS == "linux" && err == nil {
+		t.Error("it was decoded in a megabyte")
+	}
+	limits = func(pixels int64) (time.Duration, uint64) { // what is set for real is enough, for a picture of any size
+		if pixels != 60*45 {
+			t.Errorf("%d pixels", pixels)
+		}
+		return time.Minute, 1 << 30
+	}
+	if _, err := clip.Decode(read(t, "testdata/lossy.jxl"), 0); err != nil {
+		t.Error(err)
 	}
 }
