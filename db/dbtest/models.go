@@ -18,6 +18,7 @@ var Prompts = []struct {
 	{"red", [4]float32{1, 0, 0, 0}},
 	{"green", [4]float32{0, 1, 0, 0}},
 	{"blue", [4]float32{0, 0, 1, 0}},
+	{"red green", [4]float32{0.6, 0.8, 0, 0}},
 	{"yellow", [4]float32{0.6, 0.8, 0, 0}},
 	{"purple", [4]float32{0.6, 0, 0.8, 0}},
 	{"white", [4]float32{0.5, 0.5, 0.5, 0.5}},

@@ -24,7 +24,7 @@ var tableFuncs = map[string]string{
 
 // TableFunctions returns the names of the table functions, for completion.
 func TableFunctions() []string {
-	names := []string{duplicatesFunc, watchedFunc}
+	names := []string{duplicatesFunc, watchedFunc, whyFunc}
 	for n := range tableFuncs {
 		names = append(names, n)
 	}
@@ -45,6 +45,9 @@ func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, err
 	}
 	if name == duplicatesFunc {
 		return b.duplicates(t, s)
+	}
+	if name == whyFunc {
+		return b.why(t, s)
 	}
 	if f := rowFuncs[name]; f != nil {
 		return b.rowFunc(t, f, s)

@@ -169,6 +169,8 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 		return b.apply(n, want)
 	case *logical.Duplicates:
 		return b.duplicates(n)
+	case *logical.Why:
+		return b.why(n)
 	case *logical.RowFunc:
 		return b.rowFunc(n)
 	case *logical.Group:
