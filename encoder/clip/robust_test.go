@@ -613,3 +613,44 @@ func FuzzHEIF(f *testing.F) {
 		Inspect(b)
 	})
 }
+
+// What phones put behind a JPEG picture is passed over: a gain map or further pictures of
+// other sizes, of which its header tells (MPF), and videos.
+func TestBehindJPEG(t *testing.T) {
+	images := tinyImages(t)
+	other := images["scene-420.jpg"]
+	video := "\x00\x00\x00\x10ftypmp42\x00\x00\x00\x00\x00\x00\x00\x0cmdat\xff\xd8\xff\xd9"
+	tried := 0
+	for name, data := range images {
+		info, err := Inspect(data)
+		if err != nil || info.Format != "jpg" {
+			continue
+		}
+		want, err := Decode(data, 0)
+		if err != nil {
+			continue
+		}
+		tried++
+		// An index of two pictures, as the first segment behind the mark of the beginning.
+		index := "MPF\x00MM\x00*\x00\x00\x00\x08\x00\x02\xb0\x00\x00\x07\x00\x00\x00\x040100\xb0\x01\x00\x04\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x00"
+		marked := append([]byte("\xff\xd8\xff\xe2\x00"+string(rune(len(index)+2))+index), data[2:]...)
+		for what, file := range map[string][]byte{
+			"a picture":         append(slices.Clone(data), other...),
+			"a picture by MPF":  append(slices.Clone(marked), other...),
+			"a video":           append(slices.Clone(data), video...),
+			"Samsung's trailer": append(slices.Clone(data), "\x00\x00\x30\x0a\x10\x00\x00\x00MotionPhoto_Data"+video+"SEFHj\x00\x00\x00\x01\x00\x00\x00SEFT"...),
+		} {
+			got, err := Decode(file, 0)
+			in, inErr := Inspect(file)
+			switch {
+			case err != nil || inErr != nil:
+				t.Errorf("%s with %s behind it: %v, %v", name, what, err, inErr)
+			case in.Width != want.Width || in.Height != want.Height || in.Orientation != info.Orientation || !bytes.Equal(got.RGB(), want.RGB()):
+				t.Errorf("%s with %s behind it: other pixels", name, what)
+			}
+		}
+	}
+	if tried < 5 {
+		t.Errorf("only %d pictures", tried)
+	}
+}

@@ -34,8 +34,8 @@ var avifWasm []byte
 
 func init() {
 	heic, avif := &program{zipped: func() []byte { return heicWasm }}, &program{zipped: func() []byte { return avifWasm }}
-	clip.RegisterDecoder("heic", clip.Decoder{Decode: func(data []byte) (image.Image, error) { return decodeHEIC(heic, data) }})
-	clip.RegisterDecoder("avif", clip.Decoder{Decode: func(data []byte) (image.Image, error) { return decodeAVIF(avif, data) }, Stored: true})
+	clip.RegisterDecoder("heic", clip.Decoder{Decode: func(data []byte) (image.Image, error) { return decodeHEIC(heic, still(data)) }})
+	clip.RegisterDecoder("avif", clip.Decoder{Decode: func(data []byte) (image.Image, error) { return decodeAVIF(avif, still(data)) }, Stored: true})
 }
 
 // memoryLimit is the most memory that the decoding of a picture takes: 3 GiB, in pages of
