@@ -19,6 +19,7 @@ var comparisons = []comparison{
 	{"weight", "size and dependencies of a small program, beside chromem-go, sqlite-vec and DuckDB", weightTable},
 	{"expressions", "filters and groups over two million rows beside DuckDB and SQLite", expressionsBench},
 	{"slow", "joins, orders and correlated subqueries that live by their plan, beside SQLite and PostgreSQL", slowBench},
+	{"share", "look-ups by key beside a long GROUP BY of the same process", shareBench},
 }
 
 func main() {
