@@ -29,7 +29,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 			rest[i] = lay.Reduce(e)
 		}
 		used := logical.ColumnsOf(rest...)
-		for _, c := range cols {
+		for _, c := range cols { // in their order: plans are the same each time
 			if used[c] {
 				need = append(need, logical.ColumnExpr(c, parse.Pos{}))
 				delete(used, c)
