@@ -111,6 +111,7 @@ type NotFoundError struct {
 	Name  string
 	Tried []string // places looked at, in order
 	Known []string // names that exist there, for a hint
+	Here  bool     // there is a folder of that name in the current one, which is written with ./
 }
 
 func (e *NotFoundError) Error() string {
@@ -123,7 +124,9 @@ func (e *NotFoundError) Error() string {
 		}
 		s += t
 	}
-	if near := nearest.Of(e.Name, e.Known, 1); len(near) > 0 {
+	if e.Here {
+		s += fmt.Sprintf(" (the folder here is written ./%s)", e.Name)
+	} else if near := nearest.Of(e.Name, e.Known, 1); len(near) > 0 {
 		s += fmt.Sprintf(" (did you mean %q?)", near[0])
 	} else if len(e.Known) > 0 && len(e.Known) <= 10 {
 		s += "; known are " + strings.Join(e.Known, ", ")

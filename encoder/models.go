@@ -73,6 +73,9 @@ func CacheDir() (string, error) {
 // models has it. The error is a *NotFoundError.
 func (m Models) Find(name string) (ModelFolder, error) {
 	missing := &NotFoundError{Name: name}
+	if st, err := os.Stat(name); err == nil && st.IsDir() && !isPath(name) {
+		missing.Here = true
+	}
 	if isPath(name) {
 		if f, ok := inspect(name, name); ok {
 			return f, nil

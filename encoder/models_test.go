@@ -73,3 +73,18 @@ func TestModels(t *testing.T) {
 		t.Errorf("no hint in %v", err)
 	}
 }
+
+// A name without a slash is one of the folders of models; where there is such a folder here, the
+// error says how that is written.
+func TestFolderHere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("mine", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"mine": true, "other": false, "./other": false} {
+		_, err := encoder.Models{t.TempDir()}.Find(name)
+		if err == nil || strings.Contains(err.Error(), "the folder here is written ./mine") != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

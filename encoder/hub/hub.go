@@ -79,6 +79,9 @@ type File struct {
 // are trusted when they are first fetched, and recorded.
 func (m Model) Pinned() bool { return len(m.Files) > 0 }
 
+// GraphsPinned reports whether at least the graphs of the model are known by their SHA-256.
+func (m Model) GraphsPinned() bool { return m.Pinned() || len(m.sums) > 0 }
+
 // Size returns the bytes of all files together.
 func (m Model) Size() (n int64) {
 	for _, f := range m.Files {

@@ -50,7 +50,7 @@ func (m Model) lookup(ctx context.Context, variant string, o *Options) (Model, e
 	}
 	resp, err := o.client().Do(req)
 	if err != nil {
-		return Model{}, err
+		return Model{}, fmt.Errorf("the list of files of %s can't be fetched; is there a connection? (%s names another address of the hub): %w", repo, EndpointEnv, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

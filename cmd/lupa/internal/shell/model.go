@@ -117,8 +117,11 @@ func (s *Shell) modelCards() error {
 			about += " (recommended)"
 		}
 		pinned := "recorded when first fetched"
-		if m.Pinned() {
+		switch {
+		case m.Pinned():
 			pinned = "pinned"
+		case m.GraphsPinned():
+			pinned = "graphs pinned, others recorded when first fetched"
 		}
 		rows = append(rows, []string{m.Name, of, about, c.Languages, strconv.Itoa(c.Dim), bytesText(c.Bytes), quality, c.License, m.Repo, pinned})
 	}
