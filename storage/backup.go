@@ -327,11 +327,11 @@ func (b *backup) copyAll(to string) error {
 	if err := writeFile(b.dst, b.dst.PathJoin(to, lockName), nil); err != nil {
 		return err
 	}
-	if err := writeListOf(b.dst, to, copied); err != nil {
-		return err
-	}
 	mine, err := readMarker(b.src, b.s.dir)
 	if err != nil {
+		return err
+	}
+	if err := writeListOf(b.dst, to, mine.id, copied); err != nil {
 		return err
 	}
 	return writeMarker(b.dst, to, marker{Format, mine.id})

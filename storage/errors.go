@@ -155,6 +155,10 @@ type FileError struct {
 func (e *FileError) Error() string {
 	way := waysOut + ", or read it as found (lupa --as-found)"
 	switch {
+	case e.What == foreignLog:
+		way = "move it out of the folder and open the store again"
+	case e.What == foreign, e.What == later:
+		way = "put back the file that was there, " + way
 	case e.What == unlisted:
 		way = "what is in it was never acknowledged, or is not of this store; move it out of the folder and open the store again"
 	case e.What == isFolder && ownNames([]string{e.File}), e.What == isFolder && (e.File == markerName || e.File == lockName):
@@ -179,6 +183,10 @@ const (
 	missing  = "is missing"
 	isFolder = "is a folder"
 	unlisted = "is not on the list of the store's files and can't be read"
+
+	foreign    = "holds commits of another store than LUPA names"
+	foreignLog = "is not on the list of the store's files, and holds commits of another store"
+	later      = "holds commits although the store was closed: it is not what was written"
 )
 
 // OptionError says that an option has a value that can't be meant.

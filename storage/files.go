@@ -56,6 +56,8 @@ const (
 	kindWhole  fileKind = 'w' // size and checksum: tables, options
 	kindTail   fileKind = 't' // size and checksum of the end: tables that an older version or a killed process left
 	kindPrefix fileKind = 'p' // of its first bytes: the list of tables, logs that are full
+	kindStore  fileKind = 'i' // no file: the name is the id of the store
+	kindStray  fileKind = 'o' // of a table that it is not the store's, and is left alone
 )
 
 // fileEntry is a file on the list.
@@ -112,21 +114,41 @@ func isListed(name string) bool {
 
 // kindOf returns what can be known of a file.
 func kindOf(name string) fileKind {
+	text, before := strings.CutPrefix(name, "OPTIONS-")
+	if !before {
+		text, before = strings.CutPrefix(name, "MANIFEST-")
+	}
+	end := ""
+	if !before {
+		text, end, _ = strings.Cut(name, ".")
+	}
+	if strings.Trim(text, "0123456789") != "" || text == "" {
+		return kindExists // a name like "000012 (1).sst", which a copying tool makes, is nobody's
+	}
 	switch {
-	case strings.HasSuffix(name, ".sst") || strings.HasSuffix(name, ".blob") || strings.HasPrefix(name, "OPTIONS-"):
+	case end == "sst" || end == "blob" || before && name[0] == 'O':
 		return kindWhole
-	case strings.HasPrefix(name, "MANIFEST-") || strings.HasSuffix(name, ".log"):
+	case end == "log" || before:
 		return kindPrefix
 	}
 	return kindExists
 }
 
+// isTable reports whether a file of the folder is a table of Pebble's.
+func isTable(name string) bool {
+	return kindOf(name) == kindWhole && !strings.HasPrefix(name, "OPTIONS-")
+}
+
 // ---- The list as bytes ----
 
 // encodeList returns the list: a line that says its number, its length and its
-// checksum, then a line a file: kind, size, checksums, name.
-func encodeList(number uint64, closed bool, files map[string]fileEntry) []byte {
+// checksum, then a line a file: kind, size, checksums, name; before these one for the
+// store's id, if it has one.
+func encodeList(number uint64, closed bool, id string, files map[string]fileEntry) []byte {
 	var body bytes.Buffer
+	if id != "" {
+		fmt.Fprintf(&body, "%c 0 %08x %08x %s\n", kindStore, 0, 0, id)
+	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		e := files[name]
 		fmt.Fprintf(&body, "%c %d %08x %08x %s\n", e.kind, e.size, e.sum, e.tail, name)
@@ -144,6 +166,7 @@ func encodeList(number uint64, closed bool, files map[string]fileEntry) []byte {
 type list struct {
 	number uint64
 	closed bool // Close has written it: nothing was changed since
+	id     string
 	files  map[string]fileEntry
 }
 
@@ -178,6 +201,10 @@ func decodeList(b []byte) (*list, error) {
 		tail, err3 := strconv.ParseUint(f[3], 16, 32)
 		if firstError(err1, err2, err3) != nil {
 			return nil, errList
+		}
+		if fileKind(f[0][0]) == kindStore {
+			l.id = f[4]
+			continue
 		}
 		l.files[f[4]] = fileEntry{fileKind(f[0][0]), size, uint32(sum), uint32(tail)}
 	}
@@ -237,11 +264,11 @@ func plainFS(fs vfs.FS) vfs.FS {
 }
 
 // writeEmptyList writes the list that a new store begins with.
-func writeEmptyList(fs vfs.FS, dir string) error {
+func writeEmptyList(fs vfs.FS, dir, id string) error {
 	for i := range uint64(2) {
 		b := make([]byte, listGrain)
 		if i == 1 {
-			copy(b, encodeList(i, false, nil))
+			copy(b, encodeList(i, false, id, nil))
 		}
 		if err := writeFile(fs, fs.PathJoin(dir, listSlot(i)), b); err != nil {
 			return err
@@ -262,7 +289,7 @@ func writeFile(fs vfs.FS, path string, b []byte) error {
 
 // writeListOf writes the list of a folder that nobody is writing to, as closed: of a
 // copy, or of a store that is repaired. known are entries that need not be found out.
-func writeListOf(fs vfs.FS, dir string, known map[string]fileEntry) error {
+func writeListOf(fs vfs.FS, dir, id string, known map[string]fileEntry) error {
 	names, err := fs.List(dir)
 	if err != nil {
 		return err
@@ -283,7 +310,7 @@ func writeListOf(fs vfs.FS, dir string, known map[string]fileEntry) error {
 	if err := writeFile(fs, fs.PathJoin(dir, listSlot(0)), make([]byte, listGrain)); err != nil {
 		return err
 	}
-	if err := writeFile(fs, fs.PathJoin(dir, listSlot(1)), encodeList(1, true, files)); err != nil {
+	if err := writeFile(fs, fs.PathJoin(dir, listSlot(1)), encodeList(1, true, id, files)); err != nil {
 		return err
 	}
 	return syncDir(fs, dir)

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 type fileList struct {
 	fs  vfs.FS // below the guard
 	dir string
+	id  string       // of the store
 	cut *atomic.Bool // the store has failed: nothing is written any more
 
 	unsynced func(error) // told when the list could not be synced
@@ -27,6 +29,7 @@ type fileList struct {
 	files  map[string]*fileState
 	number uint64          // of the list on disk
 	listed map[string]bool // on it, or on the one that is being written
+	strays map[string]bool // tables that are not the store's
 	queue  []string        // to be removed once the list is written without them
 	held   bool            // the store is being opened: nothing is written yet
 	due    bool            // the list is to be written
@@ -47,15 +50,29 @@ type fileList struct {
 // newFileList begins to watch the folder of a store that is about to be opened for
 // writing. l is the list on disk, nil when there is none yet. Nothing is written, and
 // removals of listed files wait, until start.
-func newFileList(fs vfs.FS, dir string, l *list, cut *atomic.Bool, unsynced func(error)) (*fileList, error) {
-	fl := &fileList{fs: fs, dir: dir, cut: cut, unsynced: unsynced, files: map[string]*fileState{}, listed: map[string]bool{}, held: true, done: make(chan struct{})}
+func newFileList(fs vfs.FS, dir, id string, l *list, cut *atomic.Bool, unsynced func(error)) (*fileList, error) {
+	fl := &fileList{fs: fs, dir: dir, id: id, cut: cut, unsynced: unsynced, files: map[string]*fileState{}, listed: map[string]bool{}, strays: map[string]bool{}, held: true, done: make(chan struct{})}
 	fl.turn.L = &fl.mu
 	names, err := fs.List(dir)
 	if err != nil {
 		return nil, err
 	}
+	var before *list // what it names may be on the way out
+	switch {
+	case l == nil || !l.closed:
+	case l.number == 1: // a copy's, which has none before
+		before = &list{}
+	default:
+		if b, err := readAll(fs, fs.PathJoin(dir, listSlot(l.number+1))); err == nil {
+			before, _ = decodeList(b)
+		}
+	}
 	for _, n := range names {
 		if !isListed(n) {
+			continue
+		}
+		if isTable(n) && l != nil && l.stray(n, before) {
+			fl.strays[n] = true
 			continue
 		}
 		st := &fileState{durable: true}
@@ -75,11 +92,47 @@ func newFileList(fs vfs.FS, dir string, l *list, cut *atomic.Bool, unsynced func
 	}
 	if l != nil {
 		fl.number = l.number
-		for n := range l.files {
-			fl.listed[n] = true
+		for n, e := range l.files {
+			fl.listed[n] = e.kind != kindStray
 		}
 	}
 	return fl, nil
+}
+
+// stray reports whether a table that is in the folder is not the store's: Close has written the
+// list, and neither that names it nor the one before, whose files may not have been removed yet;
+// nor does its number follow those of the list, as the numbers of files do that a process has
+// made which was killed before it had written a list. Of a store that was not closed, what no list
+// names may be what its process was writing.
+func (l *list) stray(name string, before *list) bool {
+	if e, ok := l.files[name]; ok {
+		return e.kind == kindStray
+	}
+	if !l.closed || before == nil {
+		return false
+	}
+	if e, was := before.files[name]; was {
+		return e.kind == kindStray
+	}
+	last := uint64(0)
+	for n := range l.files {
+		last = max(last, fileNumber(n))
+	}
+	n := fileNumber(name)
+	return n <= last || n > last+nextFiles
+}
+
+// nextFiles is more than the number of files that are made before a list names them.
+const nextFiles = 100_000
+
+// fileNumber returns the number in the name of a file of Pebble's, 0 if it has none.
+func fileNumber(name string) uint64 {
+	if kindOf(name) == kindExists {
+		return 0
+	}
+	text, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(name, "OPTIONS-"), "MANIFEST-"), ".")
+	n, _ := strconv.ParseUint(text, 10, 64)
+	return n
 }
 
 // key is what a file is known by: its name within the folder, or its path elsewhere,
@@ -239,6 +292,9 @@ func (fl *fileList) remove(path string) bool {
 	defer fl.mu.Unlock()
 	k := fl.key(path)
 	delete(fl.files, k)
+	if fl.strays[k] {
+		return false
+	}
 	if !fl.inside(k) || !fl.listed[k] {
 		return true
 	}
@@ -330,14 +386,17 @@ func (fl *fileList) renewLocked(closed bool) error {
 			files[n] = st.entry(n)
 		}
 	}
-	queue, number, before := fl.queue, fl.number+1, fl.listed
+	for n := range fl.strays {
+		files[n] = fileEntry{kind: kindStray}
+	}
+	queue, number, before, id := fl.queue, fl.number+1, fl.listed, fl.id
 	fl.queue, fl.due, fl.asked, fl.busy = nil, false, false, true
 	fl.listed = maps.Clone(before) // until it is written both may count
-	for n := range files {
-		fl.listed[n] = true
+	for n, e := range files {
+		fl.listed[n] = e.kind != kindStray
 	}
 	fl.mu.Unlock()
-	err := fl.write(number, closed, files)
+	err := fl.write(number, closed, id, files)
 	fl.mu.Lock()
 	fl.busy = false
 	if err != nil {
@@ -362,8 +421,8 @@ func (fl *fileList) renewLocked(closed bool) error {
 }
 
 // write writes a list in place of the one before the last.
-func (fl *fileList) write(number uint64, closed bool, files map[string]fileEntry) error {
-	b := encodeList(number, closed, files)
+func (fl *fileList) write(number uint64, closed bool, id string, files map[string]fileEntry) error {
+	b := encodeList(number, closed, id, files)
 	i := number % 2
 	if n := int64(len(b)); n > fl.sizes[i] {
 		full := (n + listGrain - 1) / listGrain * listGrain
@@ -447,6 +506,13 @@ func (fl *fileList) loading() (ended func()) {
 	}
 	add(1)
 	return func() { add(-1) }
+}
+
+// named gives the list the id of its store.
+func (fl *fileList) named(id string) {
+	fl.mu.Lock()
+	fl.id = id
+	fl.mu.Unlock()
 }
 
 // wakeAll wakes those who wait, after the store has failed.

@@ -7,8 +7,14 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/batchrepr"
+	"github.com/cockroachdb/pebble/v2/record"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/lupadb/lupa/storage/internal/key"
 )
 
 // ---- Comparing the list with the folder ----
@@ -28,6 +34,9 @@ func verifyList(ctx context.Context, fs vfs.FS, dir string, l *list) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if l.files[name].kind == kindStray {
+			continue
+		}
 		if !there[name] {
 			return damagedFile(name, missing)
 		}
@@ -36,6 +45,80 @@ func verifyList(ctx context.Context, fs vfs.FS, dir string, l *list) error {
 		}
 	}
 	return nil
+}
+
+// verifyLogs looks at the logs: their commits must be of this store (id "": not known), and of one
+// that was closed there are none.
+func verifyLogs(fs vfs.FS, dir, id string, l *list) error {
+	names, err := fs.List(dir)
+	if err != nil {
+		return err
+	}
+	last := uint64(0) // the log of the store
+	for n := range l.files {
+		if num, ok := logNumber(n); ok {
+			last = max(last, num)
+		}
+	}
+	slices.Sort(names)
+	for _, n := range names {
+		num, ok := logNumber(n)
+		if !ok {
+			continue
+		}
+		e, listed := l.files[n]
+		owner, some, err := ownerOf(plainFS(fs), fs.PathJoin(dir, n))
+		switch {
+		case err != nil:
+			return err
+		case owner != "" && id != "" && owner != id && !listed:
+			return damagedFile(n, foreignLog)
+		case owner != "" && id != "" && owner != id:
+			return damagedFile(n, foreign)
+		case some && l.closed && listed && num >= last && e.size == 0: // that of a copy has commits, and a checksum
+			return damagedFile(n, later)
+		}
+	}
+	return nil
+}
+
+// idNote is what a commit says in the log of whose it is.
+const idNote = "Lupa "
+
+// ownerOf returns the id of the store that a log's first commit is of; some is false when there
+// is no commit, and the id "" when it does not say.
+func ownerOf(fs vfs.FS, name string) (id string, some bool, err error) {
+	num, _ := logNumber(fs.PathBase(name))
+	f, err := fs.Open(name)
+	if err != nil {
+		return "", false, err
+	}
+	defer f.Close()
+	r := newRecordReader(record.NewReader, f, num)
+	for !some {
+		rec, err := r.Next()
+		var b []byte
+		if err == nil {
+			b, err = io.ReadAll(rec)
+		}
+		if err != nil || len(b) < batchrepr.HeaderLen {
+			break // the end, or damage, which others look for
+		}
+		for it := batchrepr.Read(b); ; {
+			kind, k, _, ok, err := it.Next()
+			if !ok || err != nil {
+				break
+			}
+			some = some || kind == pebble.InternalKeyKindSet && string(k) == string(key.Commits)
+			if text, is := strings.CutPrefix(string(k), idNote); is && kind == pebble.InternalKeyKindLogData {
+				id = text
+			}
+		}
+		if !some {
+			id = ""
+		}
+	}
+	return id, some, nil
 }
 
 // verify compares a file with its entry; all says to read it to the end.

@@ -23,6 +23,7 @@ var folders struct {
 type folderLock struct {
 	f       *os.File
 	info    os.FileInfo // identity of f
+	name    string      // without links
 	path    string
 	shared  bool
 	holders int
@@ -41,9 +42,13 @@ func lockFolder(name string, shared bool) (io.Closer, error) {
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
 		path = filepath.Join(dir, filepath.Base(path))
 	}
+	name = path
+	if file, err := filepath.EvalSymlinks(path); err == nil {
+		name = file // the file itself may be behind a link
+	}
 	folders.Lock()
 	defer folders.Unlock()
-	if l := folders.open[path]; l != nil {
+	if l := folders.open[name]; l != nil {
 		if !shared || !l.shared {
 			return nil, lockedHere
 		}
@@ -74,11 +79,11 @@ func lockFolder(name string, shared bool) (io.Closer, error) {
 		f.Close()
 		return nil, err
 	}
-	l := &folderLock{f: f, info: info, path: path, shared: shared, holders: 1}
+	l := &folderLock{f: f, info: info, name: name, path: path, shared: shared, holders: 1}
 	if folders.open == nil {
 		folders.open = map[string]*folderLock{}
 	}
-	folders.open[path] = l
+	folders.open[name] = l
 	return &folderHold{lock: l}, nil
 }
 
@@ -92,7 +97,7 @@ func (h *folderHold) Close() (err error) {
 		folders.Lock()
 		defer folders.Unlock()
 		if h.lock.holders--; h.lock.holders == 0 {
-			delete(folders.open, h.lock.path)
+			delete(folders.open, h.lock.name)
 			err = h.lock.f.Close()
 		}
 	})
@@ -104,7 +109,7 @@ func (h *folderHold) Close() (err error) {
 // locked that.
 func (h *folderHold) held() (lost bool, err error) {
 	l := h.lock
-	info, err := os.Lstat(l.path)
+	info, err := os.Stat(l.path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return true, fmt.Errorf("%s was removed: the folder was moved or deleted, or its lock taken away, while the store was open", l.path)

@@ -98,14 +98,16 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 		}
 	}()
 	if isNew {
+		m := newMarker(Format)
 		if !s.inMemory {
-			if err := writeEmptyList(s.fs, s.dir); err != nil {
+			if err := writeEmptyList(s.fs, s.dir, m.id); err != nil {
 				return err
 			}
 		}
-		if err := writeMarker(s.fs, s.dir, newMarker(Format)); err != nil {
+		if err := writeMarker(s.fs, s.dir, m); err != nil {
 			return err
 		}
+		s.id = m.id
 	}
 	var files *list
 	if !s.inMemory && !o.AsFound {
@@ -139,7 +141,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 	}
 	s.schemas.closed = files != nil && files.closed
 	if !s.readOnly && !s.inMemory {
-		if s.fs.files, err = newFileList(s.fs.FS, s.dir, files, &s.fs.cut, s.fs.syncFailed); err != nil {
+		if s.fs.files, err = newFileList(s.fs.FS, s.dir, s.id, files, &s.fs.cut, s.fs.syncFailed); err != nil {
 			return err
 		}
 		s.fs.files.freed = s.room.refill
@@ -272,7 +274,12 @@ func (s *Store) verifyFiles(ctx context.Context, version int, isNew bool) (*list
 	if l == nil {
 		return nil, damagedFile(listSlot(0), "and "+listSlot(1)+" are damaged: the files of the store can't be verified")
 	}
-	err = verifyList(ctx, s.fs, s.dir, l)
+	if l.id != "" && s.id != "" && l.id != s.id {
+		return nil, damagedFile(markerName, "names another store than the list of files does")
+	}
+	if err = verifyList(ctx, s.fs, s.dir, l); err == nil && damaged == 0 {
+		err = verifyLogs(s.fs, s.dir, s.id, l)
+	}
 	var file *FileError
 	if errors.As(err, &file) && damaged > 0 {
 		// What looks like a missing file may have been removed since: the newer list would
@@ -414,6 +421,7 @@ func (s *Store) inspect() (version int, err error) {
 		}
 	}
 	m, err := readMarker(s.fs, s.dir)
+	s.id = m.id
 	if errors.Is(err, ErrNotStore) && ownNames(names) {
 		return 0, damagedFile(markerName, "does not say what it said")
 	}

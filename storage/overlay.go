@@ -37,6 +37,7 @@ type overlay struct {
 	overlayState
 	base  *pebble.DB
 	spill *spill // nil: nothing is written to files
+	gone  int64  // bytes of changes that were taken out of the tree; see drop
 }
 
 // overlayState is all that a savepoint has to keep of an overlay: copying the tree takes no
@@ -86,11 +87,12 @@ const changeOverhead = 80
 type span struct{ from, to []byte }
 
 func newOverlay(base *pebble.DB, sp *spill) *overlay {
+	return &overlay{overlayState: overlayState{tree: newTree()}, base: base, spill: sp}
+}
+
+func newTree() *btree.BTreeG[*change] {
 	less := func(a, b *change) bool { return bytes.Compare(a.key(), b.key()) < 0 }
-	return &overlay{
-		overlayState: overlayState{tree: btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})},
-		base:         base, spill: sp,
-	}
+	return btree.NewBTreeGOptions(less, btree.Options{NoLocks: true})
 }
 
 // snapshot returns the state as it is, whatever is written afterwards.
@@ -107,11 +109,38 @@ func (o *overlay) restore(s overlayState) {
 }
 
 func (o *overlay) put(c *change) {
-	if old, replaced := o.tree.Set(c); replaced {
-		o.held -= old.held()
-	}
 	o.held += c.held()
+	if old, replaced := o.tree.Set(c); replaced {
+		o.dropped(old)
+	}
 }
+
+// drop takes a change out of the tree.
+func (o *overlay) drop(c *change) {
+	o.tree.Delete(c)
+	o.dropped(c)
+}
+
+// dropped counts a change that is not in the tree any more. When the library splits a node, both
+// halves go on in one array, in which the left one keeps what has left the right one since: rows
+// that were added one by one, and have gone into blocks. So once that may be much the
+// tree is built anew.
+func (o *overlay) dropped(c *change) {
+	o.held -= c.held()
+	if o.gone += c.held(); o.gone < o.held/4+goneLeast {
+		return
+	}
+	o.gone = 0
+	fresh := newTree()
+	o.tree.Scan(func(c *change) bool {
+		fresh.Load(c)
+		return true
+	})
+	o.tree = fresh
+}
+
+// goneLeast is how many bytes of changes may be held that are not in the tree any more.
+const goneLeast = 4 << 20
 
 func (c *change) held() int64 { return int64(len(c.data)) + changeOverhead }
 
@@ -181,8 +210,7 @@ func (o *overlay) delete(k []byte) error {
 	if below {
 		o.put(newChange(changeDelete, k, nil))
 	} else if ok {
-		o.tree.Delete(old)
-		o.held -= old.held()
+		o.drop(old)
 	}
 	return nil
 }
@@ -200,8 +228,7 @@ func (o *overlay) deleteRange(from, to []byte) {
 		return true
 	})
 	for _, c := range in {
-		o.tree.Delete(c)
-		o.held -= c.held()
+		o.drop(c)
 	}
 	// Spans that touch the new one become one with it.
 	i := sort.Search(len(o.spans), func(i int) bool { return bytes.Compare(o.spans[i].to, from) >= 0 })

@@ -3,8 +3,10 @@ package storage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -12,6 +14,51 @@ import (
 
 	"github.com/lupadb/lupa/storage/internal/key"
 )
+
+// Rows that were added one by one and have gone into blocks leave no memory behind, beside the
+// entries of their key.
+func TestOverlayForgets(t *testing.T) {
+	s, err := OpenContext(context.Background(), "db", &Options{FS: vfs.NewMem(), NoMerging: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	o := newOverlay(s.db, nil)
+	row := bytes.Repeat([]byte{1}, 1000)
+	keys := func(i int) (entry, tail []byte) {
+		n := []byte{0, 0, 0, 0, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
+		return append(key.Family(nil, 1000, key.Primary), n...), append(key.Family(nil, 1000, key.Tail), n...)
+	}
+	for i := range 60 * BlockRows {
+		o.snapshot() // of a statement
+		entry, tail := keys(i)
+		if err := errors.Join(o.set(entry, []byte("12345678")), o.set(tail, row)); err != nil {
+			t.Fatal(err)
+		}
+		if i%BlockRows == BlockRows-1 {
+			for j := range BlockRows {
+				_, tail := keys(i - j)
+				if err := o.delete(tail); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if n := o.tree.Len(); n != 60*BlockRows {
+		t.Fatalf("%d changes", n)
+	}
+	if got := heap() - before; got > o.held+o.held/2+2*goneLeast { // what was dropped is 60 MB
+		t.Errorf("%d bytes are held, for %d", got, o.held)
+	}
+	runtime.KeepAlive(o)
+}
 
 // An overlay does what Pebble's indexed batch does: the same random writes, savepoints and reads
 // on both, in memory and with values in a file; and what is written to files and ingested is

@@ -95,7 +95,19 @@ func (r *repairer) run() error {
 		if r.names[listSlot(0)] || r.names[listSlot(1)] {
 			format = listFormat
 		}
-		if err := writeMarker(r.fs, r.dir, newMarker(format)); err != nil {
+		m := newMarker(format)
+		for _, n := range names {
+			if _, ok := logNumber(n); !ok {
+				continue
+			}
+			if id, _, err := ownerOf(plainFS(r.fs), r.path(n)); err == nil && id != "" {
+				m.id = id
+			}
+		}
+		if l, _, _, err := readLists(r.fs, r.dir); err == nil && l != nil && l.id != "" {
+			m.id = l.id
+		}
+		if err := writeMarker(r.fs, r.dir, m); err != nil {
 			return err
 		}
 		r.note("put back %s, format %d", markerName, format)
@@ -118,6 +130,9 @@ func (r *repairer) run() error {
 	old := rewrite
 	if l != nil {
 		for _, n := range slices.Sorted(maps.Keys(l.files)) {
+			if l.files[n].kind == kindStray {
+				continue
+			}
 			changed, err := r.restore(n, l.files[n], old)
 			if err != nil {
 				return err
@@ -127,6 +142,13 @@ func (r *repairer) run() error {
 				rewrite = true
 			}
 		}
+	}
+	if l != nil && l.id != "" && l.id != m.id && m.id != "" {
+		m.id = l.id
+		if err := writeMarker(r.fs, r.dir, m); err != nil {
+			return err
+		}
+		r.note("put the store's id back into %s", markerName)
 	}
 	if l == nil || old {
 		if err := r.markers(); err != nil {
@@ -272,6 +294,11 @@ func (r *repairer) list(old *list, note commitsNote) error {
 	if err != nil {
 		return err
 	}
+	m, err := readMarker(r.fs, r.dir)
+	if err != nil {
+		return err
+	}
+	id := m.id
 	files := map[string]fileEntry{}
 	for _, n := range names {
 		if !isListed(n) {
@@ -288,7 +315,7 @@ func (r *repairer) list(old *list, note commitsNote) error {
 		files[n] = e
 	}
 	for range 2 { // in both places: neither may look like one that was lost
-		text := encodeList(number, false, files)
+		text := encodeList(number, false, id, files)
 		b := append(text, make([]byte, (listGrain-len(text)%listGrain)%listGrain)...)
 		if err := writeFile(r.fs, r.path(listSlot(number)), b); err != nil {
 			return err

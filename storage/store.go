@@ -16,6 +16,7 @@ import (
 // Store is an open store. All methods are safe for concurrent use.
 type Store struct {
 	dir           string
+	id            string // of the store and its copies; "" when it has none
 	readOnly      bool
 	noSync        bool
 	writerTimeout time.Duration

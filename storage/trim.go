@@ -17,7 +17,6 @@ const worthTrimming = 32 << 20
 // trimMemory gives memory back to the system after the last store of the process was
 // closed: block caches and what was built lately can take most of what there is, and the
 // program that goes on may be a small one. cache is the size that the block cache had.
-// It does not wait.
 func trimMemory(cache int64) {
 	s := []metrics.Sample{
 		{Name: "/memory/classes/heap/free:bytes"},
@@ -32,7 +31,7 @@ func trimMemory(cache int64) {
 	if cache < worthTrimming && kept < worthTrimming {
 		return
 	}
-	go freeMemory()
+	freeMemory()
 	// What Close has left behind, and its caller, is garbage a moment later.
 	time.AfterFunc(time.Second, func() {
 		if openStores.Load() == 0 {

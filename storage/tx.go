@@ -128,6 +128,9 @@ func (tx *Tx) Commit(ctx context.Context) error {
 	}
 	c := &s.commits
 	err := tx.batch.Set(key.Commits, c.countedCommit(), nil)
+	if err == nil && s.id != "" {
+		err = tx.batch.LogData([]byte(idNote+s.id), nil)
+	}
 	if err == nil {
 		err = s.makeRoom(tx.batch.Len(), !tx.grows)
 	}

@@ -48,10 +48,13 @@ func (s *Store) upgrade(v int, steps []upgradeStep) error {
 	if err != nil || m.format >= newest || s.readOnly {
 		return err
 	}
+	m = newMarker(newest)
+	s.id = m.id
 	if s.fs.files != nil {
+		s.fs.files.named(m.id)
 		if err := s.fs.files.renewNow(); err != nil {
 			return err
 		}
 	}
-	return writeMarker(s.fs, s.dir, newMarker(newest)) // also after a crash before this line
+	return writeMarker(s.fs, s.dir, m) // also after a crash before this line
 }
