@@ -185,6 +185,14 @@ func (g guarded) Quick() bool {
 	return ok && q.Quick()
 }
 
+// Sigmoid is what the encoder says.
+func (g guarded) Sigmoid() (scale, bias float64, ok bool) {
+	if s, is := g.Encoder.(encoder.Sigmoid); is {
+		return s.Sigmoid()
+	}
+	return 0, 0, false
+}
+
 // Can is what the encoder says.
 func (g guarded) Can() (texts, pictures error) {
 	if c, ok := g.Encoder.(encoder.Capable); ok {

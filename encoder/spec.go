@@ -165,6 +165,14 @@ func (c *configured) Quick() bool {
 	return ok && q.Quick()
 }
 
+// Sigmoid is what the encoder says of vectors of full length; shorter ones have other cosines.
+func (c *configured) Sigmoid() (scale, bias float64, ok bool) {
+	if s, is := c.Encoder.(Sigmoid); is && c.model.Dim == c.Encoder.Model().Dim {
+		return s.Sigmoid()
+	}
+	return 0, 0, false
+}
+
 func (c *configured) EncodeTexts(ctx context.Context, texts []string) ([][]float32, error) {
 	vectors, err := c.Encoder.EncodeTexts(ctx, texts)
 	for i := range vectors {

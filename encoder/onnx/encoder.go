@@ -27,6 +27,7 @@ type Encoder struct {
 
 	tokenizer    func() (textTokenizer, error) // loaded when first needed
 	preprocessor func() (*clip.Preprocessor, error)
+	head         func() (head, bool)
 }
 
 var (
@@ -34,6 +35,7 @@ var (
 	_ encoder.Capable  = (*Encoder)(nil)
 	_ encoder.Prompter = (*Encoder)(nil)
 	_ encoder.Counter  = (*Encoder)(nil)
+	_ encoder.Sigmoid  = (*Encoder)(nil)
 )
 
 // Open opens the model folder dir. It reads the headers of the graphs and the
@@ -74,6 +76,7 @@ func Open(dir string, opts *Options) (*Encoder, error) {
 		e.image = newRunner(f.Image, &e.opts)
 	}
 	e.tokenizer = sync.OnceValues(func() (textTokenizer, error) { return loadTokenizer(f.Text) })
+	e.head = sync.OnceValues(e.findHead)
 	e.preprocessor = sync.OnceValues(func() (*clip.Preprocessor, error) { return f.Image.preprocessor() })
 	return e, nil
 }
