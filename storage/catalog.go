@@ -173,6 +173,8 @@ type indexJSON struct {
 
 	Kind    IndexKind         `json:"kind,omitempty"`
 	Options map[string]string `json:"options,omitempty"`
+	// What made it, "" for CREATE INDEX and in stores of earlier builds.
+	Constraint string `json:"constraint,omitempty"`
 }
 
 func encodeSchema(d *TableDef) []byte {
@@ -208,7 +210,7 @@ func encodeSchema(d *TableDef) []byte {
 		if x.Kind != OrderedIndex {
 			s.Version = schemaVersion
 		}
-		s.Indexes = append(s.Indexes, indexJSON{x.ID, x.Name, x.Columns, x.Unique, x.Kind, x.Options})
+		s.Indexes = append(s.Indexes, indexJSON{x.ID, x.Name, x.Columns, x.Unique, x.Kind, x.Options, x.Constraint})
 	}
 	for _, x := range d.Checks {
 		s.Checks = append(s.Checks, checkJSON(x))
@@ -290,7 +292,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 		if _, ok := indexKinds[x.Kind]; !ok {
 			return nil, fmt.Errorf("%w: index %q is of kind %q, which this program does not know", ErrFormat, x.Name, x.Kind)
 		}
-		d.Indexes = append(d.Indexes, IndexDef{ID: x.ID, Name: x.Name, Columns: x.Columns, Unique: x.Unique, Kind: x.Kind, Options: x.Options})
+		d.Indexes = append(d.Indexes, IndexDef{ID: x.ID, Name: x.Name, Columns: x.Columns, Unique: x.Unique, Kind: x.Kind, Options: x.Options, Constraint: x.Constraint})
 	}
 	for _, x := range s.Checks {
 		d.Checks = append(d.Checks, CheckDef(x))

@@ -68,9 +68,18 @@ type IndexDef struct {
 	Unique  bool
 	Kind    IndexKind
 	Options map[string]string // of the kind, complete once the store has the index
+	// Constraint is UniqueConstraint or PrimaryKeyConstraint where one of these made the index, and
+	// not CREATE INDEX; storage only keeps it.
+	Constraint string
 
 	primary bool // it is the primary key
 }
+
+// What IndexDef.Constraint is, as SQL writes it.
+const (
+	UniqueConstraint     = "UNIQUE"
+	PrimaryKeyConstraint = "PRIMARY KEY"
+)
 
 // CheckDef is a condition on the rows of a table.
 type CheckDef struct {

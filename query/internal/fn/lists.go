@@ -260,8 +260,8 @@ func listEntries() []*Func {
 			return arrayOf(l[from-1 : to])
 		}),
 		list("array_to_string", "array_to_string(array, separator [, null])", "elements joined, NULLs left out or written as null", "array_to_string('{1,2}', '-')", "1-2", text, kinds{text}, joinList).and(kinds{text, text}),
-		{Name: "string_to_array", Syntax: "string_to_array(text, separator)", Doc: "parts of a text as a JSON array; without a separator its characters", Example: "string_to_array('a,b', ',')", Gives: `["a", "b"]`, partial: true, nullable: true,
-			sigs: []sig{{kinds{text, text}, jsonKind, stringToArray, false}}},
+		{Name: "string_to_array", Syntax: "string_to_array(text, separator [, null])", Doc: "parts of a text as a JSON array, those that are null as NULL; without a separator its characters", Example: "string_to_array('a,b', ',')", Gives: `["a", "b"]`, partial: true, nullable: true,
+			sigs: []sig{{kinds{text, text}, jsonKind, stringToArray, false}, {kinds{text, text, text}, jsonKind, stringToArray, false}}},
 		{Name: "jsonb_strip_nulls", Syntax: "jsonb_strip_nulls(json)", Doc: "objects without members that are null", Example: `jsonb_strip_nulls('{"a": 1, "b": null}')`, Gives: `{"a": 1}`, partial: true,
 			sigs: []sig{{kinds{jsonKind}, jsonKind, textsTry(func(a []string) (string, error) { return stripNulls(a[0]) }), false}}},
 		{Name: "jsonb_pretty", Syntax: "jsonb_pretty(json)", Doc: "a member or an element a line", Example: `length(jsonb_pretty('[1, 2]'))`, Gives: "16", partial: true,
@@ -364,7 +364,11 @@ func stringToArray(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) er
 		}
 		var l []value.Value
 		for _, p := range parts {
-			l = append(l, value.Str(p))
+			if len(args) > 2 && !args[2].IsNull(int(i)) && p == args[2].At(int(i)).Str() {
+				l = append(l, value.Value{})
+			} else {
+				l = append(l, value.Str(p))
+			}
 		}
 		v, err := arrayOf(l)
 		if err != nil {

@@ -66,6 +66,8 @@ var aliases = map[string][]string{
 	"pg_typeof":          {"typeof"},
 	"ascii":              {"unicode"},
 	"make_timestamp":     {"make_timestamptz"},
+	"now":                {"transaction_timestamp", "statement_timestamp"},
+	"current_user":       {"session_user"},
 }
 
 // entries returns the table of everything: add a function here.
@@ -149,7 +151,7 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "format", Syntax: "format(text, x, ...)", Doc: "text with %s, %I (a name) and %L (a literal) filled in", Example: "format('%s is %L', 'it', 'so')", Gives: "it is 'so'", nullable: true,
 			infer: inferFormat},
 		{Name: "to_char", Syntax: "to_char(time or number, pattern)", Doc: "by a pattern: YYYY, MM, DD, HH24, MI, SS, Month, Dy, RM ...; 9, 0, a point, commas, S, MI; FM leaves out blanks", Example: "to_char(TIMESTAMP '2024-05-31', 'DD.MM.YY')", Gives: "31.05.24", partial: true,
-			sigs: []sig{{kinds{timestamp, text}, text, toCharTime, false}, {kinds{integer, text}, text, toCharInt, false}, {kinds{numeric, text}, text, toCharNumeric, false}, {kinds{realKind, text}, text, toCharReal, false}}},
+			sigs: []sig{{kinds{timestamp, text}, text, toCharTime, false}, {kinds{integer, text}, text, toCharInt, false}, {kinds{numeric, text}, text, toCharNumeric, false}, {kinds{realKind, text}, text, toCharReal, false}, {kinds{interval, text}, text, strictRow(toCharSpan), false}}},
 		{Name: "regexp_like", Syntax: "regexp_like(text, pattern [, flags])", Doc: "whether a regular expression (RE2) matches; flags i, n, s", Example: "regexp_like('Wolf', '^w', 'i')", Gives: "true", partial: true,
 			sigs: []sig{{kinds{text, text}, boolean, regexLikeKernel, false}, {kinds{text, text, text}, boolean, regexLikeKernel, false}}},
 		{Name: "regexp_replace", Syntax: "regexp_replace(text, pattern, to [, flags])", Doc: `first match replaced, with the flag g all; \1 is a group, \& the match`, Example: "regexp_replace('a1b22', '[0-9]+', '#', 'g')", Gives: "a#b#", partial: true,
@@ -165,7 +167,7 @@ var entries = sync.OnceValue(func() []*Func {
 		{Name: "decode", Syntax: "decode(text, 'base64')", Doc: "bytes written as hex, base64 or escape", Example: "length(decode('AAH/', 'base64'))", Gives: "3", partial: true,
 			sigs: []sig{{kinds{text, text}, blob, text2try(decodeBytes), false}}},
 	}...)
-	all = append(append(append(all, moreTextEntries()...), patternEntries()...), listEntries()...)
+	all = append(append(append(all, moreTextEntries()...), patternEntries()...), append(listEntries(), postgresEntries()...)...)
 	all = append(all, []*Func{
 		// Choosing
 		{Name: "coalesce", Syntax: "coalesce(x, ...)", Doc: "first argument that is not NULL", Example: "coalesce(NULL, 'none')", Gives: "none", nullable: true,

@@ -102,7 +102,7 @@ func dateTrunc(f string, us int64) int64 {
 
 func mod(a, b int) int { return (a%b + b) % b }
 
-var extractFields = []string{"microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "isoyear", "decade", "century", "dow", "isodow", "doy", "epoch"}
+var extractFields = []string{"microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "isoyear", "decade", "century", "dow", "isodow", "doy", "epoch", "julian"}
 
 func extractKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	for _, i := range fullSel(n, sel) {
@@ -122,6 +122,8 @@ func extract(f string, us int64) float64 {
 	switch f {
 	case "epoch":
 		return float64(us) / 1e6
+	case "julian":
+		return float64(floorTo(us, day)/day+2440588) + float64(us-floorTo(us, day))/float64(day)
 	case "microsecond":
 		return float64(second)
 	case "millisecond":

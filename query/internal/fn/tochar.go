@@ -256,6 +256,9 @@ func ordinal(s string, upper bool) string {
 // many decimals: 9 and 0 are digits, . or D the point, , or G commas,
 // S and MI a sign, FM leaves out blanks.
 func formatNumber(negative bool, digitsOf func(decs int) string, f string) (string, error) {
+	if s, ok := romanNumber(negative, digitsOf, f); ok {
+		return s, nil
+	}
 	whole := f
 	trim := false
 	if len(f) >= 2 && strings.EqualFold(f[:2], "FM") {
@@ -387,5 +390,5 @@ func formatNumber(negative bool, digitsOf func(decs int) string, f string) (stri
 }
 
 func badNumber(f string) error {
-	return fmt.Errorf("to_char does not know the pattern %s: numbers take 9, 0, a point, commas, S, MI and FM", value.Quote(f))
+	return fmt.Errorf("to_char does not know the pattern %s: numbers take 9, 0, a point, commas, S, MI and FM, or RN alone", value.Quote(f))
 }

@@ -264,6 +264,7 @@ type CreateIndex struct {
 	Kind        Ident // zero: btree
 	Columns     []Ident
 	Options     []IndexOption
+	Constraint  string // that it is made for: storage.IndexDef.Constraint; never written
 }
 
 // IndexOption is an option of WITH: a text, or a number as it is written.

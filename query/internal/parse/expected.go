@@ -26,6 +26,7 @@ var descriptions = map[string]string{
 	"gRows":            wantRow,
 	"GElement":         wantName,
 	"gName":            wantName,
+	"gLabel":           wantName,
 	"gTableName":       wantName,
 	"gBare":            wantName,
 	"gDefinition":      "(",

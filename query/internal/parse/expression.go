@@ -202,11 +202,14 @@ func (p *exprParser) infix(t *lexer.Token) int {
 		case "LIKE", "ILIKE", "IN", "BETWEEN":
 			return precLike
 		case "NOT":
-			if isAny(peek(p.lex, 1), "LIKE", "ILIKE", "IN", "BETWEEN") != "" {
+			if isAny(peek(p.lex, 1), "LIKE", "ILIKE", "IN", "BETWEEN") != "" || is(peek(p.lex, 1), "SIMILAR") && is(peek(p.lex, 2), "TO") {
 				return precLike
 			}
 		}
 	case lexWord:
+		if isWord(t.Value, "SIMILAR") && is(peek(p.lex, 1), "TO") {
+			return precLike
+		}
 		if isWord(t.Value, "AT") && is(peek(p.lex, 1), "TIME") && is(peek(p.lex, 2), "ZONE") {
 			return precZone
 		}
@@ -283,7 +286,13 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 	switch {
 	case is(t, "IN"):
 		return p.in(left, not, at)
+	case is(t, "SIMILAR"):
+		return p.similar(left, not, at)
 	case is(t, "BETWEEN"):
+		symmetric := is(p.lex.Peek(), "SYMMETRIC") && operandAfter(p.lex)
+		if symmetric || is(p.lex.Peek(), "ASYMMETRIC") && operandAfter(p.lex) {
+			p.lex.Next()
+		}
 		low, err := p.parse(precOther)
 		if err != nil {
 			return sized{}, err
@@ -292,6 +301,9 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 			return sized{}, err
 		}
 		high, err := p.parse(precOther)
+		if symmetric && err == nil {
+			return p.betweenEither(left, low, high, not, at), nil
+		}
 		return over(&Between{at, left.Expr, not, low.Expr, high.Expr}, left, low, high), err
 	}
 	if p.quantifier() {
@@ -308,6 +320,50 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		}
 	}
 	return over(&Like{at, left.Expr, not, is(t, "ILIKE"), pattern.Expr, escape.Expr}, left, pattern, escape), nil
+}
+
+// operandAfter reports whether an operand begins behind the next token, which is thus no name.
+func operandAfter(lex stream) bool {
+	t := peek(lex, 1)
+	switch t.Type {
+	case lexWord, lexQuoted, lexString, lexBlob, lexNumber, lexVector, lexParam:
+		return true
+	}
+	return isAny(t, "(", "-", "+", "~", "NULL", "CASE", "CAST") != ""
+}
+
+// betweenEither is BETWEEN SYMMETRIC: between low and high, or between high and low.
+func (p *exprParser) betweenEither(left, low, high sized, not bool, at Pos) sized {
+	one := over(&Between{at, left.Expr, false, low.Expr, high.Expr}, left, low, high)
+	other := over(&Between{at, left.Expr, false, high.Expr, low.Expr}, left, low, high)
+	e := over(&Binary{at, OpOr, one.Expr, other.Expr}, one, other)
+	if not {
+		e = over(&Unary{at, OpNot, e.Expr}, e)
+	}
+	return e
+}
+
+// similar parses x SIMILAR TO pattern from TO on.
+func (p *exprParser) similar(left sized, not bool, at Pos) (sized, error) {
+	p.lex.Next()
+	pattern, err := p.parse(precOther)
+	if err != nil {
+		return sized{}, err
+	}
+	c := &Call{Pos: at, Func: Ident{Pos: at, Name: "similar_to"}, Args: []Expr{left.Expr, pattern.Expr}}
+	below := []sized{left, pattern}
+	if p.accept("ESCAPE") {
+		escape, err := p.parse(precOther)
+		if err != nil {
+			return sized{}, err
+		}
+		c.Args, below = append(c.Args, escape.Expr), append(below, escape)
+	}
+	e := over(c, below...)
+	if not {
+		e = over(&Unary{at, OpNot, e.Expr}, e)
+	}
+	return e, nil
 }
 
 // clockTime reports whether AT TIME ZONE makes a time of e, and not the time that clocks

@@ -80,7 +80,9 @@ func (p *exprParser) unit(text Expr) {
 }
 
 // wordCalls are the functions that SQL calls by a word alone.
-var wordCalls = map[string]string{"CURRENT_TIMESTAMP": "now", "LOCALTIMESTAMP": "now", "CURRENT_DATE": "current_date"}
+var wordCalls = map[string]string{"CURRENT_TIMESTAMP": "now", "LOCALTIMESTAMP": "now", "CURRENT_DATE": "current_date",
+	"CURRENT_USER": "current_user", "SESSION_USER": "current_user", "CURRENT_SCHEMA": "current_schema", "CURRENT_CATALOG": "current_database",
+	"CURRENT_TIME": "current_time", "LOCALTIME": "localtime"}
 
 // array parses ARRAY[a, b, ...] from its bracket.
 func (p *exprParser) array(at Pos) (sized, error) {

@@ -214,7 +214,9 @@ func (r *plainReader) item() (*gItem, error) {
 	if g.Expr, err = r.expr(); err != nil {
 		return nil, err
 	}
-	g.Alias, g.Bare, err = r.alias()
+	var alias *gName
+	alias, g.Bare, err = r.alias()
+	g.Alias = (*gLabel)(alias)
 	return g, err
 }
 

@@ -255,7 +255,7 @@ var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>",
 // strayHints tells what to write in place of characters and operators other
 // languages have.
 var strayHints = []struct{ text, hint string }{
-	{"&&", "write AND"},
+	{"&&", "write AND, or arrayoverlap(a, b) of arrays"},
 	{"!", "write NOT"},
 	{"`", "a name is quoted with \""},
 	{"\u2018", "a text is written with '"}, {"\u2019", "a text is written with '"},

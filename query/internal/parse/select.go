@@ -72,8 +72,24 @@ type gItem struct {
 	Ahead *gStarAhead `parser:"| @@"`
 	Table *gName      `parser:"  @@ '.' '*'"`
 	Expr  Expr        `parser:"| @@"`
-	Alias *gName      `parser:"  ('AS' @@"`
+	Alias *gLabel     `parser:"  ('AS' @@"`
 	Bare  *gBare      `parser:"  | @@)?"`
+}
+
+// gLabel is the name behind AS in a select list, which may be a reserved word.
+type gLabel struct{ id Ident }
+
+// Parse implements participle.Parseable.
+func (n *gLabel) Parse(lex *lexer.PeekingLexer) error {
+	id, ok := acceptName(lex)
+	if t := lex.Peek(); !ok && t.Type == lexKeyword && (isAny(peek(lex, 1), ",", ")", "FROM") != "" || peek(lex, 1).EOF()) {
+		id, ok = identOf(lex.Next()), true
+	}
+	if !ok {
+		return participle.NextMatch
+	}
+	n.id = id
+	return nil
 }
 
 // gRows is the rule of the rows of VALUES: ( value , ... ) , ... It is not left
@@ -405,7 +421,7 @@ func (c *converter) core(at Pos, g *gCore) *Core {
 func (c *converter) items(gs []*gItem) []SelectItem {
 	var items []SelectItem
 	for _, g := range gs {
-		items = append(items, SelectItem{posOf(g.Pos), g.Star || g.Table != nil, ident(g.Table), g.Expr, aliasOf(g.Alias, g.Bare)})
+		items = append(items, SelectItem{posOf(g.Pos), g.Star || g.Table != nil, ident(g.Table), g.Expr, aliasOf((*gName)(g.Alias), g.Bare)})
 	}
 	return items
 }

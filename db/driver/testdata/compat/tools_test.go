@@ -111,6 +111,33 @@ type Author struct {
 	Books     []Book
 }
 
+// AuthorNow is the table of Author in a later version of a program.
+type AuthorNow struct {
+	ID        uint   `gorm:"primaryKey"`
+	Name      string `gorm:"size:120;not null;uniqueIndex:idx_authors_name"`
+	Email     *string
+	Nick      *string `gorm:"unique"`
+	Born      int     `gorm:"not null;default:1900;check:born_later,born > 1000"`
+	CreatedAt time.Time
+	DeletedAt gorm.DeletedAt `gorm:"index:idx_authors_deleted_at"`
+}
+
+func (AuthorNow) TableName() string { return "authors" }
+
+func columnsOf(t *testing.T, p *sql.DB) (all []string) {
+	t.Helper()
+	rows, err := p.Query(`SELECT concat_ws(' ', table_name, column_name, udt_name, character_maximum_length, is_nullable, column_default) FROM information_schema.columns ORDER BY table_name, ordinal_position`)
+	check(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var c string
+		check(t, rows.Scan(&c))
+		all = append(all, c)
+	}
+	check(t, rows.Err())
+	return all
+}
+
 type Book struct {
 	ID       uint `gorm:"primaryKey"`
 	AuthorID uint `gorm:"index"`
@@ -124,11 +151,35 @@ type Book struct {
 // each other, soft deletion and search.
 func TestGORM(t *testing.T) {
 	p := pool(t)
-	g, err := gorm.Open(postgres.New(postgres.Config{Conn: p}), &gorm.Config{Logger: logger.Default.LogMode(logger.Silent)})
+	g, err := gorm.Open(postgres.New(postgres.Config{Conn: p, DriverName: driver.Name}), &gorm.Config{Logger: logger.Default.LogMode(logger.Silent)})
 	check(t, err)
 	check(t, g.AutoMigrate(&Author{}, &Book{}))
 	if m := g.Migrator(); !m.HasTable(&Author{}) || m.HasTable("nothing") || !m.HasColumn(&Book{}, "Title") || m.HasColumn(&Book{}, "nothing") {
 		t.Error("GORM does not see what is there")
+	}
+	before := columnsOf(t, p)
+	check(t, g.AutoMigrate(&Author{}, &Book{})) // sees that nothing is to be done
+	if after := columnsOf(t, p); !reflect.DeepEqual(before, after) {
+		t.Errorf("a second AutoMigrate changed the tables: %v, then %v", before, after)
+	}
+	check(t, g.AutoMigrate(&AuthorNow{})) // adds columns
+	check(t, g.AutoMigrate(&AuthorNow{})) // and what is unique among them
+	if m := g.Migrator(); !m.HasColumn(&AuthorNow{}, "Born") || !m.HasConstraint(&Book{}, "fk_authors_books") {
+		t.Error("a third AutoMigrate adds no column, or lost a constraint")
+	}
+	types, err := g.Migrator().ColumnTypes(&AuthorNow{})
+	check(t, err)
+	for _, c := range types {
+		unique, _ := c.Unique()
+		key, _ := c.PrimaryKey()
+		if unique != (c.Name() == "nick") || key != (c.Name() == "id") {
+			t.Errorf("%s: unique %v, primary key %v", c.Name(), unique, key)
+		}
+	}
+	indexes, err := g.Migrator().GetIndexes(&AuthorNow{})
+	check(t, err)
+	if len(indexes) != 2 { // those that no constraint made
+		t.Errorf("%d indexes", len(indexes))
 	}
 	mail := "ann@example.org"
 	ann := Author{Name: "Ann", Email: &mail, Books: []Book{{Title: "Wolves", Price: 10, Emb: db.Floats{1, 0, 0}}, {Title: "Fish", Price: 20, Emb: db.Floats{0, 1, 0}}}}

@@ -149,6 +149,12 @@ func init() {
 		"information_schema.tables":  schemaTables,
 		"information_schema.columns": schemaColumns,
 		"information_schema.views":   schemaViews,
+
+		"information_schema.table_constraints":       schemaConstraints,
+		"information_schema.constraint_column_usage": schemaUsage,
+		"information_schema.key_column_usage":        schemaKeys,
+		"information_schema.referential_constraints": schemaReferences,
+		"information_schema.schemata":                schemaSchemata,
 	}
 }
 
@@ -352,8 +358,13 @@ func textColumns(names string) []logical.Column {
 	for _, n := range strings.Fields(names) {
 		name, kind, _ := strings.Cut(n, ":")
 		c := logical.Column{Name: name, Type: logical.TextType}
-		if kind == "int" {
+		switch kind {
+		case "int":
 			c.Type = logical.IntType
+		case "bool":
+			c.Type = logical.BoolType
+		case "json":
+			c.Type = jsonType
 		}
 		out = append(out, c)
 	}
@@ -390,7 +401,7 @@ var schemaTables = &rowFuncOf{
 
 // schemaColumns is information_schema.columns.
 var schemaColumns = &rowFuncOf{
-	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int"),
+	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int numeric_precision_radix:int datetime_precision:int identity_generation identity_increment is_generated udt_schema"),
 	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 		return func(_ []value.Value, emit func(...value.Value) error) error {
 			tables := slices.Clone(b.AllTables())
@@ -447,12 +458,27 @@ func (b *Binder) schemaColumn(d *storage.TableDef, i int) []value.Value {
 	case c.Type.Kind == value.Real:
 		precision = value.Int(53)
 	}
+	radix, times, generation, increment := value.Value{}, value.Value{}, value.Value{}, value.Value{}
+	switch c.Type.Kind {
+	case value.Integer, value.Real:
+		radix = value.Int(2)
+	case value.Numeric:
+		radix = value.Int(10)
+	case value.Timestamp, value.Interval:
+		times = value.Int(6)
+	case value.Date:
+		times = value.Int(0)
+	}
+	if c.Identity {
+		generation, increment = value.Str("BY DEFAULT"), value.Str("1")
+	}
 	if c.Declared == "UUID" {
 		names = [2]string{"uuid", "uuid"}
 	}
 	return []value.Value{
 		value.Str("lupa"), value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(c.Name), value.Int(int64(i + 1)), def, yes(!c.NotNull),
 		value.Str(names[0]), length, value.Str(names[1]), yes(c.Identity), precision, scale,
+		radix, times, generation, increment, value.Str("NEVER"), value.Str("pg_catalog"),
 	}
 }
 

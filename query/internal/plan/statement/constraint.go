@@ -65,11 +65,11 @@ func (b *planner) constraintsOf(def *storage.TableDef, constraints []parse.Const
 			if err != nil {
 				return err
 			}
-			suffix := "key"
+			suffix, kind := "key", storage.UniqueConstraint
 			if k.Kind == parse.PrimaryKey {
-				suffix = "pkey"
+				suffix, kind = "pkey", storage.PrimaryKeyConstraint
 			}
-			x := storage.IndexDef{Name: constraintName(k.Name, def.Name, k.Columns, suffix, taken), Unique: true}
+			x := storage.IndexDef{Name: constraintName(k.Name, def.Name, k.Columns, suffix, taken), Unique: true, Constraint: kind}
 			for _, o := range ords {
 				x.Columns = append(x.Columns, uint32(o)) // a position, as CreateTable wants it
 				if k.Kind == parse.PrimaryKey {
@@ -191,10 +191,10 @@ func (b *planner) addConstraint(k *parse.Constraint, table *storage.Table) (*run
 			return logical.ErrorAt(k.Pos, r.Env.Tx.AddCheck(ctx, def.Name, check))
 		}), nil
 	case parse.PrimaryKey, parse.Unique:
-		suffix := "key"
+		suffix, kind := "key", storage.UniqueConstraint
 		var before []parse.Statement
 		if k.Kind == parse.PrimaryKey {
-			suffix = "pkey"
+			suffix, kind = "pkey", storage.PrimaryKeyConstraint
 			if def.PrimaryKey >= 0 {
 				return nil, parse.Errorf(k.Pos, "a table has one primary key; %s is it already", def.Columns[def.PrimaryKey].Name)
 			}
@@ -206,7 +206,7 @@ func (b *planner) addConstraint(k *parse.Constraint, table *storage.Table) (*run
 		if taken(name.Name) {
 			return nil, logical.ErrorAt(k.Pos, &storage.ExistsError{What: "constraint", Name: name.Name})
 		}
-		index := &parse.CreateIndex{Pos: k.Pos, Unique: true, Index: name, Table: target, Columns: k.Columns}
+		index := &parse.CreateIndex{Pos: k.Pos, Unique: true, Index: name, Table: target, Columns: k.Columns, Constraint: kind}
 		return b.steps("Alter table "+def.Name, append(before, index)...), nil
 	}
 	return b.addReference(k, table)
@@ -317,7 +317,7 @@ func (b *planner) setType(a *parse.SetType, table *storage.Table) (*run.Plan, er
 			WithHint("a new column can take its place: ALTER TABLE %s ADD COLUMN new %s; UPDATE %s SET new = CAST(%s AS %s); ALTER TABLE %s DROP COLUMN %s; ALTER TABLE %s RENAME COLUMN new TO %s",
 				def.Name, a.Type, def.Name, c.Name, a.Type, def.Name, c.Name, def.Name, c.Name)
 	}
-	if a.Using != nil {
+	if a.Using != nil && !castOfItself(a) {
 		return nil, parse.Errorf(a.Using.Position(), "USING is not supported").WithHint("UPDATE %s SET %s = ... changes the values", def.Name, c.Name)
 	}
 	declared := a.Type.Declared
@@ -337,6 +337,16 @@ func (b *planner) setType(a *parse.SetType, table *storage.Table) (*run.Plan, er
 		return err
 	}
 	return b.alterColumn(a.Pos, table, a.Column, check, func(c *storage.ColumnDef) { c.Declared = declared })
+}
+
+// castOfItself reports whether USING says what happens without it: tools write it always.
+func castOfItself(a *parse.SetType) bool {
+	x := a.Using
+	if c, ok := x.(*parse.Cast); ok && c.Type.Type == a.Type.Type && c.Type.Declared == a.Type.Declared {
+		x = c.X
+	}
+	ref, ok := x.(*parse.ColumnRef)
+	return ok && ref.Table.Name == "" && ref.Name.Means(a.Column.Name)
 }
 
 // setting plans what has no effect here.

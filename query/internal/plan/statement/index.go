@@ -35,7 +35,7 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 		}
 		return b.done(), nil
 	}
-	index := storage.IndexDef{Name: s.Index.Name, Unique: s.Unique}
+	index := storage.IndexDef{Name: s.Index.Name, Unique: s.Unique, Constraint: s.Constraint}
 	if s.Kind.Name != "" {
 		if index.Kind, err = storage.ParseIndexKind(s.Kind.Name); err != nil {
 			return nil, logical.ErrorAt(s.Kind.Pos, err)
