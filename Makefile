@@ -142,11 +142,11 @@ bench-neighbours: ## the 5 nearest others of each of 100,000 rows, beside Faiss 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'
 
-# CORPUS is a folder of SQLite's logic tests; SQLLOGIC='-match select*.test' runs some of them.
+# CORPUS is a directory of SQLite's logic tests; SQLLOGIC='-match select*.test' runs some of them.
 CORPUS ?=
 SQLLOGIC ?=
-sqllogic: ## SQLite's logic tests, answers and times beside SQLite in memory: make sqllogic CORPUS=folder
-	@[ -n "$(CORPUS)" ] || { echo "make sqllogic CORPUS=a folder of SQLite's logic tests (sqllogictest/test)"; exit 2; }
+sqllogic: ## SQLite's logic tests, answers and times beside SQLite in memory: make sqllogic CORPUS=directory
+	@[ -n "$(CORPUS)" ] || { echo "make sqllogic CORPUS=a directory of SQLite's logic tests (sqllogictest/test)"; exit 2; }
 	$(GO) run ./testdata/sqllogic $(SQLLOGIC) $(CORPUS)
 
 bench-weight: ## the size of a small program, beside chromem-go, sqlite-vec and DuckDB (fetches 0.6 GB)

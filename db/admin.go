@@ -30,7 +30,7 @@ type BackupOptions struct {
 	HardLinks bool
 }
 
-// Backup writes a copy of the store, as it is now, into the folder dir while readers
+// Backup writes a copy of the store, as it is now, into the directory dir while readers
 // and writers go on. The copy shares no byte with the store, was compared with the
 // checksums of what was written, and is a store to be opened, or to be restored with
 // Restore. A damaged store gives ErrCorrupt and no copy.
@@ -53,8 +53,8 @@ func (db *DB) BackupWith(ctx context.Context, dir string, opts *BackupOptions) e
 	return db.reason(db.store.Backup(ctx, dir, &o))
 }
 
-// Restore makes a store in the folder dir, which must not exist or be empty, of the
-// backup in another folder. The backup is verified, and stays as it is.
+// Restore makes a store in the directory dir, which must not exist or be empty, of the
+// backup in another directory. The backup is verified, and stays as it is.
 func Restore(ctx context.Context, backup, dir string) error {
 	s, err := storage.OpenContext(ctx, backup, &storage.Options{ReadOnly: true})
 	if err != nil {

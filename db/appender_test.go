@@ -136,7 +136,7 @@ func TestAppenderAtomicFails(t *testing.T) {
 		if n := count(t, d, `SELECT count(*) FROM t`); n != 1 {
 			t.Errorf("%s: %d rows", c.what, n)
 		}
-		mustExec(t, d, `UPDATE t SET v = [1, 2] WHERE id = -1`) // the writer's place is free
+		mustExec(t, d, `UPDATE t SET v = [1, 2] WHERE id = -1`) // the writer lock is free
 	}
 	a, err := d.Appender(ctx, "t", nil, &db.AppenderOptions{Atomic: true})
 	if err != nil {

@@ -44,10 +44,10 @@ type counts struct {
 	latencies
 }
 
-// Open opens the store in the folder dir, and makes one if there is none. The
-// folder ":memory:" is a store in memory. opts may be nil.
+// Open opens the store in the directory dir, and makes one if there is none. The
+// directory ":memory:" is a store in memory. opts may be nil.
 //
-// The errors to expect: ErrLocked when the folder is open already, ErrNotStore
+// The errors to expect: ErrLocked when the directory is open already, ErrNotStore
 // when it holds something else, ErrFormat when a newer Lupa wrote it, ErrCorrupt.
 func Open(dir string, opts *Options) (*DB, error) {
 	return OpenContext(context.Background(), dir, opts)
@@ -71,7 +71,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 	switch {
 	case o.InMemory:
 	case dir == "":
-		return nil, errors.New(`open store: no folder given; ":memory:" is a store in memory`)
+		return nil, errors.New(`open store: no directory given; ":memory:" is a store in memory`)
 	case o.MustExist || o.ReadOnly || o.AsFound:
 		if _, err := os.Stat(dir); err != nil {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -117,7 +117,7 @@ func OpenContext(ctx context.Context, dir string, opts *Options) (*DB, error) {
 	return db, nil
 }
 
-// Dir returns the folder of the store as an absolute path, or ":memory:".
+// Dir returns the directory of the store as an absolute path, or ":memory:".
 func (db *DB) Dir() string {
 	if db.opts.InMemory {
 		return ":memory:"

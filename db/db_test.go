@@ -493,7 +493,7 @@ func TestErrors(t *testing.T) {
 	_, err := db.Open(dir, nil)
 	wantErr(t, err, db.ErrLocked)
 	if err == nil || !strings.Contains(err.Error(), dir) {
-		t.Errorf("the error does not name the folder: %v", err)
+		t.Errorf("the error does not name the directory: %v", err)
 	}
 	_, err = db.Open(filepath.Join(t.TempDir(), "none"), &db.Options{MustExist: true})
 	wantErr(t, err, fs.ErrNotExist)
@@ -506,7 +506,7 @@ func TestErrors(t *testing.T) {
 	_, err = db.Open(other, nil)
 	wantErr(t, err, db.ErrNotStore)
 	if _, err := db.Open("", nil); err == nil || !strings.Contains(err.Error(), ":memory:") {
-		t.Errorf("no folder: %v", err)
+		t.Errorf("no directory: %v", err)
 	}
 
 	var parse *db.ParseError

@@ -8,7 +8,7 @@
 //
 // The nouns:
 //
-//   - [DB] is an open store. One process opens a folder for writing at a time;
+//   - [DB] is an open store. One process opens a directory for writing at a time;
 //     any number of goroutines use a DB at once.
 //   - [Rows] are the answer to a query, read once, row by row.
 //   - [Stmt] is a prepared statement; [Stmt.QueryMany] answers many arguments in

@@ -109,7 +109,7 @@ func TestTxContextCancelsStatements(t *testing.T) {
 		if err := run(tx); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", what, err)
 		}
-		mustExec(t, d, `UPDATE t SET id = id + 1`) // the writer's place is free again
+		mustExec(t, d, `UPDATE t SET id = id + 1`) // the writer lock is free again
 		wantErr(t, tx.Commit(), context.Canceled)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // Errors to compare with errors.Is. What functions return wraps them and says
-// which folder, table or key is meant.
+// which directory, table or key is meant.
 var (
 	// ErrClosed: the DB, Rows, Stmt, Conn or Appender has been closed.
 	ErrClosed = storage.ErrClosed
@@ -20,7 +20,7 @@ var (
 	ErrLocked = storage.ErrLocked
 	// ErrCorrupt: the store is damaged. CorruptError says where.
 	ErrCorrupt = storage.ErrCorrupt
-	// ErrNotStore: the folder holds something other than a store.
+	// ErrNotStore: the directory holds something other than a store.
 	ErrNotStore = storage.ErrNotStore
 	// ErrFormat: the store was written by a newer Lupa.
 	ErrFormat = storage.ErrFormat
@@ -47,7 +47,7 @@ var (
 	// ErrInUpdate: a write of the DB within the function of DB.Update, on its goroutine:
 	// it would wait for the transaction that waits for it. Use the Tx.
 	ErrInUpdate = errors.New("a write of the DB within Update would wait for ever; use the Tx")
-	// ErrBusy: another transaction has held the writer's place for longer than
+	// ErrBusy: another transaction has held the writer lock for longer than
 	// Options.WriterTimeout.
 	ErrBusy = storage.ErrBusy
 	// ErrNoTransaction: COMMIT or ROLLBACK outside of a transaction.

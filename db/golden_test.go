@@ -13,7 +13,7 @@ import (
 	"github.com/lupadb/lupa/encoder/table"
 )
 
-// realData returns the folder of real CLIP vectors that is kept beside the
+// realData returns the directory of real CLIP vectors that is kept beside the
 // repository, or skips the test.
 func realData(t *testing.T) string {
 	t.Helper()

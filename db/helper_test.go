@@ -109,7 +109,7 @@ func unit(v []float32) []float32 {
 	return v
 }
 
-// open opens a store in a new folder. When the test ends, the store is closed
+// open opens a store in a new directory. When the test ends, the store is closed
 // and checked.
 func open(t testing.TB, opts *db.Options) *db.DB {
 	t.Helper()

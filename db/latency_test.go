@@ -63,7 +63,7 @@ func TestLatencyAndTableSizes(t *testing.T) {
 	}
 }
 
-// What is no folder is refused as the aim of a backup.
+// What is no directory is refused as the aim of a backup.
 func TestBackupToNoFolder(t *testing.T) {
 	s, err := db.Open(":memory:", nil)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestLimitsPage(t *testing.T) {
 	said := map[string]int64{}
 	for _, m := range regexp.MustCompile(`(?m)^\| .* \| ([^|]+) \| (\S+ \w+) \|$`).FindAllStringSubmatch(string(page), -1) {
 		if _, twice := said[m[2]]; twice {
-			t.Errorf("%s stands twice in docs/limits.md", m[2])
+			t.Errorf("%s is given twice in docs/limits.md", m[2])
 		}
 		said[m[2]] = limit(t, m[1])
 	}

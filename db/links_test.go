@@ -52,7 +52,7 @@ func TestLinks(t *testing.T) {
 				target = filepath.Join(filepath.Dir(path), filepath.FromSlash(file))
 			}
 			if _, err := os.Stat(target); err != nil {
-				t.Errorf("%s links to %s, which is not there", path, m[1])
+				t.Errorf("%s links to %s, which does not exist", path, m[1])
 			} else if anchor != "" && !anchors(target)[anchor] {
 				t.Errorf("%s links to %s, which has no such heading", path, m[1])
 			}

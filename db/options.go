@@ -59,7 +59,7 @@ type Options struct {
 
 	// MemoryBudget bounds, in bytes, what one statement's sorts, groups and joins
 	// may hold. Beyond about half of it, rows of ORDER BY, GROUP BY, DISTINCT, UNION and joins by
-	// equality go to files in the store's folder, unless that is in memory or read-only; what
+	// equality go to files in the store's directory, unless that is in memory or read-only; what
 	// can't go there fails. 0 means 1 GiB.
 	MemoryBudget int64
 
@@ -84,7 +84,7 @@ type Options struct {
 	WriterTimeout time.Duration
 
 	// NoFiles forbids statements that name files (COPY, read_*, images(), image
-	// of a path, BACKUP TO) or, after ENCODER, folders; names of encoders remain: for
+	// of a path, BACKUP TO) or, after ENCODER, directories; names of encoders remain: for
 	// programs that pass on statements of strangers.
 	NoFiles bool
 

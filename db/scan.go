@@ -361,7 +361,7 @@ func cloneValue(v Value) Value {
 // vectorFromBytes reads little-endian float32s.
 func vectorFromBytes(b []byte) (Floats, error) {
 	if len(b)%4 != 0 {
-		return nil, fmt.Errorf("%d bytes are not a vector: no multiple of 4", len(b))
+		return nil, fmt.Errorf("%d bytes are not a vector: not a multiple of 4", len(b))
 	}
 	out := make(Floats, len(b)/4)
 	for i := range out {

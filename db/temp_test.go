@@ -11,7 +11,7 @@ import (
 	"github.com/lupadb/lupa/db"
 )
 
-// What is in a temporary table is never in the store's folder, so a crash can leave nothing of it,
+// What is in a temporary table is never in the store's directory, so a crash can leave nothing of it,
 // and it is for one session.
 func TestTempTables(t *testing.T) {
 	ctx := context.Background()

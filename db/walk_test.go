@@ -56,7 +56,7 @@ func TestArchitecture(t *testing.T) {
 	for _, h := range hops {
 		path, name := h[1], h[2]
 		if !strings.Contains(path, "/") {
-			continue // of the folder that the sentence is about
+			continue // of the directory that the sentence is about
 		}
 		if names := declared(t, path); name != "" && names[name] == "" {
 			t.Errorf("%s: there is no such name", h[0])

@@ -115,7 +115,7 @@ func TestSecondOpenInOneProcess(t *testing.T) {
 		}
 	}
 	if _, err := db.Open("", nil); err == nil || !strings.Contains(err.Error(), ":memory:") {
-		t.Errorf("no folder: %v", err)
+		t.Errorf("no directory: %v", err)
 	}
 	if _, err := db.Open(dir+"2", &db.Options{MustExist: true}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("MustExist: %v", err)
@@ -367,7 +367,7 @@ func TestNearestByZero(t *testing.T) {
 	}
 }
 
-// Strangers' statements reach no folder by the name of an encoder.
+// Strangers' statements reach no directory by the name of an encoder.
 func TestNoFilesHoldsForEncoders(t *testing.T) {
 	var asked []string
 	d := open(t, &db.Options{InMemory: true, NoFiles: true, OpenEncoder: func(_ context.Context, name string) (encoder.Encoder, error) {

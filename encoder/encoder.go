@@ -11,7 +11,7 @@ import (
 )
 
 // ErrUnsupported is returned by an Encoder that lacks the tower asked for, for
-// example EncodeImages of a text-only model folder.
+// example EncodeImages of a text-only model directory.
 var ErrUnsupported = errors.New("not supported by this encoder")
 
 // Names of the models to begin with: one for pictures and texts, and one for texts alone.
@@ -70,7 +70,7 @@ type Model struct {
 	Dim  int    // length of the vectors
 	Hash string // hex SHA-256 over all files that determine the output
 
-	// Location is the folder that the encoder was opened from, absolute, or "". It
+	// Location is the directory that the encoder was opened from, absolute, or "". It
 	// helps to find the encoder again and is no part of its identity.
 	Location string `json:",omitempty"`
 
@@ -102,7 +102,7 @@ func (m Model) String() string {
 	return fmt.Sprintf("%s (%d dimensions, %s)", m.Name, m.Dim, h)
 }
 
-// Opener finds the encoder of a name, for example in a folder of models. It
+// Opener finds the encoder of a name, for example in a directory of models. It
 // returns a *NotFoundError when there is none.
 type Opener func(ctx context.Context, name string) (Encoder, error)
 
@@ -111,7 +111,7 @@ type NotFoundError struct {
 	Name  string
 	Tried []string // places looked at, in order
 	Known []string // names that exist there, for a hint
-	Here  bool     // there is a folder of that name in the current one, which is written with ./
+	Here  bool     // there is a directory of that name in the current one, which is written with ./
 }
 
 func (e *NotFoundError) Error() string {
@@ -125,7 +125,7 @@ func (e *NotFoundError) Error() string {
 		s += t
 	}
 	if e.Here {
-		s += fmt.Sprintf(" (the folder here is written ./%s)", e.Name)
+		s += fmt.Sprintf(" (the directory here is written ./%s)", e.Name)
 	} else if near := nearest.Of(e.Name, e.Known, 1); len(near) > 0 {
 		s += fmt.Sprintf(" (did you mean %q?)", near[0])
 	} else if len(e.Known) > 0 && len(e.Known) <= 10 {

@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// ModelsEnv names the environment variable that lists folders of models,
+// ModelsEnv names the environment variable that lists directories of models,
 // separated as PATH is.
 const ModelsEnv = "LUPA_MODELS"
 
-// Models are the folders in which encoders are looked up by name, in order.
-// The encoder "clip" is the folder "clip" in the first of them that has one.
+// Models are the directories in which encoders are looked up by name, in order.
+// The encoder "clip" is the directory "clip" in the first of them that has one.
 type Models []string
 
 // ModelFolder is one model found on disk.
@@ -25,7 +25,7 @@ type ModelFolder struct {
 	Kind Kind
 }
 
-// Kind says what a model folder holds, as far as its file names tell.
+// Kind says what a model directory holds, as far as its file names tell.
 type Kind string
 
 const (
@@ -34,8 +34,8 @@ const (
 	KindUnknown Kind = ""      // nothing that is known to be a model
 )
 
-// SearchPath returns the folders to look in: those given, then those of
-// LUPA_MODELS, then the models folder of the per-user cache. Folders that do
+// SearchPath returns the directories to look in: those given, then those of
+// LUPA_MODELS, then the models directory of the per-user cache. Directories that do
 // not exist stay in, so that an error can name them.
 func SearchPath(given ...string) Models {
 	var m Models
@@ -56,20 +56,20 @@ func SearchPath(given ...string) Models {
 	return m
 }
 
-// CacheDir returns the folder, perhaps not there yet, in which Lupa keeps what
+// CacheDir returns the directory, perhaps not there yet, in which Lupa keeps what
 // it downloaded for this user: models in "models", libonnxruntime in
 // "runtime".
 func CacheDir() (string, error) {
 	base, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("per-user cache folder: %w", err)
+		return "", fmt.Errorf("per-user cache directory: %w", err)
 	}
 	return filepath.Join(base, "lupa"), nil
 }
 
-// Find returns the folder of a name. A name may contain slashes
+// Find returns the directory of a name. A name may contain slashes
 // ("Xenova/clip-vit-base-patch32"). One that starts with "/", "./" or "../" is
-// itself the path of a folder, and so is another with a slash if no folder of
+// itself the path of a directory, and so is another with a slash if no directory of
 // models has it. The error is a *NotFoundError.
 func (m Models) Find(name string) (ModelFolder, error) {
 	missing := &NotFoundError{Name: name}
@@ -103,8 +103,8 @@ func (m Models) Find(name string) (ModelFolder, error) {
 	return ModelFolder{}, missing
 }
 
-// List returns every model of the folders, each name once (the one that Find
-// returns), in order of folder and then of name. Folders that can't be read
+// List returns every model of the directories, each name once (the one that Find
+// returns), in order of directory and then of name. Directories that can't be read
 // are left out.
 func (m Models) List() []ModelFolder {
 	var out []ModelFolder
@@ -115,7 +115,7 @@ func (m Models) List() []ModelFolder {
 	return out
 }
 
-// appendModels looks depth levels down for model folders: "owner/model" is how
+// appendModels looks depth levels down for model directories: "owner/model" is how
 // hubs name them.
 func appendModels(out []ModelFolder, seen map[string]bool, dir, prefix string, depth int) []ModelFolder {
 	entries, err := os.ReadDir(dir)
@@ -146,7 +146,7 @@ func isPath(name string) bool {
 		strings.HasPrefix(name, `.\`) || strings.HasPrefix(name, `..\`)
 }
 
-// inspect tells what the folder dir holds; ok is false when it is not a folder.
+// inspect tells what the directory dir holds; ok is false when it is not a directory.
 func inspect(name, dir string) (f ModelFolder, ok bool) {
 	st, err := os.Stat(dir)
 	if err != nil || !st.IsDir() {

@@ -74,7 +74,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// A name without a slash is one of the folders of models; where there is such a folder here, the
+// A name without a slash is one of the directories of models; where there is such a directory here, the
 // error says how that is written.
 func TestFolderHere(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -83,7 +83,7 @@ func TestFolderHere(t *testing.T) {
 	}
 	for name, want := range map[string]bool{"mine": true, "other": false, "./other": false} {
 		_, err := encoder.Models{t.TempDir()}.Find(name)
-		if err == nil || strings.Contains(err.Error(), "the folder here is written ./mine") != want {
+		if err == nil || strings.Contains(err.Error(), "the directory here is written ./mine") != want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 // that is not how its files say.
 type Spec struct {
 	Name       string
-	Variant    string  // which graphs of the model's folder, such as fp16 or int8; "": the best
+	Variant    string  // which graphs of the model's directory, such as fp16 or int8; "": the best
 	Dimensions int     // keep that many elements of a vector, of models trained for it; 0: all
 	Query      *string // what texts that are searched for begin with; nil: as the model says
 	Document   *string // what texts that are stored begin with; nil: as the model says

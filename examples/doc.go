@@ -1,7 +1,7 @@
-// Package examples holds programs that use Lupa, each in a folder of its own:
+// Package examples holds programs that use Lupa, each in a directory of its own:
 //
 //	quickstart     pictures go in, a phrase comes back as the best of them
-//	imagesearch    index a folder of pictures; search by phrase or by picture
+//	imagesearch    index a directory of pictures; search by phrase or by picture
 //	products       a catalogue searched by meaning and words, price, stock and category
 //	recommend      more like what somebody liked: the mean of vectors
 //	repository     bookmarks behind database/sql alone, as a repository

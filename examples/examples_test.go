@@ -24,7 +24,7 @@ import (
 	"github.com/lupadb/lupa/encoder/onnx"
 )
 
-var root, bin string // the repository, and the folder of the programs built
+var root, bin string // the repository, and the directory of the programs built
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
@@ -46,7 +46,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// run runs a program in the folder dir and returns what it prints.
+// run runs a program in the directory dir and returns what it prints.
 func run(t *testing.T, dir, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(filepath.Join(bin, program), args...)
@@ -118,7 +118,7 @@ func TestQuickstart(t *testing.T) {
 	dogs := scenes(t, "subject", "dog")
 	for _, l := range strings.Split(strings.TrimSpace(first), "\n") {
 		if path := strings.Fields(l)[0]; !dogs[filepath.Base(path)] {
-			t.Errorf("%s is no dog", path)
+			t.Errorf("%s is not a dog", path)
 		}
 	}
 	if again := run(t, dir, "quickstart", pictures, "a dog playing in the snow"); again != first {

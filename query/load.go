@@ -11,7 +11,7 @@ import (
 
 // Load is a bulk load fed by a program, batch by batch, past the write-ahead log:
 // its rows become visible together at Finish, or not at all, and however many they
-// are, they take a bounded amount of memory. It holds the writer's place, and
+// are, they take a bounded amount of memory. It holds the writer lock, and
 // belongs to one goroutine.
 type Load struct {
 	s       *Session
@@ -58,7 +58,7 @@ func (s *Session) Load(ctx context.Context, table string, columns []string, rows
 	return l, nil
 }
 
-// samples encodes typical prompts before the writer's place is taken.
+// samples encodes typical prompts before the writer lock is taken.
 func (l *Load) samples(ctx context.Context) (map[int][][]float32, error) {
 	view, err := l.s.env.Store.Snapshot()
 	if err != nil {

@@ -326,7 +326,7 @@ func TestPromptArithmetic(t *testing.T) {
 		t.Errorf("inner product %v, want %v", x, want)
 	}
 	f.fails("SELECT clip_sim([1, 2]) FROM p", "clip_sim: vector has 2 dimensions, clip has 3")
-	f.fails("SELECT clip_sim(5) FROM p", "wants a text")
+	f.fails("SELECT clip_sim(5) FROM p", "needs a text")
 	f.fails("SELECT clop_sim('x') FROM p", `did you mean "clip_sim"?`)
 	f.fails("CREATE TABLE q (v VECTOR ENCODER 'hahs')", `did you mean "hash"?`)
 }

@@ -89,7 +89,7 @@ func TestLargeUpdates(t *testing.T) {
 	}
 }
 
-// A key that is there twice after an update of many rows is an error, and nothing is changed.
+// A key that is given twice after an update of many rows is an error, and nothing is changed.
 func TestLargeUpdateUnique(t *testing.T) {
 	f := open(t)
 	ctx := context.Background()

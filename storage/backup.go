@@ -26,7 +26,7 @@ type BackupOptions struct {
 	// of copying their bytes: it takes no time and no space, and damage of a shared file
 	// damages both.
 	HardLinks bool
-	// New refuses a folder that holds an older backup.
+	// New refuses a directory that holds an older backup.
 	New bool
 	// Progress is told of bytes copied.
 	Progress Progress
@@ -54,7 +54,7 @@ func (s *Store) Backup(ctx context.Context, dir string, opts *BackupOptions) err
 	}
 	err := ctx.Err()
 	if err == nil && (dir == "" || dir == ":memory:") {
-		err = fmt.Errorf("backup to %q: a backup goes into a folder; give its path", dir)
+		err = fmt.Errorf("backup to %q: a backup goes into a directory; give its path", dir)
 	}
 	if err != nil {
 		s.leave()
@@ -98,7 +98,7 @@ type backup struct {
 
 	old   string // dir while it holds an older backup, or ""
 	older *list  // its files
-	from  string // folder whose files are copied: they do not change
+	from  string // directory whose files are copied: they do not change
 	known map[string]fileEntry
 	done  uint64 // bytes
 	total uint64
@@ -188,10 +188,10 @@ func (b *backup) place() error {
 		return err
 	}
 	if b.opts.New {
-		return fmt.Errorf("the folder is not empty (%s); name a new one", names[0])
+		return fmt.Errorf("the directory is not empty (%s); name a new one", names[0])
 	}
 	if !slices.Contains(names, markerName) {
-		return fmt.Errorf("the folder is not empty and holds no backup (%s)", names[0])
+		return fmt.Errorf("the directory is not empty and holds no backup (%s)", names[0])
 	}
 	theirs, err := readMarker(b.dst, b.dir)
 	if err != nil {
@@ -202,14 +202,14 @@ func (b *backup) place() error {
 		return err
 	}
 	if theirs.id == "" || theirs.id != mine.id {
-		return errors.New("the folder holds another store, or a backup of one; name an empty folder or a backup of this store")
+		return errors.New("the directory holds another store, or a backup of one; name an empty directory or a backup of this store")
 	}
 	l, _, _, err := readLists(b.dst, b.dir)
 	if err != nil {
 		return err
 	}
 	if l == nil || !l.closed {
-		return errors.New("the folder holds a copy of this store that was opened for writing since, not a backup")
+		return errors.New("the directory holds a copy of this store that was opened for writing since, not a backup")
 	}
 	note, err := readCommits(b.dst, b.dir)
 	if err != nil {
@@ -220,7 +220,7 @@ func (b *backup) place() error {
 		return err
 	}
 	if len(number) == 8 && note.acknowledged > binary.BigEndian.Uint64(number) {
-		return errors.New("the folder holds a later state of this store")
+		return errors.New("the directory holds a later state of this store")
 	}
 	b.old, b.older = b.dir, l
 	return nil
@@ -249,12 +249,12 @@ func (b *backup) outside() error {
 	}
 	rel, err := filepath.Rel(real(b.s.dir), real(b.dir))
 	if err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-		return errors.New("the folder is that of the store itself, or lies in it")
+		return errors.New("the directory is that of the store itself, or lies in it")
 	}
 	return nil
 }
 
-// freeze finds a folder whose files are the store's as of now and stay as they are. What
+// freeze finds a directory whose files are the store's as of now and stay as they are. What
 // it returns gives that up.
 func (b *backup) freeze() (release func(), err error) {
 	s := b.s
@@ -266,7 +266,7 @@ func (b *backup) freeze() (release func(), err error) {
 		}
 		return nil, err
 	}
-	defer func() { // Pebble panics where a folder can't be synced
+	defer func() { // Pebble panics where a directory can't be synced
 		if r := recover(); r != nil {
 			e, ok := r.(error)
 			if !ok {
@@ -454,7 +454,7 @@ func (b *backup) publish(tmp string) error {
 		}
 		return b.dst.RemoveAll(b.dir + replaced)
 	}
-	if _, err := b.dst.Stat(b.dir); err == nil { // an empty folder
+	if _, err := b.dst.Stat(b.dir); err == nil { // an empty directory
 		if err := b.dst.Remove(b.dir); err != nil {
 			return err
 		}

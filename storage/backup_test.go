@@ -142,7 +142,7 @@ func TestCutDuringBackup(t *testing.T) {
 			}
 			dir := "copy"
 			if _, err := fs.Stat(dir); errors.Is(err, os.ErrNotExist) {
-				dir = "copy.replaced" // what an older one is called for a moment, where folders can't be exchanged
+				dir = "copy.replaced" // what an older one is called for a moment, where directories can't be exchanged
 			}
 			if names, err := fs.List(dir); err == nil && len(names) > 0 {
 				got := rowsOf(t, fs, dir, what)
@@ -330,7 +330,7 @@ func TestIncrementalBackupWritesWhatIsNew(t *testing.T) {
 	}
 }
 
-// countingFS counts the bytes that are written below the folder "copy".
+// countingFS counts the bytes that are written below the directory "copy".
 type countingFS struct {
 	vfs.FS
 	written *atomic.Int64

@@ -37,7 +37,7 @@ func (tx *Tx) inFiles(t *Table) bool {
 // there is more to write afterwards.
 func (tx *Tx) changesInFiles(t *Table) bool { return tx.inFiles(t) && !tx.catalog.bound(t.def) }
 
-// newLoadDir makes a folder for table files that are to be ingested. One that is left
+// newLoadDir makes a directory for table files that are to be ingested. One that is left
 // over is removed at the next Open.
 func (s *Store) newLoadDir() (string, error) {
 	dir := s.fs.PathJoin(s.dir, fmt.Sprintf("%s%d.%d", loadDirPrefix, time.Now().UnixNano(), tempNumber.Add(1)))
@@ -146,7 +146,7 @@ func (tx *Tx) buildIndex(ctx context.Context, t *Table, d *TableDef, x index, pr
 }
 
 // ingest publishes table files, and counts that as a commit. The caller has the
-// writer's place. One that gives space back may use the reserve.
+// writer lock. One that gives space back may use the reserve.
 func (s *Store) ingest(sst *sstWriter, frees bool) error {
 	c, g := &s.commits, s.gen
 	if err := sst.countCommit(); err != nil {
@@ -211,7 +211,7 @@ func (s *Store) ingest(sst *sstWriter, frees bool) error {
 }
 
 // ingestApart takes table files in whose keys nobody reads before a commit that follows, and
-// which lie in memory nowhere. So it needs no writer's place, and is no commit.
+// which lie in memory nowhere. So it needs no writer lock, and is no commit.
 func (s *Store) ingestApart(g *generation, sst *sstWriter) error {
 	files, err := sst.finish()
 	if err != nil || len(files) == 0 {

@@ -32,7 +32,7 @@ func indexOn(column uint32, unique bool) func(tx *storage.Tx) error {
 	}
 }
 
-// leftovers reports the folders that builds and loads have left.
+// leftovers reports the directories that builds and loads have left.
 func leftovers(t *testing.T, fs vfs.FS) (found []string) {
 	for _, n := range must[[]string](t)(fs.List("db")) {
 		if len(n) > 5 && n[:5] == "load-" {

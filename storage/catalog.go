@@ -286,7 +286,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 	for _, x := range s.Indexes {
 		for _, id := range x.Columns {
 			if d.ColumnID(id) < 0 {
-				return nil, fmt.Errorf("index %q is over column id %d, which is not there", x.Name, id)
+				return nil, fmt.Errorf("index %q is over column id %d, which does not exist", x.Name, id)
 			}
 		}
 		if _, ok := indexKinds[x.Kind]; !ok {
@@ -300,7 +300,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 	for _, x := range s.References {
 		for _, id := range x.Columns {
 			if d.ColumnID(id) < 0 {
-				return nil, fmt.Errorf("reference %q is of column id %d, which is not there", x.Name, id)
+				return nil, fmt.Errorf("reference %q is of column id %d, which does not exist", x.Name, id)
 			}
 		}
 		d.References = append(d.References, ReferenceDef(x))
@@ -308,7 +308,7 @@ func decodeSchema(b []byte) (*TableDef, error) {
 	for _, x := range s.Watches {
 		for _, id := range x.Columns {
 			if d.ColumnID(id) < 0 {
-				return nil, fmt.Errorf("watch %q is over column id %d, which is not there", x.Name, id)
+				return nil, fmt.Errorf("watch %q is over column id %d, which does not exist", x.Name, id)
 			}
 		}
 		w := WatchDef{ID: x.ID, Name: x.Name, Expr: x.Expr, Columns: x.Columns}

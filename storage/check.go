@@ -151,7 +151,7 @@ func (c *checker) strays() error {
 		}
 		d := ids[binary.BigEndian.Uint32(k)]
 		if d == nil {
-			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("keys of table id %d, which is not there", binary.BigEndian.Uint32(k))})
+			c.report(Problem{Where: "keys", Msg: fmt.Sprintf("keys of table id %d, which does not exist", binary.BigEndian.Uint32(k))})
 			next := key.End(k[:4])
 			if next == nil {
 				break
@@ -267,7 +267,7 @@ func (c *checker) tombstones(t *Table) []*BlockSet {
 		rows := firstRows(t.rowsIn(b))
 		for i := range set {
 			if set[i]&^rows[i] != 0 {
-				c.badf(t, "", where, "rows are deleted that never were there")
+				c.badf(t, "", where, "rows are marked as deleted that never existed")
 				set[i] &= rows[i]
 			}
 		}
@@ -425,7 +425,7 @@ func (c *checker) tail(t *Table, dead []*BlockSet) {
 	for ok := it.First(); ok; ok = it.Next() {
 		row := key.RowNumber(it.Key())
 		if row < uint64(b)*BlockRows || row >= t.counters.next || !live.Has(int(row%BlockRows)) {
-			c.badf(t, "", fmt.Sprintf("row %d", row), "the tail has a row that is sealed, deleted or never was there")
+			c.badf(t, "", fmt.Sprintf("row %d", row), "the tail has a row that is sealed, deleted or never existed")
 		}
 	}
 	c.found(t.def.Name, "", "tail", it.Error())
@@ -546,7 +546,7 @@ func (c *checker) codeStrays(t *Table, def *ColumnDef, tr *transform, to uint32)
 		it, err := t.view.iter(from, upper)
 		if err == nil {
 			if it.First() {
-				c.badf(t, def.Name, fmt.Sprintf("key %x", it.Key()), "codes of a block that is not there")
+				c.badf(t, def.Name, fmt.Sprintf("key %x", it.Key()), "codes of a block that does not exist")
 			}
 			err = firstError(it.Error(), it.Close())
 		}

@@ -151,7 +151,7 @@ func TestCheckFindsWrongCodes(t *testing.T) {
 		{"the second plane of another block", func(e *storage.Editor) { e.Copy(code(e, 2, 4), code(e, 2, 7)) }, "photos.clip, codes of block 7: they are not"},
 		{"one plane is gone", func(e *storage.Editor) { e.Delete(code(e, 2, 3)) }, "photos.clip, codes of block 3: they are not"},
 		{"both planes are gone", func(e *storage.Editor) { e.Delete(code(e, 1, 3)); e.Delete(code(e, 2, 3)) }, "photos.clip, codes of block 3: they are missing"},
-		{"codes after the last block", func(e *storage.Editor) { e.Copy(code(e, 1, 0), code(e, 1, 20)) }, "codes of a block that is not there"},
+		{"codes after the last block", func(e *storage.Editor) { e.Copy(code(e, 1, 0), code(e, 1, 20)) }, "codes of a block that does not exist"},
 		{"the transform is cut off", func(e *storage.Editor) { e.Cut(e.Transform(table, clip)) }, "photos.clip, transform"},
 		{"the transform is another one", func(e *storage.Editor) { e.Flip(e.Transform(table, clip), 400) }, "photos.clip, "},
 	})

@@ -119,7 +119,7 @@ func (k *clusterCheck) chunk(r *clusterChunks, n uint32, pages *pageReader, enc 
 			continue
 		}
 		if uint64(row) >= uint64(len(k.entries)) || k.entries[row]&1 != 0 {
-			k.c.badf(k.t, "", k.x.where(), "an entry for row %d, which there is not or has one already", row)
+			k.c.badf(k.t, "", k.x.where(), "an entry for row %d, which does not exist or already has one", row)
 			return
 		}
 		k.entries[row] |= 1

@@ -42,7 +42,7 @@ type transform struct {
 	base byte
 }
 
-// same reports whether both are the same; nil is none.
+// same reports whether both are the same; nil is not one.
 func (tr *transform) same(o *transform) bool {
 	return tr == o || tr != nil && o != nil && tr.ID == o.ID && tr.base == o.base
 }

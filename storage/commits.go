@@ -39,7 +39,7 @@ const (
 
 // commits counts the commits of a store.
 type commits struct {
-	made uint64 // in the database, also not synced ones; whoever has the writer's place may use it
+	made uint64 // in the database, also not synced ones; whoever has the writer lock may use it
 
 	mu    sync.Mutex
 	file  vfs.File       // nil: nothing is noted
@@ -100,7 +100,7 @@ func readCommits(fs vfs.FS, dir string) (note commitsNote, err error) {
 		}
 	}
 	if invalid == closedSlot {
-		return note, fmt.Errorf("%w: the file %s, which says how many commits there are, is damaged; lupa repair makes it anew, after which what may be missing at the end is not noticed", ErrCorrupt, commitsName)
+		return note, fmt.Errorf("%w: the file %s, which says how many commits there are, is damaged; lupa repair makes a new one, after which commits missing at the end go unnoticed", ErrCorrupt, commitsName)
 	}
 	note.closed = closed == note.acknowledged
 	return note, nil

@@ -148,7 +148,7 @@ func TestConcurrentReadersAndWriters(t *testing.T) {
 	checked(t, s)
 }
 
-// Waiting for the writer's place, and every long operation, ends with its context.
+// Waiting for the writer lock, and every long operation, ends with its context.
 func TestCancel(t *testing.T) {
 	s := newPhotos(t, "", &storage.Options{InMemory: true}, 3000, 8)
 	gone, cancel := context.WithCancel(ctx)
@@ -184,7 +184,7 @@ func TestCancel(t *testing.T) {
 		if name == "commit" {
 			continue
 		}
-		if name == "vacuum" || name == "load" { // wait for the writer's place
+		if name == "vacuum" || name == "load" { // wait for the writer lock
 			soon, stop := context.WithTimeout(ctx, time.Millisecond)
 			gone = soon
 			defer stop()

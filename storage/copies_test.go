@@ -21,7 +21,7 @@ import (
 )
 
 // copiedStores makes two days of a store, each closed and killed, and another store, in
-// folders below dir, and returns how many rows each holds.
+// directories below dir, and returns how many rows each holds.
 func copiedStores(t *testing.T, dir string) map[string]int {
 	t.Helper()
 	rows := map[string]int{}
@@ -67,7 +67,7 @@ func copiedStores(t *testing.T, dir string) map[string]int {
 	return rows
 }
 
-// folderSum is one of all names and bytes below a folder.
+// folderSum is one of all names and bytes below a directory.
 func folderSum(t *testing.T, dir string) string {
 	t.Helper()
 	h := sha256.New()
@@ -82,7 +82,7 @@ func folderSum(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// A store's folder as copying tools and people leave it: it opens and everything is there, or
+// A store's directory as copying tools and people leave it: it opens and everything is there, or
 // the error says which file is wrong and what to do, and not one byte has changed.
 func TestHostileCopies(t *testing.T) {
 	base := t.TempDir()
@@ -117,7 +117,7 @@ func TestHostileCopies(t *testing.T) {
 				t.Errorf("%s, %s: %v", name, what, err)
 			}
 			if folderSum(t, dir) != before {
-				t.Errorf("%s, %s: the folder has changed: %v", name, what, err)
+				t.Errorf("%s, %s: the directory has changed: %v", name, what, err)
 			}
 			if !strings.Contains(err.Error(), "lupa repair") && !strings.Contains(err.Error(), "restore") && !strings.Contains(err.Error(), "move it out") && !errors.Is(err, storage.ErrNotStore) {
 				t.Errorf("%s, %s: no way out: %v", name, what, err)
@@ -245,7 +245,7 @@ func TestStrayTablesStay(t *testing.T) {
 	checked(t, s)
 }
 
-// Folders and files that can't be read or written, and ones behind links.
+// Directories and files that can't be read or written, and ones behind links.
 func TestPermissionsAndLinks(t *testing.T) {
 	base := t.TempDir()
 	rows := copiedStores(t, base)
@@ -277,7 +277,7 @@ func TestPermissionsAndLinks(t *testing.T) {
 				t.Errorf("%s, no permission for %s: %v", name, denied, err)
 			}
 			if after := fileSums(t, mem); after != before {
-				t.Errorf("%s, no permission for %s: the folder has changed", name, denied)
+				t.Errorf("%s, no permission for %s: the directory has changed", name, denied)
 			}
 		}
 		// Nothing can be written.
@@ -288,7 +288,7 @@ func TestPermissionsAndLinks(t *testing.T) {
 				t.Errorf("%s, %v: %v", name, failure, err)
 			}
 			if fileSums(t, mem) != before {
-				t.Errorf("%s, %v: the folder has changed", name, failure)
+				t.Errorf("%s, %v: the directory has changed", name, failure)
 			}
 			s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs, ReadOnly: true}))
 			if got := count(t, s); got != rows[name] {
@@ -296,7 +296,7 @@ func TestPermissionsAndLinks(t *testing.T) {
 			}
 			check(t, s.Close())
 		}
-		// The folder is a link, or all files are.
+		// The directory is a link, or all files are.
 		link, links := filepath.Join(base, "link to "+name), filepath.Join(base, "links to "+name)
 		copied := filepath.Join(base, "linked "+name)
 		check(t, os.CopyFS(copied, os.DirFS(filepath.Join(base, name))))

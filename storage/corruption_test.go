@@ -205,7 +205,7 @@ func TestFlippedBitsInLog(t *testing.T) {
 		}
 		ends++
 		if after := must[[]string](t)(fs.List("db")); !sameFiles(before, after) {
-			t.Fatalf("%s: refused, but the folder has changed from %v to %v", where, before, after)
+			t.Fatalf("%s: refused, but the directory has changed from %v to %v", where, before, after)
 		}
 		if _, err := storage.Open("db", &storage.Options{FS: fs, ReadOnly: true}); !errors.Is(err, storage.ErrCorrupt) {
 			t.Fatalf("%s: open for reading only: %v", where, err)
@@ -282,7 +282,7 @@ func transactions(t *testing.T, s *storage.Store, where string) int {
 	return rows
 }
 
-// sameFiles compares what two folders hold, but for the lock.
+// sameFiles compares what two directories hold, but for the lock.
 func sameFiles(a, b []string) bool {
 	clean := func(names []string) []string {
 		names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == "LOCK" })

@@ -12,7 +12,7 @@ import (
 
 // cutFS is a file system whose disk promises no more than a disk has to: until a file is
 // synced each of its sectors may or may not have been written, in any order, and so may
-// its length; until a folder is synced each of its entries may or may not have been made,
+// its length; until a directory is synced each of its entries may or may not have been made,
 // removed or renamed. What programs see meanwhile is in the file system that it wraps.
 type cutFS struct {
 	vfs.FS
@@ -38,7 +38,7 @@ type cutWrite struct {
 	data     []byte
 }
 
-// cutDir is a folder; its entries are of type *cutNode or *cutDir.
+// cutDir is a directory; its entries are of type *cutNode or *cutDir.
 type cutDir struct {
 	durable map[string]any
 	pending []map[string]any // changes, in order: nil removes an entry
@@ -64,7 +64,7 @@ func (c *cutFS) parent(name string) *cutDir {
 	return c.dirs[d]
 }
 
-// entries changes entries of folders; those of one folder change together.
+// entries changes entries of directories; those of one directory change together.
 func (c *cutFS) entries(names []string, to []any) {
 	byDir := map[*cutDir]map[string]any{}
 	for i, n := range names {
@@ -250,7 +250,7 @@ func (c *cutFS) Lock(name string) (io.Closer, error) {
 
 func (c *cutFS) Unwrap() vfs.FS { return nil }
 
-// cutFile is a file that is written, or a folder that is synced.
+// cutFile is a file that is written, or a directory that is synced.
 type cutFile struct {
 	vfs.File
 	c    *cutFS

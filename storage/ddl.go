@@ -158,7 +158,7 @@ func (tx *Tx) addIndex(d *TableDef, x IndexDef) error {
 	}
 	kind, ok := indexKinds[x.Kind]
 	if !ok {
-		return &DefinitionError{fmt.Sprintf("index %s is of kind %q, which there is not", x.Name, x.Kind)}
+		return &DefinitionError{fmt.Sprintf("index %s is of kind %q, which does not exist", x.Name, x.Kind)}
 	}
 	x.Options = maps.Clone(x.Options)
 	if err := kind.check(d, &x); err != nil {

@@ -1,10 +1,10 @@
-// Package storage keeps tables of scalar and vector columns in a folder, on
+// Package storage keeps tables of scalar and vector columns in a directory, on
 // Pebble: sealed column blocks of 1,024 rows, a tail of single rows, one writer
 // and any number of snapshot readers.
 //
 // # Nouns
 //
-// A Store is an open folder. A View is a consistent picture of it that no later
+// A Store is an open directory. A View is a consistent picture of it that no later
 // write changes; a Tx is the one writer's view, which also reads what it has
 // written. A Table is one table seen through a View.
 //

@@ -9,7 +9,7 @@ import (
 )
 
 // Errors to compare with errors.Is. The errors that functions return wrap
-// them and name the folder, table or key.
+// them and name the directory, table or key.
 var (
 	ErrLocked   = errors.New("the store is open already")
 	ErrReadOnly = errors.New("the store is open for reading only")
@@ -17,7 +17,7 @@ var (
 	ErrCorrupt  = errors.New("the store is damaged")
 	ErrNotStore = errors.New("not a Lupa store")
 	ErrFormat   = errors.New("the store's format is not supported")
-	ErrFailed   = errors.New("the store takes no more writes, for one has failed; close it and open it again")
+	ErrFailed   = errors.New("the store accepts no more writes because one failed; close it and open it again")
 	ErrBusy     = errors.New("another transaction is writing")
 	ErrFull     = errors.New("the disk is full")
 	ErrTooLarge = errors.New("the transaction is too large")
@@ -148,7 +148,7 @@ func (e *DefinitionError) Error() string { return e.Msg }
 // FileError names a file of the store that is missing, or is not as it was written.
 // Nothing was changed when Open returns one. errors.Is(err, ErrCorrupt) holds.
 type FileError struct {
-	File string // its name in the store's folder
+	File string // its name in the store's directory
 	What string // "is missing", "has 10 bytes of 4096"
 }
 
@@ -156,13 +156,13 @@ func (e *FileError) Error() string {
 	way := waysOut + ", or read it as found (lupa --as-found)"
 	switch {
 	case e.What == foreignLog:
-		way = "move it out of the folder and open the store again"
+		way = "move it out of the directory and open the store again"
 	case e.What == foreign, e.What == later:
 		way = "put back the file that was there, " + way
 	case e.What == unlisted:
-		way = "what is in it was never acknowledged, or is not of this store; move it out of the folder and open the store again"
+		way = "what is in it was never acknowledged, or is not of this store; move it out of the directory and open the store again"
 	case e.What == isFolder && ownNames([]string{e.File}), e.What == isFolder && (e.File == markerName || e.File == lockName):
-		way = "move it out of the folder; lupa repair puts the file back if nothing else is missing"
+		way = "move it out of the directory; lupa repair puts the file back if nothing else is missing"
 	case e.File == markerName:
 		way = "lupa repair makes it anew if nothing else is missing"
 	case strings.HasPrefix(e.File, listName) && e.What != missing:
@@ -181,7 +181,7 @@ func (e *FileError) Is(target error) bool { return target == ErrCorrupt }
 // What a FileError says of a file.
 const (
 	missing  = "is missing"
-	isFolder = "is a folder"
+	isFolder = "is a directory"
 	unlisted = "is not on the list of the store's files and can't be read"
 
 	foreign    = "holds commits of another store than LUPA names"

@@ -5,7 +5,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exchange lets two folders change places at once, and reports whether it could.
+// exchange lets two directories change places at once, and reports whether it could.
 func exchange(fs vfs.FS, a, b string) bool {
 	return unguarded(fs) == nil && unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE) == nil
 }

@@ -20,11 +20,11 @@ import (
 // record counts, the log is whatever logs there are), and takes what is missing or
 // damaged there for the end of what was written, or for a database that does not exist
 // yet; then it deletes whatever is not led to any more. The list is compared with the
-// folder before Pebble sees it.
+// directory before Pebble sees it.
 //
 // What makes the list true at every moment:
 //
-//   - A file is put on it only when its folder was synced since the file was made.
+//   - A file is put on it only when its directory was synced since the file was made.
 //   - Before a file that is on the list is removed or renamed, the list is written
 //     without it. Removals wait for that in a queue.
 //   - A commit is acknowledged only when the log that holds it is on the list.
@@ -68,10 +68,10 @@ type fileEntry struct {
 	tail uint32 // of the last tailBytes of them; of tables
 }
 
-// fileState is a file of the folder, or of a load that is to be linked into it.
+// fileState is a file of the directory, or of a load that is to be linked into it.
 type fileState struct {
 	known   fileEntry // from the list, or from looking; kind 0 while the file is written here
-	durable bool      // its folder was synced since it was made
+	durable bool      // its directory was synced since it was made
 
 	// While it is written here, from its first byte on.
 	writing bool
@@ -107,7 +107,7 @@ func (st *fileState) entry(name string) fileEntry {
 	return e
 }
 
-// isListed reports whether a file of the folder belongs on the list.
+// isListed reports whether a file of the directory belongs on the list.
 func isListed(name string) bool {
 	return kindOf(name) != kindExists || name == commitsName || strings.HasPrefix(name, "marker.")
 }
@@ -134,7 +134,7 @@ func kindOf(name string) fileKind {
 	return kindExists
 }
 
-// isTable reports whether a file of the folder is a table of Pebble's.
+// isTable reports whether a file of the directory is a table of Pebble's.
 func isTable(name string) bool {
 	return kindOf(name) == kindWhole && !strings.HasPrefix(name, "OPTIONS-")
 }
@@ -287,7 +287,7 @@ func writeFile(fs vfs.FS, path string, b []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// writeListOf writes the list of a folder that nobody is writing to, as closed: of a
+// writeListOf writes the list of a directory that nobody is writing to, as closed: of a
 // copy, or of a store that is repaired. known are entries that need not be found out.
 func writeListOf(fs vfs.FS, dir, id string, known map[string]fileEntry) error {
 	names, err := fs.List(dir)

@@ -47,7 +47,7 @@ type fileList struct {
 
 // ---- Keeping the list ----
 
-// newFileList begins to watch the folder of a store that is about to be opened for
+// newFileList begins to watch the directory of a store that is about to be opened for
 // writing. l is the list on disk, nil when there is none yet. Nothing is written, and
 // removals of listed files wait, until start.
 func newFileList(fs vfs.FS, dir, id string, l *list, cut *atomic.Bool, unsynced func(error)) (*fileList, error) {
@@ -99,7 +99,7 @@ func newFileList(fs vfs.FS, dir, id string, l *list, cut *atomic.Bool, unsynced 
 	return fl, nil
 }
 
-// stray reports whether a table that is in the folder is not the store's: Close has written the
+// stray reports whether a table that is in the directory is not the store's: Close has written the
 // list, and neither that names it nor the one before, whose files may not have been removed yet;
 // nor does its number follow those of the list, as the numbers of files do that a process has
 // made which was killed before it had written a list. Of a store that was not closed, what no list
@@ -135,8 +135,8 @@ func fileNumber(name string) uint64 {
 	return n
 }
 
-// key is what a file is known by: its name within the folder, or its path elsewhere,
-// for tables of a load that will be linked into the folder.
+// key is what a file is known by: its name within the directory, or its path elsewhere,
+// for tables of a load that will be linked into the directory.
 func (fl *fileList) key(path string) string {
 	if fl.fs.PathDir(path) == fl.fs.PathDir(fl.fs.PathJoin(fl.dir, "x")) {
 		return fl.fs.PathBase(path)
@@ -221,7 +221,7 @@ func (fl *fileList) moved(from, to string, gone bool) {
 	}
 }
 
-// removedAll forgets the files below a folder.
+// removedAll forgets the files below a directory.
 func (fl *fileList) removedAll(path string) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -239,7 +239,7 @@ func (fl *fileList) unsure(path string) {
 	}
 }
 
-// undurable returns the files that were made since the folder was last synced.
+// undurable returns the files that were made since the directory was last synced.
 func (fl *fileList) undurable() (made []*fileState) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -251,7 +251,7 @@ func (fl *fileList) undurable() (made []*fileState) {
 	return made
 }
 
-// dirSynced notes that the folder was synced after these files were made.
+// dirSynced notes that the directory was synced after these files were made.
 func (fl *fileList) dirSynced(made []*fileState) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -264,9 +264,9 @@ func (fl *fileList) dirSynced(made []*fileState) {
 	}
 }
 
-// folderCanWait reports whether a sync of the folder can be left to the next one, because
+// folderCanWait reports whether a sync of the directory can be left to the next one, because
 // nothing depends on what was made there since the last: on the markers and the log of a
-// store that is being opened, before whose first commit start syncs the folder; on a log
+// store that is being opened, before whose first commit start syncs the directory; on a log
 // that is begun while the store is being closed, and stays empty.
 func (fl *fileList) folderCanWait() bool {
 	fl.mu.Lock()

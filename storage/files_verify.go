@@ -17,9 +17,9 @@ import (
 	"github.com/lupadb/lupa/storage/internal/key"
 )
 
-// ---- Comparing the list with the folder ----
+// ---- Comparing the list with the directory ----
 
-// verifyList compares a list with the folder, and changes nothing. The error names the
+// verifyList compares a list with the directory, and changes nothing. The error names the
 // file. Of tables only the ends are read; CHECK reads the rest.
 func verifyList(ctx context.Context, fs vfs.FS, dir string, l *list) error {
 	names, err := fs.List(dir)

@@ -16,10 +16,10 @@ import (
 )
 
 // guardFS is the file system a store works on. It does three things that Pebble
-// leaves to the process: it leaves locking the folder to the store; it turns a
+// leaves to the process: it leaves locking the directory to the store; it turns a
 // failure of the write-ahead log, which Pebble answers with a panic that nobody can
 // recover, into the store's refusal of all further writes; and it cuts a failed store
-// off from its folder, which somebody may have opened again by then.
+// off from its directory, which somebody may have opened again by then.
 type guardFS struct {
 	vfs.FS
 	dir       string
@@ -27,7 +27,7 @@ type guardFS struct {
 	gone      atomic.Bool  // the store is closed
 	fail      func(error)  // told of failures of the log
 	failStore func(error)  // told of failed syncs where there is no log
-	home      func() error // nil, or says whether the folder is still the one that was opened
+	home      func() error // nil, or says whether the directory is still the one that was opened
 
 	growth *cacheGrowth           // told of what is read
 	files  *fileList              // told of what is made, written and removed; nil: nobody keeps a list
@@ -36,7 +36,7 @@ type guardFS struct {
 
 	spareRoom atomic.Pointer[room] // asked for space when there is none
 
-	listings atomic.Int32 // of the store's folder, since it was opened
+	listings atomic.Int32 // of the store's directory, since it was opened
 
 	ops   sync.RWMutex // held for reading during every change
 	mu    sync.Mutex
@@ -98,7 +98,7 @@ func (g *guardFS) syncFailed(err error) {
 }
 
 // errMergeWaits is what Pebble is told while merging waits.
-var errMergeWaits = errors.New("merging files waits, for it has met a damaged block or a full disk")
+var errMergeWaits = errors.New("merging files waits: it met a damaged block or a full disk")
 
 // mergeFailed makes merging files wait after it has met damage.
 func (g *guardFS) mergeFailed() {
@@ -126,7 +126,7 @@ func (g *guardFS) untilMergeWaits(ctx context.Context) (context.Context, context
 	return ctx, cancel
 }
 
-// cutOff keeps everybody from writing to the folder.
+// cutOff keeps everybody from writing to the directory.
 func (g *guardFS) cutOff() {
 	g.cut.Store(true)
 	if g.files != nil {
@@ -273,10 +273,10 @@ func (g *guardFS) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 
 func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if g.home != nil && g.files != nil && g.PathDir(name) == g.dir {
-		_ = g.home() // a folder that was replaced cuts the store off
+		_ = g.home() // a directory that was replaced cuts the store off
 	}
 	if g.files != nil && strings.HasPrefix(g.PathBase(name), "marker.manifest.") && g.PathDir(name) == g.dir {
-		// Pebble syncs the folder only afterwards: the marker could be on the disk, and the
+		// Pebble syncs the directory only afterwards: the marker could be on the disk, and the
 		// file that it names not.
 		if err := syncDir(g, g.dir); err != nil {
 			return nil, err
@@ -308,7 +308,7 @@ func (g *guardFS) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.
 	})
 }
 
-// OpenDir opens a folder, to sync it. For the store's own that is part of every new
+// OpenDir opens a directory, to sync it. For the store's own that is part of every new
 // log, so a failure is one of the log.
 func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	f, err := g.FS.OpenDir(name)
@@ -319,7 +319,7 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 	return &guardFile{File: f, g: g, log: own && g.fail != nil, folder: own && g.files != nil}, nil
 }
 
-// change runs an operation that changes a folder.
+// change runs an operation that changes a directory.
 func (g *guardFS) change(op, name string, run func() error) error {
 	if err := g.err(op, name); err != nil {
 		return err
@@ -385,15 +385,15 @@ func (g *guardFS) Rename(old, name string) error {
 }
 
 func (g *guardFS) MkdirAll(name string, perm os.FileMode) error {
-	return g.change("make folder", name, func() error { return g.FS.MkdirAll(name, perm) })
+	return g.change("make directory", name, func() error { return g.FS.MkdirAll(name, perm) })
 }
 
-// guardFile is a file opened for writing, or a folder to sync.
+// guardFile is a file opened for writing, or a directory to sync.
 type guardFile struct {
 	vfs.File
 	g      *guardFS
 	log    bool       // its failures are told to the store alone: see keepsSilent
-	own    bool       // it lies in the store's folder
+	own    bool       // it lies in the store's directory
 	folder bool       // the store's own
 	state  *fileState // what the list knows of it; nil: nothing
 	merge  bool       // of other files

@@ -18,7 +18,7 @@ import (
 // references is what CheckReferences has to look at.
 type references struct {
 	held map[refName]map[string][]value.Value // keys that rows of a table refer to
-	gone map[refName]map[string]goneKey       // keys that are no longer there
+	gone map[refName]map[string]goneKey       // keys that no longer exist
 }
 
 // refName names a reference.

@@ -394,7 +394,7 @@ func TestNoSpaceForAnyOperation(t *testing.T) {
 			case errorfs.OpReuseForWrite, errorfs.OpOpen, errorfs.OpMkdirAll:
 				return false
 			case errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo:
-				// A file system that finds out late. Folders are not among what it puts off.
+				// A file system that finds out late. Directories are not among what it puts off.
 				return changes(op) && !forever && path.Ext(op.Path) != "" || strings.Contains(op.Path, "MANIFEST-") && !forever
 			}
 			return changes(op)

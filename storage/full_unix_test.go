@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// diskUsed returns the bytes that a folder takes on the disk.
+// diskUsed returns the bytes that a directory takes on the disk.
 func diskUsed(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	check(t, filepath.Walk(dir, func(_ string, fi os.FileInfo, err error) error {

@@ -86,7 +86,7 @@ type textList struct {
 func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, query text.Query) (*TextQuery, error) {
 	x, ok := openFullText(t.def, def).(*fullText)
 	if !ok || def.Kind != FullText {
-		return nil, fmt.Errorf("index %s is no full-text index", def.Name)
+		return nil, fmt.Errorf("index %s is not a full-text index", def.Name)
 	}
 	q := &TextQuery{x: x, t: t, terms: map[string]int{}, norms: make([]norm, len(x.at)), length: map[uint64]*postings.Lengths{}}
 	for i, at := range x.at {

@@ -162,7 +162,7 @@ func (q *TextQuery) readPhrase(ctx context.Context, l *textLeaf) error {
 		var ps []postings.Posting
 		for i := range at {
 			if len(at[i].slots) != len(at[0].slots) {
-				return q.bad(fmt.Errorf("%w: slots that come twice", postings.ErrMalformed))
+				return q.bad(fmt.Errorf("%w: repeated slots", postings.ErrMalformed))
 			}
 		}
 		for k, slot := range at[0].slots { // every term has all of them

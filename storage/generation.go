@@ -398,7 +398,7 @@ func (g *generation) attempt(f func() error) (err error, left bool) {
 	}
 }
 
-// guard runs a write; the caller has the writer's place.
+// guard runs a write; the caller has the writer lock.
 func (s *Store) guard(what string, f func() error) error { return s.gen.guard(what, f) }
 
 // settle removes what a failed generation has written to the log and the list of files
@@ -419,7 +419,7 @@ func (g *generation) settle() {
 }
 
 // renew begins another generation after one that met a full disk. The caller has the
-// writer's place.
+// writer lock.
 func (s *Store) renew() error {
 	old := s.gen
 	old.settle()

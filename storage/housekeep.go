@@ -16,7 +16,7 @@ import (
 // search. Housekeeping closes them in the background: it fills a block with the rows that
 // follow in the next ones, so that rows keep their order, and drops the blocks that run
 // empty. One step writes one block. All that takes time is done beside the writers, on a
-// snapshot; the writer's place is taken for the commit alone, which adds what was deleted
+// snapshot; the writer lock is taken for the commit alone, which adds what was deleted
 // since, and the new values of scalar columns. A step moves no more rows than make a
 // commit of a few milliseconds, and the next one goes on where it stopped. Where vectors or
 // keys were updated in these blocks meanwhile, the step is done again.
@@ -135,7 +135,7 @@ func (k *keeper) stop() {
 }
 
 // touch tells that columns of a block are being written in place, or dropped, by whoever
-// has the writer's place; by is his own watch, if he has one.
+// has the writer lock; by is his own watch, if he has one.
 func (k *keeper) touch(by *watch, table, b uint32, cols []int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -163,7 +163,7 @@ func (k *textCheck) finish() error {
 		return fail(err)
 	}
 	for range apart {
-		k.c.badf(k.t, "", k.where(), "positions of a term that is not there")
+		k.c.badf(k.t, "", k.where(), "positions of a term that does not exist")
 		break
 	}
 	for chunk, s := range k.want {
@@ -177,7 +177,7 @@ func (k *textCheck) finish() error {
 	}
 	for chunk, g := range got {
 		if k.want[chunk] == nil && *g != (chunkSums{}) {
-			k.c.badf(k.t, "", k.where(), "it has rows from %d on, which are not there", uint64(chunk)*postings.ChunkRows)
+			k.c.badf(k.t, "", k.where(), "it has rows from %d on, which do not exist", uint64(chunk)*postings.ChunkRows)
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func (s *Store) BulkLoad(ctx context.Context, table string, opts LoadOptions) (*
 	return l, nil
 }
 
-// newLoader takes the writer's place and a folder for the files.
+// newLoader takes the writer lock and a directory for the files.
 func (s *Store) newLoader(ctx context.Context, opts LoadOptions) (*Loader, error) {
 	if err := s.enter(); err != nil {
 		return nil, err
@@ -293,7 +293,7 @@ func (l *Loader) finishTail() error {
 func (l *Loader) inputRow(row uint64) int64 { return int64(row - l.first) }
 
 // Abort discards the load. After Finish it does nothing. The files of a load that
-// was not published, and the writer's place, are given up in the background.
+// was not published, and the writer lock, are given up in the background.
 func (l *Loader) Abort() error {
 	if l.done {
 		return nil

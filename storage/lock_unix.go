@@ -14,7 +14,7 @@ import (
 )
 
 // A record lock belongs to the process, and closing any descriptor of the file
-// gives it up. So the process keeps one descriptor per folder, and counts.
+// gives it up. So the process keeps one descriptor per directory, and counts.
 var folders struct {
 	sync.Mutex
 	open map[string]*folderLock
@@ -61,7 +61,7 @@ func lockFolder(name string, shared bool) (io.Closer, error) {
 	}
 	f, err := os.OpenFile(path, flags, 0o644)
 	if err != nil {
-		if shared && errors.Is(err, os.ErrNotExist) { // a copied folder may lack it: nobody writes there
+		if shared && errors.Is(err, os.ErrNotExist) { // a copied directory may lack it: nobody writes there
 			return io.NopCloser(nil), nil
 		}
 		return nil, err
@@ -104,7 +104,7 @@ func (h *folderHold) Close() (err error) {
 	return err
 }
 
-// held returns an error when the folder can't be written to, or the lock is lost: the
+// held returns an error when the directory can't be written to, or the lock is lost: the
 // lock file is not the one that was locked any more, so that another process may have
 // locked that.
 func (h *folderHold) held() (lost bool, err error) {
@@ -112,11 +112,11 @@ func (h *folderHold) held() (lost bool, err error) {
 	info, err := os.Stat(l.path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return true, fmt.Errorf("%s was removed: the folder was moved or deleted, or its lock taken away, while the store was open", l.path)
+		return true, fmt.Errorf("%s was removed: the directory was moved or deleted, or its lock taken away, while the store was open", l.path)
 	case err != nil:
 		return false, err
 	case !os.SameFile(info, l.info):
-		return true, fmt.Errorf("%s is another file than the one that was locked: the folder was replaced while the store was open", l.path)
+		return true, fmt.Errorf("%s is another file than the one that was locked: the directory was replaced while the store was open", l.path)
 	}
 	if err := unix.Access(filepath.Dir(l.path), unix.W_OK); err != nil {
 		return false, &os.PathError{Op: "write to", Path: filepath.Dir(l.path), Err: err}

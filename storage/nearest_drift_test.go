@@ -32,7 +32,7 @@ func (v *vectorTable) search(t *testing.T, q []float32) ([]storage.Neighbor, *st
 }
 
 // Searches tell when the codes were trained on rows unlike those that came later, and
-// training again mends it.
+// training again updates it.
 func TestDrift(t *testing.T) {
 	const dim = 64
 	rng := rand.New(rand.NewPCG(1, 9))

@@ -27,13 +27,13 @@ import (
 //	3  the store keeps a list of its files: see fileList
 const Format = 3
 
-// markerName is the file that makes a folder a store, and says of which format, to
+// markerName is the file that makes a directory a store, and says of which format, to
 // whoever looks before opening it. It is written before anything else in a new store.
 const markerName = "LUPA"
 
-// Open opens the store in dir, and creates it when the folder is missing or
+// Open opens the store in dir, and creates it when the directory is missing or
 // empty (unless Options.ReadOnly). Errors: ErrNotStore, ErrFormat, ErrLocked,
-// ErrCorrupt; with ErrCorrupt nothing in the folder was changed.
+// ErrCorrupt; with ErrCorrupt nothing in the directory was changed.
 func Open(dir string, opts *Options) (*Store, error) {
 	return OpenContext(context.Background(), dir, opts)
 }
@@ -83,7 +83,7 @@ func (s *Store) open(ctx context.Context, o *Options) (err error) {
 			return err
 		}
 	}
-	// A folder from version 3 on has its LOCK: one that was removed may be that of a
+	// A directory from version 3 on has its LOCK: one that was removed may be that of a
 	// process which is at work there.
 	if s.lock, err = s.lockDir(isNew || version < listFormat || o.AsFound); err != nil {
 		return err
@@ -191,8 +191,8 @@ const pebbleFormat = pebble.FormatValueSeparation
 var formatMarker = fmt.Sprintf("marker.format-version.000001.%03d", pebbleFormat)
 
 // markFormat makes Pebble's marker of its format in a store that was never filled. Pebble would
-// begin with its oldest one and go through all up to this one, with two syncs of the folder for
-// each. The next sync of the folder, before the first list of tables is in use, is its own.
+// begin with its oldest one and go through all up to this one, with two syncs of the directory for
+// each. The next sync of the directory, before the first list of tables is in use, is its own.
 func (s *Store) markFormat() error {
 	names, err := s.fs.List(s.dir)
 	if s.inMemory && errors.Is(err, os.ErrNotExist) {
@@ -254,7 +254,7 @@ func (s *Store) openDatabase(isNew, asFound bool) error {
 // listFormat is the first format whose stores keep a list of their files.
 const listFormat = 3
 
-// verifyFiles compares the folder of a store with its list of files, before anything in
+// verifyFiles compares the directory of a store with its list of files, before anything in
 // it is changed, and returns the list; nil for a store of a format that had none.
 func (s *Store) verifyFiles(ctx context.Context, version int, isNew bool) (*list, error) {
 	l, found, damaged, err := readLists(s.fs, s.dir)
@@ -329,7 +329,7 @@ func (s *Store) verifyUnlisted() error {
 // writes reports whether the current generation can write.
 func (s *Store) writes() bool { return !s.readOnly && !s.gen.readOnly }
 
-// lockDir locks the folder, against every other user or, to read, against writers.
+// lockDir locks the directory, against every other user or, to read, against writers.
 // create says that the lock file may be made.
 func (s *Store) lockDir(create bool) (io.Closer, error) {
 	name := s.fs.PathJoin(s.dir, lockName)
@@ -363,7 +363,7 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	case isFull(err):
 		return nil, fullError(err)
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
-		return nil, fmt.Errorf("%w: it was never filled", ErrNotStore)
+		return nil, fmt.Errorf("%w: it has no vectors yet", ErrNotStore)
 	case errors.Is(err, pebble.ErrDBNotPristine):
 		return nil, damagedFile("marker.format-version.*", missing)
 	case errors.Is(err, os.ErrNotExist):
@@ -378,7 +378,7 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	return nil, fmt.Errorf("%w: %w; %s", ErrCorrupt, plainError(err), waysOut)
 }
 
-// inspect looks at the folder without touching it. It returns the format, 0 when there
+// inspect looks at the directory without touching it. It returns the format, 0 when there
 // is nothing there.
 func (s *Store) inspect() (version int, err error) {
 	fi, err := s.fs.Stat(s.dir)
@@ -389,7 +389,7 @@ func (s *Store) inspect() (version int, err error) {
 		return 0, err
 	}
 	if !fi.IsDir() {
-		return 0, fmt.Errorf("%w: it is a file, not a folder", ErrNotStore)
+		return 0, fmt.Errorf("%w: it is a file, not a directory", ErrNotStore)
 	}
 	names, err := s.fs.List(s.dir)
 	if err != nil {
@@ -411,7 +411,7 @@ func (s *Store) inspect() (version int, err error) {
 	case other == commitsName:
 		return 0, damagedFile(markerName, missing)
 	case other != "":
-		return 0, fmt.Errorf("%w: the folder holds other files (%s) and no file named %s", ErrNotStore, other, markerName)
+		return 0, fmt.Errorf("%w: the directory holds other files (%s) and no file named %s", ErrNotStore, other, markerName)
 	default:
 		return 0, nil
 	}
@@ -499,7 +499,7 @@ func readMarker(fs vfs.FS, dir string) (m marker, err error) {
 func (s *Store) checkFormat() error {
 	b, err := get(s.db, key.Format)
 	if errors.Is(err, ErrCorrupt) && !s.inMemory {
-		// The folder has been changed by now. What lies in the same block can't be read
+		// The directory has been changed by now. What lies in the same block can't be read
 		// either, and says so; the rest can.
 		m, merr := readMarker(s.fs, s.dir)
 		if merr == nil && m.format == Format {
@@ -512,7 +512,7 @@ func (s *Store) checkFormat() error {
 	}
 	if b == nil {
 		if !s.writes() {
-			return fmt.Errorf("%w: it was never filled", ErrNotStore)
+			return fmt.Errorf("%w: it has no vectors yet", ErrNotStore)
 		}
 		it, err := s.db.NewIter(nil)
 		if err != nil {
@@ -549,7 +549,7 @@ func (s *Store) checkFormat() error {
 func (s *Store) removeLeftovers() {
 	names, _ := s.fs.List(s.dir)
 	for _, n := range names {
-		if loadDir.MatchString(n) { // nobody else's folder
+		if loadDir.MatchString(n) { // nobody else's directory
 			_ = s.fs.RemoveAll(s.fs.PathJoin(s.dir, n))
 		}
 	}

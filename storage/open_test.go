@@ -36,10 +36,10 @@ func TestOpenWhatIsNoStore(t *testing.T) {
 	}
 	_, err = storage.Open(dir, nil) // holds the file
 	if !errors.Is(err, storage.ErrNotStore) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("a folder with other files: %v", err)
+		t.Errorf("a directory with other files: %v", err)
 	}
 	if names, _ := os.ReadDir(dir); len(names) != 1 {
-		t.Errorf("the folder was touched: %v", names)
+		t.Errorf("the directory was touched: %v", names)
 	}
 	_, err = storage.Open(filepath.Join(dir, "absent"), &storage.Options{ReadOnly: true})
 	if !errors.Is(err, storage.ErrNotStore) {
@@ -122,7 +122,7 @@ func TestInMemory(t *testing.T) {
 	check(t, s.Backup(ctx, dir, nil))
 	other := newPhotos(t, "", &storage.Options{InMemory: true}, 20, 3)
 	if err := other.Backup(ctx, dir, nil); err == nil {
-		t.Error("a backup went into a folder that holds one of another store")
+		t.Error("a backup went into a directory that holds one of another store")
 	}
 	checked(t, other)
 	checked(t, s)
@@ -196,11 +196,11 @@ func TestUpgradeOfFormat1(t *testing.T) {
 	checked(t, s)
 }
 
-// A store whose folder is moved, replaced or taken the lock from while it is open
-// refuses to write, and what was committed is where the folder is now.
+// A store whose directory is moved, replaced or taken the lock from while it is open
+// refuses to write, and what was committed is where the directory is now.
 func TestFolderTakenAway(t *testing.T) {
 	if runtime.GOOS == "windows" {
-		t.Skip("an open folder can't be moved there")
+		t.Skip("an open directory can't be moved there")
 	}
 	insert := func(s *storage.Store) error {
 		tx, err := s.Begin(ctx)
@@ -214,7 +214,7 @@ func TestFolderTakenAway(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		take  func(dir string) error
-		where string // of the folder afterwards, beside dir
+		where string // of the directory afterwards, beside dir
 	}{
 		"moved":        {func(dir string) error { return os.Rename(dir, dir+".moved") }, ".moved"},
 		"lock removed": {func(dir string) error { return os.Remove(filepath.Join(dir, "LOCK")) }, ""},

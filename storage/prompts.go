@@ -100,7 +100,7 @@ func (s *Store) countPrompts() (n int) {
 	return n
 }
 
-// tryLockWriter takes the writer's place if it is free.
+// tryLockWriter takes the writer lock if it is free.
 func (s *Store) tryLockWriter() bool {
 	if s.readOnly {
 		return false

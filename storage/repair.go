@@ -19,7 +19,7 @@ type RepairOptions struct {
 
 // Repair puts back the files of a store whose content can be inferred from the others:
 // LUPA, LOCK, Pebble's empty marker files, COMMITS, the list of files. Tools that copy
-// folders leave some of them out. It returns what it did, one line each; nothing when
+// directories leave some of them out. It returns what it did, one line each; nothing when
 // the store was whole. A store that lacks more than that is left to Salvage and to
 // backups, and the error says what it lacks. No program may have the store open.
 func Repair(dir string, opts *RepairOptions) (did []string, err error) {
@@ -237,7 +237,7 @@ func (r *repairer) markers() error {
 	if !manifest {
 		if len(manifests) > 1 {
 			slices.Sort(manifests)
-			return fmt.Errorf("%w: there are several lists of tables (%s), and nothing says which one counts; lupa salvage reads all", ErrCorrupt, strings.Join(manifests, ", "))
+			return fmt.Errorf("%w: there are several lists of tables (%s), and nothing says which one is current; lupa salvage reads all", ErrCorrupt, strings.Join(manifests, ", "))
 		}
 		if err := r.put("marker.manifest.000001."+manifests[0], nil); err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// folderHash is a hash over the names and contents of a folder.
+// folderHash is a hash over the names and contents of a directory.
 func folderHash(t *testing.T, fs vfs.FS, dir string) string {
 	t.Helper()
 	names, err := fs.List(dir)
@@ -129,7 +129,7 @@ func TestDamageIsNeverSilent(t *testing.T) {
 						}
 					}
 					if after := folderHash(t, fs, "db"); after != before {
-						t.Fatalf("%s: refused (%v), but the folder has changed", where, err)
+						t.Fatalf("%s: refused (%v), but the directory has changed", where, err)
 					}
 					refused++
 					if did, err := storage.Repair("db", &storage.RepairOptions{FS: fs}); err == nil {
@@ -189,7 +189,7 @@ func TestRepairOfMissingFiles(t *testing.T) {
 			before := folderHash(t, fs, "db")
 			s, err := storage.Open("db", &storage.Options{FS: fs})
 			if strings.HasSuffix(n, ".log") && err == nil {
-				// The log that Close begins stays empty, and is on the list only if the folder was
+				// The log that Close begins stays empty, and is on the list only if the directory was
 				// synced for another reason afterwards: without it nothing is missing.
 				if rows, wrong, err := readPhotos(s, 4); rows != 4000 || wrong != "" || err != nil {
 					t.Fatalf("%d rows, %s, %v", rows, wrong, err)
@@ -210,7 +210,7 @@ func TestRepairOfMissingFiles(t *testing.T) {
 				t.Fatalf("open: %v", err)
 			}
 			if folderHash(t, fs, "db") != before {
-				t.Fatal("the refused open has changed the folder")
+				t.Fatal("the refused open has changed the directory")
 			}
 			did := must[[]string](t)(storage.Repair("db", &storage.RepairOptions{FS: fs}))
 			if len(did) == 0 {
@@ -258,7 +258,7 @@ func TestDamagedListOfFiles(t *testing.T) {
 						t.Errorf("%s: %v", what, err)
 					}
 					if folderHash(t, fs, "db") != before {
-						t.Errorf("%s: the refused open has changed the folder", what)
+						t.Errorf("%s: the refused open has changed the directory", what)
 					}
 					if did := must[[]string](t)(storage.Repair("db", &storage.RepairOptions{FS: fs})); len(did) == 0 {
 						t.Errorf("%s: repaired without a word", what)
@@ -315,9 +315,9 @@ func TestRepairOfAnOpenStore(t *testing.T) {
 	check(t, s.Close())
 }
 
-// A folder where a file of the store was, or a log or a marker that is not the store's, is named,
+// A directory where a file of the store was, or a log or a marker that is not the store's, is named,
 // with what to do, and nothing is changed; put away, the store opens, after a repair where a file
-// is gone. What lies in the folder beside is left alone.
+// is gone. What lies in the directory beside is left alone.
 func TestStrangeFolders(t *testing.T) {
 	whole := vfs.NewMem()
 	s := newPhotos(t, "db", &storage.Options{FS: whole}, 2500, 4)
@@ -350,7 +350,7 @@ func TestStrangeFolders(t *testing.T) {
 		if after := slices.Sorted(slices.Values(must[[]string](t)(fs.List("db")))); !slices.Equal(before, after) {
 			t.Errorf("%s: %v, before %v", n, after, before)
 		}
-		if !strings.Contains(err.Error(), "move it out of the folder") {
+		if !strings.Contains(err.Error(), "move it out of the directory") {
 			continue
 		}
 		check(t, fs.Remove("db/"+n))

@@ -68,8 +68,8 @@ type rescuer struct {
 	report *SalvageReport
 	done   uint64
 
-	fs     *scratchFS // the damaged store with what can be mended mended
-	mended string     // folder of table files made anew
+	fs     *scratchFS // the damaged store with what can be repaired repaired
+	mended string     // directory of table files made anew
 	unsure error      // why the list of tables may not be complete
 
 	listed bool        // a list of all files could be read: of a store that was closed
@@ -90,10 +90,10 @@ func (r *rescuer) run() (err error) {
 		return err
 	}
 	if !slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".sst") || strings.HasSuffix(n, ".log") }) {
-		return fmt.Errorf("%w: the folder has neither tables nor logs", ErrNotStore)
+		return fmt.Errorf("%w: the directory has neither tables nor logs", ErrNotStore)
 	}
 	if there, err := r.base.List(r.to); err == nil && len(there) > 0 {
-		return fmt.Errorf("the folder %s is not empty; name a new one", r.to)
+		return fmt.Errorf("the directory %s is not empty; name a new one", r.to)
 	}
 	if r.base == vfs.Default && slices.Contains(names, lockName) {
 		lock, err := lockFolder(r.base.PathJoin(r.from, lockName), true)
@@ -103,7 +103,7 @@ func (r *rescuer) run() (err error) {
 		defer lock.Close()
 	}
 	work := r.to + ".work"
-	r.mended = r.to + ".mended"
+	r.mended = r.to + ".repaired"
 	defer func() { err = errors.Join(err, r.base.RemoveAll(work), r.base.RemoveAll(r.mended)) }()
 	r.fs = newScratchFS(r.base)
 	if err := r.mend(names); err != nil {
@@ -347,7 +347,7 @@ func (r *rescuer) sameTables(s *Store) error {
 		}
 	}
 	if len(there) > 0 {
-		return fmt.Errorf("%w: %d table files are on no list", ErrCorrupt, len(there))
+		return fmt.Errorf("%w: %d table files are not listed", ErrCorrupt, len(there))
 	}
 	return nil
 }
@@ -456,7 +456,7 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 			return err
 		}
 		for range res.Conflicts {
-			lose("a row whose key is there twice is left out")
+			lose("a row whose key is given twice is left out")
 		}
 		n := uint64(len(b.Sel) - len(res.Conflicts))
 		out.Rows += n

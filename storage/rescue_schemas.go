@@ -34,7 +34,7 @@ type schemasJSON struct {
 
 // announceSchemas takes the second copy away, because the catalog changes. It takes no space,
 // unless the catalog itself can't be read: then next, the second copy of what it will be, is
-// there beside the old one before anything changes. The caller has the writer's place.
+// there beside the old one before anything changes. The caller has the writer lock.
 func (s *Store) announceSchemas(next *catalog) error {
 	if s.inMemory {
 		return nil

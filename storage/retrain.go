@@ -165,7 +165,7 @@ func (k *keeper) retrain(ctx context.Context, c columnOf, queries [][]float32) (
 	return nil
 }
 
-// retraining trains the codes of a column anew, without the writer's place: the codes are
+// retraining trains the codes of a column anew, without the writer lock: the codes are
 // written into planes of their own, which nobody reads, and taken in as files. What was
 // written meanwhile is coded in the same manner, until nothing is left. Then the writer's
 // place is taken for a commit of a few bytes that changes over.
@@ -290,7 +290,7 @@ func (r *retraining) find() (there bool, err error) {
 }
 
 // errChanged says that the training has to begin again.
-var errChanged = errors.New("the table was changed meanwhile")
+var errChanged = errors.New("the table was changed in the meantime")
 
 func ignore(err, what error) error {
 	if errors.Is(err, what) {

@@ -383,7 +383,7 @@ func (r *room) closing() {
 }
 
 // closed leaves the reserve that the next opening may need. By then the files are gone
-// that nobody needs. write is false when the folder may belong to somebody else.
+// that nobody needs. write is false when the directory may belong to somebody else.
 func (r *room) closed(write bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 
 const loadDirPrefix = "load-"
 
-// loadDir are the names of folders of loads: the time in nanoseconds and, but in early builds, a number.
+// loadDir are the names of directories of loads: the time in nanoseconds and, but in early builds, a number.
 var loadDir = regexp.MustCompile("^" + loadDirPrefix + `[0-9]{15,}(\.[0-9]+)?$`)
 
 // sstFileBytes is the size at which a table file of a load is closed and the next
@@ -29,7 +29,7 @@ const sstFileBytes = 64 << 20
 // file costs as much as bounding some hundred rows.
 const codeBlockBytes = 1 << 20
 
-// sstWriter writes ascending keys into table files of a folder, to be ingested
+// sstWriter writes ascending keys into table files of a directory, to be ingested
 // together. Keys of different prefixes may come interleaved, those of one prefix
 // ascend: every prefix has files of its own. It is a sink, and safe for concurrent
 // use on different prefixes.

@@ -21,7 +21,7 @@ type Store struct {
 	noSync        bool
 	writerTimeout time.Duration
 	inMemory      bool
-	db            *pebble.DB // of the current generation; for whoever has the writer's place
+	db            *pebble.DB // of the current generation; for whoever has the writer lock
 	opts          *pebble.Options
 	cache         *pebble.Cache
 	fs            *guardFS // for all but Pebble, which has one of its generation
@@ -141,7 +141,7 @@ func (s *Store) leave() {
 const cleanUpTime = 30 * time.Second
 
 // cleanUp runs in the background what is left to do after a caller who has entered
-// was given his answer: he who cancels does not wait for files to be removed. It
+// was given his answer: a caller that cancels does not wait for files to be removed. It
 // leaves for the caller; Close waits for it.
 func (s *Store) cleanUp(f func()) {
 	s.mu.Lock()
@@ -164,7 +164,7 @@ func (s *Store) cleanUp(f func()) {
 	}()
 }
 
-// release closes the database and gives the folder up.
+// release closes the database and gives the directory up.
 func (s *Store) release() error {
 	defer close(s.done)
 	g := s.gen
@@ -219,7 +219,7 @@ func (s *Store) release() error {
 	case err = <-closed:
 	case <-g.broken:
 		// After a failed write Pebble may hold its locks for ever, and a full disk
-		// keeps it from finishing. Whatever it still tries is cut off from the folder.
+		// keeps it from finishing. Whatever it still tries is cut off from the directory.
 		wait := g.wait()
 		if g.failed() != nil {
 			wait = min(wait, time.Second)
@@ -241,7 +241,7 @@ func (s *Store) release() error {
 // ReadOnly reports whether the store was opened for reading only.
 func (s *Store) ReadOnly() bool { return s.readOnly }
 
-// Dir returns the store's folder.
+// Dir returns the store's directory.
 func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) note(err error) {
@@ -250,7 +250,7 @@ func (s *Store) note(err error) {
 	s.noted = plainError(err)
 }
 
-// lockWriter waits for the writer's place.
+// lockWriter waits for the writer lock.
 func (s *Store) lockWriter(ctx context.Context) error {
 	if s.readOnly {
 		return ErrReadOnly
@@ -280,9 +280,9 @@ func (s *Store) lockWriter(ctx context.Context) error {
 
 func (s *Store) unlockWriter() { <-s.writer }
 
-// home returns an error when the store's folder is not where it was any more, or can't
+// home returns an error when the store's directory is not where it was any more, or can't
 // be written to. The log would go on in files that nobody finds, and new files would
-// come to lie in a folder of somebody else's: so nothing is written any more.
+// come to lie in a directory of somebody else's: so nothing is written any more.
 func (s *Store) home() error {
 	h, ok := s.lock.(interface{ held() (lost bool, err error) })
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"github.com/lupadb/lupa/storage"
 )
 
-// syncFault fails one sync of a file or a folder, as a disk does that could not write:
+// syncFault fails one sync of a file or a directory, as a disk does that could not write:
 // the kernel reports that once, and takes what was not written for clean afterwards.
 type syncFault struct {
 	left atomicInt

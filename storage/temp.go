@@ -11,7 +11,7 @@ import (
 // ErrNoTemp says that a store has no room for temporary files: it is in memory, or read-only.
 var ErrNoTemp = errors.New("a store in memory, or one that is read-only, has no temporary files")
 
-// TempFile is a file in the store's folder for what a statement does not hold in memory. It is
+// TempFile is a file in the store's directory for what a statement does not hold in memory. It is
 // removed when it is closed; one that a crash leaves over is removed at the next Open. It is
 // written by one goroutine; what was written may be read by several.
 type TempFile struct {

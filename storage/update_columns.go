@@ -296,7 +296,7 @@ func (w *rewriter) finish(ctx context.Context) error {
 	return nil
 }
 
-// staleShare bounds how many values that are no longer there count among the distinct ones
+// staleShare bounds how many values that no longer exist count among the distinct ones
 // of a column: one in so many rows. Beyond it all of the column is counted anew, so that an
 // update reads that many rows for each that it changes.
 const staleShare = 8

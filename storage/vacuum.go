@@ -18,7 +18,7 @@ type VacuumResult struct {
 
 // Vacuum rewrites a table without its deleted rows, returns their space and
 // refreshes the statistics. Row order stays; row numbers change. It holds the
-// writer's place; readers go on. A table without deleted rows is left as it is.
+// writer lock; readers go on. A table without deleted rows is left as it is.
 func (s *Store) Vacuum(ctx context.Context, table string, progress Progress) (VacuumResult, error) {
 	res, ids, err := s.vacuum(ctx, table, progress)
 	if err != nil {

@@ -79,7 +79,7 @@ func (v *View) leave() error {
 }
 
 // writerView is a view of everything that is in the database, also of commits that
-// still wait for the disk. The caller has the writer's place.
+// still wait for the disk. The caller has the writer lock.
 func (s *Store) writerView() (*View, error) {
 	if err := s.enter(); err != nil {
 		return nil, err

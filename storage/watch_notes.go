@@ -162,7 +162,7 @@ func (c *checker) notes() {
 		case err != nil:
 			c.found(of[w.ID].Name, "", "watch "+w.Name, err)
 		case p.Commit > c.commits && c.commits > 0:
-			c.report(Problem{Table: of[w.ID].Name, Where: "watch " + w.Name, Msg: fmt.Sprintf("tells of commit %d, there are %d", p.Commit, c.commits)})
+			c.report(Problem{Table: of[w.ID].Name, Where: "watch " + w.Name, Msg: fmt.Sprintf("belongs to commit %d, but there are %d", p.Commit, c.commits)})
 		}
 	}
 	c.found("", "", "watches", it.Error())

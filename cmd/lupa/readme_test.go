@@ -14,7 +14,7 @@ import (
 
 var update = flag.Bool("update", false, "write what the commands print into README.md and docs/tour.md")
 
-// TestReadme runs the commands in the console blocks of README and of the tour in a folder where the
+// TestReadme runs the commands in the console blocks of README and of the tour in a directory where the
 // demo has been run, and compares what they print with what the pages show. A line
 // that begins with "$ " is run by the shell of the system; lines "demo> " are
 // statements as one types them into bin/lupa demo.lupa on a terminal.
@@ -114,7 +114,7 @@ func showsWhatIsPrinted(t *testing.T, name string, sh func(command string) strin
 			t.Fatal(err)
 		}
 	} else {
-		t.Errorf("%s does not show what its commands print (make readme mends it); they print:\n%s", name, fresh)
+		t.Errorf("%s does not show what its commands print (make readme updates it); they print:\n%s", name, fresh)
 	}
 }
 

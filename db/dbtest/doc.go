@@ -1,5 +1,5 @@
 // Package dbtest runs scripts of statements with the answers they must give
-// through every door of Lupa (package db, database/sql, the batch command) and
+// through every entry point of Lupa (package db, database/sql, the batch command) and
 // under several physical designs (rows in the tail, rows in sealed blocks, an
 // index on every column, the store reopened after each statement). The answers
 // must be the same everywhere.
@@ -23,7 +23,7 @@
 //	    doesn't matter. "---- a | b" checks the names of the columns as well.
 //
 //	file NAME
-//	    Writes the lines that follow into the file NAME of the script's folder,
+//	    Writes the lines that follow into the file NAME of the script's directory,
 //	    which statements call ${dir}. The lines end at the empty line.
 //
 //	reopen

@@ -28,7 +28,7 @@ var Prompts = []struct {
 	{"it's a wolf", [4]float32{-0.5, 0.5, -0.5, 0.5}},
 }
 
-// WriteModels makes a folder of models that holds the encoder 'colours', and 'shades', which
+// WriteModels makes a directory of models that holds the encoder 'colours', and 'shades', which
 // knows the same prompts but gives vectors of three numbers.
 func WriteModels(dir string) error {
 	if err := writeModel(filepath.Join(dir, "colours"), func(v [4]float32) []float32 { return v[:] }); err != nil {

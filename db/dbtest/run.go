@@ -16,7 +16,7 @@ import (
 type Door interface {
 	// Name is what scripts call the door.
 	Name() string
-	// Open opens the store in dir, with models the folder of encoders.
+	// Open opens the store in dir, with models the directory of encoders.
 	Open(ctx context.Context, dir, models string) (Store, error)
 }
 
@@ -212,7 +212,7 @@ func CheckStore(t testing.TB, dir string) {
 	}
 }
 
-// Scripts returns the scripts of a folder whose names match the expression.
+// Scripts returns the scripts of a directory whose names match the expression.
 func Scripts(dir string, match *regexp.Regexp) ([]string, error) {
 	paths, err := filepath.Glob(filepath.Join(dir, "*.test"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/lupadb/lupa/db/dbtest"
 )
 
-// TestScripts runs testdata/*.test through every door and under every design.
+// TestScripts runs testdata/*.test through every entry point and under every design.
 // LUPA_SCRIPTS restricts it to the scripts that match; LUPA_REWRITE=1 writes
 // the answers found into the scripts, to be read before they are believed.
 func TestScripts(t *testing.T) {

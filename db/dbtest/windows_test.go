@@ -138,7 +138,7 @@ func (g *generator) window(certain, frames bool) pair {
 	return join(parts, " ")
 }
 
-// leafOf returns a column, which is no number of one to a language.
+// leafOf returns a column, which is not a number of one to a language.
 func (g *generator) leafOf() pair {
 	return both("%s", pick(g, g.columnsOnly()...).name)
 }
@@ -189,12 +189,12 @@ func (g *generator) windowCall(over func(certain, frames bool) pair) pair {
 }
 
 // TestPostgreSQL compares window functions with PostgreSQL, as PGlite runs it: where
-// LUPA_PGLITE names a folder with node_modules/@electric-sql/pglite (npm install
+// LUPA_PGLITE names a directory with node_modules/@electric-sql/pglite (npm install
 // @electric-sql/pglite).
 func TestPostgreSQL(t *testing.T) {
 	folder := os.Getenv("LUPA_PGLITE")
 	if folder == "" {
-		t.Skip("LUPA_PGLITE names no folder with PGlite")
+		t.Skip("LUPA_PGLITE names no directory with PGlite")
 	}
 	program, err := os.ReadFile("testdata/pglite.mjs")
 	if err != nil {

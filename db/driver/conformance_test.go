@@ -704,7 +704,7 @@ func TestAfterClose(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
-	again := sql.OpenDB(driver.NewConnector(dir+"?mode=rw", nil)) // the folder is free
+	again := sql.OpenDB(driver.NewConnector(dir+"?mode=rw", nil)) // the directory is free
 	defer again.Close()
 	wantCount(t, again, 2, `SELECT count(*) FROM t`)
 }

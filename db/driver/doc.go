@@ -12,7 +12,7 @@
 //
 // # Data source names
 //
-//	photos.lupa                     the folder, made if it is not there
+//	photos.lupa                     the directory, made if it is not there
 //	file:photos.lupa?mode=ro        with options; the "file:" is optional
 //	:memory:                        a store in memory, one for the whole pool
 //
@@ -20,7 +20,7 @@
 // cache_size and memory_budget (bytes, or 64MB, 1GiB), nosync, nofiles,
 // allow_urls (true or false), workers and writer_timeout (5s). A name without "?" is taken as it is.
 //
-// A folder can be open once: two pools over it in one process need [ForDB].
+// A directory can be open once: two pools over it in one process need [ForDB].
 //
 // # Types
 //

@@ -500,7 +500,7 @@ func TestNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := second.Ping(); !errors.Is(err, db.ErrLocked) {
-		t.Errorf("a second pool over the folder: %v", err)
+		t.Errorf("a second pool over the directory: %v", err)
 	}
 	if err := errors.Join(second.Close(), p.Close()); err != nil {
 		t.Error(err)
@@ -522,7 +522,7 @@ func TestNames(t *testing.T) {
 		t.Error("mode=rw made a store")
 	}
 	for dsn, want := range map[string]string{
-		"":                  "names no folder",
+		"":                  "names no directory",
 		"x?mode=maybe":      `"maybe", not one of`,
 		"x?cash=1":          `no option "cash"; there are allow_urls, cache_size`,
 		"x?cache_size=lots": "not a size",

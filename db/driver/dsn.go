@@ -18,7 +18,7 @@ func ParseDSN(dsn string) (dir string, opts *db.Options, err error) {
 	opts = &db.Options{}
 	dir, query, _ := strings.Cut(strings.TrimPrefix(dsn, "file:"), "?")
 	if dir == "" {
-		return "", nil, fmt.Errorf("data source name %q names no folder", dsn)
+		return "", nil, fmt.Errorf("data source name %q names no directory", dsn)
 	}
 	values, err := url.ParseQuery(query)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/lupadb/lupa/db/driver"
 )
 
-// points returns a pool over a table of n rows in a folder, with a primary key, a UNIQUE
+// points returns a pool over a table of n rows in a directory, with a primary key, a UNIQUE
 // and an ordinary index.
 func points(tb testing.TB, n int) *sql.DB {
 	tb.Helper()

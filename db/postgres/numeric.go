@@ -12,7 +12,7 @@ import (
 // numericOf reads the engine's binary form of a numeric: the number of groups of four digits,
 // the place of the first one counted from the point, sign, decimal places, groups.
 func numericOf(b []byte) (value.Value, error) {
-	bad := errors.New("the database sent a numeric that is none")
+	bad := errors.New("the database sent an invalid numeric")
 	if len(b) < 8 {
 		return value.Value{}, bad
 	}

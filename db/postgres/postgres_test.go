@@ -168,7 +168,7 @@ func TestWrites(t *testing.T) {
 			same()
 			// All or nothing.
 			if _, err := d.Exec(context.Background(), "INSERT INTO x.there SELECT id || 'y', n, r, b, at, data, meta FROM here UNION ALL SELECT 'k00001', 1, 1, true, NULL, NULL, NULL"); err == nil {
-				t.Error("a key is there twice")
+				t.Error("a key is given twice")
 			} else if e, u := new(postgres.Error), new(db.UniqueError); !errors.As(err, &e) || e.SQLState() != "23505" || !errors.As(err, &u) {
 				t.Error(err)
 			}

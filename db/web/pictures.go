@@ -229,7 +229,7 @@ func (t *thumbnails) get(ctx context.Context, path, tag string, size int) ([]byt
 	return b.Bytes(), nil
 }
 
-// keep writes a thumbnail to the folder. One that can't be kept is made again next time.
+// keep writes a thumbnail to the directory. One that can't be kept is made again next time.
 func (t *thumbnails) keep(name string, data []byte) {
 	f, err := os.CreateTemp(t.dir, ".new-*")
 	if err != nil {

@@ -42,11 +42,11 @@ type Options struct {
 	// column that names a picture, the picture itself, and nothing.
 	Image, Link, Credit string
 
-	// Roots are folders outside of which no file is served; none means any file that a
+	// Roots are directories outside of which no file is served; none means any file that a
 	// row names.
 	Roots []string
 
-	// Cache is the folder for thumbnails, made if need be; "" keeps none.
+	// Cache is the directory for thumbnails, made if need be; "" keeps none.
 	Cache string
 
 	// CacheSize is how many bytes of thumbnails are kept there; 0 means 256 MiB.
@@ -81,7 +81,7 @@ func NewToken() string {
 	return hex.EncodeToString(b)
 }
 
-// New returns a handler over a store. It fails when a folder of the options is not there, or
+// New returns a handler over a store. It fails when a directory of the options is not there, or
 // the one for thumbnails can't be made.
 func New(store *db.DB, opts *Options) (*Handler, error) {
 	h := &Handler{store: store, mux: http.NewServeMux()}
@@ -101,13 +101,13 @@ func New(store *db.DB, opts *Options) (*Handler, error) {
 			abs, err = filepath.EvalSymlinks(abs)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("folder of pictures: %w", err)
+			return nil, fmt.Errorf("directory of pictures: %w", err)
 		}
 		h.o.Roots[i] = abs
 	}
 	if h.o.Cache != "" {
 		if err := os.MkdirAll(h.o.Cache, 0o700); err != nil {
-			return nil, fmt.Errorf("folder of thumbnails: %w", err)
+			return nil, fmt.Errorf("directory of thumbnails: %w", err)
 		}
 	}
 	h.thumb = newThumbnails(h.o.Cache, h.o.CacheSize, runtime.GOMAXPROCS(0))
@@ -121,7 +121,7 @@ func (h *Handler) Token() string { return h.o.Token }
 func (h *Handler) routes() {
 	files, err := fs.Sub(assets, "assets")
 	if err != nil {
-		panic(err) // the folder is part of the program
+		panic(err) // the directory is part of the program
 	}
 	static := http.FileServerFS(files)
 	h.mux.Handle("GET /{$}", static)

@@ -85,7 +85,7 @@ func picture(t *testing.T, path string, w, h int, c color.Color) []byte {
 
 const hostile = `<img src=x onerror=alert(1)>"'</script>`
 
-// photos is a store of pictures in a folder, one of them with a hostile caption.
+// photos is a store of pictures in a directory, one of them with a hostile caption.
 func photos(t *testing.T) (store *db.DB, dir string) {
 	dir = t.TempDir()
 	store = must(db.Open(":memory:", &db.Options{Encoders: []encoder.Encoder{colours{}}}))
@@ -373,7 +373,7 @@ func TestPictures(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(all)); !slices.Equal(got, []string{"blue.jpg", "green.png", "link.jpg", "page.jpg", "red.jpg"}) {
 		t.Fatalf("pictures are %v", got)
 	}
-	for round := range 2 { // the second time from the folder
+	for round := range 2 { // the second time from the directory
 		resp, body := get(t, s.URL+"/"+all["red.jpg"].Thumb+"&size=200", nil)
 		m, err := jpeg.Decode(bytes.NewReader(body))
 		if err != nil || m.Bounds().Dx() != 200 || m.Bounds().Dy() != 150 || resp.Header.Get("Content-Type") != "image/jpeg" {
@@ -394,15 +394,15 @@ func TestPictures(t *testing.T) {
 		t.Error(err)
 	}
 	for about, path := range map[string]string{
-		"contents that are no picture":         all["page.jpg"].Full,
-		"a thumbnail of what is no picture":    all["page.jpg"].Thumb,
-		"a link that leads out of the folders": all["link.jpg"].Full,
-		"a thumbnail of a link that leads out": all["link.jpg"].Thumb,
-		"a name that was not sealed":           "api/v1/picture?p=" + url.QueryEscape(filepath.Join(dir, "red.jpg")),
-		"a seal of another name":               all["red.jpg"].Full[:len(all["red.jpg"].Full)-8] + "AAAAAAAA",
-		"nothing":                              "api/v1/picture",
-		"a folder of the server's":             "assets/",
-		"a file of the program's":              "web.go",
+		"contents that are no picture":             all["page.jpg"].Full,
+		"a thumbnail of what is not a picture":     all["page.jpg"].Thumb,
+		"a link that leads out of the directories": all["link.jpg"].Full,
+		"a thumbnail of a link that leads out":     all["link.jpg"].Thumb,
+		"a name that was not sealed":               "api/v1/picture?p=" + url.QueryEscape(filepath.Join(dir, "red.jpg")),
+		"a seal of another name":                   all["red.jpg"].Full[:len(all["red.jpg"].Full)-8] + "AAAAAAAA",
+		"nothing":                                  "api/v1/picture",
+		"a directory of the server's":              "assets/",
+		"a file of the program's":                  "web.go",
 	} {
 		resp, body := get(t, s.URL+"/"+path, nil)
 		if resp.StatusCode != http.StatusNotFound || bytes.Contains(body, []byte("script")) {

@@ -216,7 +216,7 @@ func (x *exif) numbers(off uint32, tag uint16) []float64 {
 	return out
 }
 
-// number returns the first value of a tag, nil for none and what is no number.
+// number returns the first value of a tag, nil for none and what is not a number.
 func (x *exif) number(off uint32, tag uint16) *float64 {
 	n := x.numbers(off, tag)
 	if len(n) == 0 || math.IsNaN(n[0]) || math.IsInf(n[0], 0) {

@@ -247,7 +247,7 @@ func PreprocessorFile(dir string) string {
 }
 
 // LoadPreprocessor reads preprocessor_config.json (Hugging Face), preprocess_cfg.json
-// (immich) or open_clip_config.json (OpenCLIP) of a model folder. The error wraps
+// (immich) or open_clip_config.json (OpenCLIP) of a model directory. The error wraps
 // fs.ErrNotExist if there is none.
 func LoadPreprocessor(dir string) (*Preprocessor, error) {
 	path := PreprocessorFile(dir)

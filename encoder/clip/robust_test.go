@@ -422,7 +422,7 @@ func TestConfigs(t *testing.T) {
 		}
 	}
 	if _, err := LoadPreprocessor(t.TempDir()); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("empty folder: %v", err)
+		t.Errorf("empty directory: %v", err)
 	}
 }
 

@@ -68,7 +68,7 @@ func fractionTIFF(bits int, values ...float32) []byte {
 	return b
 }
 
-// Levels that programs have computed, and what is no number.
+// Levels that programs have computed, and what is not a number.
 func TestFractionLevels(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, c := range []struct {

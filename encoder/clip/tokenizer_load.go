@@ -42,7 +42,7 @@ func TokenizerFiles(dir string) []string {
 	return out
 }
 
-// LoadTokenizer reads the tokenizer of a model folder: tokenizer.json, or else
+// LoadTokenizer reads the tokenizer of a model directory: tokenizer.json, or else
 // vocab.json and merges.txt; and the maximum length from tokenizer_config.json
 // if that is there.
 func LoadTokenizer(dir string) (*Tokenizer, error) {
@@ -126,7 +126,7 @@ func (s *tokenizerSpec) addEnds() {
 // all tokens follow from.
 const openAIVocabulary = "bpe_simple_vocab_16e6.txt.gz"
 
-// OpenAIVocabulary returns the path of bpe_simple_vocab_16e6.txt.gz in a model folder, in
+// OpenAIVocabulary returns the path of bpe_simple_vocab_16e6.txt.gz in a model directory, in
 // tokenizer/ within it or beside it, or "".
 func OpenAIVocabulary(dir string) string {
 	for _, in := range []string{dir, filepath.Join(dir, "tokenizer"), filepath.Join(dir, "..", "tokenizer")} {

@@ -119,7 +119,7 @@ func (d *download) transferAll(ctx context.Context) error {
 			failures, pause = 0, d.pause
 		}
 		if failures++; failures > d.retries {
-			return fmt.Errorf("%s: %w (gave up; what came through is kept, run it again to go on)", d.url, err)
+			return fmt.Errorf("%s: %w (gave up; what was received is kept, run it again to go on)", d.url, err)
 		}
 		select {
 		case <-time.After(pause):
@@ -135,7 +135,7 @@ func (d *download) transferAll(ctx context.Context) error {
 func (d *download) transfer(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watchdog := time.AfterFunc(stalled, func() { cancel(errors.New("the server sends nothing")) })
+	watchdog := time.AfterFunc(stalled, func() { cancel(errors.New("the server stopped sending")) })
 	defer watchdog.Stop()
 
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.url, nil)

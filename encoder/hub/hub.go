@@ -13,7 +13,7 @@ import (
 
 // Options of a download; nil or zero values mean the default.
 type Options struct {
-	// Dir is the folder to put the outcome in. Default: for a model, the folder
+	// Dir is the directory to put the outcome in. Default: for a model, the directory
 	// of its name in "models" of encoder.CacheDir; for libonnxruntime, "runtime"
 	// there.
 	Dir string
@@ -70,7 +70,7 @@ type Card struct {
 
 // File of a model.
 type File struct {
-	Path   string // in the repository and in the folder
+	Path   string // in the repository and in the directory
 	Size   int64
 	SHA256 string // "": not known, and trusted when it is first fetched
 }

@@ -168,7 +168,7 @@ func pickGraphs(names []string, variant string) ([]string, error) {
 		case len(there) > 0:
 			return nil, fmt.Errorf("it has no graphs of the variant %q; there are %s", variant, strings.Join(there, ", "))
 		case slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(n, ".safetensors") || strings.HasSuffix(n, ".bin") }):
-			return nil, errors.New("it has PyTorch weights and no ONNX graphs, of which an export is needed")
+			return nil, errors.New("it has PyTorch weights and no ONNX graphs; export it to ONNX first")
 		}
 		return nil, errors.New("it has no ONNX graphs")
 	}
@@ -183,10 +183,10 @@ func pickGraphs(names []string, variant string) ([]string, error) {
 	return out, nil
 }
 
-// recordFile is where Record keeps what was fetched, in the folder of a model.
+// recordFile is where Record keeps what was fetched, in the directory of a model.
 const recordFile = "pulled.json"
 
-// Record writes what was fetched of a model into its folder: repository, revision and the
+// Record writes what was fetched of a model into its directory: repository, revision and the
 // SHA-256 of every file. What is there already stays, and a file that has other contents
 // than when it was first fetched is an error.
 func Record(m Model, dir string) error {
@@ -218,7 +218,7 @@ func Record(m Model, dir string) error {
 	return os.WriteFile(filepath.Join(dir, recordFile), append(b, '\n'), 0o644)
 }
 
-// recorded returns what Record wrote into a folder, zero if that is nothing.
+// recorded returns what Record wrote into a directory, zero if that is nothing.
 func recorded(dir string) (m Model, err error) {
 	at := filepath.Join(dir, recordFile)
 	b, err := os.ReadFile(at)

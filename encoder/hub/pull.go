@@ -17,7 +17,7 @@ const EndpointEnv = "HF_ENDPOINT"
 const publicHub = "https://huggingface.co"
 
 // Pull downloads the model of a name, unless it is there, and returns its
-// folder. "hf:owner/name" is any model of the hub (see Lookup). The folder appears when the model is complete and checked. After an
+// directory. "hf:owner/name" is any model of the hub (see Lookup). The directory appears when the model is complete and checked. After an
 // error or a cancelled ctx, another Pull goes on where this one stopped.
 func Pull(ctx context.Context, name string, o *Options) (dir string, err error) {
 	if strings.HasPrefix(name, Prefix) {
@@ -50,7 +50,7 @@ func (m Model) pullListed(ctx context.Context, variant string, o *Options) (dir 
 	return pullRecorded(ctx, listed, &where)
 }
 
-// place returns options with the model's folder, and what was recorded there.
+// place returns options with the model's directory, and what was recorded there.
 func (m Model) place(o *Options) (with Options, known Model, err error) {
 	if o != nil {
 		with = *o
@@ -112,7 +112,7 @@ func PullModel(ctx context.Context, m Model, o *Options) (dir string, err error)
 		}
 	}
 	base := o.endpoint()
-	// Files gather beside the folder: one that had only a text tower as yet would
+	// Files gather beside the directory: one that had only a text tower as yet would
 	// pass for another model.
 	staging := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".partial")
 	p := Progress{Total: m.Size()}
@@ -127,7 +127,7 @@ func PullModel(ctx context.Context, m Model, o *Options) (dir string, err error)
 	var fetched []string
 	for _, f := range m.Files {
 		if !filepath.IsLocal(filepath.FromSlash(f.Path)) {
-			return "", fmt.Errorf("model %s has a file outside of its folder: %s", m.Name, f.Path)
+			return "", fmt.Errorf("model %s has a file outside of its directory: %s", m.Name, f.Path)
 		}
 		if ok, err := matches(filepath.Join(dir, filepath.FromSlash(f.Path)), f); err != nil {
 			return "", err
@@ -171,7 +171,7 @@ func resolveURL(base string, m Model, f File) string {
 	return strings.TrimRight(base, "/") + "/" + strings.Join(parts, "/")
 }
 
-// publish moves the files to where they belong: all at once if the folder is
+// publish moves the files to where they belong: all at once if the directory is
 // new, else one by one in place of wrong or missing ones.
 func publish(staging, dir string, files []string) error {
 	if _, err := os.Stat(dir); os.IsNotExist(err) {

@@ -5,7 +5,7 @@
 //
 // The program is looked for in the PATH when a picture is decoded, and is not part of Lupa: apt
 // install libjxl-tools, brew install jpeg-xl. It runs as a process of its own, on a copy of the
-// file in a temporary folder, with one thread, for a time and on Linux with memory that depend on
+// file in a temporary directory, with one thread, for a time and on Linux with memory that depend on
 // the picture's size, so that a damaged file can't harm this one. Sizes, EXIF and XMP data of
 // JPEG XL are read without it.
 package jxl

@@ -66,7 +66,7 @@ func integers(name string, dims []int, values ...int64) []byte {
 	return append(append(b, text(8, name)...), field(9, raw)...)
 }
 
-// heavyFolder is a model folder of such graphs with tiny-clip's tokenizer. Where
+// heavyFolder is a model directory of such graphs with tiny-clip's tokenizer. Where
 // layers have weights of their own it has CLIP's vocabulary as well, so that the
 // towers are as large as those of ViT-B/32.
 func heavyFolder(b testing.TB, own bool) string {

@@ -126,7 +126,7 @@ func echo(n int, inputs ...[]byte) graphParts {
 	}
 }
 
-// put writes files into a new folder; a nil value copies tiny-clip's file of
+// put writes files into a new directory; a nil value copies tiny-clip's file of
 // that name.
 func put(t testing.TB, files map[string][]byte) string {
 	t.Helper()

@@ -41,7 +41,7 @@ type modelConfig struct {
 // candidate is a graph file that may be a tower.
 type candidate struct {
 	path, variant string
-	configs       []string // folders to look for a tokenizer or preprocessor in
+	configs       []string // directories to look for a tokenizer or preprocessor in
 	shared        bool     // both towers are in it
 }
 
@@ -177,10 +177,10 @@ func (c *candidate) poolingMode(name string) (string, error) {
 	case slices.Equal(on, []string{"lasttoken"}):
 		return poolLast, nil
 	}
-	return "", fmt.Errorf("%s wants a text's vectors pooled by %s; one of mean_tokens, cls_token and lasttoken is supported", name, strings.Join(on, " and "))
+	return "", fmt.Errorf("%s needs a text's vectors pooled by %s; one of mean_tokens, cls_token and lasttoken is supported", name, strings.Join(on, " and "))
 }
 
-// tokenizerFiles returns the files that a folder's tokenizer is read from.
+// tokenizerFiles returns the files that a directory's tokenizer is read from.
 func tokenizerFiles(dir string) []string {
 	if tokenizer.Is(dir) {
 		return tokenizer.Files(dir)

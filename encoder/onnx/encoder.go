@@ -15,12 +15,12 @@ import (
 	"github.com/lupadb/lupa/encoder/clip"
 )
 
-// Encoder runs the towers of one model folder. It is safe for concurrent use.
+// Encoder runs the towers of one model directory. It is safe for concurrent use.
 type Encoder struct {
 	model  encoder.Model
 	folder *Folder
 	opts   Options
-	text   *runner // nil when the folder has no such tower
+	text   *runner // nil when the directory has no such tower
 	image  *runner
 	cache  *textCache
 	queue  textQueue
@@ -38,7 +38,7 @@ var (
 	_ encoder.Sigmoid  = (*Encoder)(nil)
 )
 
-// Open opens the model folder dir. It reads the headers of the graphs and the
+// Open opens the model directory dir. It reads the headers of the graphs and the
 // hash of their files (see Model), not the weights; ONNX Runtime is loaded when
 // the first text or picture is encoded. opts may be nil.
 func Open(dir string, opts *Options) (*Encoder, error) {
@@ -113,7 +113,7 @@ func (e *Encoder) Model() encoder.Model { return e.model }
 // before texts.
 func (e *Encoder) Prompts() (query, document string) { return e.folder.Query, e.folder.Document }
 
-// Folder returns what the model folder was found to be.
+// Directory returns what the model directory was found to be.
 func (e *Encoder) Folder() *Folder { return e.folder }
 
 // Close frees the sessions, after waiting for those in use.

@@ -41,7 +41,7 @@ func Example() {
 	fmt.Printf("%.2f\n", similarity)
 }
 
-// What a folder on disk is; no runtime is needed for that.
+// What a directory on disk is; no runtime is needed for that.
 func ExampleInspect() {
 	folder, err := onnx.Inspect("../../testdata/models/tiny-immich", "")
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Folder is a model folder looked into: what is there, in which layout, and how
+// Directory is a model directory looked into: what is there, in which layout, and how
 // its graphs want to be fed. The layouts:
 //
 //   - A Hugging Face export: tokenizer.json and preprocessor_config.json, and in
@@ -30,9 +30,9 @@ import (
 //     of which that part is loaded that texts, or pictures, need.
 //   - Models of pictures alone, such as DINOv2: model.onnx with preprocessor_config.json.
 //   - Single towers, as Qdrant publishes them: model.onnx with its tokenizer or
-//     preprocessor. Of two folders NAME-text and NAME-vision side by side, either
+//     preprocessor. Of two directories NAME-text and NAME-vision side by side, either
 //     opens both.
-//   - Several models in one folder, each in one of its own (onnx/s0, onnx/s2 of
+//   - Several models in one directory, each in one of its own (onnx/s0, onnx/s2 of
 //     MobileCLIP2): the variant names one of them.
 //
 // Any of them may lack one tower, and the graphs may lie in onnx/ or at the top.
@@ -43,7 +43,7 @@ type Folder struct {
 	Text     *Tower   // nil when texts can't be encoded
 	Image    *Tower   // nil when pictures can't be encoded
 	Variants []string // what Options.Variant can choose, fp32 as ""
-	Problems []string // what keeps the folder from doing more, in plain words
+	Problems []string // what keeps the directory from doing more, in plain words
 	Told     []string // which file said what of how texts and pictures are prepared
 
 	// Query and Document are what texts begin with, as config_sentence_transformers.json
@@ -54,7 +54,7 @@ type Folder struct {
 // Tower is one half of a model.
 type Tower struct {
 	Path   string // of the .onnx file
-	Config string // folder of the tokenizer or preprocessor
+	Config string // directory of the tokenizer or preprocessor
 	Size   int64  // bytes, external weights included
 	Graph  *Graph
 	Output string // name of the output to take
@@ -78,7 +78,7 @@ type Tower struct {
 // batch returns the fixed size of batches, or 0.
 func (t *Tower) batch() int { return int(max(0, t.Graph.Inputs[0].size(0))) }
 
-// Inspect looks into a folder without loading weights. It fails only when dir
+// Inspect looks into a directory without loading weights. It fails only when dir
 // can't be read; what doesn't work is told in Problems.
 func Inspect(dir, variant string) (*Folder, error) {
 	st, err := os.Stat(dir)
@@ -86,7 +86,7 @@ func Inspect(dir, variant string) (*Folder, error) {
 		return nil, err
 	}
 	if !st.IsDir() {
-		return nil, fmt.Errorf("%s is not a folder", dir)
+		return nil, fmt.Errorf("%s is not a directory", dir)
 	}
 	f := &Folder{Dir: dir}
 	if variant == "fp32" {
@@ -160,7 +160,7 @@ func (f *Folder) told(file, format string, args ...any) {
 	}
 }
 
-// nested looks for models in folders of their own within dir, one of which the variant
+// nested looks for models in directories of their own within dir, one of which the variant
 // names: "s2", or "s2_fp16" for one of its graphs. It returns what of the variant is left.
 func (f *Folder) nested(dir, variant string) (text, image []candidate, rest string) {
 	type model struct {
@@ -251,7 +251,7 @@ func (f *Folder) find(dir string) (text, image []candidate) {
 		text, _ = f.single(stem + "-text")
 	}
 	if len(text) > 0 && len(image) > 0 {
-		f.Layout = "two folders of one tower each"
+		f.Layout = "two directories of one tower each"
 	}
 	return text, image
 }
@@ -305,7 +305,7 @@ func graphs(dir, stem, top string) []candidate {
 			continue
 		}
 		configs := slices.Compact([]string{dir, top})
-		if above := filepath.Dir(top); filepath.Base(above) == "onnx" { // onnx/s2 of a folder with several models
+		if above := filepath.Dir(top); filepath.Base(above) == "onnx" { // onnx/s2 of a directory with several models
 			configs = append(configs, filepath.Dir(above))
 		}
 		out = append(out, candidate{filepath.Join(dir, e.Name()), strings.TrimPrefix(variant, "_"), configs, false})
@@ -368,7 +368,7 @@ func (t *Tower) measure() error {
 	}
 	for _, e := range t.Graph.External {
 		if !filepath.IsLocal(filepath.FromSlash(e)) {
-			return fmt.Errorf("%s refers to weights outside of its folder: %s", t.Path, e)
+			return fmt.Errorf("%s refers to weights outside of its directory: %s", t.Path, e)
 		}
 	}
 	return nil
@@ -446,7 +446,7 @@ func (t *Tower) pickOutput(cfg modelConfig, names ...string) error {
 	return nil
 }
 
-// String describes the folder in a few lines.
+// String describes the directory in a few lines.
 func (f *Folder) String() string {
 	var b strings.Builder
 	switch {

@@ -45,7 +45,7 @@ func TestGraphWeights(t *testing.T) {
 	}
 }
 
-// Where folders go wrong, Problems name the file that is missing or bad.
+// Where directories go wrong, Problems name the file that is missing or bad.
 func TestProblems(t *testing.T) {
 	textGraph, imageGraph := tiny(t, "tiny-clip/onnx/text_model.onnx"), tiny(t, "tiny-clip/onnx/vision_model.onnx")
 	weightsBeside := echo(4)
@@ -77,7 +77,7 @@ func TestProblems(t *testing.T) {
 		"empty graph":       {files: map[string][]byte{"onnx/text_model.onnx": {}, "tokenizer.json": nil}, want: "holds no graph"},
 		"a Git LFS pointer": {files: map[string][]byte{"onnx/text_model.onnx": []byte("version https://git-lfs.github.com/spec/v1\noid sha256:3f65\nsize 254058553\n"), "tokenizer.json": nil}, want: "Git LFS pointer"},
 		"weights missing":   {files: map[string][]byte{"onnx/text_model.onnx": weightsBeside.model(), "tokenizer.json": nil}, want: "text_model.onnx_data is missing"},
-		"weights elsewhere": {files: map[string][]byte{"onnx/text_model.onnx": escaping.model(), "tokenizer.json": nil}, want: "outside of its folder"},
+		"weights elsewhere": {files: map[string][]byte{"onnx/text_model.onnx": escaping.model(), "tokenizer.json": nil}, want: "outside of its directory"},
 		"unknown input":     {files: map[string][]byte{"onnx/text_model.onnx": strange.model(), "tokenizer.json": nil}, want: "pixel_mask int64 [batch, 4]"},
 		"dimension unknown": {files: map[string][]byte{"onnx/text_model.onnx": nodim.model(), "tokenizer.json": nil}, want: "neither"},
 		"dimension told":    {files: map[string][]byte{"onnx/text_model.onnx": nodim.model(), "tokenizer.json": nil, "config.json": []byte(`{"projection_dim": 4}`)}, text: true},
@@ -104,14 +104,14 @@ func TestProblems(t *testing.T) {
 		}
 	}
 	if _, err := Open(filepath.Join(t.TempDir(), "none"), nil); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no folder: %v", err)
+		t.Errorf("no directory: %v", err)
 	}
-	if _, err := Open(filepath.Join(models, "tiny-clip", "vocab.json"), nil); err == nil || !strings.Contains(err.Error(), "not a folder") {
+	if _, err := Open(filepath.Join(models, "tiny-clip", "vocab.json"), nil); err == nil || !strings.Contains(err.Error(), "not a directory") {
 		t.Errorf("a file: %v", err)
 	}
 }
 
-// A folder of one tower says so when asked for the other.
+// A directory of one tower says so when asked for the other.
 func TestOneTower(t *testing.T) {
 	e := open(t, put(t, map[string][]byte{"onnx/text_model.onnx": tiny(t, "tiny-clip/onnx/text_model.onnx"), "tokenizer.json": nil}), nil)
 	if _, err := e.EncodeImages(t.Context(), []encoder.Image{{}}); !errors.Is(err, encoder.ErrUnsupported) || !strings.Contains(err.Error(), "vision_model.onnx") {
@@ -123,7 +123,7 @@ func TestOneTower(t *testing.T) {
 	}
 }
 
-// Towers in folders of their own, side by side, with an attention mask.
+// Towers in directories of their own, side by side, with an attention mask.
 func TestTwoFolders(t *testing.T) {
 	needRuntime(t)
 	masked := append(tiny(t, "tiny-clip/onnx/text_model.onnx"), field(7, field(11, value("attention_mask", Int64, "batch_size", "sequence_length")))...)
@@ -144,7 +144,7 @@ func TestTwoFolders(t *testing.T) {
 }
 
 // The identity follows what the files hold, not where they are or what the
-// folder is called.
+// directory is called.
 func TestIdentity(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	files := map[string][]byte{
@@ -257,7 +257,7 @@ func TestPadded(t *testing.T) {
 	}
 }
 
-// A folder as SigLIP is exported: SentencePiece's tokenizer, texts of 64 tokens
+// A directory as SigLIP is exported: SentencePiece's tokenizer, texts of 64 tokens
 // without config.json saying so, pictures squashed to a square, the pooler's
 // output.
 func TestSigLIP(t *testing.T) {

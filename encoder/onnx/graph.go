@@ -82,7 +82,7 @@ func (v Value) size(i int) int64 {
 // Graph is what an ONNX file says about itself before its weights.
 type Graph struct {
 	Inputs, Outputs []Value
-	External        []string // files, relative to the graph's folder, that hold weights
+	External        []string // files, relative to the graph's directory, that hold weights
 	Dynamic         bool     // quantises activations at run time, so that one row of a batch changes the others
 	Integers        bool     // multiplies integers, which processors of different kinds round differently
 	Chooses         bool     // has nodes that choose, see choices

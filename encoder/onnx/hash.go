@@ -16,7 +16,7 @@ import (
 
 // hash returns the identity of the towers in use: SHA-256 over the SHA-256 of
 // every file that their vectors depend on, each with the part it plays. Where
-// the folder lies and what its files are called does not matter.
+// the directory lies and what its files are called does not matter.
 func (f *Folder) hash() (string, error) {
 	h := sha256.New()
 	add := func(part string, files ...string) error {

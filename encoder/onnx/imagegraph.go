@@ -57,7 +57,7 @@ func (f *Folder) imageTower(t *Tower, c *candidate) error {
 		f.told(clip.OpenAIVocabulary(filepath.Dir(t.Path)), "that this is rclip's model, which prepares pictures as CLIP does")
 	}
 	if pre == nil {
-		return fmt.Errorf("how to prepare pictures for %s is not told: preprocessor_config.json (or preprocess_cfg.json) is missing in %s", t.Path, strings.Join(c.configs, " and "))
+		return fmt.Errorf("how to prepare pictures for %s is not specified: preprocessor_config.json (or preprocess_cfg.json) is missing in %s", t.Path, strings.Join(c.configs, " and "))
 	}
 	w, h := pre.Size()
 	if (in.size(2) > 0 && in.size(2) != int64(h)) || (in.size(3) > 0 && in.size(3) != int64(w)) {

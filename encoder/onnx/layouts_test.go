@@ -87,17 +87,17 @@ func TestLayouts(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		files   map[string][]byte
-		at      string // below the folder
+		at      string // below the directory
 		variant string
 		layout  string
-		told    string // a part of what the folder says
+		told    string // a part of what the directory says
 		one     bool   // texts or pictures alone
 	}{
 		"OpenCLIP":                 {files: map[string][]byte{"textual.onnx": text, "visual.onnx": pixels, "tokenizer.json": nil, "open_clip_config.json": open}, layout: "OpenCLIP", told: "open_clip_config.json says that pictures become 2 x 2"},
 		"OpenCLIP, named":          {files: map[string][]byte{"onnx/onnx32-open_clip-RN50-openai-textual.onnx": text, "onnx/onnx32-open_clip-RN50-openai-visual.onnx": pixels, "tokenizer.json": nil, "open_clip_config.json": open}, layout: "OpenCLIP"},
 		"OpenCLIP, HF names":       {files: map[string][]byte{"onnx/text_model.onnx": text, "onnx/vision_model.onnx": pixels, "vocab.json": nil, "merges.txt": nil, "open_clip_config.json": open}, layout: "Hugging Face export"},
 		"rclip":                    {files: map[string][]byte{"ViT-B-32-256/textual.onnx": text, "ViT-B-32-256/visual.onnx": pixels, "tokenizer/bpe_simple_vocab_16e6.txt.gz": openAIFile(t)}, at: "ViT-B-32-256", layout: "OpenCLIP", told: "rclip's model"},
-		"rclip's data folder":      {files: map[string][]byte{"ViT-B-32-256/textual.onnx": text, "ViT-B-32-256/visual.onnx": pixels, "tokenizer/bpe_simple_vocab_16e6.txt.gz": openAIFile(t)}, layout: "OpenCLIP in ViT-B-32-256"},
+		"rclip's data directory":   {files: map[string][]byte{"ViT-B-32-256/textual.onnx": text, "ViT-B-32-256/visual.onnx": pixels, "tokenizer/bpe_simple_vocab_16e6.txt.gz": openAIFile(t)}, layout: "OpenCLIP in ViT-B-32-256"},
 		"both towers":              {files: map[string][]byte{"onnx/model.onnx": whole, "tokenizer.json": nil, "preprocessor_config.json": []byte(squash2)}, layout: "both towers in one graph", told: "pictures become 2 x 2"},
 		"both towers, fp16":        {files: map[string][]byte{"onnx/model.onnx": both().model(), "onnx/model_fp16.onnx": whole, "tokenizer.json": nil, "preprocess_cfg.json": []byte(squash2)}, variant: "fp16", layout: "both towers in one graph"},
 		"both towers, data beside": {files: map[string][]byte{"onnx/model.onnx": split.model(), "onnx/model.onnx_data": data, "tokenizer.json": nil, "preprocess_cfg.json": []byte(squash2)}, layout: "both towers in one graph"},

@@ -65,7 +65,7 @@ const (
 	layoutOpenCLIP  = "OpenCLIP"
 	layoutRclip     = "rclip"
 	layoutOne       = "one graph"
-	layoutTwo       = "two folders"
+	layoutTwo       = "two directories"
 	layoutNested    = "several models"
 	layoutSentences = "sentence-transformers"
 	layoutPictures  = "pictures alone"
@@ -73,7 +73,7 @@ const (
 
 var allLayouts = []string{layoutHF, layoutImmich, layoutOpenCLIP, layoutRclip, layoutOne, layoutTwo, layoutNested, layoutSentences, layoutPictures}
 
-// folder makes a family's folder in a layout, and returns where it is opened.
+// directory makes a family's directory in a layout, and returns where it is opened.
 func (f *family) folder(t *testing.T, layout string) (dir, variant string) {
 	files := map[string][]byte{}
 	tokens := func(dir string) {

@@ -11,11 +11,11 @@ import (
 
 // Options of an encoder; nil or zero values mean the default.
 type Options struct {
-	// Models are the folders in which Opener looks for a name, before
+	// Models are the directories in which Opener looks for a name, before
 	// LUPA_MODELS and the per-user cache.
 	Models []string
 
-	// Name is the encoder's name in its Model; Open takes the folder's base
+	// Name is the encoder's name in its Model; Open takes the directory's base
 	// name if it is empty, Opener the name asked for.
 	Name string
 
@@ -23,7 +23,7 @@ type Options struct {
 	// when it is empty. It is loaded once a process: later values are ignored.
 	Library string
 
-	// Variant chooses among the graphs of a folder: "" (fp32, or else whatever
+	// Variant chooses among the graphs of a directory: "" (fp32, or else whatever
 	// there is), "quantized", "int8", "fp16", ...: the part of the file's name
 	// after text_model_.
 	Variant string
@@ -49,7 +49,7 @@ type Options struct {
 // used: not found, too old, or a program built without cgo.
 var ErrNoRuntime = errors.New("ONNX Runtime is not available")
 
-// Opener returns a function that opens encoders by name: a model folder of
+// Opener returns a function that opens encoders by name: a model directory of
 // ONNX graphs or of a prompt table (see package table), looked for in
 // encoder.SearchPath(opts.Models...). A name may tell the variant, as encoder.Spec has it.
 func Opener(opts *Options) encoder.Opener {

@@ -12,7 +12,7 @@ import (
 )
 
 // LibraryEnv names the environment variable that holds the path of
-// libonnxruntime, or of the folder it lies in.
+// libonnxruntime, or of the directory it lies in.
 const LibraryEnv = "ONNXRUNTIME_SHARED_LIBRARY_PATH"
 
 // MinVersion is the oldest release of ONNX Runtime that works.
@@ -76,7 +76,7 @@ func libraryNames() []string {
 	return []string{"libonnxruntime.so.1", "libonnxruntime.so", "libonnxruntime.so.1.*"}
 }
 
-// inFolder returns the libraries in path if that is a folder (or one name, for
+// inFolder returns the libraries in path if that is a directory (or one name, for
 // the error, if there is none), else path itself.
 func inFolder(path string) []string {
 	st, err := os.Stat(path)

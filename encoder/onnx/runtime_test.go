@@ -92,7 +92,7 @@ func TestLibraryPaths(t *testing.T) {
 	}
 	t.Setenv(LibraryEnv, dir)
 	if got := LibraryPaths(""); len(got) != 1 || got[0] != lib {
-		t.Errorf("folder in the environment: %v", got)
+		t.Errorf("directory in the environment: %v", got)
 	}
 	if got := LibraryPaths("/other/libonnxruntime.so.1"); len(got) != 1 || got[0] != "/other/libonnxruntime.so.1" {
 		t.Errorf("given path: %v", got)

@@ -35,8 +35,8 @@ var heads = map[string]struct {
 }
 
 // Sigmoid returns what the model's head makes of a cosine, see encoder.Sigmoid: as
-// model.safetensors in the model's folder has it or, without such a file, as it is known of a
-// SigLIP 2 by the name of the model or its folder.
+// model.safetensors in the model's directory has it or, without such a file, as it is known of a
+// SigLIP 2 by the name of the model or its directory.
 func (e *Encoder) Sigmoid() (scale, bias float64, ok bool) {
 	h, ok := e.head()
 	return h.scale, h.bias, ok

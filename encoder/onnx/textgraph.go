@@ -51,7 +51,7 @@ func (f *Folder) textTower(t *Tower, c *candidate) error {
 	t.MaxTokens = clip.DefaultMaxLength
 	switch n := g.Inputs[0].size(1); {
 	case n == 0 || n == 1:
-		return fmt.Errorf("%s takes texts of %d tokens, too few for the two ends", t.Path, n)
+		return fmt.Errorf("%s takes texts of %d tokens, too few for its start and end tokens", t.Path, n)
 	case n > 0:
 		t.MaxTokens, t.Pad = int(n), true
 	case cfg.TextConfig.MaxPositions > 1:

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Files of a folder that Open reads.
+// Files of a directory that Open reads.
 const (
 	PromptsFile = "prompts.txt"
 	VectorsFile = "prompts.npy"
@@ -19,7 +19,7 @@ const (
 // whose row i belongs to line i.
 type Pair struct{ Prompts, Vectors string }
 
-// Open loads the folder dir, which holds prompts.txt and prompts.npy.
+// Open loads the directory dir, which holds prompts.txt and prompts.npy.
 func Open(name, dir string) (*Encoder, error) {
 	e, err := Load(name, Pair{filepath.Join(dir, PromptsFile), filepath.Join(dir, VectorsFile)})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Is reports whether the model folder dir has a tokenizer of one of the kinds that
+// Is reports whether the model directory dir has a tokenizer of one of the kinds that
 // Load reads. CLIP's, which package clip reads, is none of them.
 func Is(dir string) bool {
 	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
@@ -36,7 +36,7 @@ func Is(dir string) bool {
 	return false
 }
 
-// Type returns the type of the model of a folder's tokenizer: Unigram, BPE,
+// Type returns the type of the model of a directory's tokenizer: Unigram, BPE,
 // WordPiece; "" where that can't be read.
 func Type(dir string) string {
 	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
@@ -54,7 +54,7 @@ func Type(dir string) string {
 	return f.Model.Type
 }
 
-// pieceType is Type of a folder without tokenizer.json.
+// pieceType is Type of a directory without tokenizer.json.
 func pieceType(dir string) string {
 	name := pieceFile(dir)
 	if name == "" {
@@ -77,7 +77,7 @@ func pieceType(dir string) string {
 // clipSuffix ends the words of CLIP's vocabulary.
 const clipSuffix = "</w>"
 
-// vocabFile is BERT's vocabulary in folders without tokenizer.json.
+// vocabFile is BERT's vocabulary in directories without tokenizer.json.
 const vocabFile = "vocab.txt"
 
 // Files returns the paths of the files in dir that Load would read, in a fixed
@@ -102,7 +102,7 @@ func Files(dir string) []string {
 	return out
 }
 
-// Load reads tokenizer.json of a model folder, or else vocab.txt or a model of SentencePiece
+// Load reads tokenizer.json of a model directory, or else vocab.txt or a model of SentencePiece
 // (tokenizer.model, sentencepiece.bpe.model, spiece.model), and the maximum
 // length and the token to pad with from tokenizer_config.json if that is there. An
 // error names the part of the file that is not supported.

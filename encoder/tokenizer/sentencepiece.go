@@ -17,7 +17,7 @@ import (
 	"github.com/lupadb/lupa/encoder/internal/wire"
 )
 
-// pieceFiles are the names that models of SentencePiece have in folders without
+// pieceFiles are the names that models of SentencePiece have in directories without
 // tokenizer.json.
 var pieceFiles = []string{"tokenizer.model", "sentencepiece.bpe.model", "spiece.model"}
 
@@ -145,7 +145,7 @@ func (f *piecesFile) vocabulary() (*vocabulary, error) {
 	v := &vocabulary{ids: make(map[string]int64, len(f.pieces)), unk: -1, kinds: f.kinds, scores: f.scores}
 	for i, text := range f.pieces {
 		if _, ok := v.ids[text]; ok {
-			return nil, fmt.Errorf("the piece %q is there twice", text)
+			return nil, fmt.Errorf("the piece %q is given twice", text)
 		}
 		v.ids[text] = int64(i)
 		switch f.kinds[i] {
@@ -531,7 +531,7 @@ func readModelFile(path string) ([]byte, error) {
 	return b, err
 }
 
-// pieceFile returns the name of the model of SentencePiece in a folder, or "".
+// pieceFile returns the name of the model of SentencePiece in a directory, or "".
 func pieceFile(dir string) string {
 	for _, name := range pieceFiles {
 		if st, err := os.Stat(filepath.Join(dir, name)); err == nil && st.Mode().IsRegular() {

@@ -77,7 +77,7 @@ func TestPieceGoldens(t *testing.T) {
 	}
 }
 
-// folderOf is a folder with these files.
+// folderOf is a directory with these files.
 func folderOf(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -202,7 +202,7 @@ func TestPieceErrors(t *testing.T) {
 		"score":        {unk + piece("a", "\x15\x00\x00\xc0\x7f"), `{"tokenizer_class": "T5Tokenizer"}`, "has the score NaN"},
 		"infinite":     {unk + piece("a", "\x15\x00\x00\x80\x7f"), `{"tokenizer_class": "T5Tokenizer"}`, "has the score +Inf"},
 		"kind":         {unk + piece("a", "\x18\x09"), `{"tokenizer_class": "T5Tokenizer"}`, "of kind 9"},
-		"twice":        {unk + piece("a", "") + piece("a", ""), `{"tokenizer_class": "T5Tokenizer"}`, "is there twice"},
+		"twice":        {unk + piece("a", "") + piece("a", ""), `{"tokenizer_class": "T5Tokenizer"}`, "is given twice"},
 		"two unknown":  {unk + piece("b", "\x18\x02"), `{"tokenizer_class": "T5Tokenizer"}`, "two pieces stand"},
 		"none unknown": {piece("b", ""), `{"tokenizer_class": "T5Tokenizer"}`, "no piece stands"},
 		"words":        {unk + field(2, "\x18\x03"), `{"tokenizer_class": "T5Tokenizer"}`, "of kind 3"},

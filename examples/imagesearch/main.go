@@ -1,4 +1,4 @@
-// Imagesearch indexes the pictures of a folder and everything below it, and
+// Imagesearch indexes the pictures of a directory and everything below it, and
 // answers with those that fit a phrase or look like another picture.
 //
 //	imagesearch -models testdata/models -encoder toy-clip DIR 'a dog playing in the snow'
@@ -25,10 +25,10 @@ import (
 func main() {
 	log.SetFlags(0)
 	var (
-		models = flag.String("models", "", "folder of models, besides LUPA_MODELS")
+		models = flag.String("models", "", "directory of models, besides LUPA_MODELS")
 		enc    = flag.String("encoder", "clip-vit-b-32", "name of the model")
 		like   = flag.String("like", "", "search by this picture instead of a phrase")
-		index  = flag.String("index", "", "folder of the index (default: DIR/.index.lupa)")
+		index  = flag.String("index", "", "directory of the index (default: DIR/.index.lupa)")
 		k      = flag.Int("k", 5, "pictures to show")
 	)
 	flag.Parse()

@@ -1,4 +1,4 @@
-// Quickstart: the pictures of a folder go in, a phrase comes back as the best of
+// Quickstart: the pictures of a directory go in, a phrase comes back as the best of
 // them. It is the program of the README, with the small model of the tests.
 //
 //	LUPA_MODELS=testdata/models go run ./examples/quickstart testdata/toy-clip/scenes 'a dog playing in the snow'

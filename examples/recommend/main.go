@@ -19,7 +19,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
-	data := flag.String("data", "testdata/toy-clip/corpus", "folder with features.npy, photo_ids.csv and metadata.csv")
+	data := flag.String("data", "testdata/toy-clip/corpus", "directory with features.npy, photo_ids.csv and metadata.csv")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		log.Fatal("usage: recommend [-data DIR] ID...")

@@ -32,7 +32,7 @@ func Find(cols []string, template string, vals []value.Value) (where string, col
 	}
 	outside := false
 	where = fill(cols, template, vals, func(s string) string {
-		// A value fills in a name; it does not lead out of the template's folder.
+		// A value fills in a name; it does not lead out of the template's directory.
 		for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == '/' || r == '\\' }) {
 			outside = outside || part == ".."
 		}

@@ -193,7 +193,7 @@ func (g *Writer) link(vals []value.Value) string {
 	return fileURL(where)
 }
 
-// fileURL is the address of a file, whatever folder the page is opened from.
+// fileURL is the address of a file, whatever directory the page is opened from.
 func fileURL(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -275,7 +275,7 @@ func thumbnail(path string, size int) (*image.RGBA, error) {
 		return nil, fmt.Errorf("%s is not there", filepath.Base(path))
 	}
 	if !st.Mode().IsRegular() || st.Size() > maxFileSize {
-		return nil, fmt.Errorf("%s is no picture file", filepath.Base(path))
+		return nil, fmt.Errorf("%s is not a picture file", filepath.Base(path))
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/viterin/vek/vek32"
 )
 
-// diskSpeed writes so many bytes to a file in the folder, syncs it, and returns MB/s.
+// diskSpeed writes so many bytes to a file in the directory, syncs it, and returns MB/s.
 func diskSpeed(dir string, size float64) (float64, error) {
 	buf := make([]byte, 4<<20)
 	rng := rand.NewChaCha8([32]byte{})

@@ -28,10 +28,10 @@ import (
 
 var (
 	rowsFlag = flag.Int("rows", 1981161, "vectors in the set")
-	dirFlag  = flag.String("dir", "", "folder for the files; default: a temporary one")
+	dirFlag  = flag.String("dir", "", "directory for the files; default: a temporary one")
 	keep     = flag.Bool("keep", false, "leave the files, and use those that are there")
-	photos   = flag.String("photos", "../shared/data/clip-real/photos", "folder with features.npy")
-	text     = flag.String("text", "../shared/data/clip-real/text", "folder with text vectors")
+	photos   = flag.String("photos", "../shared/data/clip-real/photos", "directory with features.npy")
+	text     = flag.String("text", "../shared/data/clip-real/text", "directory with text vectors")
 	queries  = flag.Int("queries", 200, "prompts asked")
 	every    = flag.Int("brute", 4, "every how many prompts brute force and the others run as well")
 	cache    = flag.Int64("cache", 6<<30, "block cache in bytes")
@@ -228,7 +228,7 @@ func (b *bench) firsts() error {
 // firstRuns is how many first searches are measured.
 const firstRuns = 9
 
-// readFiles reads the files of a folder, so that they are in the system's cache.
+// readFiles reads the files of a directory, so that they are in the system's cache.
 func readFiles(dir string) error {
 	files, err := os.ReadDir(dir)
 	for _, e := range files {

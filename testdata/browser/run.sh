@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The page of lupa browse in a real browser, over the pictures of testdata/toy-clip: see test.mjs.
-# Run by `make browser` from the top folder. Needs Chromium, node and npm; says what was
+# Run by `make browser` from the top directory. Needs Chromium, node and npm; says what was
 # left out where they are missing and can't be installed.
 set -euo pipefail
 here=testdata/browser

@@ -1,7 +1,7 @@
 // Messages prints every error message of the program in one list, so that they can be read
 // together: the texts that go into errors, warnings and notices, each with its place.
 //
-//	go run ./testdata/messages [folder]
+//	go run ./testdata/messages [directory]
 package main
 
 import (

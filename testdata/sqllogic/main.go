@@ -1,5 +1,5 @@
 // Command sqllogic runs the files of SQLite's logic tests on Lupa, and on SQLite in memory
-// for the time: make sqllogic CORPUS=folder. Statements that Lupa refuses are counted, and
+// for the time: make sqllogic CORPUS=directory. Statements that Lupa refuses are counted, and
 // answers that differ from those in the files fail the run.
 package main
 
@@ -278,7 +278,7 @@ func compare() bool {
 		defer pprof.StopCPUProfile()
 	}
 	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: sqllogic [flags] CORPUS: a folder with .test files of SQLite's logic tests, or one such file")
+		fmt.Fprintln(os.Stderr, "usage: sqllogic [flags] CORPUS: a directory with .test files of SQLite's logic tests, or one such file")
 		os.Exit(2)
 	}
 	driver.Register()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the pictures of this folder anew, and beside each NAME.png with the pixels that
+# Makes the pictures of this directory anew, and beside each NAME.png with the pixels that
 # libheif's heif-convert finds in it. Debian: libheif-examples 1.15.1 (with x265 and aom),
 # libavif-bin 0.11.1, exiftool, python3-numpy, python3-pil.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the files of this folder anew (Debian: libjxl-tools 0.7, python3-pil, exiftool). What is
+# Makes the files of this directory anew (Debian: libjxl-tools 0.7, python3-pil, exiftool). What is
 # lossless has the pixels of its .png, which Pillow made; the others have those that djxl gives.
 set -e
 cd "$(dirname "$0")"

@@ -1,4 +1,4 @@
-"""Makes clean.json of this folder anew: python3 clean.py
+"""Makes clean.json of this directory anew: python3 clean.py
 
 Texts cleaned with Python's own functions in the order in which OpenCLIP's tokenizer uses
 them, ftfy left out: html.unescape twice, then white space, capitals, punctuation.

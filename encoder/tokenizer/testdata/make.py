@@ -1,4 +1,4 @@
-"""Makes tokenizer.json and goldens.json of this folder anew.
+"""Makes tokenizer.json and goldens.json of this directory anew.
 
     python3 make.py
 

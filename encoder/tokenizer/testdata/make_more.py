@@ -1,4 +1,4 @@
-"""Makes wordpiece.json, gemma.json, bytelevel.json and more_goldens.json of this folder anew.
+"""Makes wordpiece.json, gemma.json, bytelevel.json and more_goldens.json of this directory anew.
 
     python3 make_more.py
 

@@ -1,4 +1,4 @@
-"""Makes pieces/*.model and pieces/goldens.json of this folder anew.
+"""Makes pieces/*.model and pieces/goldens.json of this directory anew.
 
     /usr/bin/python3 make_pieces.py
 

@@ -95,7 +95,7 @@ func guardedArgs(exprs, keys int, specs []Aggregate) []bool {
 	return guarded
 }
 
-// len returns the number of groups; without keys there is one, be there no row.
+// len returns the number of groups; without keys there is one, if there is no row.
 func (s *aggregation) len() int {
 	if len(s.Keys) == 0 {
 		return 1

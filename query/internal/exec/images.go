@@ -137,7 +137,7 @@ func (e *EncodeImages) size() int {
 }
 
 // report tells of pictures that could not be encoded. Of a kind that no encoder
-// reads there may be thousands in a folder: the first one is named, and all are
+// reads there may be thousands in a directory: the first one is named, and all are
 // counted.
 func (e *EncodeImages) report(p *part) {
 	t := e.env.Tally

@@ -112,5 +112,5 @@ func DrainAhead(ctx context.Context, op Operator, f func(*value.Batch) error) er
 	}
 }
 
-// spills returns the store in whose folder temporary files are written, or nil.
+// spills returns the store in whose directory temporary files are written, or nil.
 func (e *Env) spills() *storage.Store { return cmp.Or(e.Files, e.Store) }

@@ -17,7 +17,7 @@ type Tally struct {
 	Found    int64            // pictures of images()
 	Encoded  int64            // by image()
 	Present  int64            // left alone: in the table already
-	Failed   int64            // can't be read, or folders that can't
+	Failed   int64            // can't be read, or directories that can't
 	Skipped  map[string]int64 // files that are not read, by kind
 
 	Encodes bool // there is an image() in the statement

@@ -203,7 +203,7 @@ func (a *sumIntAgg) Result(from, upto int, out *value.Column) error {
 		case a.avg:
 			out.Reals[i] = s.float() / float64(s.n)
 		case s.hi != int64(s.lo)>>63:
-			return fmt.Errorf("sum is out of range for INTEGER (64 bit); sum(CAST(... AS REAL)) has the room")
+			return fmt.Errorf("sum is out of range for INTEGER (64 bit); sum(CAST(... AS REAL)) has room for it")
 		default:
 			out.Ints[i] = int64(s.lo)
 		}
@@ -365,7 +365,7 @@ func (a *sumVecAgg) dim(d int) error {
 		a.Resize(a.size)
 	}
 	if d != a.t.Dim {
-		return fmt.Errorf("vectors of %d and of %d dimensions don't go together", a.t.Dim, d)
+		return fmt.Errorf("vectors of %d and of %d dimensions can't be combined", a.t.Dim, d)
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func bitsKernel(name string, f func(differ, common, some int) float64) kernel {
 				if a.Type.Kind == value.Text {
 					unit = "bits"
 				}
-				return fmt.Errorf("%s: %d and %d %s don't go together", name, len(x), len(y), unit)
+				return fmt.Errorf("%s: %d and %d %s can't be combined", name, len(x), len(y), unit)
 			}
 			var differ, common, some int
 			for k := range len(x) {

@@ -153,7 +153,7 @@ func unify(a, b value.Type) (value.Type, error) {
 		if a.Dim == 0 || b.Dim == 0 || a.Dim == b.Dim {
 			return value.Type{Kind: value.Vector, Dim: max(a.Dim, b.Dim), Half: a.Half && b.Half}, nil
 		}
-		return a, fmt.Errorf("vectors of %d and of %d dimensions don't go together", a.Dim, b.Dim)
+		return a, fmt.Errorf("vectors of %d and of %d dimensions can't be combined", a.Dim, b.Dim)
 	case a.Kind == value.Date && b.Kind == value.Timestamp, a.Kind == value.Timestamp && b.Kind == value.Date:
 		return value.Type{Kind: value.Timestamp}, nil
 	case a.Kind == value.Integer && b.Kind == value.Real, a.Kind == value.Real && b.Kind == value.Integer:
@@ -163,7 +163,7 @@ func unify(a, b value.Type) (value.Type, error) {
 	case a.Kind == value.Numeric && b.Kind == value.Real, a.Kind == value.Real && b.Kind == value.Numeric:
 		return value.Type{Kind: value.Real}, nil
 	}
-	return a, fmt.Errorf("%v and %v don't go together; cast one of them", a, b)
+	return a, fmt.Errorf("%v and %v can't be combined; cast one of them", a, b)
 }
 
 // halving makes HALFVECs of the vectors of a conversion.
@@ -329,7 +329,7 @@ func castToJSON(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error
 	for _, i := range fullSel(n, sel) {
 		v := args[0].At(int(i))
 		if v.Kind() == value.Real && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0)) {
-			return fmt.Errorf("%v has no place in JSON", v)
+			return fmt.Errorf("%v can't be represented in JSON", v)
 		}
 		out.Strs[i] = v.String()
 	}

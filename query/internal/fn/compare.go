@@ -79,7 +79,7 @@ func inferComparison(name string, eval kernel) func([]ArgType) ([]value.Type, va
 	}
 }
 
-// castTarget is the type to recommend when a and b don't go together.
+// castTarget is the type to recommend when a and b can't be combined.
 func castTarget(a, b value.Type) value.Type {
 	if a.Kind == value.Text || a.Kind == value.JSON {
 		return b

@@ -210,10 +210,10 @@ func dateBin(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 		s := value.SpanOf(args[0].Strs[int(i)*args[0].step()])
 		days, us := s.Length()
 		if s.Months != 0 {
-			return fmt.Errorf("date_bin: months have no fixed length; date_trunc('month', t) goes by months")
+			return fmt.Errorf("date_bin: months have no fixed length; date_trunc('month', t) truncates to months")
 		}
 		if days < 0 || days == 0 && us == 0 || days > 1e6 {
-			return fmt.Errorf("date_bin: a stride is longer than nothing, and at most a million days")
+			return fmt.Errorf("date_bin: a stride must be longer than 0 and at most a million days")
 		}
 		t, origin := args[1].Ints[int(i)*args[1].step()], args[2].Ints[int(i)*args[2].step()]
 		out.Ints[i] = origin + floorTo(t-origin, days*value.MicrosPerDay+us)

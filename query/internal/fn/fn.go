@@ -228,7 +228,7 @@ func (f *Func) resolve(args []ArgType) (*Call, error) {
 }
 
 func dimensions(name string, a, b int) error {
-	return fmt.Errorf("%s: vectors of %d and of %d dimensions don't go together", name, a, b)
+	return fmt.Errorf("%s: vectors of %d and of %d dimensions can't be combined", name, a, b)
 }
 
 func (s *sig) arg(i int) value.Kind { return s.args[min(i, len(s.args)-1)] }
@@ -298,7 +298,7 @@ func (f *Func) operator() string {
 func (f *Func) advice(args []ArgType) string {
 	switch f.Name {
 	case "like", "ilike":
-		return "; cast what is no text: CAST(... AS TEXT)"
+		return "; cast what is not a text: CAST(... AS TEXT)"
 	case "->", "->>":
 		return "; its left side is JSON"
 	}

@@ -199,7 +199,7 @@ func strsOf(c *value.Column) []string { return c.Strs }
 func arrayLength(v any) (int64, bool, error) {
 	a, ok := v.([]any)
 	if !ok {
-		return 0, false, fmt.Errorf("jsonb_array_length: %s is no array", article(typeOfJSON(v)))
+		return 0, false, fmt.Errorf("jsonb_array_length: %s is not an array", article(typeOfJSON(v)))
 	}
 	return int64(len(a)), true, nil
 }
@@ -269,7 +269,7 @@ func joinJSON(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 }
 
 // Elements returns the elements of an array as it can be written in a statement: JSON,
-// PostgreSQL's '{1,2}' or a vector. A nil element is NULL; ok is false if v is no array.
+// PostgreSQL's '{1,2}' or a vector. A nil element is NULL; ok is false if v is not an array.
 func Elements(v value.Value) (elements []value.Value, ok bool) {
 	switch v.Kind() {
 	case value.Vector:

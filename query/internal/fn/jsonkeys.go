@@ -147,7 +147,7 @@ func cutPath(doc any, path []string) (any, error) {
 	case []any:
 		at, err := strconv.Atoi(step)
 		if err != nil {
-			return nil, fmt.Errorf("#-: %s is no place in an array", value.Quote(step))
+			return nil, fmt.Errorf("#-: %s is not an index of an array", value.Quote(step))
 		}
 		if at < 0 {
 			at += len(doc)

@@ -127,7 +127,7 @@ func jsonPath(s string) ([]string, error) {
 	v, err := decodeJSON(s)
 	list, ok := v.([]any)
 	if err != nil || !ok {
-		return nil, fmt.Errorf("%s is no path; write '{a,b,0}' or ARRAY['a', 'b', '0']", value.Quote(s))
+		return nil, fmt.Errorf("%s is not a path; write '{a,b,0}' or ARRAY['a', 'b', '0']", value.Quote(s))
 	}
 	path := make([]string, len(list))
 	for i, x := range list {
@@ -145,7 +145,7 @@ func jsonPath(s string) ([]string, error) {
 
 // arrayLiteral reads the elements of PostgreSQL's '{a,"b c",NULL}'; NULL is the text NULL.
 func arrayLiteral(s string) ([]string, error) {
-	bad := fmt.Errorf("%s is no array; write '{a,b}' or ARRAY['a', 'b']", value.Quote(s))
+	bad := fmt.Errorf("%s is not an array; write '{a,b}' or ARRAY['a', 'b']", value.Quote(s))
 	if len(s) < 2 || s[0] != '{' || s[len(s)-1] != '}' {
 		return nil, bad
 	}
@@ -286,7 +286,7 @@ func setPath(doc any, path []string, v any, create bool) (any, error) {
 	case []any:
 		at, err := strconv.Atoi(step)
 		if err != nil {
-			return nil, fmt.Errorf("jsonb_set: %s is no place in an array", value.Quote(step))
+			return nil, fmt.Errorf("jsonb_set: %s is not an index of an array", value.Quote(step))
 		}
 		if at < 0 {
 			at += len(doc)

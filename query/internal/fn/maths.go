@@ -16,7 +16,7 @@ func mathEntries() []*Func {
 	plain := func(f func(float64) float64) func(float64) (float64, error) {
 		return func(x float64) (float64, error) {
 			if math.IsInf(x, 0) {
-				return 0, fmt.Errorf("%v is no angle", x)
+				return 0, fmt.Errorf("%v is not an angle", x)
 			}
 			r := f(x)
 			if r-r != 0 && x-x == 0 {

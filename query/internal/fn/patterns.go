@@ -252,7 +252,7 @@ func readTime(s, pattern string) (int64, error) {
 		if at < 0 {
 			r, size := utf8.DecodeRuneInString(p)
 			if unicode.IsLetter(r) || unicode.IsDigit(r) {
-				return 0, fmt.Errorf("the pattern %s has %q, by which nothing is read; YYYY, YY, MM, MON, MONTH, DD, DDD, HH24, HH12, MI, SS, MS, US and AM are", value.Quote(pattern), string(r))
+				return 0, fmt.Errorf("the pattern %s has %q, which can't be read; YYYY, YY, MM, MON, MONTH, DD, DDD, HH24, HH12, MI, SS, MS, US and AM are", value.Quote(pattern), string(r))
 			}
 			p = p[size:]
 			if r, size := utf8.DecodeRuneInString(rest); size > 0 && !unicode.IsLetter(r) && !unicode.IsDigit(r) && (r != '-' && r != '+' || p != "") {

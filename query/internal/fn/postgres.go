@@ -411,7 +411,7 @@ func insertAt(doc any, path []string, x any, after bool) (any, error) {
 	case []any:
 		at, err := strconv.Atoi(step)
 		if err != nil {
-			return nil, fmt.Errorf("jsonb_insert: %s is no place in an array", value.Quote(step))
+			return nil, fmt.Errorf("jsonb_insert: %s is not an index of an array", value.Quote(step))
 		}
 		if at < 0 {
 			at += len(doc)

@@ -55,7 +55,7 @@ func (m *matcher) compile(pattern, flags string) (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile(prefix + pattern)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no regular expression (RE2): %s", value.Quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, fmt.Errorf("%s is not a regular expression (RE2): %s", value.Quote(pattern), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	}
 	m.pattern, m.flags, m.re = pattern, flags, re
 	return re, nil

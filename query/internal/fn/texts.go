@@ -363,7 +363,7 @@ func formatText(f string, args []value.Value) (string, error) {
 			}
 		case 'I':
 			if v.IsNull() {
-				return "", errors.New("format: NULL is no name")
+				return "", errors.New("format: NULL is not a name")
 			}
 			if s = v.String(); !plainName(s) {
 				s = `"` + strings.ReplaceAll(s, `"`, `""`) + `"`

@@ -30,7 +30,7 @@ type Statement interface {
 	statement()
 }
 
-// Ident is a name as written, without its quotes. The zero Ident is no name.
+// Ident is a name as written, without its quotes. The zero Ident is not a name.
 type Ident struct {
 	Pos
 	Name   string

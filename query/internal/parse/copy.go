@@ -80,7 +80,7 @@ func (c *converter) options(gs []*gOption) []Option {
 			o.Value = g.Value.expr
 		}
 		if seen[o.Name] {
-			c.fail(Errorf(o.Pos, "option %s stands twice", o.Name))
+			c.fail(Errorf(o.Pos, "option %s is given twice", o.Name))
 		}
 		seen[o.Name] = true
 		options = append(options, o)

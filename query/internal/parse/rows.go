@@ -18,7 +18,7 @@ func (p *exprParser) compareRows(row []sized, at Pos) (sized, error) {
 		return sized{}, Errorf(at, "there is no OVERLAPS").WithHint("from a to b overlaps from c to d where a < d AND c < b")
 	}
 	if op == "" {
-		return sized{}, Errorf(at, "a list in parentheses is no value").WithHint("rows can be compared: (a, b) = (1, 2), (a, b) < (1, 2), (a, b) IN ((1, 2), (3, 4))")
+		return sized{}, Errorf(at, "a list in parentheses is not a value").WithHint("rows can be compared: (a, b) = (1, 2), (a, b) < (1, 2), (a, b) IN ((1, 2), (3, 4))")
 	}
 	p.lex.Next()
 	if op == "!=" {

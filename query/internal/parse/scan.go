@@ -273,13 +273,13 @@ func (s *scanner) stray(at Pos) (kind, int, *Error) {
 	}
 	for _, h := range strayHints {
 		if strings.HasPrefix(s.src[s.off:], h.text) {
-			return tokOp, s.off + len(h.text), Errorf(at, "%s means nothing here", h.text).WithHint("%s", h.hint)
+			return tokOp, s.off + len(h.text), Errorf(at, "%s is not valid here", h.text).WithHint("%s", h.hint)
 		}
 	}
 	if r < ' ' || r == 0x7f {
-		return tokOp, s.off + n, Errorf(at, "a control character (U+%04X) means nothing here", r)
+		return tokOp, s.off + n, Errorf(at, "a control character (U+%04X) is not valid here", r)
 	}
-	return tokOp, s.off + n, Errorf(at, "%c means nothing here", r)
+	return tokOp, s.off + n, Errorf(at, "%c is not valid here", r)
 }
 
 // vector finds the end of a vector literal: numbers with signs, commas, space

@@ -337,7 +337,7 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 	for _, l := range g.Limits {
 		switch {
 		case l.Offset != nil && s.Offset != nil, l.Offset == nil && s.Limit != nil:
-			c.fail(Errorf(posOf(l.Pos), "LIMIT and OFFSET can stand only once"))
+			c.fail(Errorf(posOf(l.Pos), "LIMIT and OFFSET can be given only once"))
 		case l.Offset != nil:
 			s.Offset = l.Offset
 		case l.Fetch != nil:
@@ -404,7 +404,7 @@ func (c *converter) core(at Pos, g *gCore) *Core {
 		Windows: c.windows(g.Windows), Qualify: g.Qualify}
 	if g.Early != nil {
 		if g.Qualify != nil {
-			c.fail(Errorf(Start(g.Qualify), "QUALIFY can stand only once"))
+			c.fail(Errorf(Start(g.Qualify), "QUALIFY can be given only once"))
 		}
 		core.Qualify = g.Early
 	}

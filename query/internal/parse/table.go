@@ -337,7 +337,7 @@ func (c *converter) keys(s *CreateTable) {
 	var key *Pos
 	another := func(at Pos) {
 		if key != nil {
-			c.fail(Errorf(at, "PRIMARY KEY stands twice").WithHint("one of several columns is written PRIMARY KEY (a, b)"))
+			c.fail(Errorf(at, "PRIMARY KEY is given twice").WithHint("one of several columns is written PRIMARY KEY (a, b)"))
 		}
 		key = &at
 	}
@@ -396,7 +396,7 @@ func (c *converter) reference(g *gReference) *Reference {
 			n, to = 1, &r.OnUpdate
 		}
 		if seen[n] {
-			c.fail(Errorf(posOf(a.Pos), "ON %s stands twice", strings.ToUpper(a.On)))
+			c.fail(Errorf(posOf(a.Pos), "ON %s is given twice", strings.ToUpper(a.On)))
 		}
 		seen[n] = true
 		*to = action
@@ -455,7 +455,7 @@ func (c *converter) columnDef(g *gColumn) (ColumnDef, []Constraint) {
 			twice, col.Encoder = !col.Encoder.Value.IsNull(), c.encoder(con.Encoder)
 		}
 		if twice {
-			c.fail(Errorf(at, "column %s: this is said twice, or contradicts what stands before", col.Name))
+			c.fail(Errorf(at, "column %s: this is repeated, or contradicts what comes before it", col.Name))
 		}
 	}
 	if col.Identity && (col.Type.Kind != value.Integer || col.Default != nil) {
@@ -490,7 +490,7 @@ func (c *converter) encoder(g *gEncoder) Literal {
 			twice, spec.Document = spec.Document != nil, &text
 		}
 		if twice {
-			c.fail(Errorf(at, "this is said of the encoder twice"))
+			c.fail(Errorf(at, "this option of the encoder is given twice"))
 		}
 	}
 	return Literal{Pos: l.Pos, Value: value.Str(spec.String())}

@@ -21,7 +21,7 @@ func TestKeywords(t *testing.T) {
 			as = " AS "
 		}
 		if _, err := Parse("SELECT " + w + ", t." + strings.ToLower(w) + " AS " + w + " FROM " + w + as + w); err != nil {
-			t.Errorf("%s is no name: %v", w, err)
+			t.Errorf("%s is not a name: %v", w, err)
 		}
 	}
 	for w := range reservedWords {
@@ -29,7 +29,7 @@ func TestKeywords(t *testing.T) {
 			t.Errorf("%s is a name", w)
 		}
 		if _, err := Parse("SELECT " + Quote(w) + " FROM " + Quote(w)); err != nil {
-			t.Errorf("%s is no name in quotes: %v", w, err)
+			t.Errorf("%s is not a name in quotes: %v", w, err)
 		}
 	}
 }

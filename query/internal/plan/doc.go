@@ -1,5 +1,5 @@
 // Package plan turns a syntax tree into a Plan, which is made once and run many times. What
-// is here is the seam to package query; the work is done by stages, each in a folder, and each
+// is here is the seam to package query; the work is done by stages, each in a directory, and each
 // may import those before it:
 //
 //   - logical has the nodes and expressions of plans, one file a node.

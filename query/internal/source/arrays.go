@@ -116,7 +116,7 @@ func newSafetensors(in *input, member string) (*npyReader, error) {
 	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(b, &raw); err != nil {
-		return nil, fmt.Errorf("not a safetensors file: its header is no JSON: %w", err)
+		return nil, fmt.Errorf("not a safetensors file: its header is not JSON: %w", err)
 	}
 	delete(raw, "__metadata__")
 	var names []string
@@ -124,7 +124,7 @@ func newSafetensors(in *input, member string) (*npyReader, error) {
 	for name, text := range raw {
 		var t tensor
 		if err := json.Unmarshal(text, &t); err != nil {
-			return nil, fmt.Errorf("the header says of %q what is not understood: %w", name, err)
+			return nil, fmt.Errorf("the header has a value of %q that is not understood: %w", name, err)
 		}
 		names = append(names, name)
 		if name == member || member == "" && len(raw) == 1 {

@@ -82,22 +82,22 @@ var badFiles = []struct{ name, content, want string }{
 	{"a.jsonl", "{\"a\":1}\n{\"a\":\n2}\n", "line 2: the JSON object is not complete"},
 	{"a.jsonl", "{\"a\":1}\n{\"a\":2} {\"a\":3}\n", "line 2: \"{\\\"a\\\":3}\" after the object"},
 	{"a.jsonl", "{\"a\":1}\n{a:2}\n", "line 2: not valid JSON"},
-	{"a.jsonl", "{\"a\":1,\"a\":2}\n", `line 1: "a" comes twice`},
+	{"a.jsonl", "{\"a\":1,\"a\":2}\n", `line 1: "a" is repeated`},
 	{"a.jsonl", "{\"a\":\"K\xe4fer\"}\n", "line 1: not valid UTF-8"},
 
 	{"a.jsonl", "{\n\"a\":1\n}\n{\n\"a\":}\n", "object 2: not valid JSON"},
 	{"a.jsonl", "{\n\"a\":1\n}\n{\n\"a\":2", "the last JSON object is not complete"},
-	{"a.jsonl", "{\n\"a\":1\n}]\n", `']' ends nothing`},
+	{"a.jsonl", "{\n\"a\":1\n}]\n", `']' closes nothing`},
 
-	{"a.csv", "PAR1\x15\x04\x15\x50", "is no csv file but a Parquet file: use read_parquet"},
-	{"a.tsv", "PK\x03\x04\x14\x00", "is no tsv file but a zip archive"},
+	{"a.csv", "PAR1\x15\x04\x15\x50", "is not a csv file but a Parquet file: use read_parquet"},
+	{"a.tsv", "PK\x03\x04\x14\x00", "is not a tsv file but a zip archive"},
 	{"a.csv.gz", "\xfd7zXZ\x00", "compressed by xz: decompress it first"},
 	{"a.csv", "\x89HDF\r\n\x1a\n\x00", "an HDF5 file: use read_hdf5"},
-	{"a.npy", "\x89HDF\r\n\x1a\n\x00", "is no npy file but an HDF5 file: use read_hdf5"},
+	{"a.npy", "\x89HDF\r\n\x1a\n\x00", "is not a npy file but an HDF5 file: use read_hdf5"},
 	{"a.npz", "\x93NUMPY\x01\x00", "a.npz: not a npz file"},
 	{"a.npz", "SQLite format 3\x00", "an SQLite store"},
-	{"a.fvecs", "\x93NUMPY\x01\x00", "is no fvecs file but an array of numpy: use read_npy"},
-	{"a.safetensors", "PK\x03\x04\x14\x00\x00\x00", "is no safetensors file but a zip archive, as .xlsx, .npz and .pt files are"},
+	{"a.fvecs", "\x93NUMPY\x01\x00", "is not a fvecs file but an array of numpy: use read_npy"},
+	{"a.safetensors", "PK\x03\x04\x14\x00\x00\x00", "is not a safetensors file but a zip archive, as .xlsx, .npz and .pt files are"},
 	{"a.jsonl", "\x80\x04\x95\x10", "a pickle of Python"},
 	{"a.csv", "\xff\xd8\xff\xe0", "a picture: use images()"},
 
@@ -179,7 +179,7 @@ func TestNoFile(t *testing.T) {
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", ext, err)
 		}
-		if _, err := Open(dir, ext, Options{}); err == nil || !strings.Contains(err.Error(), "is a folder, not a file") {
+		if _, err := Open(dir, ext, Options{}); err == nil || !strings.Contains(err.Error(), "is a directory, not a file") {
 			t.Errorf("%s: %v", ext, err)
 		}
 	}
@@ -190,7 +190,7 @@ func TestNoFile(t *testing.T) {
 		t.Error(err)
 	}
 	cols := []Column{{"a", value.Type{Kind: value.Text}}}
-	if _, err := Create(filepath.Join(dir, "none", "x.csv"), "", cols, Options{}); err == nil || !strings.Contains(err.Error(), "no folder") {
+	if _, err := Create(filepath.Join(dir, "none", "x.csv"), "", cols, Options{}); err == nil || !strings.Contains(err.Error(), "no directory") {
 		t.Error(err)
 	}
 	if _, err := Create("x.fvecs", "", cols, Options{}); err == nil || !strings.Contains(err.Error(), "fvecs files can't be written") {

@@ -103,14 +103,14 @@ func createOutput(path string) (*output, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, &worded{"no folder " + filepath.Dir(path), fs.ErrNotExist}
+			return nil, &worded{"no directory " + filepath.Dir(path), fs.ErrNotExist}
 		}
 		return nil, fileError(path, err)
 	}
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		f.Close()
 		os.Remove(f.Name())
-		return nil, fmt.Errorf("%s is a folder, not a file", path)
+		return nil, fmt.Errorf("%s is a directory, not a file", path)
 	}
 	return &output{Writer: bufio.NewWriterSize(f, 256<<10), f: f, path: path}, nil
 }

@@ -79,5 +79,5 @@ func foreignFile(f *os.File, format, path string) error {
 	if k == nil || k.format == format {
 		return nil
 	}
-	return fmt.Errorf("%s is no %s file but %s: %s", path, format, k.is, k.hint)
+	return fmt.Errorf("%s is not a %s file but %s: %s", path, format, k.is, k.hint)
 }

@@ -66,13 +66,13 @@ func openFvecs(path string, _ Options) (Reader, error) {
 	if r.ints && r.size == 4 {
 		if first, err := r.in.Peek(int(min(4+4*d, 4096))); err == nil && looksLikeFloats(first[4:]) {
 			in.Close()
-			return nil, fmt.Errorf("%s: the elements of the first vector are no likely integers but look like float32; a file of those ends in .fvecs", path)
+			return nil, fmt.Errorf("%s: the elements of the first vector are unlikely to be integers but look like float32; a file of those ends in .fvecs", path)
 		}
 	}
 	if !r.ints {
 		if first, err := r.in.Peek(int(min(4+4*d, 4096))); err == nil && looksLikeInts(first[4:]) {
 			in.Close()
-			return nil, fmt.Errorf("%s: the elements of the first vector are no numbers of float32 but look like integers; a file of those ends in .ivecs", path)
+			return nil, fmt.Errorf("%s: the elements of the first vector are not float32 numbers but look like integers; a file of those ends in .ivecs", path)
 		}
 	}
 	t := value.Type{Kind: value.Vector, Dim: int(d)}

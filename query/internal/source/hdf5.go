@@ -537,7 +537,7 @@ func (h *hdf5File) reader(s *hdf5Set) (*npyReader, error) {
 		}
 		r.data = c
 	default:
-		return nil, errors.New("it is put together of other files, which is not read")
+		return nil, errors.New("it is assembled from other files, which is not read")
 	}
 	if f.short {
 		return nil, errHDF5

@@ -64,7 +64,7 @@ func hdf5Dtype(b []byte) (descr, pair string, err error) {
 		return "", "", fmt.Errorf("its numbers of %d bytes are neither float16, float32, float64 nor bfloat16", size)
 	case 3:
 		if flags&15 == 2 {
-			return "", "", errors.New("its texts are filled up with blanks, which is not read")
+			return "", "", errors.New("its texts are padded with blanks, which is not read")
 		}
 		return fmt.Sprintf("|S%d", size), "", nil
 	case 8: // names of numbers: h5py's booleans are some

@@ -115,7 +115,7 @@ type Pictures struct {
 }
 
 // FindPictures looks for the picture files a pattern matches: * within a name,
-// ** any folders, {a,b} either. A folder stands for all pictures below it. Only
+// ** any directories, {a,b} either. A directory stands for all pictures below it. Only
 // files with a picture's ending count, and no hidden ones unless the pattern
 // says so.
 func FindPictures(ctx context.Context, pattern string, o Options) (*Pictures, error) {
@@ -185,7 +185,7 @@ func (p *Pictures) Len() int { return len(p.paths) }
 // ".mov", "hidden", "excluded", "FIFO".
 func (p *Pictures) Skipped() map[string]int64 { return p.skipped }
 
-// Failed tells of folders that could not be read.
+// Failed tells of directories that could not be read.
 func (p *Pictures) Failed() []error { return p.failed }
 
 // Open returns a reader of the pictures.

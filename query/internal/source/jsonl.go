@@ -228,7 +228,7 @@ func (a *arrayReader) Read(p []byte) (n int, err error) {
 		case c == ']' || c == '}':
 			if a.depth--; a.depth == 0 {
 				if a.stream {
-					return n, fmt.Errorf("%q ends nothing", c)
+					return n, fmt.Errorf("%q closes nothing", c)
 				}
 				a.ended, out = true, '\n'
 			}
@@ -492,7 +492,7 @@ func (r *jsonlReader) add(line []byte) error {
 		}
 		for _, i := range fields {
 			if r.seen[i] == n+1 {
-				return fmt.Errorf("%q comes twice", name)
+				return fmt.Errorf("%q is repeated", name)
 			}
 			r.seen[i] = n + 1
 			c := r.batch.Cols[i]
@@ -549,7 +549,7 @@ func fromJSON(raw []byte, t value.Type) (value.Value, error) {
 		}
 		if strings.Contains(s, "\ufffd") {
 			if half := loneSurrogate(raw); half != "" {
-				return value.Value{}, fmt.Errorf("%s is half a character without its other half, which no text can hold", half)
+				return value.Value{}, fmt.Errorf("%s is half of a surrogate pair, which no text can hold", half)
 			}
 		}
 		return value.Parse(t, s)

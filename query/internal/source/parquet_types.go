@@ -128,7 +128,7 @@ func parquetType(t parquet.Type, e *format.SchemaElement) (k value.Kind, _ conve
 		}
 		return value.Text, tried(func(n int64) (value.Value, error) {
 			if n < 0 || n > int64(24*time.Hour/unit) {
-				return value.Value{}, fmt.Errorf("%d is no time of a day", n)
+				return value.Value{}, fmt.Errorf("%d is not a time of a day", n)
 			}
 			return value.Str(timeOfDay(time.Duration(n) * unit)), nil
 		})

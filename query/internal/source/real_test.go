@@ -63,7 +63,7 @@ func TestImages(t *testing.T) {
 		t.Error("a pattern without gif yields a gif")
 	}
 	if n := len(images(t, testdata+"/models/tiny-clip")); n != len(images(t, testdata+"/models/tiny-clip/**")) || n < 10 {
-		t.Errorf("a folder stands for %d pictures", n)
+		t.Errorf("a directory stands for %d pictures", n)
 	}
 }
 
@@ -99,7 +99,7 @@ func TestImagesOdd(t *testing.T) {
 	if rows := images(t, dir+"/sub[1]"); len(rows) != 1 {
 		t.Errorf("%v", rows)
 	}
-	for pattern, want := range map[string]string{dir + "/none/*.jpg": "no folder", dir + "/{a": "not a valid pattern", dir + "/*.webp": "nothing matches " + dir + "/*.webp"} {
+	for pattern, want := range map[string]string{dir + "/none/*.jpg": "no directory", dir + "/{a": "not a valid pattern", dir + "/*.webp": "nothing matches " + dir + "/*.webp"} {
 		if _, err := FindPictures(context.Background(), pattern, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", pattern, err, want)
 		}

@@ -34,7 +34,7 @@ func OpenRegular(path string) (*os.File, fs.FileInfo, error) {
 
 func regular(path string, st fs.FileInfo) error {
 	if st.IsDir() {
-		return fmt.Errorf("%s is a folder, not a file", path)
+		return fmt.Errorf("%s is a directory, not a file", path)
 	}
 	if !st.Mode().IsRegular() {
 		return irregularError(path, st.Mode())

@@ -273,7 +273,7 @@ func TestInfer(t *testing.T) {
 	}
 }
 
-// A writer that is aborted, or that fails, leaves the folder as it was.
+// A writer that is aborted, or that fails, leaves the directory as it was.
 func TestAbort(t *testing.T) {
 	for _, format := range Formats(true) {
 		if format == "parquet" && !slices.Contains(tableFormats, format) {

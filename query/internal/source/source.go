@@ -224,7 +224,7 @@ func pick(path, name string) (fileFormat, error) {
 	return find(name)
 }
 
-// baseName is the name of a file without folder and ending: the column name of
+// baseName is the name of a file without directory and ending: the column name of
 // formats that have none.
 func baseName(path string) string {
 	b := filepath.Base(path)

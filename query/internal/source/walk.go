@@ -18,8 +18,8 @@ import (
 )
 
 // findFiles returns the files that a pattern stands for, in order of their
-// paths: those that want keeps, in every folder once, however many links lead
-// to it. A folder is looked at under its own name before it is looked at under
+// paths: those that want keeps, in every directory once, however many links lead
+// to it. A directory is looked at under its own name before it is looked at under
 // that of a link. What is left out is counted in skipped.
 //
 // A pattern that is the path of something that exists, or whose first parts are,
@@ -34,7 +34,7 @@ func findFiles(ctx context.Context, pattern string, exclude []string, want func(
 	for _, p := range exclude {
 		p = strings.TrimSuffix(filepath.ToSlash(p), "/")
 		if p == "" || !doublestar.ValidatePattern(p) {
-			return nil, fmt.Errorf("EXCLUDE %s is not a valid pattern; * matches within a name, ** any folders", value.Quote(p))
+			return nil, fmt.Errorf("EXCLUDE %s is not a valid pattern; * matches within a name, ** any directories", value.Quote(p))
 		}
 		w.exclude = append(w.exclude, p)
 	}
@@ -54,11 +54,11 @@ func findFiles(ctx context.Context, pattern string, exclude []string, want func(
 		}
 	}
 	if !doublestar.ValidatePattern(rest) {
-		return nil, fmt.Errorf("%s is not a valid pattern; * matches within a name, ** any folders, {jpg,png} either", value.Quote(pattern))
+		return nil, fmt.Errorf("%s is not a valid pattern; * matches within a name, ** any directories, {jpg,png} either", value.Quote(pattern))
 	}
 	if st, err := os.Stat(base); err != nil || !st.IsDir() {
 		if err == nil {
-			return nil, fmt.Errorf("%s is a file, not a folder", base)
+			return nil, fmt.Errorf("%s is a file, not a directory", base)
 		}
 		return nil, folderError(base, err)
 	}
@@ -105,7 +105,7 @@ func findFiles(ctx context.Context, pattern string, exclude []string, want func(
 type found struct {
 	paths   []string
 	skipped map[string]int64 // what was left out, by kind: ".mov", "hidden", "FIFO", ...
-	failed  []error          // folders that can't be read
+	failed  []error          // directories that can't be read
 	pattern bool             // what was asked for has wildcards
 }
 
@@ -123,7 +123,7 @@ func (f *found) hint() string {
 
 // literalPart splits off the part of a pattern that is a path: names without
 // wildcards, and names with some that exist as they are written. A ~ at the
-// beginning is the user's own folder.
+// beginning is the user's own directory.
 func literalPart(pattern string) (base, rest string, err error) {
 	if pattern == "" {
 		return "", "", errors.New("an empty path")
@@ -176,7 +176,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// ExpandHome replaces a ~ at the beginning of a path by the user's own folder,
+// ExpandHome replaces a ~ at the beginning of a path by the user's own directory,
 // as shells do, unless there is something called ~ here.
 func ExpandHome(path string) (string, error) {
 	if path != "~" && !strings.HasPrefix(path, "~/") && !strings.HasPrefix(path, "~"+string(filepath.Separator)) {
@@ -246,12 +246,12 @@ func alternatives(p string) []string {
 // place is a position in a pattern: the part that the next name has to match.
 type place struct{ pattern, part int }
 
-// visit is a folder to look at, the path that no link is part of, and where in
+// visit is a directory to look at, the path that no link is part of, and where in
 // the patterns its entries stand.
 type visit struct {
 	path, real string
 	at         []place
-	above      []string // real paths of the folders it was reached through
+	above      []string // real paths of the directories it was reached through
 }
 
 type walker struct {
@@ -260,8 +260,8 @@ type walker struct {
 	patterns [][]string
 	exclude  []string
 	want     func(name string) (reason string)
-	seen     map[string]bool // folders, by their real path and places
-	links    []visit         // links to folders, for when all folders have been seen
+	seen     map[string]bool // directories, by their real path and places
+	links    []visit         // links to directories, for when all directories have been seen
 	out      *found
 }
 
@@ -278,10 +278,10 @@ func (w *walker) reach(at []place, p place) []place {
 	return at
 }
 
-// readSome is how many entries of a folder are read between looks at the context.
+// readSome is how many entries of a directory are read between looks at the context.
 const readSome = 1024
 
-// entries lists a folder in order of names. It is a variable for tests.
+// entries lists a directory in order of names. It is a variable for tests.
 var entries = func(ctx context.Context, dir string) ([]fs.DirEntry, error) {
 	f, err := os.Open(dir)
 	if err != nil {
@@ -306,7 +306,7 @@ var entries = func(ctx context.Context, dir string) ([]fs.DirEntry, error) {
 	return all, nil
 }
 
-// folder looks at the entries of a folder and at the folders in it.
+// directory looks at the entries of a directory and at the directories in it.
 func (w *walker) folder(v visit) error {
 	key := fmt.Sprint(v.real, "\x00", v.at)
 	if w.seen[key] {
@@ -322,7 +322,7 @@ func (w *walker) folder(v visit) error {
 	}
 	if err != nil { // what could be read of it counts
 		if errors.Is(err, fs.ErrPermission) {
-			err = &worded{v.path + ": no permission to read the folder", err}
+			err = &worded{v.path + ": no permission to read the directory", err}
 		}
 		w.out.failed = append(w.out.failed, err)
 	}
@@ -359,7 +359,7 @@ func (w *walker) literal(at []place, list []fs.DirEntry) map[place]bool {
 	return out
 }
 
-// entry looks at one entry of a folder.
+// entry looks at one entry of a directory.
 func (w *walker) entry(v visit, e fs.DirEntry, literal map[place]bool) error {
 	name := e.Name()
 	ends := false
@@ -435,7 +435,7 @@ func (w *walker) entry(v visit, e fs.DirEntry, literal map[place]bool) error {
 				return nil
 			}
 			if real == v.real || slices.Contains(v.above, real) {
-				w.out.skipped["link back to a folder above"]++
+				w.out.skipped["link back to a directory above"]++
 				return nil
 			}
 			w.links = append(w.links, visit{path, real, deeper, append(slices.Clone(v.above), v.real)})
@@ -444,7 +444,7 @@ func (w *walker) entry(v visit, e fs.DirEntry, literal map[place]bool) error {
 		if len(deeper) > 0 {
 			return w.folder(visit{path, filepath.Join(v.real, name), deeper, append(slices.Clone(v.above), v.real)})
 		}
-		w.out.skipped["folder not entered (** goes into folders)"]++
+		w.out.skipped["directory not entered (** goes into directories)"]++
 	case !ends:
 	case !kind.IsRegular():
 		w.out.skipped[kindOfFile(kind)]++
@@ -459,7 +459,7 @@ func (w *walker) entry(v visit, e fs.DirEntry, literal map[place]bool) error {
 }
 
 // excluded reports whether EXCLUDE names an entry: by its own name, or with a
-// slash by its path, from the pattern's folder on or as it is given out.
+// slash by its path, from the pattern's directory on or as it is given out.
 func (w *walker) excluded(path, name string) bool {
 	if len(w.exclude) == 0 {
 		return false
@@ -507,9 +507,9 @@ func irregularError(path string, m fs.FileMode) error {
 func folderError(dir string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		if wd, e := os.Getwd(); e == nil && !filepath.IsAbs(dir) {
-			return &worded{fmt.Sprintf("no folder %s in %s", dir, wd), fs.ErrNotExist}
+			return &worded{fmt.Sprintf("no directory %s in %s", dir, wd), fs.ErrNotExist}
 		}
-		return &worded{"no folder " + dir, fs.ErrNotExist}
+		return &worded{"no directory " + dir, fs.ErrNotExist}
 	}
 	return err
 }

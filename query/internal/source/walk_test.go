@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// tree makes files (names with a slash at the end are folders, with -> links,
-// with a | FIFOs) in a new folder, which becomes the current one.
+// tree makes files (names with a slash at the end are directories, with -> links,
+// with a | FIFOs) in a new directory, which becomes the current one.
 func tree(t *testing.T, names ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -134,15 +134,15 @@ func TestFindPictures(t *testing.T) {
 		}
 	}
 	for pattern, want := range map[string]string{
-		"nothere/*": "no folder nothere in " + dir, "nothere.jpg": "no file nothere.jpg in " + dir, "*.webp": "nothing matches *.webp in " + dir, "pipe.jpg": "FIFO", "{a": "not a valid pattern",
-		"a.jpg/*": "a.jpg is a file", "/nothere/**": "no folder /nothere", "": "empty path", "*/../x.jpg": "..",
+		"nothere/*": "no directory nothere in " + dir, "nothere.jpg": "no file nothere.jpg in " + dir, "*.webp": "nothing matches *.webp in " + dir, "pipe.jpg": "FIFO", "{a": "not a valid pattern",
+		"a.jpg/*": "a.jpg is a file", "/nothere/**": "no directory /nothere", "": "empty path", "*/../x.jpg": "..",
 	} {
 		if _, err := FindPictures(context.Background(), pattern, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", pattern, err, want)
 		}
 	}
 	skipped := findIn(t, ".", "x").skipped
-	for kind, want := range map[string]int64{".mov": 1, ".txt": 1, "without an ending": 1, "hidden": 2, "@eaDir": 1, "FIFO": 1, "excluded": 1, "link back to a folder above": 2} {
+	for kind, want := range map[string]int64{".mov": 1, ".txt": 1, "without an ending": 1, "hidden": 2, "@eaDir": 1, "FIFO": 1, "excluded": 1, "link back to a directory above": 2} {
 		if skipped[kind] != want {
 			t.Errorf("%d %s are skipped, want %d", skipped[kind], kind, want)
 		}
@@ -154,7 +154,7 @@ func TestFindPictures(t *testing.T) {
 	}
 }
 
-// Of trees with links all over them, each folder's files come once, and they are
+// Of trees with links all over them, each directory's files come once, and they are
 // those that find -L finds.
 func TestLinks(t *testing.T) {
 	if _, err := exec.LookPath("find"); err != nil {
@@ -201,7 +201,7 @@ func TestLinks(t *testing.T) {
 }
 
 func TestOpenRegular(t *testing.T) {
-	tree(t, "|pipe.jpg", "folder/", "link.jpg -> pipe.jpg", "a.jpg")
+	tree(t, "|pipe.jpg", "directory/", "link.jpg -> pipe.jpg", "a.jpg")
 	l, err := net.Listen("unix", "s.jpg")
 	if err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestOpenRegular(t *testing.T) {
 	f.Close()
 }
 
-// A folder that can't be read is told of; what is beside it is found.
+// A directory that can't be read is told of; what is beside it is found.
 func TestUnreadableFolder(t *testing.T) {
 	tree(t, "a/x.jpg", "b/y.jpg", "c/z.jpg")
 	list := entries
@@ -231,7 +231,7 @@ func TestUnreadableFolder(t *testing.T) {
 		return list(ctx, dir)
 	}
 	p := findIn(t, ".")
-	if !slices.Equal(p.paths, []string{"a/x.jpg", "c/z.jpg"}) || len(p.failed) != 1 || p.failed[0].Error() != "b: no permission to read the folder" {
+	if !slices.Equal(p.paths, []string{"a/x.jpg", "c/z.jpg"}) || len(p.failed) != 1 || p.failed[0].Error() != "b: no permission to read the directory" {
 		t.Errorf("%q, %v", p.paths, p.failed)
 	}
 }

@@ -24,7 +24,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	rows := flag.Int("rows", 200_000, "rows")
-	data := flag.String("data", "../shared/data/clip-real", "folder with photos and text")
+	data := flag.String("data", "../shared/data/clip-real", "directory with photos and text")
 	explain := flag.Bool("explain", false, "print how the first prompt is answered")
 	flag.Parse()
 	dir, err := os.MkdirTemp("", "fusion")

@@ -38,7 +38,7 @@ func expressionsBench(args []string) error {
 	flags := flag.NewFlagSet("expressions", flag.ExitOnError)
 	rows := flags.Int("rows", 2_000_000, "rows of the table")
 	rounds := flags.Int("rounds", 9, "runs of each query, of which the median counts")
-	duck := flags.String("duckdb", os.Getenv("DUCKDB_NODE"), "folder with node_modules/@duckdb/node-api; without it DuckDB is left out")
+	duck := flags.String("duckdb", os.Getenv("DUCKDB_NODE"), "directory with node_modules/@duckdb/node-api; without it DuckDB is left out")
 	profile := flags.String("profile", "", "write a CPU profile of Lupa's runs to this file, and run nothing else")
 	only := flags.String("only", "", "only the jobs with this in their name")
 	flags.Parse(args)

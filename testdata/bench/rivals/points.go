@@ -24,7 +24,7 @@ func pointsBench(args []string) error {
 	inserts := flags.Int("inserts", 1000, "inserts of a transaction")
 	lone := flags.Int("lone", 300, "durable inserts a round")
 	rounds := flags.Int("rounds", 7, "rounds")
-	dir := flags.String("dir", "", "folder on the disk to measure; default: a temporary one")
+	dir := flags.String("dir", "", "directory on the disk to measure; default: a temporary one")
 	cpu := flags.Bool("cpu", false, "measure processor time: on a machine that others use as well")
 	only := flags.String("only", "", "only jobs that match this expression")
 	profile := flags.String("profile", "", "write CPU profiles of Lupa's last rounds to files of this name and a number")

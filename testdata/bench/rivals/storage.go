@@ -73,7 +73,7 @@ func storageBench(args []string) error {
 	inserts := flags.Int("inserts", 400, "single-row inserts a round")
 	lookups := flags.Int("lookups", 20_000, "look-ups by key a round")
 	rounds := flags.Int("rounds", 5, "rounds")
-	dir := flags.String("dir", "", "folder on the disk to measure; default: a temporary one")
+	dir := flags.String("dir", "", "directory on the disk to measure; default: a temporary one")
 	only := flags.String("only", "", "only jobs that match this expression (and the bulk load)")
 	profile := flags.String("profile", "", "write CPU profiles of Lupa's last rounds to files of this name and a number")
 	flags.Parse(args)

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// weighed are the programs in the folder weight, each of which opens a store,
+// weighed are the programs in the directory weight, each of which opens a store,
 // inserts 1,000 vectors and asks for the ten nearest to one of them.
 var weighed = []struct {
 	folder, name, tags string
@@ -28,7 +28,7 @@ var weighed = []struct {
 // that all give the same answer, and prints what it weighs.
 func weightTable(args []string) error {
 	f := flag.NewFlagSet("weight", flag.ExitOnError)
-	only := f.String("only", "", "names of folders of weight, with commas; all by default")
+	only := f.String("only", "", "names of directories of weight, with commas; all by default")
 	f.Parse(args)
 	dir, err := os.MkdirTemp("", "weight")
 	if err != nil {

@@ -73,7 +73,7 @@ func runStore(ctx context.Context, std stdio, o *options) (err error) {
 }
 
 // onlyReads reports whether a statement can't be meant for a store that is yet
-// to be made, so that a misspelt name is an error and not a new folder.
+// to be made, so that a misspelt name is an error and not a new directory.
 func onlyReads(sql string) bool {
 	word, _, _ := strings.Cut(sql, " ")
 	switch strings.ToUpper(strings.TrimRight(word, ";")) {
@@ -143,7 +143,7 @@ func (s *Shell) runFile(ctx context.Context, name string) error {
 	}
 	defer f.Close()
 	if st, err := f.Stat(); err == nil && st.IsDir() {
-		return fmt.Errorf("%s is a folder, not a file of statements", name)
+		return fmt.Errorf("%s is a directory, not a file of statements", name)
 	}
 	return s.runReader(ctx, f, name)
 }

@@ -144,7 +144,7 @@ func TestMisspeltStore(t *testing.T) {
 			t.Errorf("%v: status %d, %s", args, got.status, got.err)
 		}
 		if exists(dir) {
-			t.Fatalf("%v made the folder", args)
+			t.Fatalf("%v made the directory", args)
 		}
 	}
 }
@@ -403,7 +403,7 @@ func TestPromptsGoOnAfterAnUnknownPhrase(t *testing.T) {
 }
 
 // Statements run without a store, as those of sqlite3 and duckdb do; none makes a
-// folder of the name of a statement.
+// directory of the name of a statement.
 func TestWithoutAStore(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("x.csv", []byte("a,b\n1,é\n"), 0o644); err != nil {

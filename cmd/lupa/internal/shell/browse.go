@@ -61,7 +61,7 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 	case 1:
 		o.store = f.Arg(0)
 	default:
-		return usagef("lupa %s wants one store", name)
+		return usagef("lupa %s needs one store", name)
 	}
 	s, err := newShell(std, &o.options)
 	if err != nil {

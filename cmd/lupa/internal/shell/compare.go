@@ -38,7 +38,7 @@ func (s *Shell) compare(ctx context.Context, file, other string) (err error) {
 	} else {
 		s.opts.table = t.table.Name
 		if second, err = s.evalTarget(ctx, other); err != nil {
-			return fmt.Errorf("--compare %s, which is no folder of a store: %w", other, err)
+			return fmt.Errorf("--compare %s, which is no directory of a store: %w", other, err)
 		}
 	}
 	var sides [2]side

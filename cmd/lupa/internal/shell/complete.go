@@ -166,7 +166,7 @@ func (s *Shell) completeArgument(before string) (int, []candidate) {
 }
 
 // fileCandidates lists the files that begin as typed; quote is put after a
-// file's name, while a folder's ends in a slash and goes on.
+// file's name, while a directory's ends in a slash and goes on.
 func fileCandidates(typed, quote string) []candidate {
 	dir, base := filepath.Split(typed)
 	look := dir

@@ -139,7 +139,7 @@ func (s *Shell) cmdOpen(ctx context.Context, args []string) error {
 	if dir == "gallery" && !exists(dir) {
 		return s.openGallery(ctx)
 	}
-	// The folder that is open can't be opened a second time beside itself.
+	// The directory that is open can't be opened a second time beside itself.
 	if s.db != nil && sameFile(dir, s.store) {
 		if err := s.closeStore(); err != nil {
 			return err

@@ -1,6 +1,6 @@
 package shell
 
-// Dot commands that reach beyond the shell: other programs, the folder it is in, the editor,
+// Dot commands that reach beyond the shell: other programs, the directory it is in, the editor,
 // the browser; and the file of commands that it begins with.
 
 import (
@@ -49,7 +49,7 @@ func (s *Shell) program(c *exec.Cmd) error {
 	return err
 }
 
-// cmdChange changes the folder in which relative paths begin. What is open stays open.
+// cmdChange changes the directory in which relative paths begin. What is open stays open.
 func (s *Shell) cmdChange(_ context.Context, args []string) error {
 	if len(args) > 1 {
 		return usage(".cd")
@@ -72,7 +72,7 @@ func (s *Shell) cmdChange(_ context.Context, args []string) error {
 	return os.Chdir(dir)
 }
 
-// home puts the home folder in place of a ~ at the beginning.
+// home puts the home directory in place of a ~ at the beginning.
 func home(path string) (string, error) {
 	rest, ok := strings.CutPrefix(path, "~")
 	if !ok || rest != "" && !os.IsPathSeparator(rest[0]) {
@@ -200,7 +200,7 @@ func (s *Shell) openGallery(ctx context.Context) error {
 }
 
 // startFile returns the file of commands that the interactive shell begins with: LUPA_RC, or
-// .luparc in the home folder. LUPA_RC set to nothing means none.
+// .luparc in the home directory. LUPA_RC set to nothing means none.
 func startFile() string {
 	if f, ok := os.LookupEnv("LUPA_RC"); ok {
 		return f

@@ -102,11 +102,11 @@ func runEval(ctx context.Context, std stdio, args []string) (err error) {
 		case o.store == "":
 			o.store = a
 		default:
-			return usagef("eval wants a store and a file of prompts, not %q too", a)
+			return usagef("eval needs a store and a file of prompts, not %q too", a)
 		}
 	}
 	if file == "" {
-		return usagef("eval wants a .csv of prompts: lupa eval [STORE] PROMPTS.csv")
+		return usagef("eval needs a .csv of prompts: lupa eval [STORE] PROMPTS.csv")
 	}
 	if o.store == "" {
 		if o.store, err = onlyStore("."); err != nil {
@@ -142,7 +142,7 @@ func runEval(ctx context.Context, std stdio, args []string) (err error) {
 	return err
 }
 
-// onlyStore finds the one folder *.lupa in dir.
+// onlyStore finds the one directory *.lupa in dir.
 func onlyStore(dir string) (string, error) {
 	if name := os.Getenv("LUPA_STORE"); name != "" {
 		return name, nil
@@ -227,7 +227,7 @@ func readJudged(file string, t target, promptsDo bool) ([]judged, error) {
 				continue
 			}
 			if j.filed[i], err = strconv.ParseFloat(rec[c], 64); err != nil {
-				return nil, fmt.Errorf("%s:%d: %s %q is no number", file, line, head[c], rec[c])
+				return nil, fmt.Errorf("%s:%d: %s %q is not a number", file, line, head[c], rec[c])
 			}
 		}
 		text := ""
@@ -274,7 +274,7 @@ func parsePredicate(text string, t db.Table) ([]condition, error) {
 		}
 		if k := found.Type.Kind; val != "" && (k == db.Integer || k == db.Real) {
 			if _, err := strconv.ParseFloat(val, 64); err != nil {
-				return nil, fmt.Errorf("%s is %s, %q is no number", found.Name, found.Type, val)
+				return nil, fmt.Errorf("%s is %s, %q is not a number", found.Name, found.Type, val)
 			}
 		}
 		out = append(out, condition{*found, val})

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// promptTable makes a models folder with the encoder "words", a table of
+// promptTable makes a models directory with the encoder "words", a table of
 // prompts: "one" to "four" are the axes of a space of four dimensions.
 func promptTable(t *testing.T) string {
 	t.Helper()
@@ -161,7 +161,7 @@ two,c,0.9939,true,d,0.7071,false
 		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
 	}
 	for _, c := range []struct{ with, column, want string }{
-		{"nosuch", "clip", `--compare nosuch, which is no folder of a store: no column "nosuch" with an encoder in w`},
+		{"nosuch", "clip", `--compare nosuch, which is no directory of a store: no column "nosuch" with an encoder in w`},
 		{"other", "", "which column should be searched: w.clip, w.other"},
 		{t.TempDir(), "clip", ""},
 	} {

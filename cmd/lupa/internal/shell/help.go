@@ -22,7 +22,7 @@ func runHelp(std stdio, args []string) error {
 	var b strings.Builder
 	b.WriteString(`lupa - search pictures and vectors with SQL
 
-  lupa [FLAGS] STORE              the shell; makes the folder STORE if need be
+  lupa [FLAGS] STORE              the shell; makes STORE if need be
   lupa [FLAGS] STORE SQL...       run statements; so do -c, -f and stdin
 `)
 	for _, c := range subcommands() {
@@ -107,7 +107,7 @@ moment. A Go program that writes is told at once by DB.Watch.
 `,
 	"model": `list   encoders found in --models, $LUPA_MODELS and the user's cache; with
        --available what can be pulled, what for, how good, which licence
-check  what a model folder holds and whether it can encode text and pictures
+check  what a model directory holds and whether it can encode text and pictures
 pull   download a model into the user's cache
 `,
 	"setup": `Fetches the library that runs the models into the user's cache, checked
@@ -120,7 +120,7 @@ else is there; says what is missing otherwise, and leaves it alone.
 	"salvage": `Reads what can be read of the store DAMAGED, which is not changed, into the new
 store NEW, and says how many rows of each table were saved and what is lost.
 `,
-	"restore": `Verifies BACKUP, which BACKUP TO has made, and copies it to the new folder
+	"restore": `Verifies BACKUP, which BACKUP TO has made, and copies it to the new directory
 STORE.
 `,
 	"completion": `bash:  source <(lupa completion bash)
@@ -191,7 +191,7 @@ func runMan(_ context.Context, std stdio, _ []string) error {
 			b.WriteString(text(c.args) + "\n")
 		}
 	}
-	b.WriteString(".SH DESCRIPTION\nOpens the store in the folder\n.IR STORE ,\nmaking it if there is none, and runs the statements given as arguments, with\n\\-c, in files or on standard input. With none of these and a terminal it is an interactive shell.\n")
+	b.WriteString(".SH DESCRIPTION\nOpens the store in the directory\n.IR STORE ,\nmaking it if there is none, and runs the statements given as arguments, with\n\\-c, in files or on standard input. With none of these and a terminal it is an interactive shell.\n")
 	b.WriteString(".PP\nResults go to standard output, everything else to standard error.\n.SH OPTIONS\n")
 	manFlags(&b, newFlags(&options{}), text)
 	b.WriteString(".PP\nThe VALUE of a parameter is a text in single quotes, a number, a vector such as [1, 0.5], true, false or null; anything else is text as it stands.\n")
@@ -216,7 +216,7 @@ func runMan(_ context.Context, std stdio, _ []string) error {
 	b.WriteString(".SH EXIT STATUS\n0 if all went well, 1 if a statement failed, 2 for a wrong command line, 130 after an interrupt.\n")
 	b.WriteString(".SH ENVIRONMENT\n")
 	for _, e := range [][2]string{
-		{"LUPA_MODELS", "folders of encoders, separated as in PATH"},
+		{"LUPA_MODELS", "directories of encoders, separated as in PATH"},
 		{"LUPA_STORE", "the store of lupa eval where none is named"},
 		{"LUPA_HISTORY", "file of the shell's history; empty keeps none"},
 		{"LUPA_RC", "file of commands and statements that the interactive shell begins with, ~/.luparc by default; empty runs none"},

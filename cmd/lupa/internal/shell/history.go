@@ -21,7 +21,7 @@ type history struct {
 	entries []string
 }
 
-// historyFile returns where statements are kept: LUPA_HISTORY, or the folder
+// historyFile returns where statements are kept: LUPA_HISTORY, or the directory
 // for state that XDG names. LUPA_HISTORY set to nothing keeps none.
 func historyFile() string {
 	if f, ok := os.LookupEnv("LUPA_HISTORY"); ok {

@@ -169,7 +169,7 @@ func (s *Shell) modelCheck(ctx context.Context, name string) error {
 	return s.tryModel(ctx, m.Dir, spec.Variant)
 }
 
-// tryModel encodes something with each tower of a model folder: only that tells
+// tryModel encodes something with each tower of a model directory: only that tells
 // whether tokenizer and graphs work.
 func (s *Shell) tryModel(ctx context.Context, dir, variant string) error {
 	e, err := onnx.Open(dir, &onnx.Options{Variant: variant})

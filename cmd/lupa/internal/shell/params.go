@@ -46,7 +46,7 @@ func parseVector(t string) (db.Value, error) {
 	for _, x := range strings.Split(t[1:len(t)-1], ",") {
 		f, err := strconv.ParseFloat(strings.TrimSpace(x), 32)
 		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
-			return db.Value{}, fmt.Errorf("%q is no number of a vector", strings.TrimSpace(x))
+			return db.Value{}, fmt.Errorf("%q is not a number", strings.TrimSpace(x))
 		}
 		v = append(v, float32(f))
 	}

@@ -16,7 +16,7 @@ func runRepair(_ context.Context, std stdio, args []string) error {
 		return runHelp(std, []string{"repair"})
 	}
 	if len(args) != 1 {
-		return usagef("repair wants a store: lupa repair STORE")
+		return usagef("repair needs a store: lupa repair STORE")
 	}
 	did, err := db.Repair(args[0])
 	for _, line := range did {
@@ -34,7 +34,7 @@ func runRestore(ctx context.Context, std stdio, args []string) error {
 		return runHelp(std, []string{"restore"})
 	}
 	if len(args) != 2 {
-		return usagef("restore wants a backup and a folder for the store: lupa restore BACKUP STORE")
+		return usagef("restore needs a backup and a directory for the store: lupa restore BACKUP STORE")
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -54,7 +54,7 @@ func runSalvage(ctx context.Context, std stdio, args []string) error {
 		return runHelp(std, []string{"salvage"})
 	}
 	if len(args) != 2 {
-		return usagef("salvage wants a damaged store and a folder for the new one: lupa salvage DAMAGED NEW")
+		return usagef("salvage needs a damaged store and a directory for the new one: lupa salvage DAMAGED NEW")
 	}
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()

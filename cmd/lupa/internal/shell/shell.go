@@ -107,7 +107,7 @@ func newShell(std stdio, o *options) (*Shell, error) {
 	for _, p := range o.params {
 		name, text, ok := strings.Cut(p, "=")
 		if !ok || name == "" {
-			return nil, usagef("--param wants NAME=VALUE, not %q", p)
+			return nil, usagef("--param needs NAME=VALUE, not %q", p)
 		}
 		v, err := parseParam(text)
 		if err != nil {

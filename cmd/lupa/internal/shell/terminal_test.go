@@ -576,7 +576,7 @@ func TestPlainWordsOfAShell(t *testing.T) {
 	}
 }
 
-// Commands that reach beyond the shell: the start file, prompts, the folder, programs, the
+// Commands that reach beyond the shell: the start file, prompts, the directory, programs, the
 // editor, the browser.
 func TestBeyondTheShell(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -625,7 +625,7 @@ func TestBeyondTheShell(t *testing.T) {
 	s.see("browsing ")
 	s.enter(".prompt")
 	s.ends("photos>")
-	s.enter(".cd /no/such/folder")
+	s.enter(".cd /no/such/directory")
 	s.see("no such file or directory")
 	s.enter(".quit")
 	if status := s.exit(); status != 0 {

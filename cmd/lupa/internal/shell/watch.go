@@ -57,7 +57,7 @@ func runWatch(ctx context.Context, std stdio, args []string) (err error) {
 	case 2:
 		o.store, name = f.Arg(0), f.Arg(1)
 	default:
-		return usagef("lupa watch wants a store and the name of a watch")
+		return usagef("lupa watch needs a store and the name of a watch")
 	}
 	s, err := newShell(std, &o.options)
 	if err != nil {

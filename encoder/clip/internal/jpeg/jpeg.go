@@ -236,7 +236,7 @@ func (d *decoder) segment() error {
 	case 0xc9, 0xca:
 		return errors.New("unsupported feature: arithmetic coding")
 	case 0xdc:
-		return errors.New("unsupported feature: a number of lines that follows the pixels")
+		return errors.New("unsupported feature: a number of lines given after the pixels")
 	}
 	return nil
 }

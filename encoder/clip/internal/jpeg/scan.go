@@ -29,7 +29,7 @@ func (d *decoder) scan(b []byte) error {
 			}
 		}
 		if at < 0 || which&(1<<at) != 0 {
-			return errors.New("a scan of a component that is not there")
+			return errors.New("a scan of a component that does not exist")
 		}
 		which |= 1 << at
 		c := &d.comps[at]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the files of this folder and, as exiftool reads them, tags.json. Needs exiftool (12.57 was
+# Makes the files of this directory and, as exiftool reads them, tags.json. Needs exiftool (12.57 was
 # used) and Python with Pillow (9.4).
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Makes the TIFF files of this folder anew, whose samples are fractions, and the pixels that
+# Makes the TIFF files of this directory anew, whose samples are fractions, and the pixels that
 # ImageMagick finds in them as NAME.ppm (Debian: imagemagick 6.9, python3-pil).
 
 cd "$(dirname "$0")"

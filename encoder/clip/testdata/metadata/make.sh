@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the pictures of this folder anew, and goldens.json with what exiftool reads in them.
+# Makes the pictures of this directory anew, and goldens.json with what exiftool reads in them.
 # Debian: libimage-exiftool-perl 12.57, python3-pil, libheif-examples.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,4 +1,4 @@
-"""Makes the PBM, PGM, PPM and BMP files of this folder anew, and goldens.json with the SHA-256
+"""Makes the PBM, PGM, PPM and BMP files of this directory anew, and goldens.json with the SHA-256
 of the RGB pixels that Pillow (9.4) finds in them: python3 make.py
 
 Kinds that Pillow does not write are put together here: levels of other depths, text, run

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the pictures in this folder, and goldens.json with the pixels that Pillow finds in them.
+"""Makes the pictures in this directory, and goldens.json with the pixels that Pillow finds in them.
 
 Needs Pillow 9.4 with libtiff, ImageMagick 6.9 (convert), libjpeg-turbo's cjpeg and libtiff's tiffcp, as in
 Debian 12: python3-pil python3-numpy imagemagick libjpeg-turbo-progs libtiff-tools. Run it in an empty copy of
-this folder. What is in goldens.json: width, height, and the SHA-256 of the RGB bytes of the first frame,
+this directory. What is in goldens.json: width, height, and the SHA-256 of the RGB bytes of the first frame,
 upright, alpha dropped.
 """
 import glob, hashlib, json, os, subprocess, sys

@@ -36,11 +36,11 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	case e.Star:
 		return nil, parse.Errorf(e.Pos, "only count can be applied to *")
 	case e.Distinct:
-		return nil, parse.Errorf(e.Pos, "DISTINCT is for aggregates; %s is none", name)
+		return nil, parse.Errorf(e.Pos, "DISTINCT is for aggregates; %s is not one", name)
 	case len(e.OrderBy) > 0:
-		return nil, parse.Errorf(e.OrderBy[0].Pos, "ORDER BY within a call is for aggregates; %s is none", name)
+		return nil, parse.Errorf(e.OrderBy[0].Pos, "ORDER BY within a call is for aggregates; %s is not one", name)
 	case e.Filter != nil:
-		return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is none", name)
+		return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is not one", name)
 	}
 	if e.Of.Name != "" && !strings.HasSuffix(name, "_sim") {
 		return nil, parse.Errorf(e.Pos, "%s.%s(...) is for the similarity of a column, such as %[1]s.clip_sim('a wolf'); functions are in no schema", e.Of, name)
@@ -72,7 +72,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	_, table := tableFuncs[name]
 	if (table || name == duplicatesFunc || name == watchedFunc || name == whyFunc || rowFuncs[name] != nil) && !known {
-		return nil, parse.Errorf(e.Pos, "%s gives a table, not a value", name).WithHint("it stands in FROM: SELECT * FROM %s", e)
+		return nil, parse.Errorf(e.Pos, "%s gives a table, not a value", name).WithHint("it belongs in FROM: SELECT * FROM %s", e)
 	}
 	if !known {
 		names := fn.Names()
@@ -162,7 +162,7 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 		}
 		if e.Within != fn.WithinGroup(name) {
 			if e.Within {
-				return nil, parse.Errorf(e.Pos, "%s does not take WITHIN GROUP", name).WithHint("ORDER BY can stand behind its arguments")
+				return nil, parse.Errorf(e.Pos, "%s does not take WITHIN GROUP", name).WithHint("ORDER BY can follow its arguments")
 			}
 			return nil, parse.Errorf(e.Pos, "%s needs WITHIN GROUP (ORDER BY x)", name).WithHint("percentile_cont(0.5) WITHIN GROUP (ORDER BY x)")
 		}

@@ -44,7 +44,7 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 		return r, rename(r.Cols, t.Columns)
 	case *parse.SubqueryTable:
 		if t.Lateral {
-			return nil, parse.Errorf(t.Pos, "LATERAL stands directly behind the tables that it uses")
+			return nil, parse.Errorf(t.Pos, "LATERAL comes directly after the tables that it uses")
 		}
 		q, err := b.Query(t.Query, s.outer, nil)
 		if err != nil {

@@ -259,7 +259,7 @@ func (b *Binder) cast(s *Scope, e *parse.Cast) (*logical.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !x.Exact.IsNull() { // 1.5::REAL is no NUMERIC beside one
+	if !x.Exact.IsNull() { // 1.5::REAL is not a NUMERIC beside one
 		c := *x
 		c.Exact, x = value.Value{}, &c
 	}

@@ -49,7 +49,7 @@ func (b *Binder) sortKeyOf(it *parse.OrderItem, e *logical.Expr) (logical.SortKe
 	default:
 		switch r {
 		case logical.Mixed:
-			return k, parse.Errorf(it.Pos, "ORDER BY %s is made from a score but is none itself: write ASC or DESC after it", it.Expr)
+			return k, parse.Errorf(it.Pos, "ORDER BY %s is made from a score but is not one itself: write ASC or DESC after it", it.Expr)
 		case logical.BestFirst:
 			k.Order.Desc = true
 			what = "best first"

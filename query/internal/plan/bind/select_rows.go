@@ -36,7 +36,7 @@ func (b *Binder) withRows(c *parse.Core) (*parse.Core, error) {
 		case len(c.GroupBy) > 0 || c.Having != nil || c.Qualify != nil || len(c.Windows) > 0 || groups(c):
 			return nil, parse.Errorf(call.Pos, "%s gives rows, which are not to be grouped or numbered at once", call.Func).WithHint("write it in FROM, or around a subquery that groups")
 		case call.Distinct || len(call.OrderBy) > 0 || call.Filter != nil:
-			return nil, parse.Errorf(call.Pos, "DISTINCT, ORDER BY and FILTER within a call are for aggregates; %s is none", call.Func)
+			return nil, parse.Errorf(call.Pos, "DISTINCT, ORDER BY and FILTER within a call are for aggregates; %s is not one", call.Func)
 		}
 		at = append(at, i)
 	}

@@ -201,7 +201,7 @@ func (b *Binder) tally(pattern string, p *source.Pictures) {
 	}
 	if p.Len() == 0 {
 		only := exec.Tally{Skipped: p.Skipped(), Failed: int64(len(p.Failed()))}
-		env.Warn(fmt.Sprintf("images(%s): no picture is there; %s", value.Quote(pattern), only.Rest()))
+		env.Warn(fmt.Sprintf("images(%s): no pictures found; %s", value.Quote(pattern), only.Rest()))
 	}
 }
 

@@ -94,7 +94,7 @@ func (b *Binder) union(u *parse.Union, outer *Scope, want []target) (*logical.Re
 }
 
 // ofNumbered gives the rows of EXCEPT ALL and INTERSECT ALL: equal rows of a side are numbered,
-// and with their numbers no row is there twice.
+// and with their numbers no row is given twice.
 func (b *Binder) ofNumbered(op parse.SetOp, n *logical.Union) (*logical.Relation, error) {
 	numbered := &logical.Union{Outs: append(n.Outs[:len(n.Outs):len(n.Outs)], &logical.Column{Name: "number", Type: logical.IntType})}
 	for _, in := range n.Ins {

@@ -47,7 +47,7 @@ var unnest = &rowFuncOf{
 			for _, e := range elements {
 				if !e.IsNull() && e.Kind() != to {
 					if e = fn.ElementAs(e, to); e.IsNull() {
-						return fmt.Errorf("unnest: an element is %s, which is no %v", value.Quote(e.String()), to)
+						return fmt.Errorf("unnest: an element is %s, which is not of type %v", value.Quote(e.String()), to)
 					}
 				}
 				if err := emit(e); err != nil {

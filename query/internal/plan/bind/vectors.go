@@ -89,7 +89,7 @@ func (b *Binder) simFunction(s *Scope, e *parse.Call) (*logical.Expr, error) {
 			return nil, err.WithHint("there is %s", names[0])
 		}
 		if len(names) == 0 {
-			return nil, err.WithHint("no vector column is in sight")
+			return nil, err.WithHint("no vector column is in scope")
 		}
 		return nil, err.WithHint("there are %s", strings.Join(names, ", "))
 	}
@@ -346,7 +346,7 @@ func (b *Binder) asVector(x *logical.Expr, t target) (*logical.Expr, error) {
 		c.Type = value.Type{Kind: value.Vector, Dim: t.dim}
 		return &c, nil
 	}
-	return nil, parse.Errorf(x.Pos, "%s wants a text, image('path') or a vector; %s is %v", cmp.Or(t.call, "this"), x.Text, x.Type)
+	return nil, parse.Errorf(x.Pos, "%s needs a text, image('path') or a vector; %s is %v", cmp.Or(t.call, "this"), x.Text, x.Type)
 }
 
 // encoded makes the vector of a text or picture.

@@ -49,7 +49,7 @@ func (b *Binder) window(s *Scope, e *parse.Call, name string) (*logical.Expr, er
 		case e.Distinct || e.Star || len(e.OrderBy) > 0 || e.Within:
 			return nil, parse.Errorf(e.Pos, "%s takes plain arguments", name)
 		case e.Filter != nil:
-			return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is none", name)
+			return nil, parse.Errorf(e.Pos, "FILTER is for aggregates; %s is not one", name)
 		}
 		args, err := b.Exprs(&inner, e.Args)
 		if err != nil {
@@ -114,7 +114,7 @@ func (b *Binder) definition(s *Scope, o *parse.Window, before int) (*parse.Windo
 		}
 		return &c, nil
 	}
-	return nil, parse.Errorf(o.Name.Pos, "no window %q", o.Name.Name).WithHint("WINDOW %s AS (PARTITION BY ...) stands behind HAVING", o.Name.Name)
+	return nil, parse.Errorf(o.Name.Pos, "no window %q", o.Name.Name).WithHint("WINDOW %s AS (PARTITION BY ...) comes after HAVING", o.Name.Name)
 }
 
 // windowOf binds what OVER says.

@@ -127,7 +127,7 @@ func (b *Binder) textIndex(s *Scope, e parse.Expr, name string) (*storage.TableD
 				}
 				switch {
 				case len(cols) == at:
-					return nil, nil, nil, parse.Errorf(ref.Pos, "index %s is of table %s, which is not in sight here", x.Name, d.Name)
+					return nil, nil, nil, parse.Errorf(ref.Pos, "index %s is of table %s, which is not visible here", x.Name, d.Name)
 				case len(cols) > at+1 || table != "" && cols[at].Table != table:
 					return nil, nil, nil, parse.Errorf(ref.Pos, "index %s could be that of several tables of this query", x.Name).WithHint("write %s.%s", cols[at].Table, x.Name)
 				}

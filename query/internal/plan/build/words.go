@@ -32,7 +32,7 @@ func (b *Builder) wordsQuery(e *logical.Expr, query fn.Expr) (*exec.WordsQuery, 
 	}
 	x := b.Tables[i].Def().Index(e.Words.Index)
 	if x == nil {
-		return nil, parse.Errorf(e.Pos, "index %s is not there any more", e.Words.Index)
+		return nil, parse.Errorf(e.Pos, "index %s no longer exists", e.Words.Index)
 	}
 	return &exec.WordsQuery{Table: b.Tables[i], Index: x, Columns: e.Words.Columns, X: query, At: logical.At(e.WordsQuery().Pos)}, nil
 }

@@ -358,7 +358,7 @@ func (b *planner) setting(s *parse.Setting) (*run.Plan, error) {
 		return nil, parse.Errorf(s.Pos, "times are UTC").WithHint("AT TIME ZONE gives the time on a clock elsewhere")
 	}
 	if words[0] == "create" && !strings.Contains(text, "vector") && !strings.Contains(text, "pgcrypto") && !strings.Contains(text, "uuid-ossp") && !strings.Contains(text, "pg_trgm") {
-		return nil, parse.Errorf(s.Pos, "there are no extensions").WithHint("CREATE EXTENSION vector is taken, for vectors are built in")
+		return nil, parse.Errorf(s.Pos, "there are no extensions").WithHint("CREATE EXTENSION vector is accepted: vectors are built in")
 	}
 	if b.In.Notice != nil && !b.In.Describe {
 		note := "has no effect here"

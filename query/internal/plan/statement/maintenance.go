@@ -43,7 +43,7 @@ func (b *planner) backup(s *parse.Backup) (*run.Plan, error) {
 		return nil, err
 	}
 	if dir == "" {
-		return nil, parse.Errorf(s.Dir.Position(), "BACKUP needs the name of a folder to make")
+		return nil, parse.Errorf(s.Dir.Position(), "BACKUP needs the name of a directory to make")
 	}
 	opts, err := b.Options(s.Options)
 	if err != nil {

@@ -151,7 +151,7 @@ func (x *reencoding) find(v *storage.View) (*storage.Table, error) {
 		if d.ID == x.table {
 			x.name = d.Name
 			if d.ColumnID(x.column.ID) < 0 {
-				return nil, parse.Errorf(x.a.Pos, "column %s of %s was changed meanwhile", x.column.Name, d.Name)
+				return nil, parse.Errorf(x.a.Pos, "column %s of %s was changed in the meantime", x.column.Name, d.Name)
 			}
 			return v.Table(d.Name)
 		}

@@ -56,7 +56,7 @@ func (b *planner) createTable(s *parse.CreateTable) (*run.Plan, error) {
 			return nil, err
 		}
 		if _, err := bind.TableColumn(&def, c.Name); err == nil {
-			return nil, parse.Errorf(c.Pos, "column %q is there twice", col.Name)
+			return nil, parse.Errorf(c.Pos, "column %q is given twice", col.Name)
 		}
 		if c.Identity {
 			for _, other := range def.Columns {
@@ -401,7 +401,7 @@ func (b *planner) addColumn(a *parse.AddColumn, table *storage.Table) (*run.Plan
 	}), nil
 }
 
-// encoderName refuses what may lead to a folder where statements may not use files: only
+// encoderName refuses what may lead to a directory where statements may not use files: only
 // a plain name is looked up among the models alone.
 func (b *planner) encoderName(l parse.Literal) error {
 	name := l.Value.Str()

@@ -1,4 +1,4 @@
-// Makes the parquet files of this folder that begin with duckdb_, and what they hold
+// Makes the parquet files of this directory that begin with duckdb_, and what they hold
 // (parquet.json), with DuckDB.
 //
 //     npm install @duckdb/node-api@1.5.6-r.1 && node make.mjs

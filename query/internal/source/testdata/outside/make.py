@@ -1,4 +1,4 @@
-"""Makes the arrays of this folder and what they hold (arrays.json), with numpy.
+"""Makes the arrays of this directory and what they hold (arrays.json), with numpy.
 
     python3 make.py      (Debian: python3-numpy)
 

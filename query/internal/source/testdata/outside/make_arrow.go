@@ -1,6 +1,6 @@
 //go:build ignore
 
-// Makes the parquet files of this folder that begin with arrow_, and what they hold
+// Makes the parquet files of this directory that begin with arrow_, and what they hold
 // (arrow.json), with Apache Arrow Go: every type in every encoding, with and without
 // NULLs, in pages of a few values and several row groups. Left out is what it writes
 // wrongly, so that DuckDB reads other values too: RLE booleans over several pages, and

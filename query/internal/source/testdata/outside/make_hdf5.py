@@ -1,4 +1,4 @@
-"""Makes the HDF5 files of this folder and what they hold (hdf5.json), with h5py.
+"""Makes the HDF5 files of this directory and what they hold (hdf5.json), with h5py.
 
     python3 make_hdf5.py      (Debian: python3-h5py 3.7)
 """

@@ -1,4 +1,4 @@
-// Makes the parquet files of this folder that begin with rust_, with Arrow's Rust library: row
+// Makes the parquet files of this directory that begin with rust_, with Arrow's Rust library: row
 // groups of 200 rows, pages compressed by the older LZ4, in the frames of Hadoop.
 //
 //     npm install parquet-wasm@0.8.0 apache-arrow@21.2.0 && node make_rust.mjs

@@ -36,7 +36,7 @@ func Vectors() [][]float32 {
 	return out
 }
 
-// Run calls search with an empty folder for its data and prints the numbers of the
+// Run calls search with an empty directory for its data and prints the numbers of the
 // vectors it returns, best first, on one line.
 func Run(search func(dir string, vectors [][]float32, query []float32) ([]int, error)) {
 	dir, err := os.MkdirTemp("", "weight")
