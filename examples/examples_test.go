@@ -3,10 +3,16 @@ package examples_test
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/draw"
+	"image/jpeg"
+	_ "image/png"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +21,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,6 +193,177 @@ func TestImagesearch(t *testing.T) {
 	}
 	out = run(t, root, "imagesearch", append(args, "-like", filepath.Join(pictures, "scene001.jpg"), pictures)...)
 	want(t, out, `\A0 new pictures\n1  (1\.0000|0\.999\d)  testdata/toy-clip/scenes/scene001\.jpg`)
+}
+
+// picture reads one of the scenes that Go itself can read.
+func picture(t *testing.T, name string) *image.RGBA {
+	t.Helper()
+	f, err := os.Open(filepath.Join(root, "testdata", "toy-clip", "scenes", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, _, err := image.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := image.NewRGBA(m.Bounds())
+	draw.Draw(out, out.Rect, m, m.Bounds().Min, draw.Src)
+	return out
+}
+
+// halved is a picture at half its size, each pixel the mean of four.
+func halved(m *image.RGBA) *image.RGBA {
+	out := image.NewRGBA(image.Rect(0, 0, m.Rect.Dx()/2, m.Rect.Dy()/2))
+	for y := range out.Rect.Dy() {
+		for x := range out.Rect.Dx() {
+			for c := range 4 {
+				sum := 2
+				for _, from := range []int{m.PixOffset(2*x, 2*y), m.PixOffset(2*x, 2*y+1)} {
+					sum += int(m.Pix[from+c]) + int(m.Pix[from+4+c])
+				}
+				out.Pix[out.PixOffset(x, y)+c] = uint8(sum / 4)
+			}
+		}
+	}
+	return out
+}
+
+// writeJPEG writes a picture, with the time that a camera's clock showed unless that is "".
+func writeJPEG(t *testing.T, path string, m image.Image, quality int, taken string) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: quality}); err != nil {
+		t.Fatal(err)
+	}
+	data := b.Bytes()
+	if taken != "" {
+		exif := []byte("Exif\x00\x00MM\x00*\x00\x00\x00\x08")
+		// Two directories of one entry each: where the other is, and DateTimeOriginal.
+		for _, entry := range [][4]uint32{{0x8769, 4, 1, 26}, {0x9003, 2, 20, 44}} {
+			exif = binary.BigEndian.AppendUint16(exif, 1)
+			exif = binary.BigEndian.AppendUint16(exif, uint16(entry[0]))
+			exif = binary.BigEndian.AppendUint16(exif, uint16(entry[1]))
+			exif = binary.BigEndian.AppendUint32(exif, entry[2])
+			exif = binary.BigEndian.AppendUint32(exif, entry[3])
+			exif = binary.BigEndian.AppendUint32(exif, 0)
+		}
+		exif = append(exif, taken+"\x00"...)
+		segment := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(exif)+2))
+		data = slices.Concat(data[:2], segment, exif, data[2:])
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPhotosCleanup(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	// Pictures that are no copies of each other, and stay.
+	for subject, file := range map[string]string{"castle": "", "dog": "", "horse": ""} {
+		for name := range scenes(t, "subject", subject) {
+			if file == "" || name < file {
+				file = name
+			}
+		}
+		data, err := os.ReadFile(filepath.Join(root, "testdata", "toy-clip", "scenes", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(at(file), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The larger one stays, whatever its name and the size of its file.
+	fish := picture(t, "scene001.jpg")
+	writeJPEG(t, at("fish-large.jpg"), fish, 60, "")
+	writeJPEG(t, at("a-fish-small.jpg"), halved(fish), 100, "")
+	// Of one size, that which tells when it was taken; then the larger file.
+	wolves := picture(t, "scene004.png")
+	writeJPEG(t, at("wolves-camera.jpg"), wolves, 85, "2024:05:06 07:08:09")
+	writeJPEG(t, at("wolves-edited.jpg"), wolves, 97, "")
+	flower := picture(t, "scene005.jpg")
+	writeJPEG(t, at("flower-95.jpg"), flower, 95, "")
+	writeJPEG(t, at("flower-50.jpg"), flower, 50, "")
+	// Then the first path; a link to what stays is no copy.
+	ball := picture(t, "scene007.jpg")
+	writeJPEG(t, at("ball-1.jpg"), ball, 90, "")
+	writeJPEG(t, at("ball-2.jpg"), ball, 90, "")
+	if err := os.Symlink("ball-1.jpg", at("ball-3.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	// Three pictures in five seconds, and one later.
+	var burst []string
+	for name := range scenes(t, "subject", "umbrella") {
+		if filepath.Ext(name) != ".webp" {
+			burst = append(burst, name)
+		}
+	}
+	slices.Sort(burst)
+	for i, second := range []string{"01", "03", "05", "09"} {
+		m := picture(t, burst[i])
+		if i != 1 {
+			m = halved(m)
+		}
+		writeJPEG(t, at("burst-"+second+".jpg"), m, 90, "2024:05:06 10:00:"+second)
+	}
+
+	// Pictures of one subject and place are more alike here than photos are.
+	args := []string{"-encoder", "toy-clip", "-least", "0.995"}
+	list := filepath.Join(t.TempDir(), "remove.txt")
+	out := run(t, root, "photos-cleanup", append(args, "-list", list, dir)...)
+	want(t, out, `\A16 new pictures, 0 gone or changed\n`)
+	want(t, out, `(?m)^burst of 3, 2024-05-06 10:00:01\n  best     \S+/burst-03\.jpg  \(160 x 120, \d+ bytes\)\n  other    \S+/burst-01\.jpg  .*\n  other    \S+/burst-05\.jpg  .*\n4 files to remove, \d+ bytes\n\z`)
+	for _, name := range []string{"fish-large", "wolves-camera", "flower-95", "ball-1"} {
+		want(t, out, `(?m)^copies \d\n  keep     1\.0000  \S+/`+name+`\.jpg  `)
+	}
+	want(t, out, `(?m)^  same     1\.0000  \S+/ball-3\.jpg  `)
+	listed := func(name string) []string {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for l := range strings.Lines(string(data)) {
+			if filepath.Dir(l) != dir {
+				t.Errorf("listed: %q, want a file of %s", l, dir)
+			}
+			names = append(names, strings.TrimSuffix(filepath.Base(l), ".jpg\n"))
+		}
+		slices.Sort(names)
+		return names
+	}
+	if got, want := listed(list), []string{"a-fish-small", "ball-2", "flower-50", "wolves-edited"}; !slices.Equal(got, want) {
+		t.Errorf("listed: %q, want %q", got, want)
+	}
+	if files, err := filepath.Glob(at("*.*")); err != nil || len(files) != 16+1 { // and the index
+		t.Errorf("%d files are left, %v", len(files), err)
+	}
+
+	// A list is not written over anything, be it a picture.
+	complaint, err := exec.Command(filepath.Join(bin, "photos-cleanup"), append(args, "-list", list, dir)...).CombinedOutput()
+	if err == nil || !strings.Contains(string(complaint), "exists already") {
+		t.Errorf("a list that exists: %v\n%s", err, complaint)
+	}
+	second := list + ".2"
+	want(t, run(t, root, "photos-cleanup", append(args, "-bursts", "-list", second, dir)...), `\A0 new pictures, 0 gone or changed\n(.*\n)*6 files to remove`)
+	if got, want := listed(second), []string{"a-fish-small", "ball-2", "burst-01", "burst-05", "flower-50", "wolves-edited"}; !slices.Equal(got, want) {
+		t.Errorf("listed with bursts: %q, want %q", got, want)
+	}
+
+	// What is gone is kept for nobody: its copy stays.
+	for _, name := range []string{"fish-large.jpg", "wolves-edited.jpg"} {
+		if err := os.Remove(at(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeJPEG(t, at("flower-95.jpg"), picture(t, "scene003.jpg"), 95, "")
+	out = run(t, root, "photos-cleanup", append(args, dir)...)
+	want(t, out, `\A1 new pictures, 3 gone or changed\n`)
+	want(t, out, `\n1 files to remove, `)
+	want(t, out, `(?m)^  remove   1\.0000  \S+/ball-2\.jpg  `)
 }
 
 func TestCustomEncoder(t *testing.T) {
