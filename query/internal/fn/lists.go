@@ -430,7 +430,7 @@ func stripNulls(s string) (string, error) {
 // elementFrom is an element of an array as one of a type.
 func elementFrom(x value.Value, typ string) (value.Value, error) {
 	s := strings.TrimSpace(x.String())
-	wrong := fmt.Errorf("%s is not a %s", value.Quote(s), typ)
+	wrong := fmt.Errorf("%s is not %s", value.Quote(s), article(typ))
 	switch typ {
 	case "integer":
 		n, err := strconv.ParseInt(s, 10, 64)

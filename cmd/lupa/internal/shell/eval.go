@@ -218,7 +218,7 @@ func readJudged(file string, t target, promptsDo bool) ([]judged, error) {
 	kind := col("kind")
 	filed := [3]int{col("precision_at_1"), col("precision_at_3"), col("precision_at_10")}
 	if prompt < 0 || predicate < 0 && id < 0 && !promptsDo {
-		return nil, fmt.Errorf("%s: wants the columns query and predicate (subject=dog;place=garden), or query and id", file)
+		return nil, fmt.Errorf("%s: needs the columns query and predicate (subject=dog;place=garden), or query and id", file)
 	}
 	var out []judged
 	for {
