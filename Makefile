@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser bounds messages
 
 all: build
 
@@ -167,6 +167,9 @@ readme: runtime ## put what README's commands print into README.md
 
 pictures: demo ## make the README's pictures anew: needs Chromium
 	@bash testdata/pictures/make.sh
+
+bounds: ## draw docs/bounds.svg anew: bounds of codes against scores
+	$(GO) test ./storage/internal/code -run TestFigure -count=1 -figure $(CURDIR)/docs/bounds.svg
 
 browser: runtime build ## the page of lupa browse in a real browser: needs Chromium and npm
 	@bash testdata/browser/run.sh
