@@ -96,37 +96,39 @@ func copyUnit(unit []float64, x []float32) {
 	}
 }
 
-// draw returns a picture of each row's bounds above its score.
+// draw returns a picture of how far each row's bounds are above its score. Rows above the
+// falling line have a bound that is not below the cut-off.
 func draw(truth, by1, by2 []float64, cut float64, left [2]int) string {
-	const width, height, margin = 900.0, 640.0, 60.0
-	low, high := truth[0], 1.0
+	const width, height, margin = 900.0, 560.0, 60.0
+	low, high := truth[0], 0.0
 	for i := range truth {
-		low, high = min(low, truth[i]), max(high, by1[i])
+		low, high = min(low, truth[i]), max(high, by1[i]-truth[i])
 	}
 	px := func(v float64) float64 { return margin + (v-low)/(1-low)*(width-2*margin) }
-	py := func(v float64) float64 { return height - margin - (v-low)/(high-low)*(height-2*margin) }
+	py := func(v float64) float64 { return height - margin - v/high*(height-3*margin) }
 	var s strings.Builder
 	fmt.Fprintf(&s, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" font-family=\"sans-serif\" font-size=\"15\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n", width, height)
 	for k, bounds := range [][]float64{by1, by2} {
-		fmt.Fprintf(&s, "<path stroke=\"%s\" stroke-width=\"2\" stroke-linecap=\"round\" opacity=\".55\" d=\"", []string{"#d98e2b", "#2b6cb0"}[k])
+		fmt.Fprintf(&s, "<path stroke=\"%s\" stroke-width=\"2.5\" stroke-linecap=\"round\" opacity=\".5\" d=\"", []string{"#d98e2b", "#2b6cb0"}[k])
 		for i := range truth {
-			fmt.Fprintf(&s, "M%.1f %.1fh0", px(truth[i]), py(bounds[i]))
+			fmt.Fprintf(&s, "M%.1f %.1fh0", px(truth[i]), py(bounds[i]-truth[i]))
 		}
 		s.WriteString("\"/>\n")
 	}
 	line := func(x1, y1, x2, y2 float64, style string) {
 		fmt.Fprintf(&s, "<path d=\"M%.1f %.1fL%.1f %.1f\" stroke=\"#333\" %s/>\n", x1, y1, x2, y2, style)
 	}
-	line(px(low), py(low), px(1), py(1), "")
-	line(px(low), py(cut), px(1), py(cut), "stroke-dasharray=\"6 4\"")
-	text := func(x, y float64, colour, words string) {
-		fmt.Fprintf(&s, "<text x=\"%.0f\" y=\"%.0f\" fill=\"%s\">%s</text>\n", x, y, colour, words)
+	line(px(low), py(0), px(1), py(0), "")
+	line(px(cut-high), py(high), px(cut), py(0), "stroke-dasharray=\"6 4\"")
+	text := func(x, y float64, colour, anchor, words string) {
+		fmt.Fprintf(&s, "<text x=\"%.0f\" y=\"%.0f\" fill=\"%s\" text-anchor=\"%s\">%s</text>\n", x, y, colour, anchor, words)
 	}
-	text(margin, 28, "#d98e2b", fmt.Sprintf("bound by plane 1: %d of %d rows are left", left[0], len(truth)))
-	text(margin, 50, "#2b6cb0", fmt.Sprintf("bound by both planes: %d are left, 10 are the answer", left[1]))
-	text(px(low)+6, py(cut)-6, "#333", "cut-off: score of the 10th best row")
-	text(width/2-120, height-18, "#333", fmt.Sprintf("score (cosine), %.2f to 1", low))
-	text(px(1)-150, py(1)+60, "#333", "bound = score")
+	text(margin, 30, "#b06f15", "start", fmt.Sprintf("bound by plane 1: %d of %d rows reach the cut-off", left[0], len(truth)))
+	text(margin, 54, "#2b6cb0", "start", fmt.Sprintf("bound by both planes: %d rows; 10 are the answer", left[1]))
+	text(px(cut-high)-8, py(high)-8, "#333", "middle", "bound = cut-off, the score of the 10th best row")
+	text(width/2, height-20, "#333", "middle", fmt.Sprintf("score (cosine), from %.2f to 1", low))
+	text(px(1), py(0)+22, "#333", "end", "bound = score")
+	text(margin, py(high)+4, "#333", "start", fmt.Sprintf("score + %.3f", high))
 	s.WriteString("</svg>\n")
 	return s.String()
 }
