@@ -8,9 +8,9 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Update changes columns of rows. Its input has the row number, then the new
-// values of the columns at Cols. It gives the numbers of the rows as they are
-// afterwards, without columns.
+// Update changes columns of rows. Its input has the row number, the new values of
+// the columns at Cols, then what RETURNING asks for of FROM. It gives the numbers of
+// the rows as they are afterwards, with the last of these.
 type Update struct {
 	input
 	Env  *Env
@@ -85,13 +85,13 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 		}
 		seen.Add(rows[i])
 	}
-	fresh, err := u.Env.Tx.Update(ctx, u.Def.Name, rows, u.Cols, &value.Batch{Len: t.n, Cols: t.cols[1:]})
+	fresh, err := u.Env.Tx.Update(ctx, u.Def.Name, rows, u.Cols, &value.Batch{Len: t.n, Cols: t.cols[1 : 1+len(u.Cols)]})
 	if err != nil {
 		return nil, err
 	}
 	u.Env.Touched.add(u.Def, rows)
 	u.Affected = int64(t.n)
-	u.out = &emitter{t: &rowsTable{n: len(fresh), rows: fresh}}
+	u.out = &emitter{t: &rowsTable{n: len(fresh), rows: fresh, cols: t.cols[1+len(u.Cols):]}}
 	return u.out.next(), nil
 }
 

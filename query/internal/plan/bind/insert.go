@@ -3,6 +3,7 @@ package bind
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -38,7 +39,7 @@ func (b *Binder) Insert(s *parse.Insert) (*logical.Insert, error) {
 		return nil, err
 	}
 	n.Rows.Skip = b.present(s, table, n.Opts, n.Rows)
-	n.Returning, err = b.returning(s.Returning, table, s.Alias)
+	n.Returning, err = b.returning(s.Returning, table, s.Alias, nil)
 	return n, err
 }
 
@@ -364,14 +365,24 @@ func (b *Binder) assignments(s *Scope, set []parse.Assignment, def *storage.Tabl
 	return ords, items, nil
 }
 
-// returning binds RETURNING over the columns of a table, nil without one.
-func (b *Binder) returning(items []parse.SelectItem, table *storage.Table, as parse.Ident) (*logical.Returned, error) {
+// returning binds RETURNING over the columns of a table and those of FROM, nil without one.
+func (b *Binder) returning(items []parse.SelectItem, table *storage.Table, as parse.Ident, from []*logical.Column) (*logical.Returned, error) {
 	if len(items) == 0 {
 		return nil, nil
 	}
 	rel := ScanOf(table, cmp.Or(as.Name, table.Def().Name))
 	r := &logical.Returned{Rel: rel}
-	return r, b.returnedItems(r, &Scope{columns: rel.Cols, aliases: map[string]*alias{}}, items)
+	sc := &Scope{columns: slices.Concat(rel.Cols, from), aliases: map[string]*alias{}, Inside: "RETURNING"}
+	if err := b.returnedItems(r, sc, items); err != nil {
+		return nil, err
+	}
+	used := logical.ColumnsOf(r.Items...)
+	for _, c := range from {
+		if used[c] {
+			r.From = append(r.From, c)
+		}
+	}
+	return r, nil
 }
 
 func (b *Binder) returnedItems(r *logical.Returned, s *Scope, items []parse.SelectItem) error {

@@ -30,6 +30,7 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
 	var in logical.Node = num
 	sc := &Scope{columns: rel.Cols, Inside: "UPDATE"}
+	var others []*logical.Column // of FROM
 	if s.From != nil {
 		from, err := b.from(s.From, sc)
 		if err != nil {
@@ -41,7 +42,8 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 			}
 		}
 		in = &logical.Join{Kind: parse.InnerJoin, Left: in, Right: from.Node}
-		sc.columns = append(append([]*logical.Column(nil), rel.Cols...), from.Cols...)
+		others = from.Cols
+		sc.columns = slices.Concat(rel.Cols, others)
 	}
 	cols, items, err := b.assignments(sc, s.Set, def, rel.Cols)
 	if err != nil {
@@ -50,7 +52,7 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 	if in, err = b.where(in, sc, s.Where); err != nil {
 		return nil, err
 	}
-	returning, err := b.returning(s.Returning, table, s.Alias)
+	returning, err := b.returning(s.Returning, table, s.Alias, others)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +62,12 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 		p.Outs = append(p.Outs, &logical.Column{Name: def.Columns[cols[i]].Name, Type: def.Columns[cols[i]].Type})
 	}
 	p.Outs[0] = &logical.Column{Name: "row number", Type: logical.IntType}
+	if returning != nil {
+		for _, c := range returning.From {
+			p.Items = append(p.Items, logical.ColumnExpr(c, parse.Pos{}))
+			p.Outs = append(p.Outs, &logical.Column{Name: c.Name, Type: c.Type})
+		}
+	}
 	set := len(p.Outs)
 	if len(def.Checks) > 0 { // which may need columns that are not set
 		for _, c := range rel.Cols {

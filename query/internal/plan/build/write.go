@@ -1,6 +1,8 @@
 package build
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/exec"
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
@@ -25,7 +27,7 @@ func (b *Builder) ConflictUpdate(u *logical.ConflictUpdate) (*exec.ConflictUpdat
 }
 
 // Writes builds the root of a statement that writes: op gives the numbers of the
-// rows written, which RETURNING reads.
+// rows written, which RETURNING reads, with the columns of r.From.
 func (b *Builder) Writes(op exec.Operator, table *storage.Table, r *logical.Returned) (exec.Operator, error) {
 	op = b.Measured(op)
 	if r == nil {
@@ -34,6 +36,6 @@ func (b *Builder) Writes(op exec.Operator, table *storage.Table, r *logical.Retu
 	need := tableColumns(r.Rel.Node.(*logical.Scan), logical.ColumnsOf(r.Items...))
 	f := exec.NewFetch(op, b.Table(table), ordsOf(need))
 	f.Written = &b.Env
-	out, err := b.project(rel{op: b.Measured(f), lay: compile.NewLayout(need)}, r.Items, r.Outs)
+	out, err := b.project(rel{op: b.Measured(f), lay: compile.NewLayout(slices.Concat(r.From, need))}, r.Items, r.Outs)
 	return out.op, err
 }

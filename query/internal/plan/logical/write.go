@@ -14,7 +14,7 @@ type Insert struct {
 // Change is a bound UPDATE or DELETE.
 type Change struct {
 	Table     *storage.Table
-	Rows      *Relation // their numbers, then the new values; of a DELETE, what it returns
+	Rows      *Relation // their numbers, then the new values and Returning.From; of a DELETE, what it returns
 	Cols      []int     // to be set
 	Returning *Returned // or nil
 }
@@ -30,6 +30,7 @@ type ConflictUpdate struct {
 // Returned are the bound items of a RETURNING.
 type Returned struct {
 	Rel   *Relation // the table's columns
+	From  []*Column // what Items read of an UPDATE's FROM
 	Items []*Expr
 	Outs  []*Column
 }
