@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
@@ -108,9 +109,30 @@ func checkNamed(def *storage.TableDef, name string) bool {
 	return false
 }
 
+// checkedColumn is the column that a condition is about, for its name: none where there are several.
+func checkedColumn(def *storage.TableDef, e parse.Expr) []parse.Ident {
+	var columns []parse.Ident
+	parse.Walk(e, func(n parse.Node) bool {
+		if c, ok := n.(*parse.ColumnRef); ok {
+			id := c.Name
+			if i, err := bind.TableColumn(def, c.Name); err == nil {
+				id = parse.Ident{Name: def.Columns[i].Name}
+			}
+			if !slices.ContainsFunc(columns, func(x parse.Ident) bool { return x.Name == id.Name }) {
+				columns = append(columns, id)
+			}
+		}
+		return true
+	})
+	if len(columns) != 1 {
+		return nil
+	}
+	return columns
+}
+
 // checkDef checks a CHECK.
 func (b *planner) checkDef(def *storage.TableDef, k *parse.Constraint, taken func(string) bool) (storage.CheckDef, error) {
-	check := storage.CheckDef{Name: constraintName(k.Name, def.Name, k.Columns, "check", taken), Expr: bind.RowCondition(k.Check, def.Name)}
+	check := storage.CheckDef{Name: constraintName(k.Name, def.Name, checkedColumn(def, k.Check), "check", taken), Expr: bind.RowCondition(k.Check, def.Name)}
 	if checkNamed(def, check.Name) {
 		return check, logical.ErrorAt(k.Pos, &storage.ExistsError{What: "constraint", Name: check.Name})
 	}
