@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -49,7 +50,60 @@ func (b *Binder) binary(s *Scope, e *parse.Binary) (*logical.Expr, error) {
 		out := &logical.Expr{Op: kind, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{x, y}}
 		return b.folded(out)
 	}
+	if e.Op == parse.OpConcat && (x.Array != nil || y.Array != nil) {
+		return b.joinArray(e, x, y)
+	}
 	return b.apply(strings.ToLower(string(e.Op)), e.Pos, x, y)
+}
+
+// joinArray binds || of an array and another one, or an element.
+func (b *Binder) joinArray(e *parse.Binary, x, y *logical.Expr) (*logical.Expr, error) {
+	array, other, name, written := x, y, "array_append", e.Y
+	if x.Array == nil {
+		array, other, name, written = y, x, "array_prepend", e.X
+	}
+	of, literal := *array.Array, false
+	switch written.(type) {
+	case *parse.Literal, *parse.Param: // without a type, so that it is an array, as in PostgreSQL
+		literal = other.Type.Kind == value.Text && logical.IsConst(other)
+	}
+	switch {
+	case other.Array != nil:
+		name = "||"
+		if of != *other.Array {
+			of = value.Type{}
+		}
+	case other.Type.Kind == value.Null:
+		return array, nil
+	case literal && !json.Valid([]byte(other.Value.Str())):
+		if text := strings.TrimSpace(other.Value.Str()); of.Kind == value.Null || !strings.HasPrefix(text, "{") {
+			return nil, parse.Errorf(other.Pos, "%s is not an array", other.Text).WithHint("ARRAY[%s] is one", other.Text)
+		}
+		// '{1,2}'
+		list, err := b.apply("to_array", other.Pos, other, logical.Constant(value.Str(strings.ToLower(of.Kind.String())), other.Pos, ""))
+		if err != nil {
+			return nil, err
+		}
+		if name = "||"; x == other {
+			x = list
+		} else {
+			y = list
+		}
+	case other.Type.Kind == value.JSON, literal, other.Type.Kind == value.Vector, other.Type.Kind == value.Blob,
+		other.Type.Kind == value.Text && of.Kind != value.Text && of.Kind != value.Null:
+		return b.apply("||", e.Pos, x, y)
+	default:
+		t, err := fn.Common("||", []fn.ArgType{{Type: of}, logical.ArgType(other)})
+		if err != nil {
+			return nil, logical.ErrorAt(e.Pos, err)
+		}
+		of = t
+	}
+	out, err := b.apply(name, e.Pos, x, y)
+	if err != nil {
+		return nil, err
+	}
+	return arrayOf(out, of), nil
 }
 
 // operands binds the two sides of an operator; a text beside a vector column
