@@ -97,7 +97,7 @@ func beginsExpr(lex stream) bool {
 		return isAny(t, "NULL", "TRUE", "FALSE", "CASE", "CAST", "EXISTS", "NOT") != "" ||
 			isAny(t, "LEFT", "RIGHT") != "" && is(peek(lex, 1), "(")
 	}
-	return isAny(t, "(", "-", "+", "~") != ""
+	return isAny(t, "(", "-", "+", "~", "~~") != ""
 }
 
 // beginsQuery reports whether the parenthesis at the next token opens a query,
@@ -219,6 +219,8 @@ func (p *exprParser) infix(t *lexer.Token) int {
 			return precPostfix
 		case "!=":
 			return precCompare
+		case "~~", "~~*", "!~~", "!~~*":
+			return precOther
 		case "=", "<>", "<", "<=", ">", ">=", "<->", "<#>", "<=>", "<+>", "+", "-", "||", "*", "/", "%", "->", "->>",
 			"~", "~*", "!~", "!~*", "@>", "<@", "#>", "#>>", "#-", "?", "?|", "?&", "<~>", "<%>", "<<", ">>", "&", "|", "#", "^":
 			return precOf(Op(t.Value))
@@ -251,6 +253,9 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 		}
 		if op == OpEq && p.lex.Peek().Type == lexOp && p.lex.Peek().Value == "=" && p.lex.Peek().Pos.Offset == at.Offset+1 {
 			return sized{}, Errorf(at, "equality is written =, not ==")
+		}
+		if strings.Contains(t.Value, "~~") {
+			return p.likeSign(left, t.Value, at)
 		}
 		if p.quantifier() {
 			return p.quantified(left, op, false, at)
@@ -322,6 +327,20 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 	return over(&Like{at, left.Expr, not, is(t, "ILIKE"), pattern.Expr, escape.Expr}, left, pattern, escape), nil
 }
 
+// likeSign parses what follows the operators that are LIKE and ILIKE.
+func (p *exprParser) likeSign(left sized, sign string, at Pos) (sized, error) {
+	not, anyCase := sign[0] == '!', sign[len(sign)-1] == '*'
+	if p.quantifier() {
+		op := Op("LIKE")
+		if anyCase {
+			op = "ILIKE"
+		}
+		return p.quantified(left, op, not, at)
+	}
+	pattern, err := p.parse(precOther + 1)
+	return over(&Like{at, left.Expr, not, anyCase, pattern.Expr, nil}, left, pattern), err
+}
+
 // operandAfter reports whether an operand begins behind the next token, which is thus no name.
 func operandAfter(lex stream) bool {
 	t := peek(lex, 1)
@@ -329,7 +348,7 @@ func operandAfter(lex stream) bool {
 	case lexWord, lexQuoted, lexString, lexBlob, lexNumber, lexVector, lexParam:
 		return true
 	}
-	return isAny(t, "(", "-", "+", "~", "NULL", "CASE", "CAST") != ""
+	return isAny(t, "(", "-", "+", "~", "~~", "NULL", "CASE", "CAST") != ""
 }
 
 // betweenEither is BETWEEN SYMMETRIC: between low and high, or between high and low.
@@ -383,7 +402,7 @@ func clockTime(e Expr) bool {
 // prefix parses an operand with the operators before it.
 func (p *exprParser) prefix() (sized, error) {
 	var ops []*lexer.Token
-	for isAny(p.lex.Peek(), "-", "+", "~", "NOT") != "" {
+	for isAny(p.lex.Peek(), "-", "+", "~", "~~", "NOT") != "" {
 		ops = append(ops, p.lex.Next())
 		if is(ops[len(ops)-1], "NOT") { // weaker than what follows
 			break
@@ -414,6 +433,9 @@ func (p *exprParser) prefix() (sized, error) {
 		return sized{}, err
 	}
 	for n--; n >= 0; n-- {
+		if is(ops[n], "~~") { // two of them
+			continue
+		}
 		if is(ops[n], "~") {
 			e = over(&Call{Pos: posOf(ops[n].Pos), Func: Ident{Pos: posOf(ops[n].Pos), Name: "bitnot"}, Args: []Expr{e.Expr}}, e)
 			continue

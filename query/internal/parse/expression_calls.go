@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -170,7 +171,57 @@ func (p *exprParser) arguments(c *Call) ([]sized, error) {
 		if !p.accept(",") {
 			return nil, p.unexpected(",", ")")
 		}
+		if isName(p.lex.Peek()) && isAny(peek(p.lex, 1), "=>", ":=") != "" {
+			return p.named(c.Func, args)
+		}
 	}
+}
+
+// spanFields are the names of the arguments of make_interval.
+var spanFields = []string{"years", "months", "weeks", "days", "hours", "mins", "secs"}
+
+// named parses arguments that have names, name => x, up to the closing parenthesis, behind
+// those that have none.
+func (p *exprParser) named(f Ident, args []sized) ([]sized, error) {
+	if at := posOf(p.lex.Peek().Pos); !strings.EqualFold(f.Name, "make_interval") {
+		return nil, Errorf(at, "the arguments of %s have no names here", f.Name).WithHint("write the values in their order; options such as header => true are given in FROM")
+	}
+	given := make([]sized, len(spanFields))
+	if len(args) > len(given) {
+		return args, nil // which is too many
+	}
+	last := copy(given, args)
+	for {
+		t := p.lex.Next()
+		at, id := posOf(t.Pos), identOf(t)
+		i := slices.IndexFunc(spanFields, func(s string) bool { return strings.EqualFold(s, id.Name) })
+		switch {
+		case !isName(t) || isAny(p.lex.Peek(), "=>", ":=") == "":
+			return nil, Errorf(at, "an argument without a name behind one that has a name")
+		case i < 0:
+			return nil, Errorf(at, "make_interval has no argument %s", id.Name).WithHint("%s", strings.Join(spanFields, ", "))
+		case given[i].Expr != nil:
+			return nil, Errorf(at, "%s is given twice", id.Name)
+		}
+		p.lex.Next()
+		x, err := p.parse(precOr)
+		if err != nil {
+			return nil, err
+		}
+		given[i], last = x, max(last, i+1)
+		if p.accept(")") {
+			break
+		}
+		if !p.accept(",") {
+			return nil, p.unexpected(",", ")")
+		}
+	}
+	for i := range given[:last] {
+		if given[i].Expr == nil {
+			given[i] = sized{&Literal{Pos: f.Pos, Value: value.Int(0)}, 1}
+		}
+	}
+	return given[:last], nil
 }
 
 // trim parses trim(BOTH | LEADING | TRAILING x FROM s), from the word on.
@@ -251,6 +302,8 @@ func (p *exprParser) call(id Ident, name *lexer.Token) (sized, error) {
 	case name.Type == lexWord && isWord(name.Value, "POSITION"):
 		c.Func.Name = "strpos"
 		args, err = p.position()
+	case isName(p.lex.Peek()) && isAny(peek(p.lex, 1), "=>", ":=") != "":
+		args, err = p.named(id, nil)
 	default:
 		if c.Distinct = p.accept("DISTINCT"); !c.Distinct {
 			p.accept("ALL")

@@ -44,8 +44,12 @@ func numberValue(text string, negative bool) (value.Value, error) {
 	return value.Float(f), nil
 }
 
-// textValue returns the value of 'text' or E'text'.
+// textValue returns the value of 'text', E'text' or $$text$$.
 func textValue(text string) (value.Value, error) {
+	if text[0] == '$' {
+		tag := 2 + strings.IndexByte(text[1:], '$')
+		return value.Str(text[tag : len(text)-tag]), nil
+	}
 	if text[0] != '\'' {
 		s, err := unescape(text[2 : len(text)-1])
 		return value.Str(s), err

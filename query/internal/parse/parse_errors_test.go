@@ -123,7 +123,7 @@ func TestNesting(t *testing.T) {
 
 // TestUnclosed checks that deep nesting without an end is no trouble either.
 func TestUnclosed(t *testing.T) {
-	for _, s := range []string{"(", "((SELECT ", "CASE ", "[", "[1,", "f(", "a IN ((SELECT", "/*", "'", "\"", "EXPLAIN ", "NOT ", "WITH x AS (", "(VALUES (", "* FROM (", "?", "$1", ":a", "-", "."} {
+	for _, s := range []string{"(", "((SELECT ", "CASE ", "[", "[1,", "f(", "a IN ((SELECT", "/*", "'", "\"", "EXPLAIN ", "NOT ", "WITH x AS (", "(VALUES (", "* FROM (", "?", "$1", "$a ", "$$", "$a$$", ":a", "-", "."} {
 		src := "SELECT " + strings.Repeat(s, 100_001)
 		if _, err := Parse(src); err == nil {
 			t.Errorf("%s... is accepted", src[:20])

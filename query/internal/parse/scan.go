@@ -15,7 +15,7 @@ const (
 	tokWord                // a name, or a word of the grammar that is not reserved
 	tokKeyword             // a reserved word
 	tokQuoted              // "name"
-	tokString              // 'text', E'text'
+	tokString              // 'text', E'text', $$text$$
 	tokBlob                // X'00ff'
 	tokNumber
 	tokVector // [1, 2]
@@ -212,6 +212,11 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 		}
 		return tokParam, off + 1, nil
 	case c == '$':
+		if end, tag, ok := dollarEnd(src, off); !ok && tag != "" {
+			return tokString, end, Errorf(at, "text is not closed: a second %s is missing", abbreviate(tag))
+		} else if ok {
+			return tokString, end, invalidUTF8(src[off:end], at)
+		}
 		end := off + 1
 		for end < len(src) && digit(src[end]) {
 			end++
@@ -239,6 +244,11 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 		}
 		return tokWord, end, nil
 	}
+	for _, sign := range rootSigns {
+		if strings.HasPrefix(src[off:], sign.text) && !strings.HasPrefix(src[off+len(sign.text):], "*") { // a comment
+			return tokOp, off + len(sign.text), Errorf(at, "%s is not valid here", sign.text).WithHint("%s", sign.hint)
+		}
+	}
 	for _, op := range operators {
 		if strings.HasPrefix(src[off:], op) && !strings.HasPrefix(src[off:], "&&") {
 			return tokOp, off + len(op), nil
@@ -248,9 +258,12 @@ func (s *scanner) token(at Pos) (kind, int, *Error) {
 }
 
 // operators are the operators and marks, longest first.
-var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>", "#-", "!~*",
-	"<=", ">=", "<>", "!=", "||", "->", "=>", "@>", "<@", "#>", "!~", "~*", "~", "<<", ">>", "&", "|", "#", "^",
+var operators = []string{"->>", "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "#>>", "#-", "!~~*", "!~~", "~~*", "!~*",
+	"<=", ">=", "<>", "!=", "||", "->", "=>", "@>", "<@", "#>", "!~", "~*", "~~", "~", "<<", ">>", "&", "|", "#", "^",
 	"(", ")", ",", ".", "+", "-", "*", "/", "%", "<", ">", "=", "]"}
+
+// rootSigns are the signs of roots in PostgreSQL.
+var rootSigns = []struct{ text, hint string }{{"||/", "a cube root is cbrt(x)"}, {"|/", "a square root is sqrt(x)"}}
 
 // strayHints tells what to write in place of characters and operators other
 // languages have.
@@ -260,7 +273,7 @@ var strayHints = []struct{ text, hint string }{
 	{"`", "a name is quoted with \""},
 	{"\u2018", "a text is written with '"}, {"\u2019", "a text is written with '"},
 	{"\u201c", "a text is written with ', a name with \""}, {"\u201d", "a text is written with ', a name with \""},
-	{"@", "a parameter is written ?, $1 or :name"},
+	{"@", "a parameter is written ?, $1 or :name, an absolute value abs(x)"},
 	{"{", "a parameter is written ?, $1 or :name"},
 	{"\\", "a command of the shell stands on a line of its own"},
 }
@@ -369,6 +382,28 @@ func quoteEnd(src string, off int, quote byte, escapes bool) (end int, closed bo
 		}
 	}
 	return len(src), false
+}
+
+// dollarEnd returns the offset after the text between two tags, $$ or $name$, the first of
+// which is at off; tag is "" where there is none.
+func dollarEnd(src string, off int) (end int, tag string, closed bool) {
+	i := off + 1
+	for i < len(src) && src[i] != '$' {
+		r, n := utf8.DecodeRuneInString(src[i:])
+		if r == utf8.RuneError && n <= 1 || !nameStart(r) && (i == off+1 || !nameRest(r)) {
+			return off, "", false
+		}
+		i += n
+	}
+	if i >= len(src) {
+		return off, "", false
+	}
+	tag = src[off : i+1]
+	n := strings.Index(src[i+1:], tag)
+	if n < 0 {
+		return len(src), tag, false
+	}
+	return i + 1 + n + len(tag), tag, true
 }
 
 // numberEnd returns the offset after the number at off, and whether it is one:

@@ -7,7 +7,7 @@ type TokenKind uint8
 const (
 	TokenWord    TokenKind = iota // a keyword or name
 	TokenQuoted                   // "name"
-	TokenString                   // 'text', E'text', X'00ff'
+	TokenString                   // 'text', E'text', $$text$$, X'00ff'
 	TokenNumber                   //
 	TokenParam                    // ?, $1, :name
 	TokenComment                  // -- or /* */
@@ -57,6 +57,10 @@ func Tokens(src string) []Token {
 
 // closed reports whether a text or quoted name, with the letter before it, has its end.
 func closed(text string) bool {
+	if text[0] == '$' {
+		_, _, ok := dollarEnd(text, 0)
+		return ok
+	}
 	off := 0
 	for text[off] != '\'' && text[off] != '"' {
 		off++

@@ -35,10 +35,11 @@ func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 // scanner follows a source line by line and knows whether a statement is going
 // on, without keeping its text.
 type scanner struct {
-	quote   byte // ', " or * (a comment) when within one
-	escapes bool // the quote is E'...', where a backslash takes the next byte along
-	depth   int  // of comments within comments
-	pending bool // something of a statement came after the last semicolon
+	quote   byte   // ', ", $ or * (a comment) when within one
+	tag     string // what ends a text of $, with both its $
+	escapes bool   // the quote is E'...', where a backslash takes the next byte along
+	depth   int    // of comments within comments
+	pending bool   // something of a statement came after the last semicolon
 }
 
 func (c *scanner) between() bool { return !c.pending && c.quote == 0 }
@@ -63,6 +64,13 @@ func (c *scanner) feed(line string) {
 				}
 				i++
 			}
+		case c.quote == '$':
+			n := strings.Index(line[i:], c.tag)
+			if n < 0 {
+				return
+			}
+			i += n + len(c.tag) - 1
+			c.quote = 0
 		case c.escapes && ch == '\\':
 			i++
 		case c.quote != 0: // a doubled quote closes and opens again: the same
@@ -76,6 +84,17 @@ func (c *scanner) feed(line string) {
 		case ch == '\'' || ch == '"':
 			c.quote, c.pending = ch, true
 			c.escapes = ch == '\'' && (at(i-1) == 'e' || at(i-1) == 'E') && !isNameByte(at(i-2))
+		case ch == '$':
+			c.pending = true
+			if c.tag = dollarTag(line[i:]); c.tag != "" {
+				c.quote = '$'
+				i += len(c.tag) - 1
+			}
+		case isNameByte(ch) && !isDigit(ch): // a $ within a name is part of it
+			c.pending = true
+			for isNameByte(at(i + 1)) {
+				i++
+			}
 		case ch == '-' && at(i+1) == '-':
 			return
 		case ch == '/' && at(i+1) == '*':
@@ -87,6 +106,19 @@ func (c *scanner) feed(line string) {
 			c.pending = true
 		}
 	}
+}
+
+// dollarTag returns the tag, $$ or $name$, with which a text begins, or "".
+func dollarTag(text string) string {
+	for i := 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '$':
+			return text[:i+1]
+		case !isNameByte(c) || i == 1 && isDigit(c):
+			return ""
+		}
+	}
+	return ""
 }
 
 // isNameByte reports whether a byte may be part of a name or a number, so that

@@ -15,6 +15,7 @@ func FuzzScannerAgreesWithSplit(f *testing.F) {
 		"", "select 1", "select 1;", "select ';';", "select 'it''s';\n", `select "a;b" ;`, "-- ;\n", "select 1 -- x\n;", "/* ; */", "/* a\nb */ select 1;",
 		"select '\n;\n'", "a;b;c", "a;b;c;", "/*", "/* /* */ ; */", "'", "select - - 1;", "select 1/2;", "select 1 /*;*/;", "\\d", ".5;", "a;--", "a;/*x*/", "$1;",
 		"e'\\';", "e'\\'';", "date'\\';", "E'a\\\\';", "[1, 2];", "[1; 2];", "1e'x';",
+		"select $$;$$;", "select $$\n;'\n$$;", "$a$;$$;$a;$a$;", "a$$;", "$1$$;$$;", "$1a$;", "é$$;", "$é$;$é$;", "$a;", "$",
 	} {
 		f.Add(s)
 	}
