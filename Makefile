@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser bounds messages
 
 all: build
 
@@ -89,8 +89,10 @@ ARM64 ?=
 arm64: ## the tests of kernels, codes, storage and query as arm64 computes them, under qemu-aarch64 (20 minutes)
 	@GO="$(GO)" bash testdata/arm64/run.sh $(ARM64)
 
-lint: ## gofmt and vet
+lint: ## gofmt, vet, and no built program among the files
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt is needed:"; echo "$$out"; exit 1; fi
+	@out=$$(git ls-files | while read -r f; do case "$$(head -c 4 "$$f" 2>/dev/null | od -An -tx1 | tr -d ' \n')" in 7f454c46|cffaedfe|4d5a9000) echo "$$f";; esac; done); \
+	  if [ -n "$$out" ]; then echo "a built program is among the files:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...
 
 FUZZTIME ?= 60s
@@ -165,6 +167,9 @@ readme: runtime ## put what README's commands print into README.md
 
 pictures: demo ## make the README's pictures anew: needs Chromium
 	@bash testdata/pictures/make.sh
+
+bounds: ## draw docs/bounds.svg anew: bounds of codes against scores
+	$(GO) test ./storage/internal/code -run TestFigure -count=1 -figure $(CURDIR)/docs/bounds.svg
 
 browser: runtime build ## the page of lupa browse in a real browser: needs Chromium and npm
 	@bash testdata/browser/run.sh

@@ -57,4 +57,59 @@
 // rounding errors of single precision with which y was computed (Encoder), and
 // the query's side is computed in float64, its error being far below the slack
 // that is added for the float32 arithmetic of the kernels.
+//
+// # Notation
+//
+//	x      a row divided by its norm; dim dimensions
+//	q      a query divided by its norm
+//	mu     mean of the rows that the transform was trained on
+//	v      x - mu, the centred row
+//	A      the transform, Rank x dim;  y = A v, a row's coordinates
+//	p      the query's weights, A'p = q;  rho = q - A'p, what they miss of it
+//	s      a row's stretch (its scale), 8 bits;  z = y/s
+//	c      a code of two bits, 0 to 3, of a slot;  low + step*c is its value
+//	plane  one of the two code levels: every search reads plane 1, and plane 2 of
+//	       the rows that plane 1 leaves
+//	r      the residual, y less what the codes of a row say
+//	g      a query's weight of a slot, w = p*step, as an integer of 15 bits
+//	cut    the cut-off: the score of the k-th best row so far
+//
+// # Proof, in steps
+//
+//  1. <q, x> = <q, mu> + <q, v>, and <q, v> = <A'p, v> + <rho, v> = <p, y> + <rho, v>,
+//     by the definitions of v, rho and y.
+//  2. <rho, v> <= |rho| |v| <= |rho| maxV, the largest |v| of the block.
+//  3. <p, y> = s*sum p*(low + step*c) + <p, r>, as r is what the codes leave of y.
+//  4. <p, r> <= sum over groups of |p_g| |r_g|, and the |r_g| that are stored are rounded up.
+//  5. The sum over codes is computed with g for w; 0 <= c <= 3 bounds the difference.
+//  6. What rounding can add, to y, to the query's side and to the kernels' float32, is added.
+//
+// So the sum of the right sides is never below <q, x>. The same with the opposite signs
+// bounds it from below (Bounds1, Lower2).
+//
+// # In four dimensions
+//
+// The example of this package computes a bound by hand, with A the identity and no rounding:
+//
+//	x   = ( 0.80  0.40  0.40  0.20)    a row, of norm 1
+//	mu  = ( 0.50  0.30  0.30  0.30)
+//	v=y = ( 0.30  0.10  0.10 -0.10)    s = 1
+//	q   = ( 0.70  0.50  0.50 -0.10)    of norm 1; p = q, rho = 0
+//
+// Plane 1 has four slots: two for dimension 0, which varies most, so that it has a grid
+// of 16 values (-0.45, -0.39, ..., 0.45), one each for dimensions 1 and 2 (-0.15, -0.05,
+// 0.05, 0.15), none for dimension 3, whose value is its mean, 0.
+//
+//	y by plane 1 = (0.27 0.05 0.05  0.00)    the nearest values of the grids, the lower of two
+//	r            = (0.03 0.05 0.05 -0.10)
+//
+//	<q, mu>           = 0.620
+//	<p, y by plane 1> = 0.239
+//	|p_g| |r_g|       = 0.050 + 0.057    groups (0, 1) and (2, 3)
+//	upper bound       = 0.966
+//	<q, x>            = 0.940
+//
+// If the k-th best row so far scores 0.97, this row is discarded without a look at its
+// floats. Plane 2 has slots for what plane 1 leaves, here of dimensions 1, 2 and 3, and a
+// smaller residual, with which the upper bound is 0.953.
 package code

@@ -84,7 +84,7 @@ func (s *Shell) showCompared(sides [2]side) error {
 	known := !slices.ContainsFunc(a, func(j judged) bool { return len(j.where) == 0 })
 	text, number := db.Type{Kind: db.Text}, db.Type{Kind: db.Real}
 	if known {
-		cols := append([]render.Column{{Name: "column", Type: text}, {Name: "encoder", Type: text}}, figureColumns...)
+		cols := append([]render.Column{{Name: "column", Type: text}, {Name: "encoder", Type: text}}, figureColumns()...)
 		var rows [][]db.Value
 		for _, x := range sides {
 			row := []db.Value{value.Str(x.name), value.Str(x.target.column.Encoder)}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +34,7 @@ type judged struct {
 
 	right     [evalDepth]bool
 	n         int // hits there were
+	relevant  int // right rows in the table
 	firstKey  db.Value
 	top       float64 // score of the first hit
 	rank      int     // of the first right hit, 0 = there is none in the table
@@ -63,9 +66,18 @@ func (c condition) holds(v db.Value) bool {
 	if v.IsNull() {
 		return c.text == ""
 	}
-	if c.column.Type.Kind == db.Real {
+	switch c.column.Type.Kind {
+	case db.Real:
 		f, err := strconv.ParseFloat(c.text, 64)
 		return err == nil && f == v.Float()
+	case db.Integer:
+		if n, err := strconv.ParseInt(c.text, 10, 64); err == nil {
+			return n == v.Int()
+		}
+		f, err := strconv.ParseFloat(c.text, 64)
+		return err == nil && f == float64(v.Int())
+	case db.Boolean:
+		return strings.EqualFold(v.String(), c.text)
 	}
 	return v.String() == c.text
 }
@@ -206,7 +218,7 @@ func readJudged(file string, t target, promptsDo bool) ([]judged, error) {
 	kind := col("kind")
 	filed := [3]int{col("precision_at_1"), col("precision_at_3"), col("precision_at_10")}
 	if prompt < 0 || predicate < 0 && id < 0 && !promptsDo {
-		return nil, fmt.Errorf("%s: wants the columns query and predicate (subject=dog;place=garden), or query and id", file)
+		return nil, fmt.Errorf("%s: needs the columns query and predicate (subject=dog;place=garden), or query and id", file)
 	}
 	var out []judged
 	for {
@@ -277,6 +289,9 @@ func parsePredicate(text string, t db.Table) ([]condition, error) {
 				return nil, fmt.Errorf("%s is %s, %q is not a number", found.Name, found.Type, val)
 			}
 		}
+		if val != "" && found.Type.Kind == db.Boolean && !strings.EqualFold(val, "true") && !strings.EqualFold(val, "false") {
+			return nil, fmt.Errorf("%s is %s, %q is neither true nor false", found.Name, found.Type, val)
+		}
 		out = append(out, condition{*found, val})
 	}
 	return out, nil
@@ -329,8 +344,11 @@ func (s *Shell) judge(ctx context.Context, t target, all []judged) error {
 	if err != nil {
 		return err
 	}
+	if err := s.countRight(ctx, t, all); err != nil {
+		return err
+	}
 	for i := range all {
-		if all[i].rank == 0 && len(all[i].where) > 0 {
+		if all[i].rank == 0 && all[i].relevant > 0 {
 			if err := s.findRight(ctx, t, &all[i]); err != nil {
 				return err
 			}
@@ -340,13 +358,74 @@ func (s *Shell) judge(ctx context.Context, t target, all []judged) error {
 	return nil
 }
 
-func (s *Shell) findRight(ctx context.Context, t target, j *judged) error {
-	var where []string
-	for _, c := range j.where {
-		where = append(where, c.sql())
+// countedAtOnce is how many predicates are counted in one pass over the table.
+const countedAtOnce = 64
+
+// countRight counts the rows of the table that are right for each prompt. Prompts of the same
+// predicate share a count, and predicates a pass; one that names the key needs a look-up only.
+func (s *Shell) countRight(ctx context.Context, t target, all []judged) error {
+	of := map[string][]*judged{}
+	var pass, byKey []string // predicates, each once
+	for i := range all {
+		j := &all[i]
+		if len(j.where) == 0 {
+			continue
+		}
+		p := j.predicate()
+		of[p] = append(of[p], j)
+		switch {
+		case len(of[p]) > 1:
+		case slices.ContainsFunc(j.where, func(c condition) bool { return c.column.Name == t.key && c.text != "" }):
+			byKey = append(byKey, p)
+		default:
+			pass = append(pass, p)
+		}
 	}
+	count := func(columns, where string, predicates ...string) error {
+		counts := make([]int64, len(predicates))
+		into := make([]any, len(counts))
+		for i := range counts {
+			into[i] = &counts[i]
+		}
+		if err := s.conn.QueryRow(ctx, "SELECT "+columns+" FROM "+db.Quote(t.table.Name)+where).Scan(into...); err != nil {
+			return err
+		}
+		for i, p := range predicates {
+			for _, j := range of[p] {
+				j.relevant = int(counts[i])
+			}
+		}
+		return nil
+	}
+	for _, p := range byKey {
+		if err := count("count(*)", " WHERE "+p, p); err != nil {
+			return err
+		}
+	}
+	for some := range slices.Chunk(pass, countedAtOnce) {
+		columns := make([]string, len(some))
+		for i, p := range some {
+			columns[i] = "count(*) FILTER (WHERE " + p + ")"
+		}
+		if err := count(strings.Join(columns, ", "), "", some...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// predicate is what makes a row right, in the language.
+func (j *judged) predicate() string {
+	var all []string
+	for _, c := range j.where {
+		all = append(all, c.sql())
+	}
+	return strings.Join(all, " AND ")
+}
+
+func (s *Shell) findRight(ctx context.Context, t target, j *judged) error {
 	rows, err := s.conn.Query(ctx, fmt.Sprintf("SELECT %s, %s AS score FROM %s WHERE %s ORDER BY score LIMIT 1",
-		db.Quote(t.key), t.sim(), db.Quote(t.table.Name), strings.Join(where, " AND ")), j.prompt)
+		db.Quote(t.key), t.sim(), db.Quote(t.table.Name), j.predicate()), j.prompt)
 	if err != nil {
 		return err
 	}
@@ -365,39 +444,94 @@ func (s *Shell) findRight(ctx context.Context, t target, j *judged) error {
 	return err
 }
 
-// precision is the share of right ones among the first k hits.
-func (j *judged) precision(k int) float64 {
+// hits is the number of right ones among the first k hits.
+func (j *judged) hits(k int) int {
 	n := 0
 	for _, ok := range j.right[:k] {
 		if ok {
 			n++
 		}
 	}
-	return float64(n) / float64(k)
+	return n
+}
+
+// precision is the share of right ones among the first k hits.
+func (j *judged) precision(k int) float64 { return float64(j.hits(k)) / float64(k) }
+
+// hit is 1 where one of the first k hits is right, otherwise 0.
+func (j *judged) hit(k int) float64 { return float64(min(1, j.hits(k))) }
+
+// recall is the share of the right rows that the first k hits have; 0 where no row is right.
+func (j *judged) recall(k int) float64 { return float64(j.hits(k)) / float64(max(1, j.relevant)) }
+
+// nDCG is the normalized discounted cumulative gain of the first k hits, with a gain of 1 for a
+// right row and a discount of log2(1 + rank) (Järvelin and Kekäläinen 2002): 1 where
+// right rows come first, as far as there are any, and 0 where no row is right.
+func (j *judged) nDCG(k int) float64 {
+	gain, best := 0.0, 0.0
+	for i, ok := range j.right[:k] {
+		if ok {
+			gain += 1 / math.Log2(float64(i+2))
+		}
+		if i < j.relevant {
+			best += 1 / math.Log2(float64(i+2))
+		}
+	}
+	if best == 0 {
+		return 0
+	}
+	return gain / best
+}
+
+// reciprocalRank is that of the first right hit, 0 where no row is right.
+func (j *judged) reciprocalRank() float64 {
+	if j.rank == 0 {
+		return 0
+	}
+	return 1 / float64(j.rank)
 }
 
 var evalAt = [3]int{1, 3, 10}
 
-// figureColumns are those of figures.
-var figureColumns = []render.Column{{Name: "number", Type: db.Type{Kind: db.Integer}},
-	{Name: "precision@1", Type: db.Type{Kind: db.Real}}, {Name: "precision@3", Type: db.Type{Kind: db.Real}},
-	{Name: "precision@10", Type: db.Type{Kind: db.Real}}, {Name: "MRR", Type: db.Type{Kind: db.Real}}}
+// figure is one of a prompt, of which the mean over prompts is shown.
+type figure struct {
+	name string
+	of   func(*judged) float64
+}
 
-// figures are the number of the prompts of a kind or, for "", of all, their precision among the
-// first 1, 3 and 10 hits and mean reciprocal rank.
+// allFigures are those that are shown, in this order: scripts read the first ones by their place.
+func allFigures() []figure {
+	at := func(name string, of func(*judged, int) float64) (out []figure) {
+		for _, k := range evalAt {
+			out = append(out, figure{fmt.Sprintf("%s@%d", name, k), func(j *judged) float64 { return of(j, k) }})
+		}
+		return out
+	}
+	return slices.Concat(at("precision", (*judged).precision), []figure{{"MRR", (*judged).reciprocalRank}},
+		at("hit", (*judged).hit), at("recall", (*judged).recall), at("nDCG", (*judged).nDCG))
+}
+
+// figureColumns are those of figures.
+func figureColumns() []render.Column {
+	cols := []render.Column{{Name: "number", Type: db.Type{Kind: db.Integer}}}
+	for _, f := range allFigures() {
+		cols = append(cols, render.Column{Name: f.name, Type: db.Type{Kind: db.Real}})
+	}
+	return cols
+}
+
+// figures are the number of the prompts of a kind or, for "", of all, and the means of their figures.
 func figures(all []judged, kind string) []db.Value {
-	n, sums := 0, [4]float64{}
+	shown := allFigures()
+	n, sums := 0, make([]float64, len(shown))
 	for i := range all {
 		j := &all[i]
 		if kind != "" && j.kind != kind {
 			continue
 		}
 		n++
-		for x, at := range evalAt {
-			sums[x] += j.precision(at)
-		}
-		if j.rank > 0 {
-			sums[3] += 1 / float64(j.rank)
+		for x, f := range shown {
+			sums[x] += f.of(j)
 		}
 	}
 	row := []db.Value{value.Int(int64(n))}
@@ -421,7 +555,7 @@ func (s *Shell) showFigures(all []judged) error {
 	if len(kinds) < 2 {
 		kinds = nil
 	}
-	cols := append([]render.Column{{Name: "prompts", Type: db.Type{Kind: db.Text}}}, figureColumns...)
+	cols := append([]render.Column{{Name: "prompts", Type: db.Type{Kind: db.Text}}}, figureColumns()...)
 	var rows [][]db.Value
 	for _, k := range append(kinds, "") {
 		row := []db.Value{value.Str(cmp.Or(k, "all"))}

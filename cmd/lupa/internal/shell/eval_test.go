@@ -2,11 +2,16 @@ package shell
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -88,10 +93,10 @@ two,kind=,y,0.00,0.10
 four,kind=bird,y,0,0
 `)
 	got := lupa(t, "", "eval", "--models", models, dir, file, "--format", "csv")
-	want := `prompts,number,precision@1,precision@3,precision@10,MRR
-x,2,0.5,0.3333,0.1,0.75
-y,3,0.3333,0.2222,0.0667,0.5
-all,5,0.4,0.2667,0.08,0.6
+	want := `prompts,number,precision@1,precision@3,precision@10,MRR,hit@1,hit@3,hit@10,recall@1,recall@3,recall@10,nDCG@1,nDCG@3,nDCG@10
+x,2,0.5,0.3333,0.1,0.75,0.5,1,1,0.5,1,1,0.5,0.8155,0.8155
+y,3,0.3333,0.2222,0.0667,0.5,0.3333,0.6667,0.6667,0.3333,0.6667,0.6667,0.3333,0.5436,0.5436
+all,5,0.4,0.2667,0.08,0.6,0.4,0.8,0.8,0.4,0.8,0.8,0.4,0.6524,0.6524
 first hit is wrong,first,score,best right,its score,margin,rank
 one,a,0.9939,b,0.9631,0.0308,2
 two,c,0.9939,d,0.7071,0.2868,2
@@ -106,7 +111,17 @@ four,e,0.9762,,,,
 
 	byKey := write(t, "k.csv", "prompt,id\none,a\ntwo,e\n")
 	got = lupa(t, "", "eval", byKey, dir, "--models", models, "--format", "csv")
-	if !strings.Contains(got.out, "all,2,0.5,0.1667,0.1,0.6\n") || !strings.Contains(got.out, "two,c,0.9939,e,0,0.9939,5\n") {
+	if !strings.Contains(got.out, "all,2,0.5,0.1667,0.1,0.6,0.5,0.5,1,0.5,0.5,1,0.5,0.5,0.6934\n") || !strings.Contains(got.out, "two,c,0.9939,e,0,0.9939,5\n") {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+
+	// Conditions mean the same for a hit and for the rows that are counted.
+	if got := lupa(t, "", "--models", models, dir, "ALTER TABLE w ADD COLUMN tame BOOLEAN; UPDATE w SET tame = kind = 'cat'"); got.status != 0 {
+		t.Fatal(got.err)
+	}
+	same := write(t, "q.csv", "query,predicate\none,legs=4.0;tame=TRUE\none,legs=+4;tame=true\n")
+	got = lupa(t, "", "eval", "--models", models, dir, same, "--format", "csv")
+	if !strings.Contains(got.out, "all,2,1,0.3333,0.1,1,1,1,1,1,1,1,1,1,1\n") {
 		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
 	}
 
@@ -114,12 +129,157 @@ four,e,0.9762,,,,
 		"query,predicate\none,nosuch=1\n":  `q.csv:2: no column "nosuch"`,
 		"query,predicate\none,legs=four\n": `q.csv:2: legs is INTEGER`,
 		"query,predicate\none,dog\n":       `not column=value`,
+		"query,predicate\none,tame=1\n":    `q.csv:2: tame is BOOLEAN, "1" is neither true nor false`,
 		"query,who\none,dog\n":             `query and predicate`,
 		"query,predicate\n":                `no prompts`,
 	} {
 		got := lupa(t, "", "eval", "--models", models, dir, write(t, "q.csv", text))
 		if got.status != 1 || !strings.Contains(got.err, message) {
 			t.Errorf("%q: %d %s", text, got.status, got.err)
+		}
+	}
+}
+
+// The figures are those that a plain sort of all scores gives, with the labels of the file.
+func TestEvalFigures(t *testing.T) {
+	const data, models = "../../../../testdata/toy-clip/", "../../../../testdata/models"
+	store := filepath.Join(t.TempDir(), "photos.lupa")
+	got := lupa(t, "", "--models", models, store, `CREATE TABLE photos (id TEXT PRIMARY KEY, clip VECTOR ENCODER 'toy-clip',
+		subject TEXT, colour TEXT, count INTEGER, place TEXT, action TEXT)`)
+	if strings.Contains(got.err, "ONNX Runtime") {
+		t.Skip(got.err)
+	}
+	if got.status == 0 {
+		got = lupa(t, "", "--models", models, store, "COPY photos (clip, id) FROM '"+data+"corpus/features.npy', '"+data+"corpus/photo_ids.csv'",
+			"DELETE FROM photos WHERE id > '2'", // a twentieth is left, so that some predicates have no row and some have few
+			`UPDATE photos SET subject = m.subject, colour = m.colour, count = m.count, place = m.place, action = m.action
+			 FROM read_csv('`+data+`corpus/metadata.csv') AS m WHERE m.photo_id = photos.id`)
+	}
+	if got.status != 0 {
+		t.Fatal(got.err)
+	}
+	table := func(name string) (rows []map[string]string) {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		all, err := csv.NewReader(f).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range all[1:] {
+			row := map[string]string{}
+			for i, name := range all[0] {
+				row[name] = r[i]
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	photos := map[string]map[string]string{}
+	for _, p := range table(data + "corpus/metadata.csv") {
+		photos[p["photo_id"]] = p
+	}
+	queries := table(data + "queries.csv")
+	var sql strings.Builder
+	for i, q := range queries {
+		fmt.Fprintf(&sql, "SELECT %d AS query, id, clip_sim('%s') AS score FROM photos;\n", i, q["query"])
+	}
+	type hit struct {
+		id    string
+		score float64
+	}
+	hits := make([][]hit, len(queries))
+	got = lupa(t, sql.String(), "--models", models, store, "--format", "jsonl")
+	for line := range strings.Lines(got.out) {
+		var r struct {
+			Query int
+			ID    string
+			Score float64
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err, line)
+		}
+		hits[r.Query] = append(hits[r.Query], hit{r.ID, r.Score})
+	}
+	want := map[string][]float64{} // by kind: the number, then the sums in the order of the columns
+	none, few := 0, 0
+	for i, q := range queries {
+		slices.SortFunc(hits[i], func(a, b hit) int {
+			return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
+		})
+		var ranks []int // of the right rows, from 1
+		for rank, h := range hits[i] {
+			right := true
+			for _, c := range strings.Split(q["predicate"], ";") {
+				name, val, _ := strings.Cut(c, "=")
+				right = right && photos[h.id][name] == val
+			}
+			if right {
+				ranks = append(ranks, rank+1)
+			}
+		}
+		switch {
+		case len(ranks) == 0:
+			none++
+		case len(ranks) < 10:
+			few++
+		}
+		precision, hit, recall, ndcg := []float64{}, []float64{}, []float64{}, []float64{}
+		for _, k := range []int{1, 3, 10} {
+			found, gain, best := 0.0, 0.0, 0.0
+			for n, rank := range ranks {
+				if rank <= k {
+					found++
+					gain += math.Ln2 / math.Log(1+float64(rank))
+				}
+				if n < k {
+					best += math.Ln2 / math.Log(2+float64(n))
+				}
+			}
+			precision = append(precision, found/float64(k))
+			if len(ranks) == 0 {
+				hit, recall, ndcg = append(hit, 0), append(recall, 0), append(ndcg, 0)
+				continue
+			}
+			any := 0.0
+			if ranks[0] <= k {
+				any = 1
+			}
+			hit, recall, ndcg = append(hit, any), append(recall, found/float64(len(ranks))), append(ndcg, gain/best)
+		}
+		mrr := 0.0
+		if len(ranks) > 0 {
+			mrr = 1 / float64(ranks[0])
+		}
+		for _, kind := range []string{q["kind"], "all"} {
+			if want[kind] == nil {
+				want[kind] = make([]float64, 14)
+			}
+			for x, v := range slices.Concat([]float64{1}, precision, []float64{mrr}, hit, recall, ndcg) {
+				want[kind][x] += v
+			}
+		}
+	}
+	if len(hits[0]) < 500 || none == 0 || few == 0 {
+		t.Fatalf("%d rows, %d prompts without a right one, %d with less than ten: tests too little", len(hits[0]), none, few)
+	}
+	got = lupa(t, "", "eval", "--models", models, store, data+"queries.csv", "--format", "csv")
+	lines := strings.Split(got.out, "\n")
+	for _, line := range lines[1 : 1+len(want)] {
+		fields := strings.Split(line, ",")
+		w := want[fields[0]]
+		if len(w) == 0 || len(fields) != 1+len(w) {
+			t.Fatalf("%q\n%s%s", line, got.out, got.err)
+		}
+		for x, v := range w {
+			if x > 0 {
+				v /= w[0]
+			}
+			if f, err := strconv.ParseFloat(fields[1+x], 64); err != nil || math.Abs(f-v) > 0.00006 {
+				t.Errorf("%s: %s is %s, want %.4f", fields[0], strings.Split(lines[0], ",")[1+x], fields[1+x], v)
+			}
 		}
 	}
 }
@@ -141,9 +301,9 @@ func TestEvalCompare(t *testing.T) {
 	}
 	file := write(t, "q.csv", "query,predicate\none,kind=dog\ntwo,kind=fish\nfour,kind=dog\n")
 	got := lupa(t, "", "eval", "--models", models, dir, file, "--column", "clip", "--compare", "other", "--format", "csv")
-	want := `column,encoder,number,precision@1,precision@3,precision@10,MRR
-w.clip,words,3,0.6667,0.4444,0.1667,0.8333
-w.other,words,3,0.6667,0.3333,0.1667,0.75
+	want := `column,encoder,number,precision@1,precision@3,precision@10,MRR,hit@1,hit@3,hit@10,recall@1,recall@3,recall@10,nDCG@1,nDCG@3,nDCG@10
+w.clip,words,3,0.6667,0.4444,0.1667,0.8333,0.6667,1,1,0.5,0.8333,1,0.6667,0.7689,0.8479
+w.other,words,3,0.6667,0.3333,0.1667,0.75,0.6667,0.6667,1,0.3333,0.5,1,0.6667,0.511,0.7336
 first hit changes,w.clip,score,right,w.other,score,right
 one,a,0.9939,false,b,1,true
 two,c,0.9939,true,d,0.7071,false

@@ -91,12 +91,13 @@ search, similar, describe and query; each table is a resource.
 `,
 	"eval": `PROMPTS.csv has the column query and either predicate, conditions over the
 table's columns such as subject=dog;place=garden, or id, the key of the right
-row. Printed are precision among the first 1, 3 and 10 hits, the mean
-reciprocal rank of the first right hit (MRR), by kind if there is such a column,
-and the prompts whose first hit is wrong with the margin by which the best right
-row missed. Columns precision_at_1, _3 and _10 are compared with the outcome.
-With --compare, which first hits change between two models; prompts alone will
-do for that.
+row. Printed are, for the first 1, 3 and 10 hits, the share that is right
+(precision), whether any is (hit), the share of all right rows (recall) and
+nDCG, and the mean reciprocal rank of the first right hit (MRR), by kind if
+there is such a column; 0 where no row is right. Then come the prompts whose
+first hit is wrong, with the margin by which the best right row missed. Columns
+precision_at_1, _3 and _10 are compared with the outcome. With --compare, which
+first hits change between two models; prompts alone will do for that.
 Without STORE it is $LUPA_STORE, or the only *.lupa here.
 `,
 	"watch": `Prints the rows that meet the condition of a watch (CREATE WATCH name ON table

@@ -32,5 +32,7 @@ func search(dir string, vectors [][]float32, query []float32) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	return db.Select[int](ctx, store, `SELECT id FROM t ORDER BY v <-> $1 LIMIT $2`, query, same.K)
+	ids, err := db.Select[int](ctx, store, `SELECT id FROM t ORDER BY v <-> $1 LIMIT $2`, query, same.K)
+	same.Idle(store)
+	return ids, err
 }

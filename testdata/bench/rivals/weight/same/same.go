@@ -8,6 +8,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"runtime"
 )
 
 const (
@@ -50,4 +52,29 @@ func Run(search func(dir string, vectors [][]float32, query []float32) ([]int, e
 		log.Fatal(err)
 	}
 	fmt.Println(found)
+}
+
+// IdleEnv makes Idle print.
+const IdleEnv = "WEIGHT_IDLE"
+
+var resident = regexp.MustCompile(`VmRSS:\s+(\d+) kB`)
+
+// Idle is called after the search, while the store is open: it prints the goroutines,
+// the bytes on Go's heap and those of the process in memory (Linux), if IdleEnv is set.
+func Idle(store any) {
+	if os.Getenv(IdleEnv) == "" {
+		return
+	}
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	kb := "0"
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		if found := resident.FindSubmatch(status); found != nil {
+			kb = string(found[1])
+		}
+	}
+	fmt.Fprintf(os.Stderr, "idle %d %d %s\n", runtime.NumGoroutine(), m.HeapAlloc, kb)
+	runtime.KeepAlive(store)
 }

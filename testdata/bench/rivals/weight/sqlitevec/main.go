@@ -57,5 +57,6 @@ func search(dir string, vectors [][]float32, query []float32) ([]int, error) {
 		}
 		ids = append(ids, id)
 	}
+	same.Idle(store)
 	return ids, rows.Err()
 }
