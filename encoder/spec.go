@@ -132,6 +132,12 @@ func Configure(e Encoder, s Spec) (Encoder, error) {
 	if c.model.Hash != "" {
 		c.model.Hash = hex.EncodeToString(h.Sum(nil))
 	}
+	if list, ok := e.(Sampler); ok { // which says by being there that the prompts are fixed
+		return struct {
+			*configured
+			Sampler
+		}{c, list}, nil
+	}
 	return c, nil
 }
 
