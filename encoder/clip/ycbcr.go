@@ -144,13 +144,6 @@ var limited = func() (t [1024]byte) {
 	return t
 }()
 
-// fullRangeRGB is JPEG's colour matrix: 1.402, 0.34414, 0.71414 and 1.772 times
-// 2^16. What it returns may lie outside of a byte.
-func fullRangeRGB(y, cb, cr byte) (r, g, b int32) {
-	l, u, v := int32(y)<<16+1<<15, int32(cb)-128, int32(cr)-128
-	return (l + 91881*v) >> 16, (l - 22554*u - 46802*v) >> 16, (l + 116130*u) >> 16
-}
-
 func clamp(v int32) byte {
 	if uint32(v) <= 255 {
 		return byte(v)

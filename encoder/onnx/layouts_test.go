@@ -185,11 +185,11 @@ func TestDINOv2(t *testing.T) {
 	e := open(t, put(t, files), nil)
 	m := image.NewGray(image.Rect(0, 0, 2, 2))
 	m.Pix = []byte{255, 51, 102, 0}
-	r, err := e.EncodeImages(t.Context(), []encoder.Image{{Decoded: m}, {Decoded: image.NewGray(image.Rect(0, 0, 2, 2))}, {Decoded: m}})
+	_, err := e.EncodeImages(t.Context(), []encoder.Image{{Decoded: m}, {Decoded: image.NewGray(image.Rect(0, 0, 2, 2))}, {Decoded: m}})
 	if err == nil { // the second one is black: a zero vector
 		t.Fatal("a zero vector is accepted")
 	}
-	r, err = e.EncodeImages(t.Context(), []encoder.Image{{Decoded: m}, {Decoded: m}})
+	r, err := e.EncodeImages(t.Context(), []encoder.Image{{Decoded: m}, {Decoded: m}})
 	if err != nil || cosine(r[1].Vector, []float64{1, 0.2, 0.4, 0, 1, 0.2, 0.4, 0, 1, 0.2, 0.4, 0}) < 0.999999 {
 		t.Errorf("%v, %v", r, err)
 	}

@@ -47,7 +47,6 @@ type pairRun struct {
 	err    error
 	stats  *storage.PairStats
 	cancel context.CancelFunc
-	now    []storage.Pair
 }
 
 const pairWork = "a join by similarity"

@@ -38,8 +38,6 @@ type Unencoded struct {
 	Tried   map[SourceKey]struct{} // those passed on
 	Read    int64                  // rows of the input so far
 	Stamp   func(path string) string
-
-	out *value.Batch
 }
 
 // NewUnencoded returns an Unencoded over in.

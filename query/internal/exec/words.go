@@ -19,10 +19,9 @@ type WordsQuery struct {
 	At      func(error) error // gives an error its place
 	Like    *LikeText         // X is the pattern of a LIKE, which an index of trigrams serves
 
-	table *storage.Table
-	run   uint64
-	text  string
-	q     *storage.TextQuery
+	run  uint64
+	text string
+	q    *storage.TextQuery
 }
 
 // Prepare returns the query, where it is the same for all rows; nil where it is NULL.

@@ -185,7 +185,6 @@ func formatTime(t time.Time, f string) (string, error) {
 		if f[0] == '"' {
 			end := strings.IndexByte(f[1:], '"')
 			if end < 0 {
-				end = len(f) - 1
 				b.WriteString(f[1:])
 				return b.String(), nil
 			}

@@ -329,7 +329,7 @@ func (r *parquetReader) Next(ctx context.Context) (_ *value.Batch, err error) {
 
 // row appends the next row's value as row i of c.
 func (s *leafScan) row(c *value.Column, i int) error {
-	def, rep, err := s.peek()
+	def, _, err := s.peek()
 	if err != nil {
 		return err
 	}
@@ -380,6 +380,7 @@ func (s *leafScan) row(c *value.Column, i int) error {
 			}
 		}
 		s.advance()
+		var rep int
 		if def, rep, err = s.peek(); err == io.EOF || err == nil && rep == 0 {
 			break
 		} else if err != nil {

@@ -283,11 +283,9 @@ func decodeHybrid[T uint8 | int32 | int64](dst []T, b []byte, width int) error {
 			continue
 		}
 		count := int(min(h>>1, 1<<28)) * 8
-		there := len(b)
+		there := count
 		if width > 0 {
 			there = len(b) * 8 / width // the last run may be cut short
-		} else {
-			there = count
 		}
 		run := dst[:min(count, len(dst))]
 		if there < len(run) {

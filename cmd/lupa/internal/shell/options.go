@@ -33,7 +33,7 @@ type options struct {
 	images, color            string
 	prompts, table, column   string
 	limit                    int
-	noRC, urls               bool
+	urls                     bool
 	help, version            bool
 
 	widthSet, maxRowsSet bool

@@ -67,7 +67,6 @@ type joinOrder struct {
 	near   []inputs // the inputs that a condition connects an input with
 	made   map[inputs]*joined
 	fixed  bool // the order must stay
-	tries  int
 }
 
 // joinCond is a condition of a join.
