@@ -90,7 +90,7 @@ arm64: ## the tests of kernels, codes, storage and query as arm64 computes them,
 	@GO="$(GO)" bash testdata/arm64/run.sh $(ARM64)
 
 lint: ## gofmt, vet, and no built program among the files
-	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt is needed:"; echo "$$out"; exit 1; fi
+	@out=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); if [ -n "$$out" ]; then echo "gofmt is needed:"; echo "$$out"; exit 1; fi
 	@out=$$(git ls-files | while read -r f; do case "$$(head -c 4 "$$f" 2>/dev/null | od -An -tx1 | tr -d ' \n')" in 7f454c46|cffaedfe|4d5a9000) echo "$$f";; esac; done); \
 	  if [ -n "$$out" ]; then echo "a built program is among the files:"; echo "$$out"; exit 1; fi
 	$(GO) vet ./...

@@ -41,6 +41,12 @@ type coded struct {
 // products in 16 lanes of float64, relative to the product of the norms.
 const scoreSlack = 1e-11
 
+// bounded tells whether threshold and goodness turn bounds of inner products into bounds of
+// the measure. Searches by another one read floats.
+func bounded(m vector.Metric) bool {
+	return m == vector.Cosine || m == vector.InnerProduct || m == vector.L2
+}
+
 // useCodes prepares the searches that codes can serve.
 func (p *pass) useCodes() error {
 	var tr *transform
@@ -52,7 +58,7 @@ func (p *pass) useCodes() error {
 			rows = min(rows, o.Filter.Len())
 		}
 		switch {
-		case o.BruteForce, o.Query.Metric() == vector.L1, o.Query.Zero(), p.sealed == 0:
+		case o.BruteForce, !bounded(o.Query.Metric()), o.Query.Zero(), p.sealed == 0:
 			continue
 		case s.limit < 0 && math.IsInf(s.cutoff(), -1), s.limit > rows/8:
 			continue // most rows belong to the answer

@@ -15,7 +15,7 @@ import (
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-var metrics = []vector.Metric{vector.Cosine, vector.InnerProduct, vector.L2, vector.L1}
+var metrics = vector.Metrics()
 
 // vectorSets are distributions of rows, the nasty ones included. A set returns row i,
 // nil for NULL.

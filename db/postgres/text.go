@@ -260,8 +260,8 @@ func (k dialect) nearest(t []*foreign.Table, e *foreign.Expr) (string, bool) {
 	if e.Args[0].Op == foreign.OpColumn && e.Args[0].Type.Half {
 		b = strings.TrimSuffix(b, "vector") + "halfvec"
 	}
-	op := [...]string{vector.Cosine: "<=>", vector.InnerProduct: "<#>", vector.L2: "<->", vector.L1: "<+>"}[e.Metric]
-	return a + " " + op + " " + b, true
+	op, ok := map[vector.Metric]string{vector.Cosine: "<=>", vector.InnerProduct: "<#>", vector.L2: "<->", vector.L1: "<+>"}[e.Metric]
+	return a + " " + op + " " + b, ok
 }
 
 // call is a function or operator.

@@ -53,7 +53,7 @@ func TestGolden(t *testing.T) {
 	for _, got := range strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n") {
 		lines.Scan()
 		if got != lines.Text() {
-			t.Errorf("got  %s\nwant %s", got, lines.Text())
+			t.Errorf("got  %s\nwant %s\n(-update writes testdata/golden.txt)", got, lines.Text())
 		}
 	}
 }

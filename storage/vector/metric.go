@@ -2,7 +2,7 @@ package vector
 
 import "fmt"
 
-// Metric is a measure between two vectors of equal length.
+// Metric is a measure between two vectors of equal length, the same whichever comes first.
 type Metric uint8
 
 const (
@@ -18,6 +18,15 @@ const (
 )
 
 var metricNames = [...]string{"cosine similarity", "inner product", "L2 distance", "L1 distance"}
+
+// Metrics returns all there are.
+func Metrics() []Metric {
+	all := make([]Metric, len(metricNames))
+	for i := range all {
+		all[i] = Metric(i)
+	}
+	return all
+}
 
 // String names the measure in plain words, "cosine similarity".
 func (m Metric) String() string {

@@ -74,9 +74,10 @@ func (q *Query) Score(x []float32) float64 {
 		return simd.Dot(q.wide, x)
 	case L2:
 		return math.Sqrt(simd.L2(q.wide, x))
-	default:
+	case L1:
 		return simd.L1(q.wide, x)
 	}
+	panic("vector: no score of " + q.metric.String())
 }
 
 // ScoreBatch sets out[i] to the Score of the i-th of len(out) vectors, which lie
@@ -99,9 +100,10 @@ func (q *Query) ScoreBytes(x []byte) float64 {
 		return simd.DotBytes(q.wide, x)
 	case L2:
 		return math.Sqrt(simd.L2Bytes(q.wide, x))
-	default:
+	case L1:
 		return simd.L1Bytes(q.wide, x)
 	}
+	panic("vector: no score of " + q.metric.String())
 }
 
 // ScorePage is ScoreBatch of len(out) vectors in their stored form.

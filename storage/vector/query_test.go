@@ -9,7 +9,7 @@ import (
 	"github.com/lupadb/lupa/storage/vector"
 )
 
-var metrics = []vector.Metric{vector.Cosine, vector.InnerProduct, vector.L2, vector.L1}
+var metrics = vector.Metrics()
 
 func randomVector(rng *rand.Rand, dim int) []float32 {
 	v := make([]float32, dim)
@@ -75,8 +75,11 @@ func exactScore(m vector.Metric, a, b []float32) float64 {
 		dot.Quo(dot, aa.Sqrt(aa))
 	case vector.L2:
 		dot.Sqrt(l2)
+	case vector.InnerProduct:
 	case vector.L1:
 		dot = l1
+	default:
+		panic("no exact score of " + m.String())
 	}
 	f, _ := dot.Float64()
 	return f

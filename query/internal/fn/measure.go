@@ -14,7 +14,8 @@ type Measure struct {
 	Negate, FromOne bool
 }
 
-// measures are all there are; entries and searches are made of them.
+// measures are all there are; searches are made of them. Those that are called have an entry
+// in the table of functions, too.
 var measures = []Measure{
 	{Name: "<->", Metric: vector.L2},
 	{Name: "<#>", Metric: vector.InnerProduct, Negate: true},

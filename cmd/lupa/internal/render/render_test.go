@@ -85,10 +85,10 @@ func golden(t *testing.T, name, got string) {
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v (-update writes it)", err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs from what is written now:\n%s", file, got)
+		t.Errorf("%s differs from what is written now (-update writes it):\n%s", file, got)
 	}
 }
 
