@@ -71,8 +71,41 @@ func TestReadme(t *testing.T) {
 		t.Errorf("prompts, precision@1, @3, ...: %v; precision@3 of the 200 prompts should be at least 0.95", all)
 	}
 
+	documents(t, root, dir, sh)
 	for _, name := range []string{"README.md", "docs/tour.md"} {
 		showsWhatIsPrinted(t, filepath.Join(root, filepath.FromSlash(name)), sh)
+	}
+}
+
+// documents runs README's statements over documents, with the small model of the tests.
+func documents(t *testing.T, root, dir string, sh func(string) string) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Your own documents\n")
+	section, _, found := strings.Cut(section, "\n## ")
+	var sql strings.Builder
+	for line := range strings.Lines(section) {
+		if statement, ok := strings.CutPrefix(line, "    "); ok {
+			sql.WriteString(strings.ReplaceAll(statement, "'bge-small-en-v1.5'", "'toy-clip'"))
+		}
+	}
+	if !found || strings.Count(sql.String(), ";") < 4 {
+		t.Fatalf("README's statements over documents are not found: %q", sql.String())
+	}
+	for name, text := range map[string]string{
+		"docs.jsonl":    `{"title":"Fish","body":"Red fish swim in the sea."}` + "\n" + `{"title":"Wolves","body":"Wolves survive the winter in packs."}` + "\n",
+		"documents.sql": sql.String(),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out := sh("bin/lupa --models testdata/models documents.lupa -f documents.sql --format csv")
+	if i, j := strings.Index(out, "\nWolves,"), strings.Index(out, "\nFish,"); i < 0 || j < i {
+		t.Errorf("README's statements over documents printed:\n%s", out)
 	}
 }
 
