@@ -363,7 +363,7 @@ func openPebble(dir string, opts *pebble.Options) (db *pebble.DB, err error) {
 	case isFull(err):
 		return nil, fullError(err)
 	case errors.Is(err, pebble.ErrDBDoesNotExist):
-		return nil, fmt.Errorf("%w: it has no vectors yet", ErrNotStore)
+		return nil, fmt.Errorf("%w: it was never filled", ErrNotStore)
 	case errors.Is(err, pebble.ErrDBNotPristine):
 		return nil, damagedFile("marker.format-version.*", missing)
 	case errors.Is(err, os.ErrNotExist):
@@ -512,7 +512,7 @@ func (s *Store) checkFormat() error {
 	}
 	if b == nil {
 		if !s.writes() {
-			return fmt.Errorf("%w: it has no vectors yet", ErrNotStore)
+			return fmt.Errorf("%w: it was never filled", ErrNotStore)
 		}
 		it, err := s.db.NewIter(nil)
 		if err != nil {

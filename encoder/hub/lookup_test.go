@@ -126,17 +126,10 @@ func TestPullCatalog(t *testing.T) {
 			t.Errorf("%s: %v", m.Name, err)
 			continue
 		}
-		var there []string
-		err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && d.Name() != recordFile {
-				rel, _ := filepath.Rel(dir, path)
-				there = append(there, filepath.ToSlash(rel))
-			}
-			return err
-		})
+		there := pulled(t, dir)
 		want := slices.Sorted(slices.Values(lists[owner].want))
-		if slices.Sort(there); err != nil || !slices.Equal(there, want) {
-			t.Errorf("%s: %q, %v; want %q", m.Name, there, err, want)
+		if !slices.Equal(there, want) {
+			t.Errorf("%s: %q; want %q", m.Name, there, want)
 		}
 		// The hub has a newer revision: what was fetched first stays.
 		s.set(func() {
@@ -188,16 +181,9 @@ func TestPullHub(t *testing.T) {
 		if err != nil || got != dir {
 			t.Fatalf("%s: %s, %v", name, got, err)
 		}
-		var there []string
-		err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-			if err == nil && !d.IsDir() && d.Name() != recordFile {
-				rel, _ := filepath.Rel(dir, path)
-				there = append(there, filepath.ToSlash(rel))
-			}
-			return err
-		})
-		if slices.Sort(there); err != nil || !slices.Equal(there, c.want) {
-			t.Errorf("%s: %q, %v; want %q", name, there, err, c.want)
+		there := pulled(t, dir)
+		if !slices.Equal(there, c.want) {
+			t.Errorf("%s: %q; want %q", name, there, c.want)
 		}
 		// Again: nothing is fetched, and what has changed since is an error.
 		s.set(func() {})
@@ -244,4 +230,21 @@ func TestPullHub(t *testing.T) {
 	if _, err := Pull(t.Context(), "hf:owner/model", s.options(filepath.Join(t.TempDir(), "m"))); err == nil || !strings.Contains(err.Error(), "export it to ONNX first") {
 		t.Errorf("no graphs: %v", err)
 	}
+}
+
+// pulled returns the files of a model that was pulled, in order.
+func pulled(t *testing.T, dir string) (there []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && d.Name() != recordFile {
+			rel, _ := filepath.Rel(dir, path)
+			there = append(there, filepath.ToSlash(rel))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(there)
+	return there
 }

@@ -138,8 +138,10 @@ func (w *Why) encode(ctx context.Context, phrase string, words []string) ([]*vec
 
 func (w *Why) answer(ctx context.Context, phrase string, words []string, row uint64, own []float32, queries []*vector.Query) (*rowsTable, error) {
 	var opts []storage.NearestOptions
-	for _, q := range queries {
+	score := make([]float64, len(queries)) // of the row itself
+	for i, q := range queries {
 		s := q.Score(own)
+		score[i] = s
 		opts = append(opts,
 			storage.NearestOptions{Column: w.Column, Query: q, K: -1, Min: &storage.ScoreBound{Score: s}, Above: []float64{s}, Workers: w.Env.Workers},
 			// Of two rows that are no better one is not the row itself.
@@ -153,11 +155,11 @@ func (w *Why) answer(ctx context.Context, phrase string, words []string, row uin
 	key := w.Table.Def().PrimaryKey
 	next, nextAt := []uint64{}, make([]int, len(queries))
 	gaps := make([]float64, len(queries))
-	for i, q := range queries {
+	for i := range queries {
 		nextAt[i] = -1
 		for _, n := range found[2*i+1] {
 			if n.Row != row {
-				nextAt[i], gaps[i] = len(next), q.Score(own)-n.Score
+				nextAt[i], gaps[i] = len(next), score[i]-n.Score
 				next = append(next, n.Row)
 				break
 			}
@@ -183,11 +185,10 @@ func (w *Why) answer(ctx context.Context, phrase string, words []string, row uin
 			}
 			continue
 		}
-		score := queries[i].Score(own)
-		scores.Append(i, value.Float(score))
+		scores.Append(i, value.Float(score[i]))
 		part := value.Value{}
 		if i > 0 {
-			part = value.Float(queries[0].Score(own) - score)
+			part = value.Float(score[0] - score[i])
 		}
 		parts.Append(i, part)
 		ranks.Append(i, value.Int(int64(stats[2*i].Above[0])+1))

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -118,7 +117,7 @@ func cutKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error 
 		default:
 			return errors.New("#-: there is no path in a single JSON value")
 		}
-		if doc, err = cutPath(doc, path); err != nil {
+		if doc, err = cutAt.at(doc, path); err != nil {
 			return err
 		}
 		out.Strs[i] = string(appendJSONB(nil, doc))
@@ -126,40 +125,15 @@ func cutKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error 
 	return nil
 }
 
-func cutPath(doc any, path []string) (any, error) {
-	if len(path) == 0 {
-		return doc, nil
-	}
-	step, rest := path[0], path[1:]
-	switch doc := doc.(type) {
-	case map[string]any:
-		x, there := doc[step]
-		if !there {
-			return doc, nil
+var cutAt = pathChange{name: "#-",
+	member: func(m map[string]any, key string) error {
+		delete(m, key)
+		return nil
+	},
+	element: func(list []any, at int) []any {
+		if at < 0 || at >= len(list) {
+			return list
 		}
-		if len(rest) == 0 {
-			delete(doc, step)
-			return doc, nil
-		}
-		x, err := cutPath(x, rest)
-		doc[step] = x
-		return doc, err
-	case []any:
-		at, err := strconv.Atoi(step)
-		if err != nil {
-			return nil, fmt.Errorf("#-: %s is not an index of an array", value.Quote(step))
-		}
-		if at < 0 {
-			at += len(doc)
-		}
-		if at < 0 || at >= len(doc) {
-			return doc, nil
-		}
-		if len(rest) == 0 {
-			return slices.Delete(doc, at, at+1), nil
-		}
-		doc[at], err = cutPath(doc[at], rest)
-		return doc, err
-	}
-	return doc, nil
+		return slices.Delete(list, at, at+1)
+	},
 }

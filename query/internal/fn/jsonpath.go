@@ -265,45 +265,70 @@ func setKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error 
 }
 
 func setPath(doc any, path []string, v any, create bool) (any, error) {
+	set := pathChange{name: "jsonb_set",
+		member: func(m map[string]any, key string) error {
+			if _, there := m[key]; there || create {
+				m[key] = v
+			}
+			return nil
+		},
+		element: func(list []any, at int) []any {
+			switch {
+			case at >= 0 && at < len(list):
+				list[at] = v
+			case create && at < 0:
+				return append([]any{v}, list...)
+			case create:
+				return append(list, v)
+			}
+			return list
+		},
+	}
+	return set.at(doc, path)
+}
+
+// pathChange is what a function does at the end of a path.
+type pathChange struct {
+	name    string                                   // of the function
+	member  func(m map[string]any, key string) error // the object may lack the key
+	element func(list []any, at int) []any           // at may be outside of the list
+}
+
+// at changes a document where a path leads, and returns it. A path that breaks off
+// before its last step changes nothing.
+func (c *pathChange) at(doc any, path []string) (any, error) {
 	if len(path) == 0 {
 		return doc, nil
 	}
 	step, rest := path[0], path[1:]
 	switch doc := doc.(type) {
 	case map[string]any:
-		old, there := doc[step]
-		switch {
-		case len(rest) == 0 && (there || create):
-			doc[step] = v
-		case len(rest) > 0 && there:
-			x, err := setPath(old, rest, v, create)
-			if err != nil {
-				return nil, err
-			}
-			doc[step] = x
+		if len(rest) == 0 {
+			return doc, c.member(doc, step)
 		}
-		return doc, nil
+		part, there := doc[step]
+		if !there {
+			return doc, nil
+		}
+		part, err := c.at(part, rest)
+		doc[step] = part
+		return doc, err
 	case []any:
 		at, err := strconv.Atoi(step)
 		if err != nil {
-			return nil, fmt.Errorf("jsonb_set: %s is not an index of an array", value.Quote(step))
+			return nil, fmt.Errorf("%s: %s is not an index of an array", c.name, value.Quote(step))
 		}
 		if at < 0 {
 			at += len(doc)
 		}
-		switch {
-		case at >= 0 && at < len(doc) && len(rest) == 0:
-			doc[at] = v
-		case at >= 0 && at < len(doc):
-			if doc[at], err = setPath(doc[at], rest, v, create); err != nil {
-				return nil, err
-			}
-		case len(rest) == 0 && create && at < 0:
-			return append([]any{v}, doc...), nil
-		case len(rest) == 0 && create:
-			return append(doc, v), nil
+		if len(rest) == 0 {
+			return c.element(doc, at), nil
 		}
-		return doc, nil
+		if at < 0 || at >= len(doc) {
+			return doc, nil
+		}
+		doc[at], err = c.at(doc[at], rest)
+		return doc, err
 	}
 	return doc, nil
 }

@@ -167,33 +167,17 @@ func overlay(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 // listEntries are the functions of arrays, which are JSON arrays here.
 func listEntries() []*Func {
 	list := func(name, syntax, doc, example, gives string, result value.Kind, args kinds, f func(list []value.Value, more []value.Value) (value.Value, error)) *Func {
-		eval := func(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
-			for _, i := range fullSel(n, sel) {
-				a := args[0].At(int(i))
-				if a.IsNull() {
-					setNull(out, int(i), n)
-					continue
-				}
-				elements, ok := Elements(a)
-				if !ok {
-					return fmt.Errorf("%s takes an array (ARRAY[1, 2], JSON or '{1,2}'), not %s", name, value.Quote(a.String()))
-				}
-				more := make([]value.Value, 0, 3)
-				for _, x := range args[1:] {
-					more = append(more, x.At(int(i)))
-				}
-				v, err := f(elements, more)
-				if err != nil {
-					return err
-				}
-				if v.IsNull() {
-					setNull(out, int(i), n)
-				} else {
-					setSlot(out, int(i), v)
-				}
+		eval := eachRow(func(args []value.Value) (value.Value, error) {
+			a := args[0]
+			if a.IsNull() {
+				return value.Value{}, nil
 			}
-			return nil
-		}
+			elements, ok := Elements(a)
+			if !ok {
+				return value.Value{}, fmt.Errorf("%s takes an array (ARRAY[1, 2], JSON or '{1,2}'), not %s", name, value.Quote(a.String()))
+			}
+			return f(elements, args[1:])
+		})
 		sigs := []sig{{append(kinds{jsonKind}, args...), result, eval, false}, {append(kinds{text}, args...), result, eval, false}}
 		return &Func{Name: name, Syntax: syntax, Doc: doc, Example: example, Gives: gives, partial: true, nullable: true, sigs: sigs}
 	}

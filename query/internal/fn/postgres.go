@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -388,49 +389,22 @@ func insertJSON(args []value.Value) (value.Value, error) {
 }
 
 func insertAt(doc any, path []string, x any, after bool) (any, error) {
-	if len(path) == 0 {
-		return doc, nil
-	}
-	step, rest := path[0], path[1:]
-	switch doc := doc.(type) {
-	case map[string]any:
-		old, there := doc[step]
-		switch {
-		case len(rest) == 0 && there:
-			return nil, fmt.Errorf("jsonb_insert: there is a member %s already; jsonb_set replaces it", value.Quote(step))
-		case len(rest) == 0:
-			doc[step] = x
-		case there:
-			part, err := insertAt(old, rest, x, after)
-			if err != nil {
-				return nil, err
+	insert := pathChange{name: "jsonb_insert",
+		member: func(m map[string]any, key string) error {
+			if _, there := m[key]; there {
+				return fmt.Errorf("jsonb_insert: there is a member %s already; jsonb_set replaces it", value.Quote(key))
 			}
-			doc[step] = part
-		}
-		return doc, nil
-	case []any:
-		at, err := strconv.Atoi(step)
-		if err != nil {
-			return nil, fmt.Errorf("jsonb_insert: %s is not an index of an array", value.Quote(step))
-		}
-		if at < 0 {
-			at += len(doc)
-		}
-		if len(rest) > 0 {
-			if at >= 0 && at < len(doc) {
-				if doc[at], err = insertAt(doc[at], rest, x, after); err != nil {
-					return nil, err
-				}
+			m[key] = x
+			return nil
+		},
+		element: func(list []any, at int) []any {
+			if at >= 0 && after {
+				at++
 			}
-			return doc, nil
-		}
-		if at >= 0 && after {
-			at++
-		}
-		at = max(0, min(at, len(doc)))
-		return append(append(append([]any{}, doc[:at]...), x), doc[at:]...), nil
+			return slices.Insert(list, max(0, min(at, len(list))), x)
+		},
 	}
-	return doc, nil
+	return insert.at(doc, path)
 }
 
 // toCharSpan is to_char of an interval.

@@ -71,7 +71,7 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 		return b.simFunction(s, e)
 	}
 	_, table := tableFuncs[name]
-	if (table || name == duplicatesFunc || name == watchedFunc || name == whyFunc || rowFuncs[name] != nil) && !known {
+	if (table || plannedFuncs[name] != nil || rowFuncs[name] != nil) && !known {
 		return nil, parse.Errorf(e.Pos, "%s gives a table, not a value", name).WithHint("it belongs in FROM: SELECT * FROM %s", e)
 	}
 	if !known {

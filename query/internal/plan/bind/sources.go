@@ -3,6 +3,7 @@ package bind
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,9 +23,18 @@ var tableFuncs = map[string]string{
 	"read_parquet": "parquet", "read_fvecs": "fvecs", "read_safetensors": "safetensors", "read_hdf5": "hdf5", "images": "", "frames": "",
 }
 
+// plannedFuncs are the functions of FROM that have a plan of their own.
+var plannedFuncs map[string]func(*Binder, *parse.TableFunc, *Scope) (*logical.Relation, error)
+
+func init() { // they bind expressions, in which table functions are looked for
+	plannedFuncs = map[string]func(*Binder, *parse.TableFunc, *Scope) (*logical.Relation, error){
+		duplicatesFunc: (*Binder).duplicates, watchedFunc: (*Binder).watched, whyFunc: (*Binder).why,
+	}
+}
+
 // TableFunctions returns the names of the table functions, for completion.
 func TableFunctions() []string {
-	names := []string{duplicatesFunc, watchedFunc, whyFunc}
+	names := slices.Collect(maps.Keys(plannedFuncs))
 	for n := range tableFuncs {
 		names = append(names, n)
 	}
@@ -40,14 +50,8 @@ func TableFunctions() []string {
 // tableFunc binds a table function: read_csv('a.csv', header => true).
 func (b *Binder) tableFunc(t *parse.TableFunc, s *Scope) (*logical.Relation, error) {
 	name := strings.ToLower(t.Func.Name)
-	if name == watchedFunc {
-		return b.watched(t, s)
-	}
-	if name == duplicatesFunc {
-		return b.duplicates(t, s)
-	}
-	if name == whyFunc {
-		return b.why(t, s)
+	if bind := plannedFuncs[name]; bind != nil {
+		return bind(b, t, s)
 	}
 	if f := rowFuncs[name]; f != nil {
 		return b.rowFunc(t, f, s)
