@@ -3,10 +3,8 @@ package shell
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -24,13 +22,14 @@ import (
 // evalDepth is how many hits of each prompt are judged.
 const evalDepth = 10
 
-// judged is one prompt of the file, what makes a hit right, and what came out.
+// judged is one prompt, what makes a hit right, and what came out.
 type judged struct {
-	line   int
+	place  string // in the file or table
 	prompt string
 	kind   string
+	wanted string // what makes a hit right, as it is written; "" is not said
 	where  []condition
-	filed  [3]float64 // precision that the file claims, NaN-free; -1 = none
+	filed  [3]float64 // precision that the file or table claims, NaN-free; -1 = none
 
 	right     [evalDepth]bool
 	n         int // hits there were
@@ -88,7 +87,7 @@ func evalFlags(o *options) *pflag.FlagSet {
 	f.SortFlags = false
 	f.Usage = func() {}
 	tableFlags(f, o)
-	f.StringVar(&o.compare, "compare", "", "`WITH` another column, or a store from before\nit got another model: which first hits change")
+	f.StringVar(&o.compare, "compare", "", "`WITH` another column, a store from before\nit got another model, or other prompts")
 	f.StringVar(&o.format, "format", "", "output `MODE`")
 	f.StringVarP(&o.output, "output", "o", "", "write results to `FILE`")
 	f.StringArrayVar(&o.models, "models", nil, "look for encoders in `DIR` first; may be repeated")
@@ -96,7 +95,7 @@ func evalFlags(o *options) *pflag.FlagSet {
 	return f
 }
 
-// runEval is lupa eval: for each prompt of a file, is the first hit right?
+// runEval is lupa eval: for each prompt of a file or table, is the first hit right?
 func runEval(ctx context.Context, std stdio, args []string) (err error) {
 	o := &options{maxRows: 0, images: "off", color: "auto", readOnly: true}
 	f := evalFlags(o)
@@ -106,19 +105,19 @@ func runEval(ctx context.Context, std stdio, args []string) (err error) {
 	if o.help {
 		return runHelp(std, []string{"eval"})
 	}
-	var file string
+	var prompts string
 	for _, a := range f.Args() {
-		switch ext := strings.ToLower(filepath.Ext(a)); {
-		case (ext == ".csv" || ext == ".tsv") && file == "":
-			file = a
+		switch {
+		case namesPhrases(a) && prompts == "":
+			prompts = a
 		case o.store == "":
 			o.store = a
 		default:
-			return usagef("eval needs a store and a file of prompts, not %q too", a)
+			return usagef("eval needs a store and prompts, not %q too", a)
 		}
 	}
-	if file == "" {
-		return usagef("eval needs a .csv of prompts: lupa eval [STORE] PROMPTS.csv")
+	if prompts == "" {
+		return usagef("eval needs prompts, a .csv or a table of the store: lupa eval [STORE] PROMPTS.csv, or table:NAME")
 	}
 	if o.store == "" {
 		if o.store, err = onlyStore("."); err != nil {
@@ -144,9 +143,9 @@ func runEval(ctx context.Context, std stdio, args []string) (err error) {
 	ctx, stop := s.cancellable(ctx)
 	defer stop()
 	if o.compare != "" {
-		err = s.compare(ctx, file, o.compare)
+		err = s.compare(ctx, prompts, o.compare)
 	} else {
-		err = s.eval(ctx, file)
+		err = s.eval(ctx, prompts)
 	}
 	if err != nil && context.Cause(ctx) == errInterrupted {
 		return errInterrupted
@@ -164,73 +163,49 @@ func onlyStore(dir string) (string, error) {
 		return "", err
 	}
 	if len(all) != 1 {
-		return "", usagef("say which store: lupa eval STORE PROMPTS.csv (there are %d *.lupa here)", len(all))
+		return "", usagef("say which store: lupa eval STORE PROMPTS (there are %d *.lupa here)", len(all))
 	}
 	return all[0], nil
 }
 
-func (s *Shell) eval(ctx context.Context, file string) error {
+func (s *Shell) eval(ctx context.Context, prompts string) error {
 	t, err := s.evalTarget(ctx, s.opts.column)
 	if err != nil {
 		return err
 	}
-	all, err := readJudged(file, t, false)
+	p, err := s.readPhrases(ctx, prompts)
+	if err != nil {
+		return err
+	}
+	all, err := readJudged(p, t, false)
 	if err != nil {
 		return err
 	}
 	if err := s.judge(ctx, t, all); err != nil {
 		return err
 	}
-	if err := s.showFigures(all); err != nil {
+	if err := s.showFigures(p, all); err != nil {
 		return err
 	}
 	return s.showWrong(t, all)
 }
 
-// readJudged reads the file: a column query (or prompt), and predicate
+// readJudged takes the prompts out of their rows: a column query (or prompt), and predicate
 // (column=value;column=value) or else id (the expected key). What is right need not be said
 // where prompts alone will do.
-func readJudged(file string, t target, promptsDo bool) ([]judged, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	r := csv.NewReader(f)
-	if strings.EqualFold(filepath.Ext(file), ".tsv") {
-		r.Comma = '\t'
-	}
-	head, err := r.Read()
-	if err != nil {
-		return nil, fmt.Errorf("%s: no headings: %w", file, err)
-	}
-	col := func(names ...string) int {
-		for _, n := range names {
-			for i, h := range head {
-				if strings.EqualFold(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")), n) {
-					return i
-				}
-			}
-		}
-		return -1
-	}
-	prompt, predicate, id := col("query", "prompt"), col("predicate"), col("id", "expected", t.key)
-	kind := col("kind")
-	filed := [3]int{col("precision_at_1"), col("precision_at_3"), col("precision_at_10")}
+func readJudged(p phrases, t target, promptsDo bool) ([]judged, error) {
+	prompt, predicate, id := p.prompt(), p.column("predicate"), p.column("id", "expected", t.key)
+	kind := p.column("kind")
+	filed := [3]int{p.column("precision_at_1"), p.column("precision_at_3"), p.column("precision_at_10")}
 	if prompt < 0 || predicate < 0 && id < 0 && !promptsDo {
-		return nil, fmt.Errorf("%s: needs the columns query and predicate (subject=dog;place=garden), or query and id", file)
+		return nil, fmt.Errorf("%s: needs the columns query and predicate (subject=dog;place=garden), or query and id", p.name)
 	}
 	var out []judged
-	for {
-		rec, err := r.Read()
-		if err == io.EOF {
-			break
+	for n, rec := range p.rows {
+		j := judged{place: p.where(n), prompt: rec[prompt], filed: [3]float64{-1, -1, -1}}
+		if j.prompt == "" {
+			return nil, p.errorf(n, "there is no prompt in the column %s", p.head[prompt])
 		}
-		line, _ := r.FieldPos(0)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		j := judged{line: line, prompt: rec[prompt], filed: [3]float64{-1, -1, -1}}
 		if kind >= 0 {
 			j.kind = rec[kind]
 		}
@@ -238,28 +213,24 @@ func readJudged(file string, t target, promptsDo bool) ([]judged, error) {
 			if c < 0 || rec[c] == "" {
 				continue
 			}
+			var err error
 			if j.filed[i], err = strconv.ParseFloat(rec[c], 64); err != nil {
-				return nil, fmt.Errorf("%s:%d: %s %q is not a number", file, line, head[c], rec[c])
+				return nil, p.errorf(n, "%s %q is not a number", p.head[c], rec[c])
 			}
 		}
-		text := ""
 		if predicate >= 0 {
-			text = rec[predicate]
+			j.wanted = rec[predicate]
 		}
-		if text == "" && id >= 0 {
-			text = t.key + "=" + rec[id]
+		if j.wanted == "" && id >= 0 && (rec[id] != "" || !promptsDo) {
+			j.wanted = t.key + "=" + rec[id]
 		}
-		if text == "" && promptsDo {
-			out = append(out, j)
-			continue
-		}
-		if j.where, err = parsePredicate(text, t.table); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, line, err)
+		if j.wanted != "" || !promptsDo {
+			var err error
+			if j.where, err = parsePredicate(j.wanted, t.table); err != nil {
+				return nil, p.errorf(n, "%w", err)
+			}
 		}
 		out = append(out, j)
-	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no prompts", file)
 	}
 	return out, nil
 }
@@ -340,7 +311,7 @@ func (s *Shell) judge(ctx context.Context, t target, all []judged) error {
 			}
 		}
 		return rows.Err()
-	}, func(i int, err error) error { return fmt.Errorf("line %d: %w", all[i].line, plain(err)) })
+	}, func(i int, err error) error { return fmt.Errorf("%s: %w", all[i].place, plain(err)) })
 	if err != nil {
 		return err
 	}
@@ -542,19 +513,22 @@ func figures(all []judged, kind string) []db.Value {
 }
 
 // showFigures prints the averages: over every kind of prompt, where the file
-// names kinds, and over all.
-func (s *Shell) showFigures(all []judged) error {
-	var kinds []string
-	seen := map[string]bool{}
+// kindsOf are the kinds of prompts in the order in which they come, where there are several.
+func kindsOf(all []judged) (kinds []string) {
 	for _, j := range all {
-		if j.kind != "" && !seen[j.kind] {
-			seen[j.kind] = true
+		if j.kind != "" && !slices.Contains(kinds, j.kind) {
 			kinds = append(kinds, j.kind)
 		}
 	}
 	if len(kinds) < 2 {
-		kinds = nil
+		return nil
 	}
+	return kinds
+}
+
+// names kinds, and over all.
+func (s *Shell) showFigures(p phrases, all []judged) error {
+	kinds := kindsOf(all)
 	cols := append([]render.Column{{Name: "prompts", Type: db.Type{Kind: db.Text}}}, figureColumns()...)
 	var rows [][]db.Value
 	for _, k := range append(kinds, "") {
@@ -564,7 +538,7 @@ func (s *Shell) showFigures(all []judged) error {
 	if err := s.values(cols, rows); err != nil {
 		return err
 	}
-	claims, agree := 0, 0
+	claims, agree, said := 0, 0, p.what()
 	for i := range all {
 		j := &all[i]
 		for x, at := range evalAt {
@@ -573,13 +547,13 @@ func (s *Shell) showFigures(all []judged) error {
 				if d := j.filed[x] - j.precision(at); d < 0.0051 && d > -0.0051 { // the file has two decimals
 					agree++
 				} else {
-					s.message("line %d, %s: precision@%d is %.2f, the file says %.2f", j.line, j.prompt, at, j.precision(at), j.filed[x])
+					s.message("%s, %s: precision@%d is %.2f, the "+said+" says %.2f", j.place, j.prompt, at, j.precision(at), j.filed[x])
 				}
 			}
 		}
 	}
 	if claims > 0 {
-		s.message("%d of the %d figures in the file are reproduced", agree, claims)
+		s.message("%d of the %d figures in the %s are reproduced", agree, claims, said)
 	}
 	return nil
 }

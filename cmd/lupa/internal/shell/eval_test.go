@@ -304,9 +304,9 @@ func TestEvalCompare(t *testing.T) {
 	want := `column,encoder,number,precision@1,precision@3,precision@10,MRR,hit@1,hit@3,hit@10,recall@1,recall@3,recall@10,nDCG@1,nDCG@3,nDCG@10
 w.clip,words,3,0.6667,0.4444,0.1667,0.8333,0.6667,1,1,0.5,0.8333,1,0.6667,0.7689,0.8479
 w.other,words,3,0.6667,0.3333,0.1667,0.75,0.6667,0.6667,1,0.3333,0.5,1,0.6667,0.511,0.7336
-first hit changes,w.clip,score,right,w.other,score,right
-one,a,0.9939,false,b,1,true
-two,c,0.9939,true,d,0.7071,false
+first hit changes,w.clip,score,margin,right,w.other,score,margin,right
+one,a,0.9939,0.0308,false,b,1,0.0061,true
+two,c,0.9939,0.2868,true,d,0.7071,0.7071,false
 `
 	if got.status != 0 || got.out != want || !strings.Contains(got.err, "2 of 3 first hits change: 1 become right, 1 become wrong") {
 		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
@@ -316,17 +316,118 @@ two,c,0.9939,true,d,0.7071,false
 	}
 	prompts := write(t, "p.csv", "prompt\none\ntwo\nfour\n")
 	got = lupa(t, "", "eval", "--models", models, dir, prompts, "--column", "clip", "--compare", before, "--format", "csv")
-	want = "first hit changes,w.clip,score,w.clip of before.lupa,score\none,b,1,a,0.9939\ntwo,d,0.7071,c,0.9939\n"
+	want = "first hit changes,w.clip,score,margin,w.clip of before.lupa,score,margin\none,b,1,0.0061,a,0.9939,0.0308\ntwo,d,0.7071,0.7071,c,0.9939,0.2868\n"
 	if got.status != 0 || got.out != want || !strings.Contains(got.err, "2 of 3 first hits change\n") {
 		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
 	}
 	for _, c := range []struct{ with, column, want string }{
-		{"nosuch", "clip", `--compare nosuch, which is no directory of a store: no column "nosuch" with an encoder in w`},
+		{"nosuch", "clip", `--compare nosuch, which is no directory of a store, no .csv and no table:NAME: no column "nosuch" with an encoder in w`},
 		{"other", "", "which column should be searched: w.clip, w.other"},
 		{t.TempDir(), "clip", ""},
 	} {
 		if got := lupa(t, "", "eval", "--models", models, dir, prompts, "--column", c.column, "--compare", c.with); got.status == 0 || !strings.Contains(got.err, c.want) {
 			t.Errorf("%+v: %d %s", c, got.status, got.err)
+		}
+	}
+}
+
+// Prompts kept in the store, in a table that was made of a file in the shell, filled by INSERT, or seen
+// through a view, are judged as those of a file.
+func TestEvalOfTable(t *testing.T) {
+	models := promptTable(t)
+	dir := wordStore(t, models)
+	text := "query,predicate,kind,precision_at_1\none,kind=cat,x,1\none,kind=dog;legs=4,x,1\ntwo,legs=0,y,1\ntwo,kind=,y,\nfour,kind=bird,y,0\n"
+	file := write(t, "q.csv", text)
+	want := lupa(t, "", "eval", "--models", models, dir, file, "--format", "csv")
+	if want.status != 0 {
+		t.Fatal(want.err)
+	}
+	got := lupa(t, ".import "+file+" phrases\n", "--models", models, dir)
+	if got.status != 0 {
+		t.Fatal(got.err)
+	}
+	got = lupa(t, "", "--models", models, dir, `CREATE TABLE "By hand" (n INTEGER PRIMARY KEY, query TEXT, predicate TEXT, kind TEXT, precision_at_1 REAL, seen TIMESTAMP, clip VECTOR(4));
+	INSERT INTO "By hand" (n, query, predicate, kind, precision_at_1) SELECT row_number() OVER (), query, predicate, kind, precision_at_1 FROM phrases;
+	CREATE VIEW some AS SELECT query, predicate, kind, precision_at_1 FROM "By hand" WHERE n > 0;
+	CREATE TABLE bad (query TEXT, predicate TEXT); INSERT INTO bad VALUES ('one', 'kind=cat'), ('two', 'nosuch=1');
+	CREATE TABLE blank (query TEXT, id TEXT); INSERT INTO blank VALUES (NULL, 'a');
+	CREATE TABLE empty (query TEXT, id TEXT); CREATE TABLE other (word TEXT, id TEXT); INSERT INTO other VALUES ('one', 'a')`)
+	if got.status != 0 {
+		t.Fatal(got.err)
+	}
+	for _, name := range []string{"phrases", "Phrases", "By hand", "some"} {
+		got := lupa(t, "", "eval", "--models", models, dir, "table:"+name, "--format", "csv", "--table", "w")
+		said := strings.NewReplacer("line 3", "row 2", "the file", "the table").Replace(want.err)
+		if got.status != 0 || got.out != want.out || got.err != said || !strings.Contains(said, "row 2") {
+			t.Errorf("%s: %d\n%s%s\nwant\n%s%s", name, got.status, got.out, got.err, want.out, said)
+		}
+	}
+	for name, message := range map[string]string{
+		"nosuch": "table:nosuch: there is no such table (there are By hand, bad, blank, empty, other, phrases, w, some); .import FILE.csv nosuch makes one",
+		"bad":    `table:bad, row 2: no column "nosuch" in w`,
+		"blank":  "table:blank, row 1: there is no prompt in the column query",
+		"empty":  "table:empty: no prompts",
+		"other":  "table:other: needs the columns query and predicate",
+	} {
+		if got := lupa(t, "", "eval", "--models", models, dir, "table:"+name, "--table", "w"); got.status != 1 || !strings.Contains(got.err, message) {
+			t.Errorf("%s: %d %s", name, got.status, got.err)
+		}
+	}
+	// --prompts searches with the same ones.
+	lines := write(t, "p.txt", "one\none\ntwo\ntwo\nfour\n")
+	a := lupa(t, "", "--models", models, dir, "--table", "w", "-k", "2", "--format", "csv", "--prompts", lines)
+	b := lupa(t, "", "--models", models, dir, "--table", "w", "-k", "2", "--format", "csv", "--prompts", "table:phrases")
+	if a.status != 0 || b.status != 0 || a.out != b.out || strings.Count(b.out, "\n") != 11 {
+		t.Errorf("%s%s\nwant\n%s%s", b.out, b.err, a.out, a.err)
+	}
+	if got := lupa(t, "", "--models", models, dir, "--table", "w", "--prompts", "table:other"); got.status != 1 || !strings.Contains(got.err, "table:other: needs a column query, or prompt") {
+		t.Errorf("%d %s", got.status, got.err)
+	}
+}
+
+// Two sets of prompts of one column are compared: those at the same place, or of the same name,
+// mean the same.
+func TestEvalComparesPrompts(t *testing.T) {
+	models := promptTable(t)
+	dir := wordStore(t, models)
+	first := write(t, "a.csv", "name,query,kind,predicate\ncat,one,x,kind=cat\nfish,four,y,kind=fish\ndog,four,y,kind=dog\nnone,one,x,kind=cat\n")
+	named := write(t, "b.csv", "query,name\none,dog\ntwo,fish\none,cat\nthree,extra\n")
+	got := lupa(t, "", "eval", "--models", models, dir, first, "--compare", named, "--format", "csv")
+	want := fmt.Sprintf(`prompts,encoder,kind,number,precision@1,precision@3,precision@10,MRR,hit@1,hit@3,hit@10,recall@1,recall@3,recall@10,nDCG@1,nDCG@3,nDCG@10
+%[1]s,words,x,1,1,0.3333,0.1,1,1,1,1,1,1,1,1,1,1
+%[2]s,words,x,1,1,0.3333,0.1,1,1,1,1,1,1,1,1,1,1
+%[1]s,words,y,2,0.5,0.3333,0.15,0.625,0.5,0.5,1,0.25,0.5,1,0.5,0.4599,0.6752
+%[2]s,words,y,2,0.5,0.3333,0.15,0.75,0.5,1,1,0.5,0.75,1,0.5,0.6934,0.812
+%[1]s,words,all,3,0.6667,0.3333,0.1333,0.75,0.6667,0.6667,1,0.5,0.6667,1,0.6667,0.6399,0.7835
+%[2]s,words,all,3,0.6667,0.3333,0.1333,0.8333,0.6667,1,1,0.6667,0.8333,1,0.6667,0.7956,0.8747
+first hit changes,in other words,%[1]s,score,margin,right,%[2]s,score,margin,right
+four,two,e,0.9762,0.9762,false,c,0.9939,0.9939,true
+four,one,e,0.9762,0.9762,true,a,0.9939,0.9939,false
+`, first, named)
+	if got.status != 0 || got.out != want || !strings.Contains(got.err, "without a partner, and left out: none, extra\n") || !strings.Contains(got.err, "2 of 3 first hits change: 1 become right, 1 become wrong") {
+		t.Errorf("%d\n%s%s\nwant\n%s", got.status, got.out, got.err, want)
+	}
+	// By place, from a table, without anything known.
+	if got := lupa(t, "", "--models", models, dir, "CREATE TABLE p (prompt TEXT); INSERT INTO p VALUES ('one'), ('two')"); got.status != 0 {
+		t.Fatal(got.err)
+	}
+	plain := write(t, "c.csv", "prompt\none\nfour\n")
+	got = lupa(t, "", "eval", "--models", models, dir, plain, "--compare", "table:p", "--format", "csv", "--table", "w")
+	want = "first hit changes,in other words," + plain + ",score,margin,table:p,score,margin\nfour,two,e,0.9762,0.9762,c,0.9939,0.9939\n"
+	if got.status != 0 || got.out != want || !strings.Contains(got.err, "1 of 2 first hits change\n") {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+	for text, message := range map[string]string{
+		"query\none\n": "a.csv has 4 prompts and ",
+		"query,predicate\none,kind=cat\na,legs=0\nb,legs=0\nc,legs=0\n": "what is right differs: kind=fish at line 3 of ",
+		"query,name\none,cat\ntwo,cat\n":                                `d.csv:3: the name "cat" is that of line 2, too`,
+		"query,name\none,horse\n":                                       "have no name in common",
+		"query,name\n":                                                  "no prompts",
+		"word\none\ntwo\none\ntwo\n":                                    "needs the columns query",
+	} {
+		got := lupa(t, "", "eval", "--models", models, dir, first, "--compare", write(t, "d.csv", text), "--table", "w")
+		if got.status != 1 || !strings.Contains(got.err, message) {
+			t.Errorf("%q: %d %s", text, got.status, got.err)
 		}
 	}
 }

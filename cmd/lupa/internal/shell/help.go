@@ -89,15 +89,15 @@ or addresses.
 The store is opened for reading only, and statements can't name files. Tools:
 search, similar, describe and query; each table is a resource.
 `,
-	"eval": `PROMPTS.csv has the column query and either predicate, conditions over the
-table's columns such as subject=dog;place=garden, or id, the key of the right
-row. Printed are, for the first 1, 3 and 10 hits, the share that is right
-(precision), whether any is (hit), the share of all right rows (recall) and
-nDCG, and the mean reciprocal rank of the first right hit (MRR), by kind if
-there is such a column; 0 where no row is right. Then come the prompts whose
-first hit is wrong, with the margin by which the best right row missed. Columns
-precision_at_1, _3 and _10 are compared with the outcome. With --compare, which
-first hits change between two models; prompts alone will do for that.
+	"eval": `PROMPTS is a .csv, or table:NAME of the store (.import makes one), with a column
+query and either predicate, conditions on the table's columns such as subject=
+dog;place=garden, or id, the key of the right row. Printed are, for the first 1,
+3 and 10 hits, precision, whether any is right (hit), recall and nDCG, and the
+mean reciprocal rank of the first right one (MRR), by kind if there is such a
+column; then the prompts whose first hit is wrong, and the margin by which the
+best right row missed. precision_at_1, _3 and _10 are compared with the outcome.
+--compare shows which first hits change, and by what margins; prompts alone will
+do. Other prompts are paired row by row, or by a column name, and mean the same.
 Without STORE it is $LUPA_STORE, or the only *.lupa here.
 `,
 	"watch": `Prints the rows that meet the condition of a watch (CREATE WATCH name ON table

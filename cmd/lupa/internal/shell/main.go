@@ -35,7 +35,7 @@ func subcommands() []subcommand {
 	return []subcommand{
 		{"browse", "[STORE]", "a page to search the store's pictures with, in a browser", "a page to search pictures with", runBrowse},
 		{"mcp", "[STORE]", "let an assistant search the store, by the Model Context Protocol", "let an assistant search", runMCP},
-		{"eval", "[STORE] PROMPTS.csv", "measure how often the first hits of prompts are right", "how often are first hits right?", runEval},
+		{"eval", "[STORE] PROMPTS", "measure how often the first hits of prompts are right", "how often are first hits right?", runEval},
 		{"watch", "[STORE] WATCH", "print the rows that a watch tells, as they are committed", "", runWatch},
 		{"model", "list|check|pull NAME", "the encoders on this machine, and how to get one", "encoders on this machine; get one", runModel},
 		{"setup", "", "fetch ONNX Runtime's library for this user", "fetch ONNX Runtime's library", runSetup},

@@ -80,7 +80,7 @@ func newFlags(o *options) *pflag.FlagSet {
 	f.StringVarP(&o.output, "output", "o", "", "write results to `FILE`")
 	f.StringVar(&o.errorsTo, "errors-to", "", "write errors and messages to `FILE`")
 	f.StringArrayVarP(&o.params, "param", "p", nil, "set :NAME by `NAME=VALUE`, $1 by 1=VALUE")
-	f.StringVar(&o.prompts, "prompts", "", "one search for each line of `FILE`")
+	f.StringVar(&o.prompts, "prompts", "", "one search for each line of `FILE`, or of table:NAME")
 	tableFlags(f, o)
 	f.IntVarP(&o.limit, "limit", "k", 10, "with --prompts: `N` rows a prompt")
 	storeFlags(f, o)

@@ -14,11 +14,11 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// runPrompts is --prompts: one search for each line of a file, one result of
+// runPrompts is --prompts: one search for each line of a file or row of a table, one result of
 // prompt, rank, key and score. A line that has no answer is reported, and the run goes
 // on; the exit status tells.
 func (s *Shell) runPrompts(ctx context.Context) error {
-	prompts, lines, err := readLines(s.std.in, s.opts.prompts)
+	prompts, lines, err := s.readPrompts(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,18 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 		return errInterrupted
 	}
 	return err
+}
+
+// readPrompts reads what --prompts names, without what is blank.
+func (s *Shell) readPrompts(ctx context.Context) (texts []string, numbers []int, err error) {
+	if !strings.HasPrefix(s.opts.prompts, tablePrefix) {
+		return readLines(s.std.in, s.opts.prompts)
+	}
+	p, err := s.readPhrases(ctx, s.opts.prompts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.texts()
 }
 
 // nameOf is a file's name in messages; "-" is standard input.
