@@ -2,6 +2,7 @@ package storage
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/lupadb/lupa/storage/internal/key"
 )
 
 // ---- The second copy of the catalog ----
@@ -41,14 +44,17 @@ func (s *Store) announceSchemas(next *catalog) error {
 	}
 	s.schemas.Lock()
 	defer s.schemas.Unlock()
+	name := s.fs.PathJoin(s.dir, schemasName)
 	if s.schemas.damaged {
+		if err := s.settleSchemas(); err != nil {
+			return fullOr(err)
+		}
 		if err := writeFile(s.fs, s.fs.PathJoin(s.dir, nextSchemasName), schemasText(next)); err != nil {
 			return fullOr(err)
 		}
 	}
 	s.schemas.announced = next.generation
 	s.schemas.lost = nil
-	name := s.fs.PathJoin(s.dir, schemasName)
 	err := s.fs.Rename(name, s.fs.PathJoin(s.dir, oldSchemasName))
 	if errors.Is(err, os.ErrNotExist) && !s.schemas.damaged {
 		return nil
@@ -57,6 +63,30 @@ func (s *Store) announceSchemas(next *catalog) error {
 		err = syncDir(s.fs.FS, s.dir) // which waits for nothing
 	}
 	return err
+}
+
+// settleSchemas sees to it that SCHEMA or SCHEMA.old is the catalog as it is, and stays so after
+// a power cut, before SCHEMA.next is written over: that may be the only copy of the catalog
+// on the disk, while the commit that changed it has not yet got to keepSchemas, or while what
+// that did has not reached the disk.
+func (s *Store) settleSchemas() error {
+	g := s.gen
+	if err := g.guard("commit", func() error { return g.awaitCommits(s.commits.made) }); err != nil {
+		return err
+	}
+	if b, err := get(g.db, key.Generation); err == nil && len(b) == 12 { // else nothing has changed it yet
+		now := binary.BigEndian.Uint64(b)
+		is := func(name string) bool {
+			c, _, err := readSchemasFile(s.fs, s.dir, name)
+			return err == nil && c.Generation == now
+		}
+		if !is(schemasName) && !is(oldSchemasName) && is(nextSchemasName) {
+			if err := s.fs.Rename(s.fs.PathJoin(s.dir, nextSchemasName), s.fs.PathJoin(s.dir, oldSchemasName)); err != nil {
+				return err
+			}
+		}
+	}
+	return syncDir(s.fs.FS, s.dir)
 }
 
 // schemasCurrent reports whether the second copy is there and tells its generation.
@@ -137,6 +167,12 @@ func (s *Store) keepSchemas(c *catalog) {
 	if err := s.fs.Rename(name+".new", name); err != nil {
 		s.note(err)
 		return
+	}
+	if s.schemas.damaged {
+		if err := syncDir(s.fs.FS, s.dir); err != nil {
+			s.note(err) // and no other copy is removed
+			return
+		}
 	}
 	for _, name := range []string{oldSchemasName, nextSchemasName} {
 		if name == nextSchemasName && !s.schemas.damaged {
