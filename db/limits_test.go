@@ -75,6 +75,33 @@ func TestManyUsesOfWith(t *testing.T) {
 	}
 }
 
+// largestHeap runs f and returns the heap before it and the largest one meanwhile.
+func largestHeap(f func()) (before, most uint64) {
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapInuse
+	}
+	runtime.GC()
+	before = heap()
+	stop, stopped := make(chan bool), make(chan bool)
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+				most = max(most, heap())
+			}
+		}
+	}()
+	f()
+	close(stop)
+	<-stopped
+	return before, most
+}
+
 // What a statement is refused for holding it did not hold twice over before: slices that
 // grow, and garbage, are bounded too.
 func TestHeapOfAStatement(t *testing.T) {
@@ -103,27 +130,8 @@ func TestHeapOfAStatement(t *testing.T) {
 		"SELECT median(k) FROM big",
 		"SELECT length(string_agg(s, ',' ORDER BY k)) FROM big",
 	} {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		before, most := m.HeapInuse, uint64(0)
-		stop, stopped := make(chan bool), make(chan bool)
-		go func() {
-			defer close(stopped)
-			for {
-				select {
-				case <-stop:
-					return
-				case <-time.After(5 * time.Millisecond):
-					var m runtime.MemStats
-					runtime.ReadMemStats(&m)
-					most = max(most, m.HeapInuse)
-				}
-			}
-		}()
-		_, err := s.Exec(context.Background(), n+q)
-		close(stop)
-		<-stopped
+		var err error
+		before, most := largestHeap(func() { _, err = s.Exec(context.Background(), n+q) })
 		var memory *db.MemoryError
 		if !errors.As(err, &memory) {
 			t.Errorf("%s: %v", q, err)

@@ -58,9 +58,10 @@ type Options struct {
 	PromptCache int64
 
 	// MemoryBudget bounds, in bytes, what one statement's sorts, groups and joins
-	// may hold. Beyond about half of it, rows of ORDER BY, GROUP BY, DISTINCT, UNION and joins by
-	// equality go to files in the store's directory, unless that is in memory or read-only; what
-	// can't go there fails. 0 means 1 GiB.
+	// may hold. Beyond about half of it, rows of ORDER BY, GROUP BY, DISTINCT [ON], UNION, INTERSECT,
+	// EXCEPT, joins by equality, window functions with PARTITION BY, WITH [RECURSIVE] and IN (SELECT ...)
+	// go to files in the store's directory, unless that is in memory or read-only; what can't go there
+	// fails. 0 means 1 GiB.
 	MemoryBudget int64
 
 	// Workers is how many goroutines one search uses, at most 4,096; 0 means

@@ -36,6 +36,10 @@ const spillTables = `
 	CREATE TABLE u (k INTEGER, s TEXT, x INTEGER);
 	INSERT INTO u SELECT CASE WHEN i % 101 = 0 THEN NULL ELSE i END, 'text ' || i, i % 7 FROM generate_series(1, 40000) AS g (i)`
 
+// sharedTwice uses a query so often that its rows are kept.
+var sharedTwice = "WITH w AS (SELECT id, s, k, r FROM t), x AS (" + strings.Repeat("SELECT id FROM w WHERE id < 0 UNION ALL ", 70) +
+	"SELECT a.id FROM w a JOIN w b ON a.id = b.k WHERE a.s <> b.s) SELECT * FROM x"
+
 // Statements that hold more than their memory write it to files and answer as those that have
 // enough of it.
 func TestSpill(t *testing.T) {
@@ -66,6 +70,23 @@ func TestSpill(t *testing.T) {
 		{"SELECT t.id, u.x, u.s FROM t LEFT JOIN u ON u.k = t.k AND u.s <= t.s", false},
 		{"SELECT a.id, b.id, a.s, b.s FROM t a JOIN t b ON a.k = b.k AND a.s = b.s", false},
 		{"SELECT a.id, u.s FROM t a FULL JOIN u ON a.s = u.s AND a.k < u.k", false},
+		{"SELECT id, row_number() OVER (PARTITION BY s ORDER BY r DESC), sum(r) OVER (PARTITION BY k), lag(s, 1, 'none') OVER (PARTITION BY b, d ORDER BY id) FROM t", true},
+		{"SELECT id, s, j, n, rank() OVER (PARTITION BY s, k ORDER BY n, d) FROM t WHERE id % 3 > 0", true},
+		{"SELECT * FROM t QUALIFY row_number() OVER (PARTITION BY k ORDER BY r, id) = 1", true},
+		{"SELECT DISTINCT ON (s) s, id, k, j FROM t ORDER BY s, r DESC", true},
+		{"SELECT DISTINCT ON (k, b) k, id, s FROM t ORDER BY k DESC, b, n", true},
+		{"SELECT DISTINCT ON (s) * FROM t", false},
+		{"SELECT k, s FROM t INTERSECT ALL SELECT k, s FROM (SELECT k, s FROM t UNION ALL SELECT k, s FROM t WHERE b)", false},
+		{"SELECT k, s FROM t EXCEPT SELECT k, s FROM t WHERE b", false},
+		{"SELECT s FROM t EXCEPT ALL SELECT s FROM u", false},
+		{"SELECT s FROM t INTERSECT SELECT s FROM u", false},
+		{"SELECT id FROM t WHERE s IN (SELECT s FROM u) AND k NOT IN (SELECT k FROM u WHERE k IS NOT NULL AND x > 2)", false},
+		{"SELECT count(*), count(*) FILTER (WHERE s IN (SELECT s FROM u WHERE x < 6)), count(*) FILTER (WHERE k NOT IN (SELECT k FROM u)) FROM t", true},
+		{"SELECT id FROM t WHERE id + 0.5 NOT IN (SELECT id * 1.5 FROM t) OR n IN (SELECT n * 3 FROM t)", false},
+		{"WITH RECURSIVE w (i, s) AS (SELECT id, s FROM t UNION SELECT i / 2, s FROM w WHERE i > 1000) SELECT * FROM w", false},
+		{"WITH RECURSIVE w (i, s) AS (SELECT id, s FROM t UNION ALL SELECT i - 30000, s || 'x' FROM w WHERE i > 30000) SELECT * FROM w", false},
+		{"WITH RECURSIVE w (i) AS (SELECT 1 UNION SELECT (i * 7919 + d) % 50021 FROM w, (VALUES (0), (1)) AS v (d)) SELECT i FROM w", false},
+		{sharedTwice, false},
 		{"SELECT s, sum(c), count(*) FROM (SELECT t.s, count(*) AS c FROM t JOIN u ON u.s = t.s GROUP BY t.s, t.id) GROUP BY s ORDER BY s", true},
 	}
 	read := func(d *db.DB, q string, ordered bool) ([]string, error) {
@@ -92,6 +113,20 @@ func TestSpill(t *testing.T) {
 		}
 	}
 	if err := large.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// Without files they have no room.
+	none, err := db.Open(dir, &db.Options{MemoryBudget: 2 << 20, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range queries {
+		var memory *db.MemoryError
+		if _, err := read(none, q.sql, q.ordered); !errors.As(err, &memory) {
+			t.Errorf("%s: %v without files", q.sql, err)
+		}
+	}
+	if err := none.Close(); err != nil {
 		t.Fatal(err)
 	}
 	// As after a crash.
@@ -167,6 +202,40 @@ func TestNoSpill(t *testing.T) {
 	} {
 		if _, err := d.Exec(ctx, q); !errors.As(err, &memory) {
 			t.Errorf("%s: %v", q, err)
+		}
+	}
+}
+
+// What goes to files is not in memory as well: the heap stays as near to the budget as that of statements
+// that are refused.
+func TestHeapOfASpill(t *testing.T) {
+	const budget = 32 << 20
+	s, err := db.Open(filepath.Join(t.TempDir(), "s.lupa"), &db.Options{MemoryBudget: budget})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const rows = "(SELECT i, 'some text ' || i AS s FROM generate_series(1, 800000) AS g (i))"
+	for _, q := range []struct {
+		sql  string
+		want int
+	}{
+		{"SELECT count(*) FROM (SELECT i, s, row_number() OVER (PARTITION BY i % 1000 ORDER BY s) AS r FROM " + rows + ") WHERE r > 0", 800000},
+		{"SELECT count(*) FROM (SELECT DISTINCT ON (s) s, i FROM " + rows + " ORDER BY s, i)", 800000},
+		{"SELECT count(*) FROM generate_series(1, 50000) AS g (i) WHERE 'some text ' || 2 * i IN (SELECT s FROM " + rows + ")", 50000},
+		{"SELECT count(*) FROM (SELECT s FROM " + rows + " EXCEPT ALL SELECT s FROM " + rows + " WHERE i % 2 = 0)", 400000},
+		{"WITH RECURSIVE w (i, s) AS (SELECT i, s FROM " + rows + " UNION SELECT i - 400000, s FROM w WHERE i > 400000) SELECT count(*) FROM w", 1200000},
+		{"WITH w AS (SELECT i, s FROM " + rows + ") SELECT count(*) FROM (SELECT i FROM w" + strings.Repeat(" WHERE i > 0 UNION ALL SELECT i FROM w", 70) + " WHERE i = 5)", 70*800000 + 1},
+	} {
+		before, most := largestHeap(func() {
+			var n int
+			if err := s.QueryRow(context.Background(), q.sql).Scan(&n); err != nil || n != q.want {
+				t.Errorf("%.120s: %d, not %d: %v", q.sql, n, q.want, err)
+			}
+		})
+		t.Logf("%d MiB: %.120s", (most-min(before, most))>>20, q.sql)
+		if most > before+2*budget+32<<20 {
+			t.Errorf("%.120s: a heap of %d MiB with a budget of %d MiB", q.sql, (most-before)>>20, budget>>20)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package exec
 
 import (
 	"context"
+	"errors"
+	"iter"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage/value"
@@ -132,54 +134,76 @@ type RowFunc struct {
 	Rows  func(args []value.Value, emit func(row ...value.Value) error) error
 	Text  string
 
-	made []*value.Batch
-	done bool
+	next func() (*value.Batch, error, bool)
+	stop func()
 }
 
 func (f *RowFunc) Inputs() []Operator { return nil }
-func (f *RowFunc) Close() error       { return nil }
 func (f *RowFunc) String() string     { return f.Text }
 
-func (f *RowFunc) Next(ctx context.Context) (*value.Batch, error) {
-	if !f.done {
-		f.done = true
-		one := &value.Batch{Len: 1}
-		args := make([]value.Value, len(f.Args))
-		for i, x := range f.Args {
-			v, err := x.Eval(f.Ctx, one, nil)
-			if err != nil {
-				return nil, err
-			}
-			args[i] = v.At(0)
-		}
-		n := 0
-		err := f.Rows(args, func(row ...value.Value) error {
-			if n%value.BatchSize == 0 {
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				b := &value.Batch{}
-				for _, t := range f.Types {
-					b.Cols = append(b.Cols, &value.Column{Type: t})
-				}
-				f.made = append(f.made, b)
-			}
-			b := f.made[len(f.made)-1]
-			for i, v := range row {
-				b.Cols[i].Append(b.Len, v)
-			}
-			b.Len++
-			n++
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+func (f *RowFunc) Close() error {
+	if f.stop == nil {
+		f.next = func() (*value.Batch, error, bool) { return nil, nil, false }
+		return nil
 	}
-	if len(f.made) == 0 {
-		return nil, nil
-	}
-	b := f.made[0]
-	f.made = f.made[1:]
-	return b, nil
+	f.stop()
+	return nil
 }
+
+func (f *RowFunc) Next(ctx context.Context) (*value.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if f.next == nil {
+		f.next, f.stop = iter.Pull2(f.batches)
+	}
+	b, err, _ := f.next()
+	return b, err
+}
+
+// batches makes rows, so many at a time as are asked for.
+func (f *RowFunc) batches(yield func(*value.Batch, error) bool) {
+	args := make([]value.Value, len(f.Args))
+	for i, x := range f.Args {
+		v, err := x.Eval(f.Ctx, oneRow, nil)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		args[i] = v.At(0)
+	}
+	b := &value.Batch{Cols: make([]*value.Column, len(f.Types))}
+	begin := func() {
+		b.Len = 0
+		for i, t := range f.Types {
+			if b.Cols[i] == nil {
+				b.Cols[i] = &value.Column{}
+			}
+			b.Cols[i].Reset(t)
+		}
+	}
+	begin()
+	err := f.Rows(args, func(row ...value.Value) error {
+		if b.Len == value.BatchSize {
+			if !yield(b, nil) {
+				return errEnough
+			}
+			begin()
+		}
+		for i, v := range row {
+			b.Cols[i].Append(b.Len, v)
+		}
+		b.Len++
+		return nil
+	})
+	switch {
+	case errors.Is(err, errEnough):
+	case err != nil:
+		yield(nil, err)
+	case b.Len > 0:
+		yield(b, nil)
+	}
+}
+
+// errEnough ends a function whose rows nobody reads any more.
+var errEnough = errors.New("enough rows")

@@ -30,13 +30,22 @@ func (s *seenRows) keys(b *value.Batch) ([]fn.Arg, []int32) {
 
 // add returns the rows of a batch that no row before is equal to. They are valid until the next call.
 func (s *seenRows) add(b *value.Batch) ([]int32, error) {
-	args, ids := s.keys(b)
+	args, _ := s.keys(b)
+	return s.assign(args, b.Len, b.Sel, fn.GroupNull)
+}
+
+// assign is add for keys.
+func (s *seenRows) assign(args []fn.Arg, n int, sel []int32, mode fn.NullMode) ([]int32, error) {
+	if len(s.ids) < n {
+		s.ids = make([]int32, n)
+	}
+	ids := s.ids
 	seen := int32(s.groups.Len())
-	if err := s.groups.Assign(args, b.Len, b.Sel, fn.GroupNull, ids); err != nil {
+	if err := s.groups.Assign(args, n, sel, mode, ids); err != nil {
 		return nil, err
 	}
 	s.sel = s.sel[:0]
-	for _, i := range b.Selected() {
+	for _, i := range selected(n, sel) {
 		if ids[i] >= seen {
 			seen = ids[i] + 1
 			s.sel = append(s.sel, i)
@@ -180,6 +189,7 @@ type DistinctOn struct {
 	input
 	env    *Env
 	on     []int
+	types  []value.Type // of the columns on
 	keys   []int
 	orders []Order
 	text   string
@@ -188,21 +198,31 @@ type DistinctOn struct {
 
 	held int64
 	out  *emitter
+
+	level  int
+	number int      // position of the rows' numbers in a part of divided rows, or -1
+	parts  *divided // of rows that have no room
+	full   bool     // nothing can be written to files
 }
 
 // NewDistinctOn returns a DistinctOn over in; types are those of the columns on.
 func NewDistinctOn(in Operator, env *Env, on []int, types []value.Type, keys []int, orders []Order, text, by string) (*DistinctOn, error) {
-	return &DistinctOn{input: input{in}, env: env, on: on, keys: keys, orders: orders, text: text, by: by, groups: fn.NewGroups(types)}, nil
+	return &DistinctOn{input: input{in}, env: env, on: on, types: types, keys: keys, orders: orders, text: text, by: by, groups: fn.NewGroups(types), number: -1}, nil
 }
 
 func (d *DistinctOn) Next(ctx context.Context) (*value.Batch, error) {
-	if d.out == nil {
+	if d.out == nil && d.parts == nil {
 		if err := d.run(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if d.parts != nil {
+		return d.parts.next(ctx)
+	}
 	return d.out.next(), nil
 }
+
+const distinctOnWork = "DISTINCT ON"
 
 func (d *DistinctOn) run(ctx context.Context) error {
 	all := &rowsTable{}
@@ -215,6 +235,9 @@ func (d *DistinctOn) run(ctx context.Context) error {
 		for i, k := range d.on {
 			args[i] = fn.Arg{Column: b.Cols[k]}
 		}
+		if d.parts != nil {
+			return d.parts.add(args, b)
+		}
 		if len(ids) < b.Len {
 			ids = make([]int32, b.Len)
 		}
@@ -226,25 +249,64 @@ func (d *DistinctOn) run(ctx context.Context) error {
 		size := batchBytes(b) + 4*int64(b.Count()) + d.groups.Bytes() - counted
 		counted = d.groups.Bytes()
 		d.held += size
-		if err := d.env.Memory.Reserve(size, "DISTINCT ON"); err != nil {
+		err := d.env.Memory.Reserve(size, distinctOnWork)
+		tight := err != nil || d.env.Memory.tight(d.held)
+		if all.n < compactAt && (!tight || d.full) {
 			return err
 		}
-		if all.n >= compactAt {
-			d.reduce(&all, &group)
-			compactAt = max(8*value.BatchSize, 2*all.n)
-			d.env.Memory.Release(d.held)
-			d.held = batchBytes(&value.Batch{Len: all.n, Cols: all.cols, Rows: all.rows}) + d.groups.Bytes()
-			return d.env.Memory.Reserve(d.held, "DISTINCT ON")
+		before := d.held
+		d.reduce(&all, &group)
+		compactAt = max(8*value.BatchSize, 2*all.n)
+		d.env.Memory.Release(d.held)
+		d.held = batchBytes(&value.Batch{Len: all.n, Cols: all.cols, Rows: all.rows}) + 4*int64(all.n) + d.groups.Bytes()
+		err = d.env.Memory.Reserve(d.held, distinctOnWork)
+		if !tight || d.full || err == nil && d.held < before/2 {
+			return err
 		}
+		if err := d.divide(&all, err); err != nil || d.parts == nil {
+			return err
+		}
+		group = nil
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	if d.parts != nil {
+		return d.parts.run(ctx, d.keys, d.orders, func(rows Operator) Operator {
+			sub := *d
+			sub.input, sub.groups, sub.held, sub.out, sub.parts = input{rows}, fn.NewGroups(d.types), 0, nil, nil
+			sub.level, sub.number = d.level+1, d.parts.number
+			sub.full = sub.level >= mostLevels
+			return &sub
+		})
+	}
 	d.reduce(&all, &group)
 	order, err := all.sorted(ctx, d.keys, d.orders)
 	d.out = &emitter{t: all, order: order}
 	return err
+}
+
+// divide writes the rows to a file, where those that come are written, too.
+func (d *DistinctOn) divide(all **rowsTable, full error) (err error) {
+	if d.parts, err = newDivided(d.env, d.number, full); d.parts == nil {
+		d.full = true
+		return err
+	}
+	rows := &emitter{t: *all}
+	args := make([]fn.Arg, len(d.on))
+	for b := rows.next(); b != nil; b = rows.next() {
+		for i, k := range d.on {
+			args[i] = fn.Arg{Column: b.Cols[k]}
+		}
+		if err := d.parts.add(args, b); err != nil {
+			return err
+		}
+	}
+	*all, d.groups = &rowsTable{}, nil
+	d.env.Memory.Release(d.held)
+	d.held = 0
+	return nil
 }
 
 // reduce leaves the best row of each group.
@@ -279,8 +341,9 @@ func (d *DistinctOn) reduce(all **rowsTable, group *[]int32) {
 
 func (d *DistinctOn) Close() error {
 	d.env.Memory.Release(d.held)
-	d.held, d.out = 0, &emitter{t: &rowsTable{}}
-	return d.input.Close()
+	err := errors.Join(d.parts.close(), d.input.Close())
+	d.held, d.out, d.parts = 0, &emitter{t: &rowsTable{}}, nil
+	return err
 }
 
 func (d *DistinctOn) String() string {

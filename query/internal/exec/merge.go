@@ -11,8 +11,9 @@ import (
 // merge gives the rows of sorted runs in their order; of equal ones those of the earlier run
 // come first.
 type merge struct {
-	sort *Sort
-	ins  []*merged // a heap, without those that are at their end
+	by     []int
+	orders []Order
+	ins    []*merged // a heap, without those that are at their end
 
 	picks []picked
 }
@@ -32,10 +33,11 @@ type picked struct {
 	row int32
 }
 
-func newMerge(s *Sort) (*merge, error) {
-	m := &merge{sort: s}
-	for i, r := range s.runs {
-		in := &merged{n: i, from: s.spill.reader(r)}
+// newMerge returns a merge of runs that are sorted by columns.
+func newMerge(s *spill, runs []*spillRun, by []int, orders []Order) (*merge, error) {
+	m := &merge{by: by, orders: orders}
+	for i, r := range runs {
+		in := &merged{n: i, from: s.reader(r)}
 		ok, err := m.load(in)
 		if err != nil {
 			return nil, err
@@ -59,13 +61,13 @@ func (m *merge) load(in *merged) (bool, error) {
 	own := *in.b
 	in.b, in.at, in.keys, in.ends = &own, 0, in.keys[:0], in.ends[:0]
 	for i := range in.b.Len {
-		for k, c := range m.sort.Keys {
+		for k, c := range m.by {
 			col := in.b.Cols[c]
 			if col == nil || col.Type.Kind == value.Null {
-				in.keys = append(in.keys, 2*byte(boolBit(!m.sort.Orders[k].NullsFirst)))
+				in.keys = append(in.keys, 2*byte(boolBit(!m.orders[k].NullsFirst)))
 				continue
 			}
-			in.keys = fn.AppendSortKey(in.keys, fn.Arg{Column: col}, i, fn.SortOrder(m.sort.Orders[k]))
+			in.keys = fn.AppendSortKey(in.keys, fn.Arg{Column: col}, i, fn.SortOrder(m.orders[k]))
 		}
 		in.ends = append(in.ends, int32(len(in.keys)))
 	}

@@ -20,6 +20,8 @@ type partitions struct {
 	seed  maphash.Seed
 	runs  [1 << partitionBits]spillRun
 
+	rowNumbers bool // those of storage are kept
+
 	hashes []uint64
 	sels   [1 << partitionBits][]int32
 }
@@ -54,7 +56,9 @@ func (p *partitions) add(keys []fn.Arg, b *value.Batch, sel []int32) error {
 			continue
 		}
 		part := *b
-		part.Sel, part.Rows = p.sels[i], nil
+		if part.Sel = p.sels[i]; !p.rowNumbers {
+			part.Rows = nil
+		}
 		if err := p.spill.add(&p.runs[i], &part); err != nil {
 			return err
 		}

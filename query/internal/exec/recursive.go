@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage/value"
@@ -17,26 +18,31 @@ type Recursive struct {
 	env      *Env
 	name     string
 	work     *WorkTable
-	next     *pile
-	held     [2]int64  // by the rows of work and next
-	seen     *seenRows // all rows so far, where none is given twice; else nil
-	grown    int64
+	next     *keptRows
+	seen     *keySet // all rows so far, where none is given twice; else nil
+	args     []fn.Arg
 	out      value.Batch
 	done     bool
 }
 
 // WorkTable holds the rows that a step starts from.
-type WorkTable struct{ rows *pile }
+type WorkTable struct{ rows *keptRows }
 
 // NewRecursive returns a Recursive; with distinct no row comes twice. step is for EXPLAIN and the first step,
 // again gives further ones.
 func NewRecursive(seed, step Operator, again func() (Operator, error), work *WorkTable, types []value.Type, distinct bool, env *Env, name string) *Recursive {
-	r := &Recursive{seed: seed, op: seed, shown: step, step: again, work: work, env: env, name: name, next: &pile{}}
+	r := &Recursive{seed: seed, op: seed, shown: step, step: again, work: work, env: env, name: name}
+	r.next, work.rows = r.rows(), r.rows()
 	if distinct {
-		r.seen = &seenRows{groups: fn.NewGroups(types)}
+		r.seen = newKeySet(types, env, r.what())
 	}
 	return r
 }
+
+func (r *Recursive) what() string { return "WITH RECURSIVE " + r.name }
+
+// rows are rows of one step, none yet.
+func (r *Recursive) rows() *keptRows { return newKeptRows(r.env, r.what()) }
 
 func (r *Recursive) Next(ctx context.Context) (*value.Batch, error) {
 	for !r.done {
@@ -58,14 +64,11 @@ func (r *Recursive) Next(ctx context.Context) (*value.Batch, error) {
 		if b == nil {
 			continue
 		}
-		size := batchBytes(b)
-		r.held[1] += size
-		if err := r.env.Memory.Reserve(size, "WITH RECURSIVE "+r.name); err != nil {
-			return nil, err
-		}
-		r.next.add(b, size)
 		r.out = *b
 		r.out.Rows = nil
+		if err := r.next.add(&r.out); err != nil {
+			return nil, err
+		}
 		return &r.out, nil
 	}
 	return nil, nil
@@ -83,9 +86,10 @@ func (r *Recursive) begin(ctx context.Context) error {
 		r.done = true
 		return nil
 	}
-	r.env.Memory.Release(r.held[0])
-	r.held[0], r.held[1] = r.held[1], 0
-	r.work.rows, r.next = r.next, &pile{}
+	if err := errors.Join(r.next.done(), r.work.rows.close()); err != nil {
+		return err
+	}
+	r.work.rows, r.next = r.next, r.rows()
 	switch {
 	case !r.used:
 		r.op, r.used = r.shown, true
@@ -101,17 +105,13 @@ func (r *Recursive) begin(ctx context.Context) error {
 
 // fresh returns the rows of a batch that no row before is equal to, nil if there is none.
 func (r *Recursive) fresh(b *value.Batch) (*value.Batch, error) {
-	sel, err := r.seen.add(b)
-	if err != nil {
-		return nil, err
+	r.args = r.args[:0]
+	for _, c := range b.Cols {
+		r.args = append(r.args, fn.Arg{Column: c})
 	}
-	grown := r.seen.groups.Bytes() - r.grown
-	r.grown += grown
-	if err := r.env.Memory.Reserve(grown, "WITH RECURSIVE "+r.name); err != nil {
+	sel, err := r.seen.add(r.args, b.Len, b.Sel, fn.GroupNull)
+	if err != nil || len(sel) == 0 {
 		return nil, err
-	}
-	if len(sel) == 0 {
-		return nil, nil
 	}
 	r.out = *b
 	r.out.Sel = sel
@@ -120,10 +120,10 @@ func (r *Recursive) fresh(b *value.Batch) (*value.Batch, error) {
 
 func (r *Recursive) Close() error {
 	r.done = true
-	r.env.Memory.Release(r.held[0] + r.held[1] + r.grown)
-	r.held, r.grown = [2]int64{}, 0
-	r.work.rows, r.next = &pile{}, &pile{}
-	err := r.seed.Close()
+	err := errors.Join(r.work.rows.close(), r.next.close(), r.seed.Close())
+	if r.seen != nil {
+		err = errors.Join(err, r.seen.close())
+	}
 	for _, op := range []Operator{r.shown, r.op} {
 		if e := op.Close(); err == nil {
 			err = e
@@ -146,14 +146,14 @@ type Work struct {
 	Of   *WorkTable
 	Want []int
 	Name string
-	out  *pileRows
+	out  *keptReader
 }
 
-func (w *Work) Next(context.Context) (*value.Batch, error) {
+func (w *Work) Next(ctx context.Context) (*value.Batch, error) {
 	if w.out == nil {
-		w.out = w.Of.rows.rows(w.Want)
+		w.out = w.Of.rows.reader(w.Want)
 	}
-	return w.out.next(), nil
+	return w.out.next(ctx)
 }
 
 func (w *Work) Close() error       { return nil }

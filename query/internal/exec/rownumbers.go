@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -37,30 +38,29 @@ func (r *RowNumbers) String() string { return "RowNumbers" }
 // that writes the table it reads must not meet its own rows.
 type Buffer struct {
 	input
-	env  *Env
-	held int64
-	out  *pileRows
+	kept *keptRows
+	out  *keptReader
 }
 
 // NewBuffer returns a Buffer over in.
-func NewBuffer(in Operator, env *Env) *Buffer { return &Buffer{input: input{in}, env: env} }
+func NewBuffer(in Operator, env *Env) *Buffer {
+	return &Buffer{input: input{in}, kept: newKeptRows(env, "reading the table that is written")}
+}
 
 func (r *Buffer) Next(ctx context.Context) (*value.Batch, error) {
 	if r.out == nil {
-		p, held, err := gatherAll(ctx, r.in, r.env, "reading the table that is written")
-		r.held += held
-		if err != nil {
+		if err := r.kept.gather(ctx, r.in); err != nil {
 			return nil, err
 		}
-		r.out = p.rows(nil)
+		r.out = r.kept.reader(nil)
 	}
-	return r.out.next(), nil
+	return r.out.next(ctx)
 }
 
 func (r *Buffer) Close() error {
-	r.env.Memory.Release(r.held)
-	r.held, r.out = 0, (&pile{}).rows(nil)
-	return r.input.Close()
+	err := r.kept.close()
+	r.out = r.kept.reader(nil)
+	return errors.Join(err, r.input.Close())
 }
 
 func (r *Buffer) String() string { return "Buffer" }

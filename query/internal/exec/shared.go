@@ -2,26 +2,26 @@ package exec
 
 import (
 	"context"
+	"errors"
 
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Shared runs an operator once and keeps its rows for several uses. It belongs to
-// one goroutine, and so do its uses.
+// Shared runs an operator once and keeps its rows for several uses, in a file where they have no
+// room in memory. It belongs to one goroutine, and so do its uses.
 type Shared struct {
 	in   Operator
-	env  *Env
 	what string
-	t    *pile
+	kept *keptRows
+	ran  bool
 	err  error
-	held int64
 	uses int // not closed yet
 	over bool
 }
 
 // NewShared returns a Shared over in; what names it in an error.
 func NewShared(in Operator, env *Env, what string) *Shared {
-	return &Shared{in: in, env: env, what: what}
+	return &Shared{in: in, what: what, kept: newKeptRows(env, what)}
 }
 
 // Use returns an operator that gives the columns at positions want.
@@ -30,14 +30,12 @@ func (s *Shared) Use(want []int) Operator {
 	return &sharedUse{of: s, want: want, first: s.uses == 1}
 }
 
-func (s *Shared) rows(ctx context.Context) (*pile, error) {
-	if s.t == nil && s.err == nil {
-		s.t, s.held, s.err = gatherAll(ctx, s.in, s.env, s.what)
-		if err := s.in.Close(); s.err == nil {
-			s.err = err
-		}
+func (s *Shared) rows(ctx context.Context) (*keptRows, error) {
+	if !s.ran {
+		s.ran = true
+		s.err = firstError(s.kept.gather(ctx, s.in), s.in.Close())
 	}
-	return s.t, s.err
+	return s.kept, s.err
 }
 
 // Over reports whether all uses were closed: the rows are gone.
@@ -48,7 +46,7 @@ type sharedUse struct {
 	of     *Shared
 	want   []int
 	first  bool // shows what it runs in EXPLAIN
-	out    *pileRows
+	out    *keptReader
 	closed bool
 }
 
@@ -61,9 +59,9 @@ func (u *sharedUse) Next(ctx context.Context) (*value.Batch, error) {
 		if err != nil {
 			return nil, err
 		}
-		u.out = t.rows(u.want)
+		u.out = t.reader(u.want)
 	}
-	return u.out.next(), nil
+	return u.out.next(ctx)
 }
 
 func (u *sharedUse) Close() error {
@@ -75,9 +73,8 @@ func (u *sharedUse) Close() error {
 	if s.uses--; s.uses > 0 {
 		return nil
 	}
-	s.env.Memory.Release(s.held)
-	s.t, s.held, s.over = &pile{}, 0, true
-	return s.in.Close()
+	s.over = true
+	return errors.Join(s.kept.close(), s.in.Close())
 }
 
 func (u *sharedUse) Inputs() []Operator {

@@ -67,7 +67,7 @@ func (s *Sort) run(ctx context.Context) error {
 		if err := s.write(ctx, p); err != nil {
 			return err
 		}
-		s.merge, err = newMerge(s)
+		s.merge, err = newMerge(s.spill, s.runs, s.Keys, s.Orders)
 		return err
 	}
 	t, order, err := s.sorted(ctx, p)

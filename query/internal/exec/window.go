@@ -26,7 +26,8 @@ type WindowCall struct {
 }
 
 // Window gives its input's rows, in their order, with what functions make of the rows of
-// the same partition. It holds all rows.
+// the same partition. Where there is no room for all rows it goes through those of some partitions
+// at a time.
 type Window struct {
 	input
 	Env       *Env
@@ -40,29 +41,39 @@ type Window struct {
 
 	held int64
 	out  *emitter
+
+	level  int
+	number int      // position of the rows' numbers in a part of divided rows
+	parts  *divided // of rows that have no room
+	full   bool     // nothing can be written to files
+	args   []fn.Arg
 }
 
 // Input sets what the window reads from.
 func (w *Window) Input(in Operator) { w.in = in }
 
 func (w *Window) Next(ctx context.Context) (*value.Batch, error) {
-	if w.out == nil {
+	if w.out == nil && w.parts == nil {
 		if err := w.run(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if w.parts != nil {
+		return w.parts.next(ctx)
 	}
 	return w.out.next(), nil
 }
 
 func (w *Window) Close() error {
 	w.Env.Memory.Release(w.held)
-	w.held, w.out = 0, &emitter{t: &rowsTable{}}
-	return w.input.Close()
+	err := errors.Join(w.parts.close(), w.input.Close())
+	w.held, w.out, w.parts = 0, &emitter{t: &rowsTable{}}, nil
+	return err
 }
 
 // Reset implements Resetter.
 func (w *Window) Reset() bool {
-	w.held, w.out = 0, nil
+	w.held, w.out, w.full = 0, nil, false
 	return w.reset()
 }
 
@@ -76,10 +87,34 @@ func (w *Window) reserve(n int64) error {
 }
 
 func (w *Window) run(ctx context.Context) error {
-	p, held, err := gatherAll(ctx, w.in, w.Env, windowWork)
-	w.held += held
+	p := &pile{}
+	err := Drain(ctx, w.in, func(b *value.Batch) error {
+		if w.parts != nil {
+			return w.parts.add(w.keys(b), b)
+		}
+		// The order, the peers and partitions of each row, and what the calls give.
+		size := batchBytes(b)
+		err := w.reserve(size + int64(b.Count())*int64(24+16*len(w.Calls)))
+		if w.full || len(w.Partition) == 0 || err == nil && !w.Env.Memory.tight(w.held) {
+			if err == nil {
+				p.add(b, size)
+			}
+			return err
+		}
+		p.add(b, size)
+		return w.divide(p, err)
+	})
 	if err != nil {
 		return err
+	}
+	if w.parts != nil {
+		return w.parts.run(ctx, nil, nil, func(rows Operator) Operator {
+			sub := *w
+			sub.input, sub.held, sub.out, sub.parts = input{rows}, 0, nil, nil
+			sub.level, sub.number = w.level+1, w.parts.number
+			sub.full = sub.level >= mostLevels
+			return &sub
+		})
 	}
 	t, err := p.table(w.Env.Memory, windowWork)
 	if err != nil {
@@ -88,10 +123,6 @@ func (w *Window) run(ctx context.Context) error {
 	if t.n == 0 {
 		w.out = &emitter{t: &rowsTable{}}
 		return nil
-	}
-	// The order, the peers and partitions of each row, and what the calls give.
-	if err := w.reserve(int64(t.n) * int64(24+16*len(w.Calls))); err != nil {
-		return err
 	}
 	s, err := w.sorted(ctx, t)
 	if err != nil {
@@ -108,6 +139,45 @@ func (w *Window) run(ctx context.Context) error {
 		t.cols = append(t.cols, c)
 	}
 	w.out = &emitter{t: t}
+	return nil
+}
+
+// keys are the columns that partition a batch.
+func (w *Window) keys(b *value.Batch) []fn.Arg {
+	w.args = w.args[:0]
+	for _, k := range w.Partition {
+		w.args = append(w.args, columnArg(b.Cols[k]))
+	}
+	return w.args
+}
+
+// columnArg is a column as an argument, NULLs where it is nil.
+func columnArg(c *value.Column) fn.Arg {
+	if c == nil {
+		c = newColumn(value.Type{})
+	}
+	return fn.Arg{Column: c}
+}
+
+// divide writes the rows to a file, where those that come are written, too.
+func (w *Window) divide(p *pile, full error) (err error) {
+	number := w.number
+	if w.level == 0 {
+		number = -1
+	}
+	if w.parts, err = newDivided(w.Env, number, full); w.parts == nil {
+		w.full = true
+		return err
+	}
+	rows := p.rows(nil)
+	for b := rows.next(); b != nil; b = rows.next() {
+		if err := w.parts.add(w.keys(b), b); err != nil {
+			return err
+		}
+	}
+	p.parts, p.n = nil, 0
+	w.Env.Memory.Release(w.held)
+	w.held = 0
 	return nil
 }
 
@@ -131,11 +201,7 @@ func (w *Window) sorted(ctx context.Context, t *rowsTable) (*windowRows, error) 
 		groups := fn.NewGroups(w.Types)
 		args := make([]fn.Arg, len(w.Partition))
 		for i, k := range w.Partition {
-			c := t.cols[k]
-			if c == nil {
-				c = newColumn(value.Type{})
-			}
-			args[i] = fn.Arg{Column: c}
+			args[i] = columnArg(t.cols[k])
 		}
 		ids = make([]int32, t.n)
 		if err := groups.Assign(args, t.n, nil, fn.GroupNull, ids); err != nil {
@@ -181,11 +247,7 @@ func (w *Window) sorted(ctx context.Context, t *rowsTable) (*windowRows, error) 
 
 // arg returns the column of an argument.
 func (s *windowRows) arg(at int) fn.Arg {
-	c := s.t.cols[at]
-	if c == nil {
-		c = newColumn(value.Type{})
-	}
-	return fn.Arg{Column: c}
+	return columnArg(s.t.cols[at])
 }
 
 // compute returns what a call gives, by row.

@@ -117,16 +117,22 @@ func (g *Groups) Settled() int64 { return g.bytes + int64(len(g.slots))*16 }
 func HashKeys(seed maphash.Seed, cols []Arg, n int, sel []int32, out []uint64) {
 	var buf []byte
 	each(n, sel, func(i int) {
-		buf = buf[:0]
-		for _, c := range cols {
-			if c.IsNull(i) {
-				buf = append(buf, 0)
-				continue
-			}
-			buf = appendKey(append(buf, 1), c, i*c.step())
-		}
+		buf = AppendGroupKey(buf[:0], cols, i)
 		out[i] = maphash.Bytes(seed, buf)
 	})
+}
+
+// AppendGroupKey appends the keys of row i as bytes that are equal for keys of one group, NULLs
+// included, and for no others.
+func AppendGroupKey(buf []byte, cols []Arg, i int) []byte {
+	for _, c := range cols {
+		if c.IsNull(i) {
+			buf = append(buf, 0)
+			continue
+		}
+		buf = appendKey(append(buf, 1), c, i*c.step())
+	}
+	return buf
 }
 
 // NewProbe returns a reader of the table; while no Assign runs, several may be

@@ -8,6 +8,22 @@ type Set struct {
 	t       value.Type
 	groups  *Groups
 	hasNull bool
+	more    Members
+}
+
+// Members are values of a set that are elsewhere. Lookups may run concurrently.
+type Members interface {
+	// Len returns the number of different ones.
+	Len() int
+	// Has notes in there which of the selected rows of x, NULL left out and those that are noted
+	// already, have one of the values.
+	Has(x Arg, n int, sel []int32, there value.Bitmap) error
+}
+
+// NewSetOf returns the set of all values in groups, whose type is t, and of more, which may be nil;
+// hasNull says whether NULL is one, too.
+func NewSetOf(t value.Type, groups *Groups, more Members, hasNull bool) *Set {
+	return &Set{t: t, groups: groups, more: more, hasNull: hasNull}
 }
 
 // NewSet returns an empty set of values of type t.
@@ -28,10 +44,12 @@ func (s *Set) Add(col Arg, n int, sel []int32) error {
 }
 
 // Len returns the number of different values, NULL not counted.
-func (s *Set) Len() int { return s.groups.Len() }
-
-// Bytes estimates the memory the set holds.
-func (s *Set) Bytes() int64 { return s.groups.Bytes() }
+func (s *Set) Len() int {
+	if s.more != nil {
+		return s.groups.Len() + s.more.Len()
+	}
+	return s.groups.Len()
+}
 
 // In is x IN (set), with the three-valued meaning: NULL if x is NULL, or is not
 // found and the set has a NULL. x must be of the set's type. With not it is
@@ -74,9 +92,13 @@ func (e *inExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	if err := e.probe.Find([]Arg{x}, b.Len, sel, SkipNull, e.ids); err != nil {
 		return Arg{}, err
 	}
+	there, err := e.elsewhere(x, b.Len, sel)
+	if err != nil {
+		return Arg{}, err
+	}
 	empty := e.set.Len() == 0 && !e.set.hasNull
 	each(b.Len, sel, func(i int) {
-		found := e.ids[i] >= 0
+		found := e.ids[i] >= 0 || there.Get(i)
 		e.out.Bools[i] = found != e.not
 		if !found && !empty && (e.set.hasNull || x.IsNull(i)) {
 			setNull(&e.out, i, b.Len)
@@ -85,7 +107,21 @@ func (e *inExpr) Eval(ctx *Ctx, b *value.Batch, sel []int32) (Arg, error) {
 	return Arg{Column: &e.out}, nil
 }
 
-// Values are the values of the set, NULL last if it is one.
+// elsewhere returns which rows have values of the set that are not in its table.
+func (e *inExpr) elsewhere(x Arg, n int, sel []int32) (value.Bitmap, error) {
+	if e.set.more == nil {
+		return nil, nil
+	}
+	there := value.NewBitmap(n)
+	each(n, sel, func(i int) {
+		if e.ids[i] >= 0 {
+			there.Set(i)
+		}
+	})
+	return there, e.set.more.Has(x, n, sel, there)
+}
+
+// Values are the values of a set of constants, NULL last if it is one.
 func (s *Set) Values() []value.Value {
 	var out []value.Value
 	for from := 0; from < s.Len(); from += value.BatchSize {

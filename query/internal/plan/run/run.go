@@ -22,6 +22,7 @@ type Run struct {
 	slots []fn.Slot
 	body  exec.Operator // what EXPLAIN explains: Root without that
 	steps map[*logical.Slot]fn.Expr
+	sets  map[*logical.Slot]*exec.ValueSet
 	self  [1]*Run
 
 	texts    int           // encoded so far
@@ -38,6 +39,11 @@ func (r *Run) Close() error {
 	err := r.Root.Close()
 	for _, op := range r.Ops {
 		if e := op.Close(); err == nil {
+			err = e
+		}
+	}
+	for _, set := range r.sets {
+		if e := set.Close(); err == nil {
 			err = e
 		}
 	}

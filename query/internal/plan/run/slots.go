@@ -271,20 +271,27 @@ func (r *Run) runSubquery(s *logical.Slot) error {
 		}
 		at.Put(v, s.Type)
 	case logical.OpInQuery:
-		set := fn.NewSet(q.Rel.Cols[0].Type)
-		before := int64(0)
-		err := exec.Drain(ctx, op, func(batch *value.Batch) error {
-			if err := set.Add(fn.Arg{Column: batch.Cols[0]}, batch.Len, batch.Sel); err != nil {
-				return err
-			}
-			grown := set.Bytes() - before
-			before += grown
-			return r.Env.Memory.Reserve(grown, "IN (SELECT ...)")
-		})
-		if err != nil {
+		set := exec.NewValueSet(q.Rel.Cols[0].Type, &r.Env)
+		if err := r.keep(s, set); err != nil {
 			return err
 		}
-		at.Set = set
+		if err := set.Gather(ctx, op); err != nil {
+			return err
+		}
+		at.Set = set.Set
 	}
 	return op.Close()
+}
+
+// keep holds the set of a slot until the run ends, or another takes its place.
+func (r *Run) keep(s *logical.Slot, set *exec.ValueSet) error {
+	before := r.sets[s]
+	if r.sets == nil {
+		r.sets = map[*logical.Slot]*exec.ValueSet{}
+	}
+	r.sets[s] = set
+	if before == nil {
+		return nil
+	}
+	return before.Close()
 }
