@@ -112,7 +112,7 @@ func (r *rescuer) run() (err error) {
 	src, err := r.asFound()
 	if err != nil {
 		r.note("%s; its rows are looked for in every file", plainError(err))
-		if src, err = r.fromBlocks(names, work); err != nil {
+		if src, err = r.fromBlocks(work); err != nil {
 			return err
 		}
 	}
@@ -127,9 +127,17 @@ func (r *rescuer) run() (err error) {
 // are seen through r.fs.
 func (r *rescuer) mend(names []string) error {
 	known := map[string]fileEntry{}
-	closed := false
+	closed, id := false, ""
 	if l, _, _, err := readLists(r.base, r.from); err == nil && l != nil {
 		known, closed, r.listed = l.files, l.closed, l.closed
+		id = l.id
+	}
+	switch m, err := readMarker(r.base, r.from); {
+	case err != nil || m.id == "" || id == "":
+		id = "" // nothing is left out for being of another store
+	case m.id != id:
+		r.note("%s names another store than the list of files does: what is saved may be of both", markerName)
+		id = ""
 	}
 	all := slices.Clone(names)
 	for n := range known { // the log of a store that was closed is empty
@@ -145,9 +153,9 @@ func (r *rescuer) mend(names []string) error {
 		var err error
 		switch {
 		case strings.HasSuffix(n, ".sst"):
-			err = r.mendTable(n, known[n])
+			err = r.mendTable(n, known[n], names)
 		case strings.HasSuffix(n, ".log"):
-			err = r.mendLog(n, known[n])
+			err = r.mendLog(n, known[n], id)
 		case strings.HasPrefix(n, "MANIFEST-"):
 			err = r.mendList(n, known[n])
 		}
@@ -159,21 +167,32 @@ func (r *rescuer) mend(names []string) error {
 }
 
 // mendTable makes a table anew whose blocks can't be found in the ordinary way. e is what
-// the list of files says of it.
-func (r *rescuer) mendTable(name string, e fileEntry) error {
+// the list of files says of it, and names are the files that are there.
+func (r *rescuer) mendTable(name string, e fileEntry, names []string) error {
 	path := r.base.PathJoin(r.from, name)
 	b, err := readAll(r.base, path)
-	if errors.Is(err, os.ErrNotExist) {
-		why := name + " is missing"
+	why := ""
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		why = name + " is missing"
+	case err != nil:
+		return err
+	case isAnother(b, e):
+		why = name + " is another file than the one of this name on the list of files"
+	}
+	if why != "" {
+		if at := r.find(e, names); at != "" {
+			r.note("%s; it is there as %s", why, at)
+			r.fs.moved[path] = r.base.PathJoin(r.from, at)
+			r.fs.sizes[path] = e.size
+			return nil
+		}
 		r.loses(lostTable{name: name, holes: []keySpan{{}}, deletions: true, why: why, note: why + ", and what was in it is lost"})
 		if err := emptyTable(r.fs, path); err != nil {
 			return err
 		}
 		r.fs.sizes[path] = e.size
 		return nil
-	}
-	if err != nil {
-		return err
 	}
 	size := int64(len(b))
 	known := e.kind == kindWhole || e.kind == kindTail
@@ -212,6 +231,35 @@ func (r *rescuer) mendTable(name string, e fileEntry) error {
 	return nil
 }
 
+// isAnother reports whether a table file is not a damaged one but another: of another store, say,
+// or swapped with a second one. e is what the list of files says of the name.
+func isAnother(b []byte, e fileEntry) bool {
+	if e.kind != kindWhole || crc32.Checksum(b[max(0, len(b)-tailBytes):], crcTable) == e.tail {
+		return false
+	}
+	t := readTable(b)
+	defer t.close()
+	return t.sound && t.lost == 0
+}
+
+// find looks for the file that the list of files tells of under another name: as tools that
+// copy, and people, leave it.
+func (r *rescuer) find(e fileEntry, names []string) string {
+	if e.kind != kindWhole {
+		return ""
+	}
+	for _, n := range names {
+		path := r.base.PathJoin(r.from, n)
+		if info, err := r.base.Stat(path); err != nil || info.IsDir() || info.Size() != e.size {
+			continue
+		}
+		if b, err := readAll(r.base, path); err == nil && crc32.Checksum(b, crcTable) == e.sum {
+			return n
+		}
+	}
+	return ""
+}
+
 // loses notes what can't be read of a table file.
 func (r *rescuer) loses(l lostTable) {
 	r.note("%s", l.note)
@@ -221,8 +269,8 @@ func (r *rescuer) loses(l lostTable) {
 }
 
 // mendLog makes a log anew that has valid records beyond a damaged one. e is what the list of
-// files says of it.
-func (r *rescuer) mendLog(name string, e fileEntry) error {
+// files says of it, and id the store's, if that is known: commits of another are left out.
+func (r *rescuer) mendLog(name string, e fileEntry, id string) error {
 	num, ok := logNumber(name)
 	if !ok {
 		return nil
@@ -235,6 +283,13 @@ func (r *rescuer) mendLog(name string, e fileEntry) error {
 	}
 	if err != nil {
 		return err
+	}
+	if owner, _, err := ownerOf(r.base, path); err == nil && id != "" && owner != "" && owner != id {
+		r.note("%s %s, and is left out", name, foreign)
+		if e.kind != 0 {
+			r.marks = append(r.marks, logMark{hole: name + " " + foreign})
+		}
+		return writeFile(r.fs, path, nil)
 	}
 	r.marksOf(name, b, num, e)
 	b, err = mendLog(b, num)
@@ -488,7 +543,11 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 
 // fromBlocks makes a store in work of all keys that can be read in any file. Newer
 // versions of a key go before older ones; of a table's definition, the newest.
-func (r *rescuer) fromBlocks(names []string, work string) (*Store, error) {
+func (r *rescuer) fromBlocks(work string) (*Store, error) {
+	names, err := r.fs.List(r.from)
+	if err != nil {
+		return nil, err
+	}
 	if err := r.base.RemoveAll(work); err != nil {
 		return nil, err
 	}

@@ -121,6 +121,11 @@ func (f *scratchFS) List(name string) ([]string, error) {
 	}
 	names = slices.DeleteFunc(names, func(n string) bool { return f.gone[f.PathJoin(name, n)] })
 	more, _ := f.mem.List(name)
+	for path := range f.moved { // which may not be there under their names
+		if f.PathDir(path) == name {
+			more = append(more, f.PathBase(path))
+		}
+	}
 	for _, n := range more {
 		if !slices.Contains(names, n) {
 			names = append(names, n)
@@ -136,6 +141,9 @@ func (f *scratchFS) Stat(name string) (vfs.FileInfo, error) {
 			return nil, &os.PathError{Op: "stat", Path: name, Err: os.ErrNotExist}
 		}
 		info, err = f.FS.Stat(name)
+		if to := f.moved[name]; to != "" && errors.Is(err, os.ErrNotExist) {
+			info, err = f.FS.Stat(to)
+		}
 	}
 	if n, ok := f.sizes[name]; ok && err == nil {
 		return sizedInfo{info, n}, nil

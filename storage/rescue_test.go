@@ -368,3 +368,86 @@ func overwrite(t *testing.T, fs vfs.FS, name string, b []byte) {
 	must[int](t)(f.Write(b))
 	check(t, f.Close())
 }
+
+// Files under the wrong names, and files of another store, as people and tools that copy leave
+// them: what is there under any name is saved, and nothing of the other store.
+func TestSalvageOfMixedFiles(t *testing.T) {
+	stranger := vfs.NewCrashableMem()
+	s := must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: stranger}))
+	for _, name := range []string{"photos", "other"} {
+		update(t, s, func(tx *storage.Tx) error {
+			_, err := tx.CreateTable(ctx, named(name))
+			return err
+		})
+		check(t, load(s, name, photoRows(90000, 93000, 16)))
+	}
+	check(t, s.Close())
+	s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: stranger}))
+	for i := range 30 { // later commits than those of the store itself
+		update(t, s, func(tx *storage.Tx) error {
+			_, err := tx.Insert(ctx, "photos", photoRows(93000+i, 93001+i, 16), storage.InsertOptions{})
+			return err
+		})
+	}
+	strangers := stranger.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 1))})
+	check(t, s.Close())
+	filesOf := func(fs vfs.FS, end string) (out []string) {
+		for _, n := range must[[]string](t)(fs.List("db")) {
+			if strings.HasSuffix(n, end) && len(fileBytes(t, fs, "db/"+n)) > 0 {
+				out = append(out, n)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	put := func(fs *vfs.MemFS, n string, b []byte) {
+		f := must[vfs.File](t)(fs.Create("db/"+n, vfs.WriteCategoryUnspecified))
+		must[int](t)(f.Write(b))
+		check(t, f.Close())
+	}
+	for _, closed := range []bool{true, false} {
+		whole := salvageCase(t, closed)
+		all, _ := salvaged(t, copyOf(t, whole), "whole")
+		try := func(what string, least int, hurt func(fs *vfs.MemFS)) {
+			t.Helper()
+			what = fmt.Sprintf("%s, closed: %v", what, closed)
+			fs := copyOf(t, whole)
+			hurt(fs)
+			rows, report := salvaged(t, fs, what)
+			saved := 0
+			for name, got := range rows {
+				saved += len(got)
+				for n := range got {
+					if n >= 90000 {
+						t.Fatalf("%s: row %d of %s is the other store's: %q", what, n, name, report.Notes)
+					}
+				}
+			}
+			want := len(all["photos"]) + len(all["other"])
+			if least == 100 && saved != want || saved == 0 {
+				t.Errorf("%s: %d rows saved of %d: %q", what, saved, want, report.Notes)
+			}
+			if len(report.Notes) == 0 && saved < want {
+				t.Errorf("%s: nothing is said", what)
+			}
+		}
+		tables := filesOf(whole, ".sst")
+		for i, a := range tables {
+			for _, b := range tables[i+1:] {
+				try(a+" and "+b+" swapped", 100, func(fs *vfs.MemFS) {
+					put(fs, a, fileBytes(t, whole, "db/"+b))
+					put(fs, b, fileBytes(t, whole, "db/"+a))
+				})
+			}
+			for _, to := range []string{strings.TrimSuffix(a, ".sst") + " (1).sst", "copy of " + a + ".bin"} {
+				try(a+" is "+to, 100, func(fs *vfs.MemFS) { check(t, fs.Rename("db/"+a, "db/"+to)) })
+			}
+			for _, b := range filesOf(strangers, ".sst") {
+				try(a+" is "+b+" of another store", 0, func(fs *vfs.MemFS) { put(fs, a, fileBytes(t, strangers, "db/"+b)) })
+			}
+		}
+		for _, b := range filesOf(strangers, ".log") { // a log is read under its own number only
+			try(b+" is another store's", 0, func(fs *vfs.MemFS) { put(fs, b, fileBytes(t, strangers, "db/"+b)) })
+		}
+	}
+}
