@@ -90,7 +90,7 @@ func (m *Fetcher) Fetch(ctx context.Context, t *Table, rows []uint64, cols []int
 
 // slots makes c a column of n slots to be set in any order.
 func slots(c *value.Column, t value.Type, n int) {
-	c.Type, c.Nulls = t, nil
+	c.Type, c.Nulls, c.Joined, c.Values, c.Codes = t, nil, "", nil, nil
 	switch t.Kind {
 	case value.Boolean:
 		c.Bools = cleared(c.Bools, n)

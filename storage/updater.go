@@ -45,7 +45,7 @@ func assign(c *value.Column, slots []int32, src *value.Column, pos []int32) {
 		}
 	}
 	if c.Type.Kind != value.Vector {
-		c.Joined = ""
+		c.Joined, c.Values, c.Codes = "", nil, nil
 	}
 }
 

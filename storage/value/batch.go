@@ -31,6 +31,11 @@ type Column struct {
 	// Joined is the texts of all rows one after the other, where they were read
 	// as one; else "".
 	Joined string
+
+	// Values and Codes are the different texts, where they were read as such: row i, unless it is
+	// NULL, is Values[Codes[i]], as in Strs, and each value is that of a row or is what NULL rows hold. Else nil.
+	Values []string
+	Codes  []uint16
 }
 
 // Null reports whether row i is NULL. A column of kind Null is NULL everywhere.
@@ -86,6 +91,7 @@ func (c *Column) Append(n int, v Value) {
 		c.Reals = append(c.Reals, v.Float())
 	case Text, JSON, Blob, Interval, Numeric:
 		c.Strs = append(c.Strs, v.Str())
+		c.Values, c.Codes = nil, nil
 	case Vector:
 		if v.IsNull() {
 			for i := 0; i < c.Type.Dim; i++ {

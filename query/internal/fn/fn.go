@@ -37,6 +37,15 @@ func (a Arg) step() int {
 	return 1
 }
 
+// coded reports whether it pays to go by the different texts of the argument, rather than by those of
+// the selected rows.
+func (a Arg) coded(n int, sel []int32) bool {
+	if sel != nil {
+		n = len(sel)
+	}
+	return a.Codes != nil && !a.Const && 2*len(a.Values) <= n
+}
+
 // At returns the value of row i.
 func (a Arg) At(i int) value.Value {
 	if a.Const {
@@ -344,6 +353,9 @@ func (c *Call) Strict() bool { return !c.Func.nullable }
 // undefined. out belongs to the caller and its memory is reused.
 func (c *Call) Eval(ctx *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	resize(out, c.Result, n)
+	if ok, err := c.coded(ctx, args, n, sel, out); ok {
+		return err
+	}
 	if c.Func.nullable {
 		return c.eval(ctx, args, n, sel, out)
 	}
@@ -400,7 +412,7 @@ func allNull(out *value.Column, n int) {
 
 // resize gives out type t and n slots of any content, no NULL.
 func resize(out *value.Column, t value.Type, n int) {
-	out.Type, out.Nulls = t, nil
+	out.Type, out.Nulls, out.Values, out.Codes = t, nil, nil, nil
 	switch t.Kind {
 	case value.Boolean:
 		out.Bools = grow(out.Bools, n)

@@ -6,7 +6,9 @@ import (
 	"hash/maphash"
 	"math"
 	"math/bits"
+	"math/rand/v2"
 	"strings"
+	"unsafe"
 
 	"github.com/lupadb/lupa/storage/value"
 )
@@ -32,7 +34,8 @@ type Groups struct {
 	slots  []slot // open addressing, linear probing; a power of two, at most half full, a quarter while small
 	shift  uint
 	bodies []string // the text, or the encoded key, of each group; unused with fixed keys
-	pairs  []pair   // the keys of each group, of two fixed ones
+	pairs  []pair   // the keys of each group, of two fixed ones; of texts what tells them apart
+	salt   uint64   // of the hashes of short texts
 	nullID int32    // group of NULL with a fixed or text key, or -1
 	kind   keyKind
 	probe  Probe
@@ -45,10 +48,38 @@ type slot struct {
 	id  int32
 }
 
-// pair is two fixed keys; bits 0 and 1 of nulls tell which of them is NULL.
+// pair is two fixed keys; bits 0 and 1 of nulls tell which of them is NULL. Of a text of up to shortText
+// bytes it is the bytes, and their number in nulls; of a longer one a hash, and longText.
 type pair struct {
 	a, b  uint64
 	nulls uint8
+}
+
+const (
+	shortText = 16
+	longText  = 255
+	nullText  = 254
+)
+
+func (p pair) hash() uint64 {
+	return hashInt(p.a ^ bits.RotateLeft64(hashInt(p.b+uint64(p.nulls)), 32))
+}
+
+// textPair returns the pair of a text, which for a short one is that of no other.
+func (g *Groups) textPair(s string) pair {
+	n := len(s)
+	b := unsafe.Slice(unsafe.StringData(s), n)
+	switch {
+	case n > shortText:
+		return pair{a: maphash.String(g.seed, s), nulls: longText}
+	case n >= 8:
+		return pair{a: binary.LittleEndian.Uint64(b), b: binary.LittleEndian.Uint64(b[n-8:]), nulls: uint8(n)}
+	case n >= 4:
+		return pair{a: uint64(binary.LittleEndian.Uint32(b)), b: uint64(binary.LittleEndian.Uint32(b[n-4:])), nulls: uint8(n)}
+	case n > 0:
+		return pair{a: uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16, nulls: uint8(n)}
+	}
+	return pair{}
 }
 
 type keyKind uint8
@@ -63,7 +94,7 @@ const (
 // NewGroups returns an empty table for keys of the given types. No types at all
 // make a single group.
 func NewGroups(types []value.Type) *Groups {
-	g := &Groups{types: types, keys: make([]value.Column, len(types)), seed: maphash.MakeSeed(), nullID: -1}
+	g := &Groups{types: types, keys: make([]value.Column, len(types)), seed: maphash.MakeSeed(), salt: rand.Uint64(), nullID: -1}
 	for i, t := range types {
 		g.keys[i].Type = t
 	}
@@ -154,6 +185,7 @@ type Probe struct {
 	g     *Groups
 	fixed []uint64
 	other []uint64 // of the second of two keys
+	coded []int32  // the groups of different texts
 	buf   []byte
 }
 
@@ -193,6 +225,9 @@ func (p *Probe) run(cols []Arg, n int, sel []int32, mode NullMode, ids []int32, 
 	return nil
 }
 
+// unknownGroup is the group of a text that was not looked for yet.
+const unknownGroup = -2
+
 // null returns the group of NULL for a single key.
 func (p *Probe) null(mode NullMode, add bool) int32 {
 	g := p.g
@@ -203,7 +238,7 @@ func (p *Probe) null(mode NullMode, add bool) int32 {
 		g.nullID = int32(g.n)
 		g.keys[0].Append(g.n, value.Value{})
 		if g.kind == textKey {
-			g.bodies = append(g.bodies, "")
+			g.bodies, g.pairs = append(g.bodies, ""), append(g.pairs, pair{nulls: nullText})
 		}
 		g.n++
 	}
@@ -366,7 +401,7 @@ func (p *Probe) runPair(a, b Arg, n int, sel []int32, mode NullMode, ids []int32
 				continue
 			}
 		}
-		hash := hashInt(key.a ^ bits.RotateLeft64(hashInt(key.b+uint64(key.nulls)), 32))
+		hash := key.hash()
 		for at := hash >> g.shift; ; at++ {
 			s := &g.slots[at&uint64(len(g.slots)-1)]
 			if s.id == 0 {
@@ -393,40 +428,51 @@ func (p *Probe) runText(a Arg, n int, sel []int32, mode NullMode, ids []int32, a
 	g := p.g
 	step := a.step()
 	nullable := a.Nulls != nil || a.Type.Kind == value.Null
+	coded := a.coded(n, sel)
+	if coded { // the group of each different text is found when it is first met
+		p.coded = grow(p.coded, len(a.Values))
+		for i := range p.coded {
+			p.coded[i] = unknownGroup
+		}
+	}
 	for _, i := range fullSel(n, sel) {
 		if nullable && a.IsNull(int(i)) {
 			ids[i] = p.null(mode, add)
 			continue
 		}
-		s := a.Strs[int(i)*step]
-		hash := maphash.String(g.seed, s)
-		// A hit at the first place is the common case.
-		if sl := &g.slots[hash>>g.shift&uint64(len(g.slots)-1)]; sl.key == hash && sl.id != 0 && g.bodies[sl.id-1] == s {
-			ids[i] = sl.id - 1
+		if coded {
+			c := a.Codes[i]
+			if p.coded[c] == unknownGroup {
+				p.coded[c] = g.text(a.Values[c], a.Type.Kind, add)
+			}
+			ids[i] = p.coded[c]
 			continue
 		}
-		ids[i] = g.find(hash, s, add)
-		if ids[i] == int32(len(g.bodies)) { // new
-			s = strings.Clone(s)
-			g.bodies = append(g.bodies, s)
-			g.keys[0].Append(g.n-1, value.WithBody(a.Type.Kind, s))
-			g.bytes += int64(len(s)) + 32
-		}
+		s := a.Strs[int(i)*step]
+		ids[i] = g.text(s, a.Type.Kind, add)
 	}
 }
 
-// find returns the group whose body is s, adding the slot of a new one if add;
-// the caller then adds body and key. Without add, -1.
-func (g *Groups) find(hash uint64, s string, add bool) int32 {
+// text returns the group of a text, -1 if there is none and none is to be added.
+func (g *Groups) text(s string, kind value.Kind, add bool) int32 {
+	key := g.textPair(s)
+	salted := key
+	salted.a ^= g.salt
+	hash := salted.hash()
 	for at := hash >> g.shift; ; at++ {
 		sl := &g.slots[at&uint64(len(g.slots)-1)]
 		if sl.id == 0 {
 			if !add {
 				return -1
 			}
-			return g.insert(sl, hash)
+			id := g.insert(sl, hash)
+			s = strings.Clone(s)
+			g.bodies, g.pairs = append(g.bodies, s), append(g.pairs, key)
+			g.keys[0].Append(g.n-1, value.WithBody(kind, s))
+			g.bytes += int64(len(s)) + 56
+			return id
 		}
-		if sl.key == hash && g.bodies[sl.id-1] == s {
+		if sl.key == hash && g.pairs[sl.id-1] == key && (key.nulls != longText || g.bodies[sl.id-1] == s) {
 			return sl.id - 1
 		}
 	}

@@ -142,9 +142,26 @@ func (g gen) batch(n int) *value.Batch {
 			}
 			c.Append(i, v)
 		}
+		if k == value.Text && g.Intn(2) == 0 {
+			code(c, n)
+		}
 		b.Cols = append(b.Cols, c)
 	}
 	return b
+}
+
+// code gives a column of texts the different ones, as a block with a dictionary has them.
+func code(c *value.Column, n int) {
+	known := map[string]uint16{}
+	for i := range n {
+		s := c.Strs[i]
+		k, ok := known[s]
+		if !ok {
+			k = uint16(len(c.Values))
+			known[s], c.Values = k, append(c.Values, s)
+		}
+		c.Codes = append(c.Codes, k)
+	}
 }
 
 func columnsOf(b *value.Batch) map[string]Expr {

@@ -234,6 +234,7 @@ func Decode(src []byte, t value.Type, col *value.Column) (int, error) {
 type Texts struct {
 	bytes  []byte
 	values []string
+	codes  []uint16
 }
 
 // Decode is like the function of that name, but texts are valid until the next
@@ -250,7 +251,7 @@ func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) 
 	n := p.n
 	col.Type = t
 	col.Nulls = nil
-	col.Joined = ""
+	col.Joined, col.Values, col.Codes = "", nil, nil
 	if p.nullBytes > 0 {
 		col.Nulls = value.NewBitmap(n)
 		for i, b := range p.nulls() {
@@ -274,7 +275,7 @@ func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) 
 		p.reals(col.Reals)
 	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		col.Strs = resize(col.Strs, n)
-		if all := p.strings(col.Strs, m); col.Nulls == nil {
+		if all := p.strings(col, m); col.Nulls == nil {
 			col.Joined = all
 		}
 	}

@@ -119,6 +119,12 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil || !same(v, c.Value(j)) || !same(out.Value(j), v) {
 				t.Fatalf("%v encoding %d, row %d of %d: put %v, got %v and %v, %v", k, enc[2], j, n, c.Value(j), out.Value(j), v, err)
 			}
+			if out.Codes != nil && !c.Null(j) && out.Values[out.Codes[j]] != c.Strs[j] {
+				t.Fatalf("%v, row %d of %d: the text %q, want %q", k, j, n, out.Values[out.Codes[j]], c.Strs[j])
+			}
+			if (enc[2] == dictionary) != (out.Codes != nil) {
+				t.Fatalf("%v encoding %d: codes %v", k, enc[2], out.Codes)
+			}
 			if v, err := opened.At(j); err != nil || !same(v, c.Value(j)) {
 				t.Fatalf("%v encoding %d, row %d of %d: put %v, got %v of the opened block, %v", k, enc[2], j, n, c.Value(j), v, err)
 			}

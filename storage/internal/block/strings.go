@@ -182,10 +182,19 @@ func (p *parsed) checkStrings() error {
 		return malformed("%d bytes of text, want %d", len(l.bytes), prev)
 	}
 	if p.enc == dictionary {
-		for i := range p.n {
-			if c := readWidth(l.codes, i, l.codeWidth); c >= uint64(l.values) {
-				return malformed("code %d of row %d", c, i)
+		most := uint64(0)
+		switch l.codeWidth {
+		case 1:
+			for _, c := range l.codes {
+				most = max(most, uint64(c))
 			}
+		case 2:
+			for i := range p.n {
+				most = max(most, uint64(binary.LittleEndian.Uint16(l.codes[2*i:])))
+			}
+		}
+		if most >= uint64(l.values) {
+			return malformed("code %d of %d values", most, l.values)
 		}
 	}
 	return nil
@@ -198,10 +207,10 @@ func (l *layout) span(i int) (from, to uint64) {
 	return from, readWidth(l.ends, i, l.width)
 }
 
-// strings makes one copy of the bytes that all values are parts of. If the values
-// lie in it one after the other, it is returned. The copy is made in m, if m is
-// not nil.
-func (p *parsed) strings(out []string, m *Texts) string {
+// strings makes one copy of the bytes that all values are parts of, which are set in col. If the
+// values lie in it one after the other, it is returned. The copy is made in m, if m is not nil.
+func (p *parsed) strings(col *value.Column, m *Texts) string {
+	out := col.Strs
 	l, _ := p.layout()
 	var all string
 	if m == nil {
@@ -215,16 +224,24 @@ func (p *parsed) strings(out []string, m *Texts) string {
 		m.values = resize(m.values, l.values)
 		values := m.values
 		cut(values, all, l.ends, l.width)
+		m.codes = resize(m.codes, len(out))
+		codes := m.codes
 		switch l.codeWidth {
+		case 0:
+			clear(codes)
 		case 1:
-			for i := range out {
-				out[i] = values[l.codes[i]]
+			for i, c := range l.codes[:len(codes)] {
+				codes[i] = uint16(c)
 			}
 		default:
-			for i := range out {
-				out[i] = values[readWidth(l.codes, i, l.codeWidth)]
+			for i := range codes {
+				codes[i] = binary.LittleEndian.Uint16(l.codes[2*i:])
 			}
 		}
+		for i, c := range codes {
+			out[i] = values[c]
+		}
+		col.Values, col.Codes = values, codes
 		return ""
 	}
 	cut(out, all, l.ends, l.width)
