@@ -207,3 +207,32 @@ func ExampleRestore() {
 	// true saved.lupa
 	// [b c] <nil>
 }
+
+// Statements of strangers reach no file, those of the program do; it is told how its own ended.
+func ExampleWithNoFiles() {
+	dir, err := os.MkdirTemp("", "lupa")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "trees.csv")
+	if err := os.WriteFile(file, []byte("name\noak\nash\n"), 0o644); err != nil {
+		panic(err)
+	}
+	store, err := db.Open(":memory:", nil)
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+	ctx := context.Background()
+	_, err = store.Query(db.WithNoFiles(ctx), "SELECT * FROM read_csv($1)", file)
+	fmt.Println(err)
+
+	told := db.WithNotice(ctx, func(message string) { fmt.Println(message) })
+	_, err = store.Exec(told, "CREATE TABLE trees (name TEXT); COPY trees FROM '"+file+"'")
+	fmt.Println(err)
+	// Output:
+	// 1:24: this program does not let statements use files
+	// 2 rows read, 0 skipped, 0 failed
+	// <nil>
+}

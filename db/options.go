@@ -86,7 +86,7 @@ type Options struct {
 
 	// NoFiles forbids statements that name files (COPY, read_*, images(), image
 	// of a path, BACKUP TO) or, after ENCODER, directories; names of encoders remain: for
-	// programs that pass on statements of strangers.
+	// programs that pass on statements of strangers. WithNoFiles forbids it for one call.
 	NoFiles bool
 
 	// AllowURLs lets image('https://...') fetch pictures.
@@ -103,7 +103,8 @@ type Options struct {
 	Warn func(message string)
 
 	// Notice is told how an import ended, of files or of pictures: how many were read,
-	// skipped, of which kind, and failed. It may be called concurrently.
+	// skipped, of which kind, and failed. It may be called concurrently. WithNotice overrides it
+	// for one call.
 	Notice func(message string)
 
 	// Trace is told of every statement: see Tracer.

@@ -48,6 +48,10 @@ func (s *session) hooks(ctx context.Context) query.Hooks {
 	if fn, ok := ctx.Value(warnKey{}).(func(string)); ok {
 		h.Warn = fn
 	}
+	if fn, ok := ctx.Value(noticeKey{}).(func(string)); ok {
+		h.Notice = fn
+	}
+	h.NoFiles = ctx.Value(noFilesKey{}) != nil
 	return h
 }
 
@@ -283,6 +287,22 @@ type warnKey struct{}
 // Options.Warn.
 func WithWarn(ctx context.Context, fn func(message string)) context.Context {
 	return context.WithValue(ctx, warnKey{}, fn)
+}
+
+type noticeKey struct{}
+
+// WithNotice returns a context under which statements tell fn instead of
+// Options.Notice.
+func WithNotice(ctx context.Context, fn func(message string)) context.Context {
+	return context.WithValue(ctx, noticeKey{}, fn)
+}
+
+type noFilesKey struct{}
+
+// WithNoFiles returns a context under which statements may name no files, as with
+// Options.NoFiles: for statements of strangers, in a program whose own statements may.
+func WithNoFiles(ctx context.Context) context.Context {
+	return context.WithValue(ctx, noFilesKey{}, true)
 }
 
 // watch follows one statement for the counters and the tracer.

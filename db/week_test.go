@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -396,6 +398,51 @@ func TestNoFilesHoldsForEncoders(t *testing.T) {
 		if name != "clip" {
 			t.Errorf("the encoder %q was looked for", name)
 		}
+	}
+}
+
+// Statements under WithNoFiles reach no file, whatever was planned for the program's own before,
+// and the program's own still do.
+func TestNoFilesOfOneCall(t *testing.T) {
+	d := open(t, &db.Options{InMemory: true})
+	file := filepath.Join(t.TempDir(), "x.csv")
+	if err := os.WriteFile(file, []byte("a\n1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	strange := db.WithNoFiles(ctx)
+	mustExec(t, d, "CREATE TABLE ok (a INTEGER)")
+	query := "SELECT * FROM read_csv('" + file + "')"
+	st, err := d.Prepare(ctx, query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for round := range 2 {
+		for _, sql := range []string{query, "SELECT * FROM read_csv($1)", "COPY ok FROM '" + file + "'", "INSERT INTO ok SELECT a FROM read_csv('" + file + "')"} {
+			var args []any
+			if strings.Contains(sql, "$1") {
+				args = []any{file}
+			}
+			if _, err := d.Exec(ctx, sql, args...); err != nil {
+				t.Errorf("round %d: %s: %v", round, sql, err)
+			}
+			if _, err := d.Exec(strange, sql, args...); err == nil || !strings.Contains(err.Error(), "does not let statements use files") {
+				t.Errorf("round %d: %s: %v", round, sql, err)
+			}
+		}
+		if _, err := st.QueryMany(strange, [][]any{{}, {}}); err == nil {
+			t.Error("several at once read a file")
+		}
+		if rows, err := st.QueryMany(ctx, [][]any{{}, {}}); err != nil || len(rows) != 2 {
+			t.Errorf("several at once: %v", err)
+		} else {
+			rows[0].Close()
+			rows[1].Close()
+		}
+	}
+	var said []string
+	if _, err := d.Exec(db.WithNotice(ctx, func(s string) { said = append(said, s) }), "COPY ok FROM '"+file+"'"); err != nil || len(said) != 1 || !strings.HasPrefix(said[0], "1 row read") {
+		t.Errorf("%q %v", said, err)
 	}
 }
 

@@ -66,6 +66,7 @@ type Hooks struct {
 	Progress func(Progress)
 	Warn     func(string) // a picture that could not be read, and the like
 	Notice   func(string) // how an import ended: counts
+	NoFiles  bool         // as Env.NoFiles, for this run
 }
 
 // Args are a statement's arguments: Pos[0] is for $1 or the first ?, Named for

@@ -82,7 +82,7 @@ func (u *unit) init(s *Session, args Args, hooks Hooks) {
 	in.Store, in.View, in.Tx, in.Workers, in.Memory = e.Store, s.view, s.tx, e.Workers, &u.memory
 	in.Progress, in.Warn, in.Notice = hooks.Progress, hooks.Warn, hooks.Notice
 	in.Encoder, in.Texts, in.Images = e.Encoder, &e.texts, &e.images
-	in.NoFiles, in.AllowURLs, in.Attached = e.NoFiles, e.AllowURLs, &e.Attached
+	in.NoFiles, in.AllowURLs, in.Attached = e.NoFiles || hooks.NoFiles, e.AllowURLs, &e.Attached
 	in.Temp = s.temp.current()
 	in.Pos, in.Named, in.Now = args.Pos, args.Named, time.Now()
 }

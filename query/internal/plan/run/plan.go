@@ -54,6 +54,7 @@ type Plan struct {
 	views  []*storage.ViewDef
 	remote []bind.RemoteTable
 	idle   sync.Pool // of *Run
+	files  bool      // it was made where statements may name files
 }
 
 // lookedAt is the value of a parameter that a plan depends on.
@@ -72,6 +73,7 @@ func NewPlan(b *bind.Binder, cols []Column, make Makes) *Plan {
 		Columns: cols, make: make, slots: b.Slots, block: b.Block, subs: b.Subs, how: b.How,
 		Cached: !b.Once && b.How == bind.How{}, remote: b.Remotes, views: b.Views,
 	}
+	p.files = !b.In.NoFiles
 	for _, t := range b.Tables {
 		p.tables = append(p.tables, t)
 	}
@@ -166,7 +168,7 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 			return nil, nil
 		}
 	}
-	if p.Cached && p.hidden(in) {
+	if p.Cached && (p.hidden(in) || p.files && in.NoFiles) { // planned anew, what names a file is refused
 		return nil, nil
 	}
 	view := in.Snapshot()
