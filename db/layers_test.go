@@ -42,6 +42,7 @@ var layers = []string{
 	"query/internal/plan",
 	"query",
 	"db",
+	"internal/eval",
 	"db/driver", "db/metrics", "db/postgres", "db/web",
 	"db/dbtest",
 	"cmd/", "examples/", "examples",

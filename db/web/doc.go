@@ -4,9 +4,10 @@
 //	h, err := web.New(store, &web.Options{Token: web.NewToken()})
 //	http.ListenAndServe("localhost:8080", h)
 //
-// Everything is read in read-only transactions: no request changes the store. Nothing is
-// fetched from the network by the server, and the page loads nothing but its own files
-// and pictures that rows refer to by address.
+// Everything is read in read-only transactions: no request changes the store unless Options.Write
+// says otherwise. Statements of requests reach no files. Nothing is fetched from the network by
+// the server, and the page loads nothing but its own files and pictures that rows refer to by
+// address.
 //
 // # Who may ask
 //

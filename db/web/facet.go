@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -119,10 +118,3 @@ func bucket(col string, low, high db.Value) string {
 
 // real is a number as a statement has it, also a negative one.
 func real(f float64) string { return "(" + value.Float(f).String() + ")" }
-
-// decode reads a request in JSON, which has no other fields than those asked for.
-func decode(body []byte, into any) error {
-	d := json.NewDecoder(strings.NewReader(string(body)))
-	d.DisallowUnknownFields()
-	return d.Decode(into)
-}

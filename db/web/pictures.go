@@ -73,13 +73,18 @@ func (t *thumbnails) unseal(s string) (path string, ok bool) {
 // errNoPicture is told to clients, who need not know more.
 var errNoPicture = errors.New("no picture that can be shown")
 
-// open finds the file of a request, if it may be served. The name is resolved first: what counts is
-// where a symbolic link leads.
+// open finds the file of a request, if it may be served.
 func (h *Handler) open(sealed string) (string, os.FileInfo, error) {
 	path, ok := h.thumb.unseal(sealed)
 	if !ok {
 		return "", nil, fs.ErrNotExist
 	}
+	return h.file(path)
+}
+
+// file finds a picture's file, if it may be served. The name is resolved first: what counts is
+// where a symbolic link leads.
+func (h *Handler) file(path string) (string, os.FileInfo, error) {
 	path, err := filepath.Abs(path)
 	if err == nil {
 		path, err = filepath.EvalSymlinks(path)
@@ -87,10 +92,7 @@ func (h *Handler) open(sealed string) (string, os.FileInfo, error) {
 	if err != nil {
 		return "", nil, fs.ErrNotExist
 	}
-	if len(h.o.Roots) > 0 && !slices.ContainsFunc(h.o.Roots, func(root string) bool {
-		rel, err := filepath.Rel(root, path)
-		return err == nil && filepath.IsLocal(rel)
-	}) {
+	if !h.within(path) {
 		return "", nil, errNoPicture
 	}
 	fi, err := os.Stat(path)
@@ -101,6 +103,14 @@ func (h *Handler) open(sealed string) (string, os.FileInfo, error) {
 		return "", nil, errNoPicture
 	}
 	return path, fi, nil
+}
+
+// within reports whether a resolved path is below one of Options.Roots, if there are any.
+func (h *Handler) within(path string) bool {
+	return len(h.o.Roots) == 0 || slices.ContainsFunc(h.o.Roots, func(root string) bool {
+		rel, err := filepath.Rel(root, path)
+		return err == nil && filepath.IsLocal(rel)
+	})
 }
 
 // thumbnail serves a small picture of a file.

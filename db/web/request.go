@@ -28,6 +28,7 @@ type request struct {
 	limit, offset int
 	picture       []byte
 	score         string // the name the score gets
+	what          string // what vectors are compared with, once the statement is written; "" where they aren't
 }
 
 // searchNeighbours is how many of the best rows are put in another order when one is asked for.
@@ -317,10 +318,10 @@ func (q *request) relevance() (string, []any, error) {
 		q.where = append(q.where, db.Quote(t.PrimaryKey)+" NOT IN ("+strings.Join(named, ", ")+")")
 	}
 	q.nameScore()
-	what := strings.Join(terms, " ")
-	score := "similarity(" + db.Quote(q.vector) + ", " + what + ")"
+	q.what = strings.Join(terms, " ")
+	score := "similarity(" + db.Quote(q.vector) + ", " + q.what + ")"
 	if db.Quote(q.vector) == q.vector {
-		score = q.vector + "_sim(" + what + ")"
+		score = q.vector + "_sim(" + q.what + ")"
 	}
 	if q.by == "both" && words != "" {
 		score = "rrf(" + score + ", " + words + ")"

@@ -36,11 +36,20 @@ type Column struct {
 type tablesAnswer struct {
 	Tables     []Table `json:"tables"`
 	Statements bool    `json:"statements"` // POST /api/v1/query is answered
+	Marks      bool    `json:"marks"`      // POST /api/v1/marks is answered
+	Write      bool    `json:"write"`      // POST /api/v1/import is answered
+	Reveal     bool    `json:"reveal"`     // POST /api/v1/reveal is answered
+
+	Models []string `json:"models,omitempty"` // that a new table can be made with
 }
 
 func (h *Handler) tables(r *http.Request) (any, error) {
 	t, err := h.Tables(r.Context())
-	return tablesAnswer{t, h.o.Statements}, err
+	a := tablesAnswer{Tables: t, Statements: h.o.Statements, Marks: h.marks != nil, Write: h.o.Write, Reveal: h.o.Reveal != nil}
+	if h.o.Write && h.o.Models != nil {
+		a.Models = h.o.Models()
+	}
+	return a, err
 }
 
 // Tables describes the tables of the store.
@@ -66,8 +75,9 @@ type Answer struct {
 	Statement string   `json:"statement"`
 	Columns   []Column `json:"columns"`
 	Rows      []Row    `json:"rows"`
-	More      bool     `json:"more"` // there are rows after these
-	Millis    float64  `json:"ms"`   // that the statement took
+	More      bool     `json:"more"`              // there are rows after these
+	Millis    float64  `json:"ms"`                // that the statement took
+	Changed   *int64   `json:"changed,omitempty"` // rows, by a statement that writes
 }
 
 // Row is a row of an Answer.
@@ -89,26 +99,36 @@ type Picture struct {
 }
 
 func (h *Handler) search(r *http.Request) (any, error) {
-	var picture []byte
-	if r.Method == http.MethodPost {
-		if err := r.ParseMultipartForm(maxUpload); err != nil {
-			return nil, badRequest{err}
-		}
-		defer r.MultipartForm.RemoveAll()
-		if sent := r.MultipartForm.File["picture"]; len(sent) > 0 {
-			f, err := sent[0].Open()
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			if picture, err = io.ReadAll(f); err != nil {
-				return nil, err
-			}
-		}
-	} else if err := r.ParseForm(); err != nil {
-		return nil, badRequest{err}
+	form, picture, err := searched(r)
+	if err != nil {
+		return nil, err
 	}
-	return h.Search(r.Context(), r.Form, picture)
+	return h.Search(r.Context(), form, picture)
+}
+
+// searched reads the parameters of a search, and the picture if one is sent.
+func searched(r *http.Request) (form url.Values, picture []byte, err error) {
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		if err := r.ParseForm(); err != nil {
+			return nil, nil, badRequest{err}
+		}
+		return r.Form, nil, nil
+	}
+	if err := r.ParseMultipartForm(maxUpload); err != nil {
+		return nil, nil, badRequest{err}
+	}
+	defer r.MultipartForm.RemoveAll()
+	if sent := r.MultipartForm.File["picture"]; len(sent) > 0 {
+		f, err := sent[0].Open()
+		if err != nil {
+			return nil, nil, err
+		}
+		defer f.Close()
+		if picture, err = io.ReadAll(f); err != nil {
+			return nil, nil, err
+		}
+	}
+	return r.Form, picture, nil
 }
 
 // Search finds rows as GET /api/v1/search does, whose parameters are given, and like a picture
@@ -126,7 +146,7 @@ func (h *Handler) Search(ctx context.Context, params url.Values, picture []byte)
 	return h.run(ctx, &q.table, q.limit, text, args...)
 }
 
-// run runs a statement that reads, and gives at most limit of its rows. Pictures are those of the
+// run runs a statement and gives at most limit of its rows. Pictures are those of the
 // rows of a table.
 func (h *Handler) run(ctx context.Context, t *db.Table, limit int, text string, args ...any) (*Answer, error) {
 	begun := time.Now()
@@ -136,6 +156,13 @@ func (h *Handler) run(ctx context.Context, t *db.Table, limit int, text string, 
 	}
 	defer tx.Rollback()
 	rows, err := tx.Query(ctx, text, args...)
+	wrote := err != nil && h.o.Write
+	if wrote { // if it is no statement that writes either, it fails again, and says why
+		if rows, err = h.store.Query(ctx, text, args...); err == nil {
+			tx.Rollback()
+			tx, err = h.store.Begin(ctx, &db.TxOptions{ReadOnly: true}) // pictures are those of now
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -178,6 +205,10 @@ func (h *Handler) run(ctx context.Context, t *db.Table, limit int, text string, 
 		return nil, err
 	}
 	rows.Close()
+	if wrote {
+		n := rows.Result().RowsAffected
+		a.Changed = &n
+	}
 	a.More = a.More || len(a.Rows) == limit && strings.Contains(text, " LIMIT ")
 	a.Millis = float64(time.Since(begun).Microseconds()) / 1000
 	if key >= 0 {
@@ -312,22 +343,18 @@ func (h *Handler) query(r *http.Request) (any, error) {
 	if !h.o.Statements {
 		return nil, badf("this server takes no statements")
 	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
-	}
 	var asked struct {
 		SQL   string `json:"sql"`
 		Table string `json:"table"` // whose pictures the rows may show
 		Limit int    `json:"limit"`
 	}
-	if err := decode(body, &asked); err != nil {
-		return nil, badRequest{err}
+	if err := decode(r.Body, &asked); err != nil {
+		return nil, err
 	}
 	return h.Query(r.Context(), asked.SQL, asked.Table, asked.Limit)
 }
 
-// Query runs one statement in a read-only transaction, and gives at most limit of its rows, or
+// Query runs one statement, which only reads unless Options.Write lets it write, and gives at most limit of its rows, or
 // 1,000. Rows that have the primary key of a table show the pictures of its rows; table may be "".
 func (h *Handler) Query(ctx context.Context, sql, table string, limit int) (*Answer, error) {
 	if limit <= 0 || limit > maxRows {
@@ -341,5 +368,5 @@ func (h *Handler) Query(ctx context.Context, sql, table string, limit int) (*Ans
 		}
 		t = &found
 	}
-	return h.run(ctx, t, limit, strings.TrimRight(sql, "; \t\r\n"))
+	return h.run(db.WithNoFiles(ctx), t, limit, strings.TrimRight(sql, "; \t\r\n"))
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -18,9 +19,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/internal/eval"
 )
 
 // Options say what a Handler shows and to whom. A nil *Options means the defaults.
@@ -33,9 +36,21 @@ type Options struct {
 	// localhost and the loopback addresses.
 	Hosts []string
 
-	// Statements lets requests run any statement that reads. The store should have been
-	// opened with NoFiles, or they read the server's files.
+	// Statements lets requests run any statement that reads. None reaches files.
 	Statements bool
+
+	// Write lets requests import directories of pictures and, with Statements, run statements that
+	// write. Neither statement reaches files; an import reads pictures below Roots, or any.
+	Write bool
+
+	// Models are the encoders that a new table can be made with by an import; nil offers none.
+	Models func() []string
+
+	// ImportFile keeps what is imported, so that it can be gone on with after a restart; "" keeps nothing.
+	ImportFile string
+
+	// Reveal shows a picture's file in the file manager of who sits at the server; nil is not offered.
+	Reveal func(path string) error
 
 	// Image, Link and Credit say where a row's picture is, where it leads and who made
 	// it: templates as those of COPY ... (FORMAT gallery), such as pictures/{id}.jpg. "" takes the first
@@ -51,6 +66,11 @@ type Options struct {
 
 	// CacheSize is how many bytes of thumbnails are kept there; 0 means 256 MiB.
 	CacheSize int64
+
+	// Marks is a file of prompts, .csv or .tsv, in which the page keeps what somebody says of hits: right
+	// or wrong. lupa eval reads it, and so does the page to show which first hits are wrong. It is
+	// made with the first mark; "" takes none.
+	Marks string
 
 	// Timeout bounds a request; 0 means 30 seconds.
 	Timeout time.Duration
@@ -69,6 +89,11 @@ type Handler struct {
 	o     Options
 	mux   *http.ServeMux
 	thumb *thumbnails
+	marks *eval.Marks // nil: none are taken
+
+	imports *importer
+	closed  chan struct{} // by Close
+	closing sync.Once
 }
 
 //go:embed assets
@@ -84,7 +109,7 @@ func NewToken() string {
 // New returns a handler over a store. It fails when a directory of the options is not there, or
 // the one for thumbnails can't be made.
 func New(store *db.DB, opts *Options) (*Handler, error) {
-	h := &Handler{store: store, mux: http.NewServeMux()}
+	h := &Handler{store: store, mux: http.NewServeMux(), closed: make(chan struct{})}
 	if opts != nil {
 		h.o = *opts
 	}
@@ -110,7 +135,11 @@ func New(store *db.DB, opts *Options) (*Handler, error) {
 			return nil, fmt.Errorf("directory of thumbnails: %w", err)
 		}
 	}
+	if h.o.Marks != "" {
+		h.marks = eval.NewMarks(h.o.Marks)
+	}
 	h.thumb = newThumbnails(h.o.Cache, h.o.CacheSize, runtime.GOMAXPROCS(0))
+	h.imports = newImporter(store, h.o.ImportFile)
 	h.routes()
 	return h, nil
 }
@@ -137,6 +166,18 @@ func (h *Handler) routes() {
 	h.handle("GET /api/v1/row", maxAsked, h.row)
 	h.handle("GET /api/v1/facet", maxAsked, h.facet)
 	h.handle("POST /api/v1/query", maxAsked, h.query)
+	h.handle("POST /api/v1/relevance", maxUpload, h.relevanceOf)
+	h.handle("POST /api/v1/stacks", maxAsked, h.stacks)
+	h.handle("GET /api/v1/marks", maxAsked, h.allMarks)
+	h.handle("POST /api/v1/marks", maxAsked, h.mark)
+	h.handle("GET /api/v1/eval", maxAsked, h.eval)
+	h.handle("POST /api/v1/gallery", maxUpload, h.gallery)
+	h.handle("POST /api/v1/reveal", maxAsked, h.reveal)
+	h.handle("GET /api/v1/folders", maxAsked, h.folders)
+	h.handle("GET /api/v1/import", maxAsked, h.importState)
+	h.handle("POST /api/v1/import", maxAsked, h.startImport)
+	h.handle("POST /api/v1/import/stop", maxAsked, h.stopImport)
+	h.mux.HandleFunc("GET /api/v1/import/events", h.importEvents)
 	h.mux.HandleFunc("GET /api/v1/thumb", h.thumbnail)
 	h.mux.HandleFunc("GET /api/v1/picture", h.picture)
 }
@@ -147,14 +188,30 @@ func (h *Handler) handle(pattern string, limit int64, f func(r *http.Request) (a
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		ctx, cancel := context.WithTimeout(r.Context(), h.o.Timeout)
 		defer cancel()
-		answer, err := f(r.WithContext(ctx))
+		answer, err := f(r.WithContext(db.WithNoFiles(ctx)))
 		if err != nil {
 			fail(w, r, err)
+			return
+		}
+		if page, ok := answer.(htmlPage); ok {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			w.Header().Set("Content-Disposition", `attachment; filename="gallery.html"`)
+			w.Write(page)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		json.NewEncoder(w).Encode(answer) // a client that went away is no error
 	})
+}
+
+// decode reads a request in JSON, which has no other fields than those asked for.
+func decode(body io.Reader, into any) error {
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return badRequest{err}
+	}
+	return nil
 }
 
 // policy is what the page may do: run and load what comes from here, and show pictures at
@@ -251,6 +308,8 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody is listening
 	case errors.As(err, &large):
 		status, err = http.StatusRequestEntityTooLarge, fmt.Errorf("more than %d MiB were sent", large.Limit>>20)
+	case errors.Is(err, errReads), errors.Is(err, db.ErrReadOnly):
+		status = http.StatusForbidden
 	case errors.Is(err, fs.ErrNotExist):
 		status = http.StatusNotFound
 	case errors.Is(err, context.DeadlineExceeded):

@@ -32,6 +32,10 @@ type Options struct {
 	Link   string // where a click leads, an address or a file; "" is the picture itself
 	Credit string // who made the picture, under it; "" leaves it out
 
+	// Resolve gives the file to read for the path of a local picture, or says why none may be
+	// read; nil reads them as they are.
+	Resolve func(path string) (string, error)
+
 	// ThumbSize is the longest side, in pixels, of embedded pictures; 0 means 360.
 	ThumbSize int
 }
@@ -252,7 +256,15 @@ func (g *Writer) picture(c *card, vals []value.Value) (used int) {
 // local embeds a picture, scaled down.
 func (g *Writer) local(c *card, path string) {
 	c.Name = filepath.Base(path)
-	img, err := thumbnail(path, g.o.ThumbSize)
+	file := path
+	var err error
+	if g.o.Resolve != nil {
+		file, err = g.o.Resolve(path)
+	}
+	var img *image.RGBA
+	if err == nil {
+		img, err = thumbnail(file, g.o.ThumbSize)
+	}
 	if err != nil {
 		c.Missing = err.Error()
 		return

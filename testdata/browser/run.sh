@@ -13,8 +13,8 @@ if [ -z "$(find_chromium)" ] || ! command -v node >/dev/null || ! command -v npm
   exit 0
 fi
 work=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
+servers=()
+trap '[ ${#servers[@]} = 0 ] || kill "${servers[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 cp $here/package.json $here/test.mjs "$work"
 (cd "$work" && npm install --silent --no-audit --no-fund >/dev/null)
 
@@ -23,10 +23,20 @@ bin/lupa --models testdata/models "$store" "
   CREATE TABLE photos (id INTEGER PRIMARY KEY, path TEXT, caption TEXT, width INTEGER, format TEXT, clip VECTOR ENCODER 'toy-clip');
   INSERT INTO photos (id, path, width, format, clip) SELECT length(path) * 1000000 + bytes, path, width, format, image(path) FROM images('$PWD/testdata/toy-clip/scenes/*') ON CONFLICT DO NOTHING;
   UPDATE photos SET caption = '<img src=x onerror=\"window.hacked=1\">' WHERE path LIKE '%scene255%';
+  INSERT INTO photos (id, path, caption, width, format, clip) SELECT 7, path, 'a twin', width, format, clip FROM photos WHERE path LIKE '%scene255%';
+  CREATE TABLE vectors (id TEXT PRIMARY KEY, clip VECTOR ENCODER 'toy-clip');
+  COPY vectors (clip, id) FROM 'testdata/toy-clip/corpus/features.npy', 'testdata/toy-clip/corpus/photo_ids.csv';
   CREATE TABLE notes (n INTEGER PRIMARY KEY, body TEXT);
   INSERT INTO notes VALUES (1, 'a note'), (2, '<script>window.hacked=1</script>')" >/dev/null 2>&1
-bin/lupa browse --models testdata/models "$store" >"$work/address" 2>"$work/log" &
-server=$!
-for _ in $(seq 100); do [ -s "$work/address" ] && break; sleep 0.1; done
-[ -s "$work/address" ] || { cat "$work/log"; exit 1; }
-(cd "$work" && ADDRESS=$(cat address) CHROMIUM=$(find_chromium) PICTURE=$OLDPWD/testdata/toy-clip/scenes/scene255.jpg SHOTS=${SHOTS:-} node test.mjs)
+mkdir "$work/pictures" && cp testdata/toy-clip/scenes/scene00*.jpg "$work/pictures" && echo "no picture" >"$work/pictures/broken.jpg"
+# serve NAME FLAGS...: a server whose address is in the file NAME
+serve() {
+  local name=$1; shift
+  XDG_CACHE_HOME=$work/cache bin/lupa browse --models testdata/models "$@" >"$work/$name" 2>"$work/$name.log" &
+  servers+=($!)
+  for _ in $(seq 100); do [ -s "$work/$name" ] && break; sleep 0.1; done
+  [ -s "$work/$name" ] || { cat "$work/$name.log"; exit 1; }
+}
+serve address --marks "$work/prompts.csv" "$store"
+serve writing --write "$work/new.lupa"
+(cd "$work" && ADDRESS=$(cat address) WRITING=$(cat writing) FOLDER=$work/pictures MARKS=$work/prompts.csv CHROMIUM=$(find_chromium) PICTURE=$OLDPWD/testdata/toy-clip/scenes/scene255.jpg SHOTS=${SHOTS:-} node test.mjs)

@@ -1,19 +1,26 @@
 package shell
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"time"
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/mcp"
 	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/db/postgres"
 	"github.com/lupadb/lupa/db/web"
+	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/encoder/onnx"
 	"github.com/spf13/pflag"
 )
@@ -21,8 +28,9 @@ import (
 // serveOptions are those of lupa browse and lupa mcp.
 type serveOptions struct {
 	options
-	listen, image, link, credit string
-	roots                       []string
+	listen, image, link, credit, marks string
+	roots                              []string
+	write                              bool
 }
 
 func serveFlags(name string, o *serveOptions) *pflag.FlagSet {
@@ -33,6 +41,8 @@ func serveFlags(name string, o *serveOptions) *pflag.FlagSet {
 		f.StringVar(&o.listen, "listen", "localhost:0", "`ADDRESS` to listen at; port 0 is any that is free")
 		f.StringVar(&o.link, "link", "", "where a picture leads, a `TEMPLATE` such as\nhttps://unsplash.com/photos/{id}")
 		f.StringVar(&o.credit, "credit", "", "who made a picture, a `TEMPLATE`")
+		f.BoolVar(&o.write, "write", false, "let the page import pictures, and statements write")
+		f.StringVar(&o.marks, "marks", "", "keep what is said of hits in `FILE` (STORE.prompts.csv)")
 	}
 	f.StringVar(&o.image, "image", "", "where a row's picture is, a `TEMPLATE`\nsuch as pictures/{id}.jpg")
 	f.StringArrayVar(&o.roots, "folder", nil, "show only picture files below `DIR`; may be repeated")
@@ -42,8 +52,8 @@ func serveFlags(name string, o *serveOptions) *pflag.FlagSet {
 	return f
 }
 
-// serve parses the flags of a subcommand that answers others, opens the store for reading
-// only, and runs it until Ctrl-C.
+// serve parses the flags of a subcommand that answers others, opens the store, for reading
+// only unless --write says otherwise, and runs it until Ctrl-C.
 func serve(ctx context.Context, std stdio, name string, args []string, run func(ctx context.Context, s *Shell, o *serveOptions, store *db.DB, h *web.Handler) error) (err error) {
 	o := &serveOptions{options: options{images: "off", color: "auto"}}
 	f := serveFlags(name, o)
@@ -72,9 +82,9 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 	ctx, stop := s.cancellable(ctx)
 	defer stop()
 	store, err := db.OpenContext(ctx, o.store, &db.Options{
-		ReadOnly:    true,
+		ReadOnly:    !o.write,
 		AsFound:     o.asFound,
-		NoFiles:     true, // statements come from a page, or from an assistant
+		NoFiles:     !o.write, // statements come from a page, or from an assistant; its handler keeps them from files
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: o.models}),
 		Attach:      []db.Attachable{postgres.Opener(nil)},
 		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
@@ -83,15 +93,31 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	w := &web.Options{Statements: true, Image: o.image, Link: o.link, Credit: o.credit, Roots: o.roots, Cache: thumbnailFolder()}
+	w := &web.Options{Statements: true, Image: o.image, Link: o.link, Credit: o.credit, Roots: o.roots, Cache: cacheFolder("thumbnails")}
 	if name == "browse" {
 		w.Token = web.NewToken()
 		w.Hosts = hostsOf(o.listen)
+		w.Marks = cmp.Or(o.marks, marksOf(o.store))
+		w.Write = o.write
+		w.Models = func() []string {
+			var names []string
+			for _, m := range encoder.SearchPath(o.models...).List() {
+				names = append(names, m.Name)
+			}
+			return names
+		}
+		if o.write {
+			w.ImportFile = importFile(o.store)
+		}
+		if loopback(o.listen) {
+			w.Reveal = func(path string) error { return reveal(s, path) }
+		}
 	}
 	h, err := web.New(store, w)
 	if err != nil {
 		return err
 	}
+	defer h.Close()
 	err = run(ctx, s, o, store, h)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -124,13 +150,59 @@ func hostsOf(listen string) []string {
 	return append(all, hosts...)
 }
 
-// thumbnailFolder is where thumbnails are kept, in the user's cache; "" where there is none.
-func thumbnailFolder() string {
+// loopback reports whether only this machine reaches what listens at an address.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	ip := net.ParseIP(host)
+	return err == nil && (strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback())
+}
+
+// marksOf is the file beside a store in which its page keeps what is said of hits; "" for one in memory.
+func marksOf(store string) string {
+	if store == ":memory:" {
+		return ""
+	}
+	return strings.TrimSuffix(filepath.Clean(store), ".lupa") + ".prompts.csv"
+}
+
+// importFile is where the import of a store is kept that is to be gone on with; "" keeps none.
+func importFile(store string) string {
+	dir := cacheFolder("imports")
+	abs, err := filepath.Abs(store)
+	if dir == "" || err != nil || store == ":memory:" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(abs))
+	return filepath.Join(dir, hex.EncodeToString(sum[:12])+".json")
+}
+
+// reveal shows a file in the file manager.
+func reveal(s *Shell, path string) error {
+	c := exec.Command("xdg-open", filepath.Dir(path))
+	switch runtime.GOOS {
+	case "darwin":
+		c = exec.Command("open", "-R", path)
+	case "windows":
+		c = exec.Command("explorer", "/select,", path)
+	}
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("no file manager opens %s: %w", filepath.Dir(path), err)
+	}
+	go func() {
+		if err := c.Wait(); err != nil && runtime.GOOS != "windows" { // explorer says 1 when all went well
+			s.message("%s: %v", c.Path, err)
+		}
+	}()
+	return nil
+}
+
+// cacheFolder is a directory in the user's cache; "" where there is none.
+func cacheFolder(name string) string {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return ""
 	}
-	dir = filepath.Join(dir, "lupa", "thumbnails")
+	dir = filepath.Join(dir, "lupa", name)
 	if os.MkdirAll(dir, 0o700) != nil {
 		return ""
 	}
@@ -152,12 +224,17 @@ func runBrowse(ctx context.Context, std stdio, args []string) error {
 			return err
 		}
 		fmt.Fprintf(std.out, "http://%s/?token=%s\n", net.JoinHostPort(hostsOf(o.listen)[0], port), h.Token())
-		fmt.Fprintln(std.err, "Open this address in a browser; whoever has it can read the store. Ctrl-C ends it.")
+		can := "read the store"
+		if o.write {
+			can = "read and change the store"
+		}
+		fmt.Fprintf(std.err, "Open this address in a browser; whoever has it can %s. Ctrl-C ends it.\n", can)
 		select {
 		case <-ctx.Done():
 		case err := <-done:
 			return err
 		}
+		h.Close()
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := server.Shutdown(ctx); err != nil {

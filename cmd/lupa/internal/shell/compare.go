@@ -12,6 +12,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/internal/eval"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -27,7 +28,7 @@ func (s *Shell) compare(ctx context.Context, prompts, other string) (err error) 
 	if err != nil {
 		return err
 	}
-	a := side{s: s, target: t, phrases: p, name: t.table.Name + "." + t.column.Name}
+	a := side{s: s, target: t, phrases: p, name: t.Table.Name + "." + t.Column.Name}
 	b := a
 	if namesPhrases(other) {
 		return s.comparePrompts(ctx, a, other)
@@ -46,12 +47,12 @@ func (s *Shell) compare(ctx context.Context, prompts, other string) (err error) 
 			return fmt.Errorf("%s: %w", other, err)
 		}
 	} else {
-		s.opts.table = t.table.Name
+		s.opts.table = t.Table.Name
 		if b.target, err = s.evalTarget(ctx, other); err != nil {
 			return fmt.Errorf("--compare %s, which is no directory of a store, no .csv and no table:NAME: %w", other, err)
 		}
 	}
-	if b.name = b.target.table.Name + "." + b.target.column.Name; b.name == a.name {
+	if b.name = b.target.Table.Name + "." + b.target.Column.Name; b.name == a.name {
 		b.name += " of " + filepath.Base(filepath.Clean(other))
 	}
 	return s.showCompared(ctx, "column", &a, &b)
@@ -64,11 +65,11 @@ func (s *Shell) comparePrompts(ctx context.Context, a side, other string) (err e
 	if b.phrases, err = s.readPhrases(ctx, other); err != nil {
 		return err
 	}
-	missing, err := pair(&a.phrases, &b.phrases)
+	missing, err := eval.Pair(&a.phrases, &b.phrases)
 	if err != nil {
 		return err
 	}
-	a.name, b.name = a.phrases.name, b.phrases.name
+	a.name, b.name = a.phrases.Name, b.phrases.Name
 	if len(missing) > 0 {
 		s.message("without a partner, and left out: %s", strings.Join(missing, ", "))
 	}
@@ -78,17 +79,17 @@ func (s *Shell) comparePrompts(ctx context.Context, a side, other string) (err e
 // side is one of what is compared, with what came out.
 type side struct {
 	s       *Shell
-	target  target
-	phrases phrases
+	target  eval.Target
+	phrases eval.Phrases
 	name    string
-	all     []judged
+	all     []eval.Prompt
 }
 
 // evalTarget is findTarget of a column whose table has a key.
-func (s *Shell) evalTarget(ctx context.Context, column string) (target, error) {
+func (s *Shell) evalTarget(ctx context.Context, column string) (eval.Target, error) {
 	t, err := s.findTarget(ctx, s.opts.table, column)
-	if err == nil && t.key == "" {
-		err = fmt.Errorf("%s has no column to tell rows apart by", t.table.Name)
+	if err == nil && t.Key == "" {
+		err = fmt.Errorf("%s has no column to tell rows apart by", t.Table.Name)
 	}
 	return t, err
 }
@@ -98,32 +99,35 @@ func (s *Shell) evalTarget(ctx context.Context, column string) (target, error) {
 func (s *Shell) showCompared(ctx context.Context, what string, a, b *side) (err error) {
 	sides := []*side{a, b}
 	for _, x := range sides {
-		if x.all, err = readJudged(x.phrases, x.target, true); err != nil {
+		if x.all, err = eval.Read(x.phrases, x.target, true); err != nil {
 			return err
 		}
 	}
-	named := a.phrases.column("name") >= 0 && b.phrases.column("name") >= 0
+	if len(a.all) != len(b.all) {
+		return fmt.Errorf("%s has %d different prompts and %s has %d: what belongs together can't be told", a.phrases.Name, len(a.all), b.phrases.Name, len(b.all))
+	}
+	named := a.phrases.Column("name") >= 0 && b.phrases.Column("name") >= 0
 	for i := range a.all {
 		x, y := &a.all[i], &b.all[i]
-		if x.wanted == "" {
-			x.wanted, x.where = y.wanted, y.where
+		if x.Wanted == "" {
+			x.Wanted, x.Where = y.Wanted, y.Where
 		}
-		if y.wanted == "" {
-			y.wanted, y.where = x.wanted, x.where
+		if y.Wanted == "" {
+			y.Wanted, y.Where = x.Wanted, x.Where
 		}
-		if what == "prompts" && x.wanted != y.wanted && !named {
+		if what == "prompts" && x.Wanted != y.Wanted && !named {
 			return fmt.Errorf("what is right differs: %s at %s of %s, and %s at %s of %s; give both a column name, which says what belongs together",
-				x.wanted, x.place, a.phrases.name, y.wanted, y.place, b.phrases.name)
+				x.Wanted, x.Place, a.phrases.Name, y.Wanted, y.Place, b.phrases.Name)
 		}
-		x.kind = cmp.Or(x.kind, y.kind)
-		y.kind = x.kind
+		x.Kind = cmp.Or(x.Kind, y.Kind)
+		y.Kind = x.Kind
 	}
 	for _, x := range sides {
 		if err := x.s.judge(ctx, x.target, x.all); err != nil {
 			return err
 		}
 	}
-	known := !slices.ContainsFunc(a.all, func(j judged) bool { return len(j.where) == 0 })
+	known := !slices.ContainsFunc(a.all, func(j eval.Prompt) bool { return len(j.Where) == 0 })
 	if known {
 		if err := s.showBoth(what, sides); err != nil {
 			return err
@@ -136,14 +140,14 @@ func (s *Shell) showCompared(ctx context.Context, what string, a, b *side) (err 
 func (s *Shell) showBoth(what string, sides []*side) error {
 	text := db.Type{Kind: db.Text}
 	cols := []render.Column{{Name: what, Type: text}, {Name: "encoder", Type: text}}
-	kinds := kindsOf(sides[0].all)
+	kinds := eval.Kinds(sides[0].all)
 	if len(kinds) > 0 {
 		cols = append(cols, render.Column{Name: "kind", Type: text})
 	}
 	var rows [][]db.Value
 	for _, kind := range append(kinds, "") {
 		for _, x := range sides {
-			row := []db.Value{value.Str(x.name), value.Str(x.target.column.Encoder)}
+			row := []db.Value{value.Str(x.name), value.Str(x.target.Column.Encoder)}
 			if len(kinds) > 0 {
 				row = append(row, value.Str(cmp.Or(kind, "all")))
 			}
@@ -162,7 +166,7 @@ func (s *Shell) showChanged(ctx context.Context, reworded, known bool, a, b *sid
 		cols = append(cols, render.Column{Name: "in other words", Type: text})
 	}
 	for _, x := range []*side{a, b} {
-		cols = append(cols, render.Column{Name: x.name, Type: x.target.keyType()}, render.Column{Name: "score", Type: number}, render.Column{Name: "margin", Type: number})
+		cols = append(cols, render.Column{Name: x.name, Type: x.target.KeyType()}, render.Column{Name: "score", Type: number}, render.Column{Name: "margin", Type: number})
 		if known {
 			cols = append(cols, render.Column{Name: "right", Type: boolean})
 		}
@@ -171,31 +175,31 @@ func (s *Shell) showChanged(ctx context.Context, reworded, known bool, a, b *sid
 	gained, lost := 0, 0
 	for i := range a.all {
 		x, y := &a.all[i], &b.all[i]
-		if x.n > 0 && y.n > 0 && x.firstKey.String() == y.firstKey.String() || x.n == 0 && y.n == 0 {
+		if x.N > 0 && y.N > 0 && x.First.String() == y.First.String() || x.N == 0 && y.N == 0 {
 			continue
 		}
-		row := []db.Value{value.Str(x.prompt)}
+		row := []db.Value{value.Str(x.Text)}
 		if reworded {
-			row = append(row, value.Str(y.prompt))
+			row = append(row, value.Str(y.Text))
 		}
 		for _, p := range []struct {
 			side       *side
-			own, other *judged
+			own, other *eval.Prompt
 		}{{a, x, y}, {b, y, x}} {
 			margin, err := p.side.margin(ctx, p.own, p.other)
 			if err != nil {
 				return err
 			}
-			if p.own.n == 0 {
+			if p.own.N == 0 {
 				row = append(row, db.Value{}, db.Value{}, margin)
 			} else {
-				row = append(row, p.own.firstKey, rounded(p.own.top), margin)
+				row = append(row, p.own.First, rounded(p.own.Top), margin)
 			}
 			if known {
-				row = append(row, value.Bool(p.own.n > 0 && p.own.right[0]))
+				row = append(row, value.Bool(p.own.FirstRight()))
 			}
 		}
-		if xr, yr := x.n > 0 && x.right[0], y.n > 0 && y.right[0]; known && xr != yr {
+		if xr, yr := x.FirstRight(), y.FirstRight(); known && xr != yr {
 			if yr {
 				gained++
 			} else {
@@ -219,18 +223,18 @@ func (s *Shell) showChanged(ctx context.Context, reworded, known bool, a, b *sid
 
 // margin is by how much the first hit of a prompt scores more than the other side's first hit does
 // here; NULL where that is not among the rows here.
-func (x *side) margin(ctx context.Context, own, other *judged) (db.Value, error) {
-	if own.n == 0 || other.n == 0 || own.firstKey.Kind() != other.firstKey.Kind() {
+func (x *side) margin(ctx context.Context, own, other *eval.Prompt) (db.Value, error) {
+	if own.N == 0 || other.N == 0 || own.First.Kind() != other.First.Kind() {
 		return db.Value{}, nil
 	}
-	rows, err := x.s.conn.Query(ctx, fmt.Sprintf("SELECT max(%s) FROM %s WHERE %s = $2", x.target.sim(), db.Quote(x.target.table.Name), db.Quote(x.target.key)),
-		own.prompt, other.firstKey)
+	rows, err := x.s.conn.Query(ctx, fmt.Sprintf("SELECT max(%s) FROM %s WHERE %s = $2", x.target.Sim(), db.Quote(x.target.Table.Name), db.Quote(x.target.Key)),
+		own.Text, other.First)
 	if err != nil {
 		return db.Value{}, err
 	}
 	var v db.Value
 	if rows.Next() && !rows.Values()[0].IsNull() {
-		v = rounded(own.top - rows.Values()[0].Float())
+		v = rounded(own.Top - rows.Values()[0].Float())
 	}
 	return v, errors.Join(rows.Err(), rows.Close())
 }

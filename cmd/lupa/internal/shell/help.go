@@ -81,9 +81,11 @@ func printHelp(w io.Writer, c subcommand) error {
 
 var subcommandHelp = map[string]string{
 	"browse": `Prints an address to open in a browser. The store is opened for reading
-only; the address holds a token that the page needs, and only this machine is
+only, unless --write lets the page import pictures and run statements that
+write. The address holds a token that the page needs, and only this machine is
 listened to unless --listen says otherwise. Pictures are files that rows name,
-or addresses.
+or addresses. What is said of hits, right or wrong, goes to a file of prompts
+beside the store, which lupa eval measures.
 `,
 	"mcp": `Speaks the protocol over standard input and output: an assistant starts it.
 The store is opened for reading only, and statements can't name files. Tools:
@@ -91,13 +93,13 @@ search, similar, describe and query; each table is a resource.
 `,
 	"eval": `PROMPTS is a .csv, or table:NAME of the store (.import makes one), with a column
 query and either predicate, conditions on the table's columns such as subject=
-dog;place=garden, or id, the key of the right row. Printed are, for the first 1,
-3 and 10 hits, precision, whether any is right (hit), recall and nDCG, and the
-mean reciprocal rank of the first right one (MRR), by kind if there is such a
-column; then the prompts whose first hit is wrong, and the margin by which the
-best right row missed. precision_at_1, _3 and _10 are compared with the outcome.
---compare shows which first hits change, and by what margins; prompts alone will
-do. Other prompts are paired row by row, or by a column name, and mean the same.
+dog;place=garden, or id, the key of the right row. With a column right, rows of
+one query are one prompt, and no says that the row of that id is wrong. Printed
+are precision, hit, recall and nDCG of the first 1, 3 and 10, and the mean
+reciprocal rank (MRR), by kind if there is such a column; then the prompts whose
+first hit is wrong, and its margin. precision_at_1, _3 and _10 are compared with
+the outcome. --compare shows which first hits change, and by what margins;
+prompts alone will do. Other prompts are paired row by row, or by a column name.
 Without STORE it is $LUPA_STORE, or the only *.lupa here.
 `,
 	"watch": `Prints the rows that meet the condition of a watch (CREATE WATCH name ON table

@@ -3,7 +3,6 @@ package shell
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/render"
 	"github.com/lupadb/lupa/db"
+	"github.com/lupadb/lupa/internal/eval"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -29,12 +29,12 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 	ctx, stop := s.cancellable(ctx)
 	defer stop()
 	ctx = db.WithProgress(ctx, s.progress)
-	key, keyName, keyType := "NULL", "id", t.keyType()
-	if t.key != "" {
-		key, keyName = db.Quote(t.key), t.key
+	key, keyName, keyType := "NULL", "id", t.KeyType()
+	if t.Key != "" {
+		key, keyName = db.Quote(t.Key), t.Key
 	}
 	st, err := s.conn.Prepare(ctx, fmt.Sprintf("SELECT %s, %s AS score FROM %s ORDER BY score LIMIT %d",
-		key, t.sim(), db.Quote(t.table.Name), s.opts.limit))
+		key, t.Sim(), db.Quote(t.Table.Name), s.opts.limit))
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 		{Name: keyName, Type: keyType}, {Name: "score", Type: db.Type{Kind: db.Real}},
 	}
 	err = s.render(cols, func(row func([]db.Value) error) error {
-		return forEach(ctx, st, prompts, func(i int, rows *db.Rows) error {
+		return eval.ForEach(ctx, st, prompts, func(i int, rows *db.Rows) error {
 			for rank := 1; rows.Next(); rank++ {
 				v := rows.Values()
 				if err := row([]db.Value{value.Str(prompts[i]), value.Int(int64(rank)), v[0], v[1]}); err != nil {
@@ -53,7 +53,7 @@ func (s *Shell) runPrompts(ctx context.Context) error {
 			}
 			return rows.Err()
 		}, func(i int, err error) error {
-			s.message("%s:%d: %v", nameOf(s.opts.prompts), lines[i], plain(err))
+			s.message("%s:%d: %v", nameOf(s.opts.prompts), lines[i], eval.Plain(err))
 			s.failed = true
 			return nil
 		})
@@ -73,7 +73,7 @@ func (s *Shell) readPrompts(ctx context.Context) (texts []string, numbers []int,
 	if err != nil {
 		return nil, nil, err
 	}
-	return p.texts()
+	return p.Texts()
 }
 
 // nameOf is a file's name in messages; "-" is standard input.
@@ -82,18 +82,6 @@ func nameOf(file string) string {
 		return "stdin"
 	}
 	return file
-}
-
-// plain is an error without its place in a statement that nobody has written.
-func plain(err error) error {
-	if p := new(db.ParseError); errors.As(err, &p) {
-		msg := p.Msg
-		if p.Hint != "" {
-			msg += " (" + p.Hint + ")"
-		}
-		return errors.New(msg)
-	}
-	return err
 }
 
 // readLines returns the lines of a file ("-" is in) that aren't blank, and their

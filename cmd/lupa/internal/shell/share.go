@@ -4,12 +4,9 @@ import (
 	"context"
 	"time"
 
+	"github.com/lupadb/lupa/internal/eval"
 	"github.com/lupadb/lupa/query"
 )
-
-// maxShared bounds how many searches run in one pass, and with it what is
-// delayed by waiting for the pass.
-const maxShared = 64
 
 // shared answers the next statements if they are searches that one pass can answer, with the
 // results in their order and each as if it had run alone. It returns how many they were, 0
@@ -20,7 +17,7 @@ func (s *Shell) shared(ctx context.Context, pieces []query.Piece, at place, end 
 		return 0, nil
 	}
 	var texts []string
-	for n < len(pieces) && n < maxShared && (pieces[n].Complete || end) {
+	for n < len(pieces) && n < eval.MaxShared && (pieces[n].Complete || end) {
 		texts = append(texts, pieces[n].Text)
 		n++
 	}
