@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser bounds messages
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-watches bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser bounds messages
 
 all: build
 
@@ -140,6 +140,9 @@ bench-heic: ## HEIC of 12 megapixels beside heif-convert (Debian: libheif-exampl
 
 bench-neighbours: ## the 5 nearest others of each of 100,000 rows, beside Faiss (0.5 GB of disk, 10 minutes)
 	$(GO) run ./testdata/bench -neighbours 100000
+
+bench-watches: ## what 100 watches add to inserts, by the processor's time (0.5 GB of disk, 2 minutes)
+	$(GO) run ./testdata/bench -watches 100
 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'

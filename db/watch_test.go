@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ func TestWatchesAreSelects(t *testing.T) {
 		"v_sim('a wolf') > 0.3", "similarity(v, [1, 0, 0, 0, 0, 0, 0, 0]) >= 0.2 AND n < 50", "v <=> 'red fox' < 0.8 OR n IS NULL",
 		"h <=> [1, 1, 1] <= 0.2", "n % 7 = 0", "match(c, 'wolf -fox')", "NOT (v_sim('a wolf') > 0.1)", "0.2 < v_sim(image(X'00')) AND c LIKE '%o%'",
 		"v_sim('a wolf' - 'snow') > 0.1 AND v_sim('dog') > -0.1",
+		"match(c, 'wolf OR \"red fox\"') AND n > 10", "match(c, 'sno* dog')", "match(c, 'fox') OR n = 3", "NOT match(c, 'fox')",
 	}
 	seeds := 1
 	if os.Getenv("LUPA_SOAK") != "" {
@@ -187,6 +189,91 @@ func TestWatchesAreSelects(t *testing.T) {
 		healthyDB(t, d)
 		d.Close()
 	}
+}
+
+// What a similarity is worth is not found anew for each statement: where it is kept with the codes it
+// is that of SELECT, and where it follows from the rows it is found again when they are many more.
+func TestWatchesOfRelevance(t *testing.T) {
+	enc := newWords(32)
+	d := openAt(t, t.TempDir()+"/s", &db.Options{Encoders: []encoder.Encoder{enc}})
+	defer d.Close()
+	exec := func(sql string) {
+		t.Helper()
+		if _, err := d.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 20))
+	next := 0
+	insert := func(n int) {
+		t.Helper()
+		var rows []string
+		for range n {
+			next++
+			v := make([]string, 32)
+			for k := range v {
+				v[k] = fmt.Sprintf("%.2f", r.NormFloat64())
+			}
+			row := fmt.Sprintf("[%s]", strings.Join(v, ", "))
+			if next%10 == 0 {
+				row = fmt.Sprintf("'a wolf %d'", next)
+			}
+			rows = append(rows, fmt.Sprintf("(%d, %s)", next, row))
+		}
+		exec("INSERT INTO p VALUES " + strings.Join(rows, ", "))
+	}
+	// The middle of the curve that SELECT finds now, by two points of it.
+	middle := func() float64 {
+		t.Helper()
+		var x, y [2]float64
+		for i, row := range valuesOf(t, d, "SELECT v_sim('a wolf'), relevance(v, 'a wolf') FROM p WHERE id IN (10, 20)") {
+			x[i], y[i] = row[0].Float(), math.Log(row[1].Float()/(1-row[1].Float()))
+		}
+		return x[0] - y[0]*(x[1]-x[0])/(y[1]-y[0])
+	}
+	told := func(from int, middle float64) {
+		t.Helper()
+		want := valuesOf(t, d, fmt.Sprintf("SELECT id FROM p WHERE id > %d AND v_sim('a wolf') > %v ORDER BY id", from, middle))
+		got := valuesOf(t, d, "SELECT id FROM watched('w') ORDER BY id")
+		if len(want) < 3 || fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("from %d: told %v, want %v", from, got, want)
+		}
+		exec("ACKNOWLEDGE w")
+	}
+	exec("CREATE TABLE p (id INTEGER PRIMARY KEY, v VECTOR(32) ENCODER 'words')")
+	exec("CREATE WATCH w ON p WHERE relevance(v, 'a wolf') > 0.5")
+	insert(10)
+	insert(190) // of which relevance is found among themselves
+	exec("ACKNOWLEDGE w")
+	of200 := middle()
+	for range 60 {
+		insert(1)
+	}
+	if middle() == of200 {
+		t.Error("SELECT goes by the rows of before")
+	}
+	told(200, of200)
+	insert(100)
+	of360 := middle()
+	told(260, of360)
+	insert(110)
+	told(360, of360)
+	insert(17000)
+	for tries := 0; ; tries++ {
+		exec("ACKNOWLEDGE w")
+		kept, from := middle(), next
+		for range 20 {
+			insert(50)
+		}
+		if middle() == kept {
+			told(from, kept)
+			break
+		}
+		if tries == 20 { // codes are trained anew when a table has grown
+			t.Fatal("what is kept does not stay")
+		}
+	}
+	healthyDB(t, d)
 }
 
 // A watch tells a program what is committed while it waits, tells again what was not

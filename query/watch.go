@@ -25,6 +25,13 @@ func (e *Env) Watcher(ctx context.Context, v *storage.View, def *storage.TableDe
 	w.mu.Lock() // there is one writer
 	defer w.mu.Unlock()
 	s := w.sets[def]
+	if s != nil {
+		if serves, err := s.Serves(v); err != nil {
+			return nil, err
+		} else if !serves {
+			s = nil
+		}
+	}
 	if s == nil {
 		t, err := v.Table(def.Name)
 		if err != nil {
@@ -38,9 +45,7 @@ func (e *Env) Watcher(ctx context.Context, v *storage.View, def *storage.TableDe
 		if len(w.sets) >= mostWatched || w.sets == nil {
 			w.sets = map[*storage.TableDef]*watch.Set{}
 		}
-		if !s.Relative() {
-			w.sets[def] = s
-		}
+		w.sets[def] = s
 	}
 	return s.Matches(ctx, v, which, cols, pos)
 }

@@ -193,7 +193,6 @@ func (t *Table) background(ctx context.Context, column int, queries func(context
 		return nil, err
 	}
 	known := &t.view.store.backgrounds
-	keep := true
 	var b *background
 	if tr != nil {
 		id.transform = transformID{tr.ID, tr.base}
@@ -206,13 +205,17 @@ func (t *Table) background(ctx context.Context, column int, queries func(context
 	}
 	if b == nil {
 		id.transform = transformID{}
-		if keep = t.view.picture != nil; keep {
+		keep := t.view.picture != nil
+		if keep {
 			made, err := get(t.view.reader, key.Commits)
 			if keep = err == nil && len(made) == 8; keep {
 				id.commit = binary.BigEndian.Uint64(made)
 			}
 		}
-		if b = known.get(id); keep && b != nil {
+		if !keep {
+			known = t.own // a transaction changes rows without a commit
+		}
+		if b = known.get(id); b != nil {
 			return b, nil
 		}
 		side := PairSide{Table: t, Column: column}
@@ -234,9 +237,7 @@ func (t *Table) background(ctx context.Context, column int, queries func(context
 		}
 		b.queries = someUnits(def.Type.Dim, slices.Concat(vecs...), backgroundQueries)
 	}
-	if keep {
-		known.put(id, b)
-	}
+	known.put(id, b)
 	return b, nil
 }
 

@@ -24,6 +24,8 @@ type texts struct {
 	s    *storage.Store
 	rows map[int64][2]*string // by key
 	next int64
+
+	apart int // rows that bounds of words left out
 }
 
 func newTexts(t *testing.T, seed uint64, opts *storage.Options) *texts {
@@ -362,6 +364,8 @@ func (x *texts) verifyForms() {
 	slices.Sort(ids)
 	rows := x.rowsOf(v, ids)
 	word := func() string { return fmt.Sprintf("w%d", int(math.Exp(x.r.Float64()*4))-1) }
+	var queries []*storage.TextQuery
+	var columns [][]int
 	for range 6 {
 		src := [...]func() string{
 			func() string { return `"` + word() + " " + word() + `"` },
@@ -393,6 +397,30 @@ func (x *texts) verifyForms() {
 			}
 			if want := q.Score(texts); scores[rows[i]] != want {
 				x.t.Fatalf("%s: row %d: %v, want %v", src, rows[i], scores[rows[i]], want)
+			}
+		}
+		queries, columns = append(queries, q), append(columns, cols)
+	}
+	// What watches leave out does not match.
+	pos := make([]int32, len(ids))
+	for i := range pos {
+		pos[i] = int32(i)
+	}
+	may := make([][]int32, len(queries))
+	b := storage.NewWordBounds(queries)
+	b.MayMatch(x.batch(ids).Cols, pos[:len(pos)/2], may)
+	b.MayMatch(x.batch(ids).Cols, pos[len(pos)/2:], may)
+	for k, q := range queries {
+		if !slices.IsSorted(may[k]) || len(slices.Compact(slices.Clone(may[k]))) != len(may[k]) {
+			x.t.Fatalf("rows %v", may[k])
+		}
+		for i, id := range ids {
+			in := slices.Contains(may[k], int32(i))
+			if !in && q.Matches(pick(x.rows[id], columns[k])) {
+				x.t.Fatalf("query %d: row %d, which matches, is left out", k, rows[i])
+			}
+			if !in {
+				x.apart++
 			}
 		}
 	}
@@ -435,6 +463,9 @@ func TestFullText(t *testing.T) {
 		x.s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
 		x.verify(weights)
 		x.verifyForms()
+		if x.apart == 0 {
+			t.Error("bounds of words leave nothing out")
+		}
 		checked(t, x.s)
 	}
 }

@@ -62,6 +62,36 @@ func (t *Table) Relevance(ctx context.Context, o RelevanceOptions) (r vector.Cur
 	return r, ok, nil
 }
 
+// RelevanceBasis is what the relevance of rows of a column is relative to: what is kept with the
+// codes, or failing that rows that there are.
+type RelevanceBasis struct {
+	kept transformID
+	rows uint64
+}
+
+// RelevanceBasis returns that of now.
+func (t *Table) RelevanceBasis(column int) (b RelevanceBasis, err error) {
+	tr, err := t.transform(column)
+	if err != nil || tr == nil {
+		return RelevanceBasis{rows: t.Rows()}, err
+	}
+	def := &t.def.Columns[column]
+	kept, err := t.view.get(backgroundKey(t.def.ID, def.ID, tr.base), func([]byte) error { return nil })
+	if !kept {
+		b.rows = t.Rows()
+	} else {
+		b.kept = transformID{tr.ID, tr.base}
+	}
+	return b, err
+}
+
+// Serves reports whether what was found on a basis may go on to be used on another, where that is
+// not found anew each time: it is the same, or rows of which not a third has come or gone.
+func (b RelevanceBasis) Serves(now RelevanceBasis) bool {
+	more, fewer := max(b.rows, now.rows), min(b.rows, now.rows)
+	return b.kept == now.kept && more-fewer <= b.rows/3
+}
+
 // phrase reports whether a query is nearer to the background's queries than to its rows.
 func (b *background) phrase(query []float32) bool {
 	return b.toQueries == nil || b.toRows == nil || b.toQueries.Score(query) >= b.toRows.Score(query)

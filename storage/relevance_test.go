@@ -74,6 +74,21 @@ func TestRelevanceIsKept(t *testing.T) {
 	}
 	load(column(500, 1, 0.3), 500, phrases)
 	small := relevance()
+	// A transaction, whose rows no commit stands for, does not look at them for each phrase.
+	tx := must[*storage.Tx](t)(s.Begin(ctx))
+	tab := must[*storage.Table](t)(tx.Table("v"))
+	before := calls
+	for range 3 {
+		_, _, err := tab.Relevance(ctx, storage.RelevanceOptions{Query: vec(-1, 0.1), Prompts: func(context.Context) ([][]float32, error) {
+			calls++
+			return phrases, nil
+		}})
+		check(t, err)
+	}
+	if calls != before+1 {
+		t.Errorf("phrases were encoded %d times in a transaction", calls-before)
+	}
+	check(t, tx.Rollback())
 	load(column(rows, 1, 0.3), rows, phrases)
 	if calls = 0; relevance() == small {
 		t.Error("the curve of few rows is that of many")

@@ -15,6 +15,7 @@ type Table struct {
 	view     *View
 	def      *TableDef
 	counters counters
+	own      *backgrounds // of what the view alone sees, for as long as it stays
 }
 
 // Def returns the table's definition.

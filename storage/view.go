@@ -135,7 +135,7 @@ func (v *View) Table(name string) (*Table, error) {
 	if d == nil {
 		return nil, &NoTableError{name}
 	}
-	t := &Table{view: v, def: d}
+	t := &Table{view: v, def: d, own: new(backgrounds)}
 	var err error
 	t.counters, err = v.readCounters(d)
 	return t, err
@@ -155,7 +155,7 @@ func (v *View) Refresh(t *Table) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	t.view, t.counters = v, c
+	t.view, t.counters, t.own = v, c, new(backgrounds)
 	return true, nil
 }
 

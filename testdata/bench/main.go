@@ -85,6 +85,9 @@ func run() error {
 	if *neighbourRows > 0 {
 		return neighbours(b.dir, *neighbourRows)
 	}
+	if *watchCount > 0 {
+		return watches(b.dir, *watchCount)
+	}
 	if err := b.prompts(); err != nil {
 		return err
 	}

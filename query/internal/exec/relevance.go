@@ -21,7 +21,8 @@ type Curve struct {
 	Head    func(context.Context) (*storage.RelevanceHead, error)
 	At      func(error) error
 
-	known []knownCurve // of the vectors before
+	run   uint64
+	known []knownCurve // of the vectors before in this run
 	out   value.Column
 }
 
@@ -46,6 +47,9 @@ func (c *Curve) Eval(ctx *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error) {
 	x, err := c.X.Eval(ctx, b, sel)
 	if err != nil {
 		return fn.Arg{}, err
+	}
+	if c.run != ctx.Run { // there may be other rows
+		c.run, c.known = ctx.Run, c.known[:0]
 	}
 	n := b.Len
 	if x.Const {

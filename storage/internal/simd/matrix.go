@@ -75,6 +75,14 @@ func NewTransposed(rows, cols int, m []float32) *Matrix {
 	return p
 }
 
+// SetRow replaces row i.
+func (m *Matrix) SetRow(i int, row []float32) {
+	own := m.data[i/MatrixRows*m.cols*MatrixRows+i%MatrixRows:]
+	for j, x := range row[:m.cols] {
+		own[j*MatrixRows] = x
+	}
+}
+
 // First returns the first rows of a matrix, in the same memory. (Its padded rows may be rows
 // that follow.)
 func (m *Matrix) First(rows int) *Matrix {

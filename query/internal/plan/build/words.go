@@ -2,6 +2,7 @@ package build
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -44,6 +45,15 @@ func (b *Builder) match(e *logical.Expr) (*exec.WordsQuery, error) {
 		return nil, err
 	}
 	return b.wordsQuery(e, x)
+}
+
+// TextQuery prepares the query of e, which is the same for all rows; nil where it is NULL.
+func (b *Builder) TextQuery(ctx context.Context, e *logical.Expr) (*storage.TextQuery, error) {
+	q, err := b.match(e)
+	if err != nil {
+		return nil, err
+	}
+	return q.Prepare(ctx, &b.Fnctx)
 }
 
 // like is a look-up of rows of which some match a LIKE.

@@ -1,8 +1,9 @@
 // Package watch computes the conditions of the watches of a table for rows that are written.
 //
 // The conditions are bound and compiled once for each definition of the table. Those with a
-// least similarity to a vector, which most have, are computed only for the rows that pass a
-// bound: one product of matrices for all watches of a column.
+// least similarity to a vector, or a least relevance, and those that look for words are computed
+// only for the rows that pass a bound: one product of matrices for all watches of a column, and the
+// words of a text once for all watches of an index.
 package watch
 
 import (
@@ -30,7 +31,7 @@ type Set struct {
 	def      *storage.TableDef
 	run      *run.Run
 	conds    []fn.Expr
-	relative bool
+	relative []relativeTo
 	words    bool // a condition looks for words, in the way of an index
 	bounds   []*bounds
 	by       []*bounds // that of each watch, nil without one
@@ -38,13 +39,17 @@ type Set struct {
 	batch    value.Batch
 }
 
-// bounds are those of the watches that have a least similarity with a vector column.
-type bounds struct {
+// relativeTo is what relevance in a column was found by.
+type relativeTo struct {
 	column int
-	b      *storage.SimilarityBounds
-	count  int
-	out    [][]int32
-	known  bool // out is of the rows at hand
+	basis  storage.RelevanceBasis
+}
+
+// bounds tell of several watches which rows can meet their conditions.
+type bounds struct {
+	find  func(cols []*value.Column, pos []int32, out [][]int32)
+	out   [][]int32
+	known bool // out is of the rows at hand
 }
 
 // New compiles the watches of a table as the snapshot of in has it.
@@ -79,7 +84,19 @@ func newSet(ctx context.Context, in *bind.Input, t *storage.Table, conds []condi
 	}
 	b := bind.NewBinder(ctx, &own)
 	scope, cols := b.RowScope(t)
-	s := &Set{def: t.Def(), relative: relative(conds)}
+	s := &Set{def: t.Def()}
+	if relative(conds) {
+		for i, c := range t.Def().Columns {
+			if c.Type.Kind != value.Vector {
+				continue
+			}
+			basis, err := t.RelevanceBasis(i)
+			if err != nil {
+				return nil, nil, err
+			}
+			s.relative = append(s.relative, relativeTo{i, basis})
+		}
+	}
 	var exprs []*logical.Expr
 	for _, c := range conds {
 		x, err := b.WatchCondition(scope, c.name, c.text)
@@ -138,8 +155,7 @@ func newSet(ctx context.Context, in *bind.Input, t *storage.Table, conds []condi
 		}
 		s.conds = append(s.conds, c)
 	}
-	s.bound(exprs)
-	return s, vectors, nil
+	return s, vectors, s.bound(ctx, exprs)
 }
 
 // relative reports whether a condition may ask for relevance, which is relative to the rows and
@@ -153,65 +169,124 @@ func relative(conds []condition) bool {
 	return false
 }
 
-// Relative reports whether the set is out of date once there are other rows.
-func (s *Set) Relative() bool { return s.relative }
+// Serves reports whether the set is good for the rows that there are now. Without relevance it is
+// good for any; what a similarity is worth is found anew when the basis has changed, not for each
+// statement, which would take longer than to insert the rows.
+func (s *Set) Serves(v *storage.View) (bool, error) {
+	if len(s.relative) == 0 {
+		return true, nil
+	}
+	t, err := v.Table(s.def.Name)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range s.relative {
+		if now, err := t.RelevanceBasis(r.column); err != nil || !r.basis.Serves(now) {
+			return false, err
+		}
+	}
+	return true, nil
+}
 
-// bound collects the least similarities.
-func (s *Set) bound(exprs []*logical.Expr) {
-	type least struct {
+// bound collects what rows have to have at least: a similarity with a vector, or words. What has to
+// be computed for all rows, one by one, is left to the condition.
+func (s *Set) bound(ctx context.Context, exprs []*logical.Expr) error {
+	s.by, s.place = make([]*bounds, len(exprs)), make([]int, len(exprs))
+	alike := map[int]*similar{}
+	words := map[string]*worded{}
+	for i, x := range exprs {
+		all := logical.Conjuncts(x, nil)
+		for _, c := range all {
+			if ord, v, least, ok := s.leastSimilarity(c); ok {
+				if alike[ord] == nil {
+					alike[ord] = &similar{}
+				}
+				l := alike[ord]
+				s.by[i], s.place[i] = &l.bounds, len(l.least)
+				l.vectors, l.least = append(l.vectors, v), append(l.least, least)
+				break
+			}
+		}
+		for _, c := range all {
+			if s.by[i] != nil || c.Op != logical.OpWords || c.Words.Func != "match" || c.WordsQuery().Varies() {
+				continue
+			}
+			q, err := s.run.TextQuery(ctx, c)
+			if err != nil {
+				return err
+			}
+			if q == nil {
+				continue
+			}
+			if words[c.Words.Index] == nil {
+				words[c.Words.Index] = &worded{}
+			}
+			l := words[c.Words.Index]
+			s.by[i], s.place[i] = &l.bounds, len(l.queries)
+			l.queries = append(l.queries, q)
+		}
+	}
+	for ord, l := range alike {
+		b := storage.NewSimilarityBounds(s.def.Columns[ord].Type.Dim, l.vectors, l.least)
+		l.find = func(cols []*value.Column, pos []int32, out [][]int32) { b.Above(cols[ord], pos, out) }
+		s.add(&l.bounds, len(l.least))
+	}
+	for _, l := range words {
+		l.find = storage.NewWordBounds(l.queries).MayMatch
+		s.add(&l.bounds, len(l.queries))
+	}
+	return nil
+}
+
+func (s *Set) add(b *bounds, watches int) {
+	b.out = make([][]int32, watches)
+	s.bounds = append(s.bounds, b)
+}
+
+// similar are the bounds of a vector column, worded those of a full-text index.
+type (
+	similar struct {
+		bounds
 		vectors [][]float32
 		least   []float64
 	}
-	byColumn := map[int]*least{}
-	s.by, s.place = make([]*bounds, len(exprs)), make([]int, len(exprs))
-	found := map[int]*bounds{}
-	for i, x := range exprs {
-		for _, c := range logical.Conjuncts(x, nil) {
-			e, to, ok := optimize.Threshold(c)
-			if !ok || e.Measure.Metric != vector.Cosine || e.Measure.Negate || e.Args[0].Op != logical.OpColumn {
-				continue
-			}
-			q, err := s.run.FixedValue(e.Args[1])
-			if err != nil || q.IsNull() || q.Kind() != value.Vector {
-				continue // computed for all rows, which gives the same answer
-			}
-			n, err := s.value(to)
-			if err != nil || n.IsNull() {
-				continue
-			}
-			at := 0.0
-			switch n.Kind() {
-			case value.Integer:
-				at = float64(n.Int())
-			case value.Real:
-				at = n.Float()
-			default:
-				continue
-			}
-			if e.Measure.FromOne {
-				at = 1 - at
-			}
-			at -= 1e-9 // of rounding 1 - x, and the like
-			if norm := vector.Norm(q.Vec()); !(norm > 1e-12 && norm < 1e12) {
-				continue
-			}
-			ord := e.Args[0].Column.Ord
-			if byColumn[ord] == nil {
-				byColumn[ord], found[ord] = &least{}, &bounds{column: ord}
-				s.bounds = append(s.bounds, found[ord])
-			}
-			l := byColumn[ord]
-			s.by[i], s.place[i] = found[ord], len(l.least)
-			l.vectors, l.least = append(l.vectors, q.Vec()), append(l.least, at)
-			break
-		}
+	worded struct {
+		bounds
+		queries []*storage.TextQuery
 	}
-	for ord, l := range byColumn {
-		b := found[ord]
-		b.count = len(l.least)
-		b.b = storage.NewSimilarityBounds(s.def.Columns[ord].Type.Dim, l.vectors, l.least)
-		b.out = make([][]int32, b.count)
+)
+
+// leastSimilarity returns the column, the vector and the least cosine similarity that a condition
+// asks for, if it does.
+func (s *Set) leastSimilarity(c *logical.Expr) (ord int, v []float32, least float64, ok bool) {
+	e, to, ok := optimize.Threshold(c)
+	if !ok || e.Measure.Metric != vector.Cosine || e.Measure.Negate || e.Args[0].Op != logical.OpColumn {
+		return 0, nil, 0, false
 	}
+	q, err := s.run.FixedValue(e.Args[1])
+	if err != nil || q.IsNull() || q.Kind() != value.Vector {
+		return 0, nil, 0, false // computed for all rows, which gives the same answer
+	}
+	n, err := s.value(to)
+	if err != nil {
+		return 0, nil, 0, false
+	}
+	switch n.Kind() {
+	case value.Integer:
+		least = float64(n.Int())
+	case value.Real:
+		least = n.Float()
+	default:
+		return 0, nil, 0, false
+	}
+	if e.Measure.FromOne {
+		least = 1 - least
+	}
+	least -= 1e-9 // of rounding 1 - x, and the like
+	if norm := vector.Norm(q.Vec()); !(norm > 1e-12 && norm < 1e12) {
+		return 0, nil, 0, false
+	}
+	return e.Args[0].Column.Ord, q.Vec(), least, true
 }
 
 // value computes what is the same for all rows.
@@ -235,7 +310,7 @@ func (s *Set) Matches(ctx context.Context, v *storage.View, which []int, cols []
 	}
 	s.batch = value.Batch{Len: n, Cols: cols}
 	s.run.Fnctx.Context = ctx
-	if s.words {
+	if s.words || len(s.relative) > 0 {
 		for _, t := range s.run.Tables {
 			if _, err := v.Refresh(t); err != nil {
 				return nil, err
@@ -253,7 +328,7 @@ func (s *Set) Matches(ctx context.Context, v *storage.View, which []int, cols []
 				for k := range b.out {
 					b.out[k] = b.out[k][:0]
 				}
-				b.b.Above(cols[b.column], pos, b.out)
+				b.find(cols, pos, b.out)
 				b.known = true
 			}
 			sel = b.out[s.place[w]]
