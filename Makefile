@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-watches bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser bounds messages
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-watches bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
 
 all: build
 
@@ -176,6 +176,9 @@ bounds: ## draw docs/bounds.svg anew: bounds of codes against scores
 
 browser: runtime build ## the page of lupa browse in a real browser: needs Chromium and npm
 	@bash testdata/browser/run.sh
+
+mcp: runtime build ## lupa mcp before the protocol's inspector: needs npm
+	@bash testdata/mcp/run.sh
 
 clean: ## remove what the targets made
 	rm -rf bin demo.lupa .tools

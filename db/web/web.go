@@ -186,6 +186,11 @@ func (h *Handler) routes() {
 func (h *Handler) handle(pattern string, limit int64, f func(r *http.Request) (any, error)) {
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		// A client that sends or reads slowly keeps a connection no longer than a request may take. Where
+		// there is no connection, in tests, there is nothing to bound.
+		conn, begun := http.NewResponseController(w), time.Now()
+		_ = conn.SetReadDeadline(begun.Add(h.o.Timeout + time.Second))
+		_ = conn.SetWriteDeadline(begun.Add(2*h.o.Timeout + time.Second))
 		ctx, cancel := context.WithTimeout(r.Context(), h.o.Timeout)
 		defer cancel()
 		answer, err := f(r.WithContext(db.WithNoFiles(ctx)))

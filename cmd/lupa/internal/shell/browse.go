@@ -52,6 +52,9 @@ func serveFlags(name string, o *serveOptions) *pflag.FlagSet {
 	return f
 }
 
+// servedMemory bounds what a statement that somebody sends may hold in memory: there may be many at a time.
+const servedMemory = 128 << 20
+
 // serve parses the flags of a subcommand that answers others, opens the store, for reading
 // only unless --write says otherwise, and runs it until Ctrl-C.
 func serve(ctx context.Context, std stdio, name string, args []string, run func(ctx context.Context, s *Shell, o *serveOptions, store *db.DB, h *web.Handler) error) (err error) {
@@ -88,6 +91,8 @@ func serve(ctx context.Context, std stdio, name string, args []string, run func(
 		OpenEncoder: onnx.Opener(&onnx.Options{Models: o.models}),
 		Attach:      []db.Attachable{postgres.Opener(nil)},
 		Warn:        func(msg string) { s.message("%s", "warning: "+msg) },
+
+		MemoryBudget: servedMemory,
 	})
 	if err != nil {
 		return err
