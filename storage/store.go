@@ -32,7 +32,8 @@ type Store struct {
 	prompts   int // how many are kept; -1 when that has to be counted
 	dropUpper bool
 
-	hotSize    int64  // see hotBlocks
+	hotSize    int64 // see hotBlocks
+	samples    samples
 	sortMemory int    // see defaultSortMemory
 	buildRows  uint64 // see defaultBuildRows
 

@@ -117,13 +117,28 @@ func (m *Measured) figures() string {
 	if m.rows == 1 {
 		s = strings.Replace(s, "1 rows", "1 row", 1)
 	}
-	if m.guess >= 0 {
-		s = strings.Replace(s, ", ", fmt.Sprintf(", ~%.0f expected, ", max(1, m.guess)), 1)
+	if guess := m.expected(); guess >= 0 {
+		s = strings.Replace(s, ", ", fmt.Sprintf(", ~%.0f expected, ", max(1, guess)), 1)
 	}
 	if bytes > 0 {
 		s += ", " + shortBytes(bytes) + " read"
 	}
 	return s + "]"
+}
+
+// expected is how many rows the planner expects. An operator that it does not know of gives as many as
+// its input.
+func (m *Measured) expected() float64 {
+	if m.guess >= 0 {
+		return m.guess
+	}
+	switch m.Operator.(type) {
+	case *Project, *Window, *RowNumbers, *Buffer:
+		if in, ok := m.Operator.Inputs()[0].(*Measured); ok {
+			return in.expected()
+		}
+	}
+	return -1
 }
 
 func shortTime(d time.Duration) string {

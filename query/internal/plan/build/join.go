@@ -52,7 +52,11 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	leaf := b.leaf
 	if b.Measure && b.Rows != nil {
 		if scan, ok := n.Right.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
-			exec.Expect(r.op, b.Rows(n), -1)
+			// What conditions leave out is found as well.
+			bare, found := *scan, *n
+			bare.Filters, bare.Lookup = nil, nil
+			found.Right, found.On, found.Rest = &bare, nil, nil
+			exec.Expect(r.op, b.Rows(n), b.Rows(&found))
 		}
 	}
 	lk, err := b.CompileAll(l.lay, n.LeftKeys)

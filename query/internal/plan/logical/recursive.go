@@ -14,6 +14,7 @@ type Recursion struct {
 	Name  string
 	Block *Block // around it
 	Uses  int
+	Rows  float64 // that a Working is expected to give over all steps; 0 = not known yet
 }
 
 func (n *Recursive) Columns() []*Column { return n.Outs }

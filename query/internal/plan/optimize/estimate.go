@@ -24,6 +24,8 @@ const (
 type estimates struct {
 	stats map[statsOf]storage.ColumnStats
 	rows  map[logical.Node]float64 // until a node below is changed
+	tried map[triedOn]float64      // -1: a sample can't tell
+	conds [][]*logical.Expr        // that were tried, so that others are not where they are
 }
 
 // changed says that estimates of rows have to be made anew.
@@ -113,6 +115,12 @@ func (f *Facts) rowsOf(n logical.Node) float64 {
 		return 1
 	case *logical.Source:
 		return n.Rows
+	case *logical.Recursive:
+		return f.rows(n.Seed) + f.rows(n.Step)
+	case *logical.Working:
+		if n.Of.Rows > 0 {
+			return n.Of.Rows
+		}
 	case *logical.Shared:
 		if n.Query.Rel.Node == nil {
 			return 1000
@@ -124,6 +132,20 @@ func (f *Facts) rowsOf(n logical.Node) float64 {
 	}
 	return 1000
 }
+
+// expectWorking notes how many rows recursions are expected to work on: each of their first rows some
+// times.
+func (f *Facts) expectWorking(n logical.Node) {
+	logical.AnyNode(n, func(n logical.Node) bool {
+		if r, ok := n.(*logical.Recursive); ok {
+			r.Of.Rows = float64(stepsOfRecursion * max(1, f.rows(r.Seed)))
+		}
+		return false
+	})
+}
+
+// stepsOfRecursion is how many rows come of each of the first ones of WITH RECURSIVE, with itself.
+const stepsOfRecursion = 3
 
 func limited(rows float64, count, offset int64) float64 {
 	rows = max(0, rows-float64(offset))
@@ -163,7 +185,7 @@ func (f *Facts) joinRows(n *logical.Join) float64 {
 	l, r := f.rows(n.Left), f.rows(n.Right)
 	rows := float64(l * r)
 	for i, k := range n.LeftKeys {
-		rows = float64(rows * f.equal(n.Left, n.Right, k, n.RightKeys[i]))
+		rows = float64(rows * f.equal(n.Left, n.Right, k, n.RightKeys[i]) * f.notNull(n.Left, k) * f.notNull(n.Right, n.RightKeys[i]))
 	}
 	bounds := 0
 	for _, conds := range [][]*logical.Expr{n.On, n.Rest} {
@@ -209,6 +231,30 @@ func (f *Facts) keptPairs(n *logical.Join, c *logical.Expr) float64 {
 	return f.keeps(n, c)
 }
 
+// notNull estimates in which part of the rows of a node a key of a join is there.
+func (f *Facts) notNull(n logical.Node, k *logical.Expr) float64 {
+	if k.Op != logical.OpColumn {
+		return 1
+	}
+	scan, filters := scanOf(n, k.Column)
+	if scan == nil {
+		return 1
+	}
+	st, ok := f.stats(scan, k.Column)
+	if !ok || st.Nulls == 0 {
+		return 1
+	}
+	for _, x := range filters {
+		if c, not := logical.NullTest(x); c == k.Column && !not {
+			return 0
+		}
+		if _, ok := restrictionOf(x, k.Column); ok {
+			return 1
+		}
+	}
+	return 1 - float64(st.Nulls)/float64(st.Rows)
+}
+
 // equal estimates which part of the pairs of rows of two nodes have equal values.
 func (f *Facts) equal(l, r logical.Node, x, y *logical.Expr) float64 {
 	return 1 / max(1, f.values(l, []*logical.Expr{x}), f.values(r, []*logical.Expr{y}))
@@ -228,10 +274,13 @@ func (f *Facts) values(n logical.Node, es []*logical.Expr) float64 {
 func (f *Facts) distinct(n logical.Node, c *logical.Column, rows float64) float64 {
 	scan, filters := scanOf(n, c)
 	if scan == nil {
-		return max(1, rows)
+		return max(1, min(rows, f.distinctMade(n, c, rows)))
 	}
 	var bounds []*logical.Expr
 	for _, x := range filters {
+		if null, not := logical.NullTest(x); null == c && !not {
+			return 1
+		}
 		switch r, ok := restrictionOf(x, c); {
 		case ok && r.keys != nil:
 			return min(float64(max(1, len(r.keys))), max(1, rows))
@@ -257,6 +306,40 @@ func (f *Facts) distinct(n logical.Node, c *logical.Column, rows float64) float6
 	return max(1, min(d, rows))
 }
 
+// distinctMade estimates how many values a column has that a node below n makes.
+func (f *Facts) distinctMade(n logical.Node, c *logical.Column, rows float64) float64 {
+	most := rows
+	logical.AnyNode(n, func(n logical.Node) bool {
+		var of []*logical.Expr
+		var outs []*logical.Column
+		in := n
+		switch n := n.(type) {
+		case *logical.Project:
+			of, outs, in = n.Items, n.Outs, n.In
+		case *logical.Group:
+			of, outs, in = n.Keys, n.KeyCols, n.In
+		case *logical.Union:
+			i := slices.Index(n.Outs, c)
+			if i < 0 {
+				return false
+			}
+			most = 0
+			for _, in := range n.Ins {
+				most += f.distinct(in, in.Columns()[i], f.rows(in))
+			}
+			return true
+		default:
+			return false
+		}
+		i := slices.Index(outs, c)
+		if i >= 0 {
+			most = f.values(in, of[i:i+1])
+		}
+		return i >= 0
+	})
+	return most
+}
+
 // scanOf finds the scan below n that reads c, and the conditions on it.
 func scanOf(n logical.Node, c *logical.Column) (*logical.Scan, []*logical.Expr) {
 	scan := logical.ScanFor(n, c)
@@ -268,6 +351,12 @@ func scanOf(n logical.Node, c *logical.Column) (*logical.Scan, []*logical.Expr) 
 
 // kept estimates which part of the rows of a node conditions keep.
 func (f *Facts) kept(n logical.Node, conds []*logical.Expr) float64 {
+	part, rest := f.sampledKept(n, conds)
+	return float64(part * f.keptByStats(n, rest))
+}
+
+// keptByStats is kept by the statistics of columns alone.
+func (f *Facts) keptByStats(n logical.Node, conds []*logical.Expr) float64 {
 	part := 1.0
 	ranges := map[*logical.Column]storage.Range{}
 	for _, c := range conds {
@@ -332,6 +421,14 @@ func (f *Facts) keeps(n logical.Node, e *logical.Expr) float64 {
 		a, b := f.keeps(n, e.Args[0]), f.keeps(n, e.Args[1])
 		return a + b - float64(a*b)
 	case logical.OpIn:
+		if e.Slot != nil && e.Slot.What == logical.SlotQuery { // of what the query gives, all is there
+			q := e.Slot.Of.Query.Rel
+			part := min(1, float64(f.values(q.Node, []*logical.Expr{logical.ColumnExpr(q.Cols[0], e.Pos)})*f.oneOf(n, e.Args[0])))
+			if e.Not {
+				return 1 - part
+			}
+			return part
+		}
 		part := min(1, float64(float64(max(1, len(e.Args)-1))*f.oneOf(n, e.Args[0])))
 		if e.Not {
 			return 1 - part
@@ -381,6 +478,9 @@ func (f *Facts) keeps(n logical.Node, e *logical.Expr) float64 {
 		}
 		return part
 	case "<", "<=", ">", ">=":
+		if part, ok := f.countKept(n, e); ok {
+			return part
+		}
 		return someRange
 	case "like", "ilike":
 		return someLike
@@ -388,6 +488,41 @@ func (f *Facts) keeps(n logical.Node, e *logical.Expr) float64 {
 		return 1 - someLike
 	}
 	return someTrue
+}
+
+// countKept estimates which part of groups a condition on count(*) keeps.
+func (f *Facts) countKept(n logical.Node, e *logical.Expr) (float64, bool) {
+	x, to := e.Args[0], e.Args[1]
+	more := strings.HasPrefix(e.Call.Func.Name, ">")
+	if x.Op != logical.OpColumn {
+		x, to, more = to, x, !more
+	}
+	if x.Op != logical.OpColumn || !logical.Fixed(to) {
+		return 0, false
+	}
+	var of *logical.Group
+	logical.AnyNode(n, func(n logical.Node) bool {
+		g, ok := n.(*logical.Group)
+		if ok {
+			if i := slices.Index(g.AggCols, x.Column); i >= 0 && g.Aggs[i].Call.Func.Name == "count" && g.Aggs[i].Arg == nil && len(g.Keys) > 0 {
+				of = g
+			}
+		}
+		return of != nil
+	})
+	if of == nil {
+		return 0, false
+	}
+	v, ok, err := f.Peek(to)
+	if err != nil || !ok || v.Value.Kind() != value.Integer {
+		return 0, false
+	}
+	// As many groups of each size as of twice the size, times e: what is usual where values are not even.
+	beyond := min(1, math.Exp(-float64(v.Value.Int())/max(1, f.rows(of.In)/max(1, f.rows(of)))))
+	if more {
+		return beyond, true
+	}
+	return 1 - beyond, true
 }
 
 // oneOf estimates which part of the rows has one value of an expression.

@@ -124,6 +124,7 @@ func (f *Facts) subquery(q *logical.Subquery) (err error) {
 
 // improve applies flatten and the rules to a plan.
 func (f *Facts) improve(n logical.Node) (logical.Node, error) {
+	f.expectWorking(n)
 	cols := n.Columns()
 	n, m := flatten(n)
 	n = keepColumns(n, cols, m)
