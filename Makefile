@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-watches bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
 
 all: build
 
@@ -137,6 +137,9 @@ bench-encoder: runtime ## texts beside the bare ONNX session, and how busy an im
 
 bench-heic: ## HEIC of 12 megapixels beside heif-convert (Debian: libheif-examples)
 	$(GO) test -tags nodynamic ./encoder/heif -run '^$$' -bench BesideConvert -benchtime 3x
+
+bench-approx: ## recall and time of approximate searches beside exact ones, and Faiss where present (7 GB of disk, 15 minutes)
+	$(GO) run ./testdata/bench -approx $(BENCH_FLAGS)
 
 bench-neighbours: ## the 5 nearest others of each of 100,000 rows, beside Faiss (0.5 GB of disk, 10 minutes)
 	$(GO) run ./testdata/bench -neighbours 100000

@@ -141,10 +141,12 @@ type clusterHead struct {
 	asked     uint32 // queries of searches that the curves were measured with; 0: others
 	alike     bool   // the norms of the rows are about the same, so that the measures agree
 	spread    float32
+	narrow    float32 // what part of the codes' proven allowances searches need, see clusterBuild.need
 	curves    []ivf.Curve
 }
 
-const clusterVersion = 1
+// clusterVersion is that of the header. Before 2 there was no narrow.
+const clusterVersion = 2
 
 func (h *clusterHead) encode() []byte {
 	b := []byte{clusterVersion, 0}
@@ -152,25 +154,30 @@ func (h *clusterHead) encode() []byte {
 		b[1] = 1
 	}
 	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, h.id), h.transform)
-	for _, n := range []uint32{h.gen, h.blocks, h.entries, h.asked, math.Float32bits(h.spread)} {
+	for _, n := range []uint32{h.gen, h.blocks, h.entries, h.asked, math.Float32bits(h.spread), math.Float32bits(h.narrow)} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
 	return ivf.AppendCurves(b, h.curves)
 }
 
 func decodeClusterHead(b []byte) (*clusterHead, error) {
-	if len(b) < 38 || b[0] != clusterVersion {
+	if len(b) < 42 || b[0] < 1 || b[0] > clusterVersion {
 		return nil, fmt.Errorf("%w: header of %d bytes", block.ErrMalformed, len(b))
 	}
-	h := &clusterHead{alike: b[1] == 1, id: binary.LittleEndian.Uint64(b[2:]), transform: binary.LittleEndian.Uint64(b[10:])}
+	version := b[0]
+	h := &clusterHead{narrow: 1, alike: b[1] == 1, id: binary.LittleEndian.Uint64(b[2:]), transform: binary.LittleEndian.Uint64(b[10:])}
 	b = b[18:]
 	for _, p := range []*uint32{&h.gen, &h.blocks, &h.entries, &h.asked} {
 		*p = binary.LittleEndian.Uint32(b)
 		b = b[4:]
 	}
 	h.spread = math.Float32frombits(binary.LittleEndian.Uint32(b))
+	if b = b[4:]; version > 1 {
+		h.narrow = math.Float32frombits(binary.LittleEndian.Uint32(b))
+		b = b[4:]
+	}
 	var err error
-	if h.curves, b, err = ivf.ReadCurves(b[4:]); err != nil || len(b) > 0 || !(h.spread >= 0 && h.spread < 100) {
+	if h.curves, b, err = ivf.ReadCurves(b); err != nil || len(b) > 0 || !(h.spread >= 0 && h.spread < 100) || !(h.narrow > 0 && h.narrow <= 1) {
 		return nil, fmt.Errorf("%w: header of an index", block.ErrMalformed)
 	}
 	return h, nil

@@ -29,7 +29,8 @@ type clusterBuild struct {
 	own      []uint32 // the cluster of every row, noEntry without one
 	alike    bool
 
-	mu sync.Mutex
+	mu   sync.Mutex
+	need float64 // see needs
 }
 
 // fill builds the index over the full blocks of t as a generation of its own, by writes of

@@ -2,9 +2,11 @@ package storage
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 
+	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/internal/ivf"
 	"github.com/lupadb/lupa/storage/vector"
 )
@@ -13,6 +15,7 @@ import (
 // asked before; as long as those are few, rows, and directions without regard to them, and
 // expects of a search what the harder ones have found.
 func (b *clusterBuild) calibrate(ctx context.Context, h *clusterHead, asked [][]float32) (err error) {
+	b.need = 0
 	var sets [][][]float32
 	if asked = forRecall(asked); len(asked) >= askedFirst/2 {
 		rng := rand.New(rand.NewPCG(uint64(len(asked)), 5))
@@ -28,6 +31,7 @@ func (b *clusterBuild) calibrate(ctx context.Context, h *clusterHead, asked [][]
 			return err
 		}
 	}
+	h.narrow = float32(max(leastNarrow, min(1, needMargin*b.need)))
 	best := 2.0
 	for _, deviations := range deviationsTried {
 		curves := make([]ivf.Curve, len(calibratedFor))
@@ -54,6 +58,36 @@ func (b *clusterBuild) calibrate(ctx context.Context, h *clusterHead, asked [][]
 // deviationsTried are how many deviations above the mean of its scores a cluster may be
 // taken for.
 var deviationsTried = []float64{1, 2, 3}
+
+// Searches that may miss rows need not take codes for as wrong as they can be: a residual
+// and a direction have an angle that is seldom far from a right one, and the proven bound
+// is for an angle of zero. What part of the allowance the nearest rows of the queries of a
+// calibration have needed, some thousands of rows, and half as much again, is what searches allow for.
+const (
+	needMargin  = 1.5
+	leastNarrow = 0.05
+)
+
+// needs notes what part of the allowances of their codes the nearest rows of a query have
+// needed not to be discarded.
+func (b *clusterBuild) needs(ctx context.Context, query *vector.Query, rows []Neighbor) error {
+	least := math.Inf(1)
+	numbers := make([]uint64, len(rows))
+	for i, r := range rows {
+		least, numbers[i] = min(least, r.Score), r.Row
+	}
+	slices.Sort(numbers)
+	return b.t.refine(ctx, NearestOptions{Column: b.x.column, Query: query}, numbers, func(w *worker, q *code.Query, k, _ int) {
+		r := int(w.scratch.Rows[k])
+		for plane, upper := range []float64{float64(w.scratch.Upper[r]), w.scratch.Upper2[k]} {
+			if spread := q.Spread(&w.planes[plane], plane, r); spread > 0 {
+				b.mu.Lock()
+				b.need = max(b.need, 1-(upper-least)/spread)
+				b.mu.Unlock()
+			}
+		}
+	})
+}
 
 // strangers are queries where none are known: rows, and directions.
 func (b *clusterBuild) strangers(ctx context.Context) ([][][]float32, error) {
@@ -141,6 +175,9 @@ func (b *clusterBuild) ask(ctx context.Context, queries [][]float32, k int, tell
 	total := float32(c.starts[c.len()])
 	for _, s := range p.searches {
 		rows, _ := s.finish()
+		if err := b.needs(ctx, s.query, rows); err != nil {
+			return err
+		}
 		unit, norm := unitOf(s.query, false)
 		weights := b.transform.Weights(unit)
 		coded := &coded{m: vector.Cosine, norm: norm}

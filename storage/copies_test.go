@@ -27,7 +27,7 @@ func copiedStores(t *testing.T, dir string) map[string]int {
 	rows := map[string]int{}
 	keep := func(from, name string, n int) {
 		t.Helper()
-		check(t, os.CopyFS(filepath.Join(dir, name), os.DirFS(from)))
+		copyOpen(t, filepath.Join(dir, name), from)
 		rows[name] = n
 	}
 	work := filepath.Join(dir, "work")
@@ -65,6 +65,22 @@ func copiedStores(t *testing.T, dir string) map[string]int {
 	check(t, os.RemoveAll(work))
 	check(t, os.RemoveAll(other))
 	return rows
+}
+
+// copyOpen copies the directory of a store that may be open. Nobody writes to it, but directories
+// of loads may go while they are copied.
+func copyOpen(t *testing.T, to, from string) {
+	t.Helper()
+	for {
+		err := os.CopyFS(to, os.DirFS(from))
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		check(t, os.RemoveAll(to))
+	}
 }
 
 // folderSum is one of all names and bytes below a directory.
@@ -229,7 +245,7 @@ func TestStrayTablesStay(t *testing.T) {
 		healthy(t, s)
 		if i == 1 { // it is killed
 			killed := filepath.Join(base, "killed")
-			check(t, os.CopyFS(killed, os.DirFS(dir)))
+			copyOpen(t, killed, dir)
 			check(t, s.Close())
 			dir = killed
 			continue

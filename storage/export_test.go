@@ -32,8 +32,14 @@ func SetBuildRows(s *Store, n uint64) { s.buildRows = n }
 // SetLargeTransaction is the size from which on a transaction is kept in an overlay.
 func SetLargeTransaction(s *Store, n int) { s.largeTransaction = n }
 
-// SetVisitAll makes approximate searches visit every cluster.
-func SetVisitAll(s *Store, all bool) { s.visitAll = all }
+// VisitAll makes approximate searches visit every cluster, with bounds that are proven or with
+// those of such searches.
+func VisitAll(s *Store, proven bool) {
+	s.visits = allNarrowed
+	if proven {
+		s.visits = allProven
+	}
+}
 
 // CommitsDelay is the time within which what was acknowledged is on record.
 const CommitsDelay = commitsDelay

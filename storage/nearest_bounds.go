@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/vector"
 )
 
@@ -130,9 +131,10 @@ func above(x float64) float32 {
 
 // Refine narrows the bounds of some rows, in ascending order, by the second plane of codes.
 func (b *ScoreBounds) Refine(ctx context.Context, rows []uint64) error {
-	return b.t.refine(ctx, b.opts, rows, func(i int, lower, upper float32) {
+	return b.t.refine(ctx, b.opts, rows, func(w *worker, q *code.Query, k, i int) {
 		if row := rows[i]; !math.IsInf(float64(b.Upper[row]), 0) {
-			b.Lower[row], b.Upper[row] = max(b.Lower[row], lower), min(b.Upper[row], upper)
+			lower := below(q.Lower2(&w.planes[0], &w.planes[1], &w.scratch, k))
+			b.Lower[row], b.Upper[row] = max(b.Lower[row], lower), min(b.Upper[row], above(w.scratch.Upper2[k]))
 		}
 	})
 }
@@ -146,13 +148,14 @@ func (t *Table) RefinedUpper(ctx context.Context, opts NearestOptions, rows []ui
 		out[i] = float32(math.Inf(1))
 	}
 	opts.Filter = nil
-	err := t.refine(ctx, opts, rows, func(i int, _, upper float32) { out[i] = upper })
+	err := t.refine(ctx, opts, rows, func(w *worker, _ *code.Query, k, i int) { out[i] = above(w.scratch.Upper2[k]) })
 	return out, err
 }
 
-// refine calls f with the position and the bounds of those of rows, which ascend, that have
-// codes; by several goroutines, but once for each.
-func (t *Table) refine(ctx context.Context, opts NearestOptions, rows []uint64, f func(i int, lower, upper float32)) (err error) {
+// refine calls f for those of rows, which ascend, that have codes, with the position i of the
+// row and its place k in the worker's scratch, where its bounds by both planes are; by several
+// goroutines, but once for each row.
+func (t *Table) refine(ctx context.Context, opts NearestOptions, rows []uint64, f func(w *worker, q *code.Query, k, i int)) (err error) {
 	p, err := t.codedPass(&opts)
 	if err != nil || p.transform == nil || p.searches[0].coded == nil {
 		return err
@@ -185,7 +188,7 @@ func (t *Table) refine(ctx context.Context, opts NearestOptions, rows []uint64, 
 				query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), math.Inf(-1), &w.scratch)
 				query.Scan2(&w.planes[0], &w.planes[1], &w.scratch)
 				for k := range w.scratch.Rows {
-					f(first+k, below(query.Lower2(&w.planes[0], &w.planes[1], &w.scratch, k)), above(w.scratch.Upper2[k]))
+					f(w, query, k, first+k)
 				}
 			}
 			return nil

@@ -4,21 +4,33 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/block"
+	"github.com/lupadb/lupa/storage/internal/code"
 	"github.com/lupadb/lupa/storage/internal/ivf"
 	"github.com/lupadb/lupa/storage/vector"
 )
 
 // A search that asks for a part of the nearest rows visits the clusters in the order of what
-// they promise, until it has visited as many rows as it takes. Within them it is exact, as
-// elsewhere: codes discard rows by proven bounds. So what it misses lies in the other clusters.
+// they promise, until it has visited as many rows as it takes. Within them codes discard rows, by
+// bounds that allow for what the nearest rows of a calibration have needed, and half as much
+// again (clusterBuild.needs). So what it misses lies in the other clusters.
 const (
 	// mostVisited is the part of the rows from which on reading all in their order is quicker.
-	mostVisited = 0.5
+	mostVisited = 0.6
 	// seedEntries is how many rows are looked at for a first cut.
 	seedEntries = 4 * BlockRows
+)
+
+// visits is what approximate searches visit.
+type visits uint8
+
+const (
+	calibratedPart visits = iota // what the calibration says
+	allProven                    // everything, with proven bounds: an exact search by clusters
+	allNarrowed                  // everything, with narrowed bounds
 )
 
 // approximate is how a search goes that visits a part of the rows: its candidates are the rows
@@ -28,6 +40,7 @@ type approximate struct {
 	x        *clusterIndex
 	h        *clusterHead
 	c        *clustering
+	proven   *code.Query // with allowances that hold for all rows
 	stale    map[uint32]bool
 	blocks   []uint32 // that are not covered
 	visited  float64
@@ -75,14 +88,14 @@ func (p *pass) approximation() (*approximate, error) {
 	}
 	// A filter leaves rows that lie among others which are nearer.
 	curve := ivf.For(a.h.curves, float64(s.limit)*rows/max(1, wanted))
-	if curve == nil && p.t.view.store.visitAll {
+	if curve == nil && p.t.view.store.visits != calibratedPart {
 		curve = &a.h.curves[0]
 	}
 	if curve == nil {
 		return nil, nil
 	}
 	a.visited, a.recall = curve.Visit(o.Recall)
-	if p.t.view.store.visitAll {
+	if p.t.view.store.visits != calibratedPart {
 		a.visited = 1
 	} else if a.visited > mostVisited || a.visited*float64(a.h.entries) > wanted || len(a.blocks) > int(p.sealed)/2 {
 		return nil, nil
@@ -91,6 +104,10 @@ func (p *pass) approximation() (*approximate, error) {
 		return nil, err
 	}
 	a.choose(s)
+	a.proven = s.coded.query
+	if p.t.view.store.visits != allProven {
+		s.coded.query = a.proven.Narrow(float64(a.h.narrow))
+	}
 	return a, nil
 }
 
@@ -128,6 +145,7 @@ func (a *approximate) choose(s *search) {
 	if a.first == 0 {
 		a.first = len(a.chunks)
 	}
+	slices.Sort(a.chunks[a.first:]) // the first have given a cut: the others are read forward
 }
 
 // runApproximate answers the search. ok is false if it found too few rows: then only the exact

@@ -121,7 +121,7 @@ func (p *pass) run(ctx context.Context) (err error) {
 		if ok, err := p.runApproximate(ctx, a); ok || err != nil {
 			return err
 		}
-		if err := p.anew(); err != nil {
+		if err := p.anew(a); err != nil {
 			return err
 		}
 	}
@@ -159,8 +159,9 @@ func (p *pass) visit(ctx context.Context, all ...candidates) error {
 }
 
 // anew forgets what a search of a part of the rows has found.
-func (p *pass) anew() error {
+func (p *pass) anew(a *approximate) error {
 	s := p.searches[0]
+	s.coded.query = a.proven
 	s.ranking, s.stats.Approximate = newRanking(s.opts), false
 	for _, n := range []*atomic.Uint64{&s.rows, &s.codeCounts.rows, &s.codeCounts.first, &s.codeCounts.second, &s.codeCounts.late} {
 		n.Store(0)

@@ -73,7 +73,7 @@ type Store struct {
 	transforms  transforms
 	backgrounds backgrounds
 	clusterings clusterings
-	visitAll    bool // tests: approximate searches visit every cluster
+	visits      visits // tests: what approximate searches visit
 	commits     commits
 }
 

@@ -116,6 +116,9 @@ func run() error {
 		return err
 	}
 	defer func() { b.view.Close(); b.store.Close() }()
+	if *approx {
+		return b.approximate()
+	}
 	if err := b.searches(); err != nil {
 		return err
 	}

@@ -313,3 +313,15 @@ func roundDown(x float64) float32 {
 	}
 	return f
 }
+
+// Narrow returns the query with the allowances for the residuals taken for a part of what they
+// are proven to be: then the bounds hold for most rows and not for all.
+func (q *Query) Narrow(part float64) *Query {
+	n := *q
+	for k := range n.plane {
+		for g := range n.plane[k].size {
+			n.plane[k].size[g] *= part
+		}
+	}
+	return &n
+}
