@@ -158,16 +158,19 @@ func TestRecall(t *testing.T) {
 			scored := map[bool]uint64{}
 			for _, proven := range []bool{true, false} {
 				storage.VisitAll(v.store, proven)
-				found := 0.0
+				found, exact := 0.0, 0
 				for range 200 {
 					r, st := v.ask(t, storage.NearestOptions{Query: must[*vector.Query](t)(vector.NewQuery(vector.Cosine, ask())), K: 10, Recall: 0.9})
-					if !st.Approximate {
-						t.Fatal("not by clusters")
+					if !st.Approximate { // fewer than ten were left
+						exact++
 					}
 					found += r / 200
 					scored[proven] += st.Scored
 				}
-				t.Logf("all clusters, proven bounds %v: %.4f found, %d rows scored", proven, found, scored[proven])
+				t.Logf("all clusters, proven bounds %v: %.4f found, %d rows scored, %d answers exact", proven, found, scored[proven], exact)
+				if proven && exact > 0 || exact > 10 {
+					t.Errorf("proven bounds %v: %d answers not by clusters", proven, exact)
+				}
 				if proven && found < 0.9999 || found < 0.998 {
 					t.Errorf("all clusters, proven bounds %v: %.4f were found", proven, found)
 				}
