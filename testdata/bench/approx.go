@@ -1,16 +1,26 @@
 package main
 
 import (
+	_ "embed"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/lupadb/lupa/storage"
 )
+
+//go:embed approx.py
+var approxPeers string
+
+var faissKinds = flag.String("kinds", "ivf,hnsw", "with -approx, indexes of Faiss to build: ivf, hnsw")
 
 var approx = flag.Bool("approx", false, "measure searches through a cluster index beside exact ones, and nothing else")
 
@@ -99,7 +109,27 @@ func (b *bench) approximate() error {
 		fmt.Printf("%.2f | %.4f | %.4f | %.2f | %.3f | %.2f | %.3f | %.2f%% | %.0f | %.1f | %d\n", r, s.found/n, s.promised, median(s.ms), median(s.ms)/median(got[0].ms),
 			s.cpu/n, s.cpu/got[0].cpu, 100*s.visited/n, s.scored/n, s.bytes/n/1e6, s.exact)
 	}
-	return nil
+	return b.faissIndexes()
+}
+
+// faissIndexes measures those of Faiss, where Python has it.
+func (b *bench) faissIndexes() error {
+	if exec.Command(*python, "-c", "import faiss").Run() != nil {
+		fmt.Println("Faiss: not found")
+		return nil
+	}
+	matrix, asked := filepath.Join(b.dir, "matrix.f32"), filepath.Join(b.dir, "queries.f32")
+	plain, err := b.writeMatrix(matrix, asked)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(matrix)
+	if err := syscall.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(&plain[0])), 4*len(plain))); err != nil {
+		return err
+	}
+	c := exec.Command(*python, "-c", approxPeers, fmt.Sprint(*rowsFlag), fmt.Sprint(b.dim), matrix, asked, fmt.Sprint(*k), *faissKinds)
+	c.Stdout, c.Stderr = os.Stdout, os.Stderr
+	return c.Run()
 }
 
 // index builds the cluster index, unless an earlier run has.
