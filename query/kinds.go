@@ -95,7 +95,7 @@ func returnsRows(t parse.Statement) bool {
 func readOnly(t parse.Statement) bool {
 	switch t := t.(type) {
 	case *parse.Select:
-		return !parse.Changes(t)
+		return !parse.Changes(t) && !t.Lock
 	case *parse.ShowTables, *parse.ShowWatches, *parse.ShowDatabases, *parse.ShowSetting, *parse.Setting, *parse.Savepoint, *parse.Describe, *parse.Check, *parse.Backup, *parse.CopyTo:
 		return true
 	case *parse.Explain:

@@ -95,7 +95,7 @@ type DimensionError struct {
 }
 
 func (e *DimensionError) Error() string {
-	return fmt.Sprintf("vector has %d dimensions, %s.%s has %d", e.Got, e.Table, e.Column, e.Want)
+	return fmt.Sprintf("vector has %s, %s.%s has %d", value.Dimensions(e.Got), e.Table, e.Column, e.Want)
 }
 
 // NotFiniteError says that a vector holds a NaN or an infinity.

@@ -32,7 +32,7 @@ func FloorDays(us int64) int64 {
 func ParseDate(s string) (int64, error) {
 	us, err := ParseTimestamp(s)
 	if err != nil {
-		return 0, fmt.Errorf("%s is not a date (2024-05-31)", Quote(s))
+		return 0, fmt.Errorf("%s is not a date (%s)", Quote(s), timeHint(strings.TrimSpace(s), "2024-05-31"))
 	}
 	return FloorDays(us), nil
 }

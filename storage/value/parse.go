@@ -50,7 +50,7 @@ func Parse(t Type, s string) (Value, error) {
 	case Vector:
 		v, err := ParseVector(nil, s)
 		if err == nil && t.Dim > 0 && len(v) != t.Dim {
-			err = fmt.Errorf("vector has %d dimensions, %d expected", len(v), t.Dim)
+			err = fmt.Errorf("vector has %s, %d expected", Dimensions(len(v)), t.Dim)
 		}
 		if err == nil && t.Half {
 			if err = CheckHalf(v); err == nil {
@@ -122,13 +122,34 @@ var (
 
 var zoneLayouts = []string{"", "Z07:00", "Z0700", "Z07", " Z07:00", " Z0700", " Z07", " MST"}
 
+// Dimensions is a number of dimensions as one reads it: 1 dimension, 2 dimensions.
+func Dimensions(n int) string {
+	if n == 1 {
+		return "1 dimension"
+	}
+	return fmt.Sprintf("%d dimensions", n)
+}
+
+// timeHint is what to write in the place of a word that PostgreSQL reads as a time; else otherwise.
+func timeHint(s, otherwise string) string {
+	switch strings.ToLower(s) {
+	case "now", "today", "tomorrow", "yesterday":
+		return "the language has now(), CURRENT_DATE and CURRENT_DATE + 1"
+	case "epoch":
+		return "1970-01-01"
+	case "infinity", "+infinity", "-infinity":
+		return "there are no infinite times: NULL can stand for none, or 9999-12-31 for the last day"
+	}
+	return otherwise
+}
+
 // ParseTimestamp reads ISO 8601 and RFC 3339: a date, optionally a time of day
 // after a blank or T (seconds and their fraction optional) and a zone offset;
 // without one the time is UTC. It returns microseconds since 1970.
 func ParseTimestamp(s string) (int64, error) {
 	t := strings.TrimSpace(s)
 	bad := func() (int64, error) {
-		return 0, fmt.Errorf("%s is not a timestamp (2024-05-31 or 2024-05-31 12:30:00)", Quote(s))
+		return 0, fmt.Errorf("%s is not a timestamp (%s)", Quote(s), timeHint(t, "2024-05-31 or 2024-05-31 12:30:00"))
 	}
 	if len(t) < len("2006-01-02") {
 		return bad()

@@ -61,7 +61,7 @@ func (r *Rows) Next(ctx context.Context) (*value.Batch, error) {
 				if d := len(v.Vec()); col.Type.Dim == 0 && k == 0 {
 					col.Type.Dim = d
 				} else if d != col.Type.Dim {
-					return nil, it.At(fmt.Errorf("vector has %d dimensions, the row before has %d", d, col.Type.Dim))
+					return nil, it.At(fmt.Errorf("vector has %s, the row before has %d", value.Dimensions(d), col.Type.Dim))
 				}
 			}
 			col.Append(k, v)

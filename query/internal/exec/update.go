@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/lupadb/lupa/storage"
@@ -87,7 +88,7 @@ func (u *Update) Next(ctx context.Context) (*value.Batch, error) {
 	}
 	fresh, err := u.Env.Tx.Update(ctx, u.Def.Name, rows, u.Cols, &value.Batch{Len: t.n, Cols: t.cols[1 : 1+len(u.Cols)]})
 	if err != nil {
-		return nil, err
+		return nil, withoutInput(err)
 	}
 	u.Env.Touched.add(u.Def, rows)
 	u.Affected = int64(t.n)
@@ -106,7 +107,7 @@ func (u *Update) stream(ctx context.Context, w *storage.Updater, t *rowsTable) e
 		}
 		u.Affected += int64(len(rows))
 		u.Env.progress(Progress{Stage: "updating", Done: u.Affected, Unit: "rows"})
-		return w.Add(ctx, rows, &value.Batch{Len: b.Len, Sel: b.Sel, Cols: b.Cols[1:]})
+		return withoutInput(w.Add(ctx, rows, &value.Batch{Len: b.Len, Sel: b.Sel, Cols: b.Cols[1:]}))
 	}
 	if err := add(&value.Batch{Len: t.n, Cols: t.cols}); err != nil {
 		return err
@@ -115,7 +116,26 @@ func (u *Update) stream(ctx context.Context, w *storage.Updater, t *rowsTable) e
 	if err := Drain(ctx, u.in, add); err != nil {
 		return err
 	}
-	return w.Finish(ctx)
+	return withoutInput(w.Finish(ctx))
+}
+
+// withoutInput takes the number of a row out of an error: an UPDATE has no input whose rows one could count.
+func withoutInput(err error) error {
+	var unique *storage.UniqueError
+	var null *storage.NotNullError
+	var finite *storage.NotFiniteError
+	var bad *storage.ValueError
+	switch {
+	case errors.As(err, &unique):
+		unique.Row = -1
+	case errors.As(err, &null):
+		null.Row = -1
+	case errors.As(err, &finite):
+		finite.Row = -1
+	case errors.As(err, &bad):
+		bad.Row = -1
+	}
+	return err
 }
 
 func (u *Update) String() string { return "Update " + u.Def.Name + columnList(u.Def, u.Cols) }

@@ -155,6 +155,13 @@ func bind(e parse.Expr, cols map[string]Expr) (Expr, error) {
 			return nil, err
 		}
 		return CastTo(x, value.Type{Kind: e.Type.Kind, Dim: e.Type.Dim}, Explicit, nil)
+	case *parse.Array:
+		for _, x := range e.List {
+			if _, within := x.(*parse.Array); within {
+				return apply("array of arrays", e.List...)
+			}
+		}
+		return apply("json_build_array", e.List...)
 	case *parse.Call:
 		if strings.EqualFold(e.Func.Name, "coalesce") {
 			args, err := all(e.Args...)

@@ -35,7 +35,7 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 	case f == t:
 		least = Implicit
 		if f == value.Vector && from.Dim > 0 && to.Dim > 0 && from.Dim != to.Dim {
-			return nil, fmt.Errorf("vector has %d dimensions, %d expected", from.Dim, to.Dim)
+			return nil, fmt.Errorf("vector has %s, %d expected", value.Dimensions(from.Dim), to.Dim)
 		}
 		c.eval = castSame
 		if f == value.Vector && to.Dim == 0 {
@@ -190,7 +190,7 @@ func halving(eval kernel) kernel {
 func castSame(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	in := args[0]
 	if in.Type.Kind == value.Vector && in.Type.Dim != out.Type.Dim {
-		return fmt.Errorf("vector has %d dimensions, %d expected", in.Type.Dim, out.Type.Dim)
+		return fmt.Errorf("vector has %s, %d expected", value.Dimensions(in.Type.Dim), out.Type.Dim)
 	}
 	return copyRows(out, in, n, fullSel(n, sel))
 }

@@ -279,18 +279,8 @@ func Elements(v value.Value) (elements []value.Value, ok bool) {
 		return elements, true
 	case value.Text:
 		if s := strings.TrimSpace(v.Str()); strings.HasPrefix(s, "{") {
-			texts, err := arrayLiteral(s)
-			if err != nil {
-				return nil, false
-			}
-			for _, t := range texts {
-				if strings.EqualFold(t, "NULL") {
-					elements = append(elements, value.Value{})
-				} else {
-					elements = append(elements, value.Str(t))
-				}
-			}
-			return elements, true
+			elements, err := readArray(s)
+			return elements, err == nil
 		}
 	case value.JSON:
 	default:

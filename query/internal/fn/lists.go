@@ -182,12 +182,6 @@ func listEntries() []*Func {
 		return &Func{Name: name, Syntax: syntax, Doc: doc, Example: example, Gives: gives, partial: true, nullable: true, sigs: sigs}
 	}
 	length := func(l []value.Value, _ []value.Value) (value.Value, error) { return value.Int(int64(len(l))), nil }
-	lengthOf := func(l []value.Value, more []value.Value) (value.Value, error) {
-		if len(l) == 0 || more[0].IsNull() || more[0].Int() != 1 {
-			return value.Value{}, nil
-		}
-		return value.Int(int64(len(l))), nil
-	}
 	position := func(l []value.Value, more []value.Value) (value.Value, error) {
 		for i, x := range l {
 			if sameElement(x, more[0]) {
@@ -197,7 +191,11 @@ func listEntries() []*Func {
 		return value.Value{}, nil
 	}
 	return []*Func{
-		list("array_length", "array_length(array, 1)", "number of elements; NULL if there are none", "array_length('[1, 2, 3]', 1)", "3", integer, kinds{integer}, lengthOf),
+		list("array_length", "array_length(array, 1)", "number of elements, with 2 of those of the arrays within; NULL if there are none", "array_length('[1, 2, 3]', 1)", "3", integer, kinds{integer}, dimension),
+		list("array_lower", "array_lower(array, 1)", "number of the first element, 1; NULL if there is none", "array_lower('[1, 2, 3]', 1)", "1", integer, kinds{integer}, lowest),
+		list("array_ndims", "array_ndims(array)", "number of dimensions: 2 for arrays within an array", "array_ndims('{{1,2},{3,4}}')", "2", integer, nil, depth),
+		list("array_dims", "array_dims(array)", "lengths of the dimensions", "array_dims('{{1,2},{3,4}}')", "[1:2][1:2]", text, nil, bounds),
+		list("array_flatten", "array_flatten(array)", "array of the elements of arrays within an array", "array_flatten('{{1,2},{3,4}}')", `["1", "2", "3", "4"]`, jsonKind, nil, flatten),
 		list("cardinality", "cardinality(array)", "number of elements", "cardinality('{1,2}')", "2", integer, nil, length),
 		list("array_position", "array_position(array, x)", "place of the first element that is x, from 1", "array_position('{a,b}', 'b')", "2", integer, kinds{anyKind}, position),
 		list("array_append", "array_append(array, x)", "array with x at its end", "array_append('[1, 2]', 3)", "[1, 2, 3]", jsonKind, kinds{anyKind}, func(l, more []value.Value) (value.Value, error) { return arrayOf(append(l, more[0])) }),
@@ -218,20 +216,10 @@ func listEntries() []*Func {
 			if !ok {
 				return value.Value{}, errors.New("array_cat takes two arrays")
 			}
-			return arrayOf(append(l, second...))
+			return joinArrays(l, second)
 		}),
 		list("to_array", "to_array(array, type)", "array with its elements as a type: array::INTEGER[] is short for it", "to_array('{1,2}', 'integer')", "[1, 2]", jsonKind, kinds{text}, func(l, more []value.Value) (value.Value, error) {
-			for i, x := range l {
-				if x.IsNull() {
-					continue
-				}
-				e, err := elementFrom(x, strings.ToLower(more[0].Str()))
-				if err != nil {
-					return value.Value{}, err
-				}
-				l[i] = e
-			}
-			return arrayOf(l)
+			return arrayAs(l, strings.ToLower(more[0].Str()))
 		}),
 		list("array_slice", "array_slice(array, from, to)", "elements from one to another, counted from 1; array[from:to] is short for it", "array_slice('[1, 2, 3]', 2, 3)", "[2, 3]", jsonKind, kinds{integer, integer}, func(l, more []value.Value) (value.Value, error) {
 			if more[0].IsNull() || more[1].IsNull() {
@@ -409,6 +397,25 @@ func stripNulls(s string) (string, error) {
 		return "{" + strings.Join(parts, ", ") + "}", nil
 	}
 	return string(trimmed), nil
+}
+
+// arrayAs is an array with its elements, and those of arrays within, as a type.
+func arrayAs(l []value.Value, typ string) (value.Value, error) {
+	for i, x := range l {
+		if x.IsNull() {
+			continue
+		}
+		var err error
+		if inner, ok := nested(x); ok && typ != "json" {
+			l[i], err = arrayAs(inner, typ)
+		} else {
+			l[i], err = elementFrom(x, typ)
+		}
+		if err != nil {
+			return value.Value{}, err
+		}
+	}
+	return arrayOf(l)
 }
 
 // elementFrom is an element of an array as one of a type.

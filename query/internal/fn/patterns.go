@@ -2,6 +2,7 @@ package fn
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -22,9 +23,10 @@ func patternEntries() []*Func {
 		return out
 	}
 	spans := &Func{Name: "make_interval", Syntax: "make_interval(years, months, weeks, days, hours, minutes, seconds)", Doc: "an interval; what is left out at the end is 0", Example: "make_interval(0, 1, 0, 2)", Gives: "1 mon 2 days", partial: true}
-	for n := 1; n <= 7; n++ {
+	for n := range 7 {
 		spans.sigs = append(spans.sigs, sig{ints(n), interval, makeInterval, false})
 	}
+	spans.sigs = append(spans.sigs, sig{append(ints(6), realKind), interval, makeInterval, false})
 	return []*Func{
 		{Name: "regexp_count", Syntax: "regexp_count(text, pattern [, start [, flags]])", Doc: "how often a regular expression matches, from character start on", Example: "regexp_count('banana', 'an')", Gives: "2", partial: true,
 			sigs: []sig{{kinds{text, text}, integer, regexCount, false}, {kinds{text, text, integer}, integer, regexCount, false}, {kinds{text, text, integer, text}, integer, regexCount, false}}},
@@ -41,6 +43,8 @@ func patternEntries() []*Func {
 			sigs: []sig{{kinds{text, text}, date, toDateKernel, false}}},
 		{Name: "to_number", Syntax: "to_number(text, pattern)", Doc: "number of a text, read by a pattern of to_char", Example: "to_number('-12,345.6', 'S99G999D9')", Gives: "-12345.6", partial: true,
 			sigs: []sig{{kinds{text, text}, numeric, toNumberKernel, false}}},
+		{Name: "pg_size_pretty", Syntax: "pg_size_pretty(bytes)", Doc: "a number of bytes in kB, MB, GB, TB or PB", Example: "pg_size_pretty(12345678901)", Gives: "11 GB",
+			sigs: []sig{{kinds{integer}, text, strictRow(prettySize), false}, {kinds{numeric}, text, strictRow(prettySize), false}}},
 		{Name: "justify_hours", Syntax: "justify_hours(i)", Doc: "with 24 hours as a day", Example: "justify_hours('27:00:00')", Gives: "1 day 03:00:00", partial: true,
 			sigs: []sig{{kinds{interval}, interval, justifyHours, false}}},
 		{Name: "justify_days", Syntax: "justify_days(i)", Doc: "with 30 days as a month", Example: "justify_days('35 days')", Gives: "1 mon 5 days", partial: true,
@@ -111,8 +115,15 @@ func regexSplitArray(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) 
 
 func makeInterval(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
 	for _, i := range fullSel(n, sel) {
-		var x [7]int64
+		var x [6]int64
+		seconds := 0.0
 		for k, a := range args {
+			if k == len(x) {
+				if seconds = a.Reals[int(i)*a.step()]; !(math.Abs(seconds) <= 1<<40) {
+					return fmt.Errorf("make_interval: %v seconds are out of range", seconds)
+				}
+				break
+			}
 			if x[k] = a.Ints[int(i)*a.step()]; x[k] > 1<<30 || x[k] < -1<<30 {
 				return fmt.Errorf("make_interval: %d is out of range", x[k])
 			}
@@ -121,7 +132,7 @@ func makeInterval(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) err
 		for _, part := range []struct {
 			of value.Span
 			n  int64
-		}{{value.Span{Months: 12}, x[0]}, {value.Span{Days: 7}, x[2]}, {value.Span{Days: 1}, x[3]}, {value.Span{Micros: 3600e6}, x[4]}, {value.Span{Micros: 60e6}, x[5]}, {value.Span{Micros: 1e6}, x[6]}} {
+		}{{value.Span{Months: 12}, x[0]}, {value.Span{Days: 7}, x[2]}, {value.Span{Days: 1}, x[3]}, {value.Span{Micros: 3600e6}, x[4]}, {value.Span{Micros: 60e6}, x[5]}, {value.Span{Micros: 1}, int64(math.RoundToEven(seconds * 1e6))}} {
 			if err == nil {
 				s, err = s.Plus(part.of, part.n)
 			}

@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -16,7 +17,7 @@ func nowKernel(c *Ctx, _ []Arg, n int, sel []int32, out *value.Column) error {
 	return nil
 }
 
-var truncFields = []string{"microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century"}
+var truncFields = []string{"microsecond", "millisecond", "second", "minute", "hour", "day", "week", "month", "quarter", "year", "decade", "century", "millennium"}
 
 // field returns the unit a user wrote, plural or not, in any case.
 func field(who, s string, known []string) (string, error) {
@@ -54,6 +55,65 @@ func dateTruncKernel(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) 
 			return err
 		}
 		out.Ints[i] = dateTrunc(f, args[1].Ints[i*args[1].step()])
+	}
+	return nil
+}
+
+// dateTruncZone is date_trunc('day', t, zone): the time at which clocks in the zone show the start.
+// Within an hour that clocks show twice, what is cut off is the time since its start.
+func dateTruncZone(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	name := ""
+	var zone *time.Location
+	for _, i := range fullSel(n, sel) {
+		i := int(i)
+		f, err := field("date_trunc", args[0].Strs[i*args[0].step()], truncFields)
+		if err != nil {
+			return err
+		}
+		if s := args[2].Strs[i*args[2].step()]; zone == nil || s != name {
+			if zone, err = zoneNamed(s); err != nil {
+				return err
+			}
+			name = s
+		}
+		us := args[1].Ints[i*args[1].step()]
+		_, offset := time.UnixMicro(us).In(zone).Zone()
+		clock := us + int64(offset)*1e6
+		start := dateTrunc(f, clock)
+		switch f {
+		case "microsecond", "millisecond", "second", "minute", "hour":
+			us -= clock - start
+		default:
+			t := time.UnixMicro(start).UTC()
+			us = time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, zone).UnixMicro()
+		}
+		if us < value.MinTimestamp || us > value.MaxTimestamp {
+			return errors.New("timestamp is out of range (years 1 to 9999)")
+		}
+		out.Ints[i] = us
+	}
+	return nil
+}
+
+var spanTruncFields = []string{"microsecond", "millisecond", "second", "minute", "hour", "day", "month", "quarter", "year", "decade", "century", "millennium"}
+
+// truncSpan is date_trunc of an interval: its parts below a field go.
+func truncSpan(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {
+	for _, i := range fullSel(n, sel) {
+		i := int(i)
+		f, err := field("date_trunc of an interval", args[0].Strs[i*args[0].step()], spanTruncFields)
+		if err != nil {
+			return err
+		}
+		s := value.SpanOf(args[1].Strs[i*args[1].step()])
+		if months := map[string]int32{"month": 1, "quarter": 3, "year": 12, "decade": 120, "century": 1200, "millennium": 12000}[f]; months > 0 {
+			s = value.Span{Months: s.Months / months * months}
+		} else if step := map[string]int64{"microsecond": 1, "millisecond": 1e3, "second": 1e6, "minute": 60e6, "hour": 3600e6}[f]; step > 0 {
+			s.Micros = s.Micros / step * step
+		} else {
+			s.Micros = 0 // days
+		}
+		out.Strs[i] = s.Body()
 	}
 	return nil
 }
@@ -96,6 +156,8 @@ func dateTrunc(f string, us int64) int64 {
 		y, m = y-mod(y, 10), 1
 	case "century":
 		y, m = y-mod(y-1, 100), 1
+	case "millennium":
+		y, m = y-mod(y-1, 1000), 1
 	}
 	return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 }

@@ -86,6 +86,14 @@ func (*gRecursive) Parse(lex *lexer.PeekingLexer) error {
 	return match(is(lex.Peek(), "RECURSIVE") && isName(peek(lex, 1)) && acceptWords(lex, "RECURSIVE"))
 }
 
+// gRowsAhead says that ROWS FROM (...) is next.
+type gRowsAhead struct{}
+
+// Parse implements participle.Parseable.
+func (*gRowsAhead) Parse(lex *lexer.PeekingLexer) error {
+	return match(is(lex.Peek(), "ROWS") && is(peek(lex, 1), "FROM") && is(peek(lex, 2), "("))
+}
+
 // gOrdinality is WITH ORDINALITY.
 type gOrdinality struct{}
 

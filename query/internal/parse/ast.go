@@ -320,13 +320,14 @@ type Update struct {
 	Returning []SelectItem
 }
 
-// Delete is DELETE.
+// Delete is DELETE FROM t [USING ...] [WHERE ...].
 type Delete struct {
 	Pos
 	With
 	Table     Ident
 	Alias     Ident
-	Where     Expr // nil: every row
+	Using     TableExpr // nil: none; Where joins it with the table
+	Where     Expr      // nil: every row
 	Returning []SelectItem
 }
 

@@ -11,6 +11,9 @@ type Select struct {
 	Approx    bool // of the nearest rows some may be missing
 	Target    Expr // with Approx: how many of a hundred are to be found, on average; nil: 95
 	Offset    Expr // nil: none
+	// Lock is FOR UPDATE or FOR SHARE, of the query or, in a statement's own query, of one in
+	// its FROM or WITH: the rows are not to be changed by others.
+	Lock bool
 }
 
 // With is WITH before INSERT, UPDATE and DELETE.
@@ -167,6 +170,8 @@ type TableFunc struct {
 	Func    Ident // as written
 	Args    []Expr
 	Options []Option // name => value, or name = value
+	// Beside are the further functions of ROWS FROM (f(), g()): their rows stand beside those of the first.
+	Beside []*TableFunc
 	// Ordinality is WITH ORDINALITY: the rows are numbered in a column behind the others.
 	Ordinality bool
 	Alias      Ident

@@ -213,6 +213,12 @@ func (p *exprParser) infix(t *lexer.Token) int {
 		if isWord(t.Value, "AT") && is(peek(p.lex, 1), "TIME") && is(peek(p.lex, 2), "ZONE") {
 			return precZone
 		}
+		if isWord(t.Value, "COLLATE") && (isName(peek(p.lex, 1)) || is(peek(p.lex, 1), "DEFAULT")) {
+			return precZone
+		}
+		if isWord(t.Value, "OPERATOR") && is(peek(p.lex, 1), "(") {
+			return precOther
+		}
 	case lexOp:
 		switch t.Value {
 		case "::", "[":
@@ -236,13 +242,25 @@ func (p *exprParser) operator(left sized, prec int, at Pos) (sized, error) {
 			WithHint("a list of values can be written IN (...)")
 	}
 	t := p.lex.Next()
+	switch {
+	case is(t, "COLLATE"): // the order of texts is that of "C"
+		return left, collation(p.lex)
+	case is(t, "OPERATOR"):
+		var err error
+		if t, err = p.namedOperator(); err != nil {
+			return sized{}, err
+		}
+	}
 	if t.Type == lexOp {
 		if t.Value == "::" {
 			typ, err := parseType(p.lex)
 			if err == nil && is(p.lex.Peek(), "[") {
 				return p.arrayCast(left, typ, at)
 			}
-			return over(&Cast{at, left.Expr, typ}, left), err
+			if err != nil {
+				return sized{}, err
+			}
+			return castOf(at, left, typ)
 		}
 		if t.Value == "[" {
 			return p.subscript(left, at)
@@ -506,7 +524,11 @@ func (p *exprParser) primary() (sized, error) {
 			if err != nil {
 				return sized{}, err
 			}
-			return p.compareRows(append([]sized{e}, rest...), at)
+			r := &Row{at, []Expr{e.Expr}}
+			for _, x := range rest {
+				r.List = append(r.List, x.Expr)
+			}
+			return over(r, append(rest, e)...), nil
 		}
 		return e, p.expect(")")
 	case lexKeyword:

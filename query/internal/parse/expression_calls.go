@@ -17,6 +17,11 @@ func (p *exprParser) name() (sized, error) {
 	switch {
 	case is(next, "(") && t.Type == lexWord && isWord(t.Value, "ARRAY") && beginsQuery(p.lex):
 		return p.arrayOfQuery(id.Pos)
+	case is(next, "(") && t.Type == lexWord && isWord(t.Value, "ROW"):
+		p.lex.Next()
+		return p.rowValue(id.Pos)
+	case is(next, "(") && t.Type == lexWord && isWord(t.Value, "OPERATOR"):
+		return sized{}, Errorf(id.Pos, "OPERATOR(...) stands between two operands")
 	case is(next, "("):
 		p.lex.Next()
 		return p.call(id, t)
@@ -32,7 +37,10 @@ func (p *exprParser) name() (sized, error) {
 		if err == nil && typ.Kind == value.Interval {
 			p.unit(text.Expr)
 		}
-		return over(&Cast{id.Pos, text.Expr, Type{Pos: id.Pos, Type: typ, zoned: isWord(t.Value, "TIMESTAMPTZ")}}, text), err
+		if err != nil {
+			return sized{}, err
+		}
+		return castOf(id.Pos, text, Type{Pos: id.Pos, Type: typ, zoned: isWord(t.Value, "TIMESTAMPTZ")})
 	case is(next, "."):
 		p.lex.Next()
 		col, ok := acceptName(p.lex)
@@ -145,7 +153,7 @@ func (p *exprParser) orderBy() (items []OrderItem, below []sized, err error) {
 func (p *exprParser) arguments(c *Call) ([]sized, error) {
 	var args []sized
 	for {
-		e, err := p.parse(precOr)
+		e, err := p.argument()
 		if err != nil {
 			return nil, err
 		}
@@ -512,5 +520,8 @@ func (p *exprParser) cast() (sized, error) {
 		}
 		return e, p.expect(")")
 	}
-	return over(&Cast{at, x.Expr, typ}, x), p.expect(")")
+	if err := p.expect(")"); err != nil {
+		return sized{}, err
+	}
+	return castOf(at, x, typ)
 }

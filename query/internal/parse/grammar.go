@@ -72,7 +72,10 @@ func grammar() *grammars {
 }
 
 // converter turns the grammar's structs into the tree. It keeps the first error.
-type converter struct{ err error }
+type converter struct {
+	err   error
+	locks bool // a query has FOR UPDATE
+}
 
 func (c *converter) fail(err error) {
 	if c.err == nil {
@@ -277,6 +280,10 @@ func (g *gType) Parse(lex *lexer.PeekingLexer) (err error) {
 	g.typ, err = parseType(lex)
 	if err != nil && lex.Peek().Pos == word.Pos {
 		lex.Next() // an error that consumed nothing would count as no match
+	}
+	if err == nil && is(lex.Peek(), "[") {
+		err = Errorf(posOf(lex.Peek().Pos), "there are no columns of arrays").
+			WithHint("a JSON column takes ARRAY[1, 2], jsonb_array_elements gives its elements; VECTOR(n) is for embeddings")
 	}
 	return err
 }

@@ -272,6 +272,9 @@ func (r *plainReader) chain() (*gChain, error) {
 // table is the rule gTables, of a table of the store.
 func (r *plainReader) table() (*gTables, error) {
 	t := &gTable{Pos: r.pos()}
+	if is(r.in.Peek(), "ROWS") && is(peek(&r.in, 1), "FROM") {
+		return nil, errNotPlain
+	}
 	var err error
 	if t.Name, err = r.name(); err != nil {
 		return nil, err

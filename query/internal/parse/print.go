@@ -174,6 +174,9 @@ func (p *printer) statement(s Statement) {
 		p.with(&s.With)
 		p.print("DELETE FROM ", s.Table)
 		p.alias(s.Alias, nil)
+		if s.Using != nil {
+			p.print(" USING ", s.Using)
+		}
 		p.clause(" WHERE ", s.Where)
 		p.returning(s.Returning)
 	case *Select:
@@ -405,6 +408,7 @@ func (p *printer) query(s *Select) {
 	p.print(opt(s.Approx, " APPROX"))
 	p.clause(" WITH TARGET ACCURACY ", s.Target)
 	p.clause(" OFFSET ", s.Offset)
+	p.print(opt(s.Lock, " FOR UPDATE"))
 }
 
 func (p *printer) cte(c *CTE) {
@@ -472,6 +476,13 @@ func (p *printer) body(b Body) {
 	}
 }
 
+// tableFunc prints a function of FROM with its arguments.
+func (p *printer) tableFunc(t *TableFunc) {
+	p.print(t.Func, "(", t.Args, opt(len(t.Args) > 0 && len(t.Options) > 0, ", "))
+	list(p, t.Options, func(o Option) { p.print(Ident{Name: o.Name}, " => ", o.Value) })
+	p.print(")")
+}
+
 func (p *printer) table(t TableExpr) {
 	switch t := t.(type) {
 	case *TableName:
@@ -483,9 +494,13 @@ func (p *printer) table(t TableExpr) {
 			p.alias(t.Alias, t.Columns)
 			break
 		}
-		p.print(t.Func, "(", t.Args, opt(len(t.Args) > 0 && len(t.Options) > 0, ", "))
-		list(p, t.Options, func(o Option) { p.print(Ident{Name: o.Name}, " => ", o.Value) })
-		p.print(")", opt(t.Ordinality, " WITH ORDINALITY"))
+		p.print(opt(t.Beside != nil, "ROWS FROM ("))
+		p.tableFunc(t)
+		for _, f := range t.Beside {
+			p.print(", ")
+			p.tableFunc(f)
+		}
+		p.print(opt(t.Beside != nil, ")"), opt(t.Ordinality, " WITH ORDINALITY"))
 		p.alias(t.Alias, t.Columns)
 	case *SubqueryTable:
 		p.print(opt(t.Lateral, "LATERAL "), "(", t.Query, ")")

@@ -2,6 +2,7 @@ package parse
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -211,6 +212,11 @@ func (p *printer) expr(e Expr, min int) {
 		p.subscript(e)
 	case *Array:
 		p.print("ARRAY[", e.List, "]")
+	case *Row:
+		all := func(x Expr) bool { _, ok := x.(*AllOf); return ok }
+		p.print(opt(len(e.List) < 2 || slices.ContainsFunc(e.List, all), "ROW"), "(", e.List, ")")
+	case *AllOf:
+		p.print(e.Table, ".*")
 	case *Quantified:
 		p.expr(e.X, precLike)
 		p.print(" ", not(e.Not), string(e.Op), opt(e.All, " ALL ("), opt(!e.All, " ANY ("), e.Y, ")")

@@ -176,6 +176,8 @@ func (e *Call) String() string { return sprint(e) }
 
 func (e *Subscript) String() string { return sprint(e) }
 func (e *Array) String() string     { return sprint(e) }
+func (e *Row) String() string       { return sprint(e) }
+func (e *AllOf) String() string     { return sprint(e) }
 
 func (e *Quantified) String() string { return sprint(e) }
 

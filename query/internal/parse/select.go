@@ -175,6 +175,7 @@ type gLimit struct {
 	Approx bool    `parser:"           @('APPROX' | 'APPROXIMATE')?"`
 	Target Expr    `parser:"           ('WITH' 'TARGET' 'ACCURACY' @@)?"`
 	Fetch  *gFetch `parser:"| 'FETCH' @@"`
+	Lock   *gLock  `parser:"| @@"`
 	Offset Expr    `parser:"| 'OFFSET' @@ ('ROWS' | 'ROW')?"`
 }
 
@@ -217,6 +218,9 @@ type gTable struct {
 	Ahead   *gQueryAhead `parser:"( @@"`
 	Query   *gSelect     `parser:"  '(' @@ ')'"`
 	Paren   *gChain      `parser:"| '(' @@ ')'"`
+	Rows    *gRowsAhead  `parser:"| @@"`
+	Funcs   []*gRowsFunc `parser:"  'ROWS' 'FROM' '(' @@ (',' @@)* ')'"`
+	Beside  *gOrdinality `parser:"  @@?"`
 	Name    *gName       `parser:"| @@"`
 	Of      *gName       `parser:"  ('.' @@)?"`
 	Func    *gArguments  `parser:"  @@?"`
@@ -224,6 +228,14 @@ type gTable struct {
 	Alias   *gName       `parser:"( ('AS' @@"`
 	Bare    *gBare       `parser:"  | @@)"`
 	Columns []*gName     `parser:"  ('(' @@ (',' @@)* ')')? )?"`
+}
+
+// gRowsFunc is a function of ROWS FROM.
+type gRowsFunc struct {
+	Pos  lexer.Position
+	Name *gName      `parser:"@@"`
+	Of   *gName      `parser:"('.' @@)?"`
+	Func *gArguments `parser:"@@"`
 }
 
 type gArguments struct {
@@ -287,7 +299,7 @@ func (c *converter) outermost(g *gSelect) Statement {
 		with := c.withs(g, true)
 		g.With = nil
 		s := c.selectStmt(g)
-		s.With, s.Recursive = with, g.Recursive != nil
+		s.With, s.Recursive, s.Lock = with, g.Recursive != nil, c.locks
 		return s
 	}
 	w := With{c.withs(g, true), g.Recursive != nil}
@@ -336,6 +348,8 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 	}
 	for _, l := range g.Limits {
 		switch {
+		case l.Lock != nil:
+			s.Lock, c.locks = true, true
 		case l.Offset != nil && s.Offset != nil, l.Offset == nil && s.Limit != nil:
 			c.fail(Errorf(posOf(l.Pos), "LIMIT and OFFSET can be given only once"))
 		case l.Offset != nil:
@@ -518,7 +532,19 @@ func (c *converter) table(of *gTables) TableExpr {
 			alias = ident(g.Of)
 		}
 		return &TableFunc{Pos: at, Func: f, Alias: alias, Columns: columns}
-	case g.Of != nil:
+	case g.Funcs != nil:
+		var t *TableFunc
+		for i, f := range g.Funcs {
+			x := c.tableFunc(posOf(f.Pos), f.Name, f.Of, f.Func)
+			if i == 0 {
+				t = x
+			} else {
+				t.Beside = append(t.Beside, x)
+			}
+		}
+		t.Pos, t.Ordinality, t.Alias, t.Columns = at, g.Beside != nil, alias, columns
+		return t
+	case g.Of != nil && g.Func == nil:
 		t := ident(g.Of)
 		t.Pos, t.Database = at, databaseOf(ident(g.Name))
 		return &TableName{at, t, alias, columns}
@@ -528,9 +554,22 @@ func (c *converter) table(of *gTables) TableExpr {
 	case g.Func == nil:
 		return &TableName{at, ident(g.Name), alias, columns}
 	}
-	t := &TableFunc{Pos: at, Func: ident(g.Name), Ordinality: g.Ordinal != nil, Alias: alias, Columns: columns}
+	t := c.tableFunc(at, g.Name, g.Of, g.Func)
+	t.Ordinality, t.Alias, t.Columns = g.Ordinal != nil, alias, columns
+	return t
+}
+
+// tableFunc converts a function of FROM, which may be written with PostgreSQL's schema of functions.
+func (c *converter) tableFunc(at Pos, name, of *gName, g *gArguments) *TableFunc {
+	t := &TableFunc{Pos: at, Func: ident(name)}
+	if of != nil {
+		if schema := ident(name); !schema.Means("pg_catalog") && !schema.Means("public") {
+			c.fail(Errorf(at, "functions are in no schema").WithHint("write %s(...)", ident(of)))
+		}
+		t.Func = ident(of)
+	}
 	t.Func.Quoted = false // functions are found in any case
-	for _, a := range g.Func.Args {
+	for _, a := range g.Args {
 		switch {
 		case a.Option != nil:
 			t.Options = append(t.Options, Option{posOf(a.Pos), strings.ToLower(a.Option.id.Name), a.Expr})

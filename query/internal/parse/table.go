@@ -130,6 +130,7 @@ type gConstraint struct {
 	References *gReference `parser:"| @@"`
 	Identity   string      `parser:"| 'GENERATED' @('ALWAYS' | 'BY' 'DEFAULT') 'AS' 'IDENTITY'"`
 	Default    Expr        `parser:"| 'DEFAULT' @@"`
+	Collate    *gCollate   `parser:"| @@"`
 	Encoder    *gEncoder   `parser:"| 'ENCODER' @@ )"`
 	Defer      *gDefer     `parser:"@@?"`
 }
@@ -171,6 +172,12 @@ func (n *gIndexColumn) Parse(lex *lexer.PeekingLexer) error {
 	}
 	if err := n.gName.Parse(lex); err != nil {
 		return err
+	}
+	if is(lex.Peek(), "COLLATE") {
+		lex.Next()
+		if err := collation(lex); err != nil {
+			return err
+		}
 	}
 	if t := lex.Peek(); t.Type == lexWord && strings.HasSuffix(strings.ToLower(t.Value), "_ops") {
 		lex.Next()
@@ -244,8 +251,9 @@ type gSetColumn struct {
 }
 
 type gNewType struct {
-	Type  *gType `parser:"@@"`
-	Using Expr   `parser:"('USING' @@)?"`
+	Type    *gType    `parser:"@@"`
+	Collate *gCollate `parser:"@@?"`
+	Using   Expr      `parser:"('USING' @@)?"`
 }
 
 type gAddColumn struct {

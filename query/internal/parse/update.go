@@ -31,10 +31,17 @@ func (c *converter) update(at Pos, g *gUpdate) *Update {
 
 func (c *converter) delete(at Pos, g *gDelete) *Delete {
 	s := &Delete{Pos: at, Table: tableIdent(g.Table), Alias: ident(g.Alias), Where: g.Where, Returning: c.items(g.Returning)}
-	if g.Using != nil { // the rows for which there is one to join with
-		from := c.from(g.Using)
-		core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Expr: &Literal{Pos: at, Value: value.Int(1)}}}, From: from, Where: g.Where}
-		s.Where = &Exists{at, &Select{Pos: at, Body: core}}
+	if g.Using != nil {
+		s.Using = c.from(g.Using)
 	}
 	return s
+}
+
+// Condition is what a row has to meet to be deleted: with USING, that there is a row to join with.
+func (s *Delete) Condition() Expr {
+	if s.Using == nil {
+		return s.Where
+	}
+	one := []SelectItem{{Pos: s.Pos, Expr: &Literal{Pos: s.Pos, Value: value.Int(1)}}}
+	return &Exists{s.Pos, &Select{Pos: s.Pos, Body: &Core{Pos: s.Pos, Items: one, From: s.Using, Where: s.Where}}}
 }

@@ -62,6 +62,9 @@ func Walk(n Node, f func(Node) bool) {
 		w.items(n.Returning)
 	case *Delete:
 		w.with(&n.With)
+		if n.Using != nil {
+			Walk(n.Using, f)
+		}
 		w.expr(n.Where)
 		w.items(n.Returning)
 	case *Select:
@@ -109,6 +112,9 @@ func Walk(n Node, f func(Node) bool) {
 	case *TableFunc:
 		w.exprs(n.Args)
 		w.options(n.Options)
+		for _, b := range n.Beside {
+			Walk(b, f)
+		}
 	case *SubqueryTable:
 		w.query(n.Query)
 	case *Join:
@@ -177,6 +183,8 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.At)
 		w.expr(n.To)
 	case *Array:
+		w.exprs(n.List)
+	case *Row:
 		w.exprs(n.List)
 	case *Quantified:
 		w.expr(n.X)

@@ -105,7 +105,7 @@ var badFiles = []struct{ name, content, want string }{
 	{"a.fvecs", "\x01\x00", "not a fvecs file: 2 bytes long"},
 	{"a.fvecs", "hello, world", "not a fvecs file: the first vector would have 1819043176 dimensions"},
 	{"a.fvecs", fvecs(2, 1, 2) + fvecs(2, 1), "the file is truncated: 4 bytes are missing in vector 2 of 2 dimensions"},
-	{"a.fvecs", fvecs(2, 1, 2) + fvecs(1, 1, 1), "vector 2 has 1 dimensions, the first has 2"},
+	{"a.fvecs", fvecs(2, 1, 2) + fvecs(1, 1, 1), "vector 2 has 1 dimension, the first has 2"},
 	{"a.fvecs", fvecs(2, 1, nan), "row 1: element 2 of the vector is NaN"},
 
 	{"a.parquet", "", "not a parquet file: it is empty"},

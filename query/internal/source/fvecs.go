@@ -120,7 +120,7 @@ func (r *fvecsReader) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, fmt.Errorf("%s: %w", r.path, err)
 		}
 		if have := int32(binary.LittleEndian.Uint32(r.buf)); int(have) != d {
-			return nil, fmt.Errorf("%s: vector %d has %d dimensions, the first has %d", r.path, row, have, d)
+			return nil, fmt.Errorf("%s: vector %d has %s, the first has %d", r.path, row, value.Dimensions(int(have)), d)
 		}
 		for k := range d {
 			var x float32

@@ -255,7 +255,7 @@ func addedVector(c *value.Column, n, at int) error {
 	d := c.Type.Dim
 	if got := len(c.Vecs) - at; d > 0 && got != d {
 		c.Vecs = c.Vecs[:at]
-		return fmt.Errorf("vector has %d dimensions, %d expected", got, d)
+		return fmt.Errorf("vector has %s, %d expected", value.Dimensions(got), d)
 	}
 	if d == 0 { // the first vector; rows before it were NULL
 		d = len(c.Vecs) - at

@@ -60,6 +60,9 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if overCall(name) {
 		return b.over(s, e, name)
 	}
+	if name == "row_to_json" {
+		return b.rowToJSON(s, e)
+	}
 	if name == "recommend" {
 		return b.recommend(s, e)
 	}
@@ -85,9 +88,18 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 		}
 		return nil, parse.Errorf(e.Pos, "no function %q", e.Func.Name).WithHint("%s", hint.Question(name, names))
 	}
-	args, err := b.Exprs(s, e.Args)
+	written, err := b.rowsToJSON(s, name, e.Args)
 	if err != nil {
 		return nil, err
+	}
+	args, err := b.Exprs(s, written)
+	if err != nil {
+		return nil, err
+	}
+	if flatFuncs[name] && len(args) > 0 {
+		if args[0], err = b.flat(args[0]); err != nil {
+			return nil, err
+		}
 	}
 	if name == "coalesce" {
 		types, given := make([]fn.ArgType, len(args)), slices.Clone(args)
@@ -144,7 +156,11 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 			return nil, parse.Errorf(e.Pos, "only count can be applied to *")
 		}
 	} else {
-		args, err := b.Exprs(&inner, e.Args)
+		written, err := b.rowsToJSON(&inner, name, e.Args)
+		if err != nil {
+			return nil, err
+		}
+		args, err := b.Exprs(&inner, written)
 		if err != nil {
 			return nil, err
 		}
@@ -235,8 +251,6 @@ var otherFunctions = map[string]string{
 	"jsonb_path_query_first":  "write #> '{a,0}'",
 	"jsonb_path_exists":       "write x @> '{\"a\": 1}', x ? 'key', or EXISTS (SELECT 1 FROM jsonb_array_elements(x) AS e WHERE ...)",
 	"jsonb_path_match":        "write x @> '{\"a\": 1}'",
-	"row":                     "write (a, b)",
-	"row_to_json":             "write json_build_object('a', a, 'b', b)",
 	"nextval":                 "SERIAL numbers the rows of a table; INSERT ... RETURNING id tells the number",
 	"currval":                 "INSERT ... RETURNING id tells the number",
 	"lastval":                 "INSERT ... RETURNING id tells the number",

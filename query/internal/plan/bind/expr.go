@@ -60,6 +60,11 @@ func (b *Binder) condition(s *Scope, e parse.Expr, clause string) (*logical.Expr
 }
 
 func (b *Binder) bind(s *Scope, e parse.Expr) (*logical.Expr, error) {
+	if x, err := b.withoutRows(s, e); err != nil {
+		return nil, err
+	} else if x != nil {
+		return b.Expr(s, x)
+	}
 	switch e := e.(type) {
 	case *parse.Literal:
 		c := logical.Constant(e.Value, e.Pos, b.texts.Of(e))
@@ -102,6 +107,10 @@ func (b *Binder) bind(s *Scope, e parse.Expr) (*logical.Expr, error) {
 		return b.cast(s, e)
 	case *parse.Array:
 		return b.array(s, e)
+	case *parse.Row:
+		return nil, notAValue(e)
+	case *parse.AllOf:
+		return nil, parse.Errorf(e.Pos, "%s stands for columns, not for a value", e).WithHint("it goes into a select list by itself; to_jsonb(%s) is JSON of a row", e)
 	case *parse.Subscript:
 		return b.subscript(s, e)
 	case *parse.Quantified:

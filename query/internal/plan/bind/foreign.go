@@ -296,7 +296,7 @@ func (b *Binder) RemoteDelete(s *parse.Delete) (*RemoteChange, error) {
 		return nil, err
 	}
 	sc.Inside = "DELETE"
-	return n, b.remoteWhere(n, sc, s.Where)
+	return n, b.remoteWhere(n, sc, s.Condition())
 }
 
 func (b *Binder) remoteChange(name, alias parse.Ident, returning []parse.SelectItem) (*RemoteChange, *Scope, error) {

@@ -122,6 +122,13 @@ func (b *Binder) join(t *parse.Join, s *Scope) (*logical.Relation, error) {
 	return b.joined(t, s, l, r)
 }
 
+// absent notes that an outer join may have no row of the columns' table.
+func absent(cols []*logical.Column) {
+	for _, c := range cols {
+		c.Absent = true
+	}
+}
+
 // joined joins two relations.
 func (b *Binder) joined(t *parse.Join, s *Scope, l, r *logical.Relation) (*logical.Relation, error) {
 	for _, lc := range l.Cols {
@@ -134,6 +141,12 @@ func (b *Binder) joined(t *parse.Join, s *Scope, l, r *logical.Relation) (*logic
 	n := &logical.Join{Kind: t.Kind, Left: l.Node, Right: r.Node}
 	if t.Kind == parse.RightJoin { // the other way round, but the columns stay in order
 		n.Kind, n.Left, n.Right = parse.LeftJoin, r.Node, l.Node
+	}
+	switch t.Kind {
+	case parse.LeftJoin:
+		absent(r.Cols)
+	case parse.RightJoin:
+		absent(l.Cols)
 	}
 	cols := append(append([]*logical.Column(nil), l.Cols...), r.Cols...)
 	if len(t.Using) > 0 {

@@ -52,7 +52,7 @@ func (b *Binder) fullJoin(t *parse.Join, s *Scope, l, r *logical.Relation) (*log
 		if used && c.Table == "" { // that of a FULL JOIN before: it is a part of the column of this one
 			return
 		}
-		out.Merged = out.Merged || used
+		out.Merged, out.Absent = out.Merged || used, true
 		n.Outs = append(n.Outs, &out)
 		p.Items, p.Outs = append(p.Items, x), append(p.Outs, &logical.Column{Name: c.Name, Type: c.Type})
 		q.Items, q.Outs = append(q.Items, y), append(q.Outs, &logical.Column{Name: c.Name, Type: c.Type})
@@ -89,13 +89,11 @@ func lateral(t parse.TableExpr) *parse.SubqueryTable {
 	case *parse.TableFunc:
 		name := strings.ToLower(t.Func.Name)
 		uses := false
-		for _, a := range t.Args {
-			parse.Walk(a, func(n parse.Node) bool {
-				_, ref := n.(*parse.ColumnRef)
-				uses = uses || ref
-				return true
-			})
-		}
+		parse.Walk(t, func(n parse.Node) bool {
+			_, ref := n.(*parse.ColumnRef)
+			uses = uses || ref
+			return true
+		})
 		if rowFuncs[name] == nil || !uses {
 			return nil
 		}
@@ -105,7 +103,7 @@ func lateral(t parse.TableExpr) *parse.SubqueryTable {
 		out := &parse.SubqueryTable{Pos: t.Pos, Lateral: true, Query: &parse.Select{Pos: t.Pos, Body: body}, Alias: t.Alias, Columns: t.Columns}
 		if out.Alias.Name == "" {
 			out.Alias = parse.Ident{Pos: t.Pos, Name: name}
-		} else if len(t.Columns) == 0 && rowFuncs[name].one {
+		} else if len(t.Columns) == 0 && rowFuncs[name].one && len(beside(t)) == 1 {
 			out.Columns = []parse.Ident{t.Alias}
 		}
 		return out
@@ -139,9 +137,12 @@ func (b *Binder) apart(t *parse.Join, q *parse.SubqueryTable, l *logical.Relatio
 		x := *c
 		x.Table, x.Merged, x.Hidden = q.Alias.Name, false, false
 		if f, ok := t.Right.(*parse.TableFunc); ok {
-			x.Scalar = rowFuncs[strings.ToLower(f.Func.Name)].scalar
+			x.Scalar = rowFuncs[strings.ToLower(f.Func.Name)].scalar && len(beside(f)) == 1
 		}
 		n.Outs = append(n.Outs, &x)
+	}
+	if n.Outer {
+		absent(n.Outs)
 	}
 	if err := rename(n.Outs, q.Columns); err != nil {
 		return nil, err

@@ -50,6 +50,14 @@ func (b *Binder) binary(s *Scope, e *parse.Binary) (*logical.Expr, error) {
 		out := &logical.Expr{Op: kind, Type: logical.BoolType, Pos: e.Pos, Args: []*logical.Expr{x, y}}
 		return b.folded(out)
 	}
+	if (e.Op == "@>" || e.Op == "<@") && x.Array != nil && y.Array != nil {
+		if x, err = b.flat(x); err != nil {
+			return nil, err
+		}
+		if y, err = b.flat(y); err != nil {
+			return nil, err
+		}
+	}
 	if e.Op == parse.OpConcat && (x.Array != nil || y.Array != nil) {
 		return b.joinArray(e, x, y)
 	}
@@ -69,7 +77,7 @@ func (b *Binder) joinArray(e *parse.Binary, x, y *logical.Expr) (*logical.Expr, 
 	}
 	switch {
 	case other.Array != nil:
-		name = "||"
+		name = "array_cat"
 		if of != *other.Array {
 			of = value.Type{}
 		}
@@ -84,7 +92,7 @@ func (b *Binder) joinArray(e *parse.Binary, x, y *logical.Expr) (*logical.Expr, 
 		if err != nil {
 			return nil, err
 		}
-		if name = "||"; x == other {
+		if name = "array_cat"; x == other {
 			x = list
 		} else {
 			y = list

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -14,7 +15,7 @@ import (
 func (b *Binder) quantified(s *Scope, e *parse.Quantified) (*logical.Expr, error) {
 	op := strings.ToLower(string(e.Op))
 	in := e.Op == parse.OpEq && !e.All || e.Op == parse.OpNe && e.All
-	if a, ok := e.Y.(*parse.Array); ok && in && len(a.List) > 0 {
+	if a, ok := e.Y.(*parse.Array); ok && in && len(a.List) > 0 && !slices.ContainsFunc(a.List, func(x parse.Expr) bool { _, within := x.(*parse.Array); return within }) {
 		return b.inList(s, &parse.InList{Pos: e.Pos, X: e.X, Not: e.All, List: a.List})
 	}
 	x, err := b.Expr(s, e.X)
@@ -23,6 +24,9 @@ func (b *Binder) quantified(s *Scope, e *parse.Quantified) (*logical.Expr, error
 	}
 	y, err := b.Expr(s, e.Y)
 	if err != nil {
+		return nil, err
+	}
+	if y, err = b.flat(y); err != nil {
 		return nil, err
 	}
 	if in && logical.Fixed(y) && !logical.Fixed(x) && x.Type.Kind != value.Vector {

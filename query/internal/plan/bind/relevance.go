@@ -38,7 +38,7 @@ func (b *Binder) relevance(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	m, _ := fn.MeasureOf("similarity")
 	score := &logical.Expr{Op: logical.OpScore, Type: logical.RealType, Pos: e.Pos, Args: []*logical.Expr{x, to}, Measure: m}
 	if dx, dy := x.Type.Dim, to.Type.Dim; dx > 0 && dy > 0 && dx != dy {
-		return nil, parse.Errorf(parse.Start(e.Args[1]), "relevance: vector has %d dimensions, %s has %d", dy, x.Text, dx).Because(&storage.DimensionError{Column: x.Text, Got: dy, Want: dx})
+		return nil, parse.Errorf(parse.Start(e.Args[1]), "relevance: vector has %s, %s has %d", value.Dimensions(dy), x.Text, dx).Because(&storage.DimensionError{Column: x.Text, Got: dy, Want: dx})
 	}
 	curve := b.later(logical.SlotCostly, &logical.Expr{Op: logical.OpCurve, Type: value.Type{Kind: value.Vector, Dim: 2}, Pos: e.Pos, Args: []*logical.Expr{to},
 		Stored: c.Stored, Encoding: EncodingOf(c.Stored.Table.Def(), c.Stored.Ord), Text: "the curve of " + e.String()})

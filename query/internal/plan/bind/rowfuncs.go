@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -265,43 +266,27 @@ func realSeries(args []value.Value, emit func(...value.Value) error) error {
 	}
 }
 
-// rowFunc binds a function that makes rows of values.
+// rowFunc binds a function that makes rows of values, or several whose rows stand beside each other.
 func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.Relation, error) {
 	name := strings.ToLower(t.Func.Name)
-	if len(t.Options) > 0 && f.with == nil {
-		return nil, parse.Errorf(t.Options[0].Pos, "%s has no options", name)
-	}
-	if len(t.Args) < f.args[0] || len(t.Args) > f.args[1] {
-		return nil, parse.Errorf(t.Pos, "%s got %s; it is %s%s", name, logical.Counted(len(t.Args), "argument"), name, f.syntax)
-	}
-	args, err := b.Exprs(&Scope{outer: s.outer, Inside: name}, t.Args)
-	if err != nil {
-		return nil, err
-	}
-	params, outs, err := f.types(args)
-	if err != nil {
-		return nil, logical.ErrorAt(t.Pos, err)
-	}
 	n := &logical.RowFunc{Name: name, Text: t.String()}
-	for i, a := range args {
-		if a, err = b.castTo(a, params[i], fn.Assignment); err != nil {
+	var outs []logical.Column
+	for i, t := range beside(t) {
+		if name := strings.ToLower(t.Func.Name); i > 0 {
+			if f = rowFuncs[name]; f == nil {
+				return nil, parse.Errorf(t.Pos, "%s is no function of values, which ROWS FROM takes", name).WithHint("such as unnest, generate_series and jsonb_each")
+			}
+		}
+		args, rows, cols, err := b.oneRowFunc(t, f, s)
+		if err != nil {
 			return nil, err
 		}
-		n.Args = append(n.Args, a)
-	}
-	var rows func([]value.Value, func(...value.Value) error) error
-	switch {
-	case f.with != nil:
-		if rows, err = f.with(b, t); err != nil {
-			return nil, err
+		if i == 0 {
+			n.Args, n.Rows, outs = args, rows, cols
+			continue
 		}
-	case f.typed != nil:
-		rows = f.typed(outs)
-	default:
-		rows = f.rows(b, params)
-	}
-	n.Rows = func(args []value.Value, emit func(...value.Value) error) error {
-		return logical.ErrorAt(t.Pos, rows(args, emit))
+		n.Rows = sideBySide(n.Rows, rows, len(n.Args), len(outs), len(cols))
+		n.Args, outs = append(n.Args, args...), append(outs, cols...)
 	}
 	if t.Ordinality {
 		one := n.Rows
@@ -313,12 +298,13 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 			})
 		}
 	}
+	alone := len(beside(t)) == 1
 	for _, c := range outs {
 		c.Table = cmp.Or(t.Alias.Name, name)
-		if f.one && t.Alias.Name != "" {
+		if f.one && alone && t.Alias.Name != "" {
 			c.Name = t.Alias.Name
 		}
-		c.Scalar = f.scalar
+		c.Scalar = f.scalar && alone
 		n.Outs = append(n.Outs, &c)
 	}
 	if t.Ordinality {
@@ -328,6 +314,121 @@ func (b *Binder) rowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) (*logical.R
 		b.Once = true
 	}
 	return &logical.Relation{Node: n, Cols: n.Outs}, rename(n.Outs, t.Columns)
+}
+
+// beside are the functions of ROWS FROM, t the first of them; those of unnest(a, b) are unnest(a) and unnest(b).
+func beside(t *parse.TableFunc) []*parse.TableFunc {
+	var out []*parse.TableFunc
+	for i, f := range append([]*parse.TableFunc{t}, t.Beside...) {
+		if i > 0 {
+			f = &parse.TableFunc{Pos: f.Pos, Func: f.Func, Args: f.Args, Options: f.Options}
+		}
+		if !strings.EqualFold(f.Func.Name, "unnest") || len(f.Args) < 2 {
+			out = append(out, f)
+			continue
+		}
+		for _, a := range f.Args {
+			one := *f
+			one.Args = []parse.Expr{a}
+			out = append(out, &one)
+		}
+	}
+	return out
+}
+
+// makesRows calls emit for each row that a function makes of its arguments.
+type makesRows = func(args []value.Value, emit func(row ...value.Value) error) error
+
+// sideBySide has the rows of one function beside those of another, with NULLs where one has ended. The
+// first function takes the first args arguments, and has cols columns, the other one more.
+func sideBySide(first, second makesRows, args, cols, more int) makesRows {
+	return func(in []value.Value, emit func(...value.Value) error) error {
+		pull := func(rows makesRows, in []value.Value) (next func() ([]value.Value, error, bool), stop func()) {
+			return iter.Pull2(func(yield func([]value.Value, error) bool) {
+				enough := false
+				err := rows(in, func(row ...value.Value) error {
+					if enough = !yield(row, nil); enough {
+						return errors.New("no more rows are wanted")
+					}
+					return nil
+				})
+				if err != nil && !enough {
+					yield(nil, err)
+				}
+			})
+		}
+		l, stop := pull(first, in[:args])
+		defer stop()
+		r, stop := pull(second, in[args:])
+		defer stop()
+		for {
+			a, err, left := l()
+			if err != nil {
+				return err
+			}
+			b, err, right := r()
+			if err != nil || !left && !right {
+				return err
+			}
+			if !left {
+				a = make([]value.Value, cols)
+			}
+			if !right {
+				b = make([]value.Value, more)
+			}
+			if err := emit(slices.Concat(a, b)...); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// oneRowFunc binds one function that makes rows of values.
+func (b *Binder) oneRowFunc(t *parse.TableFunc, f *rowFuncOf, s *Scope) ([]*logical.Expr, makesRows, []logical.Column, error) {
+	name := strings.ToLower(t.Func.Name)
+	if len(t.Options) > 0 && f.with == nil {
+		return nil, nil, nil, parse.Errorf(t.Options[0].Pos, "%s has no options", name)
+	}
+	if len(t.Args) < f.args[0] || len(t.Args) > f.args[1] {
+		return nil, nil, nil, parse.Errorf(t.Pos, "%s got %s; it is %s%s", name, logical.Counted(len(t.Args), "argument"), name, f.syntax)
+	}
+	args, err := b.Exprs(&Scope{outer: s.outer, Inside: name}, t.Args)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if name == "unnest" {
+		for i := range args {
+			if args[i], err = b.flat(args[i]); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+	}
+	params, outs, err := f.types(args)
+	if err != nil {
+		return nil, nil, nil, logical.ErrorAt(t.Pos, err)
+	}
+	var bound []*logical.Expr
+	for i, a := range args {
+		if a, err = b.castTo(a, params[i], fn.Assignment); err != nil {
+			return nil, nil, nil, err
+		}
+		bound = append(bound, a)
+	}
+	var rows makesRows
+	switch {
+	case f.with != nil:
+		if rows, err = f.with(b, t); err != nil {
+			return nil, nil, nil, err
+		}
+	case f.typed != nil:
+		rows = f.typed(outs)
+	default:
+		rows = f.rows(b, params)
+	}
+	all := func(args []value.Value, emit func(...value.Value) error) error {
+		return logical.ErrorAt(t.Pos, rows(args, emit))
+	}
+	return bound, all, outs, nil
 }
 
 // textRows are the types of a function of texts that gives rows of a text.

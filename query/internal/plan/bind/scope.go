@@ -219,6 +219,9 @@ func (s *Scope) missing(ref *parse.ColumnRef) error {
 	if ref.Name.Quoted && hint.Question(name, names) == "" {
 		return parse.Errorf(ref.Pos, "no column %q", name).WithHint("double quotes are for names; a text is written %s", parse.QuoteString(name)).Because(cause)
 	}
+	if s.hasTable(ref.Name) {
+		return parse.Errorf(ref.Pos, "%s is a table here, and a row is not a value", name).WithHint("%s.* are its columns, row_to_json(%[1]s) and to_jsonb(%[1]s) are JSON of a row", ref.Name).Because(cause)
+	}
 	if len(s.columns) == 0 {
 		return parse.Errorf(ref.Pos, "no column %q: there is no FROM", name).WithHint("%s", hint.Question(name, names)).Because(cause)
 	}

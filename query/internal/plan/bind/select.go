@@ -21,6 +21,11 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 		return nil, parse.Errorf(q.Pos, "queries are nested more than %d deep", maxDepth)
 	}
 	defer func() { b.depth-- }()
+	if q.Lock {
+		if err := lockElsewhere(q); err != nil {
+			return nil, err
+		}
+	}
 	if len(q.With) > 0 {
 		defer func(n int) { b.ctes = b.ctes[:n] }(len(b.ctes))
 		if err := b.with(q.With, q.Recursive, q); err != nil {
@@ -67,6 +72,17 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 		n.Keys = append(n.Keys, k)
 	}
 	return &logical.Relation{Node: n, Cols: r.Cols}, nil
+}
+
+// lockElsewhere refuses FOR UPDATE of rows that others change.
+func lockElsewhere(q *parse.Select) (err error) {
+	parse.Walk(q, func(n parse.Node) bool {
+		if t, ok := n.(*parse.TableName); ok && t.Table.Database != "" && !strings.EqualFold(t.Table.Database, "pg_catalog") && err == nil {
+			err = parse.Errorf(t.Pos, "FOR UPDATE locks rows of the store, not those of attached databases")
+		}
+		return err == nil
+	})
+	return err
 }
 
 // limits returns the numbers of LIMIT (-1 without one) and OFFSET.

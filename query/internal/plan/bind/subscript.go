@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -18,6 +19,18 @@ func (b *Binder) array(s *Scope, e *parse.Array) (*logical.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(args, func(a *logical.Expr) bool { return a.Array != nil }) { // ARRAY[ARRAY[1]]
+		for _, a := range args {
+			if a.Array == nil && a.Type.Kind != value.Null {
+				return nil, parse.Errorf(a.Pos, "%s is not an array, as others here are", a.Text).WithHint("json_build_array takes any values")
+			}
+		}
+		out, err := b.apply("array of arrays", e.Pos, args...)
+		if err != nil {
+			return nil, err
+		}
+		return arrayOf(out, value.Type{}), nil
+	}
 	out, err := b.apply("json_build_array", e.Pos, args...)
 	if err != nil {
 		return nil, err
@@ -25,9 +38,6 @@ func (b *Binder) array(s *Scope, e *parse.Array) (*logical.Expr, error) {
 	var types []fn.ArgType
 	of := value.Type{}
 	for _, a := range args {
-		if a.Array != nil { // ARRAY[ARRAY[1]]
-			return arrayOf(out, value.Type{}), nil
-		}
 		types = append(types, logical.ArgType(a))
 	}
 	if t, err := fn.Common("ARRAY", types); err == nil && len(types) > 0 {
@@ -35,6 +45,22 @@ func (b *Binder) array(s *Scope, e *parse.Array) (*logical.Expr, error) {
 	}
 	return arrayOf(out, of), nil
 }
+
+// flat is an array with the elements of arrays within it in their place, for what goes by
+// single elements; e itself where it has none, or is JSON.
+func (b *Binder) flat(e *logical.Expr) (*logical.Expr, error) {
+	if e.Array == nil || e.Array.Kind == value.JSON || e.Array.Kind == value.Vector {
+		return e, nil
+	}
+	cast := e.Op == logical.OpCall && e.Call.Func.Name == "to_array" // '{{1,2},{3,4}}'::int[]
+	if e.Array.Kind != value.Null && !cast && !logical.IsConst(e) {
+		return e, nil
+	}
+	return b.apply("array_flatten", e.Pos, e)
+}
+
+// flatFuncs are the functions of arrays that go by single elements.
+var flatFuncs = map[string]bool{"cardinality": true, "array_to_string": true}
 
 // arrayOf is e, which is an array of elements of a type.
 func arrayOf(e *logical.Expr, t value.Type) *logical.Expr {

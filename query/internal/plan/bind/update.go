@@ -32,18 +32,9 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 	sc := &Scope{columns: rel.Cols, Inside: "UPDATE"}
 	var others []*logical.Column // of FROM
 	if s.From != nil {
-		from, err := b.from(s.From, sc)
-		if err != nil {
+		if in, others, err = b.beside(in, s.From, sc); err != nil {
 			return nil, err
 		}
-		for _, c := range from.Cols {
-			if c.Table == rel.Cols[0].Table {
-				return nil, parse.Errorf(s.From.Position(), "two tables are called %q here; give one another name: %s AS x", c.Table, c.Table)
-			}
-		}
-		in = &logical.Join{Kind: parse.InnerJoin, Left: in, Right: from.Node}
-		others = from.Cols
-		sc.columns = slices.Concat(rel.Cols, others)
 	}
 	cols, items, err := b.assignments(sc, s.Set, def, rel.Cols)
 	if err != nil {
@@ -84,6 +75,22 @@ func (b *Binder) Update(s *parse.Update) (*logical.Change, error) {
 	return &logical.Change{Table: table, Rows: rows, Cols: cols, Returning: returning}, err
 }
 
+// beside joins the table that a statement changes with those of its FROM or USING, whose columns
+// come into the scope and are returned.
+func (b *Binder) beside(in logical.Node, t parse.TableExpr, s *Scope) (logical.Node, []*logical.Column, error) {
+	from, err := b.from(t, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, c := range from.Cols {
+		if c.Table == s.columns[0].Table {
+			return nil, nil, parse.Errorf(t.Position(), "two tables are called %q here; give one another name: %s AS x", c.Table, c.Table)
+		}
+	}
+	s.columns = slices.Concat(s.columns, from.Cols)
+	return &logical.Join{Kind: parse.InnerJoin, Left: in, Right: from.Node}, from.Cols, nil
+}
+
 func (b *Binder) where(in logical.Node, s *Scope, e parse.Expr) (logical.Node, error) {
 	s.Inside = "WHERE"
 	cond, err := b.condition(s, e, "WHERE")
@@ -93,7 +100,7 @@ func (b *Binder) where(in logical.Node, s *Scope, e parse.Expr) (logical.Node, e
 	return &logical.Filter{In: in, Conds: logical.Conjuncts(cond, nil)}, nil
 }
 
-// Delete binds DELETE FROM t [WHERE ...].
+// Delete binds DELETE FROM t [USING ...] [WHERE ...].
 func (b *Binder) Delete(s *parse.Delete) (*logical.Change, error) {
 	defer b.within(len(b.ctes))
 	if err := b.with(s.With.With, s.Recursive, s); err != nil {
@@ -105,9 +112,19 @@ func (b *Binder) Delete(s *parse.Delete) (*logical.Change, error) {
 	}
 	rel, num := numbered(table, cmp.Or(s.Alias.Name, s.Table.Name))
 	sc := &Scope{columns: rel.Cols, aliases: map[string]*alias{}}
-	in, err := b.where(num, sc, s.Where)
-	if err != nil {
+	var in logical.Node = num
+	cond, joined := s.Condition(), s.Using != nil && len(s.Returning) > 0
+	if joined { // RETURNING has columns of USING, too
+		if in, _, err = b.beside(in, s.Using, sc); err != nil {
+			return nil, err
+		}
+		cond = s.Where
+	}
+	if in, err = b.where(in, sc, cond); err != nil {
 		return nil, err
+	}
+	if joined { // a row goes once, however many partners it has
+		in = &logical.Sort{In: in, On: []*logical.Expr{logical.ColumnExpr(num.Num, parse.Pos{})}, Count: -1}
 	}
 	var r *logical.Returned
 	p := &logical.Project{In: in, Items: []*logical.Expr{logical.ColumnExpr(num.Num, parse.Pos{})}, Outs: []*logical.Column{{Name: "row number", Type: logical.IntType}}}

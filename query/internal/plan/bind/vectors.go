@@ -131,7 +131,7 @@ func (b *Binder) bindMeasure(s *Scope, m fn.Measure, l, r parse.Expr, pos parse.
 // score makes the measure between two vectors; the constant one comes second.
 func (b *Binder) score(m fn.Measure, x, y *logical.Expr, pos parse.Pos) (*logical.Expr, error) {
 	if dx, dy := x.Type.Dim, y.Type.Dim; dx > 0 && dy > 0 && dx != dy {
-		return nil, parse.Errorf(pos, "%s: vector has %d dimensions, %s has %d", m.Name, dy, x.Text, dx).Because(&storage.DimensionError{Column: x.Text, Got: dy, Want: dx})
+		return nil, parse.Errorf(pos, "%s: vector has %s, %s has %d", m.Name, value.Dimensions(dy), x.Text, dx).Because(&storage.DimensionError{Column: x.Text, Got: dy, Want: dx})
 	}
 	if !x.Varies() && y.Varies() {
 		x, y = y, x
@@ -163,7 +163,7 @@ func (b *Binder) vector(s *Scope, e parse.Expr, t target) (*logical.Expr, error)
 		for _, a := range terms.args {
 			if a.Type.Dim > 0 {
 				if dim > 0 && a.Type.Dim != dim {
-					return nil, parse.Errorf(a.Pos, "%s: vector has %d dimensions, %s has %d", t.call, a.Type.Dim, cmp.Or(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.Type.Dim, Want: dim})
+					return nil, parse.Errorf(a.Pos, "%s: vector has %s, %s has %d", t.call, value.Dimensions(a.Type.Dim), cmp.Or(t.name, "the other"), dim).Because(&storage.DimensionError{Column: t.name, Got: a.Type.Dim, Want: dim})
 				}
 				dim = a.Type.Dim
 			}
@@ -174,7 +174,7 @@ func (b *Binder) vector(s *Scope, e parse.Expr, t target) (*logical.Expr, error)
 		out = b.later(logical.SlotCostly, &logical.Expr{Op: logical.OpSum, Type: value.Type{Kind: value.Vector, Dim: dim}, Pos: parse.Start(e), Args: terms.args, Weights: terms.weights, Unit: unit, Encoding: enc})
 	}
 	if out.Type.Dim > 0 && t.dim > 0 && out.Type.Dim != t.dim {
-		return nil, parse.Errorf(parse.Start(e), "%s: vector has %d dimensions, %s has %d", t.call, out.Type.Dim, cmp.Or(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.Type.Dim, Want: t.dim})
+		return nil, parse.Errorf(parse.Start(e), "%s: vector has %s, %s has %d", t.call, value.Dimensions(out.Type.Dim), cmp.Or(t.name, "the other"), t.dim).Because(&storage.DimensionError{Column: t.name, Got: out.Type.Dim, Want: t.dim})
 	}
 	if out.Op != logical.OpColumn && out.Text != b.texts.Of(e) {
 		c := *out

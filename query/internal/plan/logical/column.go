@@ -19,8 +19,14 @@ type Column struct {
 	Hidden   bool        // not part of *
 	Merged   bool        // by USING with the column of another table: found by its table's name only
 	Scalar   bool        // the one value of a function in FROM: its table's name means it, too
+	Absent   bool        // of a side of an outer join that may have no row
 	Source   string      // name of the table, for columns of a scan
 	Stored   *Stored     // the column of a table that it is, also of a subquery's
+}
+
+// NotNull reports whether it is a column of a scan that is never NULL in a row of the table.
+func (c *Column) NotNull() bool {
+	return c.Source != "" && c.Stored != nil && c.Stored.Table.Def().Columns[c.Stored.Ord].NotNull
 }
 
 // Stored is a column of a table.
