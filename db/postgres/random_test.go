@@ -124,9 +124,11 @@ func (g *writer) expr(k kind, depth int) string {
 	}
 	e := func(k kind) string { return g.expr(k, depth-1) }
 	f := fmt.Sprintf
-	switch g.IntN(15) {
+	switch g.IntN(16) {
 	case 14:
 		return g.newer(k, e)
+	case 15:
+		return g.rowExpr(k, e)
 	case 0:
 		return f("coalesce(%s, %s)", e(k), e(k))
 	case 1:
@@ -530,6 +532,8 @@ func (g *writer) from(most int) string {
 			text, columns = fmt.Sprintf("(VALUES (1::BIGINT, 'a'::TEXT), (2, 'b'), (NULL, 'c')) AS %s(n, s)", alias), []variable{{"n", ints}, {"s", strs}}
 		case k == 2:
 			text, columns = fmt.Sprintf("unnest(ARRAY[%s, %s, 7]) AS %s(n)", oneOf(g, "1", "2"), oneOf(g, "3", "NULL"), alias), []variable{{"n", ints}}
+		case k == 13 && g.one(2):
+			text, columns = g.sideBySide(alias)
 		case k < 6 && g.nested < 2:
 			scope := g.scope
 			q, cs := g.derived(lateral)
@@ -845,6 +849,8 @@ func TestRandomStatements(t *testing.T) {
 						sql = g.rowsOf()
 					case 4, 5:
 						sql, changes = g.change(), true
+					case 6:
+						sql, changes = g.changeBeside(), true
 					default:
 						sql, ordered = g.query()
 					}

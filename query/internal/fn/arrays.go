@@ -54,6 +54,16 @@ func arrayDims(l []value.Value) (dims []int, ok bool) {
 	return append([]int{len(l)}, within...), true
 }
 
+// ArrayDepth returns the number of dimensions of an array, at least 1.
+func ArrayDepth(v value.Value) int {
+	if l, ok := Elements(v); ok {
+		if dims, ok := arrayDims(l); ok {
+			return len(dims)
+		}
+	}
+	return 1
+}
+
 // errRagged is the error of arrays within an array that differ in length.
 var errRagged = errors.New("the arrays within an array have to be of one length (json_build_array takes any)")
 

@@ -169,7 +169,12 @@ func listEntries() []*Func {
 	list := func(name, syntax, doc, example, gives string, result value.Kind, args kinds, f func(list []value.Value, more []value.Value) (value.Value, error)) *Func {
 		eval := eachRow(func(args []value.Value) (value.Value, error) {
 			a := args[0]
-			if a.IsNull() {
+			switch {
+			case a.IsNull() && name == "array_append":
+				return f(nil, args[1:])
+			case a.IsNull() && name == "array_cat":
+				return args[1], nil
+			case a.IsNull():
 				return value.Value{}, nil
 			}
 			elements, ok := Elements(a)

@@ -1,6 +1,7 @@
 package fn
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -43,6 +44,15 @@ func patternEntries() []*Func {
 			sigs: []sig{{kinds{text, text}, date, toDateKernel, false}}},
 		{Name: "to_number", Syntax: "to_number(text, pattern)", Doc: "number of a text, read by a pattern of to_char", Example: "to_number('-12,345.6', 'S99G999D9')", Gives: "-12345.6", partial: true,
 			sigs: []sig{{kinds{text, text}, numeric, toNumberKernel, false}}},
+		{Name: "convert_to", Syntax: "convert_to(text, 'UTF8')", Doc: "bytes of a text", Example: "encode(convert_to('ä', 'UTF8'), 'hex')", Gives: "c3a4", partial: true,
+			sigs: []sig{{kinds{text, text}, blob, textsTry(func(a []string) (string, error) { return a[0], utf8Named(a[1]) }), false}}},
+		{Name: "convert_from", Syntax: "convert_from(blob, 'UTF8')", Doc: "text of bytes", Example: "convert_from(X'c3a4', 'UTF8')", Gives: "ä", partial: true,
+			sigs: []sig{{kinds{blob, text}, text, textsTry(func(a []string) (string, error) {
+				if !utf8.ValidString(a[0]) {
+					return "", errors.New("convert_from: the bytes are no text of UTF8")
+				}
+				return a[0], utf8Named(a[1])
+			}), false}}},
 		{Name: "pg_size_pretty", Syntax: "pg_size_pretty(bytes)", Doc: "a number of bytes in kB, MB, GB, TB or PB", Example: "pg_size_pretty(12345678901)", Gives: "11 GB",
 			sigs: []sig{{kinds{integer}, text, strictRow(prettySize), false}, {kinds{numeric}, text, strictRow(prettySize), false}}},
 		{Name: "justify_hours", Syntax: "justify_hours(i)", Doc: "with 24 hours as a day", Example: "justify_hours('27:00:00')", Gives: "1 day 03:00:00", partial: true,
@@ -99,6 +109,15 @@ func regexCount(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error
 		out.Ints[i] = int64(len(re.FindAllStringIndex(s, -1)))
 		return nil
 	})
+}
+
+// utf8Named refuses encodings other than UTF-8.
+func utf8Named(name string) error {
+	switch strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(name)) {
+	case "UTF8", "UNICODE":
+		return nil
+	}
+	return fmt.Errorf("texts are UTF8 here, and nothing converts them to or from %s", name)
 }
 
 func regexSplitArray(_ *Ctx, args []Arg, n int, sel []int32, out *value.Column) error {

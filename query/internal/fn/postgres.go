@@ -145,13 +145,8 @@ func postgresEntries() []*Func {
 			sigs: []sig{{kinds{text}, text, textsTry(func(a []string) (string, error) { return unistr(a[0]) }), false}}},
 		row("parse_ident", "parse_ident(name)", "parts of a name with points, as a JSON array", `parse_ident('"A".b')`, `["A", "b"]`, jsonKind, func(a []value.Value) (value.Value, error) { return parseIdent(a[0].Str()) }, kinds{text}),
 		row("similar_to", "similar_to(text, pattern [, escape])", "whether the whole of a text matches a pattern of SQL: % and _ beside | * + ? {m,n} ( ) [ ]; text SIMILAR TO pattern is short for it", "similar_to('abc', '(a|b)%')", "true", boolean, similarTo(), kinds{text, text}, kinds{text, text, text}),
-		row("array_prepend", "array_prepend(x, array)", "array with x at its start", "array_prepend(1, '[2, 3]')", "[1, 2, 3]", jsonKind, func(a []value.Value) (value.Value, error) {
-			l, ok := Elements(a[1])
-			if !ok {
-				return value.Value{}, fmt.Errorf("array_prepend takes a value and an array, not %s", value.Quote(a[1].String()))
-			}
-			return arrayOf(append([]value.Value{a[0]}, l...))
-		}, kinds{anyKind, jsonKind}, kinds{anyKind, text}),
+		row("array_prepend", "array_prepend(x, array)", "array with x at its start", "array_prepend(1, '[2, 3]')", "[1, 2, 3]", jsonKind, nil).
+			withNull(kinds{anyKind, jsonKind}, jsonKind, arrayPrepend).withNull(kinds{anyKind, text}, jsonKind, arrayPrepend),
 		row("arrayoverlap", "arrayoverlap(a, b)", "whether two arrays have an element in common", "arrayoverlap('[1, 2]', '[2, 3]')", "true", boolean, func(a []value.Value) (value.Value, error) {
 			x, ok := Elements(a[0])
 			y, okToo := Elements(a[1])
@@ -193,6 +188,18 @@ func postgresEntries() []*Func {
 		row("obj_description", "obj_description(oid [, catalog])", "NULL: there are no comments", "obj_description(1, 'pg_class') IS NULL", "true", text, null, kinds{integer}, kinds{integer, text}),
 		row("col_description", "col_description(oid, column)", "NULL: there are no comments", "col_description(1, 1) IS NULL", "true", text, null, kinds{integer, integer}),
 	}
+}
+
+// arrayPrepend is array_prepend; without an array x is alone.
+func arrayPrepend(a []value.Value) (value.Value, error) {
+	if a[1].IsNull() {
+		return arrayOf(a[:1])
+	}
+	l, ok := Elements(a[1])
+	if !ok {
+		return value.Value{}, fmt.Errorf("array_prepend takes a value and an array, not %s", value.Quote(a[1].String()))
+	}
+	return arrayOf(append([]value.Value{a[0]}, l...))
 }
 
 // withNull gives a function a signature whose kernel sees NULLs.

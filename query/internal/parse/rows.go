@@ -79,8 +79,8 @@ func All(op Op, at Pos, list []Expr) Expr {
 	return &Binary{at, op, All(op, at, list[:half]), All(op, at, list[half:])}
 }
 
-// RowInQuery is row IN (q).
-func RowInQuery(row []Expr, q *Select, at Pos) Expr {
+// RowsLike is that q has a row for whose comparison with row, by =, a condition holds.
+func RowsLike(row []Expr, q *Select, at Pos, holds func(same Expr) Expr) Expr {
 	alias := Ident{Pos: at, Name: "in rows", Quoted: true}
 	var names []Ident
 	var other []Expr
@@ -89,6 +89,6 @@ func RowInQuery(row []Expr, q *Select, at Pos) Expr {
 		names = append(names, c)
 		other = append(other, &ColumnRef{at, alias, c})
 	}
-	core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Star: true}}, From: &SubqueryTable{Pos: at, Query: q, Alias: alias, Columns: names}, Where: CompareRows(row, other, OpEq, at)}
+	core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Star: true}}, From: &SubqueryTable{Pos: at, Query: q, Alias: alias, Columns: names}, Where: holds(CompareRows(row, other, OpEq, at))}
 	return &Exists{at, &Select{Pos: at, Body: core}}
 }

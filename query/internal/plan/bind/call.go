@@ -237,7 +237,7 @@ func (b *Binder) aggregate(s *Scope, e *parse.Call, name string) (*logical.Expr,
 	if name == "array_agg" && a.Arg != nil {
 		of := a.Arg.Type
 		if a.Arg.Array != nil {
-			of = value.Type{}
+			of = within(*a.Arg.Array)
 		}
 		out.Array = &of
 	}

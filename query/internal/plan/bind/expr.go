@@ -49,6 +49,10 @@ func (b *Binder) condition(s *Scope, e parse.Expr, clause string) (*logical.Expr
 	if e == nil {
 		return nil, nil
 	}
+	e, err := b.trueOnly(s, e)
+	if err != nil {
+		return nil, err
+	}
 	x, err := b.Expr(s, e)
 	if err != nil {
 		return nil, err

@@ -78,8 +78,10 @@ func (b *Binder) joinArray(e *parse.Binary, x, y *logical.Expr) (*logical.Expr, 
 	switch {
 	case other.Array != nil:
 		name = "array_cat"
-		if of != *other.Array {
+		if of.Kind != other.Array.Kind {
 			of = value.Type{}
+		} else if of.Kind != value.Vector {
+			of.Dim = max(of.Dim, other.Array.Dim)
 		}
 	case other.Type.Kind == value.Null:
 		return array, nil
@@ -296,6 +298,7 @@ func (b *Binder) bindCase(s *Scope, e *parse.Case) (*logical.Expr, error) {
 		return nil, logical.ErrorAt(e.Pos, err)
 	}
 	out.Type = t
+	out.Array = sameArray(append(everySecond(out.Args), els))
 	for i := 1; i < len(out.Args); i += 2 {
 		if out.Args[i], err = b.castTo(out.Args[i], t, fn.Implicit); err != nil {
 			return nil, err
@@ -306,6 +309,32 @@ func (b *Binder) bindCase(s *Scope, e *parse.Case) (*logical.Expr, error) {
 		return nil, err
 	}
 	return out, nil
+}
+
+// everySecond are the outcomes of a CASE.
+func everySecond(args []*logical.Expr) []*logical.Expr {
+	var out []*logical.Expr
+	for i := 1; i < len(args); i += 2 {
+		out = append(out, args[i])
+	}
+	return out
+}
+
+// sameArray is what the arrays are that all expressions give which are not NULL; nil if some are none.
+func sameArray(es []*logical.Expr) *value.Type {
+	var of *value.Type
+	for _, e := range es {
+		switch {
+		case e.Type.Kind == value.Null:
+		case e.Array == nil:
+			return nil
+		case of == nil:
+			of = e.Array
+		case *of != *e.Array:
+			of = &value.Type{}
+		}
+	}
+	return of
 }
 
 func (b *Binder) cast(s *Scope, e *parse.Cast) (*logical.Expr, error) {

@@ -163,23 +163,76 @@ func (b *Binder) withoutRows(s *Scope, e parse.Expr) (parse.Expr, error) {
 		}
 		return negated(parse.All(parse.OpOr, e.Pos, any), e.Not, e.Pos), nil
 	case *parse.InQuery:
-		if !isRow(e.X) {
-			return nil, nil
-		}
-		r, err := b.rowOf(s, e.X)
-		switch {
-		case r == nil || err != nil || len(r.values) == 0:
+		r, err := b.rowInQuery(s, e)
+		if r == nil || err != nil {
 			return nil, err
-		case r.table:
-			return nil, parse.Errorf(e.Pos, "%s is a row of a table, which IN compares with no query", e.X).WithHint("write its columns: (a, b) IN (SELECT ...)")
-		case len(r.values) == 1 && !e.Not:
-			return &parse.InQuery{Pos: e.Pos, X: r.values[0], Query: e.Query}, nil
-		case e.Not:
-			return nil, parse.Errorf(e.Pos, "NOT IN of rows and a query is not supported").WithHint("write NOT EXISTS (SELECT 1 FROM ... WHERE a = x AND b = y)")
 		}
-		return parse.RowInQuery(r.values, e.Query, e.Pos), nil
+		if len(r.values) == 1 {
+			return &parse.InQuery{Pos: e.Pos, X: r.values[0], Not: e.Not, Query: e.Query}, nil
+		}
+		// It is unknown where no row is the same and one may be.
+		known := func(v value.Value) parse.Expr { return &parse.Literal{Pos: e.Pos, Value: v} }
+		return &parse.Case{Pos: e.Pos, Else: known(value.Bool(e.Not)), Whens: []parse.When{
+			{Pos: e.Pos, Cond: parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return same }), Then: known(value.Bool(!e.Not))},
+			{Pos: e.Pos, Cond: parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return &parse.IsNull{Pos: e.Pos, X: same} }), Then: known(value.Value{})},
+		}}, nil
 	}
 	return nil, nil
+}
+
+// rowInQuery returns the row that is looked for in a query; nil if it is a value.
+func (b *Binder) rowInQuery(s *Scope, e *parse.InQuery) (*row, error) {
+	if !isRow(e.X) {
+		return nil, nil
+	}
+	r, err := b.rowOf(s, e.X)
+	if r == nil || err != nil {
+		return nil, err
+	}
+	if r.table {
+		return nil, parse.Errorf(e.Pos, "%s is a row of a table, which IN compares with no query", e.X).WithHint("write its columns: (a, b) IN (SELECT ...)")
+	}
+	if len(r.values) == 0 {
+		return nil, parse.Errorf(e.Pos, "rows without values can't be compared")
+	}
+	return r, nil
+}
+
+// trueOnly is a condition that is true where e is; where e is unknown, it may be false. There a row in a
+// query is no more than that the query has it.
+func (b *Binder) trueOnly(s *Scope, e parse.Expr) (parse.Expr, error) {
+	switch e := e.(type) {
+	case *parse.Binary:
+		if e.Op != parse.OpAnd && e.Op != parse.OpOr {
+			return e, nil
+		}
+		x, err := b.trueOnly(s, e.X)
+		if err != nil {
+			return nil, err
+		}
+		y, err := b.trueOnly(s, e.Y)
+		if err != nil {
+			return nil, err
+		}
+		if x == e.X && y == e.Y {
+			return e, nil
+		}
+		return &parse.Binary{Pos: e.Pos, Op: e.Op, X: x, Y: y}, nil
+	case *parse.InQuery:
+		r, err := b.rowInQuery(s, e)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil || len(r.values) == 1 {
+			return e, nil
+		}
+		if e.Not {
+			none := parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return &parse.IsBool{Pos: e.Pos, X: same, Not: true} })
+			return negated(none, true, e.Pos), nil
+		}
+		return parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return same }), nil
+	}
+	return e, nil
 }
 
 func negated(e parse.Expr, not bool, at parse.Pos) parse.Expr {

@@ -29,7 +29,17 @@ func (b *Binder) array(s *Scope, e *parse.Array) (*logical.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return arrayOf(out, value.Type{}), nil
+		of := value.Type{}
+		for i, a := range args {
+			switch {
+			case a.Array == nil: // NULL
+			case of.Kind == value.Null && i == 0 || of == within(*a.Array):
+				of = within(*a.Array)
+			default:
+				of = value.Type{}
+			}
+		}
+		return arrayOf(out, of), nil
 	}
 	out, err := b.apply("json_build_array", e.Pos, args...)
 	if err != nil {
@@ -52,11 +62,25 @@ func (b *Binder) flat(e *logical.Expr) (*logical.Expr, error) {
 	if e.Array == nil || e.Array.Kind == value.JSON || e.Array.Kind == value.Vector {
 		return e, nil
 	}
-	cast := e.Op == logical.OpCall && e.Call.Func.Name == "to_array" // '{{1,2},{3,4}}'::int[]
-	if e.Array.Kind != value.Null && !cast && !logical.IsConst(e) {
+	cast := e.Op == logical.OpCall && e.Call.Func.Name == "to_array" // $1::int[], which may be '{{1,2},{3,4}}'
+	if e.Array.Kind != value.Null && e.Array.Dim == 0 && !cast {
 		return e, nil
 	}
-	return b.apply("array_flatten", e.Pos, e)
+	out, err := b.apply("array_flatten", e.Pos, e)
+	if err != nil {
+		return nil, err
+	}
+	return arrayOf(out, value.Type{Kind: e.Array.Kind}), nil
+}
+
+// within is the type of the elements of an array whose elements are arrays of elements of t: its Dim counts
+// the dimensions beyond the first.
+func within(t value.Type) value.Type {
+	if t.Kind == value.Null || t.Kind == value.JSON || t.Kind == value.Vector {
+		return value.Type{}
+	}
+	t.Dim++
+	return t
 }
 
 // flatFuncs are the functions of arrays that go by single elements.
@@ -72,7 +96,7 @@ func arrayOf(e *logical.Expr, t value.Type) *logical.Expr {
 // arrayFuncs are the functions that give arrays: of texts, or like that of their first argument.
 var arrayFuncs = map[string]bool{
 	"string_to_array": true, "regexp_split_to_array": true, "regexp_match": true, "regexp_matches": true,
-	"array_append": false, "array_remove": false, "array_cat": false, "array_prepend": false, "array_replace": false, "array_slice": false, "trim_array": false, "coalesce": false, "to_array": false,
+	"array_append": false, "array_remove": false, "array_cat": false, "array_prepend": false, "array_replace": false, "array_slice": false, "trim_array": false, "coalesce": false, "nullif": false, "to_array": false,
 }
 
 // arrayCall notes that a function has given an array.
@@ -89,6 +113,9 @@ func arrayCall(name string, e *logical.Expr, args []*logical.Expr) *logical.Expr
 					t.Kind = k
 				}
 			}
+		}
+		if logical.IsConst(e) && t.Kind != value.JSON && t.Kind != value.Null {
+			t.Dim = fn.ArrayDepth(e.Value) - 1
 		}
 		return arrayOf(e, t)
 	case texts:
@@ -174,8 +201,15 @@ func (b *Binder) subscript(s *Scope, e *parse.Subscript) (*logical.Expr, error) 
 	if err != nil {
 		return nil, err
 	}
-	switch t := *x.Array; t.Kind {
-	case value.Null, value.JSON:
+	switch t := *x.Array; {
+	case t.Dim > 0 && t.Kind != value.Vector: // an array within one
+		out, err := b.apply("->", e.Pos, x, at)
+		if err != nil {
+			return nil, err
+		}
+		t.Dim--
+		return arrayOf(out, t), nil
+	case t.Kind == value.Null, t.Kind == value.JSON:
 		out, err := b.apply("->", e.Pos, x, at)
 		if err == nil && t.Kind == value.Null { // perhaps an array within one
 			out = arrayOf(out, t)
