@@ -1,8 +1,6 @@
 package bind
 
 import (
-	"slices"
-
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
@@ -12,6 +10,7 @@ type grouping struct {
 	b     *Binder
 	node  *logical.Group
 	keys  map[string]*logical.Column
+	kinds map[logical.Op]bool // of the keys
 	aggs  map[string]*logical.Column
 	scope *Scope
 	sets  [][]int // with ROLLUP and the like: which keys each grouping has
@@ -20,7 +19,7 @@ type grouping struct {
 }
 
 func (b *Binder) newGrouping(in logical.Node, groups []*logical.Expr, s *Scope) *grouping {
-	g := &grouping{b: b, node: &logical.Group{In: in}, keys: map[string]*logical.Column{}, aggs: map[string]*logical.Column{}, scope: s}
+	g := &grouping{b: b, node: &logical.Group{In: in}, keys: map[string]*logical.Column{}, kinds: map[logical.Op]bool{}, aggs: map[string]*logical.Column{}, scope: s}
 	for _, e := range groups {
 		g.key(e)
 	}
@@ -37,16 +36,10 @@ func (g *grouping) key(e *logical.Expr) *logical.Column {
 	if e.Op == logical.OpColumn {
 		c.Name, c.Table = e.Column.Name, e.Column.Table
 	}
-	g.keys[k] = c
+	g.keys[k], g.kinds[e.Op] = c, true
 	g.node.Keys = append(g.node.Keys, e)
 	g.node.KeyCols = append(g.node.KeyCols, c)
 	return c
-}
-
-// hasKey reports whether a key is of this kind: to ask of a part that can be none for its own
-// key costs what the part is long.
-func (g *grouping) hasKey(op logical.Op) bool {
-	return slices.ContainsFunc(g.node.Keys, func(k *logical.Expr) bool { return k.Op == op })
 }
 
 // replace returns e with keys and aggregates as columns of the groups.
@@ -56,7 +49,7 @@ func (g *grouping) replace(e *logical.Expr) (*logical.Expr, error) {
 		if logical.Fixed(x) {
 			return x
 		}
-		if g.hasKey(x.Op) {
+		if g.kinds[x.Op] { // to ask of a part that can be none for its own key costs what the part is long
 			if c := g.keys[x.Key()]; c != nil {
 				r := logical.ColumnExpr(c, x.Pos)
 				r.Text = x.Text
