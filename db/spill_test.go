@@ -86,6 +86,8 @@ func TestSpill(t *testing.T) {
 		{"WITH RECURSIVE w (i, s) AS (SELECT id, s FROM t UNION SELECT i / 2, s FROM w WHERE i > 1000) SELECT * FROM w", false},
 		{"WITH RECURSIVE w (i, s) AS (SELECT id, s FROM t UNION ALL SELECT i - 30000, s || 'x' FROM w WHERE i > 30000) SELECT * FROM w", false},
 		{"WITH RECURSIVE w (i) AS (SELECT 1 UNION SELECT (i * 7919 + d) % 50021 FROM w, (VALUES (0), (1)) AS v (d)) SELECT i FROM w", false},
+		{"SELECT count(*), sum(b.id), min(a.s || b.s) FROM t a JOIN t b ON a.k = b.k AND a.s <> b.s", true},
+		{"SELECT a.k, count(*), max(u.s) FROM t a JOIN t b ON a.s = b.s AND a.id < b.id JOIN u ON u.k = a.k GROUP BY a.k", false},
 		{sharedTwice, false},
 		{"SELECT s, sum(c), count(*) FROM (SELECT t.s, count(*) AS c FROM t JOIN u ON u.s = t.s GROUP BY t.s, t.id) GROUP BY s ORDER BY s", true},
 	}
@@ -236,6 +238,73 @@ func TestHeapOfASpill(t *testing.T) {
 		t.Logf("%d MiB: %.120s", (most-min(before, most))>>20, q.sql)
 		if most > before+2*budget+32<<20 {
 			t.Errorf("%.120s: a heap of %d MiB with a budget of %d MiB", q.sql, (most-before)>>20, budget>>20)
+		}
+	}
+}
+
+// Groups of joins that workers share out give the same where the joins, or the groups, have no room in
+// memory.
+func TestSpillOfWorkers(t *testing.T) {
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "s.lupa")
+	queries := []string{
+		"SELECT count(*), sum(u.x), min(t.s || u.s), max(t.id) FROM t JOIN u ON u.k = t.k AND u.s <> t.s",
+		"SELECT u.x, count(*), sum(t.id) FROM t JOIN u ON u.k = t.k GROUP BY u.x ORDER BY u.x",
+		"SELECT t.id % 100000 AS g, count(*), count(u.x), min(u.s) FROM t LEFT JOIN u ON u.k = t.k AND u.x > 3 GROUP BY g ORDER BY g",
+		"SELECT t.s, count(*), max(u.s) FROM t JOIN u ON u.k = t.k JOIN v ON v.x = u.x GROUP BY t.s ORDER BY t.s",
+	}
+	var want [][]string
+	for _, budget := range []int64{1 << 30, 40 << 20, 3 << 20} {
+		s, err := db.Open(dir, &db.Options{MemoryBudget: budget, Workers: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			if _, err := s.Exec(ctx, `
+				CREATE TABLE t (id INTEGER, k INTEGER, s TEXT);
+				INSERT INTO t SELECT i, i * 7919 % 100003, 'text ' || i % 70001 FROM generate_series(1, 170000) AS g (i);
+				CREATE TABLE u (k INTEGER, s TEXT, x INTEGER);
+				INSERT INTO u SELECT i, 'text ' || i, i % 7 FROM generate_series(1, 90000) AS g (i);
+				CREATE TABLE v (x INTEGER);
+				INSERT INTO v VALUES (1), (4), (4), (5)`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, q := range queries {
+			var got []string
+			rows, err := s.Query(ctx, q)
+			if err != nil {
+				t.Fatal(q, err)
+			}
+			for row, err := range rows.All() {
+				if err != nil {
+					t.Fatalf("with %d MiB: %s: %v", budget>>20, q, err)
+				}
+				got = append(got, fmt.Sprint(row))
+			}
+			if len(want) == i {
+				want = append(want, got)
+			}
+			if len(got) == 0 || !slices.Equal(got, want[i]) {
+				t.Errorf("with %d MiB: %s: %d rows %.200q, want %.200q", budget>>20, q, len(got), got, want[i])
+			}
+			if left := temporary(t, dir); left != nil {
+				t.Errorf("%s: it leaves %v", q, left)
+			}
+		}
+		if plan, err := s.Query(ctx, "EXPLAIN "+queries[0]); err != nil {
+			t.Error(err)
+		} else {
+			text := ""
+			for row := range plan.All() {
+				text += fmt.Sprintln(row)
+			}
+			if !strings.Contains(text, "(3 workers)") {
+				t.Errorf("not in parts:\n%s", text)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -132,3 +132,48 @@ func TestParallelGroups(t *testing.T) {
 	}
 	f.fails("SELECT sum(1 / (width - 50)) FROM photos", "division by zero")
 }
+
+// Joins of a large table with others, below groups, give the same with any number of workers.
+func TestParallelJoins(t *testing.T) {
+	f := open(t)
+	f.run("CREATE TABLE photos (id INTEGER, width INTEGER, tag TEXT)")
+	f.run("INSERT INTO photos SELECT i, i * 7919 % 1013, 't' || (i * 31 % 97) FROM generate_series(0, 159999) AS s (i)")
+	f.run("DELETE FROM photos WHERE id % 1000 = 7")
+	f.run("CREATE TABLE tags (tag TEXT, weight REAL, kind INTEGER)")
+	f.run("INSERT INTO tags SELECT 't' || i, 1.0 / (i + 1), i % 5 FROM generate_series(3, 120) AS s (i)")
+	f.run("INSERT INTO tags SELECT 't' || i, 2.0 / (i + 1), 7 FROM generate_series(0, 9) AS s (i)")
+	f.run("CREATE TABLE sizes (low INTEGER, high INTEGER, name TEXT)")
+	f.run("INSERT INTO sizes SELECT i * 100, i * 100 + 80, 'size ' || i FROM generate_series(0, 9) AS s (i)")
+	for _, sql := range []string{
+		"SELECT t.kind, count(*), sum(t.weight * p.width), max(p.id) FROM photos p JOIN tags t ON t.tag = p.tag WHERE p.width > 20 GROUP BY t.kind",
+		"SELECT t.kind, count(*), count(t.weight) FROM photos p LEFT JOIN tags t ON t.tag = p.tag AND t.kind <> 7 AND p.width % 2 = 0 GROUP BY t.kind",
+		"SELECT s.name, t.kind, count(*) FROM photos p JOIN tags t ON t.tag = p.tag JOIN sizes s ON p.width BETWEEN s.low AND s.high GROUP BY s.name, t.kind",
+		"SELECT count(*), sum(x.n) FROM photos p JOIN (SELECT tag, count(*) AS n FROM tags GROUP BY tag) x ON x.tag = p.tag",
+		"SELECT x.c, count(*) FROM photos p JOIN (SELECT width, count(*) AS c FROM photos GROUP BY width) x ON x.width = p.width GROUP BY x.c",
+		"SELECT count(*) FROM photos p, sizes s WHERE p.width > s.high + 850",
+	} {
+		var want []string
+		for _, workers := range []int{1, 2, 5} {
+			f.env.Workers = workers
+			got := f.run(sql)
+			if want == nil {
+				want = got
+			}
+			if len(got) == 0 || !slices.Equal(got, want) {
+				t.Errorf("%s\nwith %d workers: %.300q\nwant %.300q", sql, workers, got, want)
+			}
+		}
+		plan := strings.Join(f.run("EXPLAIN "+sql), "\n")
+		large := strings.Contains(plan, "RangeJoin") // it holds the large table
+		if !large && !strings.Contains(plan, "(5 workers)") || !strings.Contains(plan, "Join") {
+			t.Errorf("not in parts:\n%s", plan)
+		}
+	}
+	// The figures of EXPLAIN ANALYZE are those of all workers.
+	sql := "SELECT t.kind, count(*) FROM photos p JOIN tags t ON t.tag = p.tag WHERE p.width > 20 GROUP BY t.kind"
+	want := f.run("SELECT count(*) FROM photos p JOIN tags t ON t.tag = p.tag WHERE p.width > 20")
+	if plan := strings.Join(f.run("EXPLAIN ANALYZE "+sql), "\n"); !strings.Contains(plan, "["+want[0]+" rows") {
+		t.Errorf("not %s rows:\n%s", want[0], plan)
+	}
+	f.fails("SELECT sum(1 / (p.width - 50)) FROM photos p JOIN tags t ON t.tag = p.tag", "division by zero")
+}

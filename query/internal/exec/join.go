@@ -113,7 +113,51 @@ func (j *HashJoin) seek(ctx context.Context, b *value.Batch) error {
 	return j.build(ctx)
 }
 
+// Prepare reads the right side, before anything is asked for. It reports false where that has no room in
+// memory: its rows are in a file then, and those of the left have to go there, too.
+func (j *HashJoin) Prepare(ctx context.Context) (bool, error) {
+	if j.built {
+		return j.parts[1] == nil, nil
+	}
+	err := j.gather(ctx)
+	return j.parts[1] == nil, err
+}
+
+// ShareFrom makes the join look for partners in the table that another one like it has prepared.
+func (j *HashJoin) ShareFrom(o *HashJoin) {
+	j.table, j.built = o.table, true
+	j.probe = j.table.groups.NewProbe()
+	if j.between != nil {
+		j.between.values, j.between.order = o.between.values, o.between.order
+	}
+}
+
+// preparedJoins are the joins of a pipeline whose left side, at its bottom, is a scan.
+func preparedJoins(op Operator) (out []*HashJoin) {
+	for {
+		if m, ok := op.(*Measured); ok {
+			op = m.Operator
+		}
+		if j, ok := op.(*HashJoin); ok {
+			out = append(out, j)
+		}
+		ins := op.Inputs()
+		if len(ins) == 0 {
+			return out
+		}
+		op = ins[0]
+	}
+}
+
 func (j *HashJoin) build(ctx context.Context) error {
+	if err := j.gather(ctx); err != nil || j.parts[1] == nil {
+		return err
+	}
+	return j.divide(ctx)
+}
+
+// gather reads the right side, into memory or a file.
+func (j *HashJoin) gather(ctx context.Context) error {
 	j.env.Memory.Release(j.held)
 	j.held = 0
 	j.table = newKeyedRows(j.types)
@@ -123,7 +167,7 @@ func (j *HashJoin) build(ctx context.Context) error {
 	}
 	if j.parts[1] != nil {
 		j.built = true
-		return j.divide(ctx)
+		return nil
 	}
 	if err := j.table.finish(j.rightTypes, j.env.Memory, "a join"); err != nil {
 		return err
@@ -248,6 +292,11 @@ func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
 			return nil, err
 		}
 		if j.parts[1] != nil {
+			if j.parts[0] == nil { // they were prepared
+				if err := j.divide(ctx); err != nil {
+					return nil, err
+				}
+			}
 			return j.divided(ctx)
 		}
 		if j.batch == nil {

@@ -68,6 +68,18 @@ func readBytes(v *storage.View) int64 {
 	return r.ScalarBytes.Load() + r.PageBytes.Load() + r.CodeBytes.Load() + r.KeyBytes.Load() + r.RowBytes.Load()
 }
 
+// addFigures adds to what a measured plan has counted what another one like it has.
+func addFigures(to, from Operator) {
+	a, ok := to.(*Measured)
+	b, ok2 := from.(*Measured)
+	if ok && ok2 {
+		a.rows, a.time, a.bytes = a.rows+b.rows, a.time+b.time, a.bytes+b.bytes
+	}
+	for i, in := range from.Inputs() {
+		addFigures(to.Inputs()[i], in)
+	}
+}
+
 // Detailed is an operator that has more to tell after it ran.
 type Detailed interface {
 	// Details are lines for EXPLAIN ANALYZE.

@@ -9,7 +9,8 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// ParallelAggregate is a HashAggregate over parts of a table, side by side. The
+// ParallelAggregate is a HashAggregate over parts of a table, side by side, or of its joins with what is
+// read once and shared. The
 // parts, and the order in which their outcomes are put together, depend on the
 // table only: sums of reals are the same to the last bit, and groups in the same
 // order, for any number of workers.
@@ -53,13 +54,23 @@ func (p *ParallelAggregate) Next(ctx context.Context) (*value.Batch, error) {
 		return p.alone.Next(ctx)
 	}
 	if p.total == nil {
-		err := p.run(ctx)
+		fits, err := p.prepare(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !fits {
+			return p.begin(ctx)
+		}
+		err = p.run(ctx)
 		var memory *MemoryError
 		if errors.As(err, &memory) && len(p.total.Keys) > 0 && !p.pipes[0].What.Once && p.env.spills() != nil && p.env.spills().HasTemp() {
 			return p.begin(ctx)
 		}
 		if err != nil {
 			return nil, err
+		}
+		for _, pipe := range p.pipes[1:] {
+			addFigures(p.pipes[0].Root, pipe.Root)
 		}
 	}
 	if p.at >= p.total.len() {
@@ -70,9 +81,28 @@ func (p *ParallelAggregate) Next(ctx context.Context) (*value.Batch, error) {
 	return p.total.result(from, p.at)
 }
 
+// prepare has the joins of the first pipeline read their right sides, which all others share. It reports
+// false where one has no room in memory.
+func (p *ParallelAggregate) prepare(ctx context.Context) (bool, error) {
+	first := preparedJoins(p.pipes[0].Root)
+	for _, j := range first {
+		if fits, err := j.Prepare(ctx); err != nil || !fits {
+			return false, err
+		}
+	}
+	for _, pipe := range p.pipes[1:] {
+		for i, j := range preparedJoins(pipe.Root) {
+			j.ShareFrom(first[i])
+		}
+	}
+	return true, nil
+}
+
 // begin begins anew, with one worker, which writes to files what has no room in memory.
 func (p *ParallelAggregate) begin(ctx context.Context) (*value.Batch, error) {
-	p.cancel()
+	if p.cancel != nil {
+		p.cancel()
+	}
 	p.wait.Wait()
 	p.env.Memory.Release(p.held)
 	p.held, p.total = 0, &aggregation{}
@@ -80,6 +110,9 @@ func (p *ParallelAggregate) begin(ctx context.Context) (*value.Batch, error) {
 	pipe.Scan.Transient = false
 	if err := pipe.Scan.restart(0, p.blocks); err != nil {
 		return nil, err
+	}
+	for _, j := range preparedJoins(pipe.Root) {
+		j.batch = nil // of rows that are read again
 	}
 	p.alone = NewHashAggregate(pipe.Root, p.env, pipe.What, p.text, p.by)
 	return p.alone.Next(ctx)

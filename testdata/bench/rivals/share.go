@@ -17,6 +17,7 @@ func shareBench(args []string) error {
 	rows := flags.Int("rows", 2_000_000, "rows of the table")
 	rounds := flags.Int("rounds", 3, "rounds of alone and beside")
 	seconds := flags.Int("seconds", 10, "how long groups are made, in each round")
+	long := flags.String("long", "SELECT s, g, count(*), sum(id) FROM t GROUP BY s, g ORDER BY 3 DESC, 1, 2 LIMIT 5", "the long statement")
 	flags.Parse(args)
 
 	ctx := context.Background()
@@ -68,7 +69,7 @@ func shareBench(args []string) error {
 		stop := time.Now().Add(time.Duration(*seconds) * time.Second)
 		go func() {
 			for time.Now().Before(stop) {
-				if err := ask("SELECT s, g, count(*), sum(id) FROM t GROUP BY s, g ORDER BY 3 DESC, 1, 2 LIMIT 5"); err != nil {
+				if err := ask(*long); err != nil {
 					done <- err
 					return
 				}

@@ -74,18 +74,26 @@ func (b *Builder) aggregate(n *logical.Group) (rel, error) {
 }
 
 // inParts reports whether groups are made of parts of one table: there is
-// nothing but conditions between, and any part of an expression may be computed
-// by any worker.
+// nothing but conditions, and joins with what all workers share, between, and any part of an
+// expression may be computed by any worker.
 func (b *Builder) inParts(n *logical.Group, items []*logical.Expr) bool {
 	in := n.In
 	all := items
 	for {
-		f, ok := in.(*logical.Filter)
+		if f, ok := in.(*logical.Filter); ok {
+			all = concat(all, f.Conds)
+			in = f.In
+			continue
+		}
+		j, ok := in.(*logical.Join)
 		if !ok {
 			break
 		}
-		all = concat(all, f.Conds)
-		in = f.In
+		if j.Pairs != nil || !shareable(j.Right) {
+			return false
+		}
+		all = append(concat(concat(all, j.LeftKeys), j.RightKeys), concat(j.On, j.Rest)...)
+		in = j.Left
 	}
 	scan, ok := in.(*logical.Scan)
 	if !ok || b.alone || scan.Search != nil || scan.Lookup != nil || b.Table(scan.Table).Blocks() < exec.ParallelFrom {
@@ -105,6 +113,22 @@ func (b *Builder) inParts(n *logical.Group, items []*logical.Expr) bool {
 	return true
 }
 
+// shareable reports whether the right side of a join is read once, from tables of the store.
+func shareable(n logical.Node) bool {
+	if scan, ok := n.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
+		return false
+	}
+	return !logical.AnyNode(n, func(n logical.Node) bool {
+		switch n := n.(type) {
+		case *logical.Scan:
+			return n.Search != nil
+		case *logical.Filter, *logical.Project, *logical.Join, *logical.Group, *logical.Distinct, *logical.Sort, *logical.Limit, *logical.Union, *logical.Values:
+			return slices.ContainsFunc(n.Exprs(), func(e *logical.Expr) bool { return e.Unstable() || e.Costly() })
+		}
+		return true
+	})
+}
+
 // copies builds a pipeline for each worker.
 func (b *Builder) copies(build func(w *Builder) (exec.AggregatePipe, error)) ([]exec.AggregatePipe, error) {
 	workers := b.In.Workers
@@ -113,7 +137,7 @@ func (b *Builder) copies(build func(w *Builder) (exec.AggregatePipe, error)) ([]
 	}
 	var out []exec.AggregatePipe
 	for range workers {
-		p, err := build(&Builder{State: b.State, alone: true}) // figures are those of the whole
+		p, err := build(&Builder{State: b.State, alone: true, Measure: b.Measure})
 		if err != nil {
 			return nil, err
 		}

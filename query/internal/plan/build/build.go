@@ -70,7 +70,10 @@ type rel struct {
 
 // Measured wraps an operator for EXPLAIN ANALYZE.
 func (b *Builder) Measured(op exec.Operator) exec.Operator {
-	if b.Measure {
+	switch {
+	case b.Measure && b.alone: // what others read beside it would be counted
+		return exec.Measure(op, nil)
+	case b.Measure:
 		return exec.Measure(op, b.In.Snapshot())
 	}
 	return op

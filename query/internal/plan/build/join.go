@@ -45,11 +45,15 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if err != nil {
 		return l, err
 	}
+	bottom, alone := b.leaf, b.alone
+	b.alone = false // it is read once
 	r, _, err := part(n.Right, n.RightKeys)
+	b.alone = alone
 	if err != nil {
 		return r, err
 	}
 	leaf := b.leaf
+	b.leaf = bottom
 	if b.Measure && b.Rows != nil {
 		if scan, ok := n.Right.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
 			// What conditions leave out is found as well.
