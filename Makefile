@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-page bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
 
 all: build
 
@@ -131,6 +131,9 @@ bench-text: ## full-text search beside SQLite's FTS5, over a million captions (1
 
 bench-fusion: ## searches by words and vectors together, beside those by vectors alone (0.6 GB of disk, a minute)
 	$(GO) run ./testdata/bench/fusion
+
+bench-page: ## 50 tabs that type on the page of lupa browse, and thumbnails of a new directory (0.5 GB of disk, 2 minutes)
+	$(GO) run ./testdata/bench/page
 
 bench-encoder: runtime ## texts beside the bare ONNX session, and how busy an import of pictures keeps it (5 minutes)
 	$(GO) test ./encoder/onnx -run '^$$' -bench 'Batches|Import' -benchtime 3x

@@ -302,6 +302,8 @@ func (t *thumbnails) prune() {
 // turns lets a few work at a time, those who came last first: what is on the screen now was
 // asked for after what has been scrolled past.
 type turns struct {
+	inOrder bool // those who came first are first
+
 	mu      sync.Mutex
 	free    int
 	waiting []chan struct{}
@@ -341,8 +343,12 @@ func (t *turns) done() {
 // next passes a turn on. mu is held.
 func (t *turns) next() {
 	if n := len(t.waiting); n > 0 {
-		close(t.waiting[n-1])
-		t.waiting = t.waiting[:n-1]
+		i := n - 1
+		if t.inOrder {
+			i = 0
+		}
+		close(t.waiting[i])
+		t.waiting = slices.Delete(t.waiting, i, i+1)
 		return
 	}
 	t.free++

@@ -143,6 +143,12 @@ func (h *Handler) Search(ctx context.Context, params url.Values, picture []byte)
 	if err != nil {
 		return nil, err
 	}
+	// A search uses all processors. Many at once would all be late, and overtaken by the next key before
+	// any of them is answered; one that is overtaken while it waits costs nothing.
+	if err := h.searches.take(ctx); err != nil {
+		return nil, err
+	}
+	defer h.searches.done()
 	return h.run(ctx, &q.table, q.limit, text, args...)
 }
 

@@ -91,9 +91,10 @@ type Handler struct {
 	thumb *thumbnails
 	marks *eval.Marks // nil: none are taken
 
-	imports *importer
-	closed  chan struct{} // by Close
-	closing sync.Once
+	searches *turns
+	imports  *importer
+	closed   chan struct{} // by Close
+	closing  sync.Once
 }
 
 //go:embed assets
@@ -139,6 +140,7 @@ func New(store *db.DB, opts *Options) (*Handler, error) {
 		h.marks = eval.NewMarks(h.o.Marks)
 	}
 	h.thumb = newThumbnails(h.o.Cache, h.o.CacheSize, runtime.GOMAXPROCS(0))
+	h.searches = &turns{free: max(2, runtime.GOMAXPROCS(0)), inOrder: true}
 	h.imports = newImporter(store, h.o.ImportFile)
 	h.routes()
 	return h, nil
