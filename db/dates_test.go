@@ -3,6 +3,7 @@ package db_test
 import (
 	"database/sql"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,12 @@ func TestDates(t *testing.T) {
 	}
 	if !day.Equal(time.Date(2024, 2, 29, 0, 0, 0, 0, time.UTC)) || text != "2024-02-29" || pause != 36*time.Hour || value != "36:00:00" {
 		t.Errorf("%v, %q, %v, %v", day, text, pause, value)
+	}
+	if err := store.QueryRow(ctx, "SELECT INTERVAL '1 second' * ($1 / 1e9)", 90*time.Minute+250*time.Millisecond).Scan(&pause); err != nil || pause != 90*time.Minute+250*time.Millisecond {
+		t.Errorf("%v, %v", pause, err)
+	}
+	if _, err := store.Exec(ctx, "UPDATE d SET pause = $1", time.Second); err == nil || !strings.Contains(err.Error(), "INTERVAL '1 second' * n") {
+		t.Errorf("a number of nobody knows what: %v", err)
 	}
 	if err := store.QueryRow(ctx, "SELECT pause FROM d WHERE id = 2").Scan(&pause); err == nil {
 		t.Error("a month went into a time.Duration")

@@ -38,6 +38,7 @@
 //	                                        (lowest byte first) of a VECTOR, where those are asked for
 //	[]float32, []float64, Floats            VECTOR
 //	time.Time                               TIMESTAMP, to the microsecond; a DATE where one is stored
+//	time.Duration                           INTEGER, nanoseconds; as an INTERVAL, INTERVAL '1 second' * ($1 / 1e9)
 //	json.RawMessage                         JSON
 //	image.Image, Image                      a picture, encoded where a vector is asked for
 //	Value                                   itself

@@ -90,6 +90,9 @@ func Cast(from, to value.Type, mode CastMode) (*Call, error) {
 		c.eval = castTextVector
 	}
 	if c.eval == nil {
+		if to.Kind == value.Interval && (from.Kind == value.Integer || from.Kind == value.Real) {
+			return nil, fmt.Errorf("%v can't be cast to %v: say of what, INTERVAL '1 second' * n (a time.Duration is an INTEGER of nanoseconds, n / 1e9)", from, to)
+		}
 		return nil, fmt.Errorf("%v can't be cast to %v", from, to)
 	}
 	if half := to.Half && !from.Half; half {
