@@ -211,6 +211,9 @@ func (c *cancelled) works() []work {
 	}
 	return []work{
 		{"load a csv", nil, exec(`COPY copy FROM $1`, c.csv), clear},
+		query("neighbours", fmt.Sprintf(`SELECT count(*) FROM big AS a JOIN LATERAL (SELECT b.id FROM big AS b WHERE b.id <> a.id ORDER BY similarity(b.v, a.v) LIMIT 3) AS x ON true WHERE a.id < %d`, part/2)),
+		query("nearest of each", fmt.Sprintf(`SELECT max(x) FROM (SELECT (SELECT b.id FROM big AS b WHERE b.id <> a.id ORDER BY similarity(b.v, a.v) LIMIT 1) AS x FROM big AS a WHERE a.id < %d) AS y`, part/2)),
+		query("duplicates", `SELECT count(*) FROM duplicates('big', 'v', 0.9)`),
 		{"load by an appender", nil, func(ctx context.Context) error { return c.appendRows(ctx, true) }, clear},
 		{"append in batches", nil, func(ctx context.Context) error { return c.appendRows(ctx, false) }, func(bool) { mustExec(c.t, c.d, `DELETE FROM copy`) }},
 		{"insert from select", nil, exec(`INSERT INTO copy SELECT id, n, s, v FROM big`), clear},

@@ -2,11 +2,14 @@ package db_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lupadb/lupa/db"
 )
 
 // Joins by similarity give the pairs of comparing every row with every other one.
@@ -66,5 +69,69 @@ func TestPairJoinEnds(t *testing.T) {
 	}
 	if rows != nil {
 		rows.Close()
+	}
+}
+
+// What is found for all rows at once is the same with little memory, or refused for it.
+func TestPairsWithinMemory(t *testing.T) {
+	dir := t.TempDir() + "/s"
+	all := openAt(t, dir, nil)
+	mustExec(t, all, "CREATE TABLE p (id INTEGER PRIMARY KEY, v VECTOR(32))")
+	r := rand.New(rand.NewPCG(7, 20))
+	app, err := all.Appender(ctx, "p", nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5000 {
+		v := make([]float32, 32)
+		for k := range v {
+			v[k] = float32(r.NormFloat64() + float64(i%7))
+		}
+		if err := app.Append(i, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := app.Close(); err != nil {
+		t.Fatal(err)
+	}
+	statements := []string{
+		"SELECT a.id, x.id FROM p AS a JOIN LATERAL (SELECT b.id FROM p AS b WHERE b.id <> a.id ORDER BY similarity(b.v, a.v) LIMIT 3) AS x ON true",
+		"SELECT id, (SELECT b.id FROM p AS b WHERE b.id <> a.id ORDER BY similarity(b.v, a.v) LIMIT 1) AS nearest FROM p AS a",
+		"SELECT id, group_number FROM duplicates('p', 'v', 0.99)",
+		"SELECT a.id, b.id FROM p AS a JOIN p AS b ON a.id < b.id AND similarity(a.v, b.v) > 0.992",
+	}
+	for i, s := range statements {
+		statements[i] = "SELECT count(*), sum(hashed) FROM (SELECT (x * 1000003 + coalesce(y, 0) * 7919) % 65521 AS hashed FROM (" + s + ") AS q (x, y)) AS h"
+	}
+	var want []string
+	for _, s := range statements {
+		want = append(want, fmt.Sprint(valuesOf(t, all, s)))
+	}
+	all.Close()
+	refused, done := 0, 0
+	for _, budget := range []int64{64 << 10, 512 << 10, 4 << 20, 64 << 20} {
+		d := openAt(t, dir, &db.Options{MemoryBudget: budget})
+		for i, s := range statements {
+			var n, sum db.Value
+			err := d.QueryRow(ctx, s).Scan(&n, &sum)
+			switch {
+			case errors.As(err, new(*db.MemoryError)) && budget < 64<<20:
+				refused++
+			case err != nil:
+				t.Errorf("%d KiB: %s: %v", budget>>10, s, err)
+			default:
+				if got := fmt.Sprint([][]db.Value{{n, sum}}); got != want[i] {
+					t.Errorf("%d KiB: %s: %s, want %s", budget>>10, s, got, want[i])
+				}
+				done++
+			}
+		}
+		if n := d.Stats().Open; n != 0 {
+			t.Errorf("%d handles are open", n)
+		}
+		d.Close()
+	}
+	if refused == 0 || done < len(statements) {
+		t.Errorf("%d refused, %d done", refused, done)
 	}
 }
