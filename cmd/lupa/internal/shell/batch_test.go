@@ -448,3 +448,19 @@ func TestAForeignMarkerIsDamage(t *testing.T) {
 		}
 	}
 }
+
+// An import of a batch ends with a count, on the error stream.
+func TestImportsEndWithACount(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "x.csv"), []byte("a,b\n1,x\n2,y\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got := lupa(t, "", ":memory:", "CREATE TABLE t (a INTEGER, b TEXT)", "COPY t FROM '"+filepath.Join(dir, "x.csv")+"'",
+		"SELECT count(*) AS n FROM t", "CREATE TABLE p (path TEXT PRIMARY KEY)", "INSERT INTO p SELECT path FROM images('"+dir+"') ON CONFLICT (path) DO NOTHING")
+	if got.status != 0 || !strings.Contains(got.err, "2 rows read, 0 skipped, 0 failed") || strings.Contains(got.out, "read") {
+		t.Errorf("%d\n%s%s", got.status, got.out, got.err)
+	}
+	if !strings.Contains(got.err, "0 pictures read, 1 skipped (1 .csv), 0 failed") {
+		t.Errorf("of pictures: %s", got.err)
+	}
+}

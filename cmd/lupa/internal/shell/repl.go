@@ -166,7 +166,11 @@ func (s *Shell) completions(line []rune, cursor int, below *room) readline.Compl
 	groups := map[string]bool{}
 	for _, c := range found {
 		groups[c.kind] = true
-		v := readline.Completion{Value: head + c.text[cut:], Display: c.text, Description: c.doc, Tag: c.kind}
+		blank := " " // behind a whole word, unless there is one
+		if c.glue || cursor < len(line) && isSpace(byte(min(line[cursor], 0x7f))) {
+			blank = ""
+		}
+		v := readline.Completion{Value: head + c.text[cut:] + blank, Display: c.text, Description: c.doc, Tag: c.kind}
 		values = append(values, v)
 	}
 	left := ""

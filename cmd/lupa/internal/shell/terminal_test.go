@@ -636,3 +636,23 @@ func TestBeyondTheShell(t *testing.T) {
 		t.Errorf("in batch: %+v", got)
 	}
 }
+
+// A word that was completed is followed by a blank, a function or a directory is not; what runs on a terminal without
+// being typed there shows the digits of a score that matter.
+func TestWordsAndScoresOnATerminal(t *testing.T) {
+	dir := photoStore(t)
+	s := startScreen(t, 100, 30, nil, dir)
+	s.see("photos>")
+	s.keys("SEL" + tab + "71 AS one;\r")
+	s.see("│  71 │")
+	s.keys("SELECT coun" + tab + "72) AS two;\r")
+	s.see("│   1 │")
+	s.keys(".quit\r")
+	s.exit()
+	s = startScreen(t, 100, 30, nil, dir, "SELECT 0.123456789012 AS score, 1e-7 / 3 AS small")
+	s.see("0.123457 ")
+	s.exit()
+	if got := lupa(t, "", dir, "--format", "csv", "SELECT 0.123456789012 AS score"); !strings.Contains(got.out, "0.123456789012") {
+		t.Errorf("elsewhere all digits: %q", got.out)
+	}
+}
