@@ -360,7 +360,7 @@ func (s *Store) Stats() StoreStats {
 	defer g.leave()
 	m := g.db.Metrics()
 	st := StoreStats{
-		DiskBytes:  m.DiskSpaceUsage(),
+		DiskBytes:  s.filesBytes(),
 		CacheBytes: m.BlockCache.Size,
 		CacheHits:  m.BlockCache.Hits, CacheMiss: m.BlockCache.Misses,
 		MergedBlocks: s.keeper.merged.Load(), MovedRows: s.keeper.moved.Load(), FreedBlocks: s.keeper.freed.Load(), Retrained: s.keeper.retrained.Load(), Reclustered: s.keeper.reclustered.Load(),

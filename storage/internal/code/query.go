@@ -320,7 +320,7 @@ func (q *Query) Narrow(part float64) *Query {
 	n := *q
 	for k := range n.plane {
 		for g := range n.plane[k].size {
-			n.plane[k].size[g] *= part
+			n.plane[k].size[g] = float64(n.plane[k].size[g] * part)
 		}
 	}
 	return &n
