@@ -44,14 +44,14 @@ type spillStore struct {
 	t     *testing.T
 	disk  *vfs.MemFS
 	store *storage.Store
-	on    func(op errorfs.Op) error // called before each operation on a temporary file; nil = none
+	on    atomic.Pointer[func(op errorfs.Op) error] // called before each operation on a temporary file; nil = none
 }
 
 func newSpillStore(t *testing.T, r *rand.Rand) *spillStore {
 	s := &spillStore{t: t, disk: vfs.NewMem()}
 	fs := errorfs.Wrap(s.disk, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if on := s.on; on != nil && strings.Contains(op.Path, "rows") {
-			return on(op)
+		if on := s.on.Load(); on != nil && strings.Contains(op.Path, "rows") {
+			return (*on)(op)
 		}
 		return nil
 	}))
@@ -60,7 +60,7 @@ func newSpillStore(t *testing.T, r *rand.Rand) *spillStore {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		s.on = nil
+		s.on.Store(nil)
 		if err := s.store.Check(context.Background(), func(p storage.Problem) { t.Errorf("check: %v", p) }); err != nil {
 			t.Error(err)
 		}
@@ -152,9 +152,10 @@ func TestSpillFaults(t *testing.T) {
 			t.Fatalf("%s: %v", sql, err)
 		}
 		var ops atomic.Int64
-		s.on = func(errorfs.Op) error { ops.Add(1); return nil }
+		count := func(errorfs.Op) error { ops.Add(1); return nil }
+		s.on.Store(&count)
 		got, err := s.run(context.Background(), budget, sql)
-		s.on = nil
+		s.on.Store(nil)
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("seed %d: %.80s: %d rows, not %d: %v", seed, sql, len(got), len(want), err)
 		}
@@ -169,7 +170,7 @@ func TestSpillFaults(t *testing.T) {
 			ops.Store(0)
 			ctx, cancel := context.WithCancel(context.Background())
 			stop := r.IntN(2) == 0
-			s.on = func(op errorfs.Op) error {
+			fail := func(op errorfs.Op) error {
 				if ops.Add(1) == at {
 					if !stop {
 						return broken
@@ -178,9 +179,10 @@ func TestSpillFaults(t *testing.T) {
 				}
 				return nil
 			}
+			s.on.Store(&fail)
 			got, err := s.run(ctx, budget, sql)
 			cancel()
-			s.on = nil
+			s.on.Store(nil)
 			switch {
 			case err == nil && stop && slices.Equal(got, want): // it was at its end
 			case stop && errors.Is(err, context.Canceled), !stop && errors.Is(err, broken):
