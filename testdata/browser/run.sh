@@ -22,8 +22,8 @@ store=$work/photos.lupa
 bin/lupa --models testdata/models "$store" "
   CREATE TABLE photos (id INTEGER PRIMARY KEY, path TEXT, caption TEXT, width INTEGER, format TEXT, clip VECTOR ENCODER 'toy-clip');
   INSERT INTO photos (id, path, width, format, clip) SELECT length(path) * 1000000 + bytes, path, width, format, image(path) FROM images('$PWD/testdata/toy-clip/scenes/*') ON CONFLICT DO NOTHING;
-  UPDATE photos SET caption = '<img src=x onerror=\"window.hacked=1\">' WHERE path LIKE '%scene255%';
-  INSERT INTO photos (id, path, caption, width, format, clip) SELECT 7, path, 'a twin', width, format, clip FROM photos WHERE path LIKE '%scene255%';
+  UPDATE photos SET caption = 'a wolf, twice' WHERE path LIKE '%scene255%';
+  INSERT INTO photos (id, path, caption, width, format, clip) SELECT 7, path, '<img src=x onerror=\"window.hacked=1\">', width, format, clip FROM photos WHERE path LIKE '%scene255%';
   CREATE TABLE vectors (id TEXT PRIMARY KEY, clip VECTOR ENCODER 'toy-clip');
   COPY vectors (clip, id) FROM 'testdata/toy-clip/corpus/features.npy', 'testdata/toy-clip/corpus/photo_ids.csv';
   CREATE TABLE notes (n INTEGER PRIMARY KEY, body TEXT);

@@ -79,9 +79,12 @@ func All(op Op, at Pos, list []Expr) Expr {
 	return &Binary{at, op, All(op, at, list[:half]), All(op, at, list[half:])}
 }
 
+// RowsOfIn is the name of the query in RowsLike.
+const RowsOfIn = "in rows"
+
 // RowsLike is that q has a row for whose comparison with row, by =, a condition holds.
 func RowsLike(row []Expr, q *Select, at Pos, holds func(same Expr) Expr) Expr {
-	alias := Ident{Pos: at, Name: "in rows", Quoted: true}
+	alias := Ident{Pos: at, Name: RowsOfIn, Quoted: true}
 	var names []Ident
 	var other []Expr
 	for i := range row {

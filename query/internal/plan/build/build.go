@@ -265,7 +265,7 @@ func (b *Builder) filterOf(r rel, conds []*logical.Expr) (*exec.Filter, []*logic
 		return cmp.Compare(btoi(x.Costly()), btoi(y.Costly()))
 	})
 	cs, err := b.CompileAll(r.lay, conds)
-	return exec.NewFilter(r.op, &b.Fnctx, cs, logical.Texts(conds, " AND ")), conds, err
+	return exec.NewFilter(r.op, &b.Fnctx, cs, logical.Conjunction(conds)), conds, err
 }
 
 func btoi(b bool) int {

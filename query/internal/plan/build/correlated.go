@@ -195,7 +195,7 @@ func (b *Builder) explainCorrelated(q *logical.Subquery) (title string, op exec.
 	if k := c.Keyed; k != nil && k.Alone == 1 {
 		title := fmt.Sprintf("(%s, found by hash of %s", q.What(), strings.Join(k.Texts, " AND "))
 		if len(k.Rest) > 0 {
-			title += ", then " + logical.Texts(k.Rest, " AND ")
+			title += ", then " + logical.Conjunction(k.Rest)
 		}
 		op, err := b.Root(k.Node, k.Cols)
 		return title + ending, op, err

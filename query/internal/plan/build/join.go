@@ -104,7 +104,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		texts = append(texts, k.Text+" = "+n.RightKeys[i].Text)
 	}
 	for _, e := range conds {
-		texts = append(texts, e.Text)
+		texts = append(texts, e.Conjunct())
 	}
 	op, err := exec.NewHashJoin(l.op, r.op, &b.Env, &b.Fnctx, lk, rk, keyTypes, rest, n.Kind == parse.LeftJoin, l.lay.N, types, strings.Join(texts, " AND "))
 	if err != nil {
@@ -169,7 +169,7 @@ func (b *Builder) pairs(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if op.Rest, err = b.CompileAll(lay, n.Rest); err != nil {
 		return rel{}, err
 	}
-	op.Text = logical.Texts(n.Rest, " AND ")
+	op.Text = logical.Conjunction(n.Rest)
 	return rel{op: b.Measured(op), lay: lay}, nil
 }
 

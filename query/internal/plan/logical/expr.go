@@ -254,6 +254,26 @@ func Texts(es []*Expr, sep string) string {
 	return strings.Join(all, sep)
 }
 
+// Conjunction joins the texts of conditions by AND.
+func Conjunction(es []*Expr) string {
+	if len(es) == 1 {
+		return es[0].Text
+	}
+	all := make([]string, len(es))
+	for i, e := range es {
+		all[i] = e.Conjunct()
+	}
+	return strings.Join(all, " AND ")
+}
+
+// Conjunct is the text of a condition beside others that AND joins with it.
+func (e *Expr) Conjunct() string {
+	if e.Op == OpOr {
+		return "(" + e.Text + ")"
+	}
+	return e.Text
+}
+
 // NullTest returns the column of which e asks whether it is NULL, or is not; nil for other
 // expressions.
 func NullTest(e *Expr) (c *Column, not bool) {
