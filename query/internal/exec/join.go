@@ -135,7 +135,7 @@ func (j *HashJoin) ShareFrom(o *HashJoin) {
 // preparedJoins are the joins of a pipeline whose left side, at its bottom, is a scan.
 func preparedJoins(op Operator) (out []*HashJoin) {
 	for {
-		if m, ok := op.(*Measured); ok {
+		if m, ok := op.(*Analyzed); ok {
 			op = m.Operator
 		}
 		if j, ok := op.(*HashJoin); ok {

@@ -40,7 +40,7 @@ type Nearest struct {
 	Depends []int  // these slots
 	Shared  int    // searches that are done in one pass with this one, itself included
 	Ahead   *Ahead // what was found for many vectors at once, nil = nothing
-	Measure bool   // also look how far the next row is, for Details
+	Analyze bool   // also look how far the next row is, for Details
 
 	query  *vector.Query
 	bound  *storage.ScoreBound
@@ -107,7 +107,7 @@ func (n *Nearest) limit(v float64) {
 }
 
 func (n *Nearest) options() storage.NearestOptions {
-	opts := storage.NearestOptions{Column: n.Column, Query: n.query, K: -1, Worst: n.Worst, Workers: n.Env.Workers, Margin: n.Measure}
+	opts := storage.NearestOptions{Column: n.Column, Query: n.query, K: -1, Worst: n.Worst, Workers: n.Env.Workers, Margin: n.Analyze}
 	if n.Count >= 0 {
 		opts.K = int(min(n.Count, int64(n.Table.Rows())))
 		opts.Recall = n.Recall

@@ -122,7 +122,7 @@ func (p *ParallelAggregate) begin(ctx context.Context) (*value.Batch, error) {
 // is read, when an aggregation is above op: it copies the texts it keeps.
 func Transient(op Operator) bool {
 	for {
-		if m, ok := op.(*Measured); ok {
+		if m, ok := op.(*Analyzed); ok {
 			op = m.Operator
 		}
 		switch t := op.(type) {

@@ -19,7 +19,7 @@ type Remote struct {
 	Args    []fn.Expr // the parameters, each of one value
 	Texts   []string  // as they are written
 	Types   []value.Type
-	Measure bool // EXPLAIN ANALYZE: ask whether the answer is exact, too
+	Analyze bool // EXPLAIN ANALYZE: ask whether the answer is exact, too
 
 	rows  foreign.Rows
 	done  bool
@@ -36,7 +36,7 @@ func (r *Remote) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.Query.Search && r.Measure {
+	if r.Query.Search && r.Analyze {
 		r.exact = "exact: yes"
 		index, err := r.In.Database.Exact(ctx, r.Query, args)
 		if err != nil {

@@ -45,7 +45,7 @@ type Input struct {
 type How struct {
 	Describe bool // nothing: only the columns are asked for
 	Explain  bool // nothing is run
-	Measure  bool // operators count what they do
+	Analyze  bool // operators count what they do
 	Spell    bool // EXPLAIN shows the values of parameters
 }
 

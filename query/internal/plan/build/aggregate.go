@@ -70,7 +70,7 @@ func (b *Builder) aggregate(n *logical.Group) (rel, error) {
 		}
 		op = exec.NewHashAggregate(in, &b.Env, a, text, by)
 	}
-	return rel{op: b.Measured(op), lay: compile.NewLayout(n.Columns())}, nil
+	return rel{op: b.Analyzed(op), lay: compile.NewLayout(n.Columns())}, nil
 }
 
 // inParts reports whether groups are made of parts of one table: there is
@@ -137,7 +137,7 @@ func (b *Builder) copies(build func(w *Builder) (exec.AggregatePipe, error)) ([]
 	}
 	var out []exec.AggregatePipe
 	for range workers {
-		p, err := build(&Builder{State: b.State, alone: true, Measure: b.Measure})
+		p, err := build(&Builder{State: b.State, alone: true, Analyze: b.Analyze})
 		if err != nil {
 			return nil, err
 		}

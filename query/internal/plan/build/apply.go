@@ -50,7 +50,7 @@ func (b *Builder) apply(n *logical.Apply, want []*logical.Expr) (rel, error) {
 		lay.At[c] = lay.N
 		lay.N++
 	}
-	return rel{op: b.Measured(op), lay: lay}, nil
+	return rel{op: b.Analyzed(op), lay: lay}, nil
 }
 
 // rowFunc builds a function that gives rows.
@@ -61,5 +61,5 @@ func (b *Builder) rowFunc(n *logical.RowFunc) (rel, error) {
 		return rel{}, err
 	}
 	op := &exec.RowFunc{Ctx: &b.Fnctx, Args: args, Types: typesOf(n.Outs), Rows: n.Rows, Text: n.Text}
-	return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
+	return rel{op: b.Analyzed(op), lay: compile.NewLayout(n.Outs)}, nil
 }

@@ -23,7 +23,7 @@ type Builder struct {
 	*State
 	leaf    *exec.Scan // the last scan built
 	alone   bool       // builds a worker's pipeline
-	Measure bool       // EXPLAIN ANALYZE: operators count
+	Analyze bool       // EXPLAIN ANALYZE: operators count
 }
 
 // State is what the builders of one run, and the operators they make, share.
@@ -68,13 +68,13 @@ type rel struct {
 	scan *logical.Scan // the batches' row numbers are of this scan's table; nil = none
 }
 
-// Measured wraps an operator for EXPLAIN ANALYZE.
-func (b *Builder) Measured(op exec.Operator) exec.Operator {
+// Analyzed wraps an operator for EXPLAIN ANALYZE.
+func (b *Builder) Analyzed(op exec.Operator) exec.Operator {
 	switch {
-	case b.Measure && b.alone: // what others read beside it would be counted
-		return exec.Measure(op, nil)
-	case b.Measure:
-		return exec.Measure(op, b.In.Snapshot())
+	case b.Analyze && b.alone: // what others read beside it would be counted
+		return exec.NewAnalyzed(op, nil)
+	case b.Analyze:
+		return exec.NewAnalyzed(op, b.In.Snapshot())
 	}
 	return op
 }
@@ -103,7 +103,7 @@ func (b *Builder) Root(n logical.Node, cols []*logical.Column) (exec.Operator, e
 // build builds n so that the expressions want can be computed from its batches.
 func (b *Builder) build(n logical.Node, want []*logical.Expr) (rel, error) {
 	r, err := b.buildNode(n, want)
-	if err == nil && b.Measure && b.Rows != nil {
+	if err == nil && b.Analyze && b.Rows != nil {
 		if scan, ok := n.(*logical.Scan); ok {
 			b.expectScan(r.op, scan)
 		} else {
@@ -163,7 +163,7 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 			lay.Computed[k] = c
 		}
 		lay.Nulls = r.lay.Nulls
-		return rel{op: b.Measured(exec.NewRowNumbers(r.op)), lay: lay}, nil
+		return rel{op: b.Analyzed(exec.NewRowNumbers(r.op)), lay: lay}, nil
 	case *logical.Project:
 		return b.projection(n, want)
 	case *logical.Join:
@@ -194,7 +194,7 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 		if err != nil {
 			return r, err
 		}
-		r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
+		r.op = b.Analyzed(exec.NewLimit(r.op, n.Count, n.Offset))
 		if late {
 			return b.fetch(r, want)
 		}
@@ -209,7 +209,7 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 		if err != nil {
 			return rel{}, err
 		}
-		return rel{op: b.Measured(d), lay: compile.NewLayout(cols)}, nil
+		return rel{op: b.Analyzed(d), lay: compile.NewLayout(cols)}, nil
 	case *logical.Union:
 		u := &exec.UnionAll{}
 		for _, in := range n.Ins {
@@ -219,7 +219,7 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 			}
 			u.Ins = append(u.Ins, op)
 		}
-		return rel{op: b.Measured(u), lay: compile.NewLayout(n.Outs)}, nil
+		return rel{op: b.Analyzed(u), lay: compile.NewLayout(n.Outs)}, nil
 	case *logical.Values:
 		return b.values(n)
 	case *logical.Remote:
@@ -232,7 +232,7 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 				return rel{}, err
 			}
 		}
-		return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
+		return rel{op: b.Analyzed(op), lay: compile.NewLayout(n.Outs)}, nil
 	case *logical.Source:
 		return b.source(n.Outs, want, func(ords []int) (exec.Operator, error) { return n.Open(&b.Env, ords) })
 	case *logical.Recursive:
@@ -253,7 +253,7 @@ func (b *Builder) filter(r rel, conds []*logical.Expr) (rel, error) {
 	if err != nil {
 		return r, err
 	}
-	r.op = b.Measured(f)
+	r.op = b.Analyzed(f)
 	return r, nil
 }
 
@@ -290,7 +290,7 @@ func (b *Builder) source(outs []*logical.Column, want []*logical.Expr, open func
 	if err != nil {
 		return rel{}, err
 	}
-	return rel{op: b.Measured(op), lay: compile.NewLayout(cols)}, nil
+	return rel{op: b.Analyzed(op), lay: compile.NewLayout(cols)}, nil
 }
 
 // shared gives the rows of a query that is run once, when they are first asked for.

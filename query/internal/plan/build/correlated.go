@@ -185,7 +185,7 @@ func severalRows(pos parse.Pos) error {
 func (b *Builder) explainCorrelated(q *logical.Subquery) (title string, op exec.Operator, err error) {
 	c := q.Corr
 	ending := ")"
-	if ran := b.times(c).Load(); b.Measure && (c.Keyed == nil || ran > 0) {
+	if ran := b.times(c).Load(); b.Analyze && (c.Keyed == nil || ran > 0) {
 		ending = fmt.Sprintf("; run %d times)", ran)
 		if text := b.Aheads[c].String(); text != "" {
 			ending = fmt.Sprintf("; run %d times; %s)", ran, text)

@@ -12,5 +12,5 @@ func (b *Builder) duplicates(n *logical.Duplicates) (rel, error) {
 		return rel{}, err
 	}
 	op := &exec.Duplicates{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Column: n.Column, Least: least, At: logical.At(n.Least.Pos), Text: n.Text}
-	return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
+	return rel{op: b.Analyzed(op), lay: compile.NewLayout(n.Outs)}, nil
 }

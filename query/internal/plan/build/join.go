@@ -54,7 +54,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	}
 	leaf := b.leaf
 	b.leaf = bottom
-	if b.Measure && b.Rows != nil {
+	if b.Analyze && b.Rows != nil {
 		if scan, ok := n.Right.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
 			// What conditions leave out is found as well.
 			bare, found := *scan, *n
@@ -125,7 +125,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 	if scan, ok := n.Right.(*logical.Scan); ok && scan.Lookup != nil && scan.Lookup.Joins {
 		op.Seek(leaf, scan.Lookup.Key)
 	}
-	return rel{op: b.Measured(op), lay: lay}, nil
+	return rel{op: b.Analyzed(op), lay: lay}, nil
 }
 
 // pairs builds a join by similarity.
@@ -170,7 +170,7 @@ func (b *Builder) pairs(n *logical.Join, want []*logical.Expr) (rel, error) {
 		return rel{}, err
 	}
 	op.Text = logical.Conjunction(n.Rest)
-	return rel{op: b.Measured(op), lay: lay}, nil
+	return rel{op: b.Analyzed(op), lay: lay}, nil
 }
 
 // scoresThere are the scores of a side of a join that an attached database computes, so that

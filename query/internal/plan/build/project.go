@@ -15,7 +15,7 @@ func (b *Builder) project(r rel, items []*logical.Expr, outs []*logical.Column) 
 	if err != nil {
 		return r, err
 	}
-	return rel{op: b.Measured(exec.NewProject(r.op, &b.Fnctx, es, false, projectText(items, outs))), lay: compile.NewLayout(outs)}, nil
+	return rel{op: b.Analyzed(exec.NewProject(r.op, &b.Fnctx, es, false, projectText(items, outs))), lay: compile.NewLayout(outs)}, nil
 }
 
 func projectText(items []*logical.Expr, outs []*logical.Column) string {
@@ -76,10 +76,10 @@ func (b *Builder) pictures(n *logical.Project, items []*logical.Expr, outs []*lo
 	}
 	switch {
 	case n.Skip != nil && n.Skip.Remote != nil:
-		r.op = b.Measured(exec.NewSkipThere(r.op, &b.Env, n.Skip.Remote, n.Skip.There, n.Skip.Column, n.Skip.Key))
+		r.op = b.Analyzed(exec.NewSkipThere(r.op, &b.Env, n.Skip.Remote, n.Skip.There, n.Skip.Column, n.Skip.Key))
 	case n.Skip != nil:
-		r.op = b.Measured(exec.NewSkipExisting(r.op, &b.Env, b.Table(n.Skip.Table), n.Skip.Key).Changed(n.Skip.Same, n.Skip.Report))
+		r.op = b.Analyzed(exec.NewSkipExisting(r.op, &b.Env, b.Table(n.Skip.Table), n.Skip.Key).Changed(n.Skip.Same, n.Skip.Report))
 	}
-	r.op = b.Measured(exec.NewEncodeImages(r.op, &b.Env, jobs, b.In.ReadFile, b.In.Images))
+	r.op = b.Analyzed(exec.NewEncodeImages(r.op, &b.Env, jobs, b.In.ReadFile, b.In.Images))
 	return r, nil
 }

@@ -19,14 +19,14 @@ func (b *Builder) recursive(n *logical.Recursive) (rel, error) {
 			b.work = map[*logical.Recursion]*exec.WorkTable{}
 		}
 		b.work[n.Of] = work
-		return (&Builder{State: b.State, Measure: b.Measure}).Root(n.Step, n.Step.Columns())
+		return (&Builder{State: b.State, Analyze: b.Analyze}).Root(n.Step, n.Step.Columns())
 	}
 	step, err := again()
 	if err != nil {
 		return rel{}, err
 	}
 	op := exec.NewRecursive(seed, step, again, work, typesOf(n.Outs), !n.All, &b.Env, n.Of.Name)
-	return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
+	return rel{op: b.Analyzed(op), lay: compile.NewLayout(n.Outs)}, nil
 }
 
 // working builds what reads the rows that a step starts from.

@@ -73,7 +73,7 @@ func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
 		q.Search = q.Search || k.Expr.Op == logical.OpScore
 	}
 	q.Order = append(q.Order, ties(n)...)
-	op := &exec.Remote{In: n.In, Query: q, Ctx: &b.Fnctx, Measure: b.Measure}
+	op := &exec.Remote{In: n.In, Query: q, Ctx: &b.Fnctx, Analyze: b.Analyze}
 	for _, c := range outs {
 		op.Types = append(op.Types, c.Type)
 	}
@@ -86,7 +86,7 @@ func (b *Builder) remote(n *logical.Remote, want []*logical.Expr) (rel, error) {
 	}
 	final := compile.NewLayout(outs)
 	final.Computed = lay.Computed
-	return rel{op: b.Measured(op), lay: final}, nil
+	return rel{op: b.Analyzed(op), lay: final}, nil
 }
 
 // ties are the keys of an order that decide among rows that are equal in it: the primary key.

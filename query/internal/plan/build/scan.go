@@ -53,7 +53,7 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		}
 	}
 	b.leaf = s
-	r := rel{op: b.Measured(s), lay: lay, scan: n}
+	r := rel{op: b.Analyzed(s), lay: lay, scan: n}
 	if len(n.Filters) > 0 {
 		f, conds, err := b.filterOf(r, n.Filters)
 		if err != nil {
@@ -65,7 +65,7 @@ func (b *Builder) scan(n *logical.Scan, want []*logical.Expr) (rel, error) {
 				f.Met(s, at)
 			}
 		}
-		r.op = b.Measured(f)
+		r.op = b.Analyzed(f)
 	}
 	return b.fetch(r, want)
 }
@@ -146,7 +146,7 @@ func (b *Builder) scores(n *logical.Scan, want []*logical.Expr) (r rel, ok bool,
 	}
 	out := compile.NewLayout(outs)
 	out.Computed = lay.Computed
-	return rel{op: b.Measured(exec.NewParallel(&b.Env, pipes)), lay: out, scan: n}, true, nil
+	return rel{op: b.Analyzed(exec.NewParallel(&b.Env, pipes)), lay: out, scan: n}, true, nil
 }
 
 // fetch adds the columns of the table that want still lacks.
@@ -167,7 +167,7 @@ func (b *Builder) fetch(r rel, want []*logical.Expr) (rel, error) {
 	if len(cols) == 0 {
 		return r, nil
 	}
-	return rel{op: b.Measured(exec.NewFetch(r.op, b.Table(r.scan.Table), ordsOf(cols))), lay: r.lay.With(cols...), scan: r.scan}, nil
+	return rel{op: b.Analyzed(exec.NewFetch(r.op, b.Table(r.scan.Table), ordsOf(cols))), lay: r.lay.With(cols...), scan: r.scan}, nil
 }
 
 // lookupOf compiles what a look-up compares.

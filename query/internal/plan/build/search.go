@@ -15,7 +15,7 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 	}
 	m, to := s.Score.Measure, s.Score.Args[1]
 	op := &exec.Nearest{
-		Measure: b.Measure,
+		Analyze: b.Analyze,
 		Env:     &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Column: s.Score.Args[0].Column.Ord,
 		Metric: m.Metric, At: logical.At(to.Pos),
 		Count: s.Count, Recall: s.Recall, Worst: s.Worst, Ranked: s.Ranked, Nulls: s.Nulls && len(after) == 0,
@@ -45,7 +45,7 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		op.Among, op.Depends = s.AmongKey()
 	}
 	sc := &logical.Column{Name: s.Score.Text, Type: logical.RealType}
-	r := rel{op: b.Measured(op), lay: compile.NewLayout([]*logical.Column{sc}), scan: n}
+	r := rel{op: b.Analyzed(op), lay: compile.NewLayout([]*logical.Column{sc}), scan: n}
 	r.lay.Computed[s.Score.Key()] = sc
 	if r, err = b.filter(r, after); err != nil {
 		return r, err

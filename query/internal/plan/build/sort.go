@@ -66,16 +66,16 @@ func (b *Builder) sort(n *logical.Sort, want []*logical.Expr) (rel, error) {
 		if err != nil {
 			return r, err
 		}
-		r.op = b.Measured(d)
+		r.op = b.Analyzed(d)
 		if n.Count >= 0 || n.Offset > 0 {
-			r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
+			r.op = b.Analyzed(exec.NewLimit(r.op, n.Count, n.Offset))
 		}
 	case n.Count >= 0 && n.Count+n.Offset <= mostTop:
-		r.op = b.Measured(exec.NewTopN(r.op, &b.Env, at, orders, n.Count, n.Offset, text))
+		r.op = b.Analyzed(exec.NewTopN(r.op, &b.Env, at, orders, n.Count, n.Offset, text))
 	default:
-		r.op = b.Measured(exec.NewSort(r.op, &b.Env, at, orders, text))
+		r.op = b.Analyzed(exec.NewSort(r.op, &b.Env, at, orders, text))
 		if n.Count >= 0 || n.Offset > 0 {
-			r.op = b.Measured(exec.NewLimit(r.op, n.Count, n.Offset))
+			r.op = b.Analyzed(exec.NewLimit(r.op, n.Count, n.Offset))
 		}
 	}
 	if late {

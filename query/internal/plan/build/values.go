@@ -10,7 +10,7 @@ import (
 // values builds rows that are written down in the statement.
 func (b *Builder) values(n *logical.Values) (rel, error) {
 	if len(n.Outs) == 0 {
-		return rel{op: b.Measured(exec.OneRow()), lay: compile.NewLayout(nil)}, nil
+		return rel{op: b.Analyzed(exec.OneRow()), lay: compile.NewLayout(nil)}, nil
 	}
 	v := &exec.Rows{Ctx: &b.Fnctx, Count: len(n.Rows)}
 	for i, c := range n.Outs {
@@ -37,5 +37,5 @@ func (b *Builder) values(n *logical.Values) (rel, error) {
 			v.Items = append(v.Items, item)
 		}
 	}
-	return rel{op: b.Measured(v), lay: compile.NewLayout(n.Outs)}, nil
+	return rel{op: b.Analyzed(v), lay: compile.NewLayout(n.Outs)}, nil
 }

@@ -13,5 +13,5 @@ func (b *Builder) why(n *logical.Why) (rel, error) {
 	}
 	op := &exec.Why{Env: &b.Env, Ctx: &b.Fnctx, Table: b.Table(n.Table), Column: n.Column, Phrase: x[0], Key: x[1],
 		Open: b.opener(n.Encoding), Texts: b.In.Texts, AtPhrase: logical.At(n.Phrase.Pos), AtKey: logical.At(n.Key.Pos), Text: n.Text}
-	return rel{op: b.Measured(op), lay: compile.NewLayout(n.Outs)}, nil
+	return rel{op: b.Analyzed(op), lay: compile.NewLayout(n.Outs)}, nil
 }

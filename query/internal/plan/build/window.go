@@ -113,7 +113,7 @@ func (b *Builder) window(n *logical.Window, want []*logical.Expr) (rel, error) {
 	}
 	op.Types = keyTypes
 	op.Input(r.op)
-	r.op, r.lay = b.Measured(op), r.lay.With(n.Outs...)
+	r.op, r.lay = b.Analyzed(op), r.lay.With(n.Outs...)
 	if late {
 		return b.fetch(r, want)
 	}
@@ -149,7 +149,7 @@ func (b *Builder) beside(r *rel, es []*logical.Expr) (place []int, lay compile.L
 		compute, texts = append(compute, e), append(texts, k.Text)
 	}
 	if len(compute) > 0 {
-		r.op = b.Measured(exec.NewProject(r.op, &b.Fnctx, compute, true, "+ "+strings.Join(texts, ", ")))
+		r.op = b.Analyzed(exec.NewProject(r.op, &b.Fnctx, compute, true, "+ "+strings.Join(texts, ", ")))
 	}
 	return place, lay, nil
 }

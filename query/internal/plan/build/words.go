@@ -85,7 +85,7 @@ func (b *Builder) textTop(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		op.Filter = r.op
 	}
 	sc := &logical.Column{Name: s.Score.Text, Type: logical.RealType}
-	r := rel{op: b.Measured(op), lay: compile.NewLayout([]*logical.Column{sc}), scan: n}
+	r := rel{op: b.Analyzed(op), lay: compile.NewLayout([]*logical.Column{sc}), scan: n}
 	r.lay.Computed[s.Score.Key()] = sc
 	if r, err = b.filter(r, n.Filters); err != nil {
 		return r, err
@@ -234,7 +234,7 @@ func (b *Builder) ranks(n *logical.Ranks, want []*logical.Expr) (rel, error) {
 		ranks = append(ranks, x)
 	}
 	op := exec.NewRanks(r.op, &b.Env, ranks, len(args), from)
-	r = rel{op: b.Measured(op), lay: compile.NewLayout(append(outs[:kept:kept], n.Outs...))}
+	r = rel{op: b.Analyzed(op), lay: compile.NewLayout(append(outs[:kept:kept], n.Outs...))}
 	if table {
 		r.scan = scan
 		return b.fetch(r, want)

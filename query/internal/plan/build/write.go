@@ -29,13 +29,13 @@ func (b *Builder) ConflictUpdate(u *logical.ConflictUpdate) (*exec.ConflictUpdat
 // Writes builds the root of a statement that writes: op gives the numbers of the
 // rows written, which RETURNING reads, with the columns of r.From.
 func (b *Builder) Writes(op exec.Operator, table *storage.Table, r *logical.Returned) (exec.Operator, error) {
-	op = b.Measured(op)
+	op = b.Analyzed(op)
 	if r == nil {
 		return op, nil
 	}
 	need := tableColumns(r.Rel.Node.(*logical.Scan), logical.ColumnsOf(r.Items...))
 	f := exec.NewFetch(op, b.Table(table), ordsOf(need))
 	f.Written = &b.Env
-	out, err := b.project(rel{op: b.Measured(f), lay: compile.NewLayout(slices.Concat(r.From, need))}, r.Items, r.Outs)
+	out, err := b.project(rel{op: b.Analyzed(f), lay: compile.NewLayout(slices.Concat(r.From, need))}, r.Items, r.Outs)
 	return out.op, err
 }

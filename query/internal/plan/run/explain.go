@@ -15,7 +15,7 @@ func (r *Run) lines() ([]string, error) {
 	lines := exec.Explain(r.body)
 	subs, err := r.ExplainSubqueries(r.plan.subs)
 	lines = append(lines, subs...)
-	if r.plan.how.Measure && r.texts > 0 {
+	if r.plan.how.Analyze && r.texts > 0 {
 		lines = append(lines, fmt.Sprintf("Encode texts  [%d encoded, %.3g ms]", r.texts, r.encoding.Seconds()*1e3))
 	}
 	if r.plan.how.Spell {

@@ -70,7 +70,7 @@ func same(a, b value.Value) bool { return a.Kind() == b.Kind() && value.Compare(
 // onlySearch returns the search at the bottom of a plan of single inputs.
 func onlySearch(op exec.Operator) *exec.Nearest {
 	for {
-		if m, ok := op.(*exec.Measured); ok {
+		if m, ok := op.(*exec.Analyzed); ok {
 			op = m.Operator
 		}
 		if n, ok := op.(*exec.Nearest); ok {

@@ -186,7 +186,7 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 		}
 	}
 	r = &Run{Columns: p.Columns, plan: p, slots: make([]fn.Slot, len(p.slots))}
-	r.Builder = &build.Builder{State: &build.State{In: in, Env: in.Env, Planned: p.tables, Find: r.outer, Rows: p.Rows}, Measure: p.how.Measure}
+	r.Builder = &build.Builder{State: &build.State{In: in, Env: in.Env, Planned: p.tables, Find: r.outer, Rows: p.Rows}, Analyze: p.how.Analyze}
 	for _, t := range p.tables {
 		own := *t
 		if p.Cached {
@@ -205,7 +205,7 @@ func (p *Plan) open(ctx context.Context, in *bind.Input) (r *Run, err error) {
 	}
 	r.body = r.Root
 	if p.Shows {
-		r.Root = &exec.Analyze{Root: r.body, Run: p.how.Measure, Lines: r.lines}
+		r.Root = &exec.Analyze{Root: r.body, Run: p.how.Analyze, Lines: r.lines}
 	}
 	return r, nil
 }

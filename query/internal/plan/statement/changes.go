@@ -98,6 +98,6 @@ func (b *planner) parts(make run.Makes) run.Makes {
 		if err != nil {
 			return nil, nil, err
 		}
-		return r.Measured(exec.NewChanges(root, kept)), affected, nil
+		return r.Analyzed(exec.NewChanges(root, kept)), affected, nil
 	}
 }

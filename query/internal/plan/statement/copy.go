@@ -137,16 +137,16 @@ func (b *planner) load(table *storage.Table, ords []int, src *logical.Relation) 
 		}
 		if b.Env.Tx != nil {
 			op := exec.NewInsert(child, &b.Env, def, storage.InsertOptions{}, nil)
-			return b.Measured(op), func() int64 { return op.Affected }, nil
+			return b.Analyzed(op), func() int64 { return op.Affected }, nil
 		}
 		if transactional(def) {
 			op := exec.NewInTransaction(child, &b.Env, func(in exec.Operator) *exec.Insert {
 				return exec.NewInsert(in, &b.Env, def, storage.InsertOptions{}, nil)
 			})
-			return b.Measured(op), func() int64 { return op.Affected }, nil
+			return b.Analyzed(op), func() int64 { return op.Affected }, nil
 		}
 		op := exec.NewLoad(child, &b.Env, def)
 		op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.In, def) }
-		return b.Measured(op), func() int64 { return op.Affected }, nil
+		return b.Analyzed(op), func() int64 { return op.Affected }, nil
 	}), nil
 }

@@ -76,6 +76,6 @@ func (b *planner) copyTo(s *parse.CopyTo) (*run.Plan, error) {
 			w, err := source.Create(path, format, cols, o)
 			return w, logical.ErrorAt(s.File.Position(), err)
 		})
-		return b.Measured(op), func() int64 { return op.Affected }, nil
+		return b.Analyzed(op), func() int64 { return op.Affected }, nil
 	}), nil
 }

@@ -54,11 +54,11 @@ func (b *planner) boundInsert(s *parse.Insert) (*written, error) {
 		case !inTx && Import(s):
 			op := exec.NewImport(child, &b.Env, def, n.Opts, u)
 			op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.In, def) }
-			return b.Measured(op), func() int64 { return op.Affected }, nil
+			return b.Analyzed(op), func() int64 { return op.Affected }, nil
 		case !inTx:
 			return bulkInsert(b, s, child, table)
 		case again:
-			child = b.Measured(exec.NewBuffer(child, &b.Env))
+			child = b.Analyzed(exec.NewBuffer(child, &b.Env))
 		}
 		op := exec.NewInsert(child, &b.Env, def, n.Opts, u)
 		op.Returns = n.Returning != nil
@@ -71,11 +71,11 @@ func (b *planner) boundInsert(s *parse.Insert) (*written, error) {
 func bulkInsert(b *build.Builder, s *parse.Insert, child exec.Operator, table *storage.Table) (exec.Operator, func() int64, error) {
 	def := table.Def()
 	if s.OnConflict != nil {
-		child = b.Measured(exec.NewSkipExisting(child, &b.Env, b.Table(table), def.PrimaryKey).Once())
+		child = b.Analyzed(exec.NewSkipExisting(child, &b.Env, b.Table(table), def.PrimaryKey).Once())
 	}
 	op := exec.NewLoad(child, &b.Env, def)
 	op.Samples = func(ctx context.Context) (map[int][][]float32, error) { return querySamples(ctx, b.In, def) }
-	return b.Measured(op), func() int64 { return op.Affected }, nil
+	return b.Analyzed(op), func() int64 { return op.Affected }, nil
 }
 
 // bulkRows is the number of rows from which on an INSERT is a bulk load.

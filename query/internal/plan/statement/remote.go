@@ -169,7 +169,7 @@ func (b *planner) remoteLoad(table *bind.RemoteTable, rows *logical.Project, opt
 		}
 		op := exec.NewRemoteInsert(child, &b.Env, table.In, table.Table, opts)
 		op.Portions = portions
-		return b.Measured(op), func() int64 { return op.Affected }, nil
+		return b.Analyzed(op), func() int64 { return op.Affected }, nil
 	}), nil
 }
 

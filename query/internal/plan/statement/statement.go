@@ -180,7 +180,7 @@ func (b *planner) explains(s *parse.Explain) (*run.Plan, error) {
 	default:
 		return nil, parse.Errorf(s.Statement.Position(), "EXPLAIN shows the plan of SELECT, INSERT, UPDATE, DELETE and COPY")
 	}
-	b.Explain, b.Measure, b.Spell = !s.Analyze, s.Analyze, b.In.Spell
+	b.Explain, b.Analyze, b.Spell = !s.Analyze, s.Analyze, b.In.Spell
 	p, err := b.statement(s.Statement)
 	if err != nil {
 		return nil, err

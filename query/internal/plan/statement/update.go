@@ -61,6 +61,6 @@ func (b *planner) boundDelete(s *parse.Delete) (*written, error) {
 			return nil, nil, err
 		}
 		op := exec.NewDelete(child, &b.Env, n.Table.Def())
-		return b.Measured(op), func() int64 { return op.Affected }, nil
+		return b.Analyzed(op), func() int64 { return op.Affected }, nil
 	}}, nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// Measured counts what an operator does, for EXPLAIN ANALYZE.
-type Measured struct {
+// Analyzed counts what an operator does, for EXPLAIN ANALYZE.
+type Analyzed struct {
 	Operator
 	view  *storage.View
 	rows  int64
@@ -20,9 +20,9 @@ type Measured struct {
 	bytes int64
 }
 
-// Measure wraps an operator. Bytes are those read through view.
-func Measure(op Operator, view *storage.View) *Measured {
-	return &Measured{Operator: op, view: view, guess: -1}
+// NewAnalyzed wraps an operator. Bytes are those read through view.
+func NewAnalyzed(op Operator, view *storage.View) *Analyzed {
+	return &Analyzed{Operator: op, view: view, guess: -1}
 }
 
 // Expect notes how many rows the planner expects of an operator, and of those below it down to
@@ -30,7 +30,7 @@ func Measure(op Operator, view *storage.View) *Measured {
 // what is below it gives below of them, if that is not negative.
 func Expect(op Operator, rows, below float64) {
 	for {
-		m, ok := op.(*Measured)
+		m, ok := op.(*Analyzed)
 		if !ok || m.guess >= 0 {
 			return
 		}
@@ -49,7 +49,7 @@ func Expect(op Operator, rows, below float64) {
 	}
 }
 
-func (m *Measured) Next(ctx context.Context) (*value.Batch, error) {
+func (m *Analyzed) Next(ctx context.Context) (*value.Batch, error) {
 	start, before := time.Now(), readBytes(m.view)
 	b, err := m.Operator.Next(ctx)
 	m.time += time.Since(start)
@@ -68,10 +68,10 @@ func readBytes(v *storage.View) int64 {
 	return r.ScalarBytes.Load() + r.PageBytes.Load() + r.CodeBytes.Load() + r.KeyBytes.Load() + r.RowBytes.Load()
 }
 
-// addFigures adds to what a measured plan has counted what another one like it has.
+// addFigures adds to what an analyzed plan has counted what another one like it has.
 func addFigures(to, from Operator) {
-	a, ok := to.(*Measured)
-	b, ok2 := from.(*Measured)
+	a, ok := to.(*Analyzed)
+	b, ok2 := from.(*Analyzed)
 	if ok && ok2 {
 		a.rows, a.time, a.bytes = a.rows+b.rows, a.time+b.time, a.bytes+b.bytes
 	}
@@ -87,7 +87,7 @@ type Detailed interface {
 }
 
 // Explain prints a plan as a tree, an operator a line, inputs indented below.
-// Operators wrapped by Measure show their figures.
+// Operators wrapped by NewAnalyzed show their figures.
 func Explain(op Operator) []string {
 	var lines []string
 	explain(op, 0, &lines)
@@ -96,16 +96,16 @@ func Explain(op Operator) []string {
 
 func explain(op Operator, depth int, lines *[]string) {
 	indent := strings.Repeat("  ", depth)
-	m, measured := op.(*Measured)
-	if measured {
+	m, analyzed := op.(*Analyzed)
+	if analyzed {
 		op = m.Operator
 	}
 	line := indent + op.String()
-	if measured {
+	if analyzed {
 		line += m.figures()
 	}
 	*lines = append(*lines, line)
-	if d, ok := op.(Detailed); ok && measured {
+	if d, ok := op.(Detailed); ok && analyzed {
 		for _, s := range d.Details() {
 			*lines = append(*lines, indent+"    "+s)
 		}
@@ -117,10 +117,10 @@ func explain(op Operator, depth int, lines *[]string) {
 
 // figures are rows, time and bytes; the time and bytes are those of the
 // operator itself, without its inputs.
-func (m *Measured) figures() string {
+func (m *Analyzed) figures() string {
 	t, bytes := m.time, m.bytes
 	for _, in := range m.Operator.Inputs() {
-		if i, ok := in.(*Measured); ok {
+		if i, ok := in.(*Analyzed); ok {
 			t -= i.time
 			bytes -= i.bytes
 		}
@@ -140,13 +140,13 @@ func (m *Measured) figures() string {
 
 // expected is how many rows the planner expects. An operator that it does not know of gives as many as
 // its input.
-func (m *Measured) expected() float64 {
+func (m *Analyzed) expected() float64 {
 	if m.guess >= 0 {
 		return m.guess
 	}
 	switch m.Operator.(type) {
 	case *Project, *Window, *RowNumbers, *Buffer:
-		if in, ok := m.Operator.Inputs()[0].(*Measured); ok {
+		if in, ok := m.Operator.Inputs()[0].(*Analyzed); ok {
 			return in.expected()
 		}
 	}
