@@ -213,7 +213,8 @@ func (t *Table) background(ctx context.Context, column int, queries func(context
 			}
 		}
 		if !keep {
-			known = t.own // a transaction changes rows without a commit
+			t.own.CompareAndSwap(nil, new(backgrounds))
+			known = t.own.Load() // a transaction changes rows without a commit
 		}
 		if b = known.get(id); b != nil {
 			return b, nil

@@ -79,7 +79,11 @@ type fileState struct {
 	partly  bool // not only at its end: nothing is known
 	written fileEntry
 	synced  fileEntry
-	end     []byte // the last tailBytes written
+	end     []byte   // the last tailBytes written
+	next    struct { // of the write under way
+		sum uint32
+		end []byte
+	}
 }
 
 // entry returns what the list is to say of the file under this name.

@@ -165,20 +165,31 @@ func (fl *fileList) opened(path string) {
 	}
 }
 
-// wrote notes bytes written at a file's end.
-func (fl *fileList) wrote(st *fileState, p []byte) {
+// writes notes what is about to be written at a file's end: a file system of Pebble's may change
+// the bytes that it writes.
+func (fl *fileList) writes(st *fileState, p []byte) {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
-	st.written.size += int64(len(p))
-	st.written.sum = crc32.Update(st.written.sum, crcTable, p)
-	if len(p) >= tailBytes {
-		st.end = append(st.end[:0], p[len(p)-tailBytes:]...)
-		return
+	st.next.sum = crc32.Update(st.written.sum, crcTable, p)
+	st.next.end = append(st.next.end[:0], p[max(0, len(p)-tailBytes):]...)
+}
+
+// wrote notes that the first n bytes of p were written.
+func (fl *fileList) wrote(st *fileState, p []byte, n int) {
+	fl.mu.Lock()
+	defer fl.mu.Unlock()
+	end := st.next.end
+	st.written.size += int64(n)
+	if n == len(p) {
+		st.written.sum = st.next.sum
+	} else { // on a full disk
+		st.written.sum = crc32.Update(st.written.sum, crcTable, p[:n])
+		end = p[max(0, n-tailBytes):n]
 	}
-	if over := len(st.end) + len(p) - tailBytes; over > 0 {
+	if over := len(st.end) + len(end) - tailBytes; over > 0 {
 		st.end = append(st.end[:0], st.end[over:]...)
 	}
-	st.end = append(st.end, p...)
+	st.end = append(st.end, end...)
 }
 
 // wroteAt notes that a file was written to elsewhere than at its end.

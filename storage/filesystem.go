@@ -431,10 +431,18 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 	if f.emptyLog() {
 		return len(p), nil
 	}
+	log := uint64(0)
+	if f.list != nil {
+		log = firstLog(p)
+	}
 	err = f.do("write", func() error {
-		m, err := f.File.Write(p[n:])
+		rest := p[n:]
 		if f.state != nil {
-			f.g.files.wrote(f.state, p[n:n+m]) // on a full disk a part may be there
+			f.g.files.writes(f.state, rest)
+		}
+		m, err := f.File.Write(rest)
+		if f.state != nil {
+			f.g.files.wrote(f.state, rest, m) // on a full disk a part may be there
 		}
 		n += m
 		return err
@@ -447,7 +455,7 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 	}
 	if f.list != nil {
 		f.list.written.Add(int64(n))
-		if log := firstLog(p[:n]); log > 0 {
+		if log > 0 && n == len(p) {
 			f.list.needs.Store(log)
 		}
 	}

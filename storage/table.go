@@ -3,6 +3,7 @@ package storage
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -15,7 +16,7 @@ type Table struct {
 	view     *View
 	def      *TableDef
 	counters counters
-	own      *backgrounds // of what the view alone sees, for as long as it stays
+	own      atomic.Pointer[backgrounds] // of what the view alone sees, for as long as it stays; nil until asked for
 }
 
 // Def returns the table's definition.

@@ -135,7 +135,7 @@ func (v *View) Table(name string) (*Table, error) {
 	if d == nil {
 		return nil, &NoTableError{name}
 	}
-	t := &Table{view: v, def: d, own: new(backgrounds)}
+	t := &Table{view: v, def: d}
 	var err error
 	t.counters, err = v.readCounters(d)
 	return t, err
@@ -155,7 +155,8 @@ func (v *View) Refresh(t *Table) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	t.view, t.counters, t.own = v, c, new(backgrounds)
+	t.view, t.counters = v, c
+	t.own.Store(nil)
 	return true, nil
 }
 
