@@ -213,8 +213,12 @@ func (t *Table) background(ctx context.Context, column int, queries func(context
 			}
 		}
 		if !keep {
-			t.own.CompareAndSwap(nil, new(backgrounds))
-			known = t.own.Load() // a transaction changes rows without a commit
+			known.mu.Lock()
+			if t.own == nil {
+				t.own = new(backgrounds)
+			}
+			known.mu.Unlock()
+			known = t.own // a transaction changes rows without a commit
 		}
 		if b = known.get(id); b != nil {
 			return b, nil

@@ -3,7 +3,6 @@ package storage
 import (
 	"encoding/binary"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -16,7 +15,7 @@ type Table struct {
 	view     *View
 	def      *TableDef
 	counters counters
-	own      atomic.Pointer[backgrounds] // of what the view alone sees, for as long as it stays; nil until asked for
+	own      *backgrounds // of what the view alone sees, for as long as it stays; nil until asked for, under the lock of the store's
 }
 
 // Def returns the table's definition.

@@ -155,8 +155,7 @@ func (v *View) Refresh(t *Table) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	t.view, t.counters = v, c
-	t.own.Store(nil)
+	t.view, t.counters, t.own = v, c, nil
 	return true, nil
 }
 
