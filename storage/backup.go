@@ -396,13 +396,14 @@ func (b *backup) copyBytes(in io.Reader, out io.Writer, kind fileKind) (e fileEn
 		}
 		n, rerr := io.ReadFull(in, buf)
 		if n > 0 {
-			if _, err := out.Write(buf[:n]); err != nil {
-				return e, err
-			}
+			// Before it is written: a file system of Pebble's may change what it writes.
 			e.size += int64(n)
 			e.sum = crc32.Update(e.sum, crcTable, buf[:n])
 			end = append(end, buf[max(0, n-tailBytes):n]...)
 			end = bytes.Clone(end[max(0, len(end)-tailBytes):])
+			if _, err := out.Write(buf[:n]); err != nil {
+				return e, err
+			}
 			b.progress(int64(n))
 		}
 		if rerr == io.EOF || rerr == io.ErrUnexpectedEOF {
