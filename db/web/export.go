@@ -18,16 +18,11 @@ const maxGallery = 300
 // gallery answers with the page that COPY ... TO (FORMAT gallery) writes, of the rows of a search: all, or
 // those that are named.
 func (h *Handler) gallery(r *http.Request) (any, error) {
-	form, picture, err := searched(r)
+	q, form, err := h.asked(r)
 	if err != nil {
 		return nil, err
 	}
 	keys := form["key"]
-	q, err := h.request(r.Context(), form)
-	if err != nil {
-		return nil, err
-	}
-	q.picture = picture
 	text, args, err := q.statement()
 	if err != nil {
 		return nil, err

@@ -131,6 +131,20 @@ func searched(r *http.Request) (form url.Values, picture []byte, err error) {
 	return r.Form, picture, nil
 }
 
+// asked reads a request that is about the rows of a search.
+func (h *Handler) asked(r *http.Request) (*request, url.Values, error) {
+	form, picture, err := searched(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	q, err := h.request(r.Context(), form)
+	if err != nil {
+		return nil, nil, err
+	}
+	q.picture = picture
+	return q, form, nil
+}
+
 // Search finds rows as GET /api/v1/search does, whose parameters are given, and like a picture
 // where picture, an encoded file, is not nil.
 func (h *Handler) Search(ctx context.Context, params url.Values, picture []byte) (*Answer, error) {

@@ -44,16 +44,11 @@ type relevanceAnswer struct {
 
 // relevanceOf answers with how relevant rows are to a search by meaning; with none for other searches.
 func (h *Handler) relevanceOf(r *http.Request) (any, error) {
-	form, picture, err := searched(r)
+	q, form, err := h.asked(r)
 	if err != nil {
 		return nil, err
 	}
 	keys := form["key"]
-	q, err := h.request(r.Context(), form)
-	if err != nil {
-		return nil, err
-	}
-	q.picture = picture
 	_, args, err := q.statement()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -45,7 +46,7 @@ func (k *keptRows) add(b *value.Batch) error {
 		if newErr == nil && err == nil {
 			k.pile.add(b, size)
 		}
-		return firstError(newErr, err)
+		return cmp.Or(newErr, err)
 	}
 	k.spill = s
 	rows := k.pile.rows(nil)
@@ -56,15 +57,6 @@ func (k *keptRows) add(b *value.Batch) error {
 	}
 	k.release()
 	return s.add(&k.run, b)
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // gather appends all rows of an operator.

@@ -49,9 +49,6 @@ func newKeySet(types []value.Type, env *Env, what string) *keySet {
 	return &keySet{env: env, what: what, types: types, seen: seenRows{groups: fn.NewGroups(types)}}
 }
 
-// len is the number of different keys.
-func (s *keySet) len() int { return s.keys + s.seen.groups.Len() }
-
 // add puts keys of a batch into the set and returns the rows whose keys were not there before. They are
 // valid until the next call. Rows with NULL are left out with fn.SkipNull.
 func (s *keySet) add(args []fn.Arg, n int, sel []int32, mode fn.NullMode) ([]int32, error) {
@@ -97,7 +94,7 @@ func (s *keySet) account() error {
 		var newErr error
 		if s.spill, newErr = newSpill(s.env); s.spill == nil {
 			s.full = true
-			return firstError(newErr, err)
+			return cmp.Or(newErr, err)
 		}
 		s.seed = maphash.MakeSeed()
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -33,7 +34,7 @@ func (s *Shared) Use(want []int) Operator {
 func (s *Shared) rows(ctx context.Context) (*keptRows, error) {
 	if !s.ran {
 		s.ran = true
-		s.err = firstError(s.kept.gather(ctx, s.in), s.in.Close())
+		s.err = cmp.Or(s.kept.gather(ctx, s.in), s.in.Close())
 	}
 	return s.kept, s.err
 }

@@ -185,6 +185,7 @@ type SubqueryTable struct {
 	Query   *Select
 	Alias   Ident
 	Columns []Ident
+	Row     bool // a row is looked for in it: it has to give as many columns as there are names
 }
 
 // JoinKind is the kind of a join.

@@ -519,7 +519,7 @@ func (c *converter) table(of *gTables) TableExpr {
 	alias, columns := aliasOf(g.Alias, g.Bare), idents(g.Columns)
 	switch {
 	case g.Query != nil:
-		return &SubqueryTable{at, of.Lateral != nil, c.selectStmt(g.Query), alias, columns}
+		return &SubqueryTable{at, of.Lateral != nil, c.selectStmt(g.Query), alias, columns, false}
 	case g.Paren != nil:
 		if alias.Name != "" {
 			c.fail(Errorf(alias.Pos, "a join in parentheses takes no alias").WithHint("name its tables"))

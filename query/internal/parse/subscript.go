@@ -47,7 +47,7 @@ func (p *exprParser) arrayOfQuery(at Pos) (sized, error) {
 	}
 	column := Ident{Pos: at, Name: "x"}
 	items := []SelectItem{{Pos: at, Expr: &Call{Pos: at, Func: Ident{Pos: at, Name: "array_agg"}, Args: []Expr{&ColumnRef{at, Ident{}, column}}}}}
-	from := &SubqueryTable{at, false, q, Ident{Pos: at, Name: "rows"}, []Ident{column}}
+	from := &SubqueryTable{at, false, q, Ident{Pos: at, Name: "rows"}, []Ident{column}, false}
 	core := &Core{Pos: at, Items: items, From: from}
 	none := &Array{Pos: at}
 	return sized{&Call{Pos: at, Func: Ident{Pos: at, Name: "coalesce"}, Args: []Expr{&Subquery{at, &Select{Pos: at, Body: core}}, none}}, 2}, nil

@@ -50,6 +50,9 @@ func (b *Binder) from(t parse.TableExpr, s *Scope) (*logical.Relation, error) {
 		if err != nil {
 			return nil, err
 		}
+		if n := len(t.Columns); t.Row && len(q.Cols) != n {
+			return nil, parse.Errorf(t.Pos, "a row of %s is looked for in a query that gives %s", logical.Counted(n, "value"), logical.Counted(len(q.Cols), "column"))
+		}
 		return aliased(q, t.Alias.Name, t.Columns)
 	case *parse.TableFunc:
 		return b.tableFunc(t, s)
@@ -81,9 +84,6 @@ func scanColumns(def *storage.TableDef, name string) []*logical.Column {
 // aliased gives a query's columns a table name, and other names if some are
 // given.
 func aliased(q *logical.Relation, table string, names []parse.Ident) (*logical.Relation, error) {
-	if table == parse.RowsOfIn && len(q.Cols) != len(names) {
-		return nil, parse.Errorf(names[0].Pos, "a row of %s is looked for in a query that gives %s", logical.Counted(len(names), "value"), logical.Counted(len(q.Cols), "column"))
-	}
 	n := &logical.Alias{In: q.Node, From: q.Cols}
 	for _, c := range q.Cols {
 		x := *c
