@@ -97,7 +97,12 @@ func (b *Binder) bind(s *Scope, e parse.Expr) (*logical.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return b.apply(pick(e.Not, "is not null", "is null"), e.Pos, x)
+		is, err := b.apply(pick(e.Not, "is not null", "is null"), e.Pos, x)
+		if err != nil {
+			return nil, err
+		}
+		is.Text = b.texts.Of(e)
+		return logical.NullOfParts(is), nil
 	case *parse.IsBool:
 		x, err := b.Expr(s, e.X)
 		if err != nil {

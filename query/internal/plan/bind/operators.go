@@ -61,6 +61,14 @@ func (b *Binder) binary(s *Scope, e *parse.Binary) (*logical.Expr, error) {
 	if e.Op == parse.OpConcat && (x.Array != nil || y.Array != nil) {
 		return b.joinArray(e, x, y)
 	}
+	if e.Op == "IS DISTINCT FROM" || e.Op == "IS NOT DISTINCT FROM" {
+		if logical.IsConst(x) && x.Value.IsNull() {
+			x, y = y, x
+		}
+		if logical.IsConst(y) && y.Value.IsNull() && x.Varies() {
+			return b.apply(pick(e.Op == "IS DISTINCT FROM", "is not null", "is null"), e.Pos, x)
+		}
+	}
 	return b.apply(strings.ToLower(string(e.Op)), e.Pos, x, y)
 }
 

@@ -162,7 +162,7 @@ func (b *Builder) buildNode(n logical.Node, want []*logical.Expr) (rel, error) {
 		for k, c := range r.lay.Computed {
 			lay.Computed[k] = c
 		}
-		lay.Nulls = r.lay.Nulls
+		lay.Nulls, lay.Partners = r.lay.Nulls, r.lay.Partners
 		return rel{op: b.Analyzed(exec.NewRowNumbers(r.op)), lay: lay}, nil
 	case *logical.Project:
 		return b.projection(n, want)

@@ -28,12 +28,20 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		for i, e := range all {
 			rest[i] = lay.Reduce(e)
 		}
-		used := logical.ColumnsOf(rest...)
+		used, values := logical.ColumnsOf(rest...), valuesOf(rest...)
 		for _, c := range cols { // in their order: plans are the same each time
-			if used[c] {
-				need = append(need, logical.ColumnExpr(c, parse.Pos{}))
-				delete(used, c)
+			if !used[c] {
+				continue
 			}
+			e := logical.ColumnExpr(c, parse.Pos{})
+			if !values[c] {
+				var err error
+				if e, err = logical.CallRows("is null", e.Pos, e); err != nil {
+					return rel{}, nil, err
+				}
+			}
+			need = append(need, e)
+			delete(used, c)
 		}
 		r, err := b.build(in, concat(need, keys))
 		if err != nil {
@@ -80,7 +88,7 @@ func (b *Builder) join(n *logical.Join, want []*logical.Expr) (rel, error) {
 		lay.Computed[k] = c
 	}
 	lay.N = l.lay.N + r.lay.N
-	lay.Nulls = nil // what is above a join asks for columns only, which may be NULL for want of a partner
+	lay.Nulls, lay.Partners = nulls(l.lay, r.lay, n.Kind == parse.LeftJoin)
 	if n.Kind == parse.LeftJoin {
 		// A score of the right side is NULL where there was no partner; as a
 		// column it is, so that is fine, and the left side's are as they were.

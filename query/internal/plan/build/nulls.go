@@ -1,6 +1,8 @@
 package build
 
 import (
+	"maps"
+
 	"github.com/lupadb/lupa/query/internal/plan/compile"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
@@ -49,4 +51,23 @@ func addNulls(n *logical.Scan, cols map[*logical.Column]bool, l *compile.Layout)
 		*l = l.With(is)
 	}
 	return ordsOf(out)
+}
+
+// nulls are what a join's batches say of columns whose values they lack: that of both sides. A
+// row without a partner has NULL for all that is of the right one.
+func nulls(left, right compile.Layout, outer bool) (all map[*logical.Column]*logical.Column, partners map[*logical.Column]bool) {
+	if len(left.Nulls)+len(right.Nulls) == 0 {
+		return nil, nil
+	}
+	all, partners = map[*logical.Column]*logical.Column{}, map[*logical.Column]bool{}
+	maps.Copy(all, left.Nulls)
+	maps.Copy(all, right.Nulls)
+	maps.Copy(partners, left.Partners)
+	maps.Copy(partners, right.Partners)
+	if outer {
+		for _, is := range right.Nulls {
+			partners[is] = true
+		}
+	}
+	return all, partners
 }

@@ -15,6 +15,7 @@ type Layout struct {
 	At       map[*logical.Column]int
 	Computed map[string]*logical.Column          // by key of the expression
 	Nulls    map[*logical.Column]*logical.Column // BOOLEANs that say where columns, whose values are not there, are NULL
+	Partners map[*logical.Column]bool            // those of Nulls that are NULL themselves where a join found no partner
 	N        int
 }
 
@@ -35,7 +36,7 @@ func (l *Layout) add(c *logical.Column) {
 
 // With returns a copy that has more columns.
 func (l Layout) With(cols ...*logical.Column) Layout {
-	out := Layout{At: map[*logical.Column]int{}, Computed: map[string]*logical.Column{}, Nulls: l.Nulls, N: l.N}
+	out := Layout{At: map[*logical.Column]int{}, Computed: map[string]*logical.Column{}, Nulls: l.Nulls, Partners: l.Partners, N: l.N}
 	for c, i := range l.At {
 		out.At[c] = i
 	}
@@ -79,10 +80,19 @@ func (l Layout) nullTest(x *logical.Expr) *logical.Expr {
 		return nil
 	}
 	r := logical.ColumnExpr(is, x.Pos)
-	if not {
+	name := ""
+	switch {
+	case l.Partners[is] && not:
+		name = "is false"
+	case l.Partners[is]:
+		name = "is not false"
+	case not:
+		name = "not"
+	}
+	if name != "" {
 		var err error
-		if r, err = logical.CallRows("not", x.Pos, r); err != nil {
-			return nil // but NOT takes every BOOLEAN
+		if r, err = logical.CallRows(name, x.Pos, r); err != nil {
+			return nil // but all of them take every BOOLEAN
 		}
 	}
 	r.Text = x.Text

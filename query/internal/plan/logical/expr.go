@@ -7,6 +7,7 @@ import (
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/storage/value"
+	"github.com/lupadb/lupa/storage/vector"
 )
 
 // Op is the kind of an expression.
@@ -289,6 +290,36 @@ func NullTest(e *Expr) (c *Column, not bool) {
 	return nil, false
 }
 
+// NullOfParts returns what a test whether a score is NULL comes to, which is NULL where one of its
+// vectors is, without a look at their values; e itself if it is another expression. By a cosine,
+// vectors of zeros have no score either.
+func NullOfParts(e *Expr) *Expr {
+	if e.Op != OpCall || len(e.Args) != 1 || e.Args[0].Op != OpScore || e.Args[0].Measure.Metric == vector.Cosine {
+		return e
+	}
+	name, op := e.Call.Func.Name, OpOr
+	switch name {
+	case "is null":
+	case "is not null":
+		op = OpAnd
+	default:
+		return e
+	}
+	x, y := e.Args[0].Args[0], e.Args[0].Args[1]
+	if x.Type.Dim != y.Type.Dim || x.Type.Dim == 0 {
+		return e // what does not go together is an error
+	}
+	test := func(x *Expr) *Expr {
+		return &Expr{Op: OpCall, Type: e.Type, Pos: e.Pos, Call: e.Call, Args: []*Expr{x}, Text: x.Text + " " + strings.ToUpper(name)}
+	}
+	if y.Op == OpConst && !y.Value.IsNull() {
+		r := test(x)
+		r.Text = e.Text
+		return r
+	}
+	return &Expr{Op: op, Type: e.Type, Pos: e.Pos, Args: []*Expr{test(x), test(y)}, Text: e.Text}
+}
+
 // Types that are often needed.
 var (
 	RealType = value.Type{Kind: value.Real}
@@ -330,6 +361,9 @@ func Substitute(e *Expr, m map[*Column]*Expr) *Expr {
 				return &c
 			}
 			return x
+		}
+		if c, _ := NullTest(x); c != nil && m[c] != nil {
+			return NullOfParts(&Expr{Op: OpCall, Type: x.Type, Pos: x.Pos, Call: x.Call, Args: []*Expr{Substitute(x.Args[0], m)}, Text: x.Text})
 		}
 		return nil
 	})

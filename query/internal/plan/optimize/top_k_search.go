@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
 
@@ -41,9 +43,19 @@ func topKSearch(f *Facts, n logical.Node) (logical.Node, error) {
 		scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Ranked: true, Nulls: true, Ties: true, Text: s.Keys[0].Text}
 		return s, nil
 	}
-	scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Recall: s.Recall, Worst: worst, Ranked: true, Nulls: true, Text: s.Keys[0].Text}
+	scan.Search = &logical.Search{Score: e, Count: s.Count + s.Offset, Recall: s.Recall, Worst: worst, Ranked: true, Nulls: !withScore(scan, e), Text: s.Keys[0].Text}
 	if s.Offset > 0 {
 		return &logical.Limit{In: scan, Count: s.Count, Offset: s.Offset}, nil
 	}
 	return scan, nil
+}
+
+// withScore takes the condition that there is a score out of those of a scan, and reports whether
+// there was one: a search finds no other rows by itself.
+func withScore(scan *logical.Scan, score *logical.Expr) bool {
+	n := len(scan.Filters)
+	scan.Filters = slices.DeleteFunc(slices.Clone(scan.Filters), func(c *logical.Expr) bool {
+		return c.Op == logical.OpCall && c.Call.Func.Name == "is not null" && c.Args[0].Key() == score.Key()
+	})
+	return len(scan.Filters) < n
 }
