@@ -77,6 +77,14 @@ type (
 	// NotNullError: NULL for a column that is NOT NULL. Its fields are Table, Column
 	// and Row (of the input, from 0; -1 where it is not known).
 	NotNullError = storage.NotNullError
+	// CheckError: a row breaks a CHECK of its table. Its fields are Table, Constraint,
+	// Condition (as it was written) and Existing (rows that are there break one that
+	// was to be added).
+	CheckError = storage.CheckError
+	// ReferenceError: a row refers to a key that is not there, or would be left doing
+	// so. Its fields are Table, Constraint, Columns, Parent (the table referred to), Key
+	// (as one reads it) and Gone (it is the key that goes).
+	ReferenceError = storage.ReferenceError
 	// DimensionError: a vector of another length than its column's. Its fields are
 	// Table, Column, Got and Want.
 	DimensionError = storage.DimensionError

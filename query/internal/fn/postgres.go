@@ -183,11 +183,45 @@ func postgresEntries() []*Func {
 			return value.Str(formatType(a[0].Int(), mod)), nil
 		}),
 		row("pg_get_expr", "pg_get_expr(adbin, table)", "default of a column or condition of a CHECK, from pg_attrdef and pg_constraint", "pg_get_expr('1 + 2', 0)", "1 + 2", text, func(a []value.Value) (value.Value, error) { return a[0], nil }, kinds{text, integer}, kinds{text, integer, boolean}),
+		row("pg_get_serial_sequence", "pg_get_serial_sequence(table, column)", "what PostgreSQL calls the numbers of a column", "pg_get_serial_sequence('t', 'id')", "public.t_id_seq", text, func(a []value.Value) (value.Value, error) {
+			table := strings.TrimPrefix(strings.ReplaceAll(a[0].Str(), `"`, ""), "public.")
+			return value.Str("public." + table + "_" + a[1].Str() + "_seq"), nil
+		}, kinds{text, text}),
+		row("pg_index_column_has_property", "pg_index_column_has_property(index, column, property)", "what holds of a column of an index, all of which ascend, NULLs last", "pg_index_column_has_property(1, 1, 'asc')", "true", boolean, func(a []value.Value) (value.Value, error) {
+			switch p := strings.ToLower(a[2].Str()); p {
+			case "asc", "nulls_last", "orderable", "returnable":
+				return value.Bool(true), nil
+			case "desc", "nulls_first", "distance_orderable", "search_array", "search_nulls":
+				return value.Bool(false), nil
+			default:
+				return value.Value{}, nil
+			}
+		}, kinds{integer, integer, text}),
+		row("current_setting", "current_setting(name [, missing_ok])", "value of a setting that SHOW gives, too", "current_setting('server_version_num')", "150000", text, currentSetting, kinds{text}, kinds{text, boolean}),
+		row("set_config", "set_config(name, value, local)", "value, which has no effect here", "set_config('application_name', 'lupa', false)", "lupa", text, func(a []value.Value) (value.Value, error) { return a[1], nil }, kinds{text, text, boolean}),
 		row("pg_table_is_visible", "pg_table_is_visible(oid)", "true: there is one schema", "pg_table_is_visible(1)", "true", boolean, func([]value.Value) (value.Value, error) { return value.Bool(true), nil }, kinds{integer}),
 		row("pg_get_userbyid", "pg_get_userbyid(oid)", "lupa: a store has no users", "pg_get_userbyid(10)", "lupa", text, func([]value.Value) (value.Value, error) { return value.Str("lupa"), nil }, kinds{integer}),
 		row("obj_description", "obj_description(oid [, catalog])", "NULL: there are no comments", "obj_description(1, 'pg_class') IS NULL", "true", text, null, kinds{integer}, kinds{integer, text}),
 		row("col_description", "col_description(oid, column)", "NULL: there are no comments", "col_description(1, 1) IS NULL", "true", text, null, kinds{integer, integer}),
 	}
+}
+
+// Settings are the values of what tools ask for with SHOW and current_setting.
+var Settings = map[string]string{
+	"timezone": "UTC", "": "UTC", "server_version": "15.0 (Lupa)", "server_version_num": "150000", "server_encoding": "UTF8",
+	"client_encoding": "UTF8", "standard_conforming_strings": "on", "transaction_isolation": "serializable",
+	"datestyle": "ISO, YMD", "integer_datetimes": "on", "search_path": "public", "statement_timeout": "0", "lc_collate": "C",
+}
+
+func currentSetting(a []value.Value) (value.Value, error) {
+	name := strings.ToLower(a[0].Str())
+	if v, ok := Settings[name]; ok && name != "" {
+		return value.Str(v), nil
+	}
+	if len(a) > 1 && a[1].Bool() {
+		return value.Value{}, nil
+	}
+	return value.Value{}, fmt.Errorf("there is no setting %s; current_setting(name, true) gives NULL for one", value.Quote(a[0].Str()))
 }
 
 // arrayPrepend is array_prepend; without an array x is alone.

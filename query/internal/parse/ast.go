@@ -159,11 +159,12 @@ type ShowSetting struct {
 	Name Ident
 }
 
-// AlterTable is ALTER TABLE with its one action.
+// AlterTable is ALTER TABLE with its action, or several in their order.
 type AlterTable struct {
 	Pos
 	Table  Ident
 	Action AlterAction
+	More   []AlterAction
 }
 
 // AlterAction is what an ALTER TABLE does: AddColumn, DropColumn, RenameColumn,

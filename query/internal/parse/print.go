@@ -128,6 +128,10 @@ func (p *printer) statement(s Statement) {
 	case *AlterTable:
 		p.print("ALTER TABLE ", s.Table, " ")
 		p.alter(s.Action)
+		for _, a := range s.More {
+			p.print(", ")
+			p.alter(a)
+		}
 	case *CreateIndex:
 		p.print("CREATE ", opt(s.Unique, "UNIQUE "), "INDEX ", opt(s.IfNotExists, "IF NOT EXISTS "))
 		if s.Index.Name != "" {

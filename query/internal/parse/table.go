@@ -214,8 +214,8 @@ type gDrop struct {
 
 // gAlter is the rule of ALTER TABLE, after these words.
 type gAlter struct {
-	Table  *gName        `parser:"@@"`
-	Action *gAlterAction `parser:"@@"`
+	Table   *gName          `parser:"@@"`
+	Actions []*gAlterAction `parser:"@@ (',' @@)*"`
 }
 
 type gAlterAction struct {
@@ -542,44 +542,70 @@ func (c *converter) drop(at Pos, g *gDrop) Statement {
 
 func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
 	s := &AlterTable{Pos: at, Table: ident(g.Table)}
-	a := g.Action
-	at = posOf(a.Pos)
-	switch {
-	case a.Add != nil && a.Add.Constraint != nil:
-		s.Action = &AddConstraint{at, c.constraint(a.Add.Constraint)}
-	case a.Add != nil:
-		col, more := c.columnDef(a.Add.Column.Column)
-		s.Action = &AddColumn{at, a.Add.Column.IfNotExists != nil, col, more}
-	case a.Drop != nil && a.Drop.Constraint != nil:
-		s.Action = &DropConstraint{at, a.Drop.Constraint.IfExists != nil, ident(a.Drop.Constraint.Column)}
-	case a.Drop != nil:
-		s.Action = &DropColumn{at, a.Drop.Column.IfExists != nil, ident(a.Drop.Column.Column), isWord(a.Drop.Cascade, "CASCADE")}
-	case a.Rename != nil && a.Rename.Table != nil:
-		s.Action = &RenameTable{at, ident(a.Rename.Table)}
-	case a.Rename != nil:
-		s.Action = &RenameColumn{at, ident(a.Rename.From), ident(a.Rename.To)}
-	case a.Unset != "":
-		if isWord(a.Unset, "DEFAULT") {
-			s.Action = &SetDefaultOf{at, ident(a.Column), nil}
+	for i, a := range g.Actions {
+		action := c.alterAction(a)
+		if i == 0 {
+			s.Action = action
 		} else {
-			s.Action = &SetNotNull{at, ident(a.Column), false}
+			s.More = append(s.More, action)
 		}
-	case a.Type != nil:
-		s.Action = &SetType{at, ident(a.Column), stored(a.Type.Type.typ), a.Type.Using}
-	case a.Set != nil && a.Set.Default != nil:
-		s.Action = &SetDefaultOf{at, ident(a.Column), a.Set.Default}
-	case a.Set != nil && a.Set.NotNull:
-		s.Action = &SetNotNull{at, ident(a.Column), true}
-	case a.Set != nil && a.Set.Type != nil:
-		s.Action = &SetType{at, ident(a.Column), stored(a.Set.Type.Type.typ), a.Set.Type.Using}
-	case a.Set != nil:
-		s.Action = &SetEncoder{at, ident(a.Column), c.encoder(a.Set.Encoder.Encoder), a.Set.Encoder.From, a.Set.Encoder.Force}
-	case a.Encoder != nil:
-		s.Action = &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.From, a.Encoder.Force}
-	default:
-		s.Action = c.retrain(at, a.Retrain)
+		if len(g.Actions) == 1 {
+			break
+		}
+		alone := ""
+		switch a := action.(type) {
+		case *RenameTable, *RenameColumn:
+			alone = "RENAME"
+		case *Retrain:
+			alone = "RETRAIN"
+		case *SetEncoder:
+			if a.From != nil {
+				alone = "REENCODE"
+			}
+		}
+		if alone != "" {
+			c.fail(Errorf(action.Position(), "%s stands alone in its ALTER TABLE", alone).WithHint("write it as a statement of its own: ALTER TABLE %s %s", s.Table, action))
+		}
 	}
 	return s
+}
+
+func (c *converter) alterAction(a *gAlterAction) AlterAction {
+	at := posOf(a.Pos)
+	switch {
+	case a.Add != nil && a.Add.Constraint != nil:
+		return &AddConstraint{at, c.constraint(a.Add.Constraint)}
+	case a.Add != nil:
+		col, more := c.columnDef(a.Add.Column.Column)
+		return &AddColumn{at, a.Add.Column.IfNotExists != nil, col, more}
+	case a.Drop != nil && a.Drop.Constraint != nil:
+		return &DropConstraint{at, a.Drop.Constraint.IfExists != nil, ident(a.Drop.Constraint.Column)}
+	case a.Drop != nil:
+		return &DropColumn{at, a.Drop.Column.IfExists != nil, ident(a.Drop.Column.Column), isWord(a.Drop.Cascade, "CASCADE")}
+	case a.Rename != nil && a.Rename.Table != nil:
+		return &RenameTable{at, ident(a.Rename.Table)}
+	case a.Rename != nil:
+		return &RenameColumn{at, ident(a.Rename.From), ident(a.Rename.To)}
+	case a.Unset != "":
+		if isWord(a.Unset, "DEFAULT") {
+			return &SetDefaultOf{at, ident(a.Column), nil}
+		}
+		return &SetNotNull{at, ident(a.Column), false}
+	case a.Type != nil:
+		return &SetType{at, ident(a.Column), stored(a.Type.Type.typ), a.Type.Using}
+	case a.Set != nil && a.Set.Default != nil:
+		return &SetDefaultOf{at, ident(a.Column), a.Set.Default}
+	case a.Set != nil && a.Set.NotNull:
+		return &SetNotNull{at, ident(a.Column), true}
+	case a.Set != nil && a.Set.Type != nil:
+		return &SetType{at, ident(a.Column), stored(a.Set.Type.Type.typ), a.Set.Type.Using}
+	case a.Set != nil:
+		return &SetEncoder{at, ident(a.Column), c.encoder(a.Set.Encoder.Encoder), a.Set.Encoder.From, a.Set.Encoder.Force}
+	case a.Encoder != nil:
+		return &SetEncoder{at, Ident{}, c.encoder(a.Encoder.Encoder), a.Encoder.From, a.Encoder.Force}
+	default:
+		return c.retrain(at, a.Retrain)
+	}
 }
 
 // stored is a type as a column has it.

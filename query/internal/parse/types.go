@@ -27,6 +27,8 @@ var typeNames = map[string]value.Kind{
 	"UUID":   value.Text,
 	"SERIAL": value.Integer, "BIGSERIAL": value.Integer, "SMALLSERIAL": value.Integer,
 	"SERIAL4": value.Integer, "SERIAL8": value.Integer,
+	"OID": value.Integer, "NAME": value.Text,
+	"REGCLASS": value.Integer, "REGNAMESPACE": value.Integer, "REGTYPE": value.Integer, "REGOPER": value.Integer,
 }
 
 // otherTypes says what to use in place of types there are elsewhere.
@@ -79,12 +81,15 @@ func parseType(lex stream) (Type, error) {
 	out := Type{Pos: at, Type: typ, zoned: zoned || isWord(t.Value, "TIMESTAMPTZ")}
 	first := strings.ToUpper(t.Value)
 	switch {
-	case first == "UUID":
+	case first == "UUID" || strings.HasPrefix(first, "REG"):
 		out.Declared = first
 	case strings.Contains(first, "SERIAL"):
 		out.serial = true
 	}
 	if !is(lex.Peek(), "(") {
+		if first == "VARCHAR" || varying {
+			out.Declared = "VARCHAR"
+		}
 		return out, nil
 	}
 	if typ.Kind == value.Numeric {

@@ -31,6 +31,9 @@ func Walk(n Node, f func(Node) bool) {
 		w.expr(n.Default)
 	case *AlterTable:
 		Walk(n.Action, f)
+		for _, a := range n.More {
+			Walk(a, f)
+		}
 	case *AddColumn:
 		Walk(&n.Column, f)
 		for i := range n.Constraints {

@@ -69,6 +69,12 @@ func (b *Binder) call(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	if name == "relevance" {
 		return b.relevance(s, e)
 	}
+	if q := catalogCalls[name]; q != nil {
+		if x := q(e); x != nil {
+			return b.Expr(s, x)
+		}
+		return nil, parse.Errorf(e.Pos, "%s takes the number that the catalog has for a thing, got %s", name, logical.Counted(len(e.Args), "argument"))
+	}
 	_, known := fn.Lookup(name)
 	if !known && strings.HasSuffix(name, "_sim") {
 		return b.simFunction(s, e)

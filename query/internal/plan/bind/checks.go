@@ -14,7 +14,7 @@ import (
 // declared brings a value to what a column's or a cast's type says beyond its kind. A text
 // that is too long is cut in a cast, and an error where it is stored.
 func (b *Binder) declared(x *logical.Expr, name string, cut bool) (*logical.Expr, error) {
-	if name == "" || x.Type.Kind == value.Null {
+	if name == "" || name == "VARCHAR" || x.Type.Kind == value.Null {
 		return x, nil
 	}
 	c, err := fn.Declared(name, cut)

@@ -350,6 +350,14 @@ func (b *Binder) cast(s *Scope, e *parse.Cast) (*logical.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	if strings.HasPrefix(e.Type.Declared, "REG") {
+		return b.regCast(s, e, x)
+	}
+	if c, ok := e.X.(*parse.Cast); ok && c.Type.Declared == "REGCLASS" && e.Type.Type.Kind == value.Text {
+		if l, ok := c.X.(*parse.Literal); ok && l.Value.Kind() == value.Text { // the name, not its number
+			return logical.Constant(value.Str(unqualifiedName(l.Value.Str())), e.Pos, ""), nil
+		}
+	}
 	if logical.Fixed(x) {
 		x, err = b.castConst(x, e.Type.Type, fn.Explicit)
 	} else {

@@ -54,29 +54,29 @@ func init() {
 			}
 			return nil
 		}),
-		"pg_class": catalogOf("oid:int relname relnamespace:int relowner:int relkind relpersistence relhasindex:bool relispartition:bool relnatts:int", func(b *Binder, emit emitter) error {
-			row := func(oid int64, name string, temp bool, kind string, indexed bool, columns int) error {
+		"pg_class": catalogOf("oid:int relname relnamespace:int relowner:int relkind relpersistence relhasindex:bool relispartition:bool relnatts:int relam:int reloptions", func(b *Binder, emit emitter) error {
+			row := func(oid int64, name string, temp bool, kind string, indexed bool, columns int, method value.Value) error {
 				space, kept := int64(publicOID), "p"
 				if temp {
 					space, kept = tempOID, "t"
 				}
-				return emit(value.Int(oid), value.Str(name), value.Int(space), value.Int(ownerOID), value.Str(kind), value.Str(kept), value.Bool(indexed), value.Bool(false), value.Int(int64(columns)))
+				return emit(value.Int(oid), value.Str(name), value.Int(space), value.Int(ownerOID), value.Str(kind), value.Str(kept), value.Bool(indexed), value.Bool(false), value.Int(int64(columns)), method, value.Value{})
 			}
 			tables, err := b.catalogRelations()
 			for _, t := range tables {
 				keys := t.keys()
 				if err == nil {
-					err = row(t.oid, t.Name, t.temp, t.kind, len(keys) > 0 || len(t.Indexes) > 0, len(t.Columns))
+					err = row(t.oid, t.Name, t.temp, t.kind, len(keys) > 0 || len(t.Indexes) > 0, len(t.Columns), value.Int(heapOID))
 				}
 				for _, x := range t.indexes() {
 					if err == nil {
-						err = row(x.oid, x.name, t.temp, "i", false, len(x.columns))
+						err = row(x.oid, x.name, t.temp, "i", false, len(x.columns), value.Int(x.method))
 					}
 				}
 			}
 			return err
 		}),
-		"pg_attribute": catalogOf("attrelid:int attname atttypid:int attlen:int attnum:int atttypmod:int attnotnull:bool atthasdef:bool attidentity attgenerated attisdropped:bool", func(b *Binder, emit emitter) error {
+		"pg_attribute": catalogOf("attrelid:int attname atttypid:int attlen:int attnum:int atttypmod:int attnotnull:bool atthasdef:bool attidentity attgenerated attisdropped:bool attoptions", func(b *Binder, emit emitter) error {
 			tables, err := b.catalogRelations()
 			for _, t := range tables {
 				for i := range t.Columns {
@@ -89,7 +89,17 @@ func init() {
 					if c.Identity {
 						identity = "d"
 					}
-					err = emit(value.Int(t.oid), value.Str(c.Name), value.Int(typ.oid), value.Int(typ.size), value.Int(int64(i+1)), value.Int(mod), value.Bool(c.NotNull), value.Bool(c.Default != ""), value.Str(identity), value.Str(""), value.Bool(false))
+					err = emit(value.Int(t.oid), value.Str(c.Name), value.Int(typ.oid), value.Int(typ.size), value.Int(int64(i+1)), value.Int(mod), value.Bool(c.NotNull), value.Bool(c.Default != ""), value.Str(identity), value.Str(""), value.Bool(false), value.Value{})
+				}
+				for _, x := range t.indexes() {
+					for i, at := range x.columns {
+						if err != nil {
+							return err
+						}
+						c := &t.Columns[at-1]
+						typ, mod := typeOf(c)
+						err = emit(value.Int(x.oid), value.Str(c.Name), value.Int(typ.oid), value.Int(typ.size), value.Int(int64(i+1)), value.Int(mod), value.Bool(false), value.Bool(false), value.Str(""), value.Str(""), value.Bool(false), value.Value{})
+					}
 				}
 			}
 			return err
@@ -113,19 +123,19 @@ func init() {
 			}
 			return nil
 		}),
-		"pg_index": catalogOf("indexrelid:int indrelid:int indisunique:bool indisprimary:bool indisvalid:bool indnatts:int indnkeyatts:int indkey:json indexprs indpred", func(b *Binder, emit emitter) error {
+		"pg_index": catalogOf("indexrelid:int indrelid:int indisunique:bool indisprimary:bool indisvalid:bool indnatts:int indnkeyatts:int indkey:ints indexprs indpred indisexclusion:bool indnullsnotdistinct:bool indclass:ints", func(b *Binder, emit emitter) error {
 			tables, err := b.catalogRelations()
 			for _, t := range tables {
 				for _, x := range t.indexes() {
 					if err == nil {
 						n := value.Int(int64(len(x.columns)))
-						err = emit(value.Int(x.oid), value.Int(t.oid), value.Bool(x.unique), value.Bool(x.constraint == storage.PrimaryKeyConstraint), value.Bool(true), n, n, numbers(x.columns), value.Value{}, value.Value{})
+						err = emit(value.Int(x.oid), value.Int(t.oid), value.Bool(x.unique), value.Bool(x.constraint == storage.PrimaryKeyConstraint), value.Bool(true), n, n, numbers(x.columns), value.Value{}, value.Value{}, value.Bool(false), value.Bool(false), numbers(make([]int, len(x.columns))))
 					}
 				}
 			}
 			return err
 		}),
-		"pg_constraint": catalogOf("oid:int conname connamespace:int contype conrelid:int conindid:int confrelid:int confupdtype confdeltype conkey:json confkey:json convalidated:bool condeferrable:bool conbin", func(b *Binder, emit emitter) error {
+		"pg_constraint": catalogOf("oid:int conname connamespace:int contype conrelid:int conindid:int confrelid:int confupdtype confdeltype conkey:ints confkey:ints convalidated:bool condeferrable:bool conbin connoinherit:bool conexclop:ints", func(b *Binder, emit emitter) error {
 			kinds := map[string]string{storage.PrimaryKeyConstraint: "p", storage.UniqueConstraint: "u", "FOREIGN KEY": "f", "CHECK": "c"}
 			actions := map[storage.RefAction]string{storage.Refuse: "a", storage.Cascade: "c", storage.SetNull: "n"}
 			tables, err := b.catalogRelations()
@@ -147,17 +157,49 @@ func init() {
 					if k.kind == "CHECK" {
 						condition = value.Str(k.check)
 					}
-					err = emit(value.Int(k.oid), value.Str(k.name), value.Int(publicOID), value.Str(kinds[k.kind]), value.Int(t.oid), value.Int(k.index), value.Int(of), value.Str(onUpdate), value.Str(onDelete), conkey, confkey, value.Bool(true), value.Bool(false), condition)
+					err = emit(value.Int(k.oid), value.Str(k.name), value.Int(publicOID), value.Str(kinds[k.kind]), value.Int(t.oid), value.Int(k.index), value.Int(of), value.Str(onUpdate), value.Str(onDelete), conkey, confkey, value.Bool(true), value.Bool(false), condition, value.Bool(false), value.Value{})
 				}
 			}
 			return err
 		}),
-		// There are no comments.
-		"pg_description": catalogOf("objoid:int classoid:int objsubid:int description", func(*Binder, emitter) error { return nil }),
+		"pg_am": catalogOf("oid:int amname amtype", func(_ *Binder, emit emitter) error {
+			for _, m := range accessMethods {
+				kind := "i"
+				if m.oid == heapOID {
+					kind = "t"
+				}
+				if err := emit(value.Int(m.oid), value.Str(m.name), value.Str(kind)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
+		"pg_sequences": catalogOf("schemaname sequencename last_value:int", func(b *Binder, emit emitter) error {
+			for _, d := range b.AllTables() {
+				for i := range d.Columns {
+					if c := &d.Columns[i]; c.Identity {
+						if err := emit(value.Str(b.schemaOf(d.Name)), value.Str(d.Name+"_"+c.Name+"_seq"), value.Value{}); err != nil {
+							return err
+						}
+					}
+				}
+			}
+			return nil
+		}),
+		catalogNames: catalogOf("lupa_what lupa_key:int lupa_name", func(b *Binder, emit emitter) error { return b.catalogNames(emit) }),
+
+		// What there is none of.
+		"pg_description":       catalogOf("objoid:int classoid:int objsubid:int description", nothing),
+		"pg_depend":            catalogOf("classid:int objid:int objsubid:int refclassid:int refobjid:int refobjsubid:int deptype", nothing),
+		"pg_enum":              catalogOf("oid:int enumtypid:int enumsortorder:int enumlabel", nothing),
+		"pg_partitioned_table": catalogOf("partrelid:int partstrat partattrs partexprs", nothing),
+		"pg_opclass":           catalogOf("oid:int opcname opcnamespace:int opcdefault:bool", nothing),
 	}
 }
 
 type emitter = func(...value.Value) error
+
+func nothing(*Binder, emitter) error { return nil }
 
 // catalogOf is a table of a catalog: its columns, and what gives its rows.
 func catalogOf(names string, rows func(*Binder, emitter) error) *rowFuncOf {
@@ -177,6 +219,8 @@ const (
 	publicOID  = 2200
 	tempOID    = 2201
 	schemaOID  = 13000
+	heapOID    = 2
+	btreeOID   = 403
 
 	perTable    = 1 << 16
 	ofTempTable = 1 << 40
@@ -189,6 +233,13 @@ var namespaces = []struct {
 	oid  int64
 	name string
 }{{catalogOID, "pg_catalog"}, {publicOID, "public"}, {tempOID, "pg_temp"}, {schemaOID, "information_schema"}}
+
+// accessMethods are how tables and indexes are kept, by the numbers of pg_am.
+var accessMethods = []struct {
+	oid  int64
+	name string
+	kind storage.IndexKind
+}{{heapOID, "heap", "table"}, {btreeOID, "btree", storage.OrderedIndex}, {16386, "ivf", storage.ClusterIndex}, {16387, "fulltext", storage.FullText}}
 
 // catalogRelation is a table or a view as the catalog has it.
 type catalogRelation struct {
@@ -224,13 +275,21 @@ type catalogIndex struct {
 	columns    []int
 	unique     bool
 	constraint string
+	method     int64 // of pg_am
+	def        *storage.IndexDef
 }
 
 func (t *catalogRelation) indexes() []catalogIndex {
 	out := t.keys()
 	for i := range t.Indexes {
 		x := &t.Indexes[i]
-		out = append(out, catalogIndex{t.oid + int64(x.ID), x.Name, t.places(x.Columns), x.Unique, x.Constraint})
+		method := int64(0)
+		for _, m := range accessMethods {
+			if m.kind == x.Kind {
+				method = m.oid
+			}
+		}
+		out = append(out, catalogIndex{t.oid + int64(x.ID), x.Name, t.places(x.Columns), x.Unique, x.Constraint, method, x})
 	}
 	return out
 }
@@ -240,7 +299,7 @@ func (t *catalogRelation) keys() []catalogIndex {
 	if t.PrimaryKey < 0 {
 		return nil
 	}
-	return []catalogIndex{{t.oid + ofKey, t.Name + "_pkey", []int{t.PrimaryKey + 1}, true, storage.PrimaryKeyConstraint}}
+	return []catalogIndex{{t.oid + ofKey, t.Name + "_pkey", []int{t.PrimaryKey + 1}, true, storage.PrimaryKeyConstraint, btreeOID, nil}}
 }
 
 // places are the places of columns in the table, from 1.
@@ -248,6 +307,30 @@ func (t *catalogRelation) places(ids []uint32) []int {
 	out := make([]int, len(ids))
 	for i, id := range ids {
 		out[i] = t.ColumnID(id) + 1
+	}
+	return out
+}
+
+// named are the places of the columns that a condition names, in the order of the table.
+func (t *catalogRelation) named(condition string) []int {
+	e, err := parseExpr(condition)
+	if err != nil {
+		return nil
+	}
+	used := make([]bool, len(t.Columns))
+	parse.Walk(e, func(n parse.Node) bool {
+		if ref, ok := n.(*parse.ColumnRef); ok {
+			for i := range t.Columns {
+				used[i] = used[i] || ref.Name.Means(t.Columns[i].Name)
+			}
+		}
+		return true
+	})
+	var out []int
+	for i := range used {
+		if used[i] {
+			out = append(out, i+1)
+		}
 	}
 	return out
 }
@@ -273,7 +356,7 @@ func (t *catalogRelation) constraints(tables []*catalogRelation) []catalogConstr
 		}
 	}
 	for i, c := range t.Checks {
-		out = append(out, catalogConstraint{oid: t.oid + ofCheck + int64(i), name: c.Name, kind: "CHECK", check: c.Expr})
+		out = append(out, catalogConstraint{oid: t.oid + ofCheck + int64(i), name: c.Name, kind: "CHECK", check: c.Expr, columns: t.named(c.Expr)})
 	}
 	for i := range t.References {
 		r := &t.References[i]
@@ -307,6 +390,8 @@ func typeOf(c *storage.ColumnDef) (columnType, int64) {
 	switch {
 	case c.Declared == "UUID":
 		name = "uuid"
+	case c.Declared == "VARCHAR":
+		name = "varchar"
 	case c.Type.Kind == value.Text:
 		if k, _ := fmt.Sscanf(c.Declared, "VARCHAR(%d)", &n); k == 1 {
 			name, mod = "varchar", n+4
@@ -368,6 +453,9 @@ var schemaKeys = catalogOf("constraint_catalog constraint_schema constraint_name
 	tables, err := b.catalogRelations()
 	for _, t := range tables {
 		for _, k := range t.constraints(tables) {
+			if k.kind == "CHECK" {
+				continue
+			}
 			for i, c := range k.columns {
 				place := value.Value{}
 				if k.ref != nil {

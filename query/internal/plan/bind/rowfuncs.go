@@ -466,6 +466,8 @@ func textColumns(names string) []logical.Column {
 			c.Type = logical.BoolType
 		case "json":
 			c.Type = jsonType
+		case "ints":
+			c.Type, c.Array = jsonType, &logical.IntType
 		}
 		out = append(out, c)
 	}
@@ -502,7 +504,7 @@ var schemaTables = &rowFuncOf{
 
 // schemaColumns is information_schema.columns.
 var schemaColumns = &rowFuncOf{
-	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int numeric_precision_radix:int datetime_precision:int identity_generation identity_increment is_generated udt_schema"),
+	types: noArgs("table_catalog table_schema table_name column_name ordinal_position:int column_default is_nullable data_type character_maximum_length:int udt_name is_identity numeric_precision:int numeric_scale:int numeric_precision_radix:int datetime_precision:int identity_generation identity_increment is_generated udt_schema identity_start interval_type character_set_name collation_name generation_expression"),
 	rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
 		return func(_ []value.Value, emit func(...value.Value) error) error {
 			tables := slices.Clone(b.AllTables())
@@ -573,13 +575,17 @@ func (b *Binder) schemaColumn(d *storage.TableDef, i int) []value.Value {
 	if c.Identity {
 		generation, increment = value.Str("BY DEFAULT"), value.Str("1")
 	}
-	if c.Declared == "UUID" {
+	switch c.Declared {
+	case "UUID":
 		names = [2]string{"uuid", "uuid"}
+	case "VARCHAR":
+		names = [2]string{"character varying", "varchar"}
 	}
 	return []value.Value{
 		value.Str("lupa"), value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(c.Name), value.Int(int64(i + 1)), def, yes(!c.NotNull),
 		value.Str(names[0]), length, value.Str(names[1]), yes(c.Identity), precision, scale,
 		radix, times, generation, increment, value.Str("NEVER"), value.Str("pg_catalog"),
+		increment, {}, {}, {}, {},
 	}
 }
 

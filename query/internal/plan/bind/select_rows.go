@@ -85,11 +85,22 @@ func (b *Binder) withRows(c *parse.Core) (*parse.Core, error) {
 	if own.From == nil {
 		own.From = from
 	} else {
-		for i := range own.Items { // the rows are not among all columns
-			if s := &own.Items[i]; s.Star && s.Table.Name == "" {
+		var items []parse.SelectItem
+		for _, it := range own.Items { // the rows are not among all columns
+			if !it.Star || it.Table.Name != "" {
+				items = append(items, it)
+				continue
+			}
+			names, ok := tableNames(own.From, nil)
+			if !ok {
 				return nil, parse.Errorf(pos, "beside * a function that gives rows stands in FROM").WithHint("SELECT * FROM ..., generate_series(1, 3) AS x")
 			}
+			for _, name := range names {
+				name.Pos = it.Pos
+				items = append(items, parse.SelectItem{Pos: it.Pos, Star: true, Table: name})
+			}
 		}
+		own.Items = items
 		own.From = &parse.Join{Pos: pos, Kind: parse.CrossJoin, Left: own.From, Right: from}
 	}
 	if b.frozen != nil { // the tree is the view's own
@@ -97,6 +108,31 @@ func (b *Binder) withRows(c *parse.Core) (*parse.Core, error) {
 		return c, nil
 	}
 	return &own, nil
+}
+
+// tableNames appends the names by which all columns of FROM are those of its tables, one after
+// the other; ok is false where that is not so.
+func tableNames(t parse.TableExpr, to []parse.Ident) (names []parse.Ident, ok bool) {
+	name := parse.Ident{}
+	switch t := t.(type) {
+	case *parse.TableName:
+		if name = t.Alias; name.Name == "" {
+			name = t.Table
+		}
+	case *parse.TableFunc:
+		name = t.Alias
+	case *parse.SubqueryTable:
+		name = t.Alias
+	case *parse.Join:
+		if len(t.Using) > 0 {
+			return nil, false
+		}
+		if to, ok = tableNames(t.Left, to); ok {
+			to, ok = tableNames(t.Right, to)
+		}
+		return to, ok
+	}
+	return append(to, name), name.Name != ""
 }
 
 // groups reports whether a select list or what follows it has an aggregate or a window function.

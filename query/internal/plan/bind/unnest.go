@@ -21,7 +21,9 @@ var unnest = &rowFuncOf{
 		default:
 			return nil, nil, fmt.Errorf("unnest takes an array, ARRAY[1, 2], not %v", in)
 		}
-		if logical.IsConst(args[0]) && in.Kind != value.Vector {
+		if of := args[0].Array; of != nil && of.Kind != value.Null {
+			out = *of
+		} else if logical.IsConst(args[0]) && in.Kind != value.Vector {
 			if elements, ok := fn.Elements(args[0].Value); ok {
 				var types []fn.ArgType
 				for _, e := range elements {

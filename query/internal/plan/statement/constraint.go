@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/exec"
+	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/hint"
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/bind"
@@ -399,19 +400,12 @@ func abbreviated(text string) string {
 	return text
 }
 
-// settings are the values of what tools ask for with SHOW.
-var settings = map[string]string{
-	"timezone": "UTC", "": "UTC", "server_version": "15.0 (Lupa)", "server_version_num": "150000", "server_encoding": "UTF8",
-	"client_encoding": "UTF8", "standard_conforming_strings": "on", "transaction_isolation": "serializable",
-	"datestyle": "ISO, YMD", "integer_datetimes": "on", "search_path": "public", "statement_timeout": "0", "lc_collate": "C",
-}
-
 func (b *planner) showSetting(s *parse.ShowSetting) (*run.Plan, error) {
 	name := strings.ToLower(s.Name.Name)
-	v, ok := settings[name]
+	v, ok := fn.Settings[name]
 	if !ok {
 		var names []string
-		for n := range settings {
+		for n := range fn.Settings {
 			names = append(names, n)
 		}
 		return nil, parse.Errorf(s.Name.Pos, "there is no setting %q", s.Name.Name).

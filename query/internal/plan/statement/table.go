@@ -287,6 +287,13 @@ func (b *planner) alterTable(s *parse.AlterTable) (*run.Plan, error) {
 	}
 	def := table.Def()
 	text := "Alter table " + def.Name
+	if len(s.More) > 0 {
+		steps := []parse.Statement{&parse.AlterTable{Pos: s.Pos, Table: s.Table, Action: s.Action}}
+		for _, a := range s.More {
+			steps = append(steps, &parse.AlterTable{Pos: s.Pos, Table: s.Table, Action: a})
+		}
+		return b.steps(text, steps...), nil
+	}
 	switch a := s.Action.(type) {
 	case *parse.Retrain:
 		return b.retrain(a, def)
