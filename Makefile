@@ -121,10 +121,11 @@ $(TOOLS)/duckdb:
 bench-scale: ## two million vectors: load and search, beside numpy and Faiss where present (15 GB of disk, 20 minutes)
 	$(GO) run ./testdata/bench $(BENCH_FLAGS)
 
-bench-rivals: $(TOOLS)/duckdb ## beside SQLite, bbolt and DuckDB: inserts, load, look-ups, scans, filters, groups (5 GB of disk, 6 minutes)
+bench-rivals: $(TOOLS)/duckdb ## beside SQLite, bbolt and DuckDB: inserts, load, look-ups, scans, filters, groups, what goes to files (5 GB of disk, 10 minutes)
 	cd testdata/bench/rivals && $(GO) run -mod=mod . storage
 	cd testdata/bench/rivals && $(GO) run -mod=mod . points
 	cd testdata/bench/rivals && $(GO) run -mod=mod . expressions $$([ -d $(TOOLS)/duckdb ] && echo -duckdb $(TOOLS)/duckdb)
+	cd testdata/bench/rivals && $(GO) run -mod=mod . spill $$([ -d $(TOOLS)/duckdb ] && echo -duckdb $(TOOLS)/duckdb)
 
 bench-text: ## full-text search beside SQLite's FTS5, over a million captions (1 GB of disk, 3 minutes)
 	cd testdata/bench/rivals && $(GO) run -mod=mod -tags sqlite_fts5 ./text

@@ -42,7 +42,7 @@ var layers = []string{
 	"query/internal/plan",
 	"query",
 	"db",
-	"internal/eval",
+	"internal/eval", "internal/library",
 	"db/driver", "db/metrics", "db/postgres", "db/web",
 	"db/dbtest",
 	"cmd/", "examples/", "examples",

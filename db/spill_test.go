@@ -88,6 +88,13 @@ func TestSpill(t *testing.T) {
 		{"WITH RECURSIVE w (i) AS (SELECT 1 UNION SELECT (i * 7919 + d) % 50021 FROM w, (VALUES (0), (1)) AS v (d)) SELECT i FROM w", false},
 		{"SELECT count(*), sum(b.id), min(a.s || b.s) FROM t a JOIN t b ON a.k = b.k AND a.s <> b.s", true},
 		{"SELECT a.k, count(*), max(u.s) FROM t a JOIN t b ON a.s = b.s AND a.id < b.id JOIN u ON u.k = a.k GROUP BY a.k", false},
+		// All rows of one key, or no key: no division helps.
+		{"SELECT a.id, count(u.x), max(u.s) FROM (SELECT id, k FROM t WHERE id <= 60) a LEFT JOIN u ON u.x * 0 = a.id * 0 AND u.k < a.k - 5000 GROUP BY a.id", false},
+		{"SELECT a.id, u.s FROM (SELECT id, k, d FROM t WHERE id % 199 = 0) a LEFT JOIN u ON u.x / 100 = a.id * 0 AND u.k = a.k + 3 AND a.d < DATE '2024-01-01'", false},
+		{"SELECT a.id, count(u.x), min(u.s) FROM (SELECT id FROM t WHERE id <= 60) a LEFT JOIN u ON u.k + a.id < 300 GROUP BY a.id", false},
+		{"SELECT a.id, u.s FROM (SELECT id FROM t WHERE id % 3 = 0) a LEFT JOIN u ON u.k BETWEEN a.id AND a.id + 2", false},
+		{"SELECT a.id, u.s, u.k FROM (SELECT id FROM t WHERE id <= 60) a FULL JOIN u ON u.x / 100 = a.id * 0 AND u.k < a.id", false},
+		{"SELECT count(*), sum(t.id), max(u.s) FROM t JOIN u ON CASE WHEN t.id % 1000 = 0 THEN 0 ELSE t.id END = CASE WHEN u.x > 0 THEN 0 ELSE u.k END", true},
 		{sharedTwice, false},
 		{"SELECT s, sum(c), count(*) FROM (SELECT t.s, count(*) AS c FROM t JOIN u ON u.s = t.s GROUP BY t.s, t.id) GROUP BY s ORDER BY s", true},
 	}

@@ -23,6 +23,8 @@ var spilling = []string{
 	"SELECT s, count(*), sum(k) FROM t GROUP BY s ORDER BY s",
 	"SELECT DISTINCT s, k FROM t ORDER BY s, k",
 	"SELECT a.id, b.id FROM t a JOIN t b ON a.s = b.s AND a.k <> b.k ORDER BY a.id, b.id",
+	"SELECT a.id, b.id FROM (SELECT id, s FROM t WHERE id % 100 = %d) a LEFT JOIN t b ON a.id * 0 = b.id * 0 AND a.s = b.s || '' ORDER BY a.id, b.id",
+	"SELECT a.id, b.id FROM (SELECT id FROM t WHERE id < 200) a LEFT JOIN t b ON a.id + b.id < 100 ORDER BY a.id, b.id",
 	"SELECT id, row_number() OVER w, sum(k) OVER w, first_value(r) OVER w FROM t WINDOW w AS (PARTITION BY s ORDER BY r, id)",
 	"SELECT id, count(*) OVER (PARTITION BY k), lead(s) OVER (PARTITION BY k ORDER BY id) FROM t WHERE id % 7 <> %d",
 	"SELECT DISTINCT ON (s) s, id, k FROM t ORDER BY s, k DESC",

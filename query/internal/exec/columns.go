@@ -222,6 +222,20 @@ func (t *rowsTable) add(b *value.Batch) {
 	t.n += b.Count()
 }
 
+// batch returns the rows, whose memory is the table's.
+func (t *rowsTable) batch() *value.Batch { return &value.Batch{Len: t.n, Cols: t.cols, Rows: t.rows} }
+
+// reset makes the table empty; its memory is used again.
+func (t *rowsTable) reset() {
+	for _, c := range t.cols {
+		if c != nil {
+			clear(c.Strs) // they keep what they are parts of
+			c.Reset(c.Type)
+		}
+	}
+	t.rows, t.n = t.rows[:0], 0
+}
+
 // pick returns a table of the given rows.
 func (t *rowsTable) pick(order []int32) *rowsTable {
 	out := &rowsTable{n: len(order), cols: make([]*value.Column, len(t.cols))}

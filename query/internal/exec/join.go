@@ -37,10 +37,11 @@ type HashJoin struct {
 
 	between *between // see Between
 
-	Once  bool // a key may have another value when computed again
-	level int
-	parts [2]*partitions // of the left and the right side, which has no room in memory
-	turn  inTurn         // of parts
+	Once    bool // a key may have another value when computed again
+	level   int
+	matched *matchedRows   // notes the rows of the left that have a partner, unless nil
+	parts   [2]*partitions // of the left and the right side, which has no room in memory
+	turn    inTurn         // of parts
 
 	batch *value.Batch // of the left
 	ids   []int32
@@ -167,13 +168,13 @@ func (j *HashJoin) gather(ctx context.Context) error {
 	}
 	if j.parts[1] != nil {
 		j.built = true
-		return nil
+		return j.parts[1].done()
 	}
 	if err := j.table.finish(j.rightTypes, j.env.Memory, "a join"); err != nil {
 		return err
 	}
 	if j.between != nil {
-		size := 12 * int64(j.table.rows.n)
+		size := orderBytes * int64(j.table.rows.n)
 		j.held += size
 		if err := j.env.Memory.Reserve(size, "a join"); err != nil {
 			return err
@@ -214,7 +215,7 @@ func (j *HashJoin) hold(b *value.Batch) error {
 	}
 	j.held += size
 	err = j.env.Memory.Reserve(size, "a join")
-	if err == nil && !j.env.Memory.tight(j.held) || len(j.rkeys) == 0 || j.Once || j.level >= mostLevels || j.sought != nil && !j.built {
+	if err == nil && !j.env.Memory.tight(j.held) || j.Once || j.level >= mostLevels || j.sought != nil && !j.built {
 		return err
 	}
 	p, err := newPartitions(j.env, err)
@@ -258,27 +259,37 @@ func (j *HashJoin) divide(ctx context.Context) error {
 	if err := Drain(ctx, j.left, write); err != nil {
 		return err
 	}
-	if err := j.parts[0].done(); err != nil {
-		return err
-	}
-	return j.parts[1].done()
+	return j.parts[0].done()
 }
 
 // divided gives the pairs of one partition after the other.
 func (j *HashJoin) divided(ctx context.Context) (*value.Batch, error) {
+	all := 0
+	for i := range j.parts[1].runs {
+		all += j.parts[1].runs[i].rows
+	}
 	return j.turn.next(ctx, len(j.parts[0].runs), func(part int) (Operator, error) {
 		l, r := &j.parts[0].runs[part], &j.parts[1].runs[part]
 		if l.rows == 0 || r.rows == 0 && !j.outer {
 			return nil, nil
 		}
-		sub, err := NewHashJoin(&spilled{j.parts[0].spill.reader(l)}, &spilled{j.parts[1].spill.reader(r)}, j.env, j.ctx,
-			j.lkeys, j.rkeys, j.types, j.rest, j.outer, j.leftCols, j.rightTypes, j.text)
-		if err != nil {
-			return nil, err
+		if 4*r.rows > 3*all || j.level+1 == mostLevels {
+			return newBlockJoin(j, l, r)
 		}
+		sub := j.like(&spilled{j.parts[0].spill.reader(l)}, &spilled{j.parts[1].spill.reader(r)})
 		sub.level = j.level + 1
 		return sub, nil
 	})
+}
+
+// like returns a join that does the same with other inputs.
+func (j *HashJoin) like(l, r Operator) *HashJoin {
+	sub := &HashJoin{left: l, right: r, env: j.env, ctx: j.ctx, lkeys: j.lkeys, rkeys: j.rkeys, types: j.types, rest: j.rest,
+		outer: j.outer, leftCols: j.leftCols, rightTypes: j.rightTypes, text: j.text, chain: -2}
+	if j.between != nil {
+		sub.Between(j.between.column, j.between.bounds)
+	}
+	return sub
 }
 
 func (j *HashJoin) Next(ctx context.Context) (*value.Batch, error) {
@@ -351,6 +362,9 @@ func (j *HashJoin) start(b *value.Batch) error {
 	if j.between != nil {
 		j.between.start(j.ctx, b)
 	}
+	if j.matched != nil {
+		j.matched.begin(b)
+	}
 	j.batch, j.sel, j.pos, j.chain, j.found = b, b.Selected(), 0, -2, false
 	return nil
 }
@@ -391,6 +405,7 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 	if len(j.rest) == 0 && !j.outer {
 		var out *value.Batch
 		if len(j.li) > 0 {
+			j.matched.note(j.li)
 			out = j.assemble(j.li, j.ri)
 		}
 		if j.pos >= len(j.sel) {
@@ -434,6 +449,7 @@ func (j *HashJoin) pairs() (*value.Batch, error) {
 	flush(len(j.li))
 	var out *value.Batch
 	if len(li) > 0 {
+		j.matched.note(li)
 		out = j.assemble(li, ri)
 	}
 	if j.pos >= len(j.sel) {

@@ -3,7 +3,6 @@ package exec
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 
@@ -125,28 +124,4 @@ func compareBy(cols []*value.Column, orders []Order) func(a, b int32) int {
 		}
 		return 0
 	}
-}
-
-// sortedOrder returns the positions 0..n-1 sorted by the keys, ties in their
-// order. Once ctx is done it gives up, with ctx's error.
-func sortedOrder(ctx context.Context, n int, cols []*value.Column, orders []Order) ([]int32, error) {
-	order := make([]int32, n)
-	for i := range order {
-		order[i] = int32(i)
-	}
-	by := compareBy(cols, orders)
-	calls, stop := 0, false
-	slices.SortFunc(order, func(a, b int32) int {
-		if calls++; calls&0xffff == 0 && ctx.Err() != nil {
-			stop = true
-		}
-		if stop {
-			return cmp.Compare(a, b) // in order already: the end is near
-		}
-		if c := by(a, b); c != 0 {
-			return c
-		}
-		return cmp.Compare(a, b)
-	})
-	return order, ctx.Err()
 }

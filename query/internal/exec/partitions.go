@@ -9,8 +9,12 @@ import (
 )
 
 const (
-	partitionBits = 4
+	partitionBits = 6
 	mostLevels    = 5 // of partitions of partitions
+
+	// All partitions have a frame that is not written yet: together a 16th of what a statement may hold.
+	leastFrame = 4 << 10
+	mostFrame  = 64 << 10
 )
 
 // partitions are rows in a spill by a hash of their keys: rows with equal keys are in one of
@@ -35,6 +39,7 @@ func newPartitions(env *Env, full error) (*partitions, error) {
 	if s == nil {
 		return nil, full
 	}
+	s.frame = min(max(env.Memory.Limit()>>(4+partitionBits), leastFrame), mostFrame)
 	return &partitions{spill: s, seed: maphash.MakeSeed()}, nil
 }
 

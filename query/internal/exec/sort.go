@@ -44,7 +44,7 @@ func (s *Sort) Next(ctx context.Context) (*value.Batch, error) {
 func (s *Sort) run(ctx context.Context) error {
 	p := &pile{}
 	err := Drain(ctx, s.in, func(b *value.Batch) error {
-		size := batchBytes(b) + 4*int64(b.Count())
+		size := batchBytes(b) + orderBytes*int64(b.Count())
 		if s.Env.Memory.tight(s.held+size) && p.n > 0 && !s.full {
 			if err := s.write(ctx, p); err != nil {
 				return err

@@ -15,8 +15,9 @@ import (
 // spill holds rows in a temporary file of the store: those of sorts, groups and joins that have
 // no room in memory. It belongs to one goroutine.
 type spill struct {
-	file *storage.TempFile
-	buf  []byte
+	file  *storage.TempFile
+	buf   []byte
+	frame int64 // bytes of a frame
 }
 
 // newSpill creates a spill; nil where there is no room for files.
@@ -32,7 +33,7 @@ func newSpill(env *Env) (*spill, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing what has no room in memory: %w", err)
 	}
-	return &spill{file: f}, nil
+	return &spill{file: f, frame: frameBytes}, nil
 }
 
 func (s *spill) close() error {
@@ -56,7 +57,7 @@ type spillFrame struct {
 	size int32
 }
 
-// A frame is written when it has so many rows, or bytes.
+// A frame is written when it has so many rows, or bytes, at most.
 const (
 	frameRows  = value.BatchSize
 	frameBytes = 256 << 10
@@ -64,27 +65,29 @@ const (
 
 // add appends the selected rows of a batch to a run.
 func (s *spill) add(r *spillRun, b *value.Batch) error {
-	if r.open == nil && b.Count() >= frameRows/2 {
-		return s.write(r, Dense(b))
-	}
 	if r.open == nil {
 		r.open = &rowsTable{}
 	}
-	r.open.add(b)
-	if r.bytes += batchBytes(b); r.open.n >= frameRows || r.bytes >= frameBytes {
-		return s.flush(r)
+	if r.open.n == 0 && b.Count() >= frameRows/2 {
+		return s.write(r, Dense(b))
 	}
-	return nil
-}
-
-// flush writes what is open of a run.
-func (s *spill) flush(r *spillRun) error {
-	if r.open == nil || r.open.n == 0 {
+	r.open.add(b)
+	if r.bytes += batchBytes(b); r.open.n < frameRows && r.bytes < s.frame {
 		return nil
 	}
+	err := s.write(r, r.open.batch())
+	r.open.reset()
+	r.bytes = 0
+	return err
+}
+
+// flush writes what is open of a run, to which no more is added.
+func (s *spill) flush(r *spillRun) error {
 	t := r.open
-	r.open, r.bytes = nil, 0
-	return s.write(r, &value.Batch{Len: t.n, Cols: t.cols, Rows: t.rows})
+	if r.open, r.bytes = nil, 0; t == nil || t.n == 0 {
+		return nil
+	}
+	return s.write(r, t.batch())
 }
 
 func (s *spill) write(r *spillRun, b *value.Batch) error {

@@ -94,7 +94,7 @@ func (w *Window) run(ctx context.Context) error {
 		}
 		// The order, the peers and partitions of each row, and what the calls give.
 		size := batchBytes(b)
-		err := w.reserve(size + int64(b.Count())*int64(24+16*len(w.Calls)))
+		err := w.reserve(size + int64(b.Count())*int64(orderBytes+20+16*len(w.Calls)))
 		if w.full || len(w.Partition) == 0 || err == nil && !w.Env.Memory.tight(w.held) {
 			if err == nil {
 				p.add(b, size)

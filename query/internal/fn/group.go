@@ -146,11 +146,50 @@ func (g *Groups) Settled() int64 { return g.bytes + int64(len(g.slots))*16 }
 // HashKeys sets out[i] to a hash of the keys of row i for the selected rows: equal for keys that
 // are one group.
 func HashKeys(seed maphash.Seed, cols []Arg, n int, sel []int32, out []uint64) {
+	if len(cols) == 1 && hashColumn(seed, cols[0], n, sel, out) {
+		return
+	}
 	var buf []byte
 	each(n, sel, func(i int) {
 		buf = AppendGroupKey(buf[:0], cols, i)
 		out[i] = maphash.Bytes(seed, buf)
 	})
+}
+
+// hashColumn is HashKeys for a key of one column, of a kind that it knows: NULL is hashed alike for all of them.
+func hashColumn(seed maphash.Seed, a Arg, n int, sel []int32, out []uint64) bool {
+	null := maphash.Bytes(seed, []byte{0}) // as AppendGroupKey writes it
+	switch {
+	case a.Type.Kind == value.Null:
+		each(n, sel, func(i int) { out[i] = null })
+		return true
+	case a.Const:
+		var one [1]uint64
+		if a.Const = false; !hashColumn(seed, a, 1, nil, one[:]) {
+			return false
+		}
+		each(n, sel, func(i int) { out[i] = one[0] })
+		return true
+	case fixed(a.Type):
+		fixedKeys(a.Column, n, sel, out)
+		for _, i := range fullSel(n, sel) {
+			out[i] = hashInt(hashInt(out[i]) ^ null) // not the hash that orders a table of the partition
+		}
+	case a.Type.Kind == value.Text:
+		for _, i := range fullSel(n, sel) {
+			out[i] = maphash.String(seed, a.Strs[i])
+		}
+	default:
+		return false
+	}
+	if a.Nulls != nil {
+		each(n, sel, func(i int) {
+			if a.Nulls.Get(i) {
+				out[i] = null
+			}
+		})
+	}
+	return true
 }
 
 // AppendGroupKey appends the keys of row i as bytes that are equal for keys of one group, NULLs

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -78,7 +79,10 @@ func expressionsBench(args []string) error {
 		if *duck == "" {
 			fmt.Println("DuckDB is left out: make bench-rivals fetches it where there is npm, -duckdb says where it is")
 		} else {
-			d, err := startDuck(*duck, csv)
+			d, err := startDuck(*duck, ":memory:",
+				"CREATE TABLE e (id BIGINT PRIMARY KEY, n BIGINT, g BIGINT, name VARCHAR, x DOUBLE)",
+				"COPY e FROM '"+csv+"'",
+				"SET threads = 1")
 			if err != nil {
 				return err
 			}
@@ -179,6 +183,7 @@ func lupaAsk(store *db.DB, q string) (string, error) {
 			b.WriteString(v.String())
 			b.WriteByte(' ')
 		}
+		b.WriteByte('\n')
 	}
 	return b.String(), rows.Err()
 }
@@ -242,15 +247,18 @@ func sqliteAsk(lite *sql.DB, q string) (string, error) {
 			return "", err
 		}
 		for _, v := range values {
+			if v == nil {
+				v = "NULL"
+			}
 			fmt.Fprint(&b, v)
 			b.WriteByte(' ')
 		}
+		b.WriteByte('\n')
 	}
 	return b.String(), rows.Err()
 }
 
-// duck is a DuckDB of one thread in a process of its own: duckdb.mjs answers a
-// line of JSON with another.
+// duck is a DuckDB in a process of its own: duckdb.mjs answers a line of JSON with another.
 type duck struct {
 	cmd *exec.Cmd
 	in  *json.Encoder
@@ -258,17 +266,18 @@ type duck struct {
 	end func() error
 }
 
-func startDuck(folder, csv string) (*duck, error) {
+// startDuck opens a database at path, ":memory:" for none, and runs statements.
+func startDuck(folder, path string, statements ...string) (*duck, error) {
 	script, err := os.ReadFile("duckdb.mjs")
 	if err != nil {
 		return nil, err
 	}
 	// Node looks for packages beside the script.
-	path := filepath.Join(folder, "rivals.mjs")
-	if err := os.WriteFile(path, script, 0o666); err != nil {
+	copied := filepath.Join(folder, "rivals.mjs")
+	if err := os.WriteFile(copied, script, 0o666); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("node", path)
+	cmd := exec.Command("node", copied, path)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -282,13 +291,9 @@ func startDuck(folder, csv string) (*duck, error) {
 		return nil, err
 	}
 	d := &duck{cmd, json.NewEncoder(in), json.NewDecoder(out), in.Close}
-	for _, q := range []string{
-		"CREATE TABLE e (id BIGINT PRIMARY KEY, n BIGINT, g BIGINT, name VARCHAR, x DOUBLE)",
-		"COPY e FROM '" + csv + "'",
-		"SET threads = 1",
-	} {
+	for _, q := range statements {
 		if _, err := d.ask(q); err != nil {
-			return nil, err
+			return nil, errors.Join(err, d.close())
 		}
 	}
 	return d, nil

@@ -18,6 +18,8 @@ var comparisons = []comparison{
 	{"points", "rows looked up and inserted one by one, through database/sql, beside SQLite and bbolt", pointsBench},
 	{"weight", "size and dependencies of a small program, beside chromem-go, sqlite-vec and DuckDB", weightTable},
 	{"expressions", "filters and groups over two million rows beside DuckDB and SQLite", expressionsBench},
+	{"spill", "sorts, groups and joins of 20 million rows with a budget of 64 MiB, beside DuckDB", spillBench},
+	{"library", "30 statements over a photo library, written in the worst order, beside SQLite and DuckDB", libraryBench},
 	{"slow", "joins, orders and correlated subqueries that live by their plan, beside SQLite and PostgreSQL", slowBench},
 	{"share", "look-ups by key beside a long GROUP BY of the same process", shareBench},
 }

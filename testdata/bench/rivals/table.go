@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -23,7 +25,8 @@ type contender struct {
 type report struct {
 	names   []string       // columns; the first is Lupa
 	only    *regexp.Regexp // jobs to do; nil: all
-	cpu     bool           // processor time of the process instead of what a clock shows
+	pids    []int          // of the processes that work, 0 for this one; nil: all work in this one
+	cpu     bool           // processor time of the processes instead of what a clock shows
 	profile string         // where CPU profiles of Lupa's jobs go; "" for none
 	rows    []reportRow
 }
@@ -62,9 +65,9 @@ func (r *report) measure(job string, rounds, units int, warm bool, all []contend
 					return err
 				}
 			}
-			start := r.now()
+			start := r.now(i)
 			err := all[i].run(round + 1)
-			took := r.now() - start
+			took := r.now(i) - start
 			pprof.StopCPUProfile()
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", job, all[i].name, err)
@@ -89,16 +92,38 @@ func (r *report) measure(job string, rounds, units int, warm bool, all []contend
 	return nil
 }
 
-// now returns seconds since some moment.
-func (r *report) now() float64 {
+// now returns seconds since some moment, by the clock of a contender.
+func (r *report) now(i int) float64 {
 	if !r.cpu {
 		return time.Since(begun).Seconds()
+	}
+	if r.pids != nil && r.pids[i] != 0 {
+		return processorTime(r.pids[i])
 	}
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		panic(err)
 	}
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+}
+
+// processorTime is that of another process, as Linux tells: in hundredths of a second, fields 14 and 15
+// of its state, of which the second is a name in parentheses.
+func processorTime(pid int) float64 {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		panic(err)
+	}
+	fields := strings.Fields(string(state[bytes.LastIndexByte(state, ')')+1:]))
+	sum := 0.0
+	for _, f := range fields[11:13] {
+		ticks, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			panic(err)
+		}
+		sum += ticks / 100
+	}
+	return sum
 }
 
 var begun = time.Now()
