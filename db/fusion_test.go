@@ -126,8 +126,21 @@ func TestFusionIsExact(t *testing.T) {
 	if os.Getenv("LUPA_SOAK") != "" {
 		rounds = 3000
 	}
+	fusionIsExact(t, 9000, rounds)
+}
+
+// So they are in a table of which a part is enough to count ranks.
+func TestFusionOfManyRowsIsExact(t *testing.T) {
+	rounds := 8
+	if os.Getenv("LUPA_SOAK") != "" {
+		rounds = 200
+	}
+	fusionIsExact(t, 60000, rounds)
+}
+
+func fusionIsExact(t *testing.T, size, rounds int) {
 	r := rand.New(rand.NewPCG(3, 9))
-	d := fusionTable(t, r, 9000)
+	d := fusionTable(t, r, size)
 	vec := func(dim int) string {
 		var parts []string
 		for range dim {
@@ -205,7 +218,7 @@ func TestFusionIsExact(t *testing.T) {
 		case 1:
 			where = fmt.Sprintf(" WHERE match(both, '%s OR %s')", word(), word())
 		case 2:
-			where = fmt.Sprintf(" WHERE id BETWEEN %d AND %d", r.IntN(4000), 3000+r.IntN(6000))
+			where = fmt.Sprintf(" WHERE id BETWEEN %d AND %d", r.IntN(size*4/9), size/3+r.IntN(size*2/3))
 		}
 		k := []int{1, 3, 10, 10, 40}[r.IntN(5)]
 		offset := 0

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 )
 
@@ -75,7 +76,7 @@ func (p *pass) takeOf(ctx context.Context, next *atomic.Int64, list []uint32, f 
 	return nil
 }
 
-// seeds are blocks all over the table.
+// seeds are blocks all over the table, and those to whose rows the most is added.
 func (c *blocks) seeds() (list []uint32) {
 	if c.p.sealed < 4*seedBlocks {
 		return nil
@@ -84,8 +85,15 @@ func (c *blocks) seeds() (list []uint32) {
 	if len(c.p.searches) > fewSearches {
 		n = seedMany
 	}
+	if s := c.p.searches[0]; s.plus != nil && len(c.p.searches) == 1 {
+		list = s.plus.best(c.p.sealed, int(n/2))
+		n -= uint64(len(list))
+	}
+	best := list
 	for k := range n {
-		list = append(list, uint32((2*k+1)*uint64(c.p.sealed)/(2*n)))
+		if b := uint32((2*k + 1) * uint64(c.p.sealed) / (2 * n)); !slices.Contains(best, b) {
+			list = append(list, b)
+		}
 	}
 	return list
 }

@@ -291,6 +291,23 @@ func (q *TextQuery) lengthIn(field int, chunk uint32) func(slot uint16) uint32 {
 	}
 }
 
+// Postings is the number of the postings of the query's words.
+func (q *TextQuery) Postings() (n uint64) {
+	for _, l := range q.leaves {
+		n += l.n
+	}
+	return n
+}
+
+// Most is a number that no score is above.
+func (q *TextQuery) Most() float64 {
+	sum := 0.0
+	for _, l := range q.leaves {
+		sum += float64(math.Abs(l.idf) * (q.x.options.k1 + 1))
+	}
+	return float64(sum * slack)
+}
+
 // done returns what went wrong on the way.
 func (q *TextQuery) done() error {
 	q.mu.Lock()

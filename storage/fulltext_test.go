@@ -328,11 +328,26 @@ func (x *texts) verify(weights []float64) {
 			for _, w := range want {
 				byRow[w.row] = w.score
 			}
-			check(x.t, q.Each(ctx, func(row uint64, score float64) {
-				if n++; byRow[row] != score {
-					x.t.Fatalf("%v, row %d: %v, want %v", words, row, score, byRow[row])
+			all := storage.NewRowScores(t)
+			check(x.t, q.AddScores(ctx, all, 1, x.r.IntN(4)))
+			for b := range all.Blocks() {
+				of, most := all.Block(b)
+				if of == nil {
+					continue
 				}
-			}))
+				if slices.Max(of[:]) != most {
+					x.t.Fatalf("%v, block %d: the largest is %v, not %v", words, b, slices.Max(of[:]), most)
+				}
+				for i, score := range of {
+					row := uint64(b)*storage.BlockRows + uint64(i)
+					if score != byRow[row] {
+						x.t.Fatalf("%v, row %d: %v, want %v", words, row, score, byRow[row])
+					}
+					if score != 0 {
+						n++
+					}
+				}
+			}
 			if n != len(want) {
 				x.t.Fatalf("%v: %d rows have a word, want %d", words, n, len(want))
 			}

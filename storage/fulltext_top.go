@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
-	"math/bits"
+	"fmt"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/postings"
 )
@@ -375,43 +378,98 @@ func (s *textSearch) row(chunk uint32, slot, first int, least float64) error {
 	return nil
 }
 
-// Each calls f for every row that has a word of the query, in row order, with its score.
-func (q *TextQuery) Each(ctx context.Context, f func(row uint64, score float64)) error {
-	sums := make([]float64, postings.ChunkRows)
-	for chunk := range q.chunks() {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var seen postings.Slots
-		found := false
-		for _, l := range q.leaves { // their order is that of Top's sums
-			list := l.list(chunk)
-			if list == nil {
-				continue
-			}
-			found = true
-			lengths := q.lengths(l.field, chunk)
-			err := list.All(func(p postings.Posting) error {
-				sums[p.Slot] += q.score(l, p.Freq, lengths.Length(p.Slot))
-				seen[p.Slot>>6] |= 1 << (p.Slot & 63)
-				return nil
-			})
-			if err != nil {
-				return q.bad(err)
-			}
-		}
-		if !found {
-			continue
-		}
-		for w, word := range seen {
-			for ; word != 0; word &= word - 1 {
-				slot := 64*w + bits.TrailingZeros64(word)
-				if sums[slot] > 0 {
-					f(uint64(chunk)*postings.ChunkRows+uint64(slot), sums[slot])
-				}
-				sums[slot] = 0
-			}
+// AddScores adds the query's scores, each times by, to those of the rows. Where these were 0, and by
+// is 1, they become those of Top, to the last bit. It takes a number of goroutines, 0 = one per CPU.
+// Blocks are bounded at its end.
+func (q *TextQuery) AddScores(ctx context.Context, to *RowScores, by float64, workers int) error {
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	tables := make([]*scoreTable, len(q.leaves))
+	for i, l := range q.leaves {
+		if l.n > tableFrom {
+			tables[i] = q.table(l)
 		}
 	}
+	var next atomic.Int64
+	errs := make([]error, min(workers, int(q.chunks())))
+	var wait sync.WaitGroup
+	for i := range errs {
+		wait.Go(func() {
+			for errs[i] == nil {
+				chunk := uint32(next.Add(1) - 1)
+				if chunk >= q.chunks() {
+					return
+				}
+				if errs[i] = ctx.Err(); errs[i] == nil {
+					errs[i] = q.addChunk(chunk, to, by, tables)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	if err := firstError(errs...); err != nil {
+		return err
+	}
 	return q.done()
+}
+
+// tableFrom is the number of postings from which their scores are looked up.
+const tableFrom = 4096
+
+// scoreTable are the scores of a leaf for frequencies from one on, and lengths plus one.
+type scoreTable [4][256]float64
+
+func (q *TextQuery) table(l *textLeaf) *scoreTable {
+	t := new(scoreTable)
+	for f := range t {
+		for n := range t[f] {
+			t[f][n] = q.score(l, uint32(f+1), uint32(max(n, 1)-1))
+		}
+	}
+	return t
+}
+
+// addChunk adds the scores of a chunk's rows. The leaves' order is that of Top's sums.
+func (q *TextQuery) addChunk(chunk uint32, to *RowScores, by float64, tables []*scoreTable) error {
+	const perChunk = postings.ChunkRows / BlockRows
+	for i, l := range q.leaves {
+		list := l.list(chunk)
+		if list == nil {
+			continue
+		}
+		lengths, table := q.lengths(l.field, chunk), tables[i]
+		short := lengths.Short()
+		err := list.Blocks(func(slots []uint16, freqs []uint32, masked *postings.Slots) error {
+			var of *[BlockRows]float64
+			block := -1
+			for k, slot := range slots {
+				if masked != nil && masked.Has(int(slot)) {
+					continue
+				}
+				if b := int(slot / BlockRows); b != block {
+					block = b
+					if n := chunk*perChunk + uint32(b); n < to.Blocks() {
+						of = to.Open(n)
+					} else {
+						return fmt.Errorf("%w: a row after the last one", postings.ErrMalformed)
+					}
+				}
+				f := freqs[k]
+				var v float64
+				if int(slot) < len(short) && table != nil && f <= uint32(len(table)) {
+					v = table[f-1][short[slot]]
+				} else {
+					v = q.score(l, f, lengths.Length(slot))
+				}
+				of[slot%BlockRows] += float64(v * by)
+			}
+			return nil
+		})
+		if err != nil {
+			return q.bad(err)
+		}
+	}
+	to.Bound(chunk*perChunk, (chunk+1)*perChunk)
+	return nil
 }

@@ -18,6 +18,12 @@ type NearestOptions struct {
 	// Min and Max restrict the search to rows with a score between them; nil = no
 	// bound. Rows without a score (see Neighbor) are outside any bound.
 	Min, Max *ScoreBound
+	// Plus is added to the scores of a cosine similarity: the rows with the largest sums are
+	// wanted, and Neighbor.Score is the sum. All rows come out whose sum is at most PlusSlack
+	// below that of the K-th, for what is exact to less than that. Nil adds nothing. Its blocks
+	// are bounded.
+	Plus      *RowScores
+	PlusSlack float64
 	// Worst asks for the rows with the worst scores, worst first: ORDER BY in the
 	// direction opposite to the metric's own.
 	Worst bool

@@ -41,9 +41,11 @@ func (t *Table) ScoreBounds(ctx context.Context, opts NearestOptions) (b *ScoreB
 	}
 	rows := int(t.Blocks()) * BlockRows
 	b = &ScoreBounds{Lower: make([]float32, rows), Upper: make([]float32, rows), t: t, opts: opts}
-	inf := float32(math.Inf(-1))
-	for i := range b.Upper {
-		b.Lower[i], b.Upper[i] = inf, inf
+	none := func(n uint32) {
+		inf, at := float32(math.Inf(-1)), int(n)*BlockRows
+		for i := at; i < at+BlockRows; i++ {
+			b.Lower[i], b.Upper[i] = inf, inf
+		}
 	}
 	s := p.searches[0]
 	uncoded := new(RowSet)
@@ -52,6 +54,7 @@ func (t *Table) ScoreBounds(ctx context.Context, opts NearestOptions) (b *ScoreB
 			for n := from; n < to; n++ {
 				set, count := p.wanted(s, n)
 				if count == 0 {
+					none(n)
 					continue
 				}
 				ok := false
@@ -73,6 +76,8 @@ func (t *Table) ScoreBounds(ctx context.Context, opts NearestOptions) (b *ScoreB
 				if ok {
 					at := int(n) * BlockRows
 					w.bounds1(s, &set, b.Lower[at:at+BlockRows], b.Upper[at:at+BlockRows])
+				} else {
+					none(n)
 				}
 			}
 			return nil
@@ -83,6 +88,7 @@ func (t *Table) ScoreBounds(ctx context.Context, opts NearestOptions) (b *ScoreB
 		return nil, err
 	}
 	if n := p.sealed; n < t.Blocks() {
+		none(n)
 		set, _ := p.wanted(s, n)
 		for i := range set.All() {
 			uncoded.Add(uint64(n)*BlockRows + uint64(i))

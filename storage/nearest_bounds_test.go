@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -70,5 +71,63 @@ func (v *vectorTable) verifyBounds(t *testing.T, rng *rand.Rand, table *storage.
 		if st.Above[k] != n {
 			t.Fatalf("%d rows are above %v, want %d", st.Above[k], tau, n)
 		}
+	}
+}
+
+// verifyPlus checks that the best rows with numbers added to their scores are those of adding
+// them to every score.
+func (v *vectorTable) verifyPlus(t *testing.T, rng *rand.Rand, table *storage.Table, o storage.NearestOptions) {
+	t.Helper()
+	q, err := vector.NewQuery(vector.Cosine, slices.Clone(o.Query.Vector()))
+	check(t, err)
+	o.Query, o.Worst, o.Min, o.Max, o.Margin = q, false, nil, nil, false
+	all := o
+	all.K = -1
+	plus := storage.NewRowScores(table)
+	size := []float64{0.01, 1, 1000}[rng.IntN(3)]
+	for b := range plus.Blocks() {
+		if rng.IntN(2) == 0 {
+			continue
+		}
+		of := plus.Open(b)
+		for i := range of {
+			if rng.IntN(4) > 0 {
+				of[i] = float64(size * rng.NormFloat64())
+			}
+		}
+		plus.Bound(b, b+1)
+	}
+	var want []storage.Neighbor
+	for _, n := range v.oracle(all) {
+		n.Score += plus.Of(n.Row)
+		want = append(want, n)
+	}
+	slices.SortFunc(want, func(a, b storage.Neighbor) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Row, b.Row))
+	})
+	o.K, o.Plus, o.PlusSlack = 1+rng.IntN(30), plus, []float64{1e-12, 1e-3}[rng.IntN(2)]*size
+	if o.K <= len(want) {
+		least := want[o.K-1].Score - o.PlusSlack
+		want = slices.DeleteFunc(want, func(n storage.Neighbor) bool { return n.Score < least })
+	}
+	got, _, err := table.Nearest(ctx, o)
+	check(t, err)
+	if !slices.Equal(got, want) {
+		t.Fatalf("K %d, slack %g, numbers of size %g:\n got %v\nwant %v", o.K, o.PlusSlack, size, got, want)
+	}
+}
+
+// In a table that is large enough for it, a search begins with the blocks to which the most is
+// added.
+func TestPlusInManyBlocks(t *testing.T) {
+	v := newVectorTable(t, 8)
+	rng := rand.New(rand.NewPCG(7, 7))
+	v.load(t, rng, "clustered", 200*storage.BlockRows+300)
+	view := must[*storage.View](t)(v.store.Snapshot())
+	defer view.Close()
+	table := must[*storage.Table](t)(view.Table("v"))
+	for range 12 {
+		q := must[*vector.Query](t)(vector.NewQuery(vector.Cosine, gauss(rng, 8, 1)))
+		v.verifyPlus(t, rng, table, storage.NearestOptions{Query: q})
 	}
 }

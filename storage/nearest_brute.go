@@ -111,7 +111,8 @@ func (w *worker) score(s *search, b uint32, first int, set *BlockSet, data []byt
 		}
 		scored++
 		score := w.p.scoreStored(s, data[i*row:(i+1)*row], &w.wide)
-		if !s.admits(score) {
+		worth := s.worth(uint64(b)*BlockRows+uint64(first+i), score)
+		if !s.admits(worth) {
 			continue
 		}
 		null, err := w.isNull(s, b, first+i, score)
@@ -119,7 +120,7 @@ func (w *worker) score(s *search, b uint32, first int, set *BlockSet, data []byt
 			return err
 		}
 		if !null {
-			w.found = append(w.found, Neighbor{uint64(b)*BlockRows + uint64(first+i), score})
+			w.found = append(w.found, Neighbor{uint64(b)*BlockRows + uint64(first+i), worth})
 		}
 	}
 	s.scored.Add(uint64(scored))

@@ -231,7 +231,8 @@ func (w *worker) prune(from candidates, i int, b uint32, set *BlockSet, n int) e
 	wanted := *set
 	clear(set[:])
 	cut := s.cutoff()
-	t := c.blockThreshold(cut, p1)
+	plus, most := s.plusOf(b)
+	t := c.blockThreshold(cut-most, p1)
 	if math.IsInf(t, 1) {
 		s.codeCounts.first.Add(uint64(n))
 		return nil
@@ -240,6 +241,9 @@ func (w *worker) prune(from candidates, i int, b uint32, set *BlockSet, n int) e
 	w.witness(s, b, &wanted)
 	c.query.Scan1(p1, (*[BlockRows / 64]uint64)(&wanted), t, sc)
 	survivors := (*BlockSet)(&sc.Mask)
+	if plus != nil {
+		sc.Thin1(plus, c.threshold(cut, 1, 1))
+	}
 	s.codeCounts.first.Add(uint64(n - survivors.Count()))
 	if *survivors == (BlockSet{}) {
 		return nil
@@ -272,12 +276,16 @@ func (w *worker) prune(from candidates, i int, b uint32, set *BlockSet, n int) e
 	left := 0
 	for k, r := range sc.Rows {
 		low, high := p1.Norms(int(r))
-		upper := c.goodness(sc.Upper2[k], low, high)
+		more := 0.0
+		if plus != nil {
+			more = plus[r]
+		}
+		upper := c.goodness(sc.Upper2[k], low, high) + more
 		if upper < cut {
 			continue
 		}
 		left++
-		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high) >= cut {
+		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high)+more >= cut {
 			set[r/64] |= 1 << (r % 64) // likely to belong to the answer: sharpens the cut
 		} else {
 			w.now = append(w.now, survivor{from.row(w, b, int(r)), upper})
@@ -288,7 +296,11 @@ func (w *worker) prune(from candidates, i int, b uint32, set *BlockSet, n int) e
 		// The codes don't help here: read the floats while they come in order.
 		for k, r := range sc.Rows {
 			low, high := p1.Norms(int(r))
-			if c.goodness(sc.Upper2[k], low, high) >= cut {
+			upper := c.goodness(sc.Upper2[k], low, high)
+			if plus != nil {
+				upper += plus[r]
+			}
+			if upper >= cut {
 				set[r/64] |= 1 << (r % 64)
 			}
 		}
@@ -363,14 +375,15 @@ func (w *worker) scoreRow(s *search, row uint64) error {
 	s.scored.Add(1)
 	s.bytes.Add(uint64(len(data)))
 	score := w.p.scoreStored(s, data, &w.wide)
-	if !s.admits(score) {
+	worth := s.worth(row, score)
+	if !s.admits(worth) {
 		return nil
 	}
 	null, err := w.isNull(s, uint32(row/BlockRows), int(row%BlockRows), score)
 	if err != nil || null {
 		return err
 	}
-	s.offer([]Neighbor{{row, score}})
+	s.offer([]Neighbor{{row, worth}})
 	return nil
 }
 
@@ -420,6 +433,14 @@ func (p *pass) seed(ctx context.Context, from candidates) error {
 	return err
 }
 
+// plusOf returns what is added to the scores of a block's rows, nil for nothing, and the most.
+func (s *search) plusOf(b uint32) (*[BlockRows]float64, float64) {
+	if s.plus == nil {
+		return nil, 0
+	}
+	return s.plus.Block(b)
+}
+
 // seeds is how many promising rows a search begins with.
 func (s *search) seeds() int { return max(seedRows, 2*s.limit) }
 
@@ -443,9 +464,10 @@ func (w *worker) sample(from candidates, b uint32) error {
 			continue
 		}
 		least := math.Inf(-1)
+		plus, most := s.plusOf(b)
 		best := &w.best[i]
 		if best.full {
-			least = s.coded.blockThreshold(best.least, &w.planes[0])
+			least = s.coded.blockThreshold(best.least-most, &w.planes[0])
 		}
 		s.coded.query.Scan1(&w.planes[0], (*[BlockRows / 64]uint64)(&set), least, &w.scratch)
 		promising := (*BlockSet)(&w.scratch.Mask)
@@ -455,7 +477,11 @@ func (w *worker) sample(from candidates, b uint32) error {
 		for r := range promising.All() {
 			low, high := w.planes[0].Norms(r)
 			estimate := float64(w.scratch.Upper[r]) - s.coded.query.Spread(&w.planes[0], 0, r)
-			if g := s.coded.goodness(estimate, low, high); !best.full || g >= best.least {
+			g := s.coded.goodness(estimate, low, high)
+			if plus != nil {
+				g += plus[r]
+			}
+			if !best.full || g >= best.least {
 				best.rows = append(best.rows, survivor{from.row(w, b, r), g})
 			}
 		}

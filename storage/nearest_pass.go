@@ -78,6 +78,9 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 		if o.Query.Dim() != p.dim {
 			return nil, &DimensionError{t.def.Name, col.Name, o.Query.Dim(), p.dim}
 		}
+		if o.Plus != nil && (o.Query.Metric() != vector.Cosine || o.Worst || o.Min != nil || o.Max != nil || o.Above != nil || o.Recall != 0 || o.Plus.Blocks() != t.Blocks()) {
+			return nil, errors.New("numbers can be added to the best of a table's cosine similarities only")
+		}
 		s := &search{ranking: newRanking(o), opts: o, query: o.Query}
 		s.zero = o.Query.Score(make([]float32, p.dim))
 		p.searches = append(p.searches, s)
@@ -322,8 +325,9 @@ func (p *pass) tail() error {
 				continue
 			}
 			rows[k]++
-			if score := p.scoreStored(s, raw, &wide); s.admits(score) {
-				s.offer([]Neighbor{{uint64(b)*BlockRows + uint64(i), score}})
+			row := uint64(b)*BlockRows + uint64(i)
+			if worth := s.worth(row, p.scoreStored(s, raw, &wide)); s.admits(worth) {
+				s.offer([]Neighbor{{row, worth}})
 			}
 		}
 		return nil
@@ -355,7 +359,7 @@ func (s *search) finish() ([]Neighbor, *NearestStats) {
 		}
 	}
 	st.KthScore, st.Margin = math.NaN(), math.NaN()
-	if s.opts.K >= 0 && len(rows) > s.opts.K {
+	if s.opts.K >= 0 && len(rows) > s.opts.K && s.plus == nil {
 		if s.opts.K > 0 {
 			st.Margin = math.Abs(rows[s.opts.K].Score - rows[s.opts.K-1].Score)
 		}

@@ -20,14 +20,17 @@ type ranking struct {
 	cut atomic.Uint64 // bits of the least goodness that may still get in
 
 	above []float64 // see NearestOptions
+	plus  *RowScores
+	slack float64 // of the sums with plus
 
 	mu    sync.Mutex
 	steps []uint64   // rows by how many of above their score is higher than
 	rows  []Neighbor // a heap, last one first, when limit >= 0
+	near  []Neighbor // with plus: those that are within slack of the last one
 }
 
 func newRanking(o *NearestOptions) *ranking {
-	r := &ranking{sign: -1, limit: o.K, min: o.Min, max: o.Max}
+	r := &ranking{sign: -1, limit: o.K, min: o.Min, max: o.Max, plus: o.Plus, slack: o.PlusSlack}
 	if o.Query.Metric().HigherIsBetter() != o.Worst {
 		r.sign = 1
 	}
@@ -59,6 +62,14 @@ func (r *ranking) raise(g float64) {
 			return
 		}
 	}
+}
+
+// worth is what a row with this score is ranked by.
+func (r *ranking) worth(row uint64, score float64) float64 {
+	if r.plus == nil {
+		return score
+	}
+	return score + r.plus.Of(row)
 }
 
 // admits reports whether a row with this score may belong to the answer.
@@ -107,19 +118,40 @@ func (r *ranking) offer(rows []Neighbor) {
 		case len(r.rows) < r.limit:
 			heap.Push((*lastFirst)(r), n)
 		case r.before(n, r.rows[0]):
-			r.rows[0] = n
+			n, r.rows[0] = r.rows[0], n
 			heap.Fix((*lastFirst)(r), 0)
+			r.put(n)
 		default:
+			r.put(n)
 			continue
 		}
 		if len(r.rows) == r.limit {
-			r.raise(float64(r.rows[0].Score * r.sign))
+			r.raise(float64(r.rows[0].Score*r.sign) - r.slack)
 		}
 	}
 }
 
+// put keeps a row that is not among the best, if it is so by too little to say.
+func (r *ranking) put(n Neighbor) {
+	if r.plus == nil || n.Score < r.rows[0].Score-r.slack {
+		return
+	}
+	if r.near = append(r.near, n); len(r.near) > 1024 && len(r.near)&(len(r.near)-1) == 0 {
+		r.trim()
+	}
+}
+
+// trim leaves out the rows that are not near any longer.
+func (r *ranking) trim() {
+	r.near = slices.DeleteFunc(r.near, func(n Neighbor) bool { return n.Score < r.rows[0].Score-r.slack })
+}
+
 // sorted returns what was collected, in the order of the answer.
 func (r *ranking) sorted() []Neighbor {
+	if len(r.near) > 0 {
+		r.trim()
+		r.rows, r.near = append(r.rows, r.near...), nil
+	}
 	slices.SortFunc(r.rows, func(a, b Neighbor) int {
 		if r.before(a, b) {
 			return -1

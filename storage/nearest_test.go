@@ -342,6 +342,7 @@ func TestNearest(t *testing.T) {
 					}
 					discarded += v.compare(t, table, opts)
 					v.verifyBounds(t, rng, table, opts[0])
+					v.verifyPlus(t, rng, table, opts[0])
 				}
 			})
 		}

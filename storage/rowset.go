@@ -52,6 +52,25 @@ func (s *RowSet) Add(row uint64) {
 	}
 }
 
+// AddBlock puts the rows of a block into a set that are in another one, nil for all that the block
+// has.
+func (t *Table) AddBlock(to *RowSet, block uint32, of *RowSet) {
+	set := firstRows(t.rowsIn(block))
+	if of != nil {
+		from := of.Block(block)
+		if from == nil {
+			return
+		}
+		set = *from
+	}
+	b := to.grow(block)
+	to.n -= b.Count()
+	for i, w := range set {
+		b[i] |= w
+	}
+	to.n += b.Count()
+}
+
 // AddBatch puts the selected rows of a batch read from a table into the set.
 func (s *RowSet) AddBatch(b *value.Batch) {
 	if b.Sel == nil {

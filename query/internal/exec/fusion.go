@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/storage"
@@ -74,14 +76,26 @@ type term struct {
 	by, plus float64 // of the sum: by * value + plus
 	bounds   *storage.ScoreBounds
 	opts     storage.NearestOptions
-	exact    []float64 // by row; nil: bounds
-	has      bool      // rows with 0 have no rank
+	words    *storage.TextQuery
+	scores   *storage.RowScores // of words, for which rows with 0 have no rank
+	exact    []float64          // of columns, by row; not a number for NULL, and where there is no row
+}
+
+// known reports whether the term's values are, rather than bounds of them.
+func (t *term) known() bool { return t.scores != nil || t.exact != nil }
+
+// at is the value that the term is known to have.
+func (t *term) at(row int) float64 {
+	if t.scores != nil {
+		return t.scores.Of(uint64(row))
+	}
+	return t.exact[row]
 }
 
 // least and most that the term's value can be.
 func (t *term) low(row int) float64 {
-	if t.exact != nil {
-		return t.exact[row]
+	if t.known() {
+		return t.at(row)
 	}
 	if t.FromOne {
 		return 1 - float64(t.bounds.Upper[row]) - boundSlack
@@ -90,8 +104,8 @@ func (t *term) low(row int) float64 {
 }
 
 func (t *term) high(row int) float64 {
-	if t.exact != nil {
-		return t.exact[row]
+	if t.known() {
+		return t.at(row)
 	}
 	if t.FromOne {
 		return 1 - float64(t.bounds.Lower[row]) + boundSlack
@@ -157,22 +171,46 @@ func (r *fusing) reserve(n int) error {
 
 func (r *fusing) find(ctx context.Context) (*storage.RowSet, error) {
 	n := int(r.t.Blocks()) * storage.BlockRows
-	if err := r.reserve(2 * n); err != nil {
+	if err := r.begin(n); err != nil {
 		return nil, err
 	}
-	r.there = make([]bool, n)
-	if err := r.columns(ctx, n); err != nil {
-		return nil, err
+	single := r.single()
+	if single == nil && !r.RRF || r.hasColumns() {
+		if err := r.reserve(2 * n); err != nil {
+			return nil, err
+		}
+		r.there = make([]bool, n)
+		if err := r.columns(ctx, n); err != nil {
+			return nil, err
+		}
 	}
-	r.live = slices.Clone(r.there)
 	for _, t := range r.terms {
-		if err := r.prepare(ctx, t, n); err != nil {
+		if err := r.prepare(ctx, t); err != nil {
 			return nil, err
 		}
 	}
 	switch {
 	case r.RRF:
 		return r.ranked(ctx)
+	case single != nil:
+		return r.biased(ctx, single)
+	}
+	r.live = slices.Clone(r.there)
+	for _, t := range r.terms {
+		if err := r.score(ctx, t); err != nil {
+			return nil, err
+		}
+		for row, live := range r.live {
+			switch {
+			case !live:
+			case t.known():
+				r.live[row] = t.at(row) == t.at(row)
+			default:
+				r.live[row] = !math.IsInf(float64(t.bounds.Upper[row]), -1)
+			}
+		}
+	}
+	switch {
 	case r.MMR != nil:
 		return r.diverse(ctx)
 	case r.Groups != nil:
@@ -181,9 +219,8 @@ func (r *fusing) find(ctx context.Context) (*storage.RowSet, error) {
 	return r.summed(ctx)
 }
 
-// columns computes the terms of columns, and finds the rows there are.
-func (r *fusing) columns(ctx context.Context, n int) error {
-	var cols []int
+// begin prepares the terms.
+func (r *fusing) begin(n int) error {
 	for i := range r.Terms {
 		t := &term{FusedTerm: &r.Terms[i], by: r.Terms[i].By}
 		for k, e := range append(slices.Clone(t.Times), t.Over...) {
@@ -211,6 +248,39 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 		for k := range t.exact {
 			t.exact[k] = math.NaN()
 		}
+	}
+	return nil
+}
+
+func (r *fusing) hasColumns() bool {
+	return slices.ContainsFunc(r.terms, func(t *term) bool { return t.X != nil })
+}
+
+// single returns the term that is the only similarity of a sum, nil if there is none or if what is
+// asked for takes bounds of all rows.
+func (r *fusing) single() (single *term) {
+	if r.RRF || r.MMR != nil || r.Groups != nil {
+		return nil
+	}
+	for _, t := range r.terms {
+		if t.To == nil {
+			continue
+		}
+		if single != nil {
+			return nil
+		}
+		single = t
+	}
+	return single
+}
+
+// columns computes the terms of columns, and finds the rows there are.
+func (r *fusing) columns(ctx context.Context, n int) error {
+	var cols []int
+	for _, t := range r.terms {
+		if t.X == nil {
+			continue
+		}
 		for _, c := range t.Columns {
 			if !slices.Contains(cols, c) {
 				cols = append(cols, c)
@@ -221,8 +291,50 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	sc := r.t.Scan(storage.ScanOptions{Columns: cols, Filter: r.among})
+	if groups != nil {
+		return r.scan(ctx, storage.ScanOptions{Columns: cols, Filter: r.among}, groups)
+	}
+	return r.eachBlocks(func(from, to int) error {
+		return r.scan(ctx, storage.ScanOptions{Columns: cols, Filter: r.among, FromBlock: uint32(from), ToBlock: uint32(to)}, nil)
+	})
+}
+
+// eachBlocks calls f for parts of the blocks at the same time.
+func (r *fusing) eachBlocks(f func(from, to int) error) error {
+	workers := r.Env.Workers
+	if workers == 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	n := int(r.t.Blocks())
+	workers = max(1, min(workers, n/4))
+	errs := make([]error, workers)
+	var wait sync.WaitGroup
+	for i := range workers {
+		wait.Go(func() {
+			if from, to := i*n/workers, (i+1)*n/workers; from < to {
+				errs[i] = f(from, to)
+			}
+		})
+	}
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scan computes the terms of columns for some blocks.
+func (r *fusing) scan(ctx context.Context, opts storage.ScanOptions, groups *fn.Groups) error {
+	sc := r.t.Scan(opts)
 	defer sc.Close()
+	exprs := make([]fn.Expr, len(r.terms))
+	for i, t := range r.terms {
+		if t.X != nil {
+			exprs[i] = t.X.Clone()
+		}
+	}
 	for {
 		b, err := sc.Next(ctx)
 		if err != nil || b == nil {
@@ -232,15 +344,15 @@ func (r *fusing) columns(ctx context.Context, n int) error {
 			r.there[b.Rows[i]] = true
 		}
 		if groups != nil {
-			if err := r.assign(groups, b, cols); err != nil {
+			if err := r.assign(groups, b, opts.Columns); err != nil {
 				return err
 			}
 		}
-		for _, t := range r.terms {
+		for k, t := range r.terms {
 			if t.X == nil {
 				continue
 			}
-			a, err := t.X.Eval(r.c, columnsOf(b, cols, t.Columns), b.Sel)
+			a, err := exprs[k].Eval(r.c, columnsOf(b, opts.Columns, t.Columns), b.Sel)
 			if err != nil {
 				return err
 			}
@@ -268,8 +380,8 @@ func columnsOf(b *value.Batch, cols, some []int) *value.Batch {
 	return &out
 }
 
-// prepare finds the values of a term, or their bounds.
-func (r *fusing) prepare(ctx context.Context, t *term, n int) error {
+// prepare makes a term ready to be scored, and scores words.
+func (r *fusing) prepare(ctx context.Context, t *term) error {
 	switch {
 	case t.Words != nil:
 		q, err := t.Words.Prepare(ctx, r.c)
@@ -279,17 +391,13 @@ func (r *fusing) prepare(ctx context.Context, t *term, n int) error {
 		if q == nil { // NULL throughout
 			return errTooMany
 		}
-		if err := r.reserve(8 * n); err != nil {
-			return err
-		}
-		t.exact, t.has = make([]float64, n), true
-		err = q.Each(ctx, func(row uint64, score float64) {
-			if r.there[row] {
-				t.exact[row] = score
+		if t.words = q; t.Norm != "" || r.single() == nil {
+			if t.scores, err = r.newScores(q.Postings()); err != nil {
+				return err
 			}
-		})
-		if err != nil {
-			return err
+			if err := q.AddScores(ctx, t.scores, 1, r.Env.Workers); err != nil {
+				return err
+			}
 		}
 	case t.To != nil:
 		a, err := t.To.Eval(r.c, oneRow, nil)
@@ -309,66 +417,77 @@ func (r *fusing) prepare(ctx context.Context, t *term, n int) error {
 		if q.Zero() {
 			return errTooMany
 		}
-		if err := r.reserve(8 * n); err != nil {
-			return err
-		}
 		t.opts = storage.NearestOptions{Column: t.Columns[0], Query: q, Filter: r.among, Workers: r.Env.Workers}
-		if t.bounds, err = r.t.ScoreBounds(ctx, t.opts); err != nil {
-			return err
-		}
 	}
 	if t.Norm != "" {
-		if err := r.normalize(ctx, t); err != nil {
-			return err
-		}
-	}
-	if r.RRF {
-		return nil // a row has its rank by the other scores
-	}
-	for row := range r.live {
-		if !r.live[row] {
-			continue
-		}
-		if t.exact != nil {
-			r.live[row] = t.exact[row] == t.exact[row]
-		} else {
-			r.live[row] = !math.IsInf(float64(t.bounds.Upper[row]), -1)
-		}
+		return r.normalize(ctx, t)
 	}
 	return nil
+}
+
+// score bounds the values of a term, if they are not known.
+func (r *fusing) score(ctx context.Context, t *term) (err error) {
+	if t.known() || t.bounds != nil {
+		return nil
+	}
+	if err := r.reserve(8 * int(r.t.Blocks()) * storage.BlockRows); err != nil {
+		return err
+	}
+	t.bounds, err = r.t.ScoreBounds(ctx, t.opts)
+	return err
+}
+
+// newScores returns scores of rows of which a number are not 0.
+func (r *fusing) newScores(n uint64) (*storage.RowScores, error) {
+	if err := r.reserve(int(min(uint64(r.t.Blocks()), n)) * storage.RowScoreBytes); err != nil {
+		return nil, err
+	}
+	return storage.NewRowScores(r.t), nil
+}
+
+// rangeOf returns the range of a term whose values are known.
+func (r *fusing) rangeOf(t *term) Norm {
+	if t.exact != nil {
+		return NormOf(t.exact)
+	}
+	n, rows := Norm{math.Inf(1), math.Inf(-1)}, uint64(0)
+	for b := range t.scores.Blocks() {
+		of, _ := t.scores.Block(b)
+		if of == nil {
+			continue
+		}
+		for i, v := range of {
+			if v != 0 && (r.among == nil || r.among.Has(uint64(b)*storage.BlockRows+uint64(i))) {
+				n.Min, n.Max, rows = min(n.Min, v), max(n.Max, v), rows+1
+			}
+		}
+	}
+	if rows < r.rows {
+		n.Min, n.Max = min(n.Min, 0), max(n.Max, 0)
+	}
+	return n
 }
 
 // normalize finds the range of a term over all rows.
 func (r *fusing) normalize(ctx context.Context, t *term) error {
 	n, ok := r.Norms[t.Norm]
-	if !ok && t.exact != nil {
-		n = Norm{math.Inf(1), math.Inf(-1)}
-		for row, v := range t.exact {
-			if r.there[row] && v == v {
-				n.Min, n.Max = min(n.Min, v), max(n.Max, v)
-			}
-		}
+	if !ok && t.known() {
+		n = r.rangeOf(t)
 	}
-	if !ok && t.exact == nil {
-		opts := t.opts
-		for _, opts.Worst = range []bool{true, false} {
-			opts.K = 1
-			found, _, err := r.t.Nearest(ctx, opts)
-			if err != nil {
-				return err
-			}
-			if len(found) == 0 {
-				return errTooMany
-			}
-			s := found[0].Score
-			if t.FromOne {
-				s = 1 - s
-			}
-			if opts.Worst != t.FromOne {
-				n.Min = s
-			} else {
-				n.Max = s
-			}
+	if !ok && !t.known() {
+		worst := t.opts
+		worst.K, worst.Worst = 1, true
+		best := worst
+		best.Worst = false
+		found, _, err := r.t.NearestMany(ctx, []storage.NearestOptions{worst, best})
+		if err != nil {
+			return err
+		}
+		if len(found[0]) == 0 {
+			return errTooMany
+		}
+		if n.Min, n.Max = found[0][0].Score, found[1][0].Score; t.FromOne {
+			n.Min, n.Max = 1-n.Max, 1-n.Min
 		}
 	}
 	r.Norms[t.Norm] = n
@@ -383,9 +502,9 @@ func (r *fusing) normalize(ctx context.Context, t *term) error {
 // values returns the values of a term for some rows, ascending; NaN for NULL.
 func (r *fusing) values(ctx context.Context, t *term, rows []uint64) ([]float64, error) {
 	out := make([]float64, len(rows))
-	if t.exact != nil {
+	if t.known() {
 		for i, row := range rows {
-			out[i] = t.exact[row]
+			out[i] = t.at(int(row))
 		}
 		return out, nil
 	}

@@ -101,7 +101,7 @@ func (d *diversity) split() {
 	d.slack = float64(d.MMR.Lambda*all.slack) + mmrSlack
 	d.rest = &sumBounds{plus: all.plus}
 	for _, t := range d.terms {
-		if t.exact != nil || t.opts.Column != d.MMR.Vector {
+		if t.known() || t.opts.Column != d.MMR.Vector {
 			d.rest.terms = append(d.rest.terms, t)
 			continue
 		}

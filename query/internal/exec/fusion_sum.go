@@ -205,17 +205,13 @@ func (r *fusing) summed(ctx context.Context) (*storage.RowSet, error) {
 func (r *fusing) largest() float64 {
 	sum := 0.0
 	for _, t := range r.terms {
-		if t.exact == nil {
+		if !t.known() {
 			sum += math.Abs(float64(2 * t.by))
 			continue
 		}
-		n := Norm{}
-		for row, v := range t.exact {
-			if r.live[row] {
-				n.Min, n.Max = min(n.Min, v), max(n.Max, v)
-			}
+		if n := r.rangeOf(t); n.Min <= n.Max {
+			sum += float64(math.Abs(t.by) * max(-n.Min, n.Max))
 		}
-		sum += float64(math.Abs(t.by) * max(-n.Min, n.Max))
 	}
 	return sum
 }

@@ -2,6 +2,7 @@ package code
 
 import (
 	"math"
+	"math/bits"
 
 	"github.com/lupadb/lupa/storage/internal/simd"
 )
@@ -158,6 +159,7 @@ type Scratch struct {
 	Rows   []uint16
 	dots2  [BlockRows]int32
 	Upper2 [BlockRows]float64
+	allow  float64 // how far Upper may be below what it bounds, by rounding
 }
 
 // bound combines the terms that are the same for all rows of a plane, and
@@ -187,8 +189,9 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 	bound := simd.Bound{
 		Base: float32(base), Scale: float32(n.scale), Offset: float32(n.shift), A: float32(a), B: float32(b), Cut: roundDown(low),
 	}
-	if beyondFloat32(size, n.scale) {
+	if s.allow = float64(size * 0x1p-20); beyondFloat32(size, n.scale) {
 		copy(s.Mask[:], wanted[:]) // beyond float32: no bound
+		s.allow = math.Inf(1)
 		return
 	}
 	const words = 4 // tiles come in fours: 64 rows are a word of the mask
@@ -210,6 +213,21 @@ func (q *Query) Scan1(p *Plane, wanted *[BlockRows / 64]uint64, cut float64, s *
 		}
 	}
 	p.near = true
+}
+
+// Thin1 takes the rows out of s.Mask whose bound by Scan1 and what plus has for the row are below
+// cut together.
+func (s *Scratch) Thin1(plus *[BlockRows]float64, cut float64) {
+	cut -= s.allow
+	for w, word := range s.Mask {
+		for left := word; left != 0; left &= left - 1 {
+			i := 64*w + bits.TrailingZeros64(left)
+			if float64(s.Upper[i])+plus[i] < cut {
+				word &^= left & -left
+			}
+		}
+		s.Mask[w] = word
+	}
 }
 
 // Scan2 bounds the rows s.Rows, for which Scan1 has left sums in s.Dots, by both

@@ -199,6 +199,15 @@ func (l *Lengths) Length(slot uint16) uint32 {
 	return 0
 }
 
+// Short returns the lengths of the first slots, plus one, where they are kept in a byte each; else
+// none.
+func (l *Lengths) Short() []byte {
+	if l.width != 1 || len(l.late) > 0 || l.dense != nil {
+		return nil
+	}
+	return l.base[:l.n]
+}
+
 // Has reports whether there is a text at a slot.
 func (l *Lengths) Has(slot uint16) bool { return l.plusOne(slot) > 0 }
 

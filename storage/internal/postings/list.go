@@ -200,6 +200,16 @@ func (l *List) All(f func(Posting) error) error {
 	return nil
 }
 
+// Blocks calls f with all postings, a block at a time; those whose slots are masked do not
+// count. The slices are reused.
+func (l *List) Blocks(f func(slots []uint16, freqs []uint32, masked *Slots) error) error {
+	err := l.Base.blocksOf(func(slots []uint16, freqs []uint32) error { return f(slots, freqs, l.Masked) })
+	if err != nil {
+		return err
+	}
+	return l.Late.blocksOf(func(slots []uint16, freqs []uint32) error { return f(slots, freqs, nil) })
+}
+
 // AddSlots sets the slots of all postings that count.
 func (l *List) AddSlots(dst *Slots) error {
 	if l.Masked == nil {
