@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -263,8 +264,9 @@ func (f *cutFile) Write(p []byte) (int, error) {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	f.c.change()
+	data := bytes.Clone(p) // Pebble's file system in memory may change what it is given
 	n, err := f.File.Write(p)
-	f.node.pending = append(f.node.pending, cutWrite{off: f.pos, data: append([]byte(nil), p[:n]...)})
+	f.node.pending = append(f.node.pending, cutWrite{off: f.pos, data: data[:n]})
 	f.pos += int64(n)
 	return n, err
 }
@@ -273,8 +275,9 @@ func (f *cutFile) WriteAt(p []byte, off int64) (int, error) {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	f.c.change()
+	data := bytes.Clone(p)
 	n, err := f.File.WriteAt(p, off)
-	f.node.pending = append(f.node.pending, cutWrite{off: off, data: append([]byte(nil), p[:n]...)})
+	f.node.pending = append(f.node.pending, cutWrite{off: off, data: data[:n]})
 	return n, err
 }
 
@@ -383,7 +386,7 @@ func (c *cutFS) cut(r *rand.Rand) *vfs.MemFS {
 				if err != nil {
 					panic(err)
 				}
-				if _, err := f.Write(content(e)); err != nil {
+				if _, err := f.Write(bytes.Clone(content(e))); err != nil {
 					panic(err)
 				}
 				f.Close()

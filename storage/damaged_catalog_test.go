@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -295,7 +296,7 @@ func TestSalvageReadsTheNextSchemas(t *testing.T) {
 		}
 		check(t, damaged.Rename("db/SCHEMA", "db/SCHEMA.next"))
 		f := must[vfs.File](t)(damaged.Create("db/SCHEMA.old", vfs.WriteCategoryUnspecified))
-		must[int](t)(f.Write(old))
+		must[int](t)(f.Write(bytes.Clone(old)))
 		check(t, f.Close())
 		for _, without := range []string{"nothing", "MANIFEST"} { // then rows are looked for in every file
 			fs := copyOf(t, damaged)

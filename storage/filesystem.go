@@ -17,15 +17,15 @@ import (
 
 // guardFS is the file system a store works on. It does three things that Pebble
 // leaves to the process: it leaves locking the directory to the store; it turns a
-// failure of the write-ahead log, which Pebble answers with a panic that nobody can
-// recover, into the store's refusal of all further writes; and it cuts a failed store
-// off from its directory, which somebody may have opened again by then.
+// failure of the write-ahead log or of the list of files (MANIFEST), which Pebble answers
+// by ending the process, into the store's refusal of all further writes; and it cuts a
+// failed store off from its directory, which somebody may have opened again by then.
 type guardFS struct {
 	vfs.FS
 	dir       string
 	cut       atomic.Bool  // nothing is written any more
 	gone      atomic.Bool  // the store is closed
-	fail      func(error)  // told of failures of the log
+	fail      func(error)  // told of failures that Pebble is not told of, see keepsSilent
 	failStore func(error)  // told of failed syncs where there is no log
 	home      func() error // nil, or says whether the directory is still the one that was opened
 
@@ -56,9 +56,9 @@ type listFile struct {
 	needs           atomic.Uint64 // the first log that is needed besides, by what is written; 0: not known
 }
 
-// logFailed notes a failure of the log. Pebble goes on as if nothing had happened, on
-// a log that ends here: whoever commits asks afterwards whether the store has failed.
-func (g *guardFS) logFailed(err error) {
+// failed notes a failure that Pebble is not told of. It goes on as if nothing had happened,
+// on files that end here: whoever commits asks afterwards whether the store has failed.
+func (g *guardFS) failed(err error) {
 	g.cut.Store(true)
 	g.fail(err)
 }
@@ -163,17 +163,24 @@ func (g *guardFS) isLog(name string) bool {
 	return g.fail != nil && strings.HasSuffix(name, ".log") && g.PathDir(name) == g.dir
 }
 
-// keepsSilent reports whether failures that a file meets are told to the store alone: those
-// of the log, and those of the files that Pebble makes at the end of opening a database. By
-// then work of its own goes on beside it, and where opening fails Pebble takes away what that
-// work uses: it would panic, in a goroutine that nobody can recover. So Pebble is let through,
-// cut off from the disk, and the store closes what was opened.
+// keepsSilent reports whether failures that a file meets are told to the store alone, while
+// Pebble is let through, cut off from the disk. There are three kinds:
+//
+//   - the log, whose failure Pebble answers with a panic;
+//   - the list of files and the marker that names it. Where a merge ends, Pebble changes what it
+//     knows of level 0 in place before it writes the list, and expects the process to end where
+//     that fails: whatever it chose to merge next would go by wrong places. As nothing is
+//     removed once the store is cut off, the files that the list on the disk names stay;
+//   - the files that Pebble makes at the end of opening a database. By then work of its own goes
+//     on beside it, and where opening fails Pebble takes away what that work uses: it would
+//     panic, in a goroutine that nobody can recover. The store closes what was opened.
 func (g *guardFS) keepsSilent(name string) bool {
 	if g.fail == nil || g.PathDir(name) != g.dir {
 		return false
 	}
 	base := g.PathBase(name)
-	return strings.HasSuffix(base, ".log") || strings.HasSuffix(base, ".dbtmp") || strings.HasPrefix(base, "marker.format-version.")
+	return strings.HasSuffix(base, ".log") || strings.HasSuffix(base, ".dbtmp") ||
+		strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
 }
 
 // List is the last thing that opening a database does which may fail. Of a list that can't be
@@ -184,7 +191,7 @@ func (g *guardFS) List(name string) ([]string, error) {
 		return names, err
 	}
 	if n := g.listings.Add(1); err != nil && n > 1 {
-		g.logFailed(err)
+		g.failed(err)
 		return nil, nil
 	}
 	return names, err
@@ -215,7 +222,7 @@ func (g *guardFS) create(op, name string, c vfs.DiskWriteCategory, whole bool, r
 	log, silent := g.isLog(name), g.keepsSilent(name)
 	switch {
 	case err == nil:
-		out := &guardFile{File: f, g: g, log: silent, merge: merge, own: g.PathDir(name) == g.dir}
+		out := &guardFile{File: f, g: g, log: log, silent: silent, merge: merge, own: g.PathDir(name) == g.dir}
 		if g.files != nil && whole {
 			out.state = g.files.created(name)
 		} else if g.files != nil {
@@ -239,7 +246,7 @@ func (g *guardFS) create(op, name string, c vfs.DiskWriteCategory, whole bool, r
 		}
 		return out, nil
 	case silent:
-		g.logFailed(err)
+		g.failed(err)
 		return noFile{}, nil
 	}
 	if merge {
@@ -279,7 +286,8 @@ func (g *guardFS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error)
 		// Pebble syncs the directory only afterwards: the marker could be on the disk, and the
 		// file that it names not.
 		if err := syncDir(g, g.dir); err != nil {
-			return nil, err
+			g.failed(err)
+			return noFile{}, nil
 		}
 	}
 	return g.create("create", name, c, true, func() (vfs.File, error) { return g.FS.Create(name, c) })
@@ -316,7 +324,7 @@ func (g *guardFS) OpenDir(name string) (vfs.File, error) {
 		return nil, err
 	}
 	own := g.PathDir(g.PathJoin(name, "x")) == g.dir
-	return &guardFile{File: f, g: g, log: own && g.fail != nil, folder: own && g.files != nil}, nil
+	return &guardFile{File: f, g: g, silent: own && g.fail != nil, folder: own && g.files != nil}, nil
 }
 
 // change runs an operation that changes a directory.
@@ -358,12 +366,14 @@ func (g *guardFS) Remove(name string) error {
 	return g.silenced(name, err)
 }
 
-// silenced tells the store of an error that Pebble is not told of.
+// silenced tells the store of an error that Pebble is not told of: of a marker's or a file's that
+// opening makes. Logs and lists are removed when nothing needs them.
 func (g *guardFS) silenced(name string, err error) error {
-	if err == nil || errors.Is(err, os.ErrNotExist) || strings.HasSuffix(name, ".log") || !g.keepsSilent(name) {
+	if err == nil || errors.Is(err, os.ErrNotExist) || strings.HasSuffix(name, ".log") ||
+		strings.HasPrefix(g.PathBase(name), "MANIFEST-") || !g.keepsSilent(name) {
 		return err
 	}
-	g.logFailed(err)
+	g.failed(err)
 	return nil
 }
 
@@ -392,7 +402,8 @@ func (g *guardFS) MkdirAll(name string, perm os.FileMode) error {
 type guardFile struct {
 	vfs.File
 	g      *guardFS
-	log    bool       // its failures are told to the store alone: see keepsSilent
+	log    bool       // it is part of the store's own log
+	silent bool       // its failures are told to the store alone: see keepsSilent
 	own    bool       // it lies in the store's directory
 	folder bool       // the store's own
 	state  *fileState // what the list knows of it; nil: nothing
@@ -414,14 +425,14 @@ func (f *guardFile) do(op string, run func() error) error {
 			if f.merge {
 				f.g.mergeFull(err)
 			}
-			if f.log {
-				f.g.logFailed(err)
+			if f.silent {
+				f.g.failed(err)
 			} else {
 				f.g.pause()
 			}
 		}
 	}
-	if f.log {
+	if f.silent {
 		return nil
 	}
 	return f.g.told(err)
@@ -435,6 +446,7 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 	if f.list != nil {
 		log = firstLog(p)
 	}
+	var failed error // f.do may keep it from Pebble
 	err = f.do("write", func() error {
 		rest := p[n:]
 		if f.state != nil {
@@ -444,10 +456,10 @@ func (f *guardFile) Write(p []byte) (n int, err error) {
 		if f.state != nil {
 			f.g.files.wrote(f.state, rest, m) // on a full disk a part may be there
 		}
-		n += m
+		n, failed = n+m, err
 		return err
 	})
-	if err != nil && f.state != nil {
+	if failed != nil && f.state != nil && !f.log {
 		f.g.files.wroteAt(f.state) // nobody knows what is there
 	}
 	if err == nil {
@@ -494,7 +506,7 @@ func (f *guardFile) sync(run func() error) error {
 		err := run()
 		switch {
 		case err != nil:
-			if f.own && !f.log {
+			if f.own && !f.silent {
 				f.g.syncFailed(err)
 			}
 			return err
@@ -516,7 +528,7 @@ func (f *guardFile) SyncData() error { return f.sync(f.File.SyncData) }
 
 func (f *guardFile) SyncTo(n int64) (full bool, err error) {
 	err = f.do("sync", func() (err error) {
-		if full, err = f.File.SyncTo(n); err != nil && f.own && !f.log {
+		if full, err = f.File.SyncTo(n); err != nil && f.own && !f.silent {
 			f.g.syncFailed(err)
 		}
 		return err
@@ -535,8 +547,8 @@ func (f *guardFile) Preallocate(off, n int64) error {
 
 func (f *guardFile) Stat() (vfs.FileInfo, error) {
 	info, err := f.File.Stat()
-	if err != nil && f.log {
-		f.g.logFailed(err)
+	if err != nil && f.silent {
+		f.g.failed(err)
 		return noFile{}.Stat()
 	}
 	return info, err
@@ -546,13 +558,13 @@ func (f *guardFile) Close() error {
 	if f.state != nil {
 		f.g.files.closed(f.state)
 	}
-	if err := f.File.Close(); !f.log {
+	if err := f.File.Close(); !f.silent {
 		return err
 	}
 	return nil
 }
 
-// noFile stands for a log that could not be created.
+// noFile stands for a file that could not be created and that Pebble can't do without.
 type noFile struct{}
 
 var errNoFile = errors.New("the file could not be created")

@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -203,7 +204,7 @@ func (f *smallFile) Write(p []byte) (int, error) {
 	if err := f.d.need(f.sp, f.at+int64(len(p))); err != nil {
 		// Part of it fits.
 		n := min(int64(len(p)), max(0, f.sp.space-f.at))
-		m, _ := f.File.Write(p[:n])
+		m, _ := f.File.Write(slices.Clone(p[:n])) // Pebble's file system in memory may change it
 		f.at += int64(m)
 		return m, err
 	}

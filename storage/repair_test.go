@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -62,7 +63,7 @@ func damageFile(t *testing.T, r *rand.Rand, fs vfs.FS) string {
 	check(t, f.Close())
 	write := func(path string, b []byte) {
 		f := must[vfs.File](t)(fs.Create(path, vfs.WriteCategoryUnspecified))
-		must[int](t)(f.Write(b))
+		must[int](t)(f.Write(bytes.Clone(b)))
 		check(t, f.Close())
 	}
 	kind := r.IntN(8)

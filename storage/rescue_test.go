@@ -365,7 +365,7 @@ func fileBytes(t *testing.T, fs vfs.FS, name string) []byte {
 func overwrite(t *testing.T, fs vfs.FS, name string, b []byte) {
 	t.Helper()
 	f := must[vfs.File](t)(fs.Create(name, vfs.WriteCategoryUnspecified))
-	must[int](t)(f.Write(b))
+	must[int](t)(f.Write(bytes.Clone(b)))
 	check(t, f.Close())
 }
 
@@ -402,7 +402,7 @@ func TestSalvageOfMixedFiles(t *testing.T) {
 	}
 	put := func(fs *vfs.MemFS, n string, b []byte) {
 		f := must[vfs.File](t)(fs.Create("db/"+n, vfs.WriteCategoryUnspecified))
-		must[int](t)(f.Write(b))
+		must[int](t)(f.Write(bytes.Clone(b)))
 		check(t, f.Close())
 	}
 	for _, closed := range []bool{true, false} {
