@@ -79,6 +79,7 @@
 // # Weight
 //
 // Without encoder/onnx a program needs no C compiler; where there is one, Pebble
-// uses it for its compression and for memory outside of Go's heap. The build tag
-// noparquet leaves Parquet out, a fifth of a small program.
+// uses it for its compression and for memory outside of Go's heap. Parquet
+// files are read by programs that import db/parquet, pictures of telephones by those that
+// import encoder/heif.
 package db

@@ -18,6 +18,7 @@ import (
 
 	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/db/dbtest"
+	_ "github.com/lupadb/lupa/db/parquet"
 	"github.com/lupadb/lupa/encoder"
 )
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/lupadb/lupa/cmd/lupa/internal/shell"
 	"github.com/lupadb/lupa/db"
+	_ "github.com/lupadb/lupa/db/parquet"   // so that Parquet files are read
 	_ "github.com/lupadb/lupa/encoder/heif" // so that HEIC and AVIF are read
 	_ "github.com/lupadb/lupa/encoder/jxl"  // and JPEG XL, where there is djxl
 )

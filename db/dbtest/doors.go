@@ -10,6 +10,7 @@ import (
 
 	"github.com/lupadb/lupa/db"
 	"github.com/lupadb/lupa/db/driver"
+	_ "github.com/lupadb/lupa/db/parquet"
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/encoder/table"
 	"github.com/lupadb/lupa/storage/value"

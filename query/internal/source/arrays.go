@@ -12,7 +12,7 @@ import (
 
 // openNPZ opens an array of a .npz file: the one that is named, or the only one.
 func openNPZ(path, member string) (Reader, error) {
-	in, err := openInput(path)
+	in, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +24,7 @@ func openNPZ(path, member string) (Reader, error) {
 	return r, nil
 }
 
-func newNPZ(in *input, member string) (*npyReader, error) {
+func newNPZ(in *Input, member string) (*npyReader, error) {
 	z, err := zip.NewReader(in.f, in.size)
 	if err != nil {
 		return nil, fmt.Errorf("not a npz file, or a damaged one: %w", err)
@@ -84,7 +84,7 @@ var safetensorTypes = map[string]string{
 // one or two dimensions.
 // Format: https://huggingface.co/docs/safetensors
 func openSafetensors(path string, o Options) (Reader, error) {
-	in, err := openInput(path)
+	in, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func openSafetensors(path string, o Options) (Reader, error) {
 	return r, nil
 }
 
-func newSafetensors(in *input, member string) (*npyReader, error) {
+func newSafetensors(in *Input, member string) (*npyReader, error) {
 	var head [8]byte
 	if _, err := io.ReadFull(in.f, head[:]); err != nil {
 		return nil, fmt.Errorf("not a safetensors file: %d bytes long", in.size)
@@ -148,7 +148,7 @@ func newSafetensors(in *input, member string) (*npyReader, error) {
 	if found.Offsets[0] < 0 || to < from || to > in.size {
 		return nil, fmt.Errorf("tensor %s: the file is truncated, or its header is damaged", member)
 	}
-	r := &npyReader{input: in, name: member, data: io.NewSectionReader(in.f, from, to-from)}
+	r := &npyReader{Input: in, name: member, data: io.NewSectionReader(in.f, from, to-from)}
 	if err := r.describe(descr, false, found.Shape); err != nil {
 		return nil, fmt.Errorf("tensor %s: %w", member, err)
 	}

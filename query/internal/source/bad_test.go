@@ -1,4 +1,4 @@
-package source
+package source_test
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -116,14 +116,11 @@ var badFiles = []struct{ name, content, want string }{
 func TestBadFiles(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range badFiles {
-		if filepath.Ext(c.name) == ".parquet" && !slices.Contains(tableFormats, "parquet") {
-			continue
-		}
 		path := filepath.Join(dir, c.name)
 		if err := os.WriteFile(path, []byte(c.content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(path, "", Options{})
+		r, err := source.Open(path, "", source.Options{})
 		if err == nil {
 			_, err = readAll(r)
 			r.Close()
@@ -157,7 +154,7 @@ func TestBadValues(t *testing.T) {
 		{value.Type{Kind: value.Blob}, `\x0`, "is not a blob"},
 	} {
 		os.WriteFile(path, []byte("k,v\n1,\n2,\""+c.text+"\"\n"), 0o644)
-		r, err := Open(path, "", Options{})
+		r, err := source.Open(path, "", source.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,61 +172,61 @@ func TestBadValues(t *testing.T) {
 func TestNoFile(t *testing.T) {
 	dir := t.TempDir()
 	for _, ext := range append([]string{"npy", "fvecs"}, tableFormats...) {
-		_, err := Open(filepath.Join(dir, "none."+ext), "", Options{})
+		_, err := source.Open(filepath.Join(dir, "none."+ext), "", source.Options{})
 		if !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("%s: %v", ext, err)
 		}
-		if _, err := Open(dir, ext, Options{}); err == nil || !strings.Contains(err.Error(), "is a directory, not a file") {
+		if _, err := source.Open(dir, ext, source.Options{}); err == nil || !strings.Contains(err.Error(), "is a directory, not a file") {
 			t.Errorf("%s: %v", ext, err)
 		}
 	}
-	if _, err := Open(os.DevNull, "csv", Options{}); err == nil || !strings.Contains(err.Error(), "is not a plain file") {
+	if _, err := source.Open(os.DevNull, "csv", source.Options{}); err == nil || !strings.Contains(err.Error(), "is not a plain file") {
 		t.Error(err)
 	}
-	if _, err := Open("features.bin", "", Options{}); err == nil || !strings.Contains(err.Error(), "write (FORMAT ...)") {
+	if _, err := source.Open("features.bin", "", source.Options{}); err == nil || !strings.Contains(err.Error(), "write (FORMAT ...)") {
 		t.Error(err)
 	}
-	cols := []Column{{"a", value.Type{Kind: value.Text}}}
-	if _, err := Create(filepath.Join(dir, "none", "x.csv"), "", cols, Options{}); err == nil || !strings.Contains(err.Error(), "no directory") {
+	cols := []source.Column{{"a", value.Type{Kind: value.Text}}}
+	if _, err := source.Create(filepath.Join(dir, "none", "x.csv"), "", cols, source.Options{}); err == nil || !strings.Contains(err.Error(), "no directory") {
 		t.Error(err)
 	}
-	if _, err := Create("x.fvecs", "", cols, Options{}); err == nil || !strings.Contains(err.Error(), "fvecs files can't be written") {
+	if _, err := source.Create("x.fvecs", "", cols, source.Options{}); err == nil || !strings.Contains(err.Error(), "fvecs files can't be written") {
 		t.Error(err)
 	}
-	if _, err := Create(filepath.Join(dir, "x.npy"), "", cols, Options{}); err == nil || !strings.Contains(err.Error(), "vectors or numbers, not TEXT") {
+	if _, err := source.Create(filepath.Join(dir, "x.npy"), "", cols, source.Options{}); err == nil || !strings.Contains(err.Error(), "vectors or numbers, not TEXT") {
 		t.Error(err)
 	}
 }
 
 func TestOptions(t *testing.T) {
-	text := func(name, s string) Option { return Option{name, value.Str(s), true} }
-	bare := func(name string) Option { return Option{name, value.Value{}, false} }
+	text := func(name, s string) source.Option { return source.Option{name, value.Str(s), true} }
+	bare := func(name string) source.Option { return source.Option{name, value.Value{}, false} }
 	for _, c := range []struct {
 		format string
-		use    Use
-		opts   []Option
+		use    source.Use
+		opts   []source.Option
 		want   string // error, or "" for none
 	}{
-		{"csv", Import, []Option{bare("HEADER"), text("delimiter", ";")}, ""},
-		{"csv", Import, []Option{text("delimiter", `\t`), text("header", "auto"), text("null", "NULL")}, ""},
-		{"csv", TableFunc, []Option{{"header", value.Bool(false), true}}, ""},
-		{"csv", Import, []Option{text("format", "npy")}, ""},
-		{"csv", Import, []Option{text("format", "tvs")}, `no format "tvs" (did you mean "tsv"?)`},
-		{"csv", Import, []Option{bare("haeder")}, `no option "haeder" for reading csv (did you mean "header"?); there are format, header, delimiter, null, quote`},
-		{"npy", Import, []Option{bare("header")}, `no option "header" for reading npy`},
-		{"npy", TableFunc, []Option{bare("header")}, `no option "header" for reading npy; there are member`},
-		{"csv", Import, []Option{bare("header"), bare("HEADER")}, "option HEADER is given twice"},
-		{"csv", Import, []Option{text("delimiter", "::")}, ""},
-		{"csv", Import, []Option{text("delimiter", "a\"b")}, `option DELIMITER needs one character or a few, without quotes and line ends, not "a\"b"`},
-		{"csv", Export, []Option{text("delimiter", ";"), text("null", "a;b")}, "option NULL can't have the delimiter in it"},
-		{"csv", Import, []Option{bare("delimiter")}, "option DELIMITER needs a text"},
-		{"csv", Import, []Option{text("header", "x")}, `option HEADER is true, false or auto, not "x"`},
-		{"csv", Import, []Option{text("quote", "'")}, `only " can quote`},
-		{"csv", Import, []Option{text("null", "a\nb")}, "option NULL can't have"},
-		{"html", Export, []Option{text("image", "{id}.jpg"), {"thumbnail", value.Int(5), true}}, "option THUMBNAIL is a size of 16 to 2000 pixels"},
-		{"gallery", Export, []Option{text("titel", "x")}, `did you mean "title"?`},
+		{"csv", source.Import, []source.Option{bare("HEADER"), text("delimiter", ";")}, ""},
+		{"csv", source.Import, []source.Option{text("delimiter", `\t`), text("header", "auto"), text("null", "NULL")}, ""},
+		{"csv", source.TableFunc, []source.Option{{"header", value.Bool(false), true}}, ""},
+		{"csv", source.Import, []source.Option{text("format", "npy")}, ""},
+		{"csv", source.Import, []source.Option{text("format", "tvs")}, `no format "tvs" (did you mean "tsv"?)`},
+		{"csv", source.Import, []source.Option{bare("haeder")}, `no option "haeder" for reading csv (did you mean "header"?); there are format, header, delimiter, null, quote`},
+		{"npy", source.Import, []source.Option{bare("header")}, `no option "header" for reading npy`},
+		{"npy", source.TableFunc, []source.Option{bare("header")}, `no option "header" for reading npy; there are member`},
+		{"csv", source.Import, []source.Option{bare("header"), bare("HEADER")}, "option HEADER is given twice"},
+		{"csv", source.Import, []source.Option{text("delimiter", "::")}, ""},
+		{"csv", source.Import, []source.Option{text("delimiter", "a\"b")}, `option DELIMITER needs one character or a few, without quotes and line ends, not "a\"b"`},
+		{"csv", source.Export, []source.Option{text("delimiter", ";"), text("null", "a;b")}, "option NULL can't have the delimiter in it"},
+		{"csv", source.Import, []source.Option{bare("delimiter")}, "option DELIMITER needs a text"},
+		{"csv", source.Import, []source.Option{text("header", "x")}, `option HEADER is true, false or auto, not "x"`},
+		{"csv", source.Import, []source.Option{text("quote", "'")}, `only " can quote`},
+		{"csv", source.Import, []source.Option{text("null", "a\nb")}, "option NULL can't have"},
+		{"html", source.Export, []source.Option{text("image", "{id}.jpg"), {"thumbnail", value.Int(5), true}}, "option THUMBNAIL is a size of 16 to 2000 pixels"},
+		{"gallery", source.Export, []source.Option{text("titel", "x")}, `did you mean "title"?`},
 	} {
-		_, _, err := ParseOptions(c.format, c.use, c.opts)
+		_, _, err := source.ParseOptions(c.format, c.use, c.opts)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%v: %v, want %q", c.opts, err, c.want)
 		}
@@ -245,10 +242,10 @@ func TestZip(t *testing.T) {
 		}
 		return path
 	}
-	open := func(files ...string) (Reader, error) {
-		var rs []Reader
+	open := func(files ...string) (source.Reader, error) {
+		var rs []source.Reader
 		for _, f := range files {
-			r, err := Open(f, "", Options{})
+			r, err := source.Open(f, "", source.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -259,7 +256,7 @@ func TestZip(t *testing.T) {
 				r.Close()
 			}
 		})
-		return Zip(rs, files)
+		return source.Zip(rs, files)
 	}
 	var data []byte
 	var ids strings.Builder
@@ -345,7 +342,7 @@ func TestHeaders(t *testing.T) {
 	} {
 		path := filepath.Join(t.TempDir(), "a.csv")
 		os.WriteFile(path, []byte(c.content), 0o644)
-		r, err := Open(path, "", Options{Names: c.names})
+		r, err := source.Open(path, "", source.Options{Names: c.names})
 		if err != nil {
 			t.Errorf("%q: %v", c.content, err)
 			continue
@@ -366,7 +363,7 @@ func TestHeaders(t *testing.T) {
 func TestCSVNull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.csv")
 	os.WriteFile(path, []byte("k,v\r\n\r\n\n1,\r\n2,\"\"\r\n\n\"3\n\",\"\"\n\"4\n\n\",\n,\"a\"\n\"\",x"), 0o644)
-	r, err := Open(path, "", Options{Header: HeaderYes})
+	r, err := source.Open(path, "", source.Options{Header: source.HeaderYes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -395,7 +392,7 @@ func TestCancel(t *testing.T) {
 	cancel()
 	path := filepath.Join(t.TempDir(), "a.csv")
 	os.WriteFile(path, []byte("a\n1\n"), 0o644)
-	r, err := Open(path, "", Options{})
+	r, err := source.Open(path, "", source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

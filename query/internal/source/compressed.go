@@ -51,8 +51,8 @@ func uncompressed(path string) string {
 }
 
 // openText opens a file of text of a format, which may be compressed.
-func openText(path, format string) (*input, error) {
-	in, err := openInput(path)
+func openText(path, format string) (*Input, error) {
+	in, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func openText(path, format string) (*input, error) {
 }
 
 // begin starts to decompress at the start of the file.
-func (in *input) begin() error {
+func (in *Input) begin() error {
 	r, err := in.unpack(bufio.NewReaderSize(countingReader{in}, 256<<10))
 	if err != nil {
 		return fmt.Errorf("%s: not a %s file, or a damaged one: %w", in.path, in.packed, err)
@@ -89,7 +89,7 @@ func (in *input) begin() error {
 }
 
 // countingReader reads the file as it is.
-type countingReader struct{ in *input }
+type countingReader struct{ in *Input }
 
 func (r countingReader) Read(p []byte) (int, error) {
 	n, err := r.in.f.Read(p)

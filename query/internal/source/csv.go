@@ -19,7 +19,7 @@ import (
 // NULL; with quotes it is a text. In a column that is not TEXT an empty field is
 // NULL either way.
 type csvReader struct {
-	*input
+	*Input
 	o      Options
 	all    []Column // in the file
 	cr     bool     // lines end with \r alone
@@ -48,7 +48,7 @@ func openCSV(path string, o Options) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &csvReader{input: in, o: o}
+	r := &csvReader{Input: in, o: o}
 	if err := r.guessDialect(); err != nil {
 		in.Close()
 		return nil, err
@@ -264,18 +264,18 @@ func (r *csvReader) longest(rec []csvField) int {
 // body returns the file's bytes after a byte order mark.
 func (r *csvReader) body() (io.Reader, error) {
 	var mark [3]byte
-	n, err := io.ReadFull(r.input, mark[:])
+	n, err := io.ReadFull(r.Input, mark[:])
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}
 	got := mark[:n]
 	switch {
 	case bytes.Equal(got, []byte("\xef\xbb\xbf")):
-		return r.input, nil
+		return r.Input, nil
 	case bytes.HasPrefix(got, []byte("\xff\xfe")), bytes.HasPrefix(got, []byte("\xfe\xff")):
 		return nil, fmt.Errorf("%s: the file is UTF-16; save it as UTF-8 (iconv -f utf-16 -t utf-8)", r.path)
 	}
-	return io.MultiReader(bytes.NewReader(bytes.Clone(got)), r.input), nil
+	return io.MultiReader(bytes.NewReader(bytes.Clone(got)), r.Input), nil
 }
 
 // sniff finds the columns, then goes back to the start.
@@ -388,14 +388,14 @@ func (r *csvReader) Named() bool { return r.header }
 
 func (r *csvReader) setColumns(pick []int, cols []Column) {
 	r.pick, r.cols = pick, cols
-	r.batch = newBatch(cols)
+	r.batch = NewBatch(cols)
 }
 
 func (r *csvReader) Columns() []Column { return r.cols }
 func (r *csvReader) Rows() int64       { return -1 }
 
 func (r *csvReader) Project(cols []int, types []value.Type) error {
-	out, err := project(r.all, cols)
+	out, err := Project(r.all, cols)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
@@ -412,7 +412,7 @@ func (r *csvReader) Next(ctx context.Context) (*value.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	reset(r.batch)
+	ResetBatch(r.batch)
 	for r.batch.Len < value.BatchSize {
 		rec, err := r.csv.next()
 		if err == io.EOF {
@@ -430,7 +430,7 @@ func (r *csvReader) Next(ctx context.Context) (*value.Batch, error) {
 			if len(r.all) == 1 {
 				hint = fmt.Sprintf(" (fields are cut at %q; DELIMITER names another)", r.o.Delimiter)
 			}
-			return nil, fmt.Errorf("%s, line %d: %s where %s %d%s", r.path, r.csv.line, plural(len(rec), "field"), what, len(r.all), hint)
+			return nil, fmt.Errorf("%s, line %d: %s where %s %d%s", r.path, r.csv.line, Plural(len(rec), "field"), what, len(r.all), hint)
 		}
 		if r.header && !r.first {
 			r.first = true
@@ -446,7 +446,8 @@ func (r *csvReader) Next(ctx context.Context) (*value.Batch, error) {
 	return r.batch, nil
 }
 
-func plural(n int, what string) string {
+// Plural counts things in words: "1 row", "2 rows".
+func Plural(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}

@@ -12,7 +12,7 @@ import (
 // csvWriter writes csv and tsv so that csvReader gives back the same values:
 // NULL is the NULL text without quotes, a text that looks like it has quotes.
 type csvWriter struct {
-	*output
+	*Output
 	cols  []Column
 	o     Options
 	delim string
@@ -21,11 +21,11 @@ type csvWriter struct {
 }
 
 func createCSV(path string, cols []Column, o Options) (Writer, error) {
-	out, err := createOutput(path)
+	out, err := CreateOutput(path)
 	if err != nil {
 		return nil, err
 	}
-	w := &csvWriter{output: out, cols: cols, o: o, delim: ","}
+	w := &csvWriter{Output: out, cols: cols, o: o, delim: ","}
 	if o.format == "tsv" {
 		w.delim = "\t"
 	}
@@ -61,7 +61,7 @@ func (w *csvWriter) Write(ctx context.Context, b *value.Batch) error {
 		return err
 	}
 	var err error
-	eachRow(b, func(i int) bool {
+	EachRow(b, func(i int) bool {
 		w.rows++
 		w.line = w.line[:0]
 		for k, c := range b.Cols {
@@ -83,14 +83,14 @@ func (w *csvWriter) Write(ctx context.Context, b *value.Batch) error {
 			}
 		}
 		w.line = append(w.line, '\n')
-		_, err = w.output.Write(w.line)
+		_, err = w.Output.Write(w.line)
 		return err == nil
 	})
 	return err
 }
 
-// eachRow calls f for the selected rows until it returns false.
-func eachRow(b *value.Batch, f func(i int) bool) {
+// EachRow calls f for the selected rows until it returns false.
+func EachRow(b *value.Batch, f func(i int) bool) {
 	if b.Sel == nil {
 		for i := range b.Len {
 			if !f(i) {
@@ -106,4 +106,4 @@ func eachRow(b *value.Batch, f func(i int) bool) {
 	}
 }
 
-func (w *csvWriter) Close() error { return w.finish() }
+func (w *csvWriter) Close() error { return w.Finish() }

@@ -11,8 +11,8 @@ import (
 	"sync/atomic"
 )
 
-// input is an open file that counts what has been read of it.
-type input struct {
+// Input is an open file that counts what has been read of it.
+type Input struct {
 	f    *os.File
 	path string
 	size int64
@@ -23,15 +23,24 @@ type input struct {
 	text   io.ReadCloser                          // what is in it
 }
 
-func openInput(path string) (*input, error) {
+func OpenInput(path string) (*Input, error) {
 	// A statement looks at its files when it is prepared and reads them when it
 	// runs; what a pipe gave the first time would be lost.
 	f, st, err := OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
-	return &input{f: f, path: path, size: st.Size()}, nil
+	return &Input{f: f, path: path, size: st.Size()}, nil
 }
+
+// Path is what the file was opened as.
+func (in *Input) Path() string { return in.path }
+
+// Size is that of the file, in bytes.
+func (in *Input) Size() int64 { return in.size }
+
+// Restart makes Progress begin at nothing again.
+func (in *Input) Restart() { in.done.Store(0) }
 
 // fileError says in plain words why a file can't be opened.
 func fileError(path string, err error) error {
@@ -57,7 +66,7 @@ type worded struct {
 func (e *worded) Error() string { return e.msg }
 func (e *worded) Unwrap() error { return e.err }
 
-func (in *input) Read(p []byte) (int, error) {
+func (in *Input) Read(p []byte) (int, error) {
 	if in.text != nil {
 		return in.text.Read(p)
 	}
@@ -66,8 +75,8 @@ func (in *input) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (in *input) Progress() (done, total int64) { return min(in.done.Load(), max(in.size, 0)), in.size }
-func (in *input) Close() error {
+func (in *Input) Progress() (done, total int64) { return min(in.done.Load(), max(in.size, 0)), in.size }
+func (in *Input) Close() error {
 	if in.text != nil {
 		in.text.Close()
 	}
@@ -75,14 +84,14 @@ func (in *input) Close() error {
 }
 
 // ReadAt counts what is read, for Progress.
-func (in *input) ReadAt(p []byte, off int64) (int, error) {
+func (in *Input) ReadAt(p []byte, off int64) (int, error) {
 	n, err := in.f.ReadAt(p, off)
 	in.done.Add(int64(n))
 	return n, err
 }
 
 // rewind goes back to the start of the file.
-func (in *input) rewind() error {
+func (in *Input) rewind() error {
 	_, err := in.f.Seek(0, io.SeekStart)
 	in.done.Store(0)
 	if err == nil && in.unpack != nil {
@@ -91,15 +100,15 @@ func (in *input) rewind() error {
 	return err
 }
 
-// output is a file that takes its place only when it is complete.
-type output struct {
+// Output is a file that takes its place only when it is complete.
+type Output struct {
 	*bufio.Writer
 	f    *os.File
 	path string
 	done bool
 }
 
-func createOutput(path string) (*output, error) {
+func CreateOutput(path string) (*Output, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -112,11 +121,14 @@ func createOutput(path string) (*output, error) {
 		os.Remove(f.Name())
 		return nil, fmt.Errorf("%s is a directory, not a file", path)
 	}
-	return &output{Writer: bufio.NewWriterSize(f, 256<<10), f: f, path: path}, nil
+	return &Output{Writer: bufio.NewWriterSize(f, 256<<10), f: f, path: path}, nil
 }
 
-// finish flushes, syncs and renames the file into place.
-func (o *output) finish() error {
+// Path is where the file will be.
+func (o *Output) Path() string { return o.path }
+
+// Finish flushes, syncs and renames the file into place.
+func (o *Output) Finish() error {
 	if o.done {
 		return nil
 	}
@@ -141,7 +153,7 @@ func (o *output) finish() error {
 	return nil
 }
 
-func (o *output) Abort() {
+func (o *Output) Abort() {
 	if !o.done {
 		o.done = true
 		o.f.Close()

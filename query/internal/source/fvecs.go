@@ -16,7 +16,7 @@ import (
 // fvecsReader reads the vectors of http://corpus-texmex.irisa.fr: each is its
 // dimension (int32) and as many float32 (.fvecs), bytes (.bvecs) or int32 (.ivecs), little endian.
 type fvecsReader struct {
-	*input
+	*Input
 	in    *bufio.Reader
 	size  int // bytes of an element: 1 for bvecs; 4 for fvecs and ivecs
 	ints  bool
@@ -30,11 +30,11 @@ type fvecsReader struct {
 }
 
 func openFvecs(path string, _ Options) (Reader, error) {
-	in, err := openInput(path)
+	in, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
-	r := &fvecsReader{input: in, in: bufio.NewReaderSize(in, 256<<10), size: 4}
+	r := &fvecsReader{Input: in, in: bufio.NewReaderSize(in, 256<<10), size: 4}
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".bvecs":
 		r.size, r.ints = 1, true
@@ -88,7 +88,7 @@ func (r *fvecsReader) Columns() []Column { return r.cols }
 func (r *fvecsReader) Rows() int64       { return r.rows }
 
 func (r *fvecsReader) Project(cols []int, _ []value.Type) error {
-	out, err := project(r.all, cols)
+	out, err := Project(r.all, cols)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}

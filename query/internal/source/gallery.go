@@ -10,7 +10,7 @@ import (
 
 // galleryWriter writes a page of pictures.
 type galleryWriter struct {
-	*output
+	*Output
 	page *gallery.Writer
 	row  []value.Value
 }
@@ -24,7 +24,7 @@ func createGallery(path string, cols []Column, o Options) (Writer, error) {
 	if title == "" {
 		title = baseName(path)
 	}
-	out, err := createOutput(path)
+	out, err := CreateOutput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -34,11 +34,11 @@ func createGallery(path string, cols []Column, o Options) (Writer, error) {
 		out.Abort()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &galleryWriter{output: out, page: page, row: make([]value.Value, len(cols))}, nil
+	return &galleryWriter{Output: out, page: page, row: make([]value.Value, len(cols))}, nil
 }
 
 func (w *galleryWriter) Write(ctx context.Context, b *value.Batch) (err error) {
-	eachRow(b, func(i int) bool {
+	EachRow(b, func(i int) bool {
 		if err = ctx.Err(); err != nil {
 			return false
 		}
@@ -56,5 +56,5 @@ func (w *galleryWriter) Close() error {
 		w.Abort()
 		return err
 	}
-	return w.finish()
+	return w.Finish()
 }

@@ -16,7 +16,7 @@ import (
 // else is refused by name. It is code of our own as no library in pure Go could be had.
 // Format: https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html
 func openHDF5(path string, o Options) (Reader, error) {
-	in, err := openInput(path)
+	in, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func openHDF5(path string, o Options) (Reader, error) {
 	return r, nil
 }
 
-func newHDF5(in *input, member string) (*npyReader, error) {
+func newHDF5(in *Input, member string) (*npyReader, error) {
 	h := &hdf5File{in: in, size: in.size, seen: map[uint64]bool{}, nodes: map[uint64]bool{}}
 	root, err := h.superblock()
 	if err != nil {
@@ -499,7 +499,7 @@ func (h *hdf5File) reader(s *hdf5Set) (*npyReader, error) {
 		descr = pair
 	}
 	name := s.name[strings.LastIndex(s.name, "/")+1:]
-	r := &npyReader{input: h.in.(*input), name: name}
+	r := &npyReader{Input: h.in.(*Input), name: name}
 	if err := r.describe(descr, false, dims); err != nil {
 		return nil, err
 	}

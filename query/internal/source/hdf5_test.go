@@ -1,4 +1,4 @@
-package source
+package source_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -33,7 +34,7 @@ func TestHDF5(t *testing.T) {
 		path := filepath.Join("testdata", "outside", file)
 		for name, want := range sets {
 			n++
-			r, err := Open(path, "", Options{Member: name})
+			r, err := source.Open(path, "", source.Options{Member: name})
 			if why, refused := want.(string); refused {
 				if err == nil || !strings.Contains(err.Error(), why) {
 					t.Errorf("%s, %s: %v, want %s", file, name, err, why)
@@ -79,7 +80,7 @@ func TestHDF5(t *testing.T) {
 		t.Errorf("%d data sets", n)
 	}
 	for member, want := range map[string]string{"": "name one, as in member => 'distances' (there are distances, neighbors, test, train)", "trian": `no data set "trian" (there are distances,`} {
-		if _, err := Open(filepath.Join("testdata", "outside", "ann.hdf5"), "", Options{Member: member}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := source.Open(filepath.Join("testdata", "outside", "ann.hdf5"), "", source.Options{Member: member}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("member %q: %v, want %s", member, err, want)
 		}
 	}
@@ -108,7 +109,7 @@ func TestDamagedHDF5(t *testing.T) {
 			if err := os.WriteFile(path, b, 0o644); err != nil {
 				t.Fatal(err)
 			}
-			r, err := Open(path, "", Options{Member: c.member})
+			r, err := source.Open(path, "", source.Options{Member: c.member})
 			if err != nil {
 				continue
 			}
@@ -137,7 +138,7 @@ func TestHDF5Checksum(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(path, "", Options{Member: "c_checked_23"})
+		r, err := source.Open(path, "", source.Options{Member: "c_checked_23"})
 		if err != nil {
 			continue
 		}

@@ -217,11 +217,11 @@ func (r *imagesReader) Close() error      { return nil }
 func (r *imagesReader) Progress() (done, total int64) { return int64(r.next), int64(len(r.paths)) }
 
 func (r *imagesReader) Project(cols []int, _ []value.Type) error {
-	out, err := project(imageColumns(), cols)
+	out, err := Project(imageColumns(), cols)
 	if err != nil {
 		return err
 	}
-	r.cols, r.pick, r.batch = out, slices.Clone(cols), newBatch(out)
+	r.cols, r.pick, r.batch = out, slices.Clone(cols), NewBatch(out)
 	return nil
 }
 
@@ -266,7 +266,7 @@ func (r *imagesReader) Next(ctx context.Context) (*value.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	reset(r.batch)
+	ResetBatch(r.batch)
 	for i, path := range paths {
 		for k, c := range r.pick {
 			r.batch.Cols[k].Append(i, found[i].column(c, path))

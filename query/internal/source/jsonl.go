@@ -23,7 +23,7 @@ import (
 // JSON value null comes back as NULL. If the file has no members but those the
 // caller is going to fill, those it lacks are there too, and NULL.
 type jsonlReader struct {
-	*input
+	*Input
 	all   []Column
 	cols  []Column
 	field map[string][]int // member name -> columns yielded
@@ -44,7 +44,7 @@ func openJSONL(path string, o Options) (Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &jsonlReader{input: in, names: map[string]string{}}
+	r := &jsonlReader{Input: in, names: map[string]string{}}
 	if err := r.sniff(&o); err != nil {
 		in.Close()
 		return nil, err
@@ -134,7 +134,7 @@ func (r *jsonlReader) sniff(o *Options) error {
 // start begins to read at the start of the file's text.
 func (r *jsonlReader) start() error {
 	r.line = 0
-	r.in = bufio.NewReaderSize(r.input, 256<<10)
+	r.in = bufio.NewReaderSize(r.Input, 256<<10)
 	switch b, _ := r.in.Peek(3); {
 	case bytes.Equal(b, []byte("\xef\xbb\xbf")):
 		r.in.Discard(3)
@@ -428,7 +428,7 @@ func (r *jsonlReader) Columns() []Column { return r.cols }
 func (r *jsonlReader) Rows() int64       { return -1 }
 
 func (r *jsonlReader) Project(cols []int, types []value.Type) error {
-	out, err := project(r.all, cols)
+	out, err := Project(r.all, cols)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
@@ -442,7 +442,7 @@ func (r *jsonlReader) Project(cols []int, types []value.Type) error {
 			out[i].Type = types[i]
 		}
 	}
-	r.cols, r.batch = out, newBatch(out)
+	r.cols, r.batch = out, NewBatch(out)
 	r.seen = make([]int, len(out))
 	return nil
 }
@@ -459,7 +459,7 @@ func (r *jsonlReader) Next(ctx context.Context) (*value.Batch, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	reset(r.batch)
+	ResetBatch(r.batch)
 	clear(r.seen)
 	for r.batch.Len < value.BatchSize {
 		line, err := r.nextLine()

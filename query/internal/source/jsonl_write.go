@@ -15,7 +15,7 @@ import (
 // jsonlWriter writes one object a line, NULL as null, times and blobs as the
 // texts they are cast to. A file whose name ends in .json is one array of them.
 type jsonlWriter struct {
-	*output
+	*Output
 	array bool
 	keys  [][]byte
 	line  []byte
@@ -30,18 +30,18 @@ func createJSONL(path string, cols []Column, _ Options) (Writer, error) {
 			return nil, fmt.Errorf("%s: two columns are called %q; give one another name with AS", path, c.Name)
 		}
 		seen[c.Name] = true
-		w.keys = append(w.keys, append(appendJSONText(nil, c.Name), ':'))
+		w.keys = append(w.keys, append(AppendJSONText(nil, c.Name), ':'))
 	}
-	out, err := createOutput(path)
-	w.output = out
+	out, err := CreateOutput(path)
+	w.Output = out
 	if err == nil && w.array {
 		_, err = out.WriteString("[")
 	}
 	return w, err
 }
 
-// appendJSONText appends s as a JSON string, without escaping < > and &.
-func appendJSONText(b []byte, s string) []byte {
+// AppendJSONText appends s as a JSON string, without escaping < > and &.
+func AppendJSONText(b []byte, s string) []byte {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetEscapeHTML(false)
@@ -54,7 +54,7 @@ func (w *jsonlWriter) Write(ctx context.Context, b *value.Batch) error {
 		return err
 	}
 	var err error
-	eachRow(b, func(i int) bool {
+	EachRow(b, func(i int) bool {
 		w.line = w.line[:0]
 		if w.array && w.rows > 0 {
 			w.line = append(w.line, ',')
@@ -69,20 +69,20 @@ func (w *jsonlWriter) Write(ctx context.Context, b *value.Batch) error {
 				w.line = append(w.line, ',')
 			}
 			w.line = append(w.line, w.keys[k]...)
-			w.line = appendJSON(w.line, c.Value(i))
+			w.line = AppendJSON(w.line, c.Value(i))
 		}
 		w.line = append(w.line, '}')
 		if !w.array {
 			w.line = append(w.line, '\n')
 		}
-		_, err = w.output.Write(w.line)
+		_, err = w.Output.Write(w.line)
 		return err == nil
 	})
 	return err
 }
 
-// appendJSON appends a value; reals that JSON has no number for are texts.
-func appendJSON(b []byte, v value.Value) []byte {
+// AppendJSON appends a value; reals that JSON has no number for are texts.
+func AppendJSON(b []byte, v value.Value) []byte {
 	switch v.Kind() {
 	case value.Null:
 		return append(b, "null"...)
@@ -90,7 +90,7 @@ func appendJSON(b []byte, v value.Value) []byte {
 		return v.AppendText(b)
 	case value.Real:
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
-			return appendJSONText(b, v.String())
+			return AppendJSONText(b, v.String())
 		} else if f == math.Trunc(f) && math.Abs(f) < 1e15 {
 			return append(v.AppendText(b), ".0"...) // to stay REAL
 		}
@@ -104,12 +104,12 @@ func appendJSON(b []byte, v value.Value) []byte {
 			return append(b, buf.Bytes()...)
 		}
 	}
-	return appendJSONText(b, v.String())
+	return AppendJSONText(b, v.String())
 }
 
 func (w *jsonlWriter) Close() error {
 	if w.array && !w.done {
-		w.output.WriteString("\n]\n") // an error shows when it is flushed
+		w.Output.WriteString("\n]\n") // an error shows when it is flushed
 	}
-	return w.finish()
+	return w.Finish()
 }

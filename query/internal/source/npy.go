@@ -21,7 +21,7 @@ import (
 // times or texts) or of two (a column of vectors).
 // Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 type npyReader struct {
-	*input
+	*Input
 	name    string    // of the column
 	data    io.Reader // of the array, and io.ReaderAt unless it is compressed
 	at      int64     // where in data the elements begin; for Fortran order
@@ -67,7 +67,7 @@ func openNPY(path string, o Options) (Reader, error) {
 	if strings.EqualFold(filepath.Ext(path), ".npz") {
 		return openNPZ(path, o.Member)
 	}
-	in, err := openInput(path)
+	in, err := OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,7 @@ func openNPY(path string, o Options) (Reader, error) {
 }
 
 // newNPY reads the header of an array of size bytes, 0 where that is not known.
-func newNPY(in *input, name string, data io.Reader, size int64) (*npyReader, error) {
+func newNPY(in *Input, name string, data io.Reader, size int64) (*npyReader, error) {
 	var pre [12]byte
 	n, err := io.ReadFull(data, pre[:10])
 	if n >= 4 && string(pre[:4]) == "PK\x03\x04" {
@@ -115,7 +115,7 @@ func newNPY(in *input, name string, data io.Reader, size int64) (*npyReader, err
 	if _, err := io.ReadFull(data, header); err != nil {
 		return nil, fmt.Errorf("file ends within the npy header")
 	}
-	r := &npyReader{input: in, name: name, data: data, at: offset + int64(length)}
+	r := &npyReader{Input: in, name: name, data: data, at: offset + int64(length)}
 	if err := r.parseHeader(string(header)); err != nil {
 		return nil, err
 	}
@@ -289,7 +289,7 @@ func (r *npyReader) Columns() []Column { return r.cols }
 func (r *npyReader) Rows() int64       { return r.rows }
 
 func (r *npyReader) Project(cols []int, _ []value.Type) error {
-	out, err := project(r.cols, cols)
+	out, err := Project(r.cols, cols)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.path, err)
 	}
@@ -358,7 +358,7 @@ func (r *npyReader) closeSpooled() {
 
 func (r *npyReader) Close() error {
 	r.closeSpooled()
-	return r.input.Close()
+	return r.Input.Close()
 }
 
 // read reads the elements of the next n rows into b, row by row.
@@ -548,11 +548,11 @@ func decodeFloats(dst []float32, b []byte, d dtype) int {
 			dst[i] = float32(floatAt(b[i*d.size:], d))
 		}
 	}
-	return firstInfinite(dst)
+	return FirstInfinite(dst)
 }
 
-// firstInfinite returns the number of the first NaN or infinity of v, or -1.
-func firstInfinite(v []float32) int {
+// FirstInfinite returns the number of the first NaN or infinity of v, or -1.
+func FirstInfinite(v []float32) int {
 	const exponent = 0x7f800000
 	for i, x := range v {
 		if math.Float32bits(x)&exponent == exponent {

@@ -15,7 +15,7 @@ import (
 // dimensions, HALFVEC as float16, numbers, booleans and times of one. The number of rows is known
 // only at the end, so the header is written again then.
 type npyWriter struct {
-	*output
+	*Output
 	t    value.Type
 	rows int64
 	buf  []byte
@@ -34,12 +34,12 @@ func createNPY(path string, cols []Column, _ Options) (Writer, error) {
 	default:
 		return nil, fmt.Errorf("%s: a npy file holds vectors or numbers, not %v; write column %s to a csv", path, w.t, cols[0].Name)
 	}
-	out, err := createOutput(path)
+	out, err := CreateOutput(path)
 	if err != nil {
 		return nil, err
 	}
-	w.output = out
-	_, err = w.output.Write(make([]byte, npyHeaderSize))
+	w.Output = out
+	_, err = w.Output.Write(make([]byte, npyHeaderSize))
 	return w, err
 }
 
@@ -53,7 +53,7 @@ func (w *npyWriter) Write(ctx context.Context, b *value.Batch) error {
 	}
 	w.buf = w.buf[:0]
 	var err error
-	eachRow(b, func(i int) bool {
+	EachRow(b, func(i int) bool {
 		w.rows++
 		if c.Null(i) {
 			err = fmt.Errorf("%s: row %d is NULL, which a npy file can't hold; leave it out with WHERE ... IS NOT NULL", w.path, w.rows)
@@ -82,7 +82,7 @@ func (w *npyWriter) Write(ctx context.Context, b *value.Batch) error {
 		return true
 	})
 	if err == nil {
-		_, err = w.output.Write(w.buf)
+		_, err = w.Output.Write(w.buf)
 	}
 	return err
 }
@@ -112,5 +112,5 @@ func (w *npyWriter) Close() error {
 		w.Abort()
 		return fmt.Errorf("%s was not written: %w", w.path, err)
 	}
-	return w.finish()
+	return w.Finish()
 }

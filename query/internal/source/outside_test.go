@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package source_test
 
 import (
 	"bytes"
@@ -20,15 +18,16 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 const outside = "testdata/outside"
 
 // read opens a file and reads all of it.
-func read(t *testing.T, path string, o Options) (names []string, rows [][]value.Value) {
+func read(t *testing.T, path string, o source.Options) (names []string, rows [][]value.Value) {
 	t.Helper()
-	r, err := Open(path, "", o)
+	r, err := source.Open(path, "", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +60,7 @@ func TestParquetOfDuckDB(t *testing.T) {
 	columns := []string{"i32", "i64", "u8", "f64", "f32", "b", "few", "many", "bytes", "ts", "d", "dec", "holes", "vec", "vec_holes", "texts", "image.bytes", "image.path", "m", "deep", "ragged"}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			names, rows := read(t, file, Options{})
+			names, rows := read(t, file, source.Options{})
 			if !slices.Equal(names, columns) {
 				t.Fatalf("columns %v", names)
 			}
@@ -107,7 +106,7 @@ func TestParquetOfDuckDB(t *testing.T) {
 
 // What Arrow Go and DuckDB wrote of types that readers get wrong.
 func TestParquetOfOthers(t *testing.T) {
-	_, rows := read(t, filepath.Join(outside, "lz4_required_arrow.parquet"), Options{})
+	_, rows := read(t, filepath.Join(outside, "lz4_required_arrow.parquet"), source.Options{})
 	ids := map[string]bool{}
 	for _, r := range rows {
 		ids[r[0].String()] = true
@@ -115,21 +114,21 @@ func TestParquetOfOthers(t *testing.T) {
 	if len(rows) != 2000 || len(ids) != 2000 {
 		t.Errorf("LZ4_RAW: %d rows, %d ids", len(rows), len(ids))
 	}
-	_, rows = read(t, filepath.Join(outside, "float16_fixed_list.parquet"), Options{})
+	_, rows = read(t, filepath.Join(outside, "float16_fixed_list.parquet"), source.Options{})
 	if got := rows[0][1].String(); got != "[0,0.25,0.5,0.75]" {
 		t.Errorf("float16 in lists: %s", got)
 	}
-	_, rows = read(t, filepath.Join(outside, "array_null_duckdb.parquet"), Options{})
+	_, rows = read(t, filepath.Join(outside, "array_null_duckdb.parquet"), source.Options{})
 	for i, want := range []string{"[0.1,0.2,0.3]", "", "[1,2,3]", ""} {
 		if v := rows[i][1]; v.IsNull() != (want == "") || !v.IsNull() && v.String() != want {
 			t.Errorf("row %d of an ARRAY with NULLs: %v", i+1, v)
 		}
 	}
-	names, rows := read(t, filepath.Join(outside, "types_arrow.parquet"), Options{})
+	names, rows := read(t, filepath.Join(outside, "types_arrow.parquet"), source.Options{})
 	if i := slices.Index(names, "f16"); i < 0 || rows[0][i].String() != "1.5" {
 		t.Errorf("float16: %v", rows[0])
 	}
-	names, _ = read(t, filepath.Join(outside, "image_struct.parquet"), Options{})
+	names, _ = read(t, filepath.Join(outside, "image_struct.parquet"), source.Options{})
 	if !slices.Contains(names, "image.bytes") || !slices.Contains(names, "image.path") {
 		t.Errorf("struct: %v", names)
 	}
@@ -172,7 +171,7 @@ func TestArraysOfNumpy(t *testing.T) {
 		return false
 	}
 	for name, want := range arrays {
-		_, rows := read(t, filepath.Join(outside, name), Options{})
+		_, rows := read(t, filepath.Join(outside, name), source.Options{})
 		if len(rows) != len(want) {
 			t.Errorf("%s: %d rows of %d", name, len(rows), len(want))
 			continue
@@ -183,22 +182,22 @@ func TestArraysOfNumpy(t *testing.T) {
 			}
 		}
 	}
-	if _, err := Open(filepath.Join(outside, "two.npz"), "", Options{}); err == nil || !strings.Contains(err.Error(), "features, ids") {
+	if _, err := source.Open(filepath.Join(outside, "two.npz"), "", source.Options{}); err == nil || !strings.Contains(err.Error(), "features, ids") {
 		t.Errorf("an archive of two arrays: %v", err)
 	}
-	if names, rows := read(t, filepath.Join(outside, "two.npz"), Options{Member: "ids"}); names[0] != "ids" || rows[0][0].Int() != 3 {
+	if names, rows := read(t, filepath.Join(outside, "two.npz"), source.Options{Member: "ids"}); names[0] != "ids" || rows[0][0].Int() != 3 {
 		t.Errorf("a named array: %v %v", names, rows)
 	}
 	for _, name := range []string{"fortran", "fortran.npy"} {
-		_, rows := read(t, filepath.Join(outside, "packed.npz"), Options{Member: name})
+		_, rows := read(t, filepath.Join(outside, "packed.npz"), source.Options{Member: name})
 		if len(rows) != 4 || fmt.Sprint(rows[1][0].Vec(), rows[3][0].Vec()) != "[-0.25 0 0.25] [1.25 1.5 1.75]" {
 			t.Errorf("Fortran order, compressed: %v", rows)
 		}
 	}
-	if _, rows := read(t, filepath.Join(outside, "packed.npz"), Options{Member: "days"}); rows[0][0].String() != "1969-12-31 00:00:00" {
+	if _, rows := read(t, filepath.Join(outside, "packed.npz"), source.Options{Member: "days"}); rows[0][0].String() != "1969-12-31 00:00:00" {
 		t.Errorf("days, compressed: %v", rows)
 	}
-	if _, rows := read(t, filepath.Join(outside, "one.npz"), Options{}); len(rows) != 4 || rows[3][0].Vec()[2] != 1.75 {
+	if _, rows := read(t, filepath.Join(outside, "one.npz"), source.Options{}); len(rows) != 4 || rows[3][0].Vec()[2] != 1.75 {
 		t.Errorf("a compressed archive: %v", rows)
 	}
 }
@@ -221,34 +220,34 @@ func TestOtherArrays(t *testing.T) {
 	}
 	b = binary.LittleEndian.AppendUint64(b, 42)
 	tensors := put("m.safetensors", b)
-	if _, rows := read(t, tensors, Options{Member: "emb"}); fmt.Sprint(rows[0][0].Vec(), rows[1][0].Vec()) != "[1 -2] [0.5 3]" {
+	if _, rows := read(t, tensors, source.Options{Member: "emb"}); fmt.Sprint(rows[0][0].Vec(), rows[1][0].Vec()) != "[1 -2] [0.5 3]" {
 		t.Errorf("safetensors: %v", rows)
 	}
-	if _, rows := read(t, tensors, Options{Member: "ids"}); rows[0][0].Int() != 42 {
+	if _, rows := read(t, tensors, source.Options{Member: "ids"}); rows[0][0].Int() != 42 {
 		t.Errorf("safetensors: %v", rows)
 	}
 	for _, bad := range []struct{ member, want string }{{"", "several tensors"}, {"nothing", "emb, ids"}} {
-		if _, err := Open(tensors, "", Options{Member: bad.member}); err == nil || !strings.Contains(err.Error(), bad.want) {
+		if _, err := source.Open(tensors, "", source.Options{Member: bad.member}); err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("%q: %v", bad.member, err)
 		}
 	}
 	bvecs := append(binary.LittleEndian.AppendUint32(nil, 3), 1, 200, 255)
-	if _, rows := read(t, put("a.bvecs", bvecs), Options{}); fmt.Sprint(rows[0][0].Vec()) != "[1 200 255]" {
+	if _, rows := read(t, put("a.bvecs", bvecs), source.Options{}); fmt.Sprint(rows[0][0].Vec()) != "[1 200 255]" {
 		t.Errorf("bvecs: %v", rows)
 	}
 	ints := binary.LittleEndian.AppendUint32(nil, 2)
 	ints = binary.LittleEndian.AppendUint32(ints, 7)
 	ints = binary.LittleEndian.AppendUint32(ints, 99)
-	if _, rows := read(t, put("a.ivecs", ints), Options{}); fmt.Sprint(rows[0][0].Vec()) != "[7 99]" {
+	if _, rows := read(t, put("a.ivecs", ints), source.Options{}); fmt.Sprint(rows[0][0].Vec()) != "[7 99]" {
 		t.Errorf("ivecs: %v", rows)
 	}
 	floats := binary.LittleEndian.AppendUint32(nil, 2)
 	floats = binary.LittleEndian.AppendUint32(floats, math.Float32bits(0.5))
 	floats = binary.LittleEndian.AppendUint32(floats, 0)
-	if _, err := Open(put("f.ivecs", floats), "", Options{}); err == nil || !strings.Contains(err.Error(), ".fvecs") {
+	if _, err := source.Open(put("f.ivecs", floats), "", source.Options{}); err == nil || !strings.Contains(err.Error(), ".fvecs") {
 		t.Errorf("floats called ivecs: %v", err)
 	}
-	if _, err := Open(put("a.fvecs", ints), "", Options{}); err == nil || !strings.Contains(err.Error(), ".ivecs") {
+	if _, err := source.Open(put("a.fvecs", ints), "", source.Options{}); err == nil || !strings.Contains(err.Error(), ".ivecs") {
 		t.Errorf("integers called fvecs: %v", err)
 	}
 }
@@ -314,7 +313,7 @@ func TestTextsAsPeopleHaveThem(t *testing.T) {
 		{filepath.Join(dir, "**", "part-{2,1}.csv"), `id s | 3 "y" | 4 "z"`},
 		{put("a[1].csv", "id,s\n5,literally\n"), `id s | 5 "literally"`},
 	} {
-		names, rows := read(t, c.path, Options{Infer: true})
+		names, rows := read(t, c.path, source.Options{Infer: true})
 		got := strings.Join(names, " ")
 		for _, r := range rows {
 			got += " |"
@@ -345,7 +344,7 @@ func TestTextsAsPeopleHaveThem(t *testing.T) {
 		{"x.hdf5", "", "not an HDF5 file"},
 		{"x.parquet.gz", "", "decompress it first"},
 	} {
-		r, err := Open(put(c.name, c.text), "", Options{Infer: true})
+		r, err := source.Open(put(c.name, c.text), "", source.Options{Infer: true})
 		if err == nil {
 			_, err = readAll(r)
 			r.Close()
@@ -402,7 +401,7 @@ func TestParquetOfArrow(t *testing.T) {
 		return false
 	}
 	for _, file := range files {
-		names, rows := read(t, file, Options{})
+		names, rows := read(t, file, source.Options{})
 		if len(names) != len(want) {
 			t.Errorf("%s: %d columns of %d", file, len(names), len(want))
 		}
@@ -420,7 +419,7 @@ func TestParquetOfArrow(t *testing.T) {
 	}
 }
 
-func FuzzParquet(f *testing.F) { fuzz(f, "parquet", Options{}) }
+func FuzzParquet(f *testing.F) { fuzz(f, "parquet", source.Options{}) }
 
 // The rest of the file format is as strict as its readers: the bytes of every page count.
 func FuzzParquetPages(f *testing.F) {
@@ -442,7 +441,7 @@ func FuzzParquetPages(f *testing.F) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(path, "", Options{})
+		r, err := source.Open(path, "", source.Options{})
 		if err != nil {
 			return
 		}
@@ -454,7 +453,7 @@ func FuzzParquetPages(f *testing.F) {
 // What Arrow's Rust library wrote with the older LZ4, whose blocks come in frames.
 func TestParquetOfRust(t *testing.T) {
 	for _, v := range []string{"V1", "V2"} {
-		names, rows := read(t, filepath.Join(outside, "rust_lz4_"+v+".parquet"), Options{})
+		names, rows := read(t, filepath.Join(outside, "rust_lz4_"+v+".parquet"), source.Options{})
 		if strings.Join(names, " ") != "id vec lst dict dec" || len(rows) != 500 {
 			t.Fatalf("%s: %v, %d rows", v, names, len(rows))
 		}
@@ -509,7 +508,7 @@ func TestLinesAndCompressions(t *testing.T) {
 	}
 	check := func(path string) {
 		t.Helper()
-		r, err := Open(path, "jsonl", Options{Infer: true})
+		r, err := source.Open(path, "jsonl", source.Options{Infer: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -544,7 +543,7 @@ func TestLinesAndCompressions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"e.csv.bz2", "f.csv"} {
-		if _, rows := read(t, put(name, bz), Options{}); len(rows) != 1 || rows[0][1].String() != "x" {
+		if _, rows := read(t, put(name, bz), source.Options{}); len(rows) != 1 || rows[0][1].String() != "x" {
 			t.Errorf("%s: %v", name, rows)
 		}
 	}

@@ -1,4 +1,4 @@
-package source
+package source_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -17,7 +18,7 @@ const (
 
 func images(t *testing.T, pattern string) [][]value.Value {
 	t.Helper()
-	p, err := FindPictures(context.Background(), pattern, Options{})
+	p, err := source.FindPictures(context.Background(), pattern, source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,11 +101,11 @@ func TestImagesOdd(t *testing.T) {
 		t.Errorf("%v", rows)
 	}
 	for pattern, want := range map[string]string{dir + "/none/*.jpg": "no directory", dir + "/{a": "not a valid pattern", dir + "/*.webp": "nothing matches " + dir + "/*.webp"} {
-		if _, err := FindPictures(context.Background(), pattern, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := source.FindPictures(context.Background(), pattern, source.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", pattern, err, want)
 		}
 	}
-	p, err := FindPictures(context.Background(), dir+"/**", Options{})
+	p, err := source.FindPictures(context.Background(), dir+"/**", source.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,16 +132,16 @@ func TestRealFiles(t *testing.T) {
 			t.Logf("%s is not there", set.dir)
 			continue
 		}
-		var rs []Reader
+		var rs []source.Reader
 		names := []string{"features.npy", set.ids}
 		for _, name := range names {
-			r, err := Open(filepath.Join(set.dir, name), "", Options{Names: []string{"clip", "id"}})
+			r, err := source.Open(filepath.Join(set.dir, name), "", source.Options{Names: []string{"clip", "id"}})
 			if err != nil {
 				t.Fatal(err)
 			}
 			rs = append(rs, r)
 		}
-		z, err := Zip(rs, names)
+		z, err := source.Zip(rs, names)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +153,7 @@ func TestRealFiles(t *testing.T) {
 		if len(rows) != set.rows || rows[0][0].Type().Dim != set.dim {
 			t.Errorf("%s: %d rows of %v", set.dir, len(rows), rows[0][0].Type())
 		}
-		r, err := Open(filepath.Join(set.dir, set.meta), "", Options{Infer: true})
+		r, err := source.Open(filepath.Join(set.dir, set.meta), "", source.Options{Infer: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package source
+package source_test
 
 import (
 	"context"
@@ -8,20 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
 var allTypes = []value.Type{{Kind: value.Boolean}, {Kind: value.Integer}, {Kind: value.Real}, {Kind: value.Text},
 	{Kind: value.Timestamp}, {Kind: value.Blob}, {Kind: value.JSON}, {Kind: value.Vector, Dim: 3}}
 
-// tableFormats are the formats that hold tables of all types, of those in the program.
-var tableFormats = slices.DeleteFunc([]string{"csv", "tsv", "jsonl", "parquet"}, func(f string) bool {
-	_, err := openParquet("", Options{})
-	return f == "parquet" && strings.Contains(fmt.Sprint(err), "noparquet")
-})
+// tableFormats are the formats that hold tables of all types.
+var tableFormats = []string{"csv", "tsv", "jsonl", "parquet"}
 
 // randomValue returns a value of type t, now and then NULL or an odd one.
 func randomValue(rng *rand.Rand, t value.Type, nulls bool) value.Value {
@@ -75,9 +72,9 @@ func randomValue(rng *rand.Rand, t value.Type, nulls bool) value.Value {
 	return value.Vec(v)
 }
 
-func table(rng *rand.Rand, types []value.Type, rows int, nulls bool) (cols []Column, data [][]value.Value) {
+func table(rng *rand.Rand, types []value.Type, rows int, nulls bool) (cols []source.Column, data [][]value.Value) {
 	for i, t := range types {
-		cols = append(cols, Column{fmt.Sprintf("c%d", i), t})
+		cols = append(cols, source.Column{fmt.Sprintf("c%d", i), t})
 	}
 	for range rows {
 		row := make([]value.Value, len(types))
@@ -89,15 +86,15 @@ func table(rng *rand.Rand, types []value.Type, rows int, nulls bool) (cols []Col
 	return cols, data
 }
 
-func writeTable(t testing.TB, path, format string, cols []Column, data [][]value.Value, o Options) {
+func writeTable(t testing.TB, path, format string, cols []source.Column, data [][]value.Value, o source.Options) {
 	t.Helper()
-	w, err := Create(path, format, cols, o)
+	w, err := source.Create(path, format, cols, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for len(data) > 0 {
 		n := min(len(data), 700)
-		b := newBatch(cols)
+		b := source.NewBatch(cols)
 		for i, row := range data[:n] {
 			for k, c := range b.Cols {
 				c.Append(i, row[k])
@@ -121,7 +118,7 @@ func writeTable(t testing.TB, path, format string, cols []Column, data [][]value
 	}
 }
 
-func readAll(r Reader) (data [][]value.Value, err error) {
+func readAll(r source.Reader) (data [][]value.Value, err error) {
 	for {
 		b, err := r.Next(context.Background())
 		if b == nil || err != nil {
@@ -159,7 +156,7 @@ func TestRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	for _, format := range tableFormats {
 		for seed := range int64(5) {
-			for _, o := range []Options{{}, {Null: "NULL"}, {Delimiter: "."}, {Delimiter: "::"}, {Delimiter: "1", Null: "0"}, {Delimiter: "["}, {Delimiter: " ", Null: "true"}, {Delimiter: "e-"}} {
+			for _, o := range []source.Options{{}, {Null: "NULL"}, {Delimiter: "."}, {Delimiter: "::"}, {Delimiter: "1", Null: "0"}, {Delimiter: "["}, {Delimiter: " ", Null: "true"}, {Delimiter: "e-"}} {
 				if o.Delimiter != "" && format != "csv" && format != "tsv" {
 					continue
 				}
@@ -168,11 +165,11 @@ func TestRoundTrip(t *testing.T) {
 				cols, data := table(rng, allTypes, rows, true)
 				path := filepath.Join(dir, "t."+format)
 				writeTable(t, path, format, cols, data, o)
-				o.Header = HeaderYes
+				o.Header = source.HeaderYes
 				for _, c := range cols {
 					o.Names = append(o.Names, c.Name)
 				}
-				r, err := Open(path, "", o)
+				r, err := source.Open(path, "", o)
 				if err != nil {
 					t.Fatal(format, err)
 				}
@@ -208,8 +205,8 @@ func TestRoundTripOfOneColumn(t *testing.T) {
 			for seed := range int64(3) {
 				cols, data := table(rand.New(rand.NewSource(seed)), []value.Type{typ}, 200, true)
 				path := filepath.Join(dir, "t."+format)
-				writeTable(t, path, format, cols, data, Options{})
-				r, err := Open(path, "", Options{Header: HeaderYes, Names: []string{"c0"}})
+				writeTable(t, path, format, cols, data, source.Options{})
+				r, err := source.Open(path, "", source.Options{Header: source.HeaderYes, Names: []string{"c0"}})
 				if err != nil {
 					t.Fatal(format, typ, err)
 				}
@@ -232,8 +229,8 @@ func TestRoundTripNPY(t *testing.T) {
 		for _, rows := range []int{0, 1, 2500} {
 			cols, data := table(rand.New(rand.NewSource(1)), []value.Type{typ}, rows, false)
 			path := filepath.Join(t.TempDir(), "a.npy")
-			writeTable(t, path, "", cols, data, Options{})
-			r, err := Open(path, "", Options{})
+			writeTable(t, path, "", cols, data, source.Options{})
+			r, err := source.Open(path, "", source.Options{})
 			if err != nil {
 				t.Fatal(typ, err)
 			}
@@ -256,8 +253,8 @@ func TestInfer(t *testing.T) {
 	for _, format := range tableFormats {
 		cols, data := table(rand.New(rand.NewSource(3)), types, 500, true)
 		path := filepath.Join(t.TempDir(), "t."+format)
-		writeTable(t, path, format, cols, data, Options{})
-		r, err := Open(path, "", Options{Infer: true})
+		writeTable(t, path, format, cols, data, source.Options{})
+		r, err := source.Open(path, "", source.Options{Infer: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,24 +272,21 @@ func TestInfer(t *testing.T) {
 
 // A writer that is aborted, or that fails, leaves the directory as it was.
 func TestAbort(t *testing.T) {
-	for _, format := range Formats(true) {
-		if format == "parquet" && !slices.Contains(tableFormats, format) {
-			continue
-		}
+	for _, format := range source.Formats(true) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "x."+format)
 		if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		cols := []Column{{"path", value.Type{Kind: value.Text}}}
+		cols := []source.Column{{"path", value.Type{Kind: value.Text}}}
 		if format == "npy" {
 			cols[0].Type = value.Type{Kind: value.Integer}
 		}
-		w, err := Create(path, format, cols, Options{})
+		w, err := source.Create(path, format, cols, source.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := newBatch(cols)
+		b := source.NewBatch(cols)
 		b.Len = 1
 		if format == "npy" {
 			b.Cols[0].Append(0, value.Int(1))

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,20 @@ type fileFormat struct {
 	create  func(path string, cols []Column, o Options) (Writer, error)
 }
 
+// parquet is the format that only programs that ask for it have: see RegisterParquet.
+var parquet = fileFormat{
+	open:   func(string, Options) (Reader, error) { return nil, errNoParquet },
+	create: func(string, []Column, Options) (Writer, error) { return nil, errNoParquet },
+}
+
+var errNoParquet = errors.New(`this program was built without Parquet; import _ "github.com/lupadb/lupa/db/parquet" in it`)
+
+// RegisterParquet makes the program read and write Parquet files. It is called from init
+// functions: a seventh of an embedding program would be the library for them.
+func RegisterParquet(open func(path string, o Options) (Reader, error), create func(path string, cols []Column, o Options) (Writer, error)) {
+	parquet.open, parquet.create = open, create
+}
+
 // formats is the table: add a format here.
 func formats() []fileFormat {
 	csv := []string{"header", "delimiter", "null", "quote"}
@@ -92,7 +107,7 @@ func formats() []fileFormat {
 		{name: "csv", exts: []string{".csv"}, options: csv, exports: csv, open: openCSV, create: createCSV},
 		{name: "tsv", exts: []string{".tsv", ".tab"}, options: csv, exports: csv, open: openCSV, create: createCSV},
 		{name: "jsonl", exts: []string{".jsonl", ".ndjson", ".json"}, open: openJSONL, create: createJSONL},
-		{name: "parquet", exts: []string{".parquet", ".pq"}, open: openParquet, create: createParquet},
+		{name: "parquet", exts: []string{".parquet", ".pq"}, open: parquet.open, create: parquet.create},
 		{name: "fvecs", exts: []string{".fvecs", ".bvecs", ".ivecs"}, open: openFvecs},
 		{name: "hdf5", exts: []string{".hdf5", ".h5"}, options: member, open: openHDF5},
 		{name: "safetensors", exts: []string{".safetensors"}, options: member, open: openSafetensors},
@@ -231,9 +246,9 @@ func baseName(path string) string {
 	return strings.TrimSuffix(b, filepath.Ext(b))
 }
 
-// project is the part of Project that all readers share: it checks cols and
+// Project is the part of Project that all readers share: it checks cols and
 // returns the projected columns.
-func project(all []Column, cols []int) ([]Column, error) {
+func Project(all []Column, cols []int) ([]Column, error) {
 	out := make([]Column, len(cols))
 	for i, c := range cols {
 		if c < 0 || c >= len(all) {
@@ -244,8 +259,8 @@ func project(all []Column, cols []int) ([]Column, error) {
 	return out, nil
 }
 
-// newBatch returns an empty batch with columns of the given types.
-func newBatch(cols []Column) *value.Batch {
+// NewBatch returns an empty batch with columns of the given types.
+func NewBatch(cols []Column) *value.Batch {
 	b := &value.Batch{}
 	for _, c := range cols {
 		b.Cols = append(b.Cols, &value.Column{Type: c.Type})
@@ -253,8 +268,8 @@ func newBatch(cols []Column) *value.Batch {
 	return b
 }
 
-// reset empties a batch, keeping its memory.
-func reset(b *value.Batch) {
+// ResetBatch empties a batch, keeping its memory.
+func ResetBatch(b *value.Batch) {
 	b.Len, b.Sel, b.Rows = 0, nil, nil
 	for _, c := range b.Cols {
 		c.Reset(c.Type)

@@ -63,7 +63,7 @@ func (z *zipReader) columns() {
 // unequal is the error for short having only rows rows while long has more.
 func (z *zipReader) unequal(short, long int, rows int64) error {
 	return fmt.Errorf("files of unequal length: %s ends after %s, so row %d of %s has no partner",
-		z.names[short], plural(int(rows), "row"), rows+1, z.names[long])
+		z.names[short], Plural(int(rows), "row"), rows+1, z.names[long])
 }
 
 func (z *zipReader) Columns() []Column { return z.cols }

@@ -21,7 +21,7 @@ var weighed = []struct {
 	cgo                bool // can't be built without a C compiler
 }{
 	{"lupa", "Lupa", "", false},
-	{"lupa", "Lupa, `-tags noparquet`", "noparquet", false},
+	{"lupa", "Lupa with `db/parquet`", "parquet", false},
 	{"chromem", "chromem-go", "", false},
 	{"sqlitevec", "SQLite + sqlite-vec", "", true},
 	{"duckdb", "duckdb-go", "", true},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lupadb/lupa/db"
+	_ "github.com/lupadb/lupa/db/parquet"
 )
 
 // hostile are texts that formats are apt to change.

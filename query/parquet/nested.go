@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package parquet
 
 import (
 	"io"
@@ -8,6 +6,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
@@ -16,13 +15,13 @@ import (
 // what is NULL: https://research.google/pubs/dremel-interactive-analysis-of-web-scale-datasets-2/
 type nested struct {
 	node   *parquet.Column
-	leaves []parquetLeaf
+	leaves []leafDef
 	first  map[*parquet.Column]int // number of the first leaf below a node
 	count  map[*parquet.Column]int // and how many there are
 }
 
 // newNested prepares a node; false when a leaf below has no type here.
-func newNested(node *parquet.Column, r *parquetReader) (*nested, bool) {
+func newNested(node *parquet.Column, r *reader) (*nested, bool) {
 	n := &nested{node: node, first: map[*parquet.Column]int{}, count: map[*parquet.Column]int{}}
 	ok := true
 	var walk func(c *parquet.Column)
@@ -49,7 +48,7 @@ type nestedScan struct {
 	out   []byte
 }
 
-func (n *nested) scan(r *parquetReader) *nestedScan {
+func (n *nested) scan(r *reader) *nestedScan {
 	s := &nestedScan{nested: n}
 	for _, l := range n.leaves {
 		s.scans = append(s.scans, r.newScan(l))
@@ -151,7 +150,7 @@ func (s *nestedScan) content(c *parquet.Column) error {
 			return err
 		}
 		l.advance()
-		s.out = appendJSON(s.out, x)
+		s.out = source.AppendJSON(s.out, x)
 		return nil
 	}
 	kids := c.Columns()
@@ -166,7 +165,7 @@ func (s *nestedScan) content(c *parquet.Column) error {
 		if i > 0 {
 			s.out = append(s.out, ',')
 		}
-		s.out = append(appendJSONText(s.out, k.Name()), ':')
+		s.out = append(source.AppendJSONText(s.out, k.Name()), ':')
 		if err := s.field(k); err != nil {
 			return err
 		}
@@ -192,7 +191,7 @@ func (s *nestedScan) wrapped(c *parquet.Column, element func() error) error {
 func (s *nestedScan) pair(c *parquet.Column) error {
 	for i, k := range c.Columns() {
 		s.out = append(s.out, "{,"[min(i, 1)])
-		s.out = append(appendJSONText(s.out, k.Name()), ':')
+		s.out = append(source.AppendJSONText(s.out, k.Name()), ':')
 		if err := s.field(k); err != nil {
 			return err
 		}

@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package parquet
 
 import (
 	"context"
@@ -9,13 +7,14 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// parquetWriter writes optional columns, vectors as lists of float, compressed
+// writer writes optional columns, vectors as lists of float, compressed
 // with snappy.
-type parquetWriter struct {
-	*output
+type writer struct {
+	*source.Output
 	w     *parquet.GenericWriter[any]
 	kinds []value.Kind
 	rows  []parquet.Row
@@ -39,9 +38,9 @@ func (g orderedGroup) Fields() []parquet.Field {
 	return fields
 }
 
-func createParquet(path string, cols []Column, _ Options) (Writer, error) {
+func create(path string, cols []source.Column, _ source.Options) (source.Writer, error) {
 	group := orderedGroup{Group: parquet.Group{}}
-	w := &parquetWriter{}
+	w := &writer{}
 	for _, c := range cols {
 		if _, twice := group.Group[c.Name]; twice {
 			return nil, fmt.Errorf("%s: two columns are called %q; give one another name with AS", path, c.Name)
@@ -71,21 +70,21 @@ func createParquet(path string, cols []Column, _ Options) (Writer, error) {
 		group.names = append(group.names, c.Name)
 		w.kinds = append(w.kinds, c.Type.Kind)
 	}
-	out, err := createOutput(path)
+	out, err := source.CreateOutput(path)
 	if err != nil {
 		return nil, err
 	}
-	w.output = out
+	w.Output = out
 	w.w = parquet.NewGenericWriter[any](out, parquet.NewSchema("lupa", group), parquet.Compression(&parquet.Snappy), parquet.CreatedBy("lupa", "1", ""))
 	return w, nil
 }
 
-func (w *parquetWriter) Write(ctx context.Context, b *value.Batch) (err error) {
+func (w *writer) Write(ctx context.Context, b *value.Batch) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	w.rows = w.rows[:0]
-	eachRow(b, func(i int) bool {
+	source.EachRow(b, func(i int) bool {
 		row := make(parquet.Row, 0, len(b.Cols))
 		for k, c := range b.Cols {
 			row = w.append(row, c, i, k)
@@ -94,7 +93,7 @@ func (w *parquetWriter) Write(ctx context.Context, b *value.Batch) (err error) {
 		return true
 	})
 	if _, err := w.w.WriteRows(w.rows); err != nil {
-		return fmt.Errorf("%s: %w", w.path, err)
+		return fmt.Errorf("%s: %w", w.Path(), err)
 	}
 	if w.bytes > rowGroupBytes {
 		w.bytes = 0
@@ -105,7 +104,7 @@ func (w *parquetWriter) Write(ctx context.Context, b *value.Batch) (err error) {
 
 // append adds the values of column k in row i. Definition level 0 is NULL, 1 a
 // value, of a list 1 an empty one and 2 an element.
-func (w *parquetWriter) append(row parquet.Row, c *value.Column, i, k int) parquet.Row {
+func (w *writer) append(row parquet.Row, c *value.Column, i, k int) parquet.Row {
 	if c.Null(i) {
 		return append(row, parquet.NullValue().Level(0, 0, k))
 	}
@@ -139,10 +138,10 @@ func (w *parquetWriter) append(row parquet.Row, c *value.Column, i, k int) parqu
 	return append(row, v.Level(0, 1, k))
 }
 
-func (w *parquetWriter) Close() error {
+func (w *writer) Close() error {
 	if err := w.w.Close(); err != nil {
 		w.Abort()
-		return fmt.Errorf("%s was not written: %w", w.path, err)
+		return fmt.Errorf("%s was not written: %w", w.Path(), err)
 	}
-	return w.finish()
+	return w.Finish()
 }

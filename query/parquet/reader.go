@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package parquet
 
 import (
 	"bytes"
@@ -14,18 +12,19 @@ import (
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 
+	"github.com/lupadb/lupa/query/internal/source"
 	"github.com/lupadb/lupa/storage/value"
 )
 
-// parquetReader reads the columns of a parquet file: scalars; lists of numbers of equal
+// reader reads the columns of a parquet file: scalars; lists of numbers of equal
 // length as vectors; the fields of a struct as columns of their own, named a.b; other
 // lists and maps as JSON. Only what is projected is read.
-type parquetReader struct {
-	*input
+type reader struct {
+	*source.Input
 	file   *parquet.File
-	made   []parquetColumn // one for each of all
-	all    []Column
-	cols   []Column
+	made   []column // one for each of all
+	all    []source.Column
+	cols   []source.Column
 	scan   []rowScan
 	probed map[int]*leafScan // of leaves, at their starts, before anything was read
 	rows   int64
@@ -33,9 +32,9 @@ type parquetReader struct {
 	batch  *value.Batch
 }
 
-// parquetColumn is where a column comes from: a leaf, or several put together.
-type parquetColumn struct {
-	leaf   parquetLeaf
+// column is where a column comes from: a leaf, or several put together.
+type column struct {
+	leaf   leafDef
 	nested *nested
 	none   bool // a column of vectors that has none, so that they may have any length
 }
@@ -43,8 +42,8 @@ type parquetColumn struct {
 // convert turns the i-th of some values of the file into one of a column.
 type convert = func(v *values, i int) (value.Value, error)
 
-// parquetLeaf is a leaf of the file's schema.
-type parquetLeaf struct {
+// leafDef is a leaf of the file's schema.
+type leafDef struct {
 	index    int // of the leaf
 	physical format.Type
 	length   int // of FIXED_LEN_BYTE_ARRAY
@@ -62,8 +61,8 @@ type rowScan interface {
 	close()
 }
 
-func openParquet(path string, _ Options) (r Reader, err error) {
-	in, err := openInput(path)
+func open(path string, _ source.Options) (r source.Reader, err error) {
+	in, err := source.OpenInput(path)
 	if err != nil {
 		return nil, err
 	}
@@ -73,14 +72,14 @@ func openParquet(path string, _ Options) (r Reader, err error) {
 		}
 	}()
 	defer corrupt(path, &err)
-	if in.size == 0 {
+	if in.Size() == 0 {
 		return nil, fmt.Errorf("%s: not a parquet file: it is empty", path)
 	}
-	f, err := parquet.OpenFile(in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	f, err := parquet.OpenFile(in, in.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, fmt.Errorf("%s: not a parquet file, or a damaged one: %w", path, err)
 	}
-	p := &parquetReader{input: in, file: f, rows: f.NumRows(), probed: map[int]*leafScan{}}
+	p := &reader{Input: in, file: f, rows: f.NumRows(), probed: map[int]*leafScan{}}
 	if err := p.schema(); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -102,7 +101,7 @@ func corrupt(path string, err *error) {
 }
 
 // schema finds the columns.
-func (r *parquetReader) schema() error {
+func (r *reader) schema() error {
 	for _, top := range r.file.Root().Columns() {
 		if err := r.columnsOf(top, top.Name()); err != nil {
 			return fmt.Errorf("column %s: %w", top.Name(), err)
@@ -112,7 +111,7 @@ func (r *parquetReader) schema() error {
 }
 
 // columnsOf finds the columns that a node makes.
-func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
+func (r *reader) columnsOf(node *parquet.Column, name string) error {
 	kind, conv := value.Null, convert(nil)
 	if node.MaxDefinitionLevel() > 255 {
 		return errors.New("it is nested too deeply")
@@ -136,7 +135,7 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 	case item.Leaf() && conv == nil:
 		return fmt.Errorf("its type %v is not known", item.Type())
 	case item.Leaf() && !list && flat:
-		r.add(name, value.Type{Kind: kind}, parquetColumn{leaf: r.leaf(item, conv)})
+		r.add(name, value.Type{Kind: kind}, column{leaf: r.leaf(item, conv)})
 		return nil
 	case item.Leaf() && list && flat && (kind == value.Real || kind == value.Integer):
 		l := r.leaf(item, conv)
@@ -147,7 +146,7 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 			return err
 		}
 		if dim <= value.MaxDim && (even || kind == value.Real) {
-			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1), Half: l.physical == format.FixedLenByteArray}, parquetColumn{leaf: l, none: dim == 0})
+			r.add(name, value.Type{Kind: value.Vector, Dim: max(dim, 1), Half: l.physical == format.FixedLenByteArray}, column{leaf: l, none: dim == 0})
 			return nil
 		}
 	case !node.Leaf() && !list && mapOf(node) == nil && len(node.Columns()) > 0 && node.MaxRepetitionLevel() == 0:
@@ -162,20 +161,20 @@ func (r *parquetReader) columnsOf(node *parquet.Column, name string) error {
 	if !ok {
 		return errors.New("it holds values of a type that is not known")
 	}
-	r.add(name, value.Type{Kind: value.JSON}, parquetColumn{nested: n})
+	r.add(name, value.Type{Kind: value.JSON}, column{nested: n})
 	return nil
 }
 
-func (r *parquetReader) add(name string, t value.Type, c parquetColumn) {
-	for k, base := 2, name; slices.ContainsFunc(r.all, func(c Column) bool { return c.Name == name }); k++ {
+func (r *reader) add(name string, t value.Type, c column) {
+	for k, base := 2, name; slices.ContainsFunc(r.all, func(c source.Column) bool { return c.Name == name }); k++ {
 		name = fmt.Sprintf("%s_%d", base, k) // a column a.b beside the field b of a
 	}
-	r.all = append(r.all, Column{name, t})
+	r.all = append(r.all, source.Column{Name: name, Type: t})
 	r.made = append(r.made, c)
 }
 
 // element returns what the file's own schema says of a leaf, of which the library forgets some.
-func (r *parquetReader) element(c *parquet.Column) *format.SchemaElement {
+func (r *reader) element(c *parquet.Column) *format.SchemaElement {
 	n := -1
 	schema := r.file.Metadata().Schema
 	for i := range schema {
@@ -189,16 +188,16 @@ func (r *parquetReader) element(c *parquet.Column) *format.SchemaElement {
 	return &format.SchemaElement{}
 }
 
-func (r *parquetReader) leaf(c *parquet.Column, conv convert) parquetLeaf {
+func (r *reader) leaf(c *parquet.Column, conv convert) leafDef {
 	e := r.element(c)
-	return parquetLeaf{index: c.Index(), physical: e.Type.V, length: int(max(0, e.TypeLength.V)),
+	return leafDef{index: c.Index(), physical: e.Type.V, length: int(max(0, e.TypeLength.V)),
 		maxRep: c.MaxRepetitionLevel(), maxDef: c.MaxDefinitionLevel(), convert: conv}
 }
 
 // leafScan runs over the entries of one leaf column, row group after row group.
 type leafScan struct {
-	r     *parquetReader
-	leaf  parquetLeaf
+	r     *reader
+	leaf  leafDef
 	group int // the row group that comes next
 	pages pageReader
 	page  page
@@ -207,9 +206,9 @@ type leafScan struct {
 	val   int // and of the value that is there or comes next
 }
 
-func (r *parquetReader) newScan(leaf parquetLeaf) *leafScan {
+func (r *reader) newScan(leaf leafDef) *leafScan {
 	s := &leafScan{r: r, leaf: leaf}
-	s.pages.leaf, s.pages.size = &s.leaf, r.size
+	s.pages.leaf, s.pages.size = &s.leaf, r.Size()
 	return s
 }
 
@@ -236,7 +235,7 @@ func (s *leafScan) peek() (def, rep int, err error) {
 			if m.Type != s.leaf.physical {
 				return 0, 0, fmt.Errorf("values of type %v where the schema says %v", m.Type, s.leaf.physical)
 			}
-			s.pages.open(m, io.NewSectionReader(s.r.input, at, s.r.size-at))
+			s.pages.open(m, io.NewSectionReader(s.r.Input, at, s.r.Size()-at))
 			s.group++
 			continue
 		}
@@ -268,14 +267,14 @@ func (s *leafScan) get() (value.Value, error) { return s.leaf.convert(&s.page.va
 
 func (s *leafScan) close() {}
 
-func (r *parquetReader) Columns() []Column { return r.cols }
-func (r *parquetReader) Rows() int64       { return r.rows }
-func (r *parquetReader) Named() bool       { return true }
+func (r *reader) Columns() []source.Column { return r.cols }
+func (r *reader) Rows() int64              { return r.rows }
+func (r *reader) Named() bool              { return true }
 
-func (r *parquetReader) Project(cols []int, types []value.Type) error {
-	out, err := project(r.all, cols)
+func (r *reader) Project(cols []int, types []value.Type) error {
+	out, err := source.Project(r.all, cols)
 	if err != nil {
-		return fmt.Errorf("%s: %w", r.path, err)
+		return fmt.Errorf("%s: %w", r.Path(), err)
 	}
 	for i := range types {
 		if r.made[cols[i]].none && types[i].Kind == value.Vector {
@@ -285,7 +284,7 @@ func (r *parquetReader) Project(cols []int, types []value.Type) error {
 	for _, s := range r.scan {
 		s.close()
 	}
-	r.cols, r.batch = out, newBatch(out)
+	r.cols, r.batch = out, source.NewBatch(out)
 	r.scan = nil
 	for i, c := range cols {
 		leaf := r.made[c].leaf
@@ -297,28 +296,28 @@ func (r *parquetReader) Project(cols []int, types []value.Type) error {
 			r.scan = append(r.scan, r.newScan(r.made[c].leaf))
 		}
 	}
-	r.done.Store(0)
+	r.Restart()
 	return nil
 }
 
-func (r *parquetReader) Next(ctx context.Context) (_ *value.Batch, err error) {
+func (r *reader) Next(ctx context.Context) (_ *value.Batch, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	defer corrupt(r.path, &err)
+	defer corrupt(r.Path(), &err)
 	r.probed = nil
 	n := int(min(r.rows-r.next, value.BatchSize))
 	if n <= 0 {
 		return nil, nil
 	}
-	reset(r.batch)
+	source.ResetBatch(r.batch)
 	for k, c := range r.batch.Cols {
 		for i := range n {
 			if err := r.scan[k].row(c, i); err != nil {
 				if err == io.EOF {
 					err = errors.New("the file ends before")
 				}
-				return nil, fmt.Errorf("%s, row %d, column %s: %w", r.path, r.next+int64(i)+1, r.cols[k].Name, err)
+				return nil, fmt.Errorf("%s, row %d, column %s: %w", r.Path(), r.next+int64(i)+1, r.cols[k].Name, err)
 			}
 		}
 	}
@@ -392,7 +391,7 @@ func (s *leafScan) row(c *value.Column, i int) error {
 		return nil
 	}
 	if count != d {
-		return fmt.Errorf("%s where the first row has %d; vectors of one column have one length", plural(count, "element"), d)
+		return fmt.Errorf("%s where the first row has %d; vectors of one column have one length", source.Plural(count, "element"), d)
 	}
 	if c.Nulls != nil && len(c.Nulls)*64 <= i {
 		c.Nulls = append(c.Nulls, 0)
@@ -434,7 +433,7 @@ func (s *leafScan) whole(c *value.Column) bool {
 	default:
 		return false
 	}
-	if firstInfinite(c.Vecs[at:]) >= 0 {
+	if source.FirstInfinite(c.Vecs[at:]) >= 0 {
 		c.Vecs = c.Vecs[:at]
 		return false
 	}
@@ -451,9 +450,9 @@ func allAre(b []uint8, x uint8) bool {
 	return true
 }
 
-func (r *parquetReader) Close() error {
+func (r *reader) Close() error {
 	for _, s := range r.scan {
 		s.close()
 	}
-	return r.input.Close()
+	return r.Input.Close()
 }

@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package parquet
 
 import (
 	"cmp"
@@ -23,13 +21,13 @@ import (
 )
 
 // kindOf returns the kind of a leaf.
-func (r *parquetReader) kindOf(c *parquet.Column) (value.Kind, convert) {
+func (r *reader) kindOf(c *parquet.Column) (value.Kind, convert) {
 	return parquetType(c.Type(), r.element(c))
 }
 
 // dimensions returns the length of the first list that is there, 0 if there is none, and
 // whether the file may hold only lists of that length.
-func (r *parquetReader) dimensions(l parquetLeaf) (dim int, even bool, err error) {
+func (r *reader) dimensions(l leafDef) (dim int, even bool, err error) {
 	s := r.newScan(l)
 	n := 0
 	for {

@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package parquet
 
 import (
 	"bufio"
@@ -247,7 +245,7 @@ type page struct {
 
 // pageReader reads the pages of one column chunk.
 type pageReader struct {
-	leaf  *parquetLeaf
+	leaf  *leafDef
 	codec format.CompressionCodec
 	in    *bufio.Reader
 	size  int64 // of the file

@@ -1,6 +1,4 @@
-//go:build !noparquet
-
-package source
+package parquet
 
 import (
 	"encoding/binary"
@@ -36,7 +34,7 @@ func grow[T any](s []T, n int) []T {
 }
 
 // decode reads n values that are not indexes into a dictionary.
-func (v *values) decode(l *parquetLeaf, e format.Encoding, b []byte, n int) error {
+func (v *values) decode(l *leafDef, e format.Encoding, b []byte, n int) error {
 	switch e {
 	case format.Plain:
 		return v.plain(l, b, n)
@@ -75,7 +73,7 @@ func (v *values) decode(l *parquetLeaf, e format.Encoding, b []byte, n int) erro
 }
 
 // plain reads n values as they are.
-func (v *values) plain(l *parquetLeaf, b []byte, n int) error {
+func (v *values) plain(l *leafDef, b []byte, n int) error {
 	v.reset()
 	size := map[format.Type]int{format.Int32: 4, format.Int64: 8, format.Int96: 12, format.Float: 4, format.Double: 8, format.FixedLenByteArray: l.length}[l.physical]
 	if size > 0 && len(b)/size < n || l.physical == format.Boolean && len(b) < (n+7)/8 {
@@ -194,7 +192,7 @@ func (v *values) deltaLength(b []byte, n int) error {
 }
 
 // deltaBytes reads what each value shares with the one before it, and the rest.
-func (v *values) deltaBytes(l *parquetLeaf, b []byte, n int) error {
+func (v *values) deltaBytes(l *leafDef, b []byte, n int) error {
 	prefixes, used, err := decodeDelta(nil, b, n)
 	if err != nil {
 		return err
@@ -236,7 +234,7 @@ func (v *values) deltaBytes(l *parquetLeaf, b []byte, n int) error {
 }
 
 // split reads values whose first bytes come first, then all second bytes and so on.
-func (v *values) split(l *parquetLeaf, b []byte, n int) error {
+func (v *values) split(l *leafDef, b []byte, n int) error {
 	size := map[format.Type]int{format.Int32: 4, format.Int64: 8, format.Float: 4, format.Double: 8, format.FixedLenByteArray: l.length}[l.physical]
 	if size == 0 {
 		return fmt.Errorf("values of type %v encoded as BYTE_STREAM_SPLIT can't be read", l.physical)
