@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/lupadb/lupa/db"
 )
@@ -235,4 +236,32 @@ func ExampleWithNoFiles() {
 	// 1:24: this program does not let statements use files
 	// 2 rows read, 0 skipped, 0 failed
 	// <nil>
+}
+
+func ExampleWithin() {
+	store, err := db.Open(":memory:", nil)
+	if err != nil {
+		panic(err)
+	}
+	defer store.Close()
+	ctx := context.Background()
+	if _, err := store.Exec(ctx, `CREATE TABLE pics (id TEXT PRIMARY KEY, v VECTOR(2)); INSERT INTO pics VALUES ('a', [1, 0]), ('b', [0, 1]), ('c', [1, 1])`); err != nil {
+		panic(err)
+	}
+	rows, err := store.Query(db.Within(ctx, 5*time.Millisecond), "SELECT id FROM pics ORDER BY v <=> $1 LIMIT 2", []float32{1, 0.1})
+	if err != nil {
+		panic(err)
+	}
+	for row := range rows.All() {
+		fmt.Println(row[0])
+	}
+	if p, ok := rows.Partial(); ok && p.Complete {
+		fmt.Println("all of", p.Proven, "rows are proven")
+	} else if ok {
+		fmt.Println(p.Proven, "rows are proven; another one could have a distance of", p.Unseen)
+	}
+	// Output:
+	// a
+	// c
+	// all of 2 rows are proven
 }

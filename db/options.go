@@ -103,7 +103,8 @@ type Options struct {
 	Warn func(message string)
 
 	// Notice is told how an import ended, of files or of pictures: how many were read,
-	// skipped, of which kind, and failed. It may be called concurrently. WithNotice overrides it
+	// skipped, of which kind, and failed; and what of the rows of a search with a time limit is proven, where
+	// not all are: see Rows.Partial. It may be called concurrently. WithNotice overrides it
 	// for one call.
 	Notice func(message string)
 

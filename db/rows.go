@@ -357,6 +357,31 @@ func (r *Rows) Close() error {
 // Result says what the statement did; for a SELECT only its Tag is set.
 func (r *Rows) Result() Result { return r.result }
 
+// Partial says how far a query with WITHIN has come, such as ... LIMIT 10 WITHIN 5 ms.
+type Partial struct {
+	// Complete says that the rows are those of the exact answer.
+	Complete bool
+	// Proven is how many rows, from the first on, are those of the exact answer at these places.
+	Proven int
+	// Unseen is the best value of the ORDER BY that a row can have which is not in the answer,
+	// infinite where nothing is known. It is proven, too, and has no meaning if Complete.
+	Unseen float64
+}
+
+// Partial returns how far the search of a query with WITHIN has come. It is known after the
+// first call of Next, and when the rows are closed; ok is false before, and for other queries.
+func (r *Rows) Partial() (p Partial, ok bool) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.res == nil {
+		return p, false
+	}
+	if x := r.res.Partial(); x != nil {
+		return Partial(*x), true
+	}
+	return p, false
+}
+
 // All iterates over the rows that are left and closes them:
 //
 //	for row, err := range rows.All() { ... }

@@ -51,6 +51,9 @@ func (s *session) hooks(ctx context.Context) query.Hooks {
 	if fn, ok := ctx.Value(noticeKey{}).(func(string)); ok {
 		h.Notice = fn
 	}
+	if within, ok := ctx.Value(withinKey{}).(*time.Duration); ok {
+		h.Within = within
+	}
 	h.NoFiles = ctx.Value(noFilesKey{}) != nil
 	return h
 }
@@ -295,6 +298,16 @@ type noticeKey struct{}
 // Options.Notice.
 func WithNotice(ctx context.Context, fn func(message string)) context.Context {
 	return context.WithValue(ctx, noticeKey{}, fn)
+}
+
+type withinKey struct{}
+
+// Within returns a context under which a query that is one search gives what it has found in the
+// time d, as with the clause WITHIN; where it has that clause the clause counts. Other statements, and queries whose
+// order is not one search, are not limited: Rows.Partial tells. The time is that of the search; a
+// deadline of ctx, if any, ends the statement with an error as ever.
+func Within(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, withinKey{}, &d)
 }
 
 type noFilesKey struct{}

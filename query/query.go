@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/lupadb/lupa/encoder"
 	"github.com/lupadb/lupa/query/foreign"
@@ -67,6 +68,8 @@ type Hooks struct {
 	Warn     func(string) // a picture that could not be read, and the like
 	Notice   func(string) // how an import ended: counts
 	NoFiles  bool         // as Env.NoFiles, for this run
+	// Within is the time limit of a query that is one search and has none of its own; nil = none.
+	Within *time.Duration
 }
 
 // Args are a statement's arguments: Pos[0] is for $1 or the first ?, Named for

@@ -23,6 +23,7 @@ type Result struct {
 	kept     *exec.Values // rows of a statement that has been run
 	first    *value.Batch // the first rows, which have been read already if
 	read     bool         // this is set; nil: there are none
+	partial  *Partial     // once the run is closed
 	release  func() error // one of several results on one snapshot; else nil
 	done     bool
 }
@@ -40,6 +41,18 @@ func (r *Result) RowsAffected() int64 { return r.affected }
 // LastKey returns the primary key of the last row that INSERT has written, if it is an
 // INTEGER, else NULL.
 func (r *Result) LastKey() value.Value { return r.lastKey }
+
+// Partial says how far the search of a query with WITHIN has come.
+type Partial = exec.Partial
+
+// Partial returns how far the search has come, nil in a query without WITHIN and before the first
+// rows were asked for.
+func (r *Result) Partial() *Partial {
+	if r.run != nil {
+		return r.run.Env.Partial
+	}
+	return r.partial
+}
 
 // Next returns the next rows, or nil after the last. The batch has no
 // selection; it is valid until the next call of Next or Close. An error ends
@@ -75,6 +88,7 @@ func (r *Result) end(failed bool) error {
 	if r.run == nil {
 		return nil
 	}
+	r.partial = r.run.Env.Partial
 	err := r.run.Close()
 	r.run = nil
 	var e error

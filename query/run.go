@@ -80,7 +80,7 @@ func (u *unit) init(s *Session, args Args, hooks Hooks) {
 	u.memory.Init(e.MemoryBudget)
 	in := &u.in
 	in.Store, in.View, in.Tx, in.Workers, in.Memory = e.Store, s.view, s.tx, e.Workers, &u.memory
-	in.Progress, in.Warn, in.Notice = hooks.Progress, hooks.Warn, hooks.Notice
+	in.Progress, in.Warn, in.Notice, in.Within = hooks.Progress, hooks.Warn, hooks.Notice, hooks.Within
 	in.Encoder, in.Texts, in.Images = e.Encoder, &e.texts, &e.images
 	in.NoFiles, in.AllowURLs, in.Attached = e.NoFiles || hooks.NoFiles, e.AllowURLs, &e.Attached
 	in.Temp = s.temp.current()
@@ -282,6 +282,7 @@ func (r *Result) perform(ctx context.Context, kind how, run *plan.Run, err error
 		r.unit.made()
 	}
 	tally := run.Tally()
+	r.partial = run.Env.Partial
 	if e := run.Close(); err == nil {
 		err = e
 	}

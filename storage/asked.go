@@ -24,7 +24,7 @@ type asking struct {
 // searched notes how a search went. Codes that drifted, or don't fit what is asked, are
 // trained anew.
 func (k *keeper) searched(t *Table, o *NearestOptions, st *NearestStats) {
-	if k.noRetraining || k.s.readOnly || st.Coded < codedBlocks*BlockRows && !st.Approximate || o.Worst || o.K < 0 || o.K > 100 {
+	if k.noRetraining || k.s.readOnly || st.Coded < codedBlocks*BlockRows && !st.partial() || o.Worst || o.K < 0 || o.K > 100 {
 		return
 	}
 	id := columnOf{t.def.ID, t.def.Columns[o.Column].ID}
@@ -58,7 +58,7 @@ func (k *keeper) searched(t *Table, o *NearestOptions, st *NearestStats) {
 		a.hashes[h] = struct{}{}
 		a.queries = append(a.queries, slices.Clone(q))
 	}
-	if st.Approximate { // the rows of the clusters that it visited are none like the others
+	if st.partial() { // the rows of the clusters that it visited are none like the others
 		return
 	}
 	a.n++

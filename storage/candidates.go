@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync/atomic"
 )
@@ -28,6 +29,9 @@ type candidates interface {
 	rows(w *worker, n uint32, set *BlockSet) error
 	// row returns the row of a slot of the current group.
 	row(w *worker, n uint32, slot int) uint64
+	// unseen returns the most goodness that a row in groups that were not taken can have, when the
+	// pass is over; -Inf if there is none.
+	unseen(s *search) float64
 	// score offers the rows of some slots of the current group to searches.
 	score(w *worker, n uint32, jobs []scoring) error
 }
@@ -61,7 +65,7 @@ func (c *blocks) take(ctx context.Context, f func(n uint32) error) error {
 
 // takeOf calls f with numbers of a list that no other worker has taken.
 func (p *pass) takeOf(ctx context.Context, next *atomic.Int64, list []uint32, f func(n uint32) error) error {
-	for !p.failed.Load() {
+	for !p.failed.Load() && !p.over() {
 		i := int(next.Add(1)) - 1
 		if i >= len(list) {
 			break
@@ -107,6 +111,25 @@ func (c *blocks) plane(w *worker, k int, n uint32) (bool, error) { return w.plan
 func (c *blocks) rows(*worker, uint32, *BlockSet) error { return nil }
 
 func (c *blocks) row(_ *worker, n uint32, slot int) uint64 { return uint64(n)*BlockRows + uint64(slot) }
+
+func (c *blocks) unseen(s *search) float64 {
+	some := func(n uint32) bool {
+		_, count := c.wanted(s, n)
+		return count > 0
+	}
+	if c.some != nil {
+		if slices.ContainsFunc(c.some[min(int(c.next.Load()), len(c.some)):], some) {
+			return s.most()
+		}
+		return math.Inf(-1)
+	}
+	for n := c.p.next.Load(); n < c.p.sealed; n++ {
+		if some(n) {
+			return s.most()
+		}
+	}
+	return math.Inf(-1)
+}
 
 // score reads the block's pages forward.
 func (c *blocks) score(w *worker, n uint32, jobs []scoring) error {

@@ -140,18 +140,22 @@ type clusterHead struct {
 	entries   uint32
 	asked     uint32 // queries of searches that the curves were measured with; 0: others
 	alike     bool   // the norms of the rows are about the same, so that the measures agree
+	entire    bool   // every row has an entry: there are neither NULLs nor zero vectors
 	spread    float32
 	narrow    float32 // what part of the codes' proven allowances searches need, see clusterBuild.need
 	curves    []ivf.Curve
 }
 
-// clusterVersion is that of the header. Before 2 there was no narrow.
-const clusterVersion = 2
+// clusterVersion is that of the header. Before 2 there was no narrow, before 3 clusters had no caps.
+const clusterVersion = 3
 
 func (h *clusterHead) encode() []byte {
 	b := []byte{clusterVersion, 0}
 	if h.alike {
-		b[1] = 1
+		b[1] |= 1
+	}
+	if h.entire {
+		b[1] |= 2
 	}
 	b = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, h.id), h.transform)
 	for _, n := range []uint32{h.gen, h.blocks, h.entries, h.asked, math.Float32bits(h.spread), math.Float32bits(h.narrow)} {
@@ -165,7 +169,7 @@ func decodeClusterHead(b []byte) (*clusterHead, error) {
 		return nil, fmt.Errorf("%w: header of %d bytes", block.ErrMalformed, len(b))
 	}
 	version := b[0]
-	h := &clusterHead{narrow: 1, alike: b[1] == 1, id: binary.LittleEndian.Uint64(b[2:]), transform: binary.LittleEndian.Uint64(b[10:])}
+	h := &clusterHead{narrow: 1, alike: b[1]&1 != 0, entire: b[1]&2 != 0, id: binary.LittleEndian.Uint64(b[2:]), transform: binary.LittleEndian.Uint64(b[10:])}
 	b = b[18:]
 	for _, p := range []*uint32{&h.gen, &h.blocks, &h.entries, &h.asked} {
 		*p = binary.LittleEndian.Uint32(b)
@@ -273,6 +277,13 @@ type clustering struct {
 	norms  []float32 // mean norms
 	means  []float32 // mean unit vectors
 	spread []float32 // variance of a coordinate, by group
+
+	// Of the rows: the least cosine of the angle with the mean, rounded down, and the range of the
+	// norms. Nil in indexes of versions that did not have it.
+	caps      []float32
+	low, high []float64
+
+	lengths []float64 // of the means
 }
 
 func (c *clustering) len() int { return len(c.norms) }
@@ -289,6 +300,10 @@ func (c *clustering) encode() []byte {
 	for _, f := range [][]float32{c.norms, c.means, c.spread} {
 		b = block.AppendFloats(b, f)
 	}
+	b = block.AppendFloats(b, c.caps)
+	for _, f := range append(slices.Clone(c.low), c.high...) {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(f))
+	}
 	return b
 }
 
@@ -299,7 +314,12 @@ func decodeClustering(b []byte, dim int) (*clustering, error) {
 	}
 	n, groups := int(binary.LittleEndian.Uint32(b)), int(binary.LittleEndian.Uint32(b[4:]))
 	b = b[8:]
-	if n < 1 || n > maxLists || groups > 32 || len(b) != 4*(groups+n+1+n+n*dim+n*groups) {
+	if n < 1 || n > maxLists || groups > 32 {
+		return nil, bad
+	}
+	old := 4 * (groups + n + 1 + n + n*dim + n*groups)
+	capped := len(b) == old+(4+2*8)*n
+	if len(b) != old && !capped {
 		return nil, bad
 	}
 	number := func() uint32 {
@@ -321,6 +341,21 @@ func decodeClustering(b []byte, dim int) (*clustering, error) {
 		c.starts = append(c.starts, number())
 	}
 	c.norms, c.means, c.spread = floats(n), floats(n*dim), floats(n*groups)
+	if capped {
+		c.caps, c.low, c.high = floats(n), make([]float64, n), make([]float64, n)
+		for _, f := range [][]float64{c.low, c.high} {
+			for i := range f {
+				f[i] = math.Float64frombits(binary.LittleEndian.Uint64(b))
+				b = b[8:]
+			}
+		}
+		for i, cos := range c.caps {
+			if !(cos >= -2 && cos <= 1 && c.low[i] >= 0 && c.low[i] <= c.high[i] && c.high[i] <= math.MaxFloat64) {
+				return nil, bad
+			}
+		}
+	}
+	c.measure()
 	if !slices.IsSorted(c.starts) || !slices.IsSorted(c.ends) || groups > 0 && c.ends[0] < 0 || !finite(c.norms) || !finite(c.means) || !finite(c.spread) {
 		return nil, bad
 	}
@@ -376,12 +411,56 @@ func clusterID(b []byte) uint64 {
 	return f.Sum64()
 }
 
-// order returns the clusters, best first, for a query: those of which the mean of the rows'
-// scores plus some of their deviations is best. unit is the query as the codes have it, and
-// weights how it weighs coordinates.
-func (c *clustering) order(coded *coded, unit []float64, weights []float64, deviations float64) []uint32 {
+// measure notes how long the means are.
+func (c *clustering) measure() {
+	c.lengths = make([]float64, c.len())
+	for i := range c.lengths {
+		c.lengths[i] = math.Sqrt(squares(c.means[i*c.dim : (i+1)*c.dim]))
+	}
+}
+
+func squares(v []float32) (sum float64) {
+	for _, x := range v {
+		sum += float64(float64(x) * float64(x))
+	}
+	return sum
+}
+
+// products returns the inner products of a query, as the codes have it, with the means.
+func (c *clustering) products(unit []float64) []float64 {
 	wide := make([]float64, simd.Pad(c.dim))
 	copy(wide, unit)
+	out := make([]float64, c.len())
+	for i := range out {
+		out[i] = simd.DotWide(wide, c.means[i*c.dim:(i+1)*c.dim])
+	}
+	return out
+}
+
+// capSlack makes up for the rounding of the cosines of angles with means.
+const capSlack = 1e-9
+
+// reach returns the most goodness that a row of cluster i can have, whose mean has this inner product
+// with the query. The rows are within an angle of the mean, and none can be nearer to the query
+// than the two angles differ.
+func (c *clustering) reach(s *search, i int, product float64) float64 {
+	if c.caps == nil {
+		return s.most()
+	}
+	upper := 1.0
+	if l := c.lengths[i]; l > 0 {
+		query, rows := max(-1, product/l+capSlack), float64(c.caps[i])-capSlack
+		if query < rows {
+			upper = float64(query*rows) + math.Sqrt(float64((1-float64(query*query))*(1-float64(rows*rows)))) + capSlack
+		}
+	}
+	return s.coded.goodness(min(1, upper), c.low[i], c.high[i])
+}
+
+// order returns the clusters, best first, for a query: those of which the mean of the rows'
+// scores plus some of their deviations is best. products are those with the query, and weights how it
+// weighs coordinates.
+func (c *clustering) order(coded *coded, products, weights []float64, deviations float64) []uint32 {
 	groups := len(c.ends)
 	sizes := make([]float64, groups) // squares of the weights
 	from := 0
@@ -395,13 +474,12 @@ func (c *clustering) order(coded *coded, unit []float64, weights []float64, devi
 	out := make([]uint32, c.len())
 	for i := range out {
 		out[i] = uint32(i)
-		mean := simd.DotWide(wide, c.means[i*c.dim:(i+1)*c.dim])
 		variance := 0.0
 		for g, v := range c.spread[i*groups : (i+1)*groups] {
 			variance += float64(sizes[g] * float64(v))
 		}
 		n := float64(c.norms[i])
-		good[i] = coded.goodness(mean+float64(deviations*math.Sqrt(variance)), n, n)
+		good[i] = coded.goodness(products[i]+float64(deviations*math.Sqrt(variance)), n, n)
 	}
 	slices.SortFunc(out, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(good[b], good[a]), cmp.Compare(a, b))

@@ -28,6 +28,7 @@ type clusterBuild struct {
 	clusters *clustering
 	own      []uint32 // the cluster of every row, noEntry without one
 	alike    bool
+	entire   bool
 
 	mu   sync.Mutex
 	need float64 // see needs
@@ -60,7 +61,7 @@ func (x *clusterIndex) fillFor(ctx context.Context, t *Table, gen uint32, asked 
 	if err := b.assign(ctx); err != nil {
 		return nil, err
 	}
-	h = &clusterHead{gen: gen, transform: tr.ID, blocks: t.sealedBlocks(), entries: b.clusters.starts[b.clusters.len()], alike: b.alike}
+	h = &clusterHead{gen: gen, transform: tr.ID, blocks: t.sealedBlocks(), entries: b.clusters.starts[b.clusters.len()], alike: b.alike, entire: b.entire}
 	if h.entries == 0 {
 		return nil, nil
 	}
@@ -97,6 +98,13 @@ func (b *clusterBuild) train(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	at := 0
+	for v := range slices.Chunk(sample, dim) { // NULLs are stored as zeros
+		if slices.ContainsFunc(v, func(x float32) bool { return x != 0 }) {
+			at += copy(sample[at:], v)
+		}
+	}
+	sample = sample[:at]
 	e := b.transform.NewEncoder()
 	var tiles []float32
 	for from := 0; from < len(sample); from += BlockRows * dim {
@@ -226,7 +234,7 @@ func (b *clusterBuild) assign(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.alike = least > 0.99*most
+	b.alike, b.entire = least > 0.99*most, least > 0
 	b.sum(all, ends)
 	return nil
 }
@@ -252,7 +260,7 @@ func (b *clusterBuild) sum(all []*clusterSums, ends []int) {
 			}
 			return sum / n
 		}
-		c.norms[k] = float32(mean(k, func(s *clusterSums) []float64 { return s.norms }))
+		c.norms[k] = float32(min(math.MaxFloat32, mean(k, func(s *clusterSums) []float64 { return s.norms })))
 		for j := range dim {
 			c.means[k*dim+j] = float32(mean(k*dim+j, func(s *clusterSums) []float64 { return s.means }))
 		}
@@ -267,7 +275,47 @@ func (b *clusterBuild) sum(all []*clusterSums, ends []int) {
 			from = end
 		}
 	}
+	c.caps, c.low, c.high = make([]float32, lists), make([]float64, lists), make([]float64, lists)
+	for k := range lists {
+		c.caps[k] = 1
+		if c.starts[k] < c.starts[k+1] {
+			c.low[k] = math.Inf(1)
+		}
+	}
+	c.measure()
 	b.clusters = c
+}
+
+// capsOf tells what the rows from an entry on need of the caps of their clusters: see clustering.
+// Zero vectors need nothing.
+func (c *clustering) capsOf(from uint32, vecs []float32, tell func(k int, least float32, low, high float64)) {
+	k, _ := slices.BinarySearch(c.starts[1:], from+1) // the first that ends behind it
+	mean := make([]float64, simd.Pad(c.dim))
+	for ; len(vecs) > 0; k++ {
+		n := min(len(vecs)/c.dim, int(c.starts[k+1]-from))
+		if n == 0 {
+			continue
+		}
+		for j, x := range c.means[k*c.dim : (k+1)*c.dim] {
+			mean[j] = float64(x) / max(c.lengths[k], math.SmallestNonzeroFloat64)
+		}
+		cos, low, high := 1.0, math.Inf(1), 0.0
+		for i := range n {
+			v := vecs[i*c.dim : (i+1)*c.dim]
+			if norm := math.Sqrt(squares(v)); norm > 0 {
+				cos = min(cos, simd.DotWide(mean, v)/norm)
+				low, high = min(low, norm), max(high, norm)
+			}
+		}
+		least := float32(cos)
+		if float64(least) > cos {
+			least = math.Nextafter32(least, -2)
+		}
+		if high > 0 {
+			tell(k, least, low, high)
+		}
+		vecs, from = vecs[n*c.dim:], from+uint32(n)
+	}
 }
 
 // write writes the rows in the order of clusters, and their codes.
@@ -310,6 +358,13 @@ func (b *clusterBuild) write(ctx context.Context, gen uint32) error {
 				if i >= n {
 					return nil
 				}
+				rows := vecs[i*BlockRows*dim : min((i+1)*BlockRows, len(part))*dim]
+				c.capsOf(uint32(first+i)*BlockRows, rows, func(k int, least float32, low, high float64) {
+					b.mu.Lock()
+					defer b.mu.Unlock()
+					c.caps[k] = min(c.caps[k], least)
+					c.low[k], c.high[k] = min(c.low[k], low), max(c.high[k], high)
+				})
 				planes[i][0], planes[i][1] = e.Block(vecs[i*BlockRows*dim:(i+1)*BlockRows*dim], planes[i][0][:0], planes[i][1][:0])
 			}
 		})

@@ -180,11 +180,11 @@ func (b *clusterBuild) ask(ctx context.Context, queries [][]float32, k int, tell
 		}
 		unit, norm := unitOf(s.query, false)
 		weights := b.transform.Weights(unit)
-		coded := &coded{m: vector.Cosine, norm: norm}
+		coded, products := &coded{m: vector.Cosine, norm: norm}, c.products(unit)
 		for _, d := range deviationsTried {
 			visited := make([]float32, c.len())
 			sum := float32(0)
-			for _, i := range c.order(coded, unit, weights, d) {
+			for _, i := range c.order(coded, products, weights, d) {
 				sum += float32(c.starts[i+1] - c.starts[i])
 				visited[i] = sum / total
 			}

@@ -19,6 +19,7 @@ type clusterCheck struct {
 	c       *checker
 	t       *Table
 	h       *clusterHead
+	all     *clustering
 	stale   map[uint32]bool // blocks that are not covered any more
 	entries []byte          // of every row: 1 = has one, 2 = must have one
 	bad     bool
@@ -61,7 +62,8 @@ func (k *clusterCheck) finish() error {
 		return nil
 	}
 	v := k.t.view
-	if _, err := k.x.clusters(v, k.h); err != nil {
+	var err error
+	if k.all, err = k.x.clusters(v, k.h); err != nil {
 		k.c.found(k.x.d.Name, "", k.x.where(), err)
 		return nil
 	}
@@ -130,6 +132,13 @@ func (k *clusterCheck) chunk(r *clusterChunks, n uint32, pages *pageReader, enc 
 		if src, err := pages.Row(uint64(row)); err == nil && src != nil {
 			pages.floats(vecs[i*dim:(i+1)*dim], src)
 		}
+	}
+	if c, end := k.all, min(BlockRows, k.h.entries-n*BlockRows); c.caps != nil {
+		c.capsOf(n*BlockRows, vecs[:int(end)*dim], func(i int, least float32, low, high float64) {
+			if c.caps[i] > least || c.low[i] > low || c.high[i] < high {
+				k.c.badf(k.t, "", k.x.where(), "cluster %d has a row beyond its bounds", i)
+			}
+		})
 	}
 	var planes [2][]byte
 	for p := range planes {

@@ -41,6 +41,10 @@ type NearestOptions struct {
 	// average over queries it has that part of them. It takes a cluster index; without one, or
 	// where that would not be quicker, the answer is exact. See NearestStats.Approximate.
 	Recall float64
+	// Stop, if not nil, allows for an answer of what was found until it gave true. Several
+	// goroutines call it, before each group of up to BlockRows rows but the first. See
+	// NearestStats.Stopped.
+	Stop func() bool
 }
 
 // ScoreBound is one end of an interval of scores.
@@ -89,6 +93,14 @@ type NearestStats struct {
 	ExpectedRecall  float64 // the part of the nearest rows that such searches find on average
 	Calibrated      int     // queries of searches that this was measured with; 0 = others
 
+	// Stopped says that Stop has ended the search, or Recall one that has Stop, before it was known
+	// which rows are the nearest. Of a search with Stop the first Proven rows of the answer are those
+	// of the exact one, and of one that was stopped no row outside of the answer has a better score
+	// than Unseen, which is proven, too; it may be infinite.
+	Stopped bool
+	Proven  int
+	Unseen  float64
+
 	KthScore float64 // score of the last row of the answer, NaN if there is none
 	// Margin is the difference between the last score of the answer and that of
 	// the next row, NaN when not asked for or when there is no next row.
@@ -106,13 +118,13 @@ func (t *Table) Nearest(ctx context.Context, opts NearestOptions) ([]Neighbor, *
 }
 
 // NearestMany answers several searches of one column in one pass over the data, but for those
-// that may be approximate. result[i] belongs to opts[i]. The times in stats are those of the
+// that may be approximate or stopped. result[i] belongs to opts[i]. The times in stats are those of the
 // whole pass.
 func (t *Table) NearestMany(ctx context.Context, opts []NearestOptions) (result [][]Neighbor, stats []*NearestStats, err error) {
 	if len(opts) == 0 {
 		return nil, nil, nil
 	}
-	if len(opts) > 1 && slices.ContainsFunc(opts, func(o NearestOptions) bool { return o.Recall > 0 && o.Recall < 1 }) {
+	if len(opts) > 1 && slices.ContainsFunc(opts, func(o NearestOptions) bool { return o.Stop != nil || o.Recall > 0 && o.Recall < 1 }) {
 		return t.nearestEach(ctx, opts)
 	}
 	p, err := t.newPass(opts)

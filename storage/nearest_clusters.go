@@ -24,6 +24,10 @@ const (
 	seedEntries = 4 * BlockRows
 )
 
+// denseFilter is the part of the rows from which on a filter leaves some in nearly every word of
+// 64 rows: below, going by blocks reads less.
+const denseFilter = 1.0 / 64
+
 // visits is what approximate searches visit.
 type visits uint8
 
@@ -46,17 +50,19 @@ type approximate struct {
 	visited  float64
 	recall   float64
 	chunks   []uint32             // to be visited, in this order, and
-	sets     map[uint32]*BlockSet // the slots in each that are of clusters to be visited
+	sets     map[uint32]*BlockSet // the slots in each that are of clusters to be visited; nil: all
+	reach    []float64            // with Stop: the most goodness that a row of a chunk can have
 	first    int                  // of chunks: for a first cut
+	share    int                  // of chunks, with Stop: enough for the recall that is asked for
 	clusters int                  // visited
-	next     atomic.Int64
 }
 
 // approximation plans the search of a pass of one, nil if it has to be exact.
 func (p *pass) approximation() (*approximate, error) {
 	s := p.searches[0]
 	o := s.opts
-	if len(p.searches) > 1 || o.Recall <= 0 || o.Recall >= 1 || s.coded == nil || s.limit <= 0 || o.Min != nil || o.Max != nil {
+	partly := o.Recall > 0 && o.Recall < 1 && o.Min == nil && o.Max == nil
+	if len(p.searches) > 1 || !partly && p.stop == nil || s.coded == nil || s.limit <= 0 {
 		return nil, nil
 	}
 	a := &approximate{p: p, x: p.t.clusterIndex(p.column), sets: map[uint32]*BlockSet{}}
@@ -68,7 +74,10 @@ func (p *pass) approximation() (*approximate, error) {
 		p.t.view.store.keeper.uncovered(p.t, a.x, nil)
 		return nil, err
 	}
-	if a.h.transform != p.transform.ID || !a.h.alike && o.Query.Metric() != vector.Cosine {
+	cosine := o.Query.Metric() == vector.Cosine
+	partly = partly && (cosine || a.h.alike)
+	may := partly || p.stop != nil && (cosine || a.h.entire) // zero vectors have other scores
+	if a.h.transform != p.transform.ID || !may {
 		p.t.view.store.keeper.uncovered(p.t, a.x, nil)
 		return nil, nil
 	}
@@ -86,15 +95,27 @@ func (p *pass) approximation() (*approximate, error) {
 	if o.Filter != nil {
 		wanted = float64(o.Filter.Len())
 	}
+	if p.stop != nil && wanted < denseFilter*rows {
+		return nil, nil
+	}
 	// A filter leaves rows that lie among others which are nearer.
 	curve := ivf.For(a.h.curves, float64(s.limit)*rows/max(1, wanted))
 	if curve == nil && p.t.view.store.visits != calibratedPart {
 		curve = &a.h.curves[0]
 	}
-	if curve == nil {
+	partly = partly && curve != nil
+	if !partly && p.stop == nil {
 		return nil, nil
 	}
-	a.visited, a.recall = curve.Visit(o.Recall)
+	if a.visited, a.recall = 1, 1; partly {
+		a.visited, a.recall = curve.Visit(o.Recall)
+	}
+	if p.stop != nil {
+		if a.c, err = a.x.clusters(p.t.view, a.h); err == nil {
+			a.chooseAll(s)
+		}
+		return a, err
+	}
 	if p.t.view.store.visits != calibratedPart {
 		a.visited = 1
 	} else if a.visited > mostVisited || a.visited*float64(a.h.entries) > wanted || len(a.blocks) > int(p.sealed)/2 {
@@ -116,7 +137,7 @@ func (a *approximate) choose(s *search) {
 	unit, _ := unitOf(s.query, s.opts.Worst)
 	left := int(math.Ceil(a.visited * float64(a.h.entries)))
 	seed := seedEntries
-	for _, k := range a.c.order(s.coded, unit, a.p.transform.Weights(unit), float64(a.h.spread)) {
+	for _, k := range a.c.order(s.coded, a.c.products(unit), a.p.transform.Weights(unit), float64(a.h.spread)) {
 		if left <= 0 {
 			break
 		}
@@ -148,14 +169,79 @@ func (a *approximate) choose(s *search) {
 	slices.Sort(a.chunks[a.first:]) // the first have given a cut: the others are read forward
 }
 
+// chooseAll lists all chunks, those of the best clusters first, for a search that may be stopped.
+func (a *approximate) chooseAll(s *search) {
+	a.sets = nil
+	unit, _ := unitOf(s.query, s.opts.Worst)
+	products := a.c.products(unit)
+	a.reach = make([]float64, (a.h.entries+BlockRows-1)/BlockRows)
+	for i := range a.reach {
+		a.reach[i] = math.Inf(-1)
+	}
+	left := float64(a.visited * float64(a.h.entries))
+	there := make([]bool, len(a.reach))
+	for _, k := range a.c.order(s.coded, products, a.p.transform.Weights(unit), float64(a.h.spread)) {
+		from, to := a.c.starts[k], a.c.starts[k+1]
+		if from == to {
+			continue
+		}
+		reach := a.c.reach(s, int(k), products[k])
+		for n := from / BlockRows; n <= (to-1)/BlockRows; n++ {
+			a.reach[n] = max(a.reach[n], reach)
+			if !there[n] {
+				there[n] = true
+				a.chunks = append(a.chunks, n)
+			}
+		}
+		if left > 0 {
+			left -= float64(to - from)
+			a.share = len(a.chunks)
+		}
+	}
+	a.first = min(seedEntries/BlockRows, a.share)
+}
+
+// runClusters answers a search that may be stopped: by the best clusters, then by what the index
+// does not cover, of which nothing is known, then by the other clusters.
+func (p *pass) runClusters(ctx context.Context, a *approximate) error {
+	s := p.searches[0]
+	first, rest, more := a.list(a.chunks[:a.first]), a.list(a.chunks[a.first:a.share]), a.list(a.chunks[a.share:])
+	uncovered := &blocks{p: p, some: append([]uint32{}, a.blocks...)}
+	if err := p.visit(ctx, first, first, uncovered, rest); err != nil {
+		return err
+	}
+	if len(more.list) > 0 && len(s.ranking.rows) < s.limit {
+		if err := p.visit(ctx, nil, more); err != nil {
+			return err
+		}
+	}
+	p.judge(first, uncovered, rest, more)
+	visited := make([]bool, len(a.reach))
+	for _, l := range []*chunkList{first, rest, more} {
+		for _, n := range l.list[:l.taken()] {
+			visited[n] = true
+		}
+	}
+	for k, from := range a.c.starts[:a.c.len()] {
+		if to := a.c.starts[k+1]; from < to && !slices.Contains(visited[from/BlockRows:(to-1)/BlockRows+1], false) {
+			a.clusters++
+		}
+	}
+	s.stats.Approximate = more.taken() < len(more.list)
+	s.stats.Clusters, s.stats.ClustersVisited = a.c.len(), a.clusters
+	s.stats.ExpectedRecall, s.stats.Calibrated = a.recall, int(a.h.asked)
+	return nil
+}
+
 // runApproximate answers the search. ok is false if it found too few rows: then only the exact
 // search knows whether there are more.
 func (p *pass) runApproximate(ctx context.Context, a *approximate) (ok bool, err error) {
-	all := []candidates{a}
+	chunks := a.list(a.chunks)
+	all := []candidates{chunks}
 	if len(a.blocks) > 0 {
 		all = append(all, &blocks{p: p, some: a.blocks})
 	}
-	if err := p.visit(ctx, all...); err != nil {
+	if err := p.visit(ctx, chunks, all...); err != nil {
 		return false, err
 	}
 	s := p.searches[0]
@@ -164,8 +250,40 @@ func (p *pass) runApproximate(ctx context.Context, a *approximate) (ok bool, err
 	return len(s.ranking.rows) >= s.limit, nil
 }
 
-func (a *approximate) take(ctx context.Context, f func(n uint32) error) error {
-	return a.p.takeOf(ctx, &a.next, a.chunks, f)
+// chunkList are some of the chunks, in the order in which they are visited.
+type chunkList struct {
+	*approximate
+	list []uint32
+	next atomic.Int64
+}
+
+func (a *approximate) list(chunks []uint32) *chunkList {
+	return &chunkList{approximate: a, list: chunks}
+}
+
+// take leaves out chunks of which no row can be in the answer.
+func (l *chunkList) take(ctx context.Context, f func(n uint32) error) error {
+	return l.p.takeOf(ctx, &l.next, l.list, func(n uint32) error {
+		if s := l.p.searches[0]; l.reach != nil && l.reach[n] < s.cutoff() {
+			_, count := l.wanted(s, n)
+			s.rows.Add(uint64(count))
+			s.codeCounts.rows.Add(uint64(count))
+			s.codeCounts.first.Add(uint64(count))
+			return nil
+		}
+		return f(n)
+	})
+}
+
+// taken is how many chunks were taken.
+func (l *chunkList) taken() int { return min(int(l.next.Load()), len(l.list)) }
+
+func (l *chunkList) unseen(*search) float64 {
+	most := math.Inf(-1)
+	for _, n := range l.list[l.taken():] {
+		most = max(most, l.reach[n])
+	}
+	return most
 }
 
 // seeds are the chunks of the best clusters.
@@ -174,6 +292,10 @@ func (a *approximate) seeds() []uint32 { return a.chunks[:a.first] }
 func (a *approximate) seeded(*search) bool { return true }
 
 func (a *approximate) wanted(_ *search, n uint32) (BlockSet, int) {
+	if a.sets == nil {
+		count := int(min(BlockRows, a.h.entries-n*BlockRows))
+		return firstRows(count), count
+	}
 	set := a.sets[n]
 	return *set, set.Count()
 }

@@ -421,12 +421,13 @@ func (p *pass) seed(ctx context.Context, from candidates) error {
 			rows = append(rows, promise{trials[i], v})
 		}
 	}
-	err = p.scoreAll(ctx, rows, 8)
+	_, err = p.scoreAll(ctx, rows, 8, nil)
 	for i, s := range p.searches {
 		if trial := trials[i]; trial != nil {
 			s.scored.Add(trial.scored.Load())
 			s.bytes.Add(trial.bytes.Load())
 			s.raise(trial.cutoff())
+			s.trial = trial
 		}
 		s.stats.Seed = time.Since(start)
 	}
@@ -516,29 +517,39 @@ func (p *pass) rerank(ctx context.Context) error {
 				}
 				lists = append(lists, promise{s, v})
 			}
+			w.waiting[i] = w.waiting[i][:0]
 		}
 	}
 	slices.SortFunc(lists, func(a, b promise) int { return bestFirst(a.survivor, b.survivor) })
 	// After the most promising rows the cut hardly moves: the others go in row
 	// order, which reads forward.
 	first := min(len(lists), 64*len(p.searches))
-	slices.SortFunc(lists[first:], func(a, b promise) int { return cmp.Compare(a.row, b.row) })
-	err := firstError(p.scoreAll(ctx, lists[:first], 16), p.scoreAll(ctx, lists[first:], 32))
+	if p.stop == nil {
+		slices.SortFunc(lists[first:], func(a, b promise) int { return cmp.Compare(a.row, b.row) })
+	}
+	_, err := p.scoreAll(ctx, lists[:first], 16, nil)
+	if err == nil {
+		var left []promise
+		left, err = p.scoreAll(ctx, lists[first:], 32, p.over)
+		for _, v := range left {
+			v.s.left = append(v.s.left, v)
+		}
+	}
 	for _, s := range p.searches {
 		s.stats.Rerank = time.Since(start)
 	}
 	return err
 }
 
-// scoreAll scores the rows that are still good enough when their turn comes. Workers take
-// some at a time.
-func (p *pass) scoreAll(ctx context.Context, list []promise, some int) error {
+// scoreAll scores the rows that are still good enough when their turn comes, until over, if not
+// nil, gives true, and returns those that are left. Workers take some at a time.
+func (p *pass) scoreAll(ctx context.Context, list []promise, some int, over func() bool) (left []promise, err error) {
 	if len(list) == 0 {
-		return nil
+		return nil, nil
 	}
 	var next atomic.Int64
-	return p.each(ctx, func(ctx context.Context, w *worker) error {
-		for !p.failed.Load() {
+	err = p.each(ctx, func(ctx context.Context, w *worker) error {
+		for !p.failed.Load() && (over == nil || !over()) {
 			from := int(next.Add(int64(some))) - some
 			if from >= len(list) {
 				return nil
@@ -558,4 +569,5 @@ func (p *pass) scoreAll(ctx context.Context, list []promise, some int) error {
 		}
 		return nil
 	})
+	return list[min(int(next.Load()), len(list)):], err
 }

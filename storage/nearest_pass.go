@@ -33,6 +33,10 @@ type pass struct {
 	transform *transform // nil = all searches read floats
 	outdated  bool       // there are codes, but of no use
 
+	stop  func() bool // see NearestOptions; then there is one search
+	begun atomic.Bool // a group was visited without asking it
+	ended atomic.Bool // it has ended the search
+
 	crew   []*worker     // those that have been at work, nil = not yet
 	next   atomic.Uint32 // first block that no worker has taken
 	failed atomic.Bool
@@ -58,6 +62,10 @@ type search struct {
 		rows int
 	}
 	stats NearestStats
+
+	trial  *search   // the rows that have given the first cut, nil without
+	left   []promise // survivors that were not scored, for the search was stopped
+	unseen float64   // of a search that may be stopped: the most goodness that a row outside of the answer can have
 }
 
 func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
@@ -90,6 +98,9 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 		p.workers = runtime.GOMAXPROCS(0)
 	}
 	p.stride = min(maxStride, max(1, p.sealed/uint32(16*p.workers)))
+	if p.stop = opts[0].Stop; p.stop != nil {
+		p.stride = 1
+	}
 	var err error
 	if p.dead, err = t.deadBlocks(0, t.Blocks()); err != nil {
 		return nil, err
@@ -120,6 +131,9 @@ func (p *pass) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if a != nil && p.stop != nil {
+		return p.runClusters(ctx, a)
+	}
 	if a != nil {
 		if ok, err := p.runApproximate(ctx, a); ok || err != nil {
 			return err
@@ -128,17 +142,25 @@ func (p *pass) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return p.visit(ctx, &blocks{p: p})
+	all := &blocks{p: p}
+	if err := p.visit(ctx, all, all); err != nil {
+		return err
+	}
+	if p.stop != nil {
+		p.judge(all)
+	}
+	return nil
 }
 
-// visit answers the searches among candidates: a first cut from the first ones, then all of
-// them, one after the other.
-func (p *pass) visit(ctx context.Context, all ...candidates) error {
-	if p.transform != nil {
-		if err := p.seed(ctx, all[0]); err != nil {
+// visit answers the searches among candidates: a first cut from those of seeds, nil for none,
+// then all of them, one after the other.
+func (p *pass) visit(ctx context.Context, seeds candidates, all ...candidates) error {
+	if p.transform != nil && seeds != nil {
+		if err := p.seed(ctx, seeds); err != nil {
 			return err
 		}
 	}
+	p.begun.Store(false)
 	scan := time.Now()
 	err := p.each(ctx, func(ctx context.Context, w *worker) error {
 		for _, from := range all {
@@ -225,7 +247,7 @@ func (p *pass) fail(err error) {
 // take hands out blocks, some of those that no worker has yet at a time, until there are none
 // left.
 func (p *pass) take(ctx context.Context, f func(from, to uint32) error) error {
-	for !p.failed.Load() {
+	for !p.failed.Load() && !p.over() {
 		from := p.next.Add(p.stride) - p.stride
 		if from >= p.sealed {
 			return nil
@@ -343,11 +365,15 @@ func (p *pass) tail() error {
 func (s *search) finish() ([]Neighbor, *NearestStats) {
 	rows := s.sorted()
 	st := &s.stats
+	st.Unseen = math.NaN()
+	if s.opts.Stop != nil {
+		s.prove(rows)
+	}
 	st.Rows, st.Scored, st.BytesRead = s.rows.Load(), s.scored.Load(), s.bytes.Load()
 	c := &s.codeCounts
 	st.Coded, st.Discarded1, st.Discarded2, st.Late = c.rows.Load(), c.first.Load(), c.second.Load(), c.late.Load()
 	st.Drift = math.NaN()
-	if s.coded != nil && s.spread.rows > 0 && !st.Approximate { // those of the clusters that it visited are none like the others
+	if s.coded != nil && s.spread.rows > 0 && !st.partial() { // those of the clusters that it visited are none like the others
 		st.Drift = s.spread.sum / float64(s.spread.rows) / s.coded.query.TypicalSpread()
 	}
 	if s.above != nil {
@@ -364,6 +390,7 @@ func (s *search) finish() ([]Neighbor, *NearestStats) {
 			st.Margin = math.Abs(rows[s.opts.K].Score - rows[s.opts.K-1].Score)
 		}
 		rows = rows[:s.opts.K]
+		st.Proven = min(st.Proven, len(rows))
 	}
 	if len(rows) > 0 {
 		st.KthScore = rows[len(rows)-1].Score

@@ -78,6 +78,13 @@ type Answer struct {
 	More      bool     `json:"more"`              // there are rows after these
 	Millis    float64  `json:"ms"`                // that the statement took
 	Changed   *int64   `json:"changed,omitempty"` // rows, by a statement that writes
+	Partial   *Partial `json:"partial,omitempty"` // of a search WITHIN a time that has not come to its end
+}
+
+// Partial says how much of an answer is proven: see db.Partial.
+type Partial struct {
+	Proven int      `json:"proven"`           // rows, from the first on
+	Unseen *float64 `json:"unseen,omitempty"` // the best score of a row that is not there, unless nothing is known of it
 }
 
 // Row is a row of an Answer.
@@ -225,6 +232,12 @@ func (h *Handler) run(ctx context.Context, t *db.Table, limit int, text string, 
 		return nil, err
 	}
 	rows.Close()
+	if p, ok := rows.Partial(); ok && !p.Complete {
+		a.Partial = &Partial{Proven: min(p.Proven, len(a.Rows))}
+		if !math.IsInf(p.Unseen, 0) {
+			a.Partial.Unseen = &p.Unseen
+		}
+	}
 	if wrote {
 		n := rows.Result().RowsAffected
 		a.Changed = &n

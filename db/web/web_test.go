@@ -276,6 +276,24 @@ func TestMistakesAreTold(t *testing.T) {
 	}
 }
 
+// A search within a time tells what of it is proven.
+func TestWithin(t *testing.T) {
+	store, _ := photos(t)
+	must(store.Exec(ctx, `CREATE TABLE many (id INTEGER PRIMARY KEY, v VECTOR(2));
+		INSERT INTO many SELECT g.n, ('[' || g.n || ', 1]')::vector FROM generate_series(1, 5000) AS g(n)`))
+	s, _ := serve(t, store, &web.Options{Statements: true})
+	const sql = "SELECT id, v <-> [0, 0] AS score FROM many ORDER BY score LIMIT 3 WITHIN "
+	if a := post(t, s, map[string]any{"sql": sql + "3600 s"}); a.Partial != nil || len(a.Rows) != 3 {
+		t.Errorf("%d rows, %+v", len(a.Rows), a.Partial)
+	}
+	if a := post(t, s, map[string]any{"sql": sql + "0 ms"}); a.Partial == nil || a.Partial.Proven != 0 || a.Partial.Unseen == nil || *a.Partial.Unseen > 0 {
+		t.Errorf("%+v", a.Partial)
+	}
+	if a := post(t, s, map[string]any{"sql": strings.Replace(sql, "<->", "<#>", 1) + "0 ms"}); a.Partial == nil || a.Partial.Unseen != nil {
+		t.Errorf("%+v", a.Partial)
+	}
+}
+
 // Nothing that is asked for changes the store, whatever it was opened for.
 func TestNothingIsWritten(t *testing.T) {
 	store, dir := photos(t)

@@ -1,6 +1,9 @@
 package vector
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 // Metric is a measure between two vectors of equal length, the same whichever comes first.
 type Metric uint8
@@ -34,6 +37,17 @@ func (m Metric) String() string {
 		return metricNames[m]
 	}
 	return fmt.Sprintf("Metric(%d)", uint8(m))
+}
+
+// Range returns the scores there can be at all, but for rounding.
+func (m Metric) Range() (low, high float64) {
+	switch m {
+	case Cosine:
+		return -1, 1
+	case InnerProduct:
+		return math.Inf(-1), math.Inf(1)
+	}
+	return 0, math.Inf(1) // distances
 }
 
 // HigherIsBetter reports whether the nearest vectors have the highest scores

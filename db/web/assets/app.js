@@ -110,7 +110,8 @@ async function load(offset, ask) {
     const from = state.rows.length
     show(a, stacks)
     const folded = state.rows.length - state.heads.length
-    status((a.changed !== undefined ? `${a.changed} rows changed, ` : '') + `${state.rows.length}${a.more ? '+' : ''} rows, ${folded ? folded + ' of them in stacks, ' : ''}${a.ms.toFixed(1)} ms (${spent} ms here)`)
+    status((a.changed !== undefined ? `${a.changed} rows changed, ` : '') + `${state.rows.length}${a.more ? '+' : ''} rows, ${folded ? folded + ' of them in stacks, ' : ''}${a.ms.toFixed(1)} ms (${spent} ms here)` +
+      (a.partial ? `, ${a.partial.proven} proven` + (a.partial.unseen !== undefined ? `; another row could reach ${a.partial.unseen.toFixed(4)}` : '') : ''))
     complain(null)
     if (a.changed !== undefined) refreshTables()
     if (state.shown) relevance(from, abort.signal).catch(() => {}) // rows stand as they are without it

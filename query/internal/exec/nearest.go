@@ -28,6 +28,9 @@ type Nearest struct {
 	At      func(error) error // gives an error its place
 	Count   int64             // rows wanted; -1 = all within the bound
 	Recall  float64           // part of them that is to be found, on average over queries; 0 = all
+	Time    *time.Duration    // what was found after it is enough; nil = no limit, or
+	Top     bool              // that of Env: the rows are those of the query
+	Offset  int64             // rows that are left out of those found, with Time or Top
 	Worst   bool              // the worst scores first
 	Ranked  bool              // rows in the order of their scores, else in row order
 	Nulls   bool              // rows without a score follow where Count asks for more
@@ -46,6 +49,8 @@ type Nearest struct {
 	bound  *storage.ScoreBound
 	upper  bool
 	stats  *storage.NearestStats
+	since  time.Time
+	told   string // how far the search has come within Time
 	filter time.Duration
 	among  int
 	out    *emitter
@@ -112,12 +117,23 @@ func (n *Nearest) options() storage.NearestOptions {
 		opts.K = int(min(n.Count, int64(n.Table.Rows())))
 		opts.Recall = n.Recall
 	}
+	if t := n.time(); t != nil {
+		opts.Stop = func() bool { return time.Since(n.since) >= *t }
+	}
 	if n.upper {
 		opts.Max = n.bound
 	} else {
 		opts.Min = n.bound
 	}
 	return opts
+}
+
+// time returns the time limit, nil without one.
+func (n *Nearest) time() *time.Duration {
+	if n.Time == nil && n.Top {
+		return n.Env.Within
+	}
+	return n.Time
 }
 
 func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
@@ -142,6 +158,7 @@ func (n *Nearest) Next(ctx context.Context) (*value.Batch, error) {
 
 // search finds the rows.
 func (n *Nearest) search(ctx context.Context) error {
+	n.since = time.Now()
 	set, err := n.rows(ctx)
 	if err != nil {
 		return err
@@ -172,7 +189,48 @@ func (n *Nearest) search(ctx context.Context) error {
 			found = found[:k]
 		}
 	}
-	return n.emit(ctx, found, set)
+	if err := n.emit(ctx, found, set); err != nil {
+		return err
+	}
+	n.tell()
+	return nil
+}
+
+// Partial says how far a search has come within its time.
+type Partial struct {
+	Complete bool    // the rows are those of the exact answer
+	Proven   int     // rows of the answer, from the first on, which are
+	Unseen   float64 // the best score that a row outside of the answer can have, unless Complete
+}
+
+// tell says how far a search has come that has a time limit.
+func (n *Nearest) tell() {
+	if n.time() == nil {
+		return
+	}
+	rows := max(0, n.out.t.n-int(n.Offset))
+	p := &Partial{Complete: true, Proven: rows}
+	if s := n.stats; s != nil && s.Stopped {
+		p.Complete, p.Proven = false, max(0, s.Proven-int(n.Offset))
+		p.Unseen = n.score(storage.Neighbor{Score: s.Unseen})
+	}
+	n.Env.Partial = p
+	if p.Complete {
+		return
+	}
+	n.told = p.of(rows)
+	if n.Env.Notice != nil && !n.Analyze {
+		n.Env.Notice(n.told)
+	}
+}
+
+// of says it of a number of rows.
+func (p *Partial) of(rows int) string {
+	other := "nothing is known of what others could reach"
+	if !math.IsInf(p.Unseen, 0) {
+		other = "another row could reach " + strconv.FormatFloat(p.Unseen, 'f', 6, 64)
+	}
+	return fmt.Sprintf("%d of %d proven; %s", p.Proven, rows, other)
 }
 
 // rows returns the rows to search among, nil for all.
@@ -218,7 +276,8 @@ func (n *Nearest) emit(ctx context.Context, found []storage.Neighbor, set *stora
 		scores[i] = n.score(f)
 	}
 	t.cols[0].Reals = scores
-	if n.Nulls && n.Count >= 0 && int64(len(found)) < n.Count {
+	stopped := n.stats != nil && n.stats.Stopped // rows with a score are missing
+	if n.Nulls && n.Count >= 0 && int64(len(found)) < n.Count && !stopped {
 		if err := n.addNulls(ctx, t, set); err != nil {
 			return err
 		}
@@ -292,6 +351,9 @@ func (n *Nearest) String() string {
 	if n.Recall > 0 && n.Recall < 1 {
 		s += fmt.Sprintf(", %s%% of them on average", strconv.FormatFloat(float64(100*n.Recall), 'f', -1, 32))
 	}
+	if n.Time != nil {
+		s += fmt.Sprintf(", found within %v", *n.Time)
+	}
 	if n.Shared > 1 {
 		s += fmt.Sprintf(" (%d searches in one pass)", n.Shared)
 	}
@@ -308,7 +370,7 @@ func (n *Nearest) Details() []string {
 		return nil
 	}
 	exact := "yes"
-	if s.Approximate {
+	if s.Approximate || s.Stopped {
 		exact = "no"
 	}
 	out := []string{
@@ -317,7 +379,13 @@ func (n *Nearest) Details() []string {
 		fmt.Sprintf("read %s; filter %s, scan %s, rerank %s, %d workers",
 			shortBytes(int64(s.BytesRead)), shortTime(n.filter), shortTime(s.Seed+s.Scan), shortTime(s.Rerank), s.Workers),
 	}
-	if s.Approximate {
+	if n.told != "" {
+		out = append(out, n.told)
+	}
+	switch {
+	case s.Stopped && s.Clusters > 0:
+		out = append(out, fmt.Sprintf("clusters visited %d of %d", s.ClustersVisited, s.Clusters))
+	case s.Approximate:
 		by := "with rows and directions as queries, for few have been asked"
 		if s.Calibrated > 0 {
 			by = fmt.Sprintf("with %d queries that were asked", s.Calibrated)

@@ -3,6 +3,7 @@ package exec
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/lupadb/lupa/storage"
 	"github.com/lupadb/lupa/storage/value"
@@ -47,6 +48,12 @@ type Env struct {
 
 	// LastKey is the INTEGER primary key of the last row that an INSERT has written.
 	LastKey value.Value
+
+	// Within is the time limit of a search that may have one: see Nearest.
+	Within *time.Duration
+
+	// Partial is how far a search has come that had a time limit, nil without one.
+	Partial *Partial
 }
 
 // progress reports to whoever listens.

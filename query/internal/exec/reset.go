@@ -54,7 +54,7 @@ func (m *Metadata) Reset() bool {
 }
 
 func (n *Nearest) Reset() bool {
-	n.out, n.stats, n.query, n.bound, n.Shared = nil, nil, nil, nil, 0
+	n.out, n.stats, n.query, n.bound, n.Shared, n.told = nil, nil, nil, nil, 0, ""
 	return n.Filter == nil || Reset(n.Filter)
 }
 

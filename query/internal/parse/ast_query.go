@@ -10,10 +10,19 @@ type Select struct {
 	Limit     Expr // nil: none (also for LIMIT ALL)
 	Approx    bool // of the nearest rows some may be missing
 	Target    Expr // with Approx: how many of a hundred are to be found, on average; nil: 95
+	Within    *Within
 	Offset    Expr // nil: none
 	// Lock is FOR UPDATE or FOR SHARE, of the query or, in a statement's own query, of one in
 	// its FROM or WITH: the rows are not to be changed by others.
 	Lock bool
+}
+
+// Within is the time after which a search gives what it has found: a number of Unit, "ms" or "s", or
+// an INTERVAL where that is empty.
+type Within struct {
+	Pos
+	Time Expr
+	Unit string
 }
 
 // With is WITH before INSERT, UPDATE and DELETE.

@@ -119,7 +119,7 @@ func (r *plainReader) query() (*gSelect, error) {
 		switch isAny(r.in.Peek(), "LIMIT", "OFFSET", "FETCH") {
 		case "LIMIT":
 			r.in.Next()
-			if l.Limit, err = r.expr(); err == nil && isAny(r.in.Peek(), "APPROX", "APPROXIMATE", "WITH") != "" {
+			if l.Limit, err = r.expr(); err == nil && isAny(r.in.Peek(), "APPROX", "APPROXIMATE", "WITH", "WITHIN") != "" {
 				err = errNotPlain
 			}
 		case "OFFSET":

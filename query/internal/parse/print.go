@@ -411,6 +411,10 @@ func (p *printer) query(s *Select) {
 	p.clause(" LIMIT ", s.Limit)
 	p.print(opt(s.Approx, " APPROX"))
 	p.clause(" WITH TARGET ACCURACY ", s.Target)
+	if w := s.Within; w != nil {
+		p.clause(" WITHIN ", w.Time)
+		p.print(opt(w.Unit != "", " "), w.Unit)
+	}
 	p.clause(" OFFSET ", s.Offset)
 	p.print(opt(s.Lock, " FOR UPDATE"))
 }

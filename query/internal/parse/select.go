@@ -170,22 +170,30 @@ type gOrder struct {
 
 type gLimit struct {
 	Pos    lexer.Position
-	All    bool    `parser:"  'LIMIT' ( @'ALL'"`
-	Limit  Expr    `parser:"           | @@ )"`
-	Approx bool    `parser:"           @('APPROX' | 'APPROXIMATE')?"`
-	Target Expr    `parser:"           ('WITH' 'TARGET' 'ACCURACY' @@)?"`
-	Fetch  *gFetch `parser:"| 'FETCH' @@"`
-	Lock   *gLock  `parser:"| @@"`
-	Offset Expr    `parser:"| 'OFFSET' @@ ('ROWS' | 'ROW')?"`
+	All    bool     `parser:"  'LIMIT' ( @'ALL'"`
+	Limit  Expr     `parser:"           | @@ )"`
+	Approx bool     `parser:"           @('APPROX' | 'APPROXIMATE')?"`
+	Target Expr     `parser:"           ('WITH' 'TARGET' 'ACCURACY' @@)?"`
+	Within *gWithin `parser:"           ('WITHIN' @@)?"`
+	Fetch  *gFetch  `parser:"| 'FETCH' @@"`
+	Lock   *gLock   `parser:"| @@"`
+	Offset Expr     `parser:"| 'OFFSET' @@ ('ROWS' | 'ROW')?"`
 }
 
 // gFetch is what follows FETCH: standard SQL's LIMIT.
 type gFetch struct {
 	Pos    lexer.Position
-	Approx bool `parser:"@('APPROX' | 'APPROXIMATE')? ('FIRST' | 'NEXT')"`
-	One    bool `parser:"( @('ROW' | 'ROWS')"`
-	Count  Expr `parser:"| @@ ('ROW' | 'ROWS') ) 'ONLY'"`
-	Target Expr `parser:"('WITH' 'TARGET' 'ACCURACY' @@)?"`
+	Approx bool     `parser:"@('APPROX' | 'APPROXIMATE')? ('FIRST' | 'NEXT')"`
+	One    bool     `parser:"( @('ROW' | 'ROWS')"`
+	Count  Expr     `parser:"| @@ ('ROW' | 'ROWS') ) 'ONLY'"`
+	Target Expr     `parser:"('WITH' 'TARGET' 'ACCURACY' @@)?"`
+	Within *gWithin `parser:"('WITHIN' @@)?"`
+}
+
+type gWithin struct {
+	Pos  lexer.Position
+	Time Expr   `parser:"@@"`
+	Unit *gName `parser:"@@?"`
 }
 
 type gFrom struct {
@@ -356,11 +364,13 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 			s.Offset = l.Offset
 		case l.Fetch != nil:
 			s.Limit, s.Approx, s.Target = l.Fetch.Count, l.Fetch.Approx, l.Fetch.Target
+			s.Within = c.within(l.Fetch.Within)
 			if l.Fetch.One {
 				s.Limit = &Literal{Pos: posOf(l.Fetch.Pos), Value: value.Int(1)}
 			}
 		default:
 			s.Limit, s.Approx, s.Target = l.Limit, l.Approx, l.Target
+			s.Within = c.within(l.Within)
 		}
 	}
 	if s.Target != nil && !s.Approx {
@@ -371,6 +381,23 @@ func (c *converter) selectStmt(g *gSelect) *Select {
 		return inner
 	}
 	return s
+}
+
+// timeUnits are those of WITHIN, by their names.
+var timeUnits = map[string]string{"ms": "ms", "millisecond": "ms", "milliseconds": "ms", "s": "s", "second": "s", "seconds": "s"}
+
+func (c *converter) within(g *gWithin) *Within {
+	if g == nil {
+		return nil
+	}
+	w := &Within{Pos: posOf(g.Pos), Time: g.Time}
+	if g.Unit != nil {
+		unit := ident(g.Unit)
+		if w.Unit = timeUnits[strings.ToLower(unit.Name)]; w.Unit == "" {
+			c.fail(Errorf(unit.Pos, "WITHIN knows no unit %q; ms and s", unit.Name).WithHint("LIMIT 10 WITHIN 5 ms"))
+		}
+	}
+	return w
 }
 
 func (c *converter) orderItem(o *gOrder) OrderItem {

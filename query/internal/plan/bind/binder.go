@@ -28,6 +28,7 @@ type Binder struct {
 	// Change plans a statement that WITH names and that changes rows.
 	Change   func(def *parse.CTE) (*logical.SharedQuery, error)
 	Shared   []*logical.SharedQuery
+	Top      *parse.Select // a query whose rows are given to somebody as they are, to whom WITHIN may tell what they lack
 	depth    int
 	Slots    []*logical.Slot
 	known    map[string]*logical.Slot // by what they are computed from

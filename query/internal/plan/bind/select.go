@@ -3,6 +3,7 @@ package bind
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lupadb/lupa/query/internal/fn"
 	"github.com/lupadb/lupa/query/internal/hint"
@@ -40,12 +41,26 @@ func (b *Binder) Query(q *parse.Select, outer *Scope, want []target) (*logical.R
 	if err != nil {
 		return nil, err
 	}
+	within, err := b.timeLimit(q)
+	if err != nil {
+		return nil, err
+	}
 	if core, ok := q.Body.(*parse.Core); ok {
 		r, err := b.core(core, q.OrderBy, count, offset, outer, want)
-		if err == nil && recall > 0 {
-			approximate(r.Node, recall)
+		if err != nil {
+			return nil, err
 		}
-		return r, err
+		order := orderOf(r.Node)
+		if order != nil {
+			order.Recall, order.Time, order.Top = recall, within, q == b.Top
+		}
+		if within != nil && order == nil {
+			return nil, logical.NoSearch(within.Pos)
+		}
+		return r, nil
+	}
+	if within != nil {
+		return nil, logical.NoSearch(within.Pos)
 	}
 	r, err := b.body(q.Body, outer, want)
 	if err != nil {
@@ -149,17 +164,63 @@ func (b *Binder) recall(q *parse.Select) (float64, error) {
 	return x.Value.Float() / 100, nil
 }
 
-// approximate asks for a part of the rows of the ORDER BY at the top of a plan. Where that is
-// no search the answer is exact.
-func approximate(n logical.Node, recall float64) {
+// timeLimit returns the time limit of WITHIN, nil without it.
+func (b *Binder) timeLimit(q *parse.Select) (*logical.TimeLimit, error) {
+	w := q.Within
+	if w == nil {
+		return nil, nil
+	}
+	if q != b.Top {
+		return nil, parse.Errorf(w.Pos, "WITHIN is for a query whose rows are given as they are, where it is told which of them are proven; not for one within another statement")
+	}
+	start := parse.Start(w.Time)
+	x, err := b.Expr(&Scope{Inside: "WITHIN"}, w.Time)
+	if err != nil {
+		return nil, err
+	}
+	x, ok, err := b.constOf(x)
+	bad := parse.Errorf(start, "WITHIN is a constant time, not %s", w.Time).WithHint("LIMIT 10 WITHIN 5 ms, or an INTERVAL")
+	if err != nil {
+		return nil, err
+	}
+	if !ok || x.Value.IsNull() {
+		return nil, bad
+	}
+	limit := &logical.TimeLimit{Pos: w.Pos}
+	if x.Value.Kind() == value.Interval && w.Unit == "" {
+		s := x.Value.Span()
+		const day = 24 * time.Hour
+		limit.Most = min(longest, time.Duration(s.Months)*30*day+time.Duration(s.Days)*day+time.Duration(min(s.Micros, int64(longest/time.Microsecond)))*time.Microsecond)
+	} else {
+		unit := map[string]time.Duration{"ms": time.Millisecond, "s": time.Second}[w.Unit]
+		if unit == 0 {
+			return nil, bad
+		}
+		if x, err = b.castConst(x, logical.RealType, fn.Implicit); err != nil || x.Value.Kind() != value.Real {
+			return nil, bad
+		}
+		limit.Most = time.Duration(min(x.Value.Float()*float64(unit), float64(longest)))
+	}
+	if limit.Most < 0 {
+		return nil, parse.Errorf(start, "WITHIN can't be negative")
+	}
+	return limit, nil
+}
+
+// longest is the longest time of WITHIN: no search takes that long.
+const longest = 24 * time.Hour
+
+// orderOf returns the ORDER BY at the top of a plan, nil without one and for DISTINCT ON.
+func orderOf(n logical.Node) *logical.Sort {
 	switch n := n.(type) {
 	case *logical.Project:
-		approximate(n.In, recall)
+		return orderOf(n.In)
 	case *logical.Sort:
 		if len(n.On) == 0 {
-			n.Recall = recall
+			return n
 		}
 	}
+	return nil
 }
 
 // body binds the body of a query other than a single SELECT.

@@ -67,7 +67,7 @@ func (b *Builder) ahead(q *logical.Subquery) (a *exec.Ahead, err error) {
 
 func (b *Builder) aheadOf(n *logical.Scan, c *logical.Correlation) (*exec.Ahead, error) {
 	s := n.Search
-	if s == nil || s.Score.Op != logical.OpScore || s.AmongWithin(c.Block) || s.Count < 1 || s.Worst || s.Ties || s.Recall > 0 {
+	if s == nil || s.Score.Op != logical.OpScore || s.AmongWithin(c.Block) || s.Count < 1 || s.Worst || s.Ties || s.Recall > 0 || s.Time != nil {
 		return nil, nil
 	}
 	to := s.Score.Args[1]

@@ -22,6 +22,10 @@ func (b *Builder) nearest(n *logical.Scan, want []*logical.Expr) (rel, error) {
 		Ties: s.Ties, Negate: m.Negate, FromOne: m.FromOne, Text: s.Text,
 	}
 	op.Ahead = b.aheadOfSearch[s]
+	op.Top, op.Offset = s.Top, s.Offset
+	if s.Time != nil {
+		op.Time = &s.Time.Most
+	}
 	var err error
 	if op.To, err = b.Compile(compile.NewLayout(nil), to); err != nil {
 		return rel{}, err

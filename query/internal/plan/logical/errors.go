@@ -92,3 +92,8 @@ func ErrorAt(pos parse.Pos, err error) error {
 	}
 	return &PlacedError{Pos: pos, Err: err}
 }
+
+// NoSearch is the error for WITHIN in a query that is not one search.
+func NoSearch(pos parse.Pos) error {
+	return parse.Errorf(pos, "WITHIN is for one search: ORDER BY the similarity of a column of a table of the store with one vector, and a LIMIT")
+}

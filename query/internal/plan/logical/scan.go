@@ -22,6 +22,9 @@ type Search struct {
 	Score  *Expr   // the OpScore
 	Count  int64   // rows wanted, offset included; -1 = all
 	Recall float64 // part of them that is to be found, on average; 0 = all
+	Time   *TimeLimit
+	Top    bool    // see Sort
+	Offset int64   // of Count, with Time or Top
 	Worst  bool    // the last rows in the metric's order first
 	Within []*Expr // fixed bounds of the score, inclusive
 	Ranked bool    // rows come in the order of the score, else in row order

@@ -14,7 +14,7 @@ import (
 func SearchKey(n Node) string {
 	for {
 		if s, ok := n.(*Scan); ok {
-			if s.Search == nil || s.Search.Ties {
+			if s.Search == nil || s.Search.Ties || s.Search.Time != nil {
 				return ""
 			}
 			among, _ := s.Search.AmongKey()

@@ -31,7 +31,7 @@ func askRemote(f *Facts, n logical.Node) (logical.Node, error) {
 		return &c, nil
 	case *logical.Sort:
 		in, ok := n.In.(*logical.Remote)
-		if !ok || len(n.On) > 0 || in.Count >= 0 || in.Offset > 0 {
+		if !ok || len(n.On) > 0 || n.Time != nil || in.Count >= 0 || in.Offset > 0 {
 			return n, nil
 		}
 		for _, k := range n.Keys {

@@ -23,9 +23,10 @@ func searchAmong(f *Facts, n logical.Node) (logical.Node, error) {
 		}
 	}
 	// A row that is left out by its key is found and dropped, rather than all others looked up.
-	if s := scan.Search; s.Ranked && s.Count > 0 && !s.Worst && !s.Ties && s.Recall == 0 && scan.Lookup == nil && s.Score.Op == logical.OpScore && len(after) == 0 &&
+	if s := scan.Search; s.Ranked && s.Count > 0 && !s.Worst && !s.Ties && s.Recall == 0 && s.Time == nil && scan.Lookup == nil && s.Score.Op == logical.OpScore && len(after) == 0 &&
 		len(before) > 0 && len(before) <= 8 && !slices.ContainsFunc(before, func(c *logical.Expr) bool { return !otherThan(scan, c) }) {
 		count := s.Count
+		s.Top = false // of the rows found some are dropped
 		s.Count, s.Again, scan.Filters = count+int64(len(before)), before, nil
 		return &logical.Limit{In: scan, Count: count}, nil
 	}

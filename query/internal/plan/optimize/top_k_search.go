@@ -3,13 +3,40 @@ package optimize
 import (
 	"slices"
 
+	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
 )
 
-// topKSearch turns Sort + Limit by a score of a scan into a search.
+// topKSearch turns Sort + Limit by a score of a scan into a search. What is to be given within a time has
+// to be one: nothing else knows what is missing.
 func topKSearch(f *Facts, n logical.Node) (logical.Node, error) {
 	s, ok := n.(*logical.Sort)
-	if !ok || s.Count < 0 || len(s.On) > 0 || len(s.Keys) == 0 || s.Keys[0].Order.NullsFirst {
+	if !ok {
+		return n, nil
+	}
+	if s.Time != nil && len(s.Keys) > 1 {
+		return nil, parse.Errorf(s.Time.Pos, "WITHIN is for an order by one score; rows with the same come in the order of the table")
+	}
+	found, err := topK(s)
+	if err != nil {
+		return nil, err
+	}
+	scan, ok := found.(*logical.Scan)
+	if l, limited := found.(*logical.Limit); limited {
+		scan, ok = l.In.(*logical.Scan)
+	}
+	switch {
+	case ok && scan.Search.Score.Op == logical.OpScore:
+		scan.Search.Time, scan.Search.Top, scan.Search.Offset = s.Time, s.Top, s.Offset
+	case s.Time != nil:
+		return nil, logical.NoSearch(s.Time.Pos)
+	}
+	return found, nil
+}
+
+// topK is topKSearch without regard to a time limit.
+func topK(s *logical.Sort) (n logical.Node, err error) {
+	if n = s; s.Count < 0 || len(s.On) > 0 || len(s.Keys) == 0 || s.Keys[0].Order.NullsFirst {
 		return n, nil
 	}
 	scan, ok := s.In.(*logical.Scan)

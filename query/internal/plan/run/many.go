@@ -44,7 +44,7 @@ func shareSearch(ctx context.Context, runs []*Run) error {
 	var searches []*exec.Nearest
 	for _, r := range runs {
 		n := onlySearch(r.body)
-		if n == nil || n.Ties || r.plan.Search != runs[0].plan.Search || r.plan.how != runs[0].plan.how || n.Filter != nil && n.Among == "" {
+		if n == nil || n.Ties || n.Time != nil || n.Top && n.Env.Within != nil || r.plan.Search != runs[0].plan.Search || r.plan.how != runs[0].plan.how || n.Filter != nil && n.Among == "" {
 			return nil
 		}
 		for _, s := range n.Depends {

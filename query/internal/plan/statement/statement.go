@@ -155,6 +155,7 @@ func (b *planner) statement(s parse.Statement) (*run.Plan, error) {
 
 // selects plans a query.
 func (b *planner) selects(s *parse.Select) (*run.Plan, error) {
+	b.Top = s
 	rel, err := b.Query(s, nil, nil)
 	if err != nil {
 		return nil, err
