@@ -86,7 +86,7 @@ func (t *Table) newPass(opts []NearestOptions) (*pass, error) {
 		if o.Query.Dim() != p.dim {
 			return nil, &DimensionError{t.def.Name, col.Name, o.Query.Dim(), p.dim}
 		}
-		if o.Plus != nil && (o.Query.Metric() != vector.Cosine || o.Worst || o.Min != nil || o.Max != nil || o.Above != nil || o.Recall != 0 || o.Plus.Blocks() != t.Blocks()) {
+		if o.Plus != nil && (o.Query.Metric() != vector.Cosine || o.Worst || o.Min != nil || o.Max != nil || o.Above != nil || o.Recall != 0 || o.Stop != nil || o.Plus.Blocks() != t.Blocks()) {
 			return nil, errors.New("numbers can be added to the best of a table's cosine similarities only")
 		}
 		s := &search{ranking: newRanking(o), opts: o, query: o.Query}
