@@ -39,6 +39,7 @@ type TextQuery struct {
 	mu     sync.Mutex
 	length map[uint64]*postings.Lengths // those that were needed, by chunkID
 	failed error                        // of reading one
+	ready  bool                         // the leaves' lists are known
 }
 
 type startOf struct {
@@ -121,7 +122,7 @@ func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, que
 		n, df := q.norms[l.field].texts, float64(l.n)
 		l.idf = float64(l.weight * math.Log(1+(n-df+0.5)/(df+0.5)))
 	}
-	q.leaves = scored
+	q.leaves, q.ready = scored, true
 	if err := q.done(); err != nil {
 		return nil, err
 	}
@@ -270,7 +271,15 @@ func (q *TextQuery) lengths(field int, chunk uint32) *postings.Lengths {
 	_, err := q.t.view.get(q.x.lengthsKey(nil, field, chunk), func(b []byte) error {
 		q.t.view.Reads.KeyBytes.Add(int64(len(b)))
 		l = new(postings.Lengths)
-		return l.Parse(bytes.Clone(b))
+		slots, few := q.slots(field, chunk)
+		if !few {
+			return l.Parse(bytes.Clone(b))
+		}
+		if err := l.Parse(b); err != nil {
+			return err
+		}
+		l = l.Only(slots)
+		return nil
 	})
 	if err != nil {
 		q.failed = firstError(q.failed, err)
@@ -278,6 +287,42 @@ func (q *TextQuery) lengths(field int, chunk uint32) *postings.Lengths {
 	}
 	q.length[id] = l
 	return l
+}
+
+// fewSlots is the number of rows of a chunk up to which only their lengths are kept.
+const fewSlots = 512
+
+// slots returns the slots that the query's words have in a chunk, once they are known, if they
+// are few.
+func (q *TextQuery) slots(field int, chunk uint32) (slots []uint16, few bool) {
+	if !q.ready {
+		return nil, false
+	}
+	n := 0
+	for _, l := range q.leaves {
+		if list := l.list(chunk); list != nil && l.field == field {
+			n += list.N
+		}
+	}
+	if n > fewSlots {
+		return nil, false
+	}
+	slots = make([]uint16, 0, n)
+	for _, l := range q.leaves {
+		list := l.list(chunk)
+		if list == nil || l.field != field {
+			continue
+		}
+		err := list.All(func(p postings.Posting) error {
+			slots = append(slots, p.Slot)
+			return nil
+		})
+		if err != nil { // which is met again where they are scored
+			return nil, false
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots), true
 }
 
 // lengthIn is lengths for what may need none.

@@ -3,6 +3,7 @@ package postings
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // Lengths are the lengths of the texts of a chunk, in terms. A slot without a text has none.
@@ -15,6 +16,8 @@ type Lengths struct {
 	base  []byte
 	late  map[uint16]uint32 // of later records: the length plus one, 0 without a text
 	dense []uint32          // instead of base and late, where there are many
+	some  []uint16          // of Only: the slots that are known, and
+	of    []uint32          // their lengths, plus one
 }
 
 // denseFrom is from how many bytes of later records on all lengths are written out.
@@ -170,7 +173,22 @@ func (l *Lengths) widen() {
 	l.dense = dense
 }
 
+// Only returns the lengths at some slots, which ascend. It does not refer to what l does.
+func (l *Lengths) Only(slots []uint16) *Lengths {
+	o := &Lengths{Texts: l.Texts, Tokens: l.Tokens, width: 1, some: slots, of: make([]uint32, len(slots))}
+	for i, s := range slots {
+		o.of[i] = l.plusOne(s)
+	}
+	return o
+}
+
 func (l *Lengths) plusOne(slot uint16) uint32 {
+	if l.some != nil {
+		if i, ok := slices.BinarySearch(l.some, slot); ok {
+			return l.of[i]
+		}
+		return 0
+	}
 	if l.dense != nil {
 		return l.dense[slot]
 	}
@@ -202,7 +220,7 @@ func (l *Lengths) Length(slot uint16) uint32 {
 // Short returns the lengths of the first slots, plus one, where they are kept in a byte each; else
 // none.
 func (l *Lengths) Short() []byte {
-	if l.width != 1 || len(l.late) > 0 || l.dense != nil {
+	if l.width != 1 || len(l.late) > 0 || l.dense != nil || l.some != nil {
 		return nil
 	}
 	return l.base[:l.n]

@@ -204,6 +204,16 @@ func TestLengths(t *testing.T) {
 			if l.Tokens != tokens || l.Texts != len(want) {
 				t.Fatal(l.Tokens, tokens, l.Texts, len(want))
 			}
+			var some []uint16
+			for slot := r.IntN(50); slot < 4000; slot += 1 + r.IntN(900) {
+				some = append(some, uint16(slot))
+			}
+			only := l.Only(some)
+			for _, slot := range some {
+				if only.Length(slot) != l.Length(slot) || only.Has(slot) != l.Has(slot) {
+					t.Fatalf("slot %d of some: %d %v, want %d %v", slot, only.Length(slot), only.Has(slot), l.Length(slot), l.Has(slot))
+				}
+			}
 			value = AppendLengths(nil, l.All())
 		}
 	}
