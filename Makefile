@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-page bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-relevance bench-page bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
 
 all: build
 
@@ -150,6 +150,9 @@ bench-neighbours: ## the 5 nearest others of each of 100,000 rows, beside Faiss 
 
 bench-watches: ## what 100 watches add to inserts, by the processor's time (0.5 GB of disk, 2 minutes)
 	$(GO) run ./testdata/bench -watches 100
+
+bench-relevance: ## all rows that are relevant to a phrase, beside the ten most similar ones (1 GB of disk, a minute)
+	$(GO) run ./testdata/bench -relevance 200000
 
 relevance: ## how well words, vectors and both find real and drawn pictures
 	LUPA_SOAK=1 $(GO) test ./cmd/lupa -run TestRelevance -v -count=1 | grep '^ *|\|prompts'

@@ -285,8 +285,10 @@ func (w *worker) prune(from candidates, i int, b uint32, set *BlockSet, n int) e
 			continue
 		}
 		left++
-		if c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high)+more >= cut {
-			set[r/64] |= 1 << (r % 64) // likely to belong to the answer: sharpens the cut
+		if s.limit < 0 || c.goodness(sc.Upper2[k]-c.query.Spread(p2, 1, int(r)), low, high)+more >= cut {
+			// Likely to belong to the answer: sharpens the cut. One that does not move leaves
+			// nothing to wait for.
+			set[r/64] |= 1 << (r % 64)
 		} else {
 			w.now = append(w.now, survivor{from.row(w, b, int(r)), upper})
 		}

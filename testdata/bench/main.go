@@ -85,6 +85,9 @@ func run() error {
 	if *neighbourRows > 0 {
 		return neighbours(b.dir, *neighbourRows)
 	}
+	if *relevantRows > 0 {
+		return relevant(b.dir, *relevantRows)
+	}
 	if *watchCount > 0 {
 		return watches(b.dir, *watchCount)
 	}
