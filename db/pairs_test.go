@@ -115,7 +115,7 @@ func TestPairsWithinMemory(t *testing.T) {
 			var n, sum db.Value
 			err := d.QueryRow(ctx, s).Scan(&n, &sum)
 			switch {
-			case errors.As(err, new(*db.MemoryError)) && budget < 64<<20:
+			case errors.As(err, new(*db.MemoryError)) && budget < 64<<20 && !(i >= 2 && budget >= 512<<10): // pairs are found part by part
 				refused++
 			case err != nil:
 				t.Errorf("%d KiB: %s: %v", budget>>10, s, err)

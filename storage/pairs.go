@@ -24,6 +24,9 @@ type PairOptions struct {
 	// a table with itself.
 	Ascending bool
 	Workers   int // goroutines; 0 = one per CPU
+	// Memory is about how many bytes it may take, 0 = as many as it takes to have all rows in memory.
+	// Where they have no room, parts of the tables are compared with parts.
+	Memory int64
 }
 
 // PairSide is one side of a join.
@@ -31,6 +34,8 @@ type PairSide struct {
 	Table  *Table
 	Column int     // of vectors
 	Filter *RowSet // only these rows; nil = all
+
+	from, to uint32 // only these blocks; to 0 = all
 }
 
 // Pair is a pair of rows with their cosine similarity, as vector.Query.Score gives it.
@@ -45,7 +50,8 @@ type PairStats struct {
 	Pairs        uint64 // of them, that were compared by bounds
 	Scored       uint64 // from their float32 values
 	Found        uint64
-	SketchedSize int64 // bytes in memory
+	SketchedSize int64 // bytes in memory, the most
+	Parts        int   // that were compared with each other, of both sides; 1 = all rows at once
 }
 
 const (
@@ -60,16 +66,105 @@ const (
 
 // PairBytes is about how much memory Pairs takes.
 func PairBytes(o PairOptions) int64 {
-	n := int64(o.Left.Table.Rows())
-	if o.Right != o.Left {
-		n += int64(o.Right.Table.Rows())
+	if !o.inParts() {
+		return o.allBytes()
 	}
-	return n * sketchBytes(o.Left.Table.def.Columns[o.Left.Column].Type.Dim, pairCoarse)
+	return max(o.Memory, 2*BlockRows*o.Left.rowBytes()) // a block is the least
+}
+
+// allBytes is what all rows take.
+func (o *PairOptions) allBytes() int64 {
+	if o.Right == o.Left {
+		return o.Left.bytes()
+	}
+	return o.Left.bytes() + o.Right.bytes()
+}
+
+func (o *PairOptions) inParts() bool { return o.Memory > 0 && o.allBytes() > o.Memory }
+
+func (s *PairSide) rowBytes() int64 {
+	return sketchBytes(s.Table.def.Columns[s.Column].Type.Dim, pairCoarse)
+}
+
+func (s *PairSide) bytes() int64 {
+	n := s.Table.Rows()
+	if s.Filter != nil {
+		n = min(n, uint64(s.Filter.Len()))
+	}
+	return int64(n) * s.rowBytes()
+}
+
+// blocks are those that the side is of.
+func (s *PairSide) blocks() (from, to uint32) {
+	if s.to == 0 {
+		return 0, s.Table.Blocks()
+	}
+	return s.from, s.to
+}
+
+// parts cuts a side into some that take no more than so many bytes each, if a block does.
+func (s *PairSide) parts(bytes int64) (out []PairSide) {
+	from, to := s.blocks()
+	most, n := bytes/s.rowBytes(), int64(0)
+	part := *s
+	part.from = from
+	for b := from; b < to; b++ {
+		rows := int64(BlockRows)
+		if s.Filter != nil {
+			rows = 0
+			if f := s.Filter.Block(b); f != nil {
+				rows = int64(f.Count())
+			}
+		}
+		if n > 0 && n+rows > most {
+			part.to = b
+			out = append(out, part)
+			part.from, n = b, 0
+		}
+		n += rows
+	}
+	part.to = to
+	return append(out, part)
+}
+
+// pairsInParts finds the pairs of parts of the tables, which have room in memory two at a time.
+func pairsInParts(ctx context.Context, o PairOptions, emit func([]Pair) error) (*PairStats, error) {
+	own := o.Left == o.Right
+	left := o.Left.parts(o.Memory / 2)
+	right := left
+	if !own {
+		right = o.Right.parts(o.Memory / 2)
+	}
+	all := &PairStats{Parts: len(left)}
+	if !own {
+		all.Parts += len(right)
+	}
+	for i := range left {
+		for k := range right {
+			if o.Ascending && k < i {
+				continue // all its rows come before those of the left part
+			}
+			some := PairOptions{Left: left[i], Right: right[k], Least: o.Least, Open: o.Open, Ascending: o.Ascending && i == k, Workers: o.Workers}
+			st, err := Pairs(ctx, some, emit)
+			if err != nil {
+				return all, err
+			}
+			if k == len(right)-1 {
+				all.Left += st.Left
+			}
+			if i == 0 {
+				all.Right += st.Right
+			}
+			all.Pairs, all.Scored, all.Found = all.Pairs+st.Pairs, all.Scored+st.Scored, all.Found+st.Found
+			all.SketchedSize = max(all.SketchedSize, st.SketchedSize)
+		}
+	}
+	return all, nil
 }
 
 // Pairs finds the pairs of rows whose cosine similarity is at least o.Least: exactly those that
 // comparing every row with every other one would find. They come some at a time, in an order that
-// follows from the rows alone; emit is called by one goroutine at a time and may keep nothing.
+// follows from the rows and o.Memory alone; emit is called by one goroutine at a time and may keep nothing.
 func Pairs(ctx context.Context, o PairOptions, emit func([]Pair) error) (*PairStats, error) {
 	l, r := &o.Left, &o.Right
 	for _, s := range []*PairSide{l, r} {
@@ -89,11 +184,14 @@ func Pairs(ctx context.Context, o PairOptions, emit func([]Pair) error) (*PairSt
 	if o.Ascending && !own {
 		return nil, errors.New("only the pairs of a table with itself ascend")
 	}
+	if o.inParts() {
+		return pairsInParts(ctx, o, emit)
+	}
 	sample, err := l.sample(ctx, dim)
 	if err != nil {
 		return nil, err
 	}
-	j := &pairJoin{o: &o, stats: &PairStats{}}
+	j := &pairJoin{o: &o, stats: &PairStats{Parts: 1}}
 	sk := newSketches(sample, dim, pairCoarse)
 	if j.left, err = l.sketch(ctx, sk, o.Workers); err != nil {
 		return nil, err
@@ -147,8 +245,8 @@ func (s *PairSide) sample(ctx context.Context, dim int) (out []float32, err erro
 
 // sketch reads one side of a join.
 func (s *PairSide) sketch(ctx context.Context, sk *sketches, workers int) (*sketched, error) {
-	blocks := s.Table.Blocks()
-	parts := make([]sketched, (blocks+pairColumns-1)/pairColumns)
+	first, blocks := s.blocks()
+	parts := make([]sketched, (blocks-first+pairColumns-1)/pairColumns)
 	var next atomic.Uint32
 	err := inParallel(workers, func() error {
 		for {
@@ -156,7 +254,7 @@ func (s *PairSide) sketch(ctx context.Context, sk *sketches, workers int) (*sket
 			if int(p) >= len(parts) {
 				return nil
 			}
-			sc := s.Table.Scan(ScanOptions{Columns: []int{s.Column}, Filter: s.Filter, FromBlock: p * pairColumns, ToBlock: min(blocks, (p+1)*pairColumns)})
+			sc := s.Table.Scan(ScanOptions{Columns: []int{s.Column}, Filter: s.Filter, FromBlock: first + p*pairColumns, ToBlock: min(blocks, first+(p+1)*pairColumns)})
 			parts[p].sketches = sk
 			out := parts[p].sketcher()
 			for {

@@ -37,12 +37,7 @@ func TestPairs(t *testing.T) {
 					}
 					o.Left.Filter, o.Ascending = storage.RowsOf(some), false
 				}
-				var got, want []storage.Pair
-				st, err := storage.Pairs(ctx, o, func(p []storage.Pair) error {
-					got = append(got, p...)
-					return nil
-				})
-				check(t, err)
+				var want []storage.Pair
 				for a, x := range v.rows {
 					if x == nil || !v.live[a] || o.Left.Filter != nil && !o.Left.Filter.Has(uint64(a)) {
 						continue
@@ -58,14 +53,25 @@ func TestPairs(t *testing.T) {
 						}
 					}
 				}
-				slices.SortFunc(got, func(a, b storage.Pair) int {
-					if a.Left != b.Left {
-						return int(a.Left) - int(b.Left)
+				for _, o.Memory = range []int64{0, 1, storage.PairBytes(o) * 2 / 3} { // all at once, or a block with a block
+					var got []storage.Pair
+					st, err := storage.Pairs(ctx, o, func(p []storage.Pair) error {
+						got = append(got, p...)
+						return nil
+					})
+					check(t, err)
+					slices.SortFunc(got, func(a, b storage.Pair) int {
+						if a.Left != b.Left {
+							return int(a.Left) - int(b.Left)
+						}
+						return int(a.Right) - int(b.Right)
+					})
+					if !slices.Equal(got, want) {
+						t.Fatalf("least %v, memory %d: %d pairs, want %d; %+v", least, o.Memory, len(got), len(want), *st)
 					}
-					return int(a.Right) - int(b.Right)
-				})
-				if !slices.Equal(got, want) {
-					t.Fatalf("least %v: %d pairs, want %d; %+v", least, len(got), len(want), *st)
+					if many := table.Blocks() > 1; (st.Parts > 1) != (o.Memory > 0 && (many || o.Left.Filter != nil)) || st.Found != uint64(len(got)) {
+						t.Fatalf("memory %d: %+v of %d blocks, %d pairs", o.Memory, *st, table.Blocks(), len(got))
+					}
 				}
 			}
 		})

@@ -21,6 +21,33 @@ var joinsScript string
 
 var joinRows = flag.Int("joins", 0, "measure joins by similarity over so many rows, of which a fiftieth are nearly the same as others, beside numpy, and nothing else")
 
+var (
+	duplicateRows   = flag.Int("duplicates", 0, "find duplicates among so many such rows, and nothing else")
+	duplicateBudget = flag.Int64("budget", 0, "MiB of memory that a statement of -duplicates may take, 0 = the usual")
+)
+
+// duplicates finds duplicates, alone.
+func duplicates(dir string, n int) error {
+	d, _, dim, err := nearlySame(dir, n)
+	if err != nil {
+		return err
+	}
+	if err := d.Close(); err != nil {
+		return err
+	}
+	if d, err = db.Open(filepath.Join(dir, "joins.lupa"), &db.Options{MemoryBudget: *duplicateBudget << 20}); err != nil {
+		return err
+	}
+	defer d.Close()
+	begin, used := time.Now(), cpu()
+	fmt.Printf("%d rows of %d, budget %d MiB\n", n, dim, *duplicateBudget)
+	if err := show(context.Background(), d, "EXPLAIN ANALYZE SELECT count(*) FROM duplicates('t', 'v', 0.95)"); err != nil {
+		return err
+	}
+	fmt.Printf("%.1f s, %.1f s of CPU\n", time.Since(begin).Seconds(), (cpu()-used)/1000)
+	return nil
+}
+
 // joins compares joins by similarity with blocked matrix products of numpy, in turns.
 func joins(dir string, n int) error {
 	d, matrix, dim, err := nearlySame(dir, n)

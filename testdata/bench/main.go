@@ -85,6 +85,9 @@ func run() error {
 	if *neighbourRows > 0 {
 		return neighbours(b.dir, *neighbourRows)
 	}
+	if *duplicateRows > 0 {
+		return duplicates(b.dir, *duplicateRows)
+	}
 	if *relevantRows > 0 {
 		return relevant(b.dir, *relevantRows)
 	}

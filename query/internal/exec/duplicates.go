@@ -90,7 +90,7 @@ func (d *Duplicates) run(ctx context.Context) error {
 		return d.At(fmt.Errorf("the least similarity is above 0 and at most 1, not %v", least))
 	}
 	side := storage.PairSide{Table: d.Table, Column: d.Column}
-	o := storage.PairOptions{Left: side, Right: side, Least: least.Float(), Ascending: true, Workers: d.Env.Workers}
+	o := storage.PairOptions{Left: side, Right: side, Least: least.Float(), Ascending: true, Workers: d.Env.Workers, Memory: pairMemory(d.Env)}
 	size := storage.PairBytes(o)
 	defer d.Env.Memory.Release(size)
 	if err := d.Env.Memory.Reserve(size, duplicatesWork); err != nil {
@@ -204,5 +204,9 @@ func (d *Duplicates) Details() []string {
 
 // pairDetails tell what a join by similarity did.
 func pairDetails(s *storage.PairStats) []string {
-	return []string{fmt.Sprintf("exact: yes; %d pairs of %d and %d rows are bounded by sketches of %s, %d are scored, %d found", s.Pairs, s.Left, s.Right, shortBytes(s.SketchedSize), s.Scored, s.Found)}
+	in := ""
+	if s.Parts > 1 {
+		in = fmt.Sprintf(", in %d parts", s.Parts)
+	}
+	return []string{fmt.Sprintf("exact: yes; %d pairs of %d and %d rows are bounded by sketches of %s%s, %d are scored, %d found", s.Pairs, s.Left, s.Right, shortBytes(s.SketchedSize), in, s.Scored, s.Found)}
 }

@@ -69,6 +69,14 @@ func (b *Budget) tight(held int64) bool {
 	return b != nil && b.used.Load() > b.limit/2 && held > b.limit/8
 }
 
+// room returns how many bytes b has left, at least 1; 0 where it has no bound.
+func (b *Budget) room() int64 {
+	if b == nil {
+		return 0
+	}
+	return max(1, b.limit-b.used.Load())
+}
+
 // Release gives n bytes back.
 func (b *Budget) Release(n int64) {
 	if b != nil {

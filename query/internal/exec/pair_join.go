@@ -51,11 +51,14 @@ type pairRun struct {
 
 const pairWork = "a join by similarity"
 
+// pairMemory is what comparing pairs may take: what it finds needs room, too.
+func pairMemory(env *Env) int64 { return (env.Memory.room() + 1) / 2 }
+
 // pairsSlack is how far 1 - similarity may be off from a bound of it.
 const pairsSlack = 1e-12
 
 func (j *PairJoin) start(ctx context.Context) error {
-	o := storage.PairOptions{Open: j.Open && !j.FromOne, Ascending: j.Distinct, Workers: j.Env.Workers}
+	o := storage.PairOptions{Open: j.Open && !j.FromOne, Ascending: j.Distinct, Workers: j.Env.Workers, Memory: pairMemory(j.Env)}
 	for i, in := range []*PairInput{&j.Left, &j.Right} {
 		side := storage.PairSide{Table: in.Table, Column: in.Vector}
 		if in.Among != nil {

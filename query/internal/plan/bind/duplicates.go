@@ -62,6 +62,9 @@ func (b *Binder) vectorColumnNamed(t *parse.TableFunc, args []*logical.Expr, exa
 	}
 	table, err := b.Table(names[0])
 	if err != nil {
+		if v, _ := ViewOf(b.View, names[0]); v != nil {
+			err = parse.Errorf(names[0].Pos, "%s is a view, and %s reads a table: rows of a view have no primary key", names[0].Name, strings.ToLower(t.Func.Name)).WithHint("it is %s", v.Query)
+		}
 		return nil, 0, err
 	}
 	def := table.Def()

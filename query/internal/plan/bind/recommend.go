@@ -31,10 +31,10 @@ func (b *Binder) recommend(s *Scope, e *parse.Call) (*logical.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ok && c.Value.Kind() == value.Text {
+		if strategy = ""; ok && c.Value.Kind() == value.Text {
 			strategy = strings.ToLower(c.Value.Str())
 		}
-		if !ok || strategy != "average" && strategy != "best" {
+		if strategy != "average" && strategy != "best" {
 			return nil, parse.Errorf(k.Pos, "the strategy of recommend is 'average' or 'best', not %s", k)
 		}
 	}
@@ -45,6 +45,11 @@ func (b *Binder) recommend(s *Scope, e *parse.Call) (*logical.Expr, error) {
 	}
 	if liked.none() && (strategy == "average" || disliked.none()) {
 		return nil, parse.Errorf(e.Args[1].Position(), "recommend needs an example of what is liked").WithHint("with the strategy 'best' examples of what is not will do")
+	}
+	for _, from := range []*examples{liked, disliked} {
+		if err := from.oneColumn(); err != nil {
+			return nil, err
+		}
 	}
 	t := targetOf(x, "recommend")
 	var out *logical.Expr
@@ -67,6 +72,18 @@ type examples struct {
 }
 
 func (x *examples) none() bool { return len(x.list) == 0 && x.query == nil }
+
+// oneColumn refuses a query whose examples would stand beside other columns.
+func (x *examples) oneColumn() error {
+	if x.query == nil {
+		return nil
+	}
+	core, ok := x.query.Query.Body.(*parse.Core)
+	if !ok || len(core.Items) == 1 {
+		return nil
+	}
+	return parse.Errorf(x.query.Pos, "the subquery of examples has to give one column, vectors; this one gives %d", len(core.Items))
+}
 
 func examplesOf(e parse.Expr) *examples {
 	switch e := e.(type) {
