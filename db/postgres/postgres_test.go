@@ -302,6 +302,42 @@ func TestChangedThere(t *testing.T) {
 	}
 }
 
+// TestSimilarThere finds rows of attached tables that are like others, as those of tables here.
+func TestSimilarThere(t *testing.T) {
+	d, _ := open(t, pglite.at(t), nil)
+	run(t, d, "CREATE TABLE x.there (id INTEGER PRIMARY KEY, kind TEXT, v VECTOR(3)); CREATE TABLE here (id INTEGER PRIMARY KEY, kind TEXT, v VECTOR(3))")
+	run(t, d, `INSERT INTO here SELECT i, 'k' || CAST(i % 3 AS TEXT), vector(cos(i * 0.7), sin(i * 0.7), sin(i * i * 0.37)) FROM generate_series(1, 60) AS g(i);
+		INSERT INTO here VALUES (101, 'k1', NULL), (102, 'k1', [0, 0, 0]), (103, 'k2', vector(cos(0.7), sin(0.7), sin(0.37) + 0.01)); INSERT INTO x.there SELECT * FROM here`)
+	for _, sql := range []string{
+		"SELECT a.id, n.id FROM here AS a JOIN LATERAL (SELECT b.id FROM here AS b WHERE b.id <> a.id ORDER BY similarity(b.v, a.v), b.id LIMIT 3) AS n ON true ORDER BY 1, 2",
+		"SELECT a.id, n.id FROM here AS a LEFT JOIN LATERAL (SELECT b.id FROM here AS b WHERE b.kind = a.kind AND b.id > a.id ORDER BY a.v <-> b.v, b.id LIMIT 2) AS n ON true ORDER BY 1, 2",
+		"SELECT id, (SELECT b.id FROM here AS b WHERE b.id <> a.id ORDER BY similarity(b.v, a.v), b.id LIMIT 1) FROM here AS a ORDER BY 1",
+		"SELECT a.id, b.id FROM here AS a JOIN here AS b ON a.id < b.id AND similarity(a.v, b.v) > 0.999 ORDER BY 1, 2",
+		"SELECT id FROM here ORDER BY mmr(similarity(v, [1, 0, 0]), v, 0.5) LIMIT 7",
+		"SELECT id FROM here WHERE id < 100 ORDER BY recommend(v, ARRAY[[1, 0, 0], [0, 1, 0]], (SELECT v FROM here WHERE id = 7), 'best'), id LIMIT 7",
+		"SELECT id FROM here WHERE id < 100 ORDER BY recommend(v, (SELECT v FROM here WHERE id < 4), [0, 0, 1]), id LIMIT 7",
+		"SELECT id, kind FROM here WHERE id < 100 QUALIFY row_number() OVER (PARTITION BY kind ORDER BY similarity(v, [1, 0, 0]), id) <= 2 ORDER BY 2, 1",
+	} {
+		want := rows(t, d, sql)
+		for _, there := range []string{strings.ReplaceAll(sql, "here", "x.there"), strings.Replace(sql, "here", "x.there", 1)} {
+			if got := rows(t, d, there); got != want || want == "" {
+				t.Errorf("%s\ngot  %s\nwant %s", there, got, want)
+			}
+		}
+	}
+	for sql, want := range map[string]string{
+		"SELECT * FROM duplicates('x.there', 'v', 0.99)":             "copy",
+		"SELECT * FROM why('x.there', 'v', 'a', 1)":                  "copy",
+		"SELECT id FROM x.there WHERE relevance(v, [1, 0, 0]) > 0.5": "attached database",
+		"CREATE WATCH w ON x.there WHERE id > 5":                     "attached database",
+	} {
+		if _, err := tryRows(d, sql); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	run(t, d, "DROP TABLE x.there")
+}
+
 // TestSearchByPhrase encodes phrases here, with the encoder that the table's comment names.
 func TestSearchByPhrase(t *testing.T) {
 	opts := &db.Options{Encoders: []encoder.Encoder{letters{"v1"}}}

@@ -181,6 +181,7 @@ type vectorSum struct {
 	args    []fn.Expr
 	weights []float32
 	unit    bool
+	mean    bool // see standIns
 	dim     int
 	wrap    func(error) error
 	out     value.Column
@@ -190,8 +191,8 @@ type vectorSum struct {
 // NewVectorSum returns the sum of the arguments times their weights, scaled to
 // unit length if unit. It is NULL where an argument is. A sum of zero stays
 // zero.
-func NewVectorSum(args []fn.Expr, weights []float32, unit bool, dim int, wrap func(error) error) fn.Expr {
-	return &vectorSum{args: args, weights: weights, unit: unit, dim: dim, wrap: wrap}
+func NewVectorSum(args []fn.Expr, weights []float32, unit, mean bool, dim int, wrap func(error) error) fn.Expr {
+	return &vectorSum{args: args, weights: weights, unit: unit, mean: mean, dim: dim, wrap: wrap}
 }
 
 func (s *vectorSum) Type() value.Type { return value.Type{Kind: value.Vector, Dim: s.dim} }
@@ -236,12 +237,20 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 	each(n, sel, func(i int) {
 		v := s.out.Vec(i)
 		clear(v)
+		more, ok := s.standIns(args, i)
+		if !ok {
+			setNull(&s.out, i, n)
+			return
+		}
 		for k, a := range args {
 			if a.Type.Kind == value.Null || a.IsNull(i) {
-				setNull(&s.out, i, n)
-				return
+				continue
 			}
-			vector.AddScaled(v, vecAt(a, i), s.weights[k], s.scratch)
+			w := s.weights[k]
+			if by := more[sideOf(w)]; by != 1 {
+				w = float32(float64(w) * by)
+			}
+			vector.AddScaled(v, vecAt(a, i), w, s.scratch)
 		}
 		if s.unit {
 			vector.Normalize(v, v)
@@ -257,6 +266,39 @@ func (s *vectorSum) Eval(c *fn.Ctx, b *value.Batch, sel []int32) (fn.Arg, error)
 		return fn.Arg{}, s.wrap(err)
 	}
 	return fn.Arg{Column: &s.out, Const: constant}, nil
+}
+
+// standIns returns by what the weights above and below zero are multiplied, so that what is there
+// of a mean stands in for what is NULL. ok is false where the sum is NULL.
+func (s *vectorSum) standIns(args []fn.Arg, i int) (more [2]float64, ok bool) {
+	var all, there [2]float64
+	lacks := false
+	for k, a := range args {
+		side := sideOf(s.weights[k])
+		all[side] += float64(s.weights[k])
+		if a.Type.Kind == value.Null || a.IsNull(i) {
+			lacks = true
+		} else {
+			there[side] += float64(s.weights[k])
+		}
+	}
+	if !lacks {
+		return [2]float64{1, 1}, true
+	}
+	for side := range more {
+		if more[side] = 1; there[side] != 0 {
+			more[side] = all[side] / there[side]
+		}
+	}
+	return more, s.mean && there[0] != 0
+}
+
+// sideOf is 0 for weights above zero, 1 for those below.
+func sideOf(w float32) int {
+	if w < 0 {
+		return 1
+	}
+	return 0
 }
 
 // Prompt is what a text begins with that an encoder is given: one that is stored, or

@@ -307,7 +307,7 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 		return s
 	}
 	if w := g.Watch; w != nil {
-		return &CreateWatch{at, w.IfNotExists != nil, ident(w.Name), ident(w.Table), w.Where}
+		return &CreateWatch{at, w.IfNotExists != nil, ident(w.Name), tableIdent(w.Table), w.Where}
 	}
 	s := &CreateTable{Pos: at, Temp: g.Temp != nil}
 	s.IfNotExists, s.Table = g.Table.IfNotExists != nil, tableIdent(g.Table.Table)

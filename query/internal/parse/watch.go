@@ -40,7 +40,7 @@ func (s *Acknowledge) String() string { return sprint(s) }
 type gCreateWatch struct {
 	IfNotExists *gIfNotExists `parser:"@@?"`
 	Name        *gName        `parser:"@@"`
-	Table       *gName        `parser:"'ON' @@"`
+	Table       *gTableName   `parser:"'ON' @@"`
 	Where       Expr          `parser:"'WHERE' @@"`
 }
 

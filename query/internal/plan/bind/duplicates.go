@@ -62,6 +62,9 @@ func (b *Binder) vectorColumnNamed(t *parse.TableFunc, args []*logical.Expr, exa
 	}
 	table, err := b.Table(names[0])
 	if err != nil {
+		if database, _, ok := strings.Cut(names[0].Name, "."); ok && b.In.Attached.Find(database) != nil {
+			err = parse.Errorf(names[0].Pos, "%s is in an attached database, and %s reads a table of this store", names[0].Name, strings.ToLower(t.Func.Name)).WithHint("copy it into one with a primary key: INSERT INTO ... SELECT * FROM %s", names[0].Name)
+		}
 		if v, _ := ViewOf(b.View, names[0]); v != nil {
 			err = parse.Errorf(names[0].Pos, "%s is a view, and %s reads a table: rows of a view have no primary key", names[0].Name, strings.ToLower(t.Func.Name)).WithHint("it is %s", v.Query)
 		}

@@ -112,7 +112,7 @@ func (x *examples) aggregate(name string, of func(v parse.Expr) parse.Expr) pars
 
 // recommendAverage compares with the mean of the examples. Each counts by its direction alone.
 func (b *Binder) recommendAverage(s *Scope, e *parse.Call, x *logical.Expr, liked, disliked *examples, t target) (*logical.Expr, error) {
-	sum := &logical.Expr{Op: logical.OpSum, Type: value.Type{Kind: value.Vector, Dim: x.Type.Dim}, Pos: e.Pos, Unit: true, Encoding: x.Encoding}
+	sum := &logical.Expr{Op: logical.OpSum, Type: value.Type{Kind: value.Vector, Dim: x.Type.Dim}, Pos: e.Pos, Unit: true, Mean: true, Encoding: x.Encoding}
 	add := func(from *examples, weight float64) error {
 		if from.query != nil {
 			mean := from.aggregate("avg", func(v parse.Expr) parse.Expr {

@@ -160,7 +160,7 @@ func compileNode(l Layout, e *logical.Expr, args []fn.Expr, outside func(e *logi
 		}
 		return exec.NewPairScore(args[0], args[1], e.Measure.Metric, e.Measure.Negate, e.Measure.FromOne, logical.At(e.Pos)), nil
 	case logical.OpSum:
-		return exec.NewVectorSum(args, e.Weights, e.Unit, e.Type.Dim, logical.At(e.Pos)), nil
+		return exec.NewVectorSum(args, e.Weights, e.Unit, e.Mean, e.Type.Dim, logical.At(e.Pos)), nil
 	}
 	if outside != nil {
 		return outside(e, args)

@@ -56,6 +56,7 @@ type Expr struct {
 	Stored    *Stored     // OpCurve
 	Weights   []float32   // OpSum
 	Unit      bool        // OpSum
+	Mean      bool        // OpSum: the others of Args with a weight of the same sign stand in for one that is NULL
 	Vectors   bool        // OpText: a text that is a vector's text form is that vector
 	Document  bool        // OpText: the text is stored, not searched for
 	Set       *fn.Set     // OpIn

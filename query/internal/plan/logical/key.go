@@ -48,7 +48,7 @@ func (e *Expr) writeKey(b *strings.Builder) {
 	case OpCurve:
 		fmt.Fprintf(b, ":%d,%d", e.Stored.Table.Def().ID, e.Stored.Ord)
 	case OpSum:
-		fmt.Fprintf(b, ":%v,%v", e.Weights, e.Unit)
+		fmt.Fprintf(b, ":%v,%v,%v", e.Weights, e.Unit, e.Mean)
 	case OpSubquery, OpInQuery, OpExists:
 		fmt.Fprintf(b, ":%p,%v", e.Query, e.Not)
 	case OpIn: // the set is that of the arguments, or of a subquery
