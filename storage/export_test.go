@@ -313,3 +313,17 @@ func LogsHeld(s *Store) int {
 	defer s.room.mu.Unlock()
 	return len(s.room.logs)
 }
+
+// OldClusters reports whether clusters are read that an earlier version has written, without bounds of
+// their rows, and whether those of this version are read with them.
+func OldClusters() (old, whole bool) {
+	const dim = 2
+	c := &clustering{dim: dim, ends: []int{1, 2}, starts: []uint32{0, 3, 3, 7}, norms: []float32{1, 0, 2}, means: []float32{1, 0, 0, 0, 0, 1}, spread: make([]float32, 6),
+		caps: []float32{0.5, 1, -0.25}, low: []float64{1, 0, 1e-40}, high: []float64{1, 0, 1e40}}
+	b := c.encode()
+	now, err := decodeClustering(b, dim)
+	whole = err == nil && slices.Equal(now.caps, c.caps) && slices.Equal(now.low, c.low) && slices.Equal(now.high, c.high)
+	was, err := decodeClustering(b[:len(b)-(4+2*8)*c.len()], dim)
+	old = err == nil && was.caps == nil && slices.Equal(was.means, c.means)
+	return old, whole
+}

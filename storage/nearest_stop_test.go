@@ -199,3 +199,10 @@ func opposite(v []float32) []float32 {
 	}
 	return v
 }
+
+// Clusters of an earlier version have no bounds, and are read all the same.
+func TestOldClusters(t *testing.T) {
+	if old, whole := storage.OldClusters(); !old || !whole {
+		t.Errorf("those of an earlier version are read: %v, of this one: %v", old, whole)
+	}
+}
