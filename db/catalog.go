@@ -37,6 +37,7 @@ type Index struct {
 	Columns []string
 	Unique  bool
 	Kind    string // "" for one by values, "fulltext" or "ivf"
+	Where   string // the condition of the rows that it is over; "" for all
 }
 
 // Tables describes all tables, by name.
@@ -177,7 +178,7 @@ func describe(def *storage.TableDef, rows int64) Table {
 		out.Columns = append(out.Columns, col)
 	}
 	for _, ix := range def.Indexes {
-		index := Index{Name: ix.Name, Table: def.Name, Unique: ix.Unique, Kind: string(ix.Kind)}
+		index := Index{Name: ix.Name, Table: def.Name, Unique: ix.Unique, Kind: string(ix.Kind), Where: query.IndexWhere(def, &ix)}
 		for _, id := range ix.Columns {
 			if pos := def.ColumnID(id); pos >= 0 {
 				index.Columns = append(index.Columns, def.Columns[pos].Name)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/parse"
+	"github.com/lupadb/lupa/query/internal/plan/bind"
 	"github.com/lupadb/lupa/storage"
 )
 
@@ -48,7 +49,7 @@ func TableSQL(def *storage.TableDef) string {
 			unique = "UNIQUE "
 		}
 		fmt.Fprintf(&b, "CREATE %sINDEX %s ON %s ", unique, parse.Quote(ix.Name), parse.Quote(def.Name))
-		if !ix.Ordered() {
+		if ix.Kind != storage.OrderedIndex {
 			b.WriteString("USING " + parse.Quote(string(ix.Kind)) + " ")
 		}
 		b.WriteString("(")
@@ -67,9 +68,17 @@ func TableSQL(def *storage.TableDef) string {
 		if len(ix.Options) > 0 {
 			b.WriteString(")")
 		}
+		if ix.Partial() {
+			b.WriteString(" WHERE " + bind.TermsText(def, ix.Where))
+		}
 		b.WriteString(";\n")
 	}
 	return b.String()
+}
+
+// IndexWhere is the WHERE of an index, "" for one over all rows.
+func IndexWhere(def *storage.TableDef, x *storage.IndexDef) string {
+	return bind.TermsText(def, x.Where)
 }
 
 // ViewSQL returns the statement that makes a view, ended by a semicolon and a new line.

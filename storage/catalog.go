@@ -92,11 +92,13 @@ func (c *catalog) index(name string) (*TableDef, *IndexDef) {
 // pages were of up to 256 KiB. Version 3 is written where something needs it that version 2
 // does not have: an index of another kind than an ordered one, a HALFVEC column, checks,
 // references, identity, declared. Version 4 is that of a view, and of a table with watches: a
-// program that does not know them would leave rows untold.
+// program that does not know them would leave rows untold. Version 5 has an index over a part of
+// the rows, which a program that does not know of it would keep for all.
 const (
 	schemaVersion = 3
 	schemaOfView  = 4
 	schemaWatched = 4
+	schemaPartial = 5
 	schemaCommon  = 2
 )
 
@@ -173,6 +175,7 @@ type indexJSON struct {
 
 	Kind    IndexKind         `json:"kind,omitempty"`
 	Options map[string]string `json:"options,omitempty"`
+	Where   []termJSON        `json:"where,omitempty"`
 	// What made it, "" for CREATE INDEX and in stores of earlier builds.
 	Constraint string `json:"constraint,omitempty"`
 }
@@ -206,11 +209,15 @@ func encodeSchema(d *TableDef) []byte {
 		}
 		s.Columns = append(s.Columns, j)
 	}
+	partial := false
 	for _, x := range d.Indexes {
 		if x.Kind != OrderedIndex {
 			s.Version = schemaVersion
 		}
-		s.Indexes = append(s.Indexes, indexJSON{x.ID, x.Name, x.Columns, x.Unique, x.Kind, x.Options, x.Constraint})
+		if x.Partial() {
+			partial = true
+		}
+		s.Indexes = append(s.Indexes, indexJSON{x.ID, x.Name, x.Columns, x.Unique, x.Kind, x.Options, encodeTerms(x.Where), x.Constraint})
 	}
 	for _, x := range d.Checks {
 		s.Checks = append(s.Checks, checkJSON(x))
@@ -229,6 +236,9 @@ func encodeSchema(d *TableDef) []byte {
 		s.Watches = append(s.Watches, w)
 		s.Version = schemaWatched
 	}
+	if partial {
+		s.Version = schemaPartial
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		panic(err) // the types above always marshal
@@ -241,8 +251,8 @@ func decodeSchema(b []byte) (*TableDef, error) {
 	if err := json.Unmarshal(b, &s); err != nil {
 		return nil, err
 	}
-	if s.Version > schemaOfView {
-		return nil, fmt.Errorf("%w: schema of version %d, this program reads up to %d", ErrFormat, s.Version, schemaOfView)
+	if s.Version > schemaPartial {
+		return nil, fmt.Errorf("%w: schema of version %d, this program reads up to %d", ErrFormat, s.Version, schemaPartial)
 	}
 	d := &TableDef{ID: s.ID, Name: s.Name, PrimaryKey: -1, nextID: s.NextID}
 	if s.View != nil {
@@ -292,7 +302,11 @@ func decodeSchema(b []byte) (*TableDef, error) {
 		if _, ok := indexKinds[x.Kind]; !ok {
 			return nil, fmt.Errorf("%w: index %q is of kind %q, which this program does not know", ErrFormat, x.Name, x.Kind)
 		}
-		d.Indexes = append(d.Indexes, IndexDef{ID: x.ID, Name: x.Name, Columns: x.Columns, Unique: x.Unique, Kind: x.Kind, Options: x.Options, Constraint: x.Constraint})
+		where, err := decodeTerms(d, x.Name, x.Where)
+		if err != nil {
+			return nil, err
+		}
+		d.Indexes = append(d.Indexes, IndexDef{ID: x.ID, Name: x.Name, Columns: x.Columns, Unique: x.Unique, Kind: x.Kind, Options: x.Options, Where: where, Constraint: x.Constraint})
 	}
 	for _, x := range s.Checks {
 		d.Checks = append(d.Checks, CheckDef(x))

@@ -125,7 +125,14 @@ func (tx *Tx) CreateTable(ctx context.Context, def TableDef) (*TableDef, error) 
 			}
 			ids[i] = d.Columns[at].ID
 		}
-		x.Columns = ids
+		x.Columns, x.Where = ids, slices.Clone(x.Where)
+		for i := range x.Where {
+			at := int(x.Where[i].Column)
+			if at >= len(d.Columns) {
+				return nil, &DefinitionError{fmt.Sprintf("index %s: no column %d", x.Name, at)}
+			}
+			x.Where[i].Column = d.Columns[at].ID
+		}
 		if err := tx.addIndex(d, x); err != nil {
 			return nil, err
 		}
@@ -162,6 +169,9 @@ func (tx *Tx) addIndex(d *TableDef, x IndexDef) error {
 	}
 	x.Options = maps.Clone(x.Options)
 	if err := kind.check(d, &x); err != nil {
+		return err
+	}
+	if err := checkWhere(d, &x); err != nil {
 		return err
 	}
 	x.ID, x.Columns = d.nextID, slices.Clone(x.Columns)
@@ -352,7 +362,7 @@ func (tx *Tx) DropColumn(ctx context.Context, table, column string) error {
 		return &DefinitionError{fmt.Sprintf("%s is the primary key of %s and can't be dropped", column, table)}
 	}
 	for _, x := range d.Indexes {
-		if slices.Contains(x.Columns, id) {
+		if slices.Contains(x.Columns, id) || slices.ContainsFunc(x.Where, func(t IndexTerm) bool { return t.Column == id }) {
 			return &DefinitionError{fmt.Sprintf("%s is in index %s; drop that first", column, x.Name)}
 		}
 	}
@@ -491,7 +501,7 @@ func (tx *Tx) DropIndex(ctx context.Context, index string) error {
 		if pk := old.PrimaryKey; pk >= 0 && slices.Equal(r.ref.Key, []uint32{old.Columns[pk].ID}) {
 			continue
 		}
-		if slices.Equal(slices.Sorted(slices.Values(r.ref.Key)), slices.Sorted(slices.Values(x.Columns))) {
+		if !x.Partial() && slices.Equal(slices.Sorted(slices.Values(r.ref.Key)), slices.Sorted(slices.Values(x.Columns))) {
 			return &DefinitionError{fmt.Sprintf("constraint %s of %s refers to what index %s keeps unique; drop that first", r.ref.Name, r.def.Name, index)}
 		}
 	}

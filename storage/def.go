@@ -60,7 +60,8 @@ func (c *ColumnDef) newPages() {
 func (c *ColumnDef) pagesPerBlock() uint32 { return uint32(BlockRows / c.pageRows) }
 
 // IndexDef describes an index. In an ordered one, which is over scalar columns, a NULL sorts
-// after every value, and UNIQUE lets any number of rows have a NULL in the key.
+// after every value, and UNIQUE lets any number of rows have a NULL in the key. It may be over the
+// rows only that meet conditions.
 type IndexDef struct {
 	ID      uint32   // given by the store
 	Name    string   // unique in the store
@@ -68,6 +69,7 @@ type IndexDef struct {
 	Unique  bool
 	Kind    IndexKind
 	Options map[string]string // of the kind, complete once the store has the index
+	Where   []IndexTerm       // the rows that meet all of them are in the index; none: all rows
 	// Constraint is UniqueConstraint or PrimaryKeyConstraint where one of these made the index, and
 	// not CREATE INDEX; storage only keeps it.
 	Constraint string
@@ -108,8 +110,8 @@ type ReferenceDef struct {
 	OnUpdate RefAction
 }
 
-// Ordered reports whether the index finds rows by values, and in their order.
-func (x *IndexDef) Ordered() bool { return x.Kind == OrderedIndex }
+// Ordered reports whether the index finds rows by values, and in their order: all there are.
+func (x *IndexDef) Ordered() bool { return x.Kind == OrderedIndex && !x.Partial() }
 
 // Column returns the position of the column of this name, -1 without one.
 func (d *TableDef) Column(name string) int {

@@ -295,7 +295,7 @@ func (tx *Tx) finder(ref *ReferenceDef) (*keyFinder, error) {
 	at := t.def.positions(ref.Key)
 	for _, x := range t.def.indexes() {
 		have := slices.Sorted(slices.Values(x.columns()))
-		if !x.def().Unique || !slices.Equal(have, slices.Sorted(slices.Values(at))) {
+		if !x.def().Unique || x.def().Partial() || !slices.Equal(have, slices.Sorted(slices.Values(at))) {
 			continue
 		}
 		ed, err := x.edit(tx.View, tx)
@@ -441,7 +441,7 @@ func (t *Table) referring(ctx context.Context, at []int, keys map[string]goneKey
 // indexBeginning finds an ordered index whose first columns are these, in any order.
 func (t *Table) indexBeginning(at []int) index {
 	for _, x := range t.def.indexes() {
-		if cols := x.columns(); x.def().Kind == OrderedIndex && len(cols) >= len(at) &&
+		if cols := x.columns(); x.def().Ordered() && len(cols) >= len(at) &&
 			slices.Equal(slices.Sorted(slices.Values(cols[:len(at)])), slices.Sorted(slices.Values(at))) {
 			return x
 		}

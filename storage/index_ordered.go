@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -20,15 +21,28 @@ type orderedIndex struct {
 	x   *IndexDef
 	at  []int
 	pre []byte
+
+	tested []int // positions of the columns of x.Where
+	reads  []int // at and tested
 }
 
 func openOrdered(d *TableDef, x *IndexDef) index {
-	return &orderedIndex{d, x, d.columnsOf(x), key.Of(nil, d.ID, key.Index, x.ID)}
+	o := &orderedIndex{d: d, x: x, at: d.columnsOf(x), pre: key.Of(nil, d.ID, key.Index, x.ID)}
+	o.reads = slices.Clone(o.at)
+	for _, t := range x.Where {
+		at := d.ColumnID(t.Column)
+		o.tested = append(o.tested, at)
+		if !slices.Contains(o.reads, at) {
+			o.reads = append(o.reads, at)
+		}
+	}
+	return o
 }
 
 func openPrimary(d *TableDef) index {
 	x := &IndexDef{Name: PrimaryKeyTarget.Name, Columns: []uint32{d.Columns[d.PrimaryKey].ID}, Unique: true, primary: true}
-	return &orderedIndex{d, x, []int{d.PrimaryKey}, key.Family(nil, d.ID, key.Primary)}
+	at := []int{d.PrimaryKey}
+	return &orderedIndex{d: d, x: x, at: at, pre: key.Family(nil, d.ID, key.Primary), reads: at}
 }
 
 func checkOrdered(d *TableDef, x *IndexDef) error {
@@ -44,7 +58,7 @@ func checkOrdered(d *TableDef, x *IndexDef) error {
 }
 
 func (o *orderedIndex) def() *IndexDef { return o.x }
-func (o *orderedIndex) columns() []int { return o.at }
+func (o *orderedIndex) columns() []int { return o.reads }
 func (o *orderedIndex) prefix() []byte { return o.pre }
 
 func (o *orderedIndex) where() string {
@@ -77,6 +91,9 @@ func (o *orderedIndex) appendEntry(dst []byte, cols []*value.Column, i int, row 
 }
 
 func (o *orderedIndex) differs(old, fresh []*value.Column, i int) bool {
+	if was, is := o.takes(old, i), o.takes(fresh, i); !was || !is {
+		return was != is
+	}
 	before, _ := o.appendKey(nil, old, i)
 	after, _ := o.appendKey(nil, fresh, i)
 	return !bytes.Equal(before, after)
@@ -161,6 +178,9 @@ func (e *orderedEditor) close() {
 }
 
 func (e *orderedEditor) conflict(cols []*value.Column, i int) (row uint64, found bool, err error) {
+	if !e.takes(cols, i) {
+		return 0, false, nil
+	}
 	var null bool
 	e.key, null = e.appendKey(append(e.key[:0], e.pre...), cols, i)
 	k := e.key[len(e.pre):]
@@ -188,6 +208,9 @@ func (e *orderedEditor) conflict(cols []*value.Column, i int) (row uint64, found
 }
 
 func (e *orderedEditor) add(cols []*value.Column, i int, row uint64) error {
+	if !e.takes(cols, i) {
+		return nil
+	}
 	if e.x.primary {
 		e.key = e.appendEntry(e.key[:0], cols, i, row)
 		return e.to.set(e.key, binary.BigEndian.AppendUint64(nil, row))
@@ -205,6 +228,9 @@ func (e *orderedEditor) add(cols []*value.Column, i int, row uint64) error {
 }
 
 func (e *orderedEditor) remove(cols []*value.Column, i int, row uint64) error {
+	if !e.takes(cols, i) {
+		return nil
+	}
 	e.key = e.appendEntry(e.key[:0], cols, i, row)
 	return e.to.deleteKey(e.key)
 }
@@ -240,6 +266,9 @@ func (b *orderedBuild) close() {}
 func (b *orderedBuild) conflict([]*value.Column, int) (uint64, bool, error) { return 0, false, nil }
 
 func (b *orderedBuild) add(cols []*value.Column, i int, row uint64) error {
+	if !b.takes(cols, i) {
+		return nil
+	}
 	b.key, _ = b.appendKey(b.key[:0], cols, i)
 	if err := b.checkSize(b.key); err != nil {
 		return err
@@ -248,6 +277,9 @@ func (b *orderedBuild) add(cols []*value.Column, i int, row uint64) error {
 }
 
 func (b *orderedBuild) remove(cols []*value.Column, i int, row uint64) error {
+	if !b.takes(cols, i) {
+		return nil
+	}
 	b.key, _ = b.appendKey(b.key[:0], cols, i)
 	return b.entries.add(b.key, row<<1)
 }
@@ -372,7 +404,8 @@ type orderedCheck struct {
 	c   *checker
 	t   *Table
 	key []byte
-	bad bool // it can't be read: that is reported once, as Pebble takes long over a damaged block
+	bad bool   // it can't be read: that is reported once, as Pebble takes long over a damaged block
+	out uint64 // live rows that are not in it
 }
 
 func (o *orderedIndex) check(c *checker, t *Table) indexCheck {
@@ -381,6 +414,10 @@ func (o *orderedIndex) check(c *checker, t *Table) indexCheck {
 
 // row looks a live row up.
 func (k *orderedCheck) row(cols []*value.Column, i int, row uint64) {
+	if !k.takes(cols, i) {
+		k.out++
+		return
+	}
 	if k.bad {
 		return
 	}
@@ -434,8 +471,8 @@ func (k *orderedCheck) finish() error {
 	}
 	if err := it.Error(); err != nil {
 		k.c.found(k.d.Name, "", k.where(), err)
-	} else if n != k.t.counters.live {
-		k.c.badf(k.t, "", k.where(), "%d entries for %d live rows", n, k.t.counters.live)
+	} else if n != k.t.counters.live-k.out {
+		k.c.badf(k.t, "", k.where(), "%d entries for %d live rows", n, k.t.counters.live-k.out)
 	}
 	return nil
 }

@@ -290,6 +290,9 @@ func (h *history) statement(tx *storage.Tx, m *model) error {
 		to := h.name("c")
 		h.logf("rename %s.%s to %s", t.name, c.name, to)
 		for i := range t.indexes {
+			if t.indexes[i].of == c.name {
+				t.indexes[i].of = to
+			}
 			for j, n := range t.indexes[i].cols {
 				if n == c.name {
 					t.indexes[i].cols[j] = to
@@ -552,7 +555,7 @@ func (h *history) dropColumn(tx *storage.Tx, t *modelTable) error {
 	err := tx.DropColumn(ctx, t.name, t.cols[at].name)
 	used := at == t.pk || len(t.cols) == 1
 	for _, x := range t.indexes {
-		used = used || slices.Contains(x.cols, t.cols[at].name)
+		used = used || slices.Contains(x.cols, t.cols[at].name) || x.where != nil && x.of == t.cols[at].name
 	}
 	if used {
 		if err == nil {
@@ -588,6 +591,15 @@ func (h *history) createIndex(tx *storage.Tx, t *modelTable) error {
 	}
 	if len(x.cols) == 0 {
 		return nil
+	}
+	if of := h.r.IntN(3 * len(t.cols)); !x.words && of < len(t.cols) && t.cols[of].typ.Kind != value.Vector {
+		x.where, x.of = &storage.IndexTerm{Column: v.Def().Columns[of].ID, Op: []storage.TermOp{storage.TermIsNull, storage.TermNotNull}[h.r.IntN(2)]}, t.cols[of].name
+		if k := t.cols[of].typ.Kind; len(t.rows) > 0 && k != value.JSON && k != value.Interval {
+			if with := t.rows[h.r.IntN(len(t.rows))].vals[of]; !with.IsNull() {
+				x.where.Op, x.where.Values = []storage.TermOp{storage.TermEqual, storage.TermGreater}[h.r.IntN(2)], []value.Value{with}
+			}
+		}
+		def.Where = []storage.IndexTerm{*x.where}
 	}
 	h.logf("create index %+v on %s", x, t.name)
 	err = tx.CreateIndex(ctx, t.name, def, nil)

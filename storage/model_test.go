@@ -38,6 +38,26 @@ type modelIndex struct {
 	cols   []string
 	unique bool
 	words  bool // it is a full-text index
+	where  *storage.IndexTerm
+	of     string // the column of where
+}
+
+// takes reports whether a row is in the index.
+func (x *modelIndex) takes(t *modelTable, vals []value.Value) bool {
+	if x.where == nil {
+		return true
+	}
+	v := vals[t.col(x.of)]
+	switch x.where.Op {
+	case storage.TermIsNull:
+		return v.IsNull()
+	case storage.TermNotNull:
+		return !v.IsNull()
+	case storage.TermGreater:
+		return !v.IsNull() && value.Compare(v, x.where.Values[0]) > 0
+	default: // equal to none, or some
+		return !v.IsNull() && modelKey(v) == modelKey(x.where.Values[0])
+	}
 }
 
 type modelRow struct {
@@ -83,6 +103,9 @@ func (t *modelTable) keys(vals []value.Value) []string {
 		k := ""
 		for _, c := range x.cols {
 			v := vals[t.col(c)]
+			if !x.takes(t, vals) {
+				break
+			}
 			if v.IsNull() {
 				k = ""
 				break

@@ -470,6 +470,11 @@ func (r *rescuer) copyTable(src, dst *Store, d *TableDef) error {
 		for j, id := range def.Indexes[i].Columns {
 			def.Indexes[i].Columns[j] = uint32(d.ColumnID(id))
 		}
+		def.Indexes[i].Where = slices.Clone(def.Indexes[i].Where)
+		for j := range def.Indexes[i].Where {
+			t := &def.Indexes[i].Where[j]
+			t.Column = uint32(d.ColumnID(t.Column))
+		}
 	}
 	var tx *Tx
 	begin := func() (err error) { tx, err = dst.Begin(r.ctx); return err }

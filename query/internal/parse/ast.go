@@ -265,6 +265,7 @@ type CreateIndex struct {
 	Kind        Ident // zero: btree
 	Columns     []Ident
 	Options     []IndexOption
+	Where       Expr   // the rows that the index is over; nil: all
 	Constraint  string // that it is made for: storage.IndexDef.Constraint; never written
 }
 
@@ -298,6 +299,7 @@ type Insert struct {
 type OnConflict struct {
 	Pos
 	Columns []Ident      // may be empty with DO NOTHING
+	Of      Expr         // ON CONFLICT (columns) WHERE ...: the rows that the unique index is over; nil: all
 	Set     []Assignment // nil: DO NOTHING
 	Where   Expr         // nil: none
 }

@@ -16,7 +16,8 @@ type gInsert struct {
 
 type gOnConflict struct {
 	Pos     lexer.Position
-	Columns []*gName       `parser:"'ON' 'CONFLICT' ('(' @@ (',' @@)* ')')?"`
+	Columns []*gName       `parser:"'ON' 'CONFLICT' ('(' @@ (',' @@)* ')'"`
+	Of      Expr           `parser:"  ('WHERE' @@)? )?"`
 	Nothing bool           `parser:"'DO' ( @'NOTHING'"`
 	Set     []*gAssignment `parser:"| 'UPDATE' 'SET' @@ (',' @@)*"`
 	Where   Expr           `parser:"  ('WHERE' @@)? )"`
@@ -52,7 +53,7 @@ func (c *converter) insert(at Pos, g *gInsert) *Insert {
 		}
 	}
 	if o := g.OnConflict; o != nil {
-		s.OnConflict = &OnConflict{posOf(o.Pos), idents(o.Columns), c.assignments(o.Set), o.Where}
+		s.OnConflict = &OnConflict{posOf(o.Pos), idents(o.Columns), o.Of, c.assignments(o.Set), o.Where}
 		if !o.Nothing && o.Columns == nil {
 			c.fail(Errorf(s.OnConflict.Pos, "ON CONFLICT DO UPDATE needs the columns that conflict").WithHint("write ON CONFLICT (id) DO UPDATE"))
 		}

@@ -420,8 +420,6 @@ func (m *mistake) known() *Error {
 				return m.errorf(0, "there is no DROP %s", k.word).WithHint("%s", k.hint)
 			}
 		}
-	case first("CREATE") && is(found, "WHERE") && m.at > 2 && (is(&m.tokens[1], "INDEX") || is(&m.tokens[2], "INDEX")):
-		return m.errorf(0, "an index is over all rows of its table").WithHint("leave WHERE out; rows that it would leave out cost little")
 	case m.at == 1 && first("INSERT") && is(found, "OR"):
 		return m.errorf(0, "INSERT OR is not part of the language").
 			WithHint("write INSERT INTO ... ON CONFLICT (key) DO NOTHING, or DO UPDATE SET ...")

@@ -145,6 +145,7 @@ func (p *printer) statement(s Statement) {
 		for i, o := range s.Options {
 			p.print(opt(i == 0, " WITH ("), opt(i > 0, ", "), o.Name, " = ", QuoteString(o.Value), opt(i == len(s.Options)-1, ")"))
 		}
+		p.clause(" WHERE ", s.Where)
 	case *DropIndex:
 		p.print("DROP INDEX ", opt(s.IfExists, "IF EXISTS "), s.Indexes)
 	case *CreateWatch, *DropWatch, *ShowWatches, *Acknowledge:
@@ -387,6 +388,7 @@ func (p *printer) assignment(a Assignment) { p.print(a.Column, " = ", a.Value) }
 func (p *printer) onConflict(c *OnConflict) {
 	p.print("ON CONFLICT")
 	p.columns(c.Columns)
+	p.clause(" WHERE ", c.Of)
 	if c.Set == nil {
 		p.print(" DO NOTHING")
 		return

@@ -158,6 +158,7 @@ type gCreateIndex struct {
 	Columns      []*gIndexColumn `parser:"'(' @@ (',' @@)* ')'"`
 
 	Options []*gIndexOption `parser:"( 'WITH' '(' @@ (',' @@)* ')' )?"`
+	Where   Expr            `parser:"('WHERE' @@)?"`
 }
 
 // gIndexColumn is a column of an index. Its operator class and its direction say nothing here: an
@@ -304,6 +305,7 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 			}
 			s.Options = append(s.Options, v)
 		}
+		s.Where = i.Where
 		return s
 	}
 	if w := g.Watch; w != nil {

@@ -50,7 +50,10 @@ func Walk(n Node, f func(Node) bool) {
 			Walk(n.OnConflict, f)
 		}
 		w.items(n.Returning)
+	case *CreateIndex:
+		w.expr(n.Where)
 	case *OnConflict:
+		w.expr(n.Of)
 		w.assignments(n.Set)
 		w.expr(n.Where)
 	case *Assignment:

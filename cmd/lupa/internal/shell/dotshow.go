@@ -197,7 +197,11 @@ func (s *Shell) cmdIndexes(ctx context.Context, args []string) error {
 			if x.Unique {
 				unique = "yes"
 			}
-			rows = append(rows, []string{x.Name, t.Name, strings.Join(x.Columns, ", "), unique})
+			columns := strings.Join(x.Columns, ", ")
+			if x.Where != "" {
+				columns += " WHERE " + x.Where
+			}
+			rows = append(rows, []string{x.Name, t.Name, columns, unique})
 		}
 	}
 	return s.texts([]string{"index", "table", "columns", "unique"}, rows)

@@ -279,8 +279,8 @@ func (b *Binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 		if err != nil {
 			return opts, nil, err
 		}
-		if opts.Target = UniqueOn(def, ords); opts.Target == nil {
-			return opts, nil, parse.Errorf(c.Columns[0].Pos, "ON CONFLICT needs the primary key or the columns of a unique index of %s", def.Name)
+		if opts.Target, err = b.conflictTarget(def, ords, c); err != nil {
+			return opts, nil, err
 		}
 	}
 	if c.Set == nil {
@@ -315,30 +315,34 @@ func keyName(def *storage.TableDef) string {
 	return def.Columns[def.PrimaryKey].Name
 }
 
-// UniqueOn finds the unique index over exactly the given columns, or the primary
+// UniqueOn finds the unique index over exactly the given columns and all rows, or the primary
 // key.
 func UniqueOn(def *storage.TableDef, ords []int) *storage.IndexDef {
 	if len(ords) == 1 && ords[0] == def.PrimaryKey {
 		return storage.PrimaryKeyTarget
 	}
 	for i := range def.Indexes {
-		x := &def.Indexes[i]
-		if !x.Unique || len(x.Columns) != len(ords) {
-			continue
-		}
-		have := map[int]bool{}
-		for _, id := range x.Columns {
-			have[def.ColumnID(id)] = true
-		}
-		all := true
-		for _, o := range ords {
-			all = all && have[o]
-		}
-		if all {
+		if x := &def.Indexes[i]; !x.Partial() && uniqueOver(def, x, ords) {
 			return x
 		}
 	}
 	return nil
+}
+
+// uniqueOver reports whether an index keeps exactly the given columns unique.
+func uniqueOver(def *storage.TableDef, x *storage.IndexDef, ords []int) bool {
+	if !x.Unique || len(x.Columns) != len(ords) {
+		return false
+	}
+	have := map[int]bool{}
+	for _, id := range x.Columns {
+		have[def.ColumnID(id)] = true
+	}
+	all := true
+	for _, o := range ords {
+		all = all && have[o]
+	}
+	return all
 }
 
 // assignments binds SET col = value, ...

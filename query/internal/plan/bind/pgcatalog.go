@@ -129,7 +129,7 @@ func init() {
 				for _, x := range t.indexes() {
 					if err == nil {
 						n := value.Int(int64(len(x.columns)))
-						err = emit(value.Int(x.oid), value.Int(t.oid), value.Bool(x.unique), value.Bool(x.constraint == storage.PrimaryKeyConstraint), value.Bool(true), n, n, numbers(x.columns), value.Value{}, value.Value{}, value.Bool(false), value.Bool(false), numbers(make([]int, len(x.columns))))
+						err = emit(value.Int(x.oid), value.Int(t.oid), value.Bool(x.unique), value.Bool(x.constraint == storage.PrimaryKeyConstraint), value.Bool(true), n, n, numbers(x.columns), value.Value{}, x.predicate(t), value.Bool(false), value.Bool(false), numbers(make([]int, len(x.columns))))
 					}
 				}
 			}
@@ -514,7 +514,11 @@ func indexText(d *storage.TableDef, x *storage.IndexDef) string {
 	if x.Unique {
 		s += "UNIQUE "
 	}
-	return s + "INDEX " + parse.Quote(x.Name) + " ON " + parse.Quote(d.Name) + " (" + strings.Join(cols, ", ") + ")"
+	s += "INDEX " + parse.Quote(x.Name) + " ON " + parse.Quote(d.Name) + " (" + strings.Join(cols, ", ") + ")"
+	if x.Partial() {
+		s += " WHERE " + TermsText(d, x.Where)
+	}
+	return s
 }
 
 // catalogTable returns what reads a table of the catalog, nil where the name is another.

@@ -101,6 +101,14 @@ func (x *catalogIndex) text(t *catalogRelation) string {
 	return indexText(t.TableDef, def)
 }
 
+// predicate is the WHERE of an index, NULL for one over all rows.
+func (x *catalogIndex) predicate(t *catalogRelation) value.Value {
+	if x.def == nil || !x.def.Partial() {
+		return value.Value{}
+	}
+	return value.Str(TermsText(t.TableDef, x.def.Where))
+}
+
 // text is what pg_get_constraintdef gives for a constraint.
 func (k *catalogConstraint) text(t *catalogRelation) string {
 	names := func(t *catalogRelation, columns []int) string {

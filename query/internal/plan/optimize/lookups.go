@@ -50,7 +50,7 @@ func lookups(f *Facts, n logical.Node) (logical.Node, error) {
 				unique = true
 			} else {
 				l.Index = &def.Indexes[k]
-				if !l.Index.Ordered() || def.ColumnID(l.Index.Columns[0]) != ord {
+				if l.Index.Kind != storage.OrderedIndex || def.ColumnID(l.Index.Columns[0]) != ord || !covers(scan, l.Index) {
 					continue
 				}
 				unique = l.Index.Unique && len(l.Index.Columns) == 1
@@ -73,6 +73,24 @@ func lookups(f *Facts, n logical.Node) (logical.Node, error) {
 		}
 	}
 	return scan, nil
+}
+
+// covers reports whether all rows that meet the conditions of a scan are in an index.
+func covers(scan *logical.Scan, x *storage.IndexDef) bool {
+	def := scan.Table.Def()
+	for i := range x.Where {
+		t := &x.Where[i]
+		if !slices.ContainsFunc(scan.Filters, func(f *logical.Expr) bool {
+			if g, ok := logical.TermOf(f, def, scan.Cols); ok {
+				return g.Column == t.Column && g.Implies(t)
+			}
+			_, compared := restrictionOf(f, scan.Cols[def.ColumnID(t.Column)])
+			return compared && t.Op == storage.TermNotNull
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // fewRows are so few that it is not worth asking a full-text index for fewer.

@@ -60,6 +60,12 @@ func (b *planner) createIndex(s *parse.CreateIndex) (*run.Plan, error) {
 		index.Columns = append(index.Columns, c.ID)
 		parts = append(parts, c.Name)
 	}
+	if index.Where, err = b.IndexTerms(def, s.Where); err != nil {
+		return nil, err
+	}
+	if index.Partial() && index.Kind != storage.OrderedIndex {
+		return nil, parse.Errorf(parse.Start(s.Where), "an index of kind %s is over all rows", index.Kind).WithHint("leave WHERE out")
+	}
 	if index.Name == "" {
 		index.Name = strings.Join(append(parts, "idx"), "_")
 	}
