@@ -31,7 +31,9 @@ func Declared(name string, cut bool) (*Call, error) {
 		f.Name = "cast to " + f.Name
 	}
 	switch word {
-	case "VARCHAR", "CHAR":
+	case "CHAR": // blanks at its end are no part of it
+		return f.texts(func(s string) (string, error) { return fitted(strings.TrimRight(s, " "), n, cut, name) }), nil
+	case "VARCHAR":
 		return f.texts(func(s string) (string, error) { return fitted(s, n, cut, name) }), nil
 	case "NUMERIC":
 		t := value.Type{Kind: value.Numeric}

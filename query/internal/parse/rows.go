@@ -79,8 +79,9 @@ func All(op Op, at Pos, list []Expr) Expr {
 	return &Binary{at, op, All(op, at, list[:half]), All(op, at, list[half:])}
 }
 
-// RowsLike is that q has a row for whose comparison with row, by =, a condition holds.
-func RowsLike(row []Expr, q *Select, at Pos, holds func(same Expr) Expr) Expr {
+// RowsLike is that q has a row for which a condition holds: on its values, and on whether they are
+// the same as those of row.
+func RowsLike(row []Expr, q *Select, at Pos, holds func(same Expr, other []Expr) Expr) Expr {
 	alias := Ident{Pos: at, Name: "in rows", Quoted: true}
 	var names []Ident
 	var other []Expr
@@ -89,6 +90,6 @@ func RowsLike(row []Expr, q *Select, at Pos, holds func(same Expr) Expr) Expr {
 		names = append(names, c)
 		other = append(other, &ColumnRef{at, alias, c})
 	}
-	core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Star: true}}, From: &SubqueryTable{Pos: at, Query: q, Alias: alias, Columns: names, Row: true}, Where: holds(CompareRows(row, other, OpEq, at))}
+	core := &Core{Pos: at, Items: []SelectItem{{Pos: at, Star: true}}, From: &SubqueryTable{Pos: at, Query: q, Alias: alias, Columns: names, Row: true}, Where: holds(CompareRows(row, other, OpEq, at), other)}
 	return &Exists{at, &Select{Pos: at, Body: core}}
 }

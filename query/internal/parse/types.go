@@ -87,8 +87,11 @@ func parseType(lex stream) (Type, error) {
 		out.serial = true
 	}
 	if !is(lex.Peek(), "(") {
-		if first == "VARCHAR" || varying {
+		switch {
+		case first == "VARCHAR" || varying:
 			out.Declared = "VARCHAR"
+		case first == "CHAR" || first == "CHARACTER":
+			out.Declared = "CHAR(1)"
 		}
 		return out, nil
 	}

@@ -129,6 +129,15 @@ func (b *Binder) apart(t *parse.Join, q *parse.SubqueryTable, l *logical.Relatio
 		}
 		return b.joined(t, s, l, rel)
 	}
+	if t.Kind == parse.LeftJoin && t.On != nil && !isTrue(t.On) {
+		// Rows that don't meet the condition are none of the query's.
+		in := *q
+		in.Lateral = false
+		body := &parse.Core{Pos: q.Pos, Items: []parse.SelectItem{{Pos: q.Pos, Star: true}}, From: &in, Where: t.On}
+		join := *t
+		join.On = &parse.Literal{Pos: parse.Start(t.On), Value: value.Bool(true)}
+		return b.apart(&join, &parse.SubqueryTable{Pos: q.Pos, Lateral: true, Query: &parse.Select{Pos: q.Pos, Body: body}, Alias: q.Alias}, l, s)
+	}
 	sub := &logical.Subquery{Op: logical.OpExists, Pos: q.Pos, Rel: r, Corr: corr, Lateral: true}
 	b.Subs = append(b.Subs, sub)
 	n := &logical.Apply{Left: l.Node, Query: sub, Outer: t.Kind == parse.LeftJoin}
@@ -166,9 +175,11 @@ func (b *Binder) apart(t *parse.Join, q *parse.SubqueryTable, l *logical.Relatio
 	if logical.IsConst(on) && on.Value.Kind() == value.Boolean && on.Value.Bool() {
 		return out, nil
 	}
-	if n.Outer {
-		return nil, parse.Errorf(parse.Start(t.On), "LEFT JOIN LATERAL takes ON TRUE").WithHint("put the condition into the query's WHERE")
-	}
 	out.Node = &logical.Filter{In: n, Conds: logical.Conjuncts(on, nil)}
 	return out, nil
+}
+
+func isTrue(e parse.Expr) bool {
+	l, ok := e.(*parse.Literal)
+	return ok && l.Value.Kind() == value.Boolean && l.Value.Bool()
 }

@@ -173,8 +173,8 @@ func (b *Binder) withoutRows(s *Scope, e parse.Expr) (parse.Expr, error) {
 		// It is unknown where no row is the same and one may be.
 		known := func(v value.Value) parse.Expr { return &parse.Literal{Pos: e.Pos, Value: v} }
 		return &parse.Case{Pos: e.Pos, Else: known(value.Bool(e.Not)), Whens: []parse.When{
-			{Pos: e.Pos, Cond: parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return same }), Then: known(value.Bool(!e.Not))},
-			{Pos: e.Pos, Cond: parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return &parse.IsNull{Pos: e.Pos, X: same} }), Then: known(value.Value{})},
+			{Pos: e.Pos, Cond: sameRow(r, e), Then: known(value.Bool(!e.Not))},
+			{Pos: e.Pos, Cond: perhapsSame(r, e), Then: known(value.Value{})},
 		}}, nil
 	}
 	return nil, nil
@@ -227,12 +227,34 @@ func (b *Binder) trueOnly(s *Scope, e parse.Expr) (parse.Expr, error) {
 			return e, nil
 		}
 		if e.Not {
-			none := parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return &parse.IsBool{Pos: e.Pos, X: same, Not: true} })
-			return negated(none, true, e.Pos), nil
+			return &parse.Binary{Pos: e.Pos, Op: parse.OpAnd, X: negated(sameRow(r, e), true, e.Pos), Y: negated(perhapsSame(r, e), true, e.Pos)}, nil
 		}
-		return parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr) parse.Expr { return same }), nil
+		return sameRow(r, e), nil
 	}
 	return e, nil
+}
+
+// sameRow is that a query has a row: found by hash.
+func sameRow(r *row, e *parse.InQuery) parse.Expr {
+	return parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr, _ []parse.Expr) parse.Expr { return same })
+}
+
+// perhapsSame is that a query has a row of which it is unknown whether it is the one that is looked for.
+// That compares each with each, and is done where there is a NULL only.
+func perhapsSame(r *row, e *parse.InQuery) parse.Expr {
+	nulls := func(values []parse.Expr) parse.Expr {
+		all := make([]parse.Expr, len(values))
+		for i, x := range values {
+			all[i] = &parse.IsNull{Pos: e.Pos, X: x}
+		}
+		return parse.All(parse.OpOr, e.Pos, all)
+	}
+	unknown := parse.RowsLike(r.values, e.Query, e.Pos, func(same parse.Expr, _ []parse.Expr) parse.Expr { return &parse.IsNull{Pos: e.Pos, X: same} })
+	there := parse.RowsLike(r.values, e.Query, e.Pos, func(_ parse.Expr, other []parse.Expr) parse.Expr { return nulls(other) })
+	return &parse.Case{Pos: e.Pos, Whens: []parse.When{
+		{Pos: e.Pos, Cond: nulls(r.values), Then: unknown},
+		{Pos: e.Pos, Cond: there, Then: unknown},
+	}, Else: &parse.Literal{Pos: e.Pos, Value: value.Bool(false)}}
 }
 
 func negated(e parse.Expr, not bool, at parse.Pos) parse.Expr {
