@@ -201,6 +201,11 @@ func postgresEntries() []*Func {
 		row("set_config", "set_config(name, value, local)", "value, which has no effect here", "set_config('application_name', 'lupa', false)", "lupa", text, func(a []value.Value) (value.Value, error) { return a[1], nil }, kinds{text, text, boolean}),
 		row("pg_table_is_visible", "pg_table_is_visible(oid)", "true: there is one schema", "pg_table_is_visible(1)", "true", boolean, func([]value.Value) (value.Value, error) { return value.Bool(true), nil }, kinds{integer}),
 		row("pg_get_userbyid", "pg_get_userbyid(oid)", "lupa: a store has no users", "pg_get_userbyid(10)", "lupa", text, func([]value.Value) (value.Value, error) { return value.Str("lupa"), nil }, kinds{integer}),
+		row("pg_relation_is_publishable", "pg_relation_is_publishable(table)", "false: nothing is replicated", "pg_relation_is_publishable(1)", "false", boolean, func([]value.Value) (value.Value, error) { return value.Bool(false), nil }, kinds{integer}),
+		row("pg_partition_ancestors", "pg_partition_ancestors(table)", "NULL: there are no partitions", "pg_partition_ancestors(1) IS NULL", "true", integer, null, kinds{integer}),
+		row("pg_get_ruledef", "pg_get_ruledef(rule [, pretty])", "NULL: there are no rules", "pg_get_ruledef(1) IS NULL", "true", text, null, kinds{integer}, kinds{integer, boolean}),
+		row("pg_get_triggerdef", "pg_get_triggerdef(trigger [, pretty])", "NULL: there are no triggers", "pg_get_triggerdef(1) IS NULL", "true", text, null, kinds{integer}, kinds{integer, boolean}),
+		row("pg_get_statisticsobjdef_columns", "pg_get_statisticsobjdef_columns(oid)", "NULL: there are no extended statistics", "pg_get_statisticsobjdef_columns(1) IS NULL", "true", text, null, kinds{integer}),
 		row("obj_description", "obj_description(oid [, catalog])", "NULL: there are no comments", "obj_description(1, 'pg_class') IS NULL", "true", text, null, kinds{integer}, kinds{integer, text}),
 		row("col_description", "col_description(oid, column)", "NULL: there are no comments", "col_description(1, 1) IS NULL", "true", text, null, kinds{integer, integer}),
 	}

@@ -113,9 +113,9 @@ type gDetach struct {
 
 // gTruncate is the rule of TRUNCATE, after its first word.
 type gTruncate struct {
-	Tables   []*gName `parser:"'TABLE'? 'ONLY'? @@ (',' @@)*"`
-	Identity string   `parser:"(@('RESTART' | 'CONTINUE') 'IDENTITY')?"`
-	Cascade  string   `parser:"@('CASCADE' | 'RESTRICT')?"`
+	Tables   []*gOwnName `parser:"'TABLE'? 'ONLY'? @@ (',' @@)*"`
+	Identity string      `parser:"(@('RESTART' | 'CONTINUE') 'IDENTITY')?"`
+	Cascade  string      `parser:"@('CASCADE' | 'RESTRICT')?"`
 }
 
 // gSettings is the rule of what tools send to set up a session or a database of

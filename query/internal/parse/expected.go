@@ -28,6 +28,7 @@ var descriptions = map[string]string{
 	"gName":            wantName,
 	"gLabel":           wantName,
 	"gTableName":       wantName,
+	"gOwnName":         wantName,
 	"gBare":            wantName,
 	"gDefinition":      "(",
 	"gText":            "a text in quotes",

@@ -98,7 +98,7 @@ func (c *converter) statement(g *gStatement) Statement {
 		return c.create(at, g.Create)
 	case g.Truncate != nil:
 		t := g.Truncate
-		return &Truncate{at, idents(t.Tables), isWord(t.Identity, "RESTART"), isWord(t.Cascade, "CASCADE")}
+		return &Truncate{at, ownIdents(t.Tables), isWord(t.Identity, "RESTART"), isWord(t.Cascade, "CASCADE")}
 	case g.Setting != nil:
 		return &Setting{at, g.Setting.text}
 	case g.Drop != nil:
@@ -106,7 +106,7 @@ func (c *converter) statement(g *gStatement) Statement {
 	case g.Alter != nil:
 		return c.alter(at, g.Alter)
 	case g.AlterView != nil:
-		return &RenameView{at, ident(g.AlterView.View), ident(g.AlterView.To)}
+		return &RenameView{at, ownIdent(g.AlterView.View), ident(g.AlterView.To)}
 	case g.Copy != nil:
 		return c.copy(at, g.Copy)
 	case g.Explain != nil:
@@ -182,6 +182,38 @@ func (n *gTableName) Parse(lex *lexer.PeekingLexer) error {
 	n.id = name.id
 	n.id.Pos, n.id.Database = before.Pos, databaseOf(before)
 	return nil
+}
+
+// gOwnName is the rule of the name of a table or a view of the store itself, before which its schema
+// may stand.
+type gOwnName struct{ gName }
+
+// Parse implements participle.Parseable.
+func (n *gOwnName) Parse(lex *lexer.PeekingLexer) error {
+	var name gTableName
+	if err := name.Parse(lex); err != nil {
+		return err
+	}
+	if name.id.Database != "" {
+		return Errorf(name.id.Pos, "%s is not a table of this store", name.id).WithHint("its own tables are in no schema, or in public")
+	}
+	n.id = name.id
+	return nil
+}
+
+func ownIdents(names []*gOwnName) []Ident {
+	var out []Ident
+	for _, n := range names {
+		out = append(out, n.id)
+	}
+	return out
+}
+
+func ownIdent(n *gOwnName) Ident {
+	if n == nil {
+		return Ident{}
+	}
+	return n.id
 }
 
 // databaseOf is the attached database that a name before a table's means: none if that is

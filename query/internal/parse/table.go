@@ -87,7 +87,7 @@ type gTableConstraint struct {
 // gReference is the rule of REFERENCES, after its first word.
 type gReference struct {
 	Pos     lexer.Position
-	Table   *gName        `parser:"'REFERENCES' @@"`
+	Table   *gOwnName     `parser:"'REFERENCES' @@"`
 	Columns []*gName      `parser:"('(' @@ (',' @@)* ')')?"`
 	Actions []*gRefAction `parser:"@@*"`
 }
@@ -153,7 +153,7 @@ type gCreateIndex struct {
 	Concurrently *gConcurrently  `parser:"@@?"`
 	IfNotExists  *gIfNotExists   `parser:"@@?"`
 	Index        *gName          `parser:"@@?"`
-	Table        *gName          `parser:"'ON' @@"`
+	Table        *gOwnName       `parser:"'ON' @@"`
 	Kind         *gName          `parser:"( 'USING' @@ )?"`
 	Columns      []*gIndexColumn `parser:"'(' @@ (',' @@)* ')'"`
 
@@ -215,7 +215,7 @@ type gDrop struct {
 
 // gAlter is the rule of ALTER TABLE, after these words.
 type gAlter struct {
-	Table   *gName          `parser:"@@"`
+	Table   *gOwnName       `parser:"@@"`
 	Actions []*gAlterAction `parser:"@@ (',' @@)*"`
 }
 
@@ -297,7 +297,7 @@ func (c *converter) create(at Pos, g *gCreate) Statement {
 		return c.createView(at, v, g.Anew != nil)
 	}
 	if i := cmp.Or(g.Index, g.Unique); i != nil {
-		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ident(i.Table), Kind: ident(i.Kind), Columns: indexColumns(i.Columns)}
+		s := &CreateIndex{Pos: at, Unique: g.Unique != nil, IfNotExists: i.IfNotExists != nil, Index: ident(i.Index), Table: ownIdent(i.Table), Kind: ident(i.Kind), Columns: indexColumns(i.Columns)}
 		for _, o := range i.Options {
 			v := IndexOption{Name: ident(o.Name), Value: o.Number}
 			if o.Text != nil {
@@ -397,7 +397,7 @@ func (c *converter) constraint(g *gTableConstraint) Constraint {
 }
 
 func (c *converter) reference(g *gReference) *Reference {
-	r := &Reference{Pos: posOf(g.Pos), Table: ident(g.Table), Columns: idents(g.Columns)}
+	r := &Reference{Pos: posOf(g.Pos), Table: ownIdent(g.Table), Columns: idents(g.Columns)}
 	var seen [2]bool
 	for _, a := range g.Actions {
 		action := map[string]RefAction{"CASCADE": Cascade, "RESTRICT": NoAction, "ACTION": NoAction, "NULL": SetNull, "DEFAULT": SetDefault}[strings.ToUpper(a.Action)]
@@ -543,7 +543,7 @@ func (c *converter) drop(at Pos, g *gDrop) Statement {
 }
 
 func (c *converter) alter(at Pos, g *gAlter) *AlterTable {
-	s := &AlterTable{Pos: at, Table: ident(g.Table)}
+	s := &AlterTable{Pos: at, Table: ownIdent(g.Table)}
 	for i, a := range g.Actions {
 		action := c.alterAction(a)
 		if i == 0 {

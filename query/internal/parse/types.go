@@ -53,6 +53,11 @@ func plainType(name string) (value.Type, bool) {
 // parseType parses the name of a type.
 func parseType(lex stream) (Type, error) {
 	t := lex.Peek()
+	if isWord(t.Value, "pg_catalog") && is(peek(lex, 1), ".") { // which has PostgreSQL's types
+		lex.Next()
+		lex.Next()
+		t = lex.Peek()
+	}
 	if t.Type != lexWord {
 		return Type{}, &unexpected{*t, []string{wantType}}
 	}

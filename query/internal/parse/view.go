@@ -41,20 +41,20 @@ func (s *RenameView) String() string { return sprint(s) }
 
 // gCreateView is the rule of CREATE VIEW, after the words.
 type gCreateView struct {
-	View    *gName   `parser:"@@"`
-	Columns []*gName `parser:"('(' @@ (',' @@)* ')')?"`
-	Query   *gSelect `parser:"'AS' @@"`
+	View    *gOwnName `parser:"@@"`
+	Columns []*gName  `parser:"('(' @@ (',' @@)* ')')?"`
+	Query   *gSelect  `parser:"'AS' @@"`
 }
 
 // gAlterView is the rule of ALTER VIEW, after these words.
 type gAlterView struct {
 	Pos  lexer.Position
-	View *gName `parser:"@@ 'RENAME' 'TO'"`
-	To   *gName `parser:"@@"`
+	View *gOwnName `parser:"@@ 'RENAME' 'TO'"`
+	To   *gName    `parser:"@@"`
 }
 
 func (c *converter) createView(at Pos, g *gCreateView, replace bool) *CreateView {
-	return &CreateView{at, replace, ident(g.View), idents(g.Columns), c.selectStmt(g.Query)}
+	return &CreateView{at, replace, ownIdent(g.View), idents(g.Columns), c.selectStmt(g.Query)}
 }
 
 // view prints a statement about views.

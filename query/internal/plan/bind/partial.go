@@ -51,6 +51,10 @@ func TermsText(def *storage.TableDef, terms []storage.IndexTerm) string {
 			}
 		}
 		switch {
+		case len(vals) == 1 && t.Op == storage.TermEqual && t.Values[0].Kind() == value.Boolean:
+			if s = strings.TrimSuffix(s, " "); !t.Values[0].Bool() {
+				s = "NOT " + s
+			}
 		case len(vals) == 0:
 			s += string(t.Op)
 		case len(vals) == 1:

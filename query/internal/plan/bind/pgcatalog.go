@@ -37,9 +37,13 @@ func init() {
 		}),
 		"pg_indexes": catalogOf("schemaname tablename indexname indexdef", func(b *Binder, emit emitter) error {
 			for _, d := range b.AllTables() {
-				for i := range d.Indexes {
-					x := &d.Indexes[i]
-					if err := emit(value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(x.Name), value.Str(indexText(d, x))); err != nil {
+				all := d.Indexes
+				for _, k := range (&catalogRelation{TableDef: d}).keys() {
+					all = append(slices.Clone(all), *k.definition(d))
+				}
+				for i := range all {
+					x := &all[i]
+					if err := emit(value.Str(b.schemaOf(d.Name)), value.Str(d.Name), value.Str(x.Name), value.Str(indexText(d, x, b.schemaOf(d.Name), false))); err != nil {
 						return err
 					}
 				}
@@ -54,29 +58,29 @@ func init() {
 			}
 			return nil
 		}),
-		"pg_class": catalogOf("oid:int relname relnamespace:int relowner:int relkind relpersistence relhasindex:bool relispartition:bool relnatts:int relam:int reloptions", func(b *Binder, emit emitter) error {
-			row := func(oid int64, name string, temp bool, kind string, indexed bool, columns int, method value.Value) error {
+		"pg_class": catalogOf("oid:int relname relnamespace:int relowner:int relkind relpersistence relhasindex:bool relispartition:bool relnatts:int relam:int reloptions relchecks:int relhasrules:bool relhastriggers:bool relrowsecurity:bool relforcerowsecurity:bool reltablespace:int reloftype:int relreplident reltoastrelid:int relpartbound", func(b *Binder, emit emitter) error {
+			row := func(oid int64, name string, temp bool, kind string, indexed bool, columns, checks int, method value.Value) error {
 				space, kept := int64(publicOID), "p"
 				if temp {
 					space, kept = tempOID, "t"
 				}
-				return emit(value.Int(oid), value.Str(name), value.Int(space), value.Int(ownerOID), value.Str(kind), value.Str(kept), value.Bool(indexed), value.Bool(false), value.Int(int64(columns)), method, value.Value{})
+				return emit(value.Int(oid), value.Str(name), value.Int(space), value.Int(ownerOID), value.Str(kind), value.Str(kept), value.Bool(indexed), value.Bool(false), value.Int(int64(columns)), method, value.Value{}, value.Int(int64(checks)), value.Bool(false), value.Bool(false), value.Bool(false), value.Bool(false), value.Int(0), value.Int(0), value.Str("d"))
 			}
 			tables, err := b.catalogRelations()
 			for _, t := range tables {
 				keys := t.keys()
 				if err == nil {
-					err = row(t.oid, t.Name, t.temp, t.kind, len(keys) > 0 || len(t.Indexes) > 0, len(t.Columns), value.Int(heapOID))
+					err = row(t.oid, t.Name, t.temp, t.kind, len(keys) > 0 || len(t.Indexes) > 0, len(t.Columns), len(t.Checks), value.Int(heapOID))
 				}
 				for _, x := range t.indexes() {
 					if err == nil {
-						err = row(x.oid, x.name, t.temp, "i", false, len(x.columns), value.Int(x.method))
+						err = row(x.oid, x.name, t.temp, "i", false, len(x.columns), 0, value.Int(x.method))
 					}
 				}
 			}
 			return err
 		}),
-		"pg_attribute": catalogOf("attrelid:int attname atttypid:int attlen:int attnum:int atttypmod:int attnotnull:bool atthasdef:bool attidentity attgenerated attisdropped:bool attoptions", func(b *Binder, emit emitter) error {
+		"pg_attribute": catalogOf("attrelid:int attname atttypid:int attlen:int attnum:int atttypmod:int attnotnull:bool atthasdef:bool attidentity attgenerated attisdropped:bool attoptions attcollation:int attstorage attcompression attstattarget:int", func(b *Binder, emit emitter) error {
 			tables, err := b.catalogRelations()
 			for _, t := range tables {
 				for i := range t.Columns {
@@ -115,7 +119,7 @@ func init() {
 			}
 			return err
 		}),
-		"pg_type": catalogOf("oid:int typname typnamespace:int typlen:int typtype typcategory typelem:int typbasetype:int", func(_ *Binder, emit emitter) error {
+		"pg_type": catalogOf("oid:int typname typnamespace:int typlen:int typtype typcategory typelem:int typbasetype:int typcollation:int typnotnull:bool", func(_ *Binder, emit emitter) error {
 			for _, t := range fn.CatalogTypes {
 				if err := emit(value.Int(t.OID), value.Str(t.Name), value.Int(catalogOID), value.Int(t.Size), value.Str("b"), value.Str(t.Category), value.Int(0), value.Int(0)); err != nil {
 					return err
@@ -123,19 +127,19 @@ func init() {
 			}
 			return nil
 		}),
-		"pg_index": catalogOf("indexrelid:int indrelid:int indisunique:bool indisprimary:bool indisvalid:bool indnatts:int indnkeyatts:int indkey:ints indexprs indpred indisexclusion:bool indnullsnotdistinct:bool indclass:ints", func(b *Binder, emit emitter) error {
+		"pg_index": catalogOf("indexrelid:int indrelid:int indisunique:bool indisprimary:bool indisvalid:bool indnatts:int indnkeyatts:int indkey:ints indexprs indpred indisexclusion:bool indnullsnotdistinct:bool indclass:ints indisclustered:bool indisreplident:bool indimmediate:bool", func(b *Binder, emit emitter) error {
 			tables, err := b.catalogRelations()
 			for _, t := range tables {
 				for _, x := range t.indexes() {
 					if err == nil {
 						n := value.Int(int64(len(x.columns)))
-						err = emit(value.Int(x.oid), value.Int(t.oid), value.Bool(x.unique), value.Bool(x.constraint == storage.PrimaryKeyConstraint), value.Bool(true), n, n, numbers(x.columns), value.Value{}, x.predicate(t), value.Bool(false), value.Bool(false), numbers(make([]int, len(x.columns))))
+						err = emit(value.Int(x.oid), value.Int(t.oid), value.Bool(x.unique), value.Bool(x.constraint == storage.PrimaryKeyConstraint), value.Bool(true), n, n, numbers(x.columns), value.Value{}, x.predicate(t), value.Bool(false), value.Bool(false), numbers(make([]int, len(x.columns))), value.Bool(false), value.Bool(false), value.Bool(true))
 					}
 				}
 			}
 			return err
 		}),
-		"pg_constraint": catalogOf("oid:int conname connamespace:int contype conrelid:int conindid:int confrelid:int confupdtype confdeltype conkey:ints confkey:ints convalidated:bool condeferrable:bool conbin connoinherit:bool conexclop:ints", func(b *Binder, emit emitter) error {
+		"pg_constraint": catalogOf("oid:int conname connamespace:int contype conrelid:int conindid:int confrelid:int confupdtype confdeltype conkey:ints confkey:ints convalidated:bool condeferrable:bool conbin connoinherit:bool conexclop:ints condeferred:bool conparentid:int contypid:int", func(b *Binder, emit emitter) error {
 			kinds := map[string]string{storage.PrimaryKeyConstraint: "p", storage.UniqueConstraint: "u", "FOREIGN KEY": "f", "CHECK": "c"}
 			actions := map[storage.RefAction]string{storage.Refuse: "a", storage.Cascade: "c", storage.SetNull: "n"}
 			tables, err := b.catalogRelations()
@@ -189,11 +193,22 @@ func init() {
 		catalogNames: catalogOf("lupa_what lupa_key:int lupa_name", func(b *Binder, emit emitter) error { return b.catalogNames(emit) }),
 
 		// What there is none of.
-		"pg_description":       catalogOf("objoid:int classoid:int objsubid:int description", nothing),
-		"pg_depend":            catalogOf("classid:int objid:int objsubid:int refclassid:int refobjid:int refobjsubid:int deptype", nothing),
-		"pg_enum":              catalogOf("oid:int enumtypid:int enumsortorder:int enumlabel", nothing),
-		"pg_partitioned_table": catalogOf("partrelid:int partstrat partattrs partexprs", nothing),
-		"pg_opclass":           catalogOf("oid:int opcname opcnamespace:int opcdefault:bool", nothing),
+		"pg_description":           catalogOf("objoid:int classoid:int objsubid:int description", nothing),
+		"pg_depend":                catalogOf("classid:int objid:int objsubid:int refclassid:int refobjid:int refobjsubid:int deptype", nothing),
+		"pg_enum":                  catalogOf("oid:int enumtypid:int enumsortorder:int enumlabel", nothing),
+		"pg_partitioned_table":     catalogOf("partrelid:int partstrat partattrs partexprs", nothing),
+		"pg_collation":             catalogOf("oid:int collname", nothing),
+		"pg_policy":                catalogOf("polname polrelid:int polpermissive:bool polroles polqual polwithcheck polcmd", nothing),
+		"pg_roles":                 catalogOf("oid:int rolname", nothing),
+		"pg_statistic_ext":         catalogOf("oid:int stxrelid:int stxnamespace:int stxname stxkind:ints stxstattarget:int", nothing),
+		"pg_publication":           catalogOf("oid:int pubname puballtables:bool", nothing),
+		"pg_publication_namespace": catalogOf("pnpubid:int pnnspid:int", nothing),
+		"pg_publication_rel":       catalogOf("prpubid:int prrelid:int prqual prattrs:ints", nothing),
+		"pg_inherits":              catalogOf("inhrelid:int inhparent:int inhseqno:int inhdetachpending:bool", nothing),
+		"pg_trigger":               catalogOf("oid:int tgrelid:int tgname tgisinternal:bool tgenabled tgparentid:int tgconstraint:int", nothing),
+		"pg_rewrite":               catalogOf("oid:int rulename ev_class:int ev_enabled", nothing),
+		"pg_foreign_table":         catalogOf("ftrelid:int ftserver:int ftoptions", nothing),
+		"pg_opclass":               catalogOf("oid:int opcname opcnamespace:int opcdefault:bool", nothing),
 	}
 }
 
@@ -201,12 +216,28 @@ type emitter = func(...value.Value) error
 
 func nothing(*Binder, emitter) error { return nil }
 
-// catalogOf is a table of a catalog: its columns, and what gives its rows.
+// catalogOf is a table of a catalog: its columns, and what gives its rows. Of columns that a row
+// lacks numbers are 0, BOOLEANs false, and others NULL.
 func catalogOf(names string, rows func(*Binder, emitter) error) *rowFuncOf {
+	cols := textColumns(names)
 	return &rowFuncOf{
 		types: noArgs(names),
 		rows: func(b *Binder, _ []value.Type) func([]value.Value, func(...value.Value) error) error {
-			return func(_ []value.Value, emit func(...value.Value) error) error { return rows(b, emit) }
+			return func(_ []value.Value, emit func(...value.Value) error) error {
+				return rows(b, func(row ...value.Value) error {
+					for _, c := range cols[len(row):] {
+						v := value.Value{}
+						switch c.Type.Kind {
+						case value.Integer:
+							v = value.Int(0)
+						case value.Boolean:
+							v = value.Bool(false)
+						}
+						row = append(row, v)
+					}
+					return emit(row...)
+				})
+			}
 		},
 	}
 }
@@ -505,7 +536,9 @@ var schemaSchemata = catalogOf("catalog_name schema_name schema_owner", func(_ *
 	return nil
 })
 
-func indexText(d *storage.TableDef, x *storage.IndexDef) string {
+// indexText is the statement that makes an index, as PostgreSQL writes it: pretty leaves out what
+// is understood.
+func indexText(d *storage.TableDef, x *storage.IndexDef, schema string, pretty bool) string {
 	var cols []string
 	for _, id := range x.Columns {
 		cols = append(cols, parse.Quote(d.Columns[d.ColumnID(id)].Name))
@@ -514,9 +547,21 @@ func indexText(d *storage.TableDef, x *storage.IndexDef) string {
 	if x.Unique {
 		s += "UNIQUE "
 	}
-	s += "INDEX " + parse.Quote(x.Name) + " ON " + parse.Quote(d.Name) + " (" + strings.Join(cols, ", ") + ")"
-	if x.Partial() {
-		s += " WHERE " + TermsText(d, x.Where)
+	kind := string(x.Kind)
+	if x.Kind == storage.OrderedIndex {
+		kind = "btree"
+	}
+	if !pretty {
+		schema += "."
+	} else {
+		schema = ""
+	}
+	s += "INDEX " + parse.Quote(x.Name) + " ON " + schema + parse.Quote(d.Name) + " USING " + kind + " (" + strings.Join(cols, ", ") + ")"
+	switch where := TermsText(d, x.Where); {
+	case where != "" && (pretty || !strings.Contains(where, " ")): // a column alone needs no parentheses
+		s += " WHERE " + where
+	case where != "":
+		s += " WHERE (" + where + ")"
 	}
 	return s
 }

@@ -22,6 +22,7 @@ const (
 	ofIndex      = "index"      // text of an index
 	ofConstraint = "constraint" // text of a constraint
 	ofView       = "view"       // query of a view
+	ofPretty     = " pretty"    // after index and constraint: without what is understood
 	ofSequence   = "sequence"   // name of what numbers a column; the key is that of the table, times perTable, and the column
 )
 
@@ -64,10 +65,12 @@ func (b *Binder) catalogNames(emit emitter) error {
 		}
 		for _, x := range t.indexes() {
 			add(ofClass, x.oid, x.name)
-			add(ofIndex, x.oid, x.text(t))
+			add(ofIndex, x.oid, x.text(t, b.schemaOf(t.Name), false))
+			add(ofIndex+ofPretty, x.oid, x.text(t, "", true))
 		}
 		for _, k := range t.constraints(tables) {
-			add(ofConstraint, k.oid, k.text(t))
+			add(ofConstraint, k.oid, k.text(t, false))
+			add(ofConstraint+ofPretty, k.oid, k.text(t, true))
 		}
 		for i := range t.Columns {
 			if c := &t.Columns[i]; c.Identity {
@@ -93,12 +96,16 @@ func (b *Binder) catalogNames(emit emitter) error {
 }
 
 // text is what pg_get_indexdef gives for an index.
-func (x *catalogIndex) text(t *catalogRelation) string {
-	def := x.def
-	if def == nil {
-		def = &storage.IndexDef{Name: x.name, Unique: true, Columns: []uint32{t.Columns[t.PrimaryKey].ID}}
+func (x *catalogIndex) text(t *catalogRelation, schema string, pretty bool) string {
+	return indexText(t.TableDef, x.definition(t.TableDef), schema, pretty)
+}
+
+// definition is that of an index, the one it would have of a primary key.
+func (x *catalogIndex) definition(d *storage.TableDef) *storage.IndexDef {
+	if x.def != nil {
+		return x.def
 	}
-	return indexText(t.TableDef, def)
+	return &storage.IndexDef{Name: x.name, Unique: true, Columns: []uint32{d.Columns[d.PrimaryKey].ID}}
 }
 
 // predicate is the WHERE of an index, NULL for one over all rows.
@@ -110,7 +117,7 @@ func (x *catalogIndex) predicate(t *catalogRelation) value.Value {
 }
 
 // text is what pg_get_constraintdef gives for a constraint.
-func (k *catalogConstraint) text(t *catalogRelation) string {
+func (k *catalogConstraint) text(t *catalogRelation, pretty bool) string {
 	names := func(t *catalogRelation, columns []int) string {
 		out := make([]string, len(columns))
 		for i, c := range columns {
@@ -119,6 +126,8 @@ func (k *catalogConstraint) text(t *catalogRelation) string {
 		return "(" + strings.Join(out, ", ") + ")"
 	}
 	switch {
+	case k.kind == "CHECK" && pretty:
+		return "CHECK (" + k.check + ")"
 	case k.kind == "CHECK":
 		return "CHECK ((" + k.check + "))"
 	case k.ref == nil:
@@ -153,8 +162,13 @@ func catalogName(pos parse.Pos, what, give, by string, of parse.Expr) parse.Expr
 // catalogCalls are the functions that say something of the catalog, as queries of it. nil is for
 // a number of arguments that they do not take.
 var catalogCalls = map[string]func(e *parse.Call) parse.Expr{
-	"pg_get_constraintdef": byKey(ofConstraint, 1, 2),
-	"pg_get_viewdef":       byKey(ofView, 1, 2),
+	"pg_get_constraintdef": func(e *parse.Call) parse.Expr {
+		if len(e.Args) == 2 {
+			return prettyOr(e, ofConstraint, e.Args[1])
+		}
+		return byKey(ofConstraint, 1, 1)(e)
+	},
+	"pg_get_viewdef": byKey(ofView, 1, 2),
 	"pg_get_indexdef": func(e *parse.Call) parse.Expr {
 		if len(e.Args) == 3 { // one of its columns; 0 for the whole
 			column := &parse.Subquery{Pos: e.Pos, Query: &parse.Select{Pos: e.Pos, Body: &parse.Core{Pos: e.Pos,
@@ -164,7 +178,7 @@ var catalogCalls = map[string]func(e *parse.Call) parse.Expr{
 					&parse.Binary{Pos: e.Pos, Op: "=", X: catalogColumn(e.Pos, "attrelid"), Y: e.Args[0]},
 					&parse.Binary{Pos: e.Pos, Op: "=", X: catalogColumn(e.Pos, "attnum"), Y: e.Args[1]}}),
 			}}}
-			whole := catalogName(e.Pos, ofIndex, "lupa_name", "lupa_key", e.Args[0])
+			whole := prettyOr(e, ofIndex, e.Args[2])
 			zero := &parse.Binary{Pos: e.Pos, Op: "=", X: e.Args[1], Y: &parse.Literal{Pos: e.Pos, Value: value.Int(0)}}
 			return &parse.Case{Pos: e.Pos, Whens: []parse.When{{Pos: e.Pos, Cond: zero, Then: whole}}, Else: column}
 		}
@@ -180,6 +194,13 @@ var catalogCalls = map[string]func(e *parse.Call) parse.Expr{
 
 func catalogColumn(pos parse.Pos, name string) parse.Expr {
 	return &parse.ColumnRef{Pos: pos, Table: parse.Ident{Pos: pos, Name: "lupa_attribute"}, Name: parse.Ident{Pos: pos, Name: name}}
+}
+
+// prettyOr is what the catalog says of the first argument of a call, in the shorter form where a
+// condition holds.
+func prettyOr(e *parse.Call, what string, pretty parse.Expr) parse.Expr {
+	of := func(what string) parse.Expr { return catalogName(e.Pos, what, "lupa_name", "lupa_key", e.Args[0]) }
+	return &parse.Case{Pos: e.Pos, Whens: []parse.When{{Pos: e.Pos, Cond: pretty, Then: of(what + ofPretty)}}, Else: of(what)}
 }
 
 func byKey(what string, least, most int) func(e *parse.Call) parse.Expr {
@@ -214,6 +235,9 @@ func unqualifiedName(s string) string {
 func (b *Binder) regCast(s *Scope, e *parse.Cast, x *logical.Expr) (*logical.Expr, error) {
 	what := map[string]string{"REGCLASS": ofClass, "REGNAMESPACE": ofSpace}[e.Type.Declared]
 	number := x.Type.Kind == value.Integer
+	if c, ok := e.X.(*parse.Cast); ok && c.Type.Declared == e.Type.Declared {
+		return x, nil
+	}
 	switch {
 	case number && what != "":
 		return b.Expr(s, catalogName(e.Pos, what, "lupa_name", "lupa_key", e.X))
