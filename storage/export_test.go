@@ -20,6 +20,9 @@ import (
 // SetMemTable makes memtables small, so that a short test flushes them.
 func SetMemTable(o *Options, size uint64) { o.memTable = size }
 
+// Failed reports whether the store refuses writes because one has failed.
+func Failed(s *Store) bool { return s.gen.failed() != nil }
+
 // SetCacheStart makes the cache begin with this size.
 func SetCacheStart(o *Options, size int64) { o.cacheStart = size }
 
