@@ -93,7 +93,7 @@ func libraryBench(args []string) error {
 	if *folder == "" {
 		fmt.Println("DuckDB is left out: make bench-rivals fetches it where there is npm, -duckdb says where it is")
 	} else {
-		d, err := startDuck(*folder, ":memory:", "SET threads = 1")
+		d, err := startDuck(*folder, ":memory:", "SET threads = 1", "SET integer_division = true")
 		if err != nil {
 			return err
 		}

@@ -64,13 +64,13 @@ func (f *Facts) chooseSides(j *logical.Join) {
 	}
 	var lookup *logical.Lookup
 	if x := seekOf(j.Right, j.RightKeys, j.LeftKeys); x != nil {
-		if work := f.work(j.Left) + float64(seekWork*l); work < best {
+		if work := f.work(j.Left) + f.seeks(j.Right.(*logical.Scan), j.RightKeys[x.Key].Column, l); work < best {
 			lookup, best = x, work
 		}
 	}
 	swapped := inner && l < r
 	if x := seekOf(j.Left, j.LeftKeys, j.RightKeys); x != nil && inner {
-		if work := f.work(j.Right) + float64(seekWork*r); work < best {
+		if work := f.work(j.Right) + f.seeks(j.Left.(*logical.Scan), j.LeftKeys[x.Key].Column, r); work < best {
 			lookup, swapped = x, true
 		} else if lookup != nil {
 			swapped = false

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lupadb/lupa/query/internal/parse"
 	"github.com/lupadb/lupa/query/internal/plan/logical"
+	"github.com/lupadb/lupa/storage/value"
 )
 
 // orderJoins puts inner joins that follow on each other into the order which is the least work
@@ -345,13 +346,35 @@ func (o *joinOrder) one(s inputs) *joined {
 }
 
 // The work of a join, in units of a row that is read: of one that is put into a hash table, of
-// one that is looked up there, of one that is looked up by an index, of a pair that is tried.
+// one that is looked up there, of one that is looked up by an index or by the primary key, of a block
+// of which rows are read that were found so, of a pair that is tried.
 const (
 	hashWork  = 2
 	probeWork = 1
 	seekWork  = 60
+	keyWork   = 30
+	blockWork = 100
 	pairWork  = 0.3
 )
+
+// seeks estimates the work of looking up the partners of so many rows in a table, by the index of a
+// column. They are looked up a batch at a time, and its partners may lie anywhere: each batch but the
+// first, whose blocks are part of the look-ups, reads blocks that were read before.
+func (f *Facts) seeks(scan *logical.Scan, c *logical.Column, outer float64) float64 {
+	table, blocks := float64(scan.Table.Rows()), float64(scan.Table.Blocks())
+	partners := 1.0
+	if st, ok := f.stats(scan, c); ok && st.Distinct > 0 {
+		partners = max(1, table/float64(st.Distinct))
+	}
+	batches := max(1, outer/value.BatchSize)
+	found := float64(outer*partners) / batches
+	read := float64(blocks*found) / (blocks + found) // of the blocks, by the rows of a batch
+	work := float64(float64((batches-1)*read) * blockWork)
+	if scan.Table.Def().PrimaryKey == c.Ord {
+		return float64(keyWork*outer) + work
+	}
+	return float64(seekWork*outer) + work
+}
 
 // join is the best way to join two sets.
 func (o *joinOrder) join(l, r *joined) *joined {
@@ -372,8 +395,11 @@ func (o *joinOrder) join(l, r *joined) *joined {
 	if keyed {
 		for _, side := range [][2]*joined{{l, r}, {r, l}} {
 			outer, in := side[0], side[1]
-			if in.left == nil && o.seekable(outer.set, in.set) {
-				if cost := outer.cost + float64(seekWork*outer.rows); cost < out.cost {
+			if in.left != nil {
+				continue
+			}
+			if c := o.seekable(outer.set, in.set); c != nil {
+				if cost := outer.cost + o.f.seeks(o.leaf(in.set).(*logical.Scan), c, outer.rows); cost < out.cost {
 					out.cost, out.left, out.right, out.seek = cost, outer, in, true
 				}
 			}
@@ -398,11 +424,12 @@ func (o *joinOrder) keyed(l, r inputs) bool {
 	return false
 }
 
-// seekable reports whether an input has an index on a key it is joined with a set by.
-func (o *joinOrder) seekable(outer, in inputs) bool {
+// seekable returns a column of an input that has an index and is a key by which it is joined with a
+// set, nil if there is none.
+func (o *joinOrder) seekable(outer, in inputs) *logical.Column {
 	scan, ok := o.leaf(in).(*logical.Scan)
 	if !ok {
-		return false
+		return nil
 	}
 	for _, k := range o.equals {
 		if k.uses&outer == 0 || k.uses&in == 0 {
@@ -411,12 +438,12 @@ func (o *joinOrder) seekable(outer, in inputs) bool {
 		for _, c := range k.cols {
 			if in == 1<<o.at[c] {
 				if _, ok := seekIndex(scan, c); ok {
-					return true
+					return c
 				}
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // written is the order of the statement.
