@@ -16,14 +16,15 @@ import (
 // numbered reads the blocks, pages or codes of one column. Ascending numbers that
 // follow each other are the quick way. It belongs to one goroutine.
 type numbered struct {
-	t      *Table
-	family byte
-	column int // position in the definition
-	it     iterator
-	at     uint32 // number under the iterator
-	valid  bool
-	key    []byte // prefix of the keys, then room for the number
-	copied []byte // a value that was read alone
+	t       *Table
+	family  byte
+	column  int // position in the definition
+	it      iterator
+	at      uint32 // number under the iterator
+	valid   bool
+	counted bool   // among what was read
+	key     []byte // prefix of the keys, then room for the number
+	copied  []byte // a value that was read alone
 }
 
 // numbers opens a reader over numbers [from, to) of a family of a column's keys.
@@ -63,8 +64,9 @@ func (r *numbered) Get(n uint32) ([]byte, error) {
 	switch {
 	case r.valid && r.at == n:
 	case r.valid && r.at+1 == n:
-		r.valid = r.it.Next()
+		r.valid, r.counted = r.it.Next(), false
 	default:
+		r.counted = false
 		k := binary.BigEndian.AppendUint32(r.key, n)
 		r.valid = r.it.SeekGE(k)
 		r.key = k[:len(k)-4]
@@ -83,7 +85,10 @@ func (r *numbered) Get(n uint32) ([]byte, error) {
 	if err != nil {
 		return nil, r.t.corruptNumber(r.family, r.column, n, err)
 	}
-	r.count(v)
+	if !r.counted { // however often it is asked for
+		r.count(v)
+		r.counted = true
+	}
 	return v, nil
 }
 
