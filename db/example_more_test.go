@@ -94,7 +94,7 @@ func ExampleConn_Begin() {
 	}
 	fmt.Println(conn.Commit(ctx))
 	// Output:
-	// duplicate key "a" in pics.id (row 1 of the input)
+	// duplicate key "a" in pics.id violates unique constraint "pics_pkey" (row 1 of the input)
 	// true <nil>
 	// <nil>
 }

@@ -51,7 +51,8 @@ type ExistsError struct {
 
 func (e *ExistsError) Error() string { return fmt.Sprintf("%s %q exists already", e.What, e.Name) }
 
-// UniqueError says that a row would repeat the key of another one.
+// UniqueError says that a row would repeat the key of another one. Its text and those of [CheckError] and
+// [ReferenceError] have the words by which object mappers know them in the errors of PostgreSQL.
 type UniqueError struct {
 	Table   string
 	Index   string   // name of the unique index, "" for the primary key
@@ -68,6 +69,11 @@ func (e *UniqueError) Error() string {
 			s += ", " + c
 		}
 	}
+	name := e.Index
+	if name == "" {
+		name = e.Table + "_pkey"
+	}
+	s += fmt.Sprintf(" violates unique constraint %q", name)
 	if e.Row >= 0 {
 		s += fmt.Sprintf(" (row %d of the input)", e.Row+1)
 	}
@@ -238,9 +244,9 @@ type CheckError struct {
 
 func (e *CheckError) Error() string {
 	if e.Existing {
-		return fmt.Sprintf("rows of %s break constraint %s: CHECK (%s)", e.Table, e.Constraint, e.Condition)
+		return fmt.Sprintf("rows of %s violate check constraint %q: CHECK (%s)", e.Table, e.Constraint, e.Condition)
 	}
-	return fmt.Sprintf("the row breaks constraint %s of %s: CHECK (%s)", e.Constraint, e.Table, e.Condition)
+	return fmt.Sprintf("the row violates check constraint %q of %s: CHECK (%s)", e.Constraint, e.Table, e.Condition)
 }
 
 // ReferenceError says that a row refers to a key that is not there, or would be left doing so.
@@ -254,7 +260,7 @@ type ReferenceError struct {
 
 func (e *ReferenceError) Error() string {
 	if e.Gone {
-		return fmt.Sprintf("rows of %s refer to %s of %s (constraint %s)", e.Table, e.Key, e.Parent, e.Constraint)
+		return fmt.Sprintf("rows of %s refer to %s of %s: this violates foreign key constraint %q", e.Table, e.Key, e.Parent, e.Constraint)
 	}
-	return fmt.Sprintf("there is no %s in %s, to which %s.%s refers (constraint %s)", e.Key, e.Parent, e.Table, strings.Join(e.Columns, ", "), e.Constraint)
+	return fmt.Sprintf("there is no %s in %s, to which %s.%s refers: this violates foreign key constraint %q", e.Key, e.Parent, e.Table, strings.Join(e.Columns, ", "), e.Constraint)
 }

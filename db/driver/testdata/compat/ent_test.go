@@ -120,7 +120,7 @@ func TestEntMigrate(t *testing.T) {
 	check(t, sqlgraph.BatchCreate(ctx, drv, batch))
 	ids := []any{ann.ID.Value, batch.Nodes[0].ID.Value, batch.Nodes[1].ID.Value}
 	same(t, ids, []any{int64(1), int64(2), int64(3)})
-	if err := sqlgraph.CreateNode(ctx, drv, create("dan", "ann@example.org", 1)); !errors.As(err, new(*db.UniqueError)) {
+	if err := sqlgraph.CreateNode(ctx, drv, create("dan", "ann@example.org", 1)); !sqlgraph.IsUniqueConstraintError(err) || !errors.As(err, new(*db.UniqueError)) {
 		t.Errorf("an address that is there already: %v", err)
 	}
 	upsert := create("anna", "ann@example.org", 31)
@@ -139,7 +139,7 @@ func TestEntMigrate(t *testing.T) {
 		c.SetField("name", field.TypeString, "bo")
 		c.Edges = []*sqlgraph.EdgeSpec{{Rel: sqlgraph.M2O, Inverse: true, Table: "pets", Columns: []string{"user_pets"}, Target: &sqlgraph.EdgeTarget{Nodes: []driver.Value{int64(99)}, IDSpec: id()}}}
 		return sqlgraph.CreateNode(ctx, drv, c)
-	}(); !errors.As(err, new(*db.ReferenceError)) {
+	}(); !sqlgraph.IsForeignKeyConstraintError(err) || !errors.As(err, new(*db.ReferenceError)) {
 		t.Errorf("a pet of nobody: %v", err)
 	}
 	group := sqlgraph.NewCreateSpec("groups", id())
