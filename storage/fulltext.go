@@ -83,7 +83,7 @@ type textList struct {
 }
 
 // TextQuery prepares a query of a full-text index; of its columns, at positions columns, all
-// if nil. A nil query matches nothing.
+// if nil. A nil query matches nothing, nor does a part of it that is for other columns.
 func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, query text.Query) (*TextQuery, error) {
 	x, ok := openFullText(t.def, def).(*fullText)
 	if !ok || def.Kind != FullText {
@@ -101,7 +101,7 @@ func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, que
 	words := text.Borrow(x.options.language)
 	defer words.Return()
 	known := map[string]*textLeaf{}
-	q.root = q.node(words, query, true, known)
+	q.root = q.node(words, query, q.fields, true, known)
 	for _, f := range q.fields {
 		if err := q.readLengths(ctx, f); err != nil {
 			return nil, err
@@ -129,11 +129,11 @@ func (t *Table) TextQuery(ctx context.Context, def *IndexDef, columns []int, que
 	return q, nil
 }
 
-// node makes a part of a query; nil for one without words.
-func (q *TextQuery) node(words *text.Analyzer, query text.Query, scored bool, known map[string]*textLeaf) textNode {
+// node makes a part of a query, for some of its fields; nil for one without words.
+func (q *TextQuery) node(words *text.Analyzer, query text.Query, fields []int, scored bool, known map[string]*textLeaf) textNode {
 	all := func(of []text.Query, scored bool) (nodes []textNode) {
 		for _, p := range of {
-			if n := q.node(words, p, scored, known); n != nil {
+			if n := q.node(words, p, fields, scored, known); n != nil {
 				nodes = append(nodes, n)
 			}
 		}
@@ -141,11 +141,11 @@ func (q *TextQuery) node(words *text.Analyzer, query text.Query, scored bool, kn
 	}
 	switch p := query.(type) {
 	case text.Word:
-		return q.leaf(words.QueryTerms(p.Text, p.Prefix), scored, known)
+		return q.leaf(words.QueryTerms(p.Text, p.Prefix), fields, scored, known)
 	case text.Phrase:
-		return q.leaf(words.QueryTerms(p.Text, p.Prefix), scored, known)
+		return q.leaf(words.QueryTerms(p.Text, p.Prefix), fields, scored, known)
 	case text.Term:
-		return q.leaf([]text.QueryTerm{{Term: string(p)}}, scored, known)
+		return q.leaf([]text.QueryTerm{{Term: string(p)}}, fields, scored, known)
 	case text.And:
 		if n := all(p, scored); len(n) > 0 {
 			return textAnd(n)
@@ -155,22 +155,31 @@ func (q *TextQuery) node(words *text.Analyzer, query text.Query, scored bool, kn
 			return textOr(n)
 		}
 	case text.Not:
-		with, without := q.node(words, p.With, scored, known), q.node(words, p.Without, false, known)
+		with, without := q.node(words, p.With, fields, scored, known), q.node(words, p.Without, fields, false, known)
 		if with == nil || without == nil {
 			return with
 		}
 		return textNot{with, without}
+	case text.In:
+		var in []int
+		for _, f := range fields {
+			if slices.Contains(p.Columns, q.t.def.Columns[q.x.at[f]].Name) {
+				in = append(in, f)
+			}
+		}
+		return q.node(words, p.Of, in, scored, known)
 	}
 	return nil
 }
 
-func (q *TextQuery) leaf(terms []text.QueryTerm, scored bool, known map[string]*textLeaf) textNode {
+// leaf makes a word, a prefix or a phrase in any of the fields; in none of them it matches nothing.
+func (q *TextQuery) leaf(terms []text.QueryTerm, fields []int, scored bool, known map[string]*textLeaf) textNode {
 	if len(terms) == 0 {
 		return nil
 	}
 	name := fmt.Sprint(terms)
 	var any textOr
-	for _, f := range q.fields {
+	for _, f := range fields {
 		id := fmt.Sprint(f, " ", name)
 		l := known[id]
 		if l == nil {

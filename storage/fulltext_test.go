@@ -25,7 +25,8 @@ type texts struct {
 	rows map[int64][2]*string // by key
 	next int64
 
-	apart int // rows that bounds of words left out
+	apart    int // rows that bounds of words left out
+	filtered int // rows that match a query with filters
 }
 
 func newTexts(t *testing.T, seed uint64, opts *storage.Options) *texts {
@@ -265,7 +266,7 @@ func (x *texts) verify(weights []float64) {
 		for i, c := range cols {
 			at[i] = 1 + c
 		}
-		q := must[*storage.TextQuery](x.t)(t.TextQuery(ctx, t.Def().Index("words"), at, must[text.Query](x.t)(text.ParseQuery(strings.Join(words, " ")))))
+		q := must[*storage.TextQuery](x.t)(t.TextQuery(ctx, t.Def().Index("words"), at, must[text.Query](x.t)(text.ParseQuery(strings.Join(words, " "), nil))))
 		var among *storage.RowSet
 		if x.r.IntN(3) == 0 {
 			among = new(storage.RowSet)
@@ -394,7 +395,7 @@ func (x *texts) verifyForms() {
 		for i, c := range cols {
 			at[i] = 1 + c
 		}
-		q := must[*storage.TextQuery](x.t)(t.TextQuery(ctx, t.Def().Index("words"), at, must[text.Query](x.t)(text.ParseQuery(src))))
+		q := must[*storage.TextQuery](x.t)(t.TextQuery(ctx, t.Def().Index("words"), at, must[text.Query](x.t)(text.ParseQuery(src, nil))))
 		set := must[*storage.RowSet](x.t)(q.Match(ctx))
 		if n := must[uint64](x.t)(q.Count(ctx)); n != uint64(set.Len()) {
 			x.t.Fatalf("%s: %d are counted, %d match", src, n, set.Len())
@@ -469,6 +470,7 @@ func TestFullText(t *testing.T) {
 			if i%6 == 5 && (early || i > 12) {
 				x.verify(weights)
 				x.verifyForms()
+				x.verifyFilters(weights)
 			}
 		}
 		storage.AwaitHousekeeping(x.s)
@@ -478,6 +480,10 @@ func TestFullText(t *testing.T) {
 		x.s = must[*storage.Store](t)(storage.Open("db", &storage.Options{FS: fs}))
 		x.verify(weights)
 		x.verifyForms()
+		x.verifyFilters(weights)
+		if x.filtered == 0 {
+			t.Error("no row matches a query with filters")
+		}
 		if x.apart == 0 {
 			t.Error("bounds of words leave nothing out")
 		}

@@ -77,29 +77,68 @@ func TestWordsAreThoseOfUnicode(t *testing.T) {
 
 func TestQueries(t *testing.T) {
 	for _, s := range []string{`"`, `(`, `)`, `a OR`, `OR a`, `-a`, `-`, `*`, `()`, `"" `, `a (b`, `a) b`, strings.Repeat("(", 200) + "a" + strings.Repeat(")", 200)} {
-		if _, err := ParseQuery(s); err == nil && s != `""` {
+		if _, err := ParseQuery(s, testColumns); err == nil && s != `""` {
 			t.Errorf("%q is accepted", s)
 		}
 		Forgive(s)
 	}
-	if q, err := ParseQuery(`grey wolf -dog "in the snow" cast* OR (a or-b)`); err != nil || q == nil {
+	if q, err := ParseQuery(`grey wolf -dog "in the snow" cast* OR (a or-b)`, testColumns); err != nil || q == nil {
 		t.Fatal(q, err)
+	}
+}
+
+var testColumns = []string{"caption", "Title", "in two words", `"`}
+
+func TestFilters(t *testing.T) {
+	for _, c := range [][2]string{
+		{`caption:wolf`, `caption: wolf`},
+		{`CAPTION : wolf title:"grey wolf"* snow`, `caption: wolf Title: "grey wolf"* snow`},
+		{`{ caption  title } : (wolf OR fox) -caption:dog*`, `{caption Title}: (wolf OR fox) -caption: dog*`},
+		{`"in two words": a """":b`, `"in two words": a """": b`},
+		{`{caption "in two words"}: ("in two words": b)`, `{caption "in two words"}: "in two words": b`},
+		{`caption: "title: wolf"`, `caption: "title: wolf"`},
+		{`10:30 "caption: x" 'a'`, `"10:30" "caption: x" 'a'`},
+		{`captoin: wolf`, `unknown column captoin at character 1 of the query "captoin: wolf" (searched: caption, Title, "in two words", """"; or put it in quotes with its colon to look for the text)`},
+		{`snow {caption titel}: wolf`, `unknown column titel at character 15`},
+		{`caption: (title: wolf)`, `unknown column title at character 11 of the query "caption: (title: wolf)" (searched: caption; or`},
+		{`caption:`, `nothing to look for after the name of a column at character 9`},
+		{`caption: OR wolf`, `nothing to look for after the name of a column at character 10`},
+		{`(caption: )`, `nothing to look for after the name of a column at character 11`},
+		{`wolf caption: -dog`, `the - stands before the name: -column: word`},
+		{`{}: wolf`, `no columns between { and } at character 1`},
+		{`{caption`, `the name of a column, or }, is missing at character 9`},
+		{`{caption, title}: wolf`, `the name of a column, or }, is missing at character 9`},
+		{`{caption} wolf`, `a colon is missing after } at character 11`},
+		{`-caption: wolf`, `only excluded words at character 1`},
+		{strings.Repeat("caption:", 200) + "wolf", `more than 100 filters and parentheses within each other`},
+	} {
+		q, err := ParseQuery(c[0], testColumns)
+		if got := Format(q); err == nil && got != c[1] {
+			t.Errorf("%s is %s, want %s", c[0], got, c[1])
+		} else if err != nil && !strings.Contains(err.Error(), c[1]) {
+			t.Errorf("%s: %v, want %s", c[0], err, c[1])
+		}
+	}
+	if got := Format(Forgive(`caption: wolf {x} a:b`)); got != `"caption:" wolf "{x}" "a:b"` {
+		t.Errorf("a search box's colons and braces: %s", got)
 	}
 }
 
 func FuzzForgive(f *testing.F) {
 	f.Add(`a "b c" -(d OR e*)`)
+	f.Add(`caption: a -{caption "in two words"}:("""" : b) title:"c:"*`)
 	f.Fuzz(func(t *testing.T, s string) {
 		forgiven := Forgive(s)
-		if again, err := ParseQuery(Format(forgiven)); err != nil || Format(again) != Format(forgiven) {
+		if again, err := ParseQuery(Format(forgiven), testColumns); err != nil || Format(again) != Format(forgiven) {
 			t.Fatalf("%q: %q is read as %q, %v", s, Format(forgiven), Format(again), err)
 		}
-		if q, err := ParseQuery(s); err != nil {
+		if q, err := ParseQuery(s, testColumns); err != nil {
 			if e := err.(*QueryError); e.At > len(s) {
 				t.Fatalf("%q: %d", s, e.At)
 			}
-			_ = q
 			_ = err.Error()
+		} else if again, err := ParseQuery(Format(q), testColumns); err != nil || Format(again) != Format(q) {
+			t.Fatalf("%q: %q is read as %q, %v", s, Format(q), Format(again), err)
 		}
 		for _, l := range []string{Simple, "german", Trigram} {
 			a, _ := New(l)

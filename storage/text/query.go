@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Query says which texts match. It is one of Word, Phrase, Term, And, Or and Not.
+// A Query says which texts match. It is one of Word, Phrase, Term, And, Or, Not and In.
 type Query interface{ query() }
 
 type (
@@ -27,6 +27,11 @@ type (
 	Term string
 	// Not is what With matches and Without does not.
 	Not struct{ With, Without Query }
+	// In looks for a query in some columns only, of those that are searched.
+	In struct {
+		Columns []string
+		Of      Query
+	}
 )
 
 func (Word) query()   {}
@@ -35,6 +40,7 @@ func (Term) query()   {}
 func (And) query()    {}
 func (Or) query()     {}
 func (Not) query()    {}
+func (In) query()     {}
 
 // QueryError says what is wrong with a query, and where.
 type QueryError struct {
@@ -58,9 +64,11 @@ const maxDepth = 100
 
 // ParseQuery reads a query: words, of which all must be there; "phrases"; prefix*; -excluded;
 // OR between alternatives; parentheses. OR binds less than words that stand beside each other.
+// A filter, column: or {column column}:, holds for the word, phrase or parenthesis after it; its
+// names are among columns, those that are searched, exactly or but for case.
 // The error is a *QueryError. A query without any word is nil, which matches nothing.
-func ParseQuery(s string) (Query, error) {
-	p := &queryParser{src: s}
+func ParseQuery(s string, columns []string) (Query, error) {
+	p := &queryParser{src: s, columns: columns}
 	q, err := p.or(0)
 	if err != nil {
 		return nil, err
@@ -72,7 +80,7 @@ func ParseQuery(s string) (Query, error) {
 }
 
 // Forgive reads what somebody typed into a search box: what ParseQuery refuses is read as
-// well as it goes, and no text is an error.
+// well as it goes, and no text is an error. A colon is part of a text there, not of a filter.
 func Forgive(s string) Query {
 	p := &queryParser{src: s, forgiving: true}
 	var all And
@@ -102,6 +110,7 @@ type queryParser struct {
 	src       string
 	at        int
 	forgiving bool
+	columns   []string
 }
 
 func (p *queryParser) failAt(at int, msg, hint string) error {
@@ -215,6 +224,13 @@ func (p *queryParser) one(depth int) (Query, error) {
 	if p.at == len(p.src) {
 		return nil, nil
 	}
+	if !p.forgiving {
+		if names, err := p.filter(); err != nil {
+			return nil, err
+		} else if names != nil {
+			return p.in(names, depth)
+		}
+	}
 	switch p.src[p.at] {
 	case '(':
 		at := p.at
@@ -289,7 +305,7 @@ func (p *queryParser) one(depth int) (Query, error) {
 func Format(q Query) string {
 	switch q := q.(type) {
 	case Word:
-		if strings.ContainsAny(q.Text, `"()`) || strings.HasPrefix(q.Text, "-") || strings.HasPrefix(q.Text, "+") || strings.HasSuffix(q.Text, "*") || q.Text == "OR" || strings.ContainsFunc(q.Text, unicode.IsSpace) {
+		if strings.ContainsAny(q.Text, `"():`) || strings.HasPrefix(q.Text, "{") || strings.HasPrefix(q.Text, "-") || strings.HasPrefix(q.Text, "+") || strings.HasSuffix(q.Text, "*") || q.Text == "OR" || strings.ContainsFunc(q.Text, unicode.IsSpace) {
 			return Format(Phrase(q))
 		}
 		if q.Prefix {
@@ -318,13 +334,15 @@ func Format(q Query) string {
 		return strings.Join(parts, " OR ")
 	case Not:
 		return nested(q.With) + " -" + nested(q.Without)
+	case In:
+		return formatFilter(q.Columns) + " " + nested(q.Of)
 	}
 	return ""
 }
 
 func nested(q Query) string {
 	switch q.(type) {
-	case Word, Phrase, Term:
+	case Word, Phrase, Term, In:
 		return Format(q)
 	}
 	return "(" + Format(q) + ")"

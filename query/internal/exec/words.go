@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/fn"
@@ -17,6 +18,7 @@ type WordsQuery struct {
 	Columns []int
 	X       fn.Expr           // the query's text
 	At      func(error) error // gives an error its place
+	Marks   bool              // filters may name any column: the words are for marking, not for finding rows
 	Like    *LikeText         // X is the pattern of a LIKE, which an index of trigrams serves
 
 	run  uint64
@@ -78,7 +80,7 @@ func (w *WordsQuery) of(ctx context.Context, c *fn.Ctx, s string) (*storage.Text
 	if w.q != nil && w.run == c.Run && w.text == s {
 		return w.q, nil
 	}
-	query, err := text.ParseQuery(s)
+	query, err := text.ParseQuery(s, w.columns())
 	if err != nil {
 		return nil, w.At(err)
 	}
@@ -89,8 +91,19 @@ func (w *WordsQuery) of(ctx context.Context, c *fn.Ctx, s string) (*storage.Text
 	return w.q, nil
 }
 
+// columns are the names that a filter in the query may have.
+func (w *WordsQuery) columns() (names []string) {
+	def := w.Table.Def()
+	for i := range def.Columns {
+		if c := &def.Columns[i]; w.Marks && c.Type.Kind == value.Text || slices.Contains(w.Columns, i) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
 func (w *WordsQuery) clone() *WordsQuery {
-	return &WordsQuery{Table: w.Table, Index: w.Index, Columns: w.Columns, X: w.X.Clone(), At: w.At}
+	return &WordsQuery{Table: w.Table, Index: w.Index, Columns: w.Columns, X: w.X.Clone(), At: w.At, Marks: w.Marks}
 }
 
 // words is a function of a full-text index, computed from texts of rows.

@@ -21,6 +21,7 @@ func (b *Builder) words(e *logical.Expr, args []fn.Expr) (fn.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
+	q.Marks = e.Type.Kind == value.Text
 	n := len(e.Words.Columns)
 	return exec.NewWords(e.Words.Func, e.Type, q, args[:n], args[n+1:]), nil
 }
