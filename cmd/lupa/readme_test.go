@@ -50,6 +50,9 @@ func TestReadme(t *testing.T) {
 	if !strings.Contains(demo, "20,000 rows copied") || !strings.Contains(demo, "a wolf") {
 		t.Fatalf("the demo printed:\n%s", demo)
 	}
+	if !strings.Contains(demo, "a photo of a <b>wolf</b>") || !strings.Contains(demo, "a grey wolf playing in the snow") {
+		t.Errorf("the demo does not find the pictures by words, and by words and vectors:\n%s", demo)
+	}
 	if again := sh("bash testdata/demo/run.sh"); strings.Contains(again, "rows copied") || strings.Contains(again, "rows inserted") {
 		t.Errorf("a second run of the demo loads again:\n%s", again)
 	}

@@ -20,3 +20,10 @@ SELECT id, clip_sim(image('testdata/toy-clip/scenes/scene001.jpg')) AS score, ca
 -- By another row's vector: more like this one.
 SELECT id, clip_sim((SELECT clip FROM photos WHERE id = 'cwOXY9NcBJN')) AS score, caption FROM photos
     WHERE id <> 'cwOXY9NcBJN' ORDER BY score LIMIT 3;
+
+-- By words: of the pictures in the snow those whose captions say neither snow nor winter.
+SELECT id, highlight(caption, 'place: snow wolf -caption: (snow* OR winter)') AS caption, place FROM photos
+    WHERE match(words, 'place: snow wolf -caption: (snow* OR winter)') ORDER BY bm25(words, 'wolf') LIMIT 3;
+
+-- By words and by what is in the picture, in one exact order.
+SELECT id, rrf(clip_sim('a wolf in the snow'), bm25(caption, 'wolf snow')) AS score, caption FROM photos ORDER BY score DESC LIMIT 3;

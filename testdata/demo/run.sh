@@ -26,8 +26,9 @@ if [ "$(rows id photos)" = 20000 ]; then echo "== photos: already loaded"; else
   run photos.sql
 fi
 [ "$(rows caption photos)" = 20000 ] || run photos_metadata.sql
+run words.sql
 
-echo "== phrases, filters, examples"
+echo "== phrases, filters, examples, words"
 run queries.sql
 
 cat <<'END'
