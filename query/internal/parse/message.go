@@ -261,6 +261,9 @@ func (m *mistake) trailing(open *lexer.Token) *Error {
 			return e
 		}
 	}
+	if word := isAny(found, "APPROX", "WITHIN"); word != "" && is(m.tok(-2), "OFFSET") {
+		return m.errorf(0, "%s stands after OFFSET", word).WithHint("it belongs to the LIMIT: LIMIT 10 %s OFFSET 20", map[string]string{"APPROX": "APPROX", "WITHIN": "WITHIN 5 ms"}[word])
+	}
 	switch {
 	case m.operand(-1) && m.operand(0) || is(m.tok(-1), ")") && m.operand(0):
 		return m.errorf(0, "%s cannot follow %s directly", m.found(0), m.found(-1)).
