@@ -92,6 +92,23 @@ func clipLike(rng *rand.Rand, dim int) (row, ask func() []float32) {
 	}
 }
 
+// loadRows loads so many blocks of rows.
+func (v *vectorTable) loadRows(t *testing.T, blocks int, row func() []float32) {
+	t.Helper()
+	l := must[*storage.Loader](t)(v.store.BulkLoad(ctx, "v", storage.LoadOptions{}))
+	for range blocks {
+		col := &value.Column{Type: value.Type{Kind: value.Vector, Dim: v.dim}}
+		for i := range storage.BlockRows {
+			x := row()
+			v.rows, v.live = append(v.rows, x), append(v.live, true)
+			col.Append(i, value.Vec(x))
+		}
+		check(t, l.Append(ctx, &value.Batch{Len: storage.BlockRows, Cols: []*value.Column{col}}))
+	}
+	_, err := l.Finish(ctx)
+	check(t, err)
+}
+
 // The promise of an approximate search, which is about the mean over queries that come, is kept
 // on sets of many kinds, by queries that nobody has asked before.
 func TestRecall(t *testing.T) {
@@ -109,18 +126,7 @@ func TestRecall(t *testing.T) {
 				ask = row
 			}
 			v := newVectorTable(t, dim)
-			l := must[*storage.Loader](t)(v.store.BulkLoad(ctx, "v", storage.LoadOptions{}))
-			for range 24 {
-				col := &value.Column{Type: value.Type{Kind: value.Vector, Dim: dim}}
-				for i := range 1024 {
-					x := row()
-					v.rows, v.live = append(v.rows, x), append(v.live, true)
-					col.Append(i, value.Vec(x))
-				}
-				check(t, l.Append(ctx, &value.Batch{Len: 1024, Cols: []*value.Column{col}}))
-			}
-			_, err := l.Finish(ctx)
-			check(t, err)
+			v.loadRows(t, 24, row)
 			v.cluster(t, nil)
 			healthy(t, v.store)
 			search := func(target float64, n int) (mean float64, approximate int, st *storage.NearestStats) {
@@ -179,6 +185,65 @@ func TestRecall(t *testing.T) {
 				t.Errorf("%d rows scored, by proven bounds %d", scored[false], scored[true])
 			}
 		})
+	}
+}
+
+// Among the rows that a filter leaves, scattered or side by side, the promise is kept as well, and no
+// search looks at more rows than the exact one, which is taken where it looks at few.
+func TestRecallAmong(t *testing.T) {
+	const dim, blocks, searches = 64, 24, 150
+	rng := rand.New(rand.NewPCG(7, 9))
+	row, ask := clipLike(rng, dim)
+	v := newVectorTable(t, dim)
+	v.loadRows(t, blocks, row)
+	v.cluster(t, nil)
+	query := func() *vector.Query { return must[*vector.Query](t)(vector.NewQuery(vector.Cosine, ask())) }
+	for range 200 {
+		v.ask(t, storage.NearestOptions{Query: query(), K: 10, Recall: 0.9})
+	}
+	storage.AwaitHousekeeping(v.store)
+	v.ask(t, storage.NearestOptions{Query: query(), K: 10, Recall: 0.9}) // finds the codes trained anew
+	storage.AwaitHousekeeping(v.store)
+	healthy(t, v.store)
+	rows := v.liveRows(t)
+	for _, filter := range []struct {
+		name        string
+		keeps       func(r uint64) bool
+		approximate bool
+	}{
+		{"half", func(uint64) bool { return rng.IntN(2) == 0 }, true},
+		{"5%", func(uint64) bool { return rng.IntN(20) == 0 }, true},
+		{"0.1%", func(uint64) bool { return rng.IntN(1000) == 0 }, false},
+		{"half, side by side", func(r uint64) bool { return r < blocks*storage.BlockRows/2 }, true},
+		{"5%, side by side", func(r uint64) bool { return r < blocks*storage.BlockRows/20 }, false},
+	} {
+		name, f, words := filter.name, new(storage.RowSet), map[uint64]bool{}
+		for _, r := range rows {
+			if filter.keeps(r) {
+				f.Add(r)
+				words[r/64] = true
+			}
+		}
+		for _, target := range []float64{0.8, 0.95} {
+			found, approximate := 0.0, 0
+			for range searches {
+				r, st := v.ask(t, storage.NearestOptions{Query: query(), K: 10, Recall: target, Filter: f})
+				found += r / searches
+				if st.Approximate {
+					approximate++
+				}
+				if st.Approximate && st.Rows > uint64(64*len(words)) {
+					t.Fatalf("%s: %d rows looked at, by an exact search %d", name, st.Rows, 64*len(words))
+				}
+			}
+			t.Logf("%s, target %.2f: %.3f found, %d of %d searches approximate", name, target, found, approximate, searches)
+			if found < target {
+				t.Errorf("%s, target %v: %.3f were found", name, target, found)
+			}
+			if target == 0.8 && filter.approximate != (approximate > searches/2) {
+				t.Errorf("%s: %d of %d searches are approximate", name, approximate, searches)
+			}
+		}
 	}
 }
 

@@ -18,15 +18,12 @@ import (
 // bounds that allow for what the nearest rows of a calibration have needed, and half as much
 // again (clusterBuild.needs). So what it misses lies in the other clusters.
 const (
-	// mostVisited is the part of the rows from which on reading all in their order is quicker.
+	// mostVisited is the part of the rows that an exact search looks at from which on that is
+	// quicker, for it reads them in their order.
 	mostVisited = 0.6
 	// seedEntries is how many rows are looked at for a first cut.
 	seedEntries = 4 * BlockRows
 )
-
-// denseFilter is the part of the rows from which on a filter leaves some in nearly every word of
-// 64 rows: below, going by blocks reads less.
-const denseFilter = 1.0 / 64
 
 // visits is what approximate searches visit.
 type visits uint8
@@ -91,11 +88,11 @@ func (p *pass) approximation() (*approximate, error) {
 	}
 	p.t.view.store.keeper.uncovered(p.t, a.x, a)
 	rows := float64(p.t.Rows())
-	wanted := rows
+	wanted, exact := rows, rows // exact: how many an exact search looks at
 	if o.Filter != nil {
-		wanted = float64(o.Filter.Len())
+		wanted, exact = float64(o.Filter.Len()), float64(o.Filter.lookedAt())
 	}
-	if p.stop != nil && wanted < denseFilter*rows {
+	if p.stop != nil && exact < mostVisited*rows {
 		return nil, nil
 	}
 	// A filter leaves rows that lie among others which are nearer.
@@ -118,7 +115,7 @@ func (p *pass) approximation() (*approximate, error) {
 	}
 	if p.t.view.store.visits != calibratedPart {
 		a.visited = 1
-	} else if a.visited > mostVisited || a.visited*float64(a.h.entries) > wanted || len(a.blocks) > int(p.sealed)/2 {
+	} else if a.visited*float64(a.h.entries) > mostVisited*exact || len(a.blocks) > int(p.sealed)/2 {
 		return nil, nil
 	}
 	if a.c, err = a.x.clusters(p.t.view, a.h); err != nil {

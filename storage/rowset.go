@@ -115,6 +115,22 @@ func (s *RowSet) Blocks() uint32 { return uint32(len(s.blocks)) }
 // Len returns the number of rows in the set.
 func (s *RowSet) Len() int { return s.n }
 
+// lookedAt returns how many rows a search through the codes of blocks looks at for the set: where
+// one of 64 neighbours is wanted, all of them.
+func (s *RowSet) lookedAt() (n int) {
+	for _, set := range s.blocks {
+		if set == nil {
+			continue
+		}
+		for _, word := range set {
+			if word != 0 {
+				n += 64
+			}
+		}
+	}
+	return n
+}
+
 // All returns the row numbers in ascending order.
 func (s *RowSet) All() iter.Seq[uint64] {
 	return func(yield func(uint64) bool) {

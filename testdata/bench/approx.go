@@ -1,15 +1,18 @@
 package main
 
 import (
+	"bytes"
 	_ "embed"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,7 +23,7 @@ import (
 //go:embed approx.py
 var approxPeers string
 
-var faissKinds = flag.String("kinds", "ivf,hnsw", "with -approx, indexes of Faiss to build: ivf, hnsw")
+var faissKinds = flag.String("kinds", "ivf,hnsw", "with -approx, indexes of Faiss to build: ivf, hnsw; empty: none")
 
 var approx = flag.Bool("approx", false, "measure searches through a cluster index beside exact ones, and nothing else")
 
@@ -51,7 +54,10 @@ func (b *bench) approximate() error {
 		rows, st, ms := b.nearest(o)
 		return rows, st, ms, cpu() - before
 	}
-	for i := range 20 { // the cache grows with what is read
+	for i := range 200 { // the cache grows with what is read, piece by piece
+		ask(i, 0)
+	}
+	for i := range 20 {
 		for _, r := range recalls {
 			ask(i, r)
 		}
@@ -109,27 +115,61 @@ func (b *bench) approximate() error {
 		fmt.Printf("%.2f | %.4f | %.4f | %.2f | %.3f | %.2f | %.3f | %.2f%% | %.0f | %.1f | %d\n", r, s.found/n, s.promised, median(s.ms), median(s.ms)/median(got[0].ms),
 			s.cpu/n, s.cpu/got[0].cpu, 100*s.visited/n, s.scored/n, s.bytes/n/1e6, s.exact)
 	}
-	return b.faissIndexes()
+	ours, exact := curve{name: "Lupa ivf"}, got[0].cpu/n
+	for j := range recalls[1:] {
+		s := &got[j+1]
+		ours.points = append(ours.points, point{fmt.Sprintf("%.0f%% asked", 100*recalls[j+1]), s.found / n, s.cpu / n})
+	}
+	if err := b.approximateAmong(); err != nil {
+		return err
+	}
+	theirs, err := b.faissIndexes()
+	if err != nil || *curvesFile == "" {
+		return err
+	}
+	return os.WriteFile(*curvesFile, []byte(drawCurves(append([]curve{ours}, theirs...), exact, curvesCaption(len(b.ask), b.dim, calibrated, len(theirs) > 0))), 0o644)
 }
 
-// faissIndexes measures those of Faiss, where Python has it.
-func (b *bench) faissIndexes() error {
+// faissIndexes measures those of Faiss, where Python has it: a curve for each.
+func (b *bench) faissIndexes() (curves []curve, err error) {
+	if *faissKinds == "" {
+		return nil, nil
+	}
 	if exec.Command(*python, "-c", "import faiss").Run() != nil {
 		fmt.Println("Faiss: not found")
-		return nil
+		return nil, nil
 	}
 	matrix, asked := filepath.Join(b.dir, "matrix.f32"), filepath.Join(b.dir, "queries.f32")
 	plain, err := b.writeMatrix(matrix, asked)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.Remove(matrix)
 	if err := syscall.Munmap(unsafe.Slice((*byte)(unsafe.Pointer(&plain[0])), 4*len(plain))); err != nil {
-		return err
+		return nil, err
 	}
 	c := exec.Command(*python, "-c", approxPeers, fmt.Sprint(*rowsFlag), fmt.Sprint(b.dim), matrix, asked, fmt.Sprint(*k), *faissKinds)
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	return c.Run()
+	var printed bytes.Buffer
+	c.Stdout, c.Stderr = io.MultiWriter(os.Stdout, &printed), os.Stderr
+	if err := c.Run(); err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(printed.String()) {
+		f := strings.Split(line, " | ")
+		if len(f) != 6 {
+			return nil, fmt.Errorf("approx.py says %q, not six fields between bars", line)
+		}
+		p := point{at: f[1]}
+		if _, err := fmt.Sscanf(f[2]+" "+f[4], "%f %f ms CPU", &p.recall, &p.cpu); err != nil {
+			return nil, fmt.Errorf("approx.py says %q: %w", line, err)
+		}
+		if len(curves) == 0 || curves[len(curves)-1].name != f[0] {
+			curves = append(curves, curve{name: f[0]})
+		}
+		last := &curves[len(curves)-1]
+		last.points = append(last.points, p)
+	}
+	return curves, nil
 }
 
 // index builds the cluster index, unless an earlier run has.
