@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -232,7 +231,7 @@ func TestFlippedBitsInLogAfterPowerCut(t *testing.T) {
 		const n = 900 // all in the tail: deleting that when it is sealed would empty the log soon
 		s := fillDamaged(t, fs, n)
 		if late {
-			time.Sleep(2 * storage.CommitsDelay)
+			storage.AwaitCommits(s)
 		}
 		whole := fs.CrashClone(vfs.CrashCloneCfg{})
 		check(t, s.Close())

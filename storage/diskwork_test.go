@@ -80,7 +80,6 @@ func countDiskWork(t *testing.T) (more []string) {
 			}
 		}
 	}
-	rest := func() { time.Sleep(storage.CommitsDelay + 300*time.Millisecond) } // the number of commits is synced
 	work("making a store", [4]int{}, [4]int{26, 19, 12, 6})
 	s = must[*storage.Store](t)(storage.Open("db", opts))
 	check(t, s.Close())
@@ -93,12 +92,12 @@ func countDiskWork(t *testing.T) (more []string) {
 		})
 	}
 	row(100)
-	rest()
+	storage.AwaitCommits(s)
 	work("opening, and a row", [4]int{}, [4]int{8, 6, 5, 6})
 	for i := range 50 {
 		row(101 + i)
 	}
-	rest()
+	storage.AwaitCommits(s)
 	work("50 single inserts", [4]int{50, 50, 0, 0}, [4]int{51, 100, 0, 0})
 	l := must[*storage.Loader](t)(s.BulkLoad(ctx, "photos", storage.LoadOptions{}))
 	check(t, l.Append(ctx, photoRows(200, 5200, 16)))

@@ -44,8 +44,8 @@ func VisitAll(s *Store, proven bool) {
 	}
 }
 
-// CommitsDelay is the time within which what was acknowledged is on record.
-const CommitsDelay = commitsDelay
+// AwaitCommits returns when the number of acknowledged commits is on the disk.
+func AwaitCommits(s *Store) { s.commits.syncs.Wait() }
 
 // SetPatience shortens the time that a write may hang on a failed disk.
 func SetPatience(s *Store, d time.Duration) { s.patience = d }
