@@ -34,7 +34,7 @@ endif
 ONNXRUNTIME_SHARED_LIBRARY_PATH ?= $(ORT_LIB)
 export ONNXRUNTIME_SHARED_LIBRARY_PATH
 
-.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-relevance bench-page bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds messages
+.PHONY: all build runtime test lint nocgo cross arm64 race fuzz soak bench bench-scale bench-rivals bench-text bench-fusion bench-neighbours bench-approx bench-watches bench-relevance bench-page bench-encoder bench-heic relevance sqllogic bench-weight demo clean help readme pictures browser mcp bounds curves messages
 
 all: build
 
@@ -183,6 +183,9 @@ pictures: demo ## make the README's pictures anew: needs Chromium
 
 bounds: ## draw docs/bounds.svg anew: bounds of codes against scores
 	$(GO) test ./storage/internal/code -run TestFigure -count=1 -figure $(CURDIR)/docs/bounds.svg
+
+curves: ## draw docs/approximate.svg anew: recall and time of approximate searches (3 GB of disk, 10 minutes)
+	$(GO) run ./testdata/bench -approx -rows 400000 -kinds ivf -curves $(CURDIR)/docs/approximate.svg $(BENCH_FLAGS)
 
 browser: runtime build ## the page of lupa browse in a real browser: needs Chromium and npm
 	@bash testdata/browser/run.sh

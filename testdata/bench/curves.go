@@ -25,10 +25,11 @@ type point struct {
 func curvesCaption(prompts, dim, calibrated int, peers bool) []string {
 	made := fmt.Sprintf("%d x %d: rows of real CLIP vectors with noise. %d real CLIP text prompts, one at a time, k = %d.", *rowsFlag, dim, prompts, *k)
 	known := fmt.Sprintf("The index was calibrated with %d other prompts. Means over the prompts; the exact search finds all, by definition.", calibrated)
+	caption := []string{made, known}
 	if peers {
-		known += " Faiss: two threads."
+		caption = append(caption, "Faiss through its Python package, recall beside its own exact answers.")
 	}
-	return []string{made, known}
+	return caption
 }
 
 // drawCurves returns a picture of curves: recall to the right, processor time up, each of whose
