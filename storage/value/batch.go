@@ -28,8 +28,8 @@ type Column struct {
 	Strs  []string  // Text, JSON, Blob, Interval, Numeric; often substrings of one backing string
 	Vecs  []float32 // Vector: Type.Dim floats a row, row after row
 
-	// Joined is the texts of all rows one after the other, where they were read
-	// as one; else "".
+	// Joined is the texts of all rows one after the other, or Values if there are any, where they were
+	// read as one; else "".
 	Joined string
 
 	// Values and Codes are the different texts, where they were read as such: row i, unless it is
@@ -91,7 +91,7 @@ func (c *Column) Append(n int, v Value) {
 		c.Reals = append(c.Reals, v.Float())
 	case Text, JSON, Blob, Interval, Numeric:
 		c.Strs = append(c.Strs, v.Str())
-		c.Values, c.Codes = nil, nil
+		c.Joined, c.Values, c.Codes = "", nil, nil
 	case Vector:
 		if v.IsNull() {
 			for i := 0; i < c.Type.Dim; i++ {

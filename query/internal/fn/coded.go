@@ -28,7 +28,7 @@ func (c *Call) coded(ctx *Ctx, args []Arg, n int, sel []int32, out *value.Column
 	if c.Func.partial && (sel != nil || of.Nulls != nil) {
 		return false, nil // it might fail for a text that counts in no row
 	}
-	values := value.Column{Type: of.Type, Strs: of.Values}
+	values := value.Column{Type: of.Type, Strs: of.Values, Joined: of.Joined}
 	own := append([]Arg(nil), args...)
 	own[at] = Arg{Column: &values}
 	var res value.Column

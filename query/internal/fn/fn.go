@@ -412,7 +412,7 @@ func allNull(out *value.Column, n int) {
 
 // resize gives out type t and n slots of any content, no NULL.
 func resize(out *value.Column, t value.Type, n int) {
-	out.Type, out.Nulls, out.Values, out.Codes = t, nil, nil, nil
+	out.Type, out.Nulls, out.Joined, out.Values, out.Codes = t, nil, "", nil, nil
 	switch t.Kind {
 	case value.Boolean:
 		out.Bools = grow(out.Bools, n)

@@ -185,7 +185,7 @@ func likeKernel(fold bool) kernel {
 		var from, fromEscape string
 		texts, step := args[0].Strs, args[0].step()
 		fixed := args[1].Const && (len(args) == 2 || args[2].Const)
-		if fixed && !fold && sel == nil && args[0].Joined != "" && !args[0].Const {
+		if fixed && !fold && sel == nil && args[0].Joined != "" && args[0].Codes == nil && !args[0].Const {
 			escape := `\`
 			if len(args) == 3 {
 				escape = args[2].Strs[0]

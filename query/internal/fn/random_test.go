@@ -162,6 +162,7 @@ func code(c *value.Column, n int) {
 		}
 		c.Codes = append(c.Codes, k)
 	}
+	c.Joined = strings.Join(c.Values, "")
 }
 
 func columnsOf(b *value.Batch) map[string]Expr {

@@ -275,9 +275,7 @@ func decode(src []byte, t value.Type, col *value.Column, m *Texts) (int, error) 
 		p.reals(col.Reals)
 	case value.Text, value.JSON, value.Blob, value.Interval, value.Numeric:
 		col.Strs = resize(col.Strs, n)
-		if all := p.strings(col, m); col.Nulls == nil {
-			col.Joined = all
-		}
+		p.strings(col, m)
 	}
 	if col.Nulls != nil {
 		for i := range n {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/lupadb/lupa/storage/value"
@@ -121,6 +122,15 @@ func TestRoundTrip(t *testing.T) {
 			}
 			if out.Codes != nil && !c.Null(j) && out.Values[out.Codes[j]] != c.Strs[j] {
 				t.Fatalf("%v, row %d of %d: the text %q, want %q", k, j, n, out.Values[out.Codes[j]], c.Strs[j])
+			}
+			if j == 0 {
+				joined := strings.Join(out.Values, "")
+				if out.Codes == nil && out.Nulls == nil {
+					joined = strings.Join(out.Strs, "")
+				}
+				if out.Joined != joined {
+					t.Fatalf("%v encoding %d: joined texts %q, want %q", k, enc[2], out.Joined, joined)
+				}
 			}
 			if (enc[2] == dictionary) != (out.Codes != nil) {
 				t.Fatalf("%v encoding %d: codes %v", k, enc[2], out.Codes)

@@ -57,8 +57,10 @@ type dict struct {
 	total  int // bytes of the distinct values
 }
 
-// buildDictionary gives up as soon as there are too many distinct values for a
-// dictionary to be smaller than the values themselves.
+// buildDictionary gives up as soon as there are too many distinct values for a dictionary to be smaller
+// than the values themselves, or more than half as many as rows. A dictionary of that many may still save
+// space, but is slower to read: setting the texts of all rows by their codes, and spreading what was computed
+// for each distinct value, costs more than comparing the texts of all rows, or grouping them.
 func buildDictionary(at func(int) string, n, total int) (dict, bool) {
 	rawSize := 1 + n*offsetWidth(total) + total
 	d := dict{codes: make([]uint16, 0, n)}
@@ -207,9 +209,9 @@ func (l *layout) span(i int) (from, to uint64) {
 	return from, readWidth(l.ends, i, l.width)
 }
 
-// strings makes one copy of the bytes that all values are parts of, which are set in col. If the
-// values lie in it one after the other, it is returned. The copy is made in m, if m is not nil.
-func (p *parsed) strings(col *value.Column, m *Texts) string {
+// strings makes one copy of the bytes that all values are parts of, which are set in col. The copy is
+// made in m, if m is not nil.
+func (p *parsed) strings(col *value.Column, m *Texts) {
 	out := col.Strs
 	l, _ := p.layout()
 	var all string
@@ -241,11 +243,13 @@ func (p *parsed) strings(col *value.Column, m *Texts) string {
 		for i, c := range codes {
 			out[i] = values[c]
 		}
-		col.Values, col.Codes = values, codes
-		return ""
+		col.Values, col.Codes, col.Joined = values, codes, all
+		return
 	}
 	cut(out, all, l.ends, l.width)
-	return all
+	if col.Nulls == nil {
+		col.Joined = all
+	}
 }
 
 // cut sets out to the parts of all that end where ends says.
