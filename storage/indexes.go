@@ -216,14 +216,21 @@ func (e *indexEditors) close() {
 	}
 }
 
-// conflict looks for a row that has a unique key of row i of cols; x is the index.
-func (e *indexEditors) conflict(cols []*value.Column, i int) (x index, row uint64, found bool, err error) {
+// conflict looks for a row that has a unique key of row i of cols; x is the index: one that is
+// preferred, where there are several.
+func (e *indexEditors) conflict(cols []*value.Column, i int, preferred func(*IndexDef) bool) (x index, row uint64, found bool, err error) {
 	for n, ed := range e.edit {
-		if row, found, err = ed.conflict(cols, i); found || err != nil {
-			return e.indexes[n], row, found, err
+		there, is, err := ed.conflict(cols, i)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		if first := is && preferred(e.indexes[n].def()); first || is && !found {
+			if x, row, found = e.indexes[n], there, true; first {
+				break
+			}
 		}
 	}
-	return nil, 0, false, nil
+	return x, row, found, nil
 }
 
 func (e *indexEditors) add(cols []*value.Column, i int, row uint64) error {

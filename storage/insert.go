@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/lupadb/lupa/storage/internal/block"
 	"github.com/lupadb/lupa/storage/internal/key"
@@ -21,12 +22,12 @@ const (
 // InsertOptions of Insert.
 type InsertOptions struct {
 	OnConflict OnConflict
-	// Target is the unique index whose conflicts are skipped; a conflict with
-	// another one is an error. Nil = with any, PrimaryKeyTarget = the primary key.
-	Target *IndexDef
+	// Targets are the unique indexes whose conflicts are skipped; a conflict with another one
+	// alone is an error. Nil = with any, PrimaryKeyTarget = the primary key.
+	Targets []*IndexDef
 }
 
-// PrimaryKeyTarget stands for the primary key in InsertOptions.Target and IndexScan.
+// PrimaryKeyTarget stands for the primary key in InsertOptions.Targets and IndexScan.
 var PrimaryKeyTarget = &IndexDef{Name: "primary key"}
 
 // NoRow is the row number of a row that was not inserted.
@@ -152,7 +153,7 @@ func (tx *Tx) insert(ctx context.Context, t *Table, cols []*value.Column, pos []
 				return res, err
 			}
 		}
-		x, row, found, err := w.conflict(cols, int(p))
+		x, row, found, err := w.conflict(cols, int(p), opts.skips)
 		if err != nil {
 			return res, err
 		}
@@ -180,13 +181,12 @@ func (tx *Tx) insert(ctx context.Context, t *Table, cols []*value.Column, pos []
 
 // skips reports whether conflicts with the key of x are skipped.
 func (o *InsertOptions) skips(x *IndexDef) bool {
-	switch o.Target {
-	case nil:
-		return true
-	case PrimaryKeyTarget:
-		return x.primary
-	}
-	return !x.primary && o.Target.Name == x.Name
+	return o.Targets == nil || slices.ContainsFunc(o.Targets, func(t *IndexDef) bool {
+		if t == PrimaryKeyTarget {
+			return x.primary
+		}
+		return !x.primary && t.Name == x.Name
+	})
 }
 
 // appendRows stores rows at the end of the table: full blocks as columns, the rest

@@ -12,7 +12,7 @@ import (
 // of the given rows; nil means that all rows have to be encoded to tell.
 func (b *Binder) present(s *parse.Insert, table *storage.Table, opts storage.InsertOptions, full *logical.Project) *logical.Present {
 	def := table.Def()
-	if s.OnConflict == nil || def.PrimaryKey < 0 || opts.Target != nil && opts.Target != storage.PrimaryKeyTarget {
+	if s.OnConflict == nil || def.PrimaryKey < 0 || opts.Targets != nil && opts.Targets[0] != storage.PrimaryKeyTarget {
 		return nil
 	}
 	p := &logical.Present{Table: table, Key: def.PrimaryKey, Report: s.OnConflict.Set == nil}

@@ -279,14 +279,14 @@ func (b *Binder) conflict(s *parse.Insert, table *storage.Table) (storage.Insert
 		if err != nil {
 			return opts, nil, err
 		}
-		if opts.Target, err = b.conflictTarget(def, ords, c); err != nil {
+		if opts.Targets, err = b.conflictTargets(def, ords, c); err != nil {
 			return opts, nil, err
 		}
 	}
 	if c.Set == nil {
 		return opts, nil, nil
 	}
-	if opts.Target == nil {
+	if opts.Targets == nil {
 		return opts, nil, parse.Errorf(c.Pos, "ON CONFLICT DO UPDATE has to name the key: ON CONFLICT (%s) DO UPDATE ...", keyName(def))
 	}
 	scan := ScanOf(table, cmp.Or(s.Alias.Name, s.Table.Name))

@@ -2,6 +2,7 @@ package bind
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lupadb/lupa/query/internal/parse"
@@ -46,7 +47,7 @@ func TermsText(def *storage.TableDef, terms []storage.IndexTerm) string {
 		s := parse.Quote(def.Columns[def.ColumnID(t.Column)].Name) + " "
 		vals := make([]string, len(t.Values))
 		for k, v := range t.Values {
-			if vals[k] = v.String(); v.Kind() != value.Integer && v.Kind() != value.Real && v.Kind() != value.Numeric && v.Kind() != value.Boolean {
+			if vals[k] = v.String(); !plain(v) {
 				vals[k] = parse.QuoteString(vals[k])
 			}
 		}
@@ -67,14 +68,27 @@ func TermsText(def *storage.TableDef, terms []storage.IndexTerm) string {
 	return strings.Join(parts, " AND ")
 }
 
-// conflictTarget finds the unique index that ON CONFLICT (columns) WHERE ... means.
-func (b *Binder) conflictTarget(def *storage.TableDef, ords []int, c *parse.OnConflict) (*storage.IndexDef, error) {
+// plain reports whether a value's text stands for it without quotes.
+func plain(v value.Value) bool {
+	switch v.Kind() {
+	case value.Integer, value.Boolean:
+		return true
+	case value.Real, value.Numeric: // not NaN and Infinity
+		_, err := strconv.ParseFloat(v.String(), 64)
+		return err == nil && strings.ContainsAny(v.String(), "0123456789")
+	}
+	return false
+}
+
+// conflictTargets finds the unique indexes that ON CONFLICT (columns) WHERE ... means: one over all rows, else
+// all those that have each row of the condition.
+func (b *Binder) conflictTargets(def *storage.TableDef, ords []int, c *parse.OnConflict) (out []*storage.IndexDef, err error) {
 	terms, err := b.IndexTerms(def, c.Of)
 	if err != nil {
 		return nil, err
 	}
 	if x := UniqueOn(def, ords); x != nil {
-		return x, nil
+		return []*storage.IndexDef{x}, nil
 	}
 	var near *storage.IndexDef
 	for i := range def.Indexes {
@@ -86,8 +100,11 @@ func (b *Binder) conflictTarget(def *storage.TableDef, ords []int, c *parse.OnCo
 		if !slices.ContainsFunc(x.Where, func(t storage.IndexTerm) bool {
 			return !slices.ContainsFunc(terms, func(g storage.IndexTerm) bool { return g.Column == t.Column && g.Implies(&t) })
 		}) {
-			return x, nil
+			out = append(out, x)
 		}
+	}
+	if out != nil {
+		return out, nil
 	}
 	e := parse.Errorf(c.Columns[0].Pos, "ON CONFLICT needs the primary key or the columns of a unique index of %s", def.Name)
 	if near != nil {

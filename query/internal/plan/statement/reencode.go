@@ -225,7 +225,7 @@ func (x *reencoding) encode(ctx context.Context) error {
 	env.Tx = nil
 	env.Pictures = func() (done, total int64) { return missing.Read, int64(t.Rows()) }
 	op := x.encoder(missing, in, &env, vectors)
-	into := exec.NewImport(op, &env, vectors.Def(), storage.InsertOptions{OnConflict: storage.ConflictSkip, Target: storage.PrimaryKeyTarget}, nil)
+	into := exec.NewImport(op, &env, vectors.Def(), storage.InsertOptions{OnConflict: storage.ConflictSkip, Targets: []*storage.IndexDef{storage.PrimaryKeyTarget}}, nil)
 	into.Stopped = func() string {
 		return fmt.Sprintf("%d vectors for %s.%s are kept in table %s; run again, the statement goes on from there, or give them up with DROP TABLE %[4]s", into.Affected, x.name, x.column.Name, x.beside())
 	}
