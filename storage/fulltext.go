@@ -64,10 +64,12 @@ type (
 	textNot struct{ with, without textNode }
 )
 
-// textLeaf is a word, a prefix or a phrase in a field.
+// textLeaf is a word, a prefix or a phrase in a field, or several that are near each other.
 type textLeaf struct {
 	field  int
 	terms  []text.QueryTerm
+	parts  []int   // where in terms each of several begins, nil for one
+	within uint32  // how far from each other several are at most
 	ids    []int   // of terms
 	weight float64 // of the field, and how often it is asked for
 	scored bool
@@ -144,6 +146,18 @@ func (q *TextQuery) node(words *text.Analyzer, query text.Query, fields []int, s
 		return q.leaf(words.QueryTerms(p.Text, p.Prefix), fields, scored, known)
 	case text.Phrase:
 		return q.leaf(words.QueryTerms(p.Text, p.Prefix), fields, scored, known)
+	case text.Near:
+		var terms []text.QueryTerm
+		var parts []int
+		for _, part := range p.Of {
+			if t := words.QueryTerms(part.Text, part.Prefix); len(t) > 0 {
+				parts, terms = append(parts, len(terms)), append(terms, t...)
+			}
+		}
+		if len(parts) < 2 {
+			parts = nil
+		}
+		return q.near(terms, parts, uint32(p.Within), fields, scored, known)
 	case text.Term:
 		return q.leaf([]text.QueryTerm{{Term: string(p)}}, fields, scored, known)
 	case text.And:
@@ -174,16 +188,20 @@ func (q *TextQuery) node(words *text.Analyzer, query text.Query, fields []int, s
 
 // leaf makes a word, a prefix or a phrase in any of the fields; in none of them it matches nothing.
 func (q *TextQuery) leaf(terms []text.QueryTerm, fields []int, scored bool, known map[string]*textLeaf) textNode {
+	return q.near(terms, nil, 0, fields, scored, known)
+}
+
+func (q *TextQuery) near(terms []text.QueryTerm, parts []int, within uint32, fields []int, scored bool, known map[string]*textLeaf) textNode {
 	if len(terms) == 0 {
 		return nil
 	}
-	name := fmt.Sprint(terms)
+	name := fmt.Sprint(terms, parts, within)
 	var any textOr
 	for _, f := range fields {
 		id := fmt.Sprint(f, " ", name)
 		l := known[id]
 		if l == nil {
-			l = &textLeaf{field: f, terms: terms}
+			l = &textLeaf{field: f, terms: terms, parts: parts, within: within}
 			for _, t := range terms {
 				l.ids = append(l.ids, q.termID(t))
 			}

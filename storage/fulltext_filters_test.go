@@ -22,8 +22,10 @@ type filtered struct {
 
 // filteredWord is words that follow each other in a column.
 type filteredWord struct {
-	col   int
-	words []string
+	col    int
+	words  []string
+	near   []filteredWord // instead of words: those that are near each other
+	within int
 }
 
 func (w filteredWord) in(row [2]*string) (n int) {
@@ -31,6 +33,26 @@ func (w filteredWord) in(row [2]*string) (n int) {
 		return 0
 	}
 	all := strings.Fields(*row[w.col])
+	if w.near != nil {
+		for last := range all {
+			starts, every := false, true
+			for _, part := range w.near {
+				found := false
+				for i := 0; i <= last; i++ {
+					end := i + len(part.words)
+					if end <= len(all) && slices.Equal(all[i:end], part.words) {
+						found = found || last-end <= w.within
+						starts = starts || i == last
+					}
+				}
+				every = every && found
+			}
+			if starts && every {
+				n++
+			}
+		}
+		return n
+	}
 	for i := range all {
 		if i+len(w.words) <= len(all) && slices.Equal(all[i:i+len(w.words)], w.words) {
 			n++
@@ -50,8 +72,19 @@ func randomFiltered(r *rand.Rand, depth int, cols []int) filtered {
 			src = `"` + strings.Join(words, " ") + `"`
 		}
 		f := filtered{src: src}
+		var near []filteredWord
+		within := r.IntN(6)
+		if r.IntN(3) == 0 {
+			f.src = "NEAR("
+			for range 2 + r.IntN(2) {
+				part := []string{word(), word()}[:1+r.IntN(8)/7]
+				near = append(near, filteredWord{words: part})
+				f.src += `"` + strings.Join(part, " ") + `" `
+			}
+			f.src += fmt.Sprintf(", %d)", within)
+		}
 		for _, c := range cols {
-			f.words = append(f.words, filteredWord{c, words})
+			f.words = append(f.words, filteredWord{c, words, near, within})
 		}
 		any := f.words
 		f.matches = func(row [2]*string) bool {

@@ -23,21 +23,29 @@ func (q *TextQuery) Mark(s string, limit int, from, to string) string {
 		if l.field != f {
 			continue
 		}
-		at := func(i int) []uint32 { return o.at[f][l.ids[i]] }
-		for _, p := range at(0) {
-			all := true
-			for i := 1; i < len(l.terms) && all; i++ {
-				all = slices.Contains(at(i), p+uint32(l.terms[i].Pos))
-			}
-			if !all {
-				continue
-			}
-			end := int(p) + l.terms[len(l.terms)-1].Pos
-			for i := int(p); i <= end && i < len(tokens); i++ {
+		mark := func(p, end int) {
+			for i := p; i <= end && i < len(tokens); i++ {
 				if leafOf[i] == 0 {
 					leafOf[i] = n + 1
 				}
 				joined[i] = joined[i] || i < end
+			}
+		}
+		at := func(i int) []uint32 { return o.at[f][l.ids[i]] }
+		if l.parts == nil {
+			for _, p := range phrase(nil, l.terms, at) {
+				mark(int(p), int(p)+l.terms[len(l.terms)-1].Pos)
+			}
+			continue
+		}
+		starts := l.starts(at)
+		clumps := l.clumps(starts)
+		for i, s := range starts {
+			for _, p := range s { // of the first clump that ends there or later
+				end := l.end(i, p)
+				if k, _ := slices.BinarySearch(clumps, p); k < len(clumps) && end+l.within >= clumps[k] {
+					mark(int(p), int(end)-1)
+				}
 			}
 		}
 	}

@@ -166,7 +166,7 @@ func (q *TextQuery) readPhrase(ctx context.Context, l *textLeaf) error {
 			}
 		}
 		for k, slot := range at[0].slots { // every term has all of them
-			if n := phraseFreq(l.terms, func(i int) []uint32 { return at[i].of(k) }); n > 0 {
+			if n := l.freq(func(i int) []uint32 { return at[i].of(k) }); n > 0 {
 				ps = append(ps, postings.Posting{Slot: slot, Freq: n})
 			}
 		}
@@ -229,22 +229,83 @@ func (s *slotPositions) order(lists int) {
 	*s = out
 }
 
-// phraseFreq counts where terms follow each other, whose positions are those of at.
-func phraseFreq(terms []text.QueryTerm, at func(i int) []uint32) (n uint32) {
-	first := at(0)
-	if len(terms) == 1 {
-		return uint32(len(first))
-	}
-	for _, p := range first {
+// phrase adds to dst where terms follow each other, whose positions are those of at: the
+// positions of the first one.
+func phrase(dst []uint32, terms []text.QueryTerm, at func(i int) []uint32) []uint32 {
+	for _, p := range at(0) {
 		all := true
 		for i := 1; i < len(terms) && all; i++ {
 			all = slices.Contains(at(i), p+uint32(terms[i].Pos))
 		}
 		if all {
-			n++
+			dst = append(dst, p)
 		}
 	}
-	return n
+	return dst
+}
+
+// freq counts where a text has a leaf, by the positions of its terms.
+func (l *textLeaf) freq(at func(i int) []uint32) uint32 {
+	if len(l.terms) == 1 {
+		return uint32(len(at(0)))
+	}
+	if l.parts == nil {
+		return uint32(len(phrase(nil, l.terms, at)))
+	}
+	return uint32(len(l.clumps(l.starts(at))))
+}
+
+// part returns the terms of one of several phrases.
+func (l *textLeaf) part(i int) []text.QueryTerm {
+	end := len(l.terms)
+	if i+1 < len(l.parts) {
+		end = l.parts[i+1]
+	}
+	return l.terms[l.parts[i]:end]
+}
+
+// end is the position after the words of one of several phrases that starts somewhere.
+func (l *textLeaf) end(i int, start uint32) uint32 {
+	terms := l.part(i)
+	return start + uint32(terms[len(terms)-1].Pos) + 1
+}
+
+// starts are the positions at which each of several phrases starts, ascending.
+func (l *textLeaf) starts(at func(i int) []uint32) [][]uint32 {
+	starts := make([][]uint32, len(l.parts))
+	for i, from := range l.parts {
+		starts[i] = phrase(nil, l.part(i), func(k int) []uint32 { return at(from + k) })
+		slices.Sort(starts[i]) // those of a prefix come word by word
+		starts[i] = slices.Compact(starts[i])
+		if len(starts[i]) == 0 {
+			return nil
+		}
+	}
+	return starts
+}
+
+// clumps returns where the last phrase of a clump starts: one of each phrase begins there or before,
+// and from its end to there are at most l.within words. That is what NEAR of FTS5 finds.
+func (l *textLeaf) clumps(starts [][]uint32) (last []uint32) {
+	for _, s := range starts {
+		last = append(last, s...)
+	}
+	slices.Sort(last)
+	next := make([]int, len(starts)) // after those that start up to a position
+	out := last[:0]
+	for _, p := range slices.Compact(last) {
+		all := true
+		for i, s := range starts {
+			for next[i] < len(s) && s[next[i]] <= p {
+				next[i]++
+			}
+			all = all && next[i] > 0 && l.end(i, s[next[i]-1])+l.within >= p
+		}
+		if all {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // occurrences are where a text has the terms of a query.
@@ -259,5 +320,5 @@ func (o *occurrences) freq(l *textLeaf) uint32 {
 	if at == nil {
 		return 0
 	}
-	return phraseFreq(l.terms, func(i int) []uint32 { return at[l.ids[i]] })
+	return l.freq(func(i int) []uint32 { return at[l.ids[i]] })
 }

@@ -98,6 +98,18 @@ func TestFilters(t *testing.T) {
 		{`{caption "in two words"}: ("in two words": b)`, `{caption "in two words"}: "in two words": b`},
 		{`caption: "title: wolf"`, `caption: "title: wolf"`},
 		{`10:30 "caption: x" 'a'`, `"10:30" "caption: x" 'a'`},
+		{`caption:NEAR ("grey wolf"* "in" dog*,3 ) NEAR(a b)`, `caption: NEAR("grey wolf"* "in" "dog"*, 3) NEAR("a" "b", 10)`},
+		{`"NEAR" (a b) near(a b)`, `"NEAR" (a b) near (a b)`},
+		{`NEAR(a b`, `a parenthesis of NEAR that is not closed at character 1`},
+		{`x NEAR(a)`, `NEAR of less than two words or phrases at character 3`},
+		{`NEAR(a b, c)`, `the distance of NEAR is no number from 0 to 1048576 at character 11`},
+		{`NEAR(a b, 9999999)`, `the distance of NEAR is no number from 0 to 1048576 at character 11`},
+		{`NEAR(a b, 3 c)`, `the distance of NEAR comes last at character 13`},
+		{`NEAR(a (b c))`, `NEAR takes words and phrases, not ( at character 8`},
+		{`NEAR(a -b)`, `NEAR takes words and phrases, not - at character 8`},
+		{`NEAR(a OR b)`, `NEAR takes words and phrases, not OR at character 8`},
+		{`NEAR(a caption: b)`, `NEAR takes words and phrases, not columns at character 8`},
+		{`NEAR(a *)`, `* without the beginning of a word at character 8`},
 		{`captoin: wolf`, `unknown column captoin at character 1 of the query "captoin: wolf" (searched: caption, Title, "in two words", """"; or put it in quotes with its colon to look for the text)`},
 		{`snow {caption titel}: wolf`, `unknown column titel at character 15`},
 		{`caption: (title: wolf)`, `unknown column title at character 11 of the query "caption: (title: wolf)" (searched: caption; or`},
@@ -119,13 +131,14 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c[0], err, c[1])
 		}
 	}
-	if got := Format(Forgive(`caption: wolf {x} a:b`)); got != `"caption:" wolf "{x}" "a:b"` {
+	if got := Format(Forgive(`caption: wolf {x} a:b NEAR(c, 5)`)); got != `"caption:" wolf "{x}" "a:b" "NEAR" (c, 5)` {
 		t.Errorf("a search box's colons and braces: %s", got)
 	}
 }
 
 func FuzzForgive(f *testing.F) {
 	f.Add(`a "b c" -(d OR e*)`)
+	f.Add(`caption:NEAR(a "b c"*, 3) -NEAR (d"e"f*)`)
 	f.Add(`caption: a -{caption "in two words"}:("""" : b) title:"c:"*`)
 	f.Fuzz(func(t *testing.T, s string) {
 		forgiven := Forgive(s)

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// A Query says which texts match. It is one of Word, Phrase, Term, And, Or, Not and In.
+// A Query says which texts match. It is one of Word, Phrase, Near, Term, And, Or, Not and In.
 type Query interface{ query() }
 
 type (
@@ -20,6 +20,12 @@ type (
 	Phrase struct {
 		Text   string
 		Prefix bool // of the last word only the beginning is given
+	}
+	// Near is words and phrases of which one of each is in one place: from the end of any of them to
+	// the beginning of the last there are at most Within other words.
+	Near struct {
+		Of     []Phrase
+		Within int
 	}
 	And []Query // all of them
 	Or  []Query // one of them
@@ -41,6 +47,7 @@ func (And) query()    {}
 func (Or) query()     {}
 func (Not) query()    {}
 func (In) query()     {}
+func (Near) query()   {}
 
 // QueryError says what is wrong with a query, and where.
 type QueryError struct {
@@ -64,6 +71,7 @@ const maxDepth = 100
 
 // ParseQuery reads a query: words, of which all must be there; "phrases"; prefix*; -excluded;
 // OR between alternatives; parentheses. OR binds less than words that stand beside each other.
+// NEAR(words and "phrases", 5) is for what stands close together, 10 words apart at most if no number is given.
 // A filter, column: or {column column}:, holds for the word, phrase or parenthesis after it; its
 // names are among columns, those that are searched, exactly or but for case.
 // The error is a *QueryError. A query without any word is nil, which matches nothing.
@@ -230,6 +238,9 @@ func (p *queryParser) one(depth int) (Query, error) {
 		} else if names != nil {
 			return p.in(names, depth)
 		}
+		if at := p.at; p.isNear() {
+			return p.near(at)
+		}
 	}
 	switch p.src[p.at] {
 	case '(':
@@ -305,7 +316,7 @@ func (p *queryParser) one(depth int) (Query, error) {
 func Format(q Query) string {
 	switch q := q.(type) {
 	case Word:
-		if strings.ContainsAny(q.Text, `"():`) || strings.HasPrefix(q.Text, "{") || strings.HasPrefix(q.Text, "-") || strings.HasPrefix(q.Text, "+") || strings.HasSuffix(q.Text, "*") || q.Text == "OR" || strings.ContainsFunc(q.Text, unicode.IsSpace) {
+		if strings.ContainsAny(q.Text, `"():`) || strings.HasPrefix(q.Text, "{") || strings.HasPrefix(q.Text, "-") || strings.HasPrefix(q.Text, "+") || strings.HasSuffix(q.Text, "*") || q.Text == "OR" || q.Text == "NEAR" || strings.ContainsFunc(q.Text, unicode.IsSpace) {
 			return Format(Phrase(q))
 		}
 		if q.Prefix {
@@ -334,6 +345,8 @@ func Format(q Query) string {
 		return strings.Join(parts, " OR ")
 	case Not:
 		return nested(q.With) + " -" + nested(q.Without)
+	case Near:
+		return formatNear(q)
 	case In:
 		return formatFilter(q.Columns) + " " + nested(q.Of)
 	}
@@ -342,7 +355,7 @@ func Format(q Query) string {
 
 func nested(q Query) string {
 	switch q.(type) {
-	case Word, Phrase, Term, In:
+	case Word, Phrase, Near, Term, In:
 		return Format(q)
 	}
 	return "(" + Format(q) + ")"
