@@ -1,7 +1,8 @@
 // Package block encodes the values of one scalar column of a block of rows.
 //
 // A block is a header, the null bitmap if anything is NULL, and a payload in the
-// smallest of the encodings its kind has. Numbers in it are little endian.
+// smallest of the encodings its kind has; of texts a dictionary has at most half as many as
+// there are rows, as a larger one makes reading slower. Numbers are little endian.
 //
 //	0  version, 1
 //	1  kind
