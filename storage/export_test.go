@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -46,6 +47,13 @@ func VisitAll(s *Store, proven bool) {
 
 // AwaitCommits returns when the number of acknowledged commits is on the disk.
 func AwaitCommits(s *Store) { s.commits.syncs.Wait() }
+
+// SetMaxWaiting makes workers keep so many survivors for later, until the test ends.
+func SetMaxWaiting(t testing.TB, n int) {
+	was := maxWaiting
+	maxWaiting = n
+	t.Cleanup(func() { maxWaiting = was })
+}
 
 // SetPatience shortens the time that a write may hang on a failed disk.
 func SetPatience(s *Store, d time.Duration) { s.patience = d }

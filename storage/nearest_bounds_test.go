@@ -131,3 +131,24 @@ func TestPlusInManyBlocks(t *testing.T) {
 		v.verifyPlus(t, rng, table, storage.NearestOptions{Query: q})
 	}
 }
+
+// Where more rows are put off than a worker keeps, the better half of them is scored.
+func TestMoreRowsThanWait(t *testing.T) {
+	storage.SetMaxWaiting(t, 8)
+	rng := rand.New(rand.NewPCG(3, 11))
+	v := newVectorTable(t, 64)
+	v.load(t, rng, "clustered", 20*1024)
+	v.insert(t, rng, "clustered", 100)
+	v.delete(t, rng, 500)
+	view := must[*storage.View](t)(v.store.Snapshot())
+	defer view.Close()
+	table := must[*storage.Table](t)(view.Table("v"))
+	for range 30 {
+		opts := make([]storage.NearestOptions, 1+rng.IntN(3))
+		for i := range opts {
+			opts[i] = v.randomSearch(t, rng, "clustered")
+		}
+		v.compare(t, table, opts)
+		v.verifyPlus(t, rng, table, opts[0])
+	}
+}

@@ -23,9 +23,10 @@ const (
 	fewSearches = 8
 	// seedLimit is the largest number of wanted rows for which that pays.
 	seedLimit = 256
-	// maxWaiting is how many survivors a worker keeps for later, per search.
-	maxWaiting = 8192
 )
+
+// maxWaiting is how many survivors a worker keeps for later, per search. Tests make it small.
+var maxWaiting = 8192
 
 // coded is the part of a search that works with codes: it turns bounds on the
 // inner product s of the unit query, or its opposite, with a row of norm n, divided by n, into
