@@ -611,8 +611,9 @@ func fill(t *testing.T, dir string) {
 	f.Close()
 }
 
-// linksAlone keeps links from being made while the disk is copied: Pebble's file system in
-// memory takes a lock for reading twice there, which hangs when somebody waits for it in between.
+// linksAlone keeps links from being made and logs from being used again while the disk is copied:
+// Pebble's file system in memory takes a lock for reading twice there, which hangs when somebody
+// waits for it in between.
 type linksAlone struct {
 	vfs.FS
 	mu sync.RWMutex
@@ -622,6 +623,12 @@ func (l *linksAlone) Link(old, name string) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.FS.Link(old, name)
+}
+
+func (l *linksAlone) ReuseForWrite(old, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.FS.ReuseForWrite(old, name, c)
 }
 
 // What the disk is given back on a full disk are logs that nothing needs any more. A load that
