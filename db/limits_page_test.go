@@ -22,7 +22,7 @@ import (
 // inner are constants that bound what Lupa keeps or does for itself: no statement and no call is refused or answered
 // otherwise because of them.
 var inner = []string{
-	"storage maxBound", "storage maxWaiting", "storage maxWritten", "storage maxClusterings", "storage maxTransforms", "storage maxPieces",
+	"storage maxBound", "storage maxWritten", "storage maxClusterings", "storage maxTransforms", "storage maxPieces",
 	"storage maxPrompts", "storage maxStride", "storage maxBackgrounds", "storage maxCursors", "storage/text maxCached",
 	"storage/internal/code maxWidth", "storage/internal/code maxWidth2", "storage/internal/code maxSlots", "storage/internal/postings maxImpacts",
 	"storage/internal/block MaxPageBytes", "storage/internal/simd MaxWidth", "storage/internal/simd MaxWeight",
