@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/lupadb/lupa/storage/internal/postings"
@@ -392,23 +391,21 @@ func (q *TextQuery) AddScores(ctx context.Context, to *RowScores, by float64, wo
 		}
 	}
 	var next atomic.Int64
-	errs := make([]error, min(workers, int(q.chunks())))
-	var wait sync.WaitGroup
-	for i := range errs {
-		wait.Go(func() {
-			for errs[i] == nil {
-				chunk := uint32(next.Add(1) - 1)
-				if chunk >= q.chunks() {
-					return
-				}
-				if errs[i] = ctx.Err(); errs[i] == nil {
-					errs[i] = q.addChunk(chunk, to, by, tables)
-				}
+	err := inParallel(max(1, min(workers, int(q.chunks()))), func() error {
+		for {
+			chunk := uint32(next.Add(1) - 1)
+			if chunk >= q.chunks() {
+				return nil
 			}
-		})
-	}
-	wait.Wait()
-	if err := firstError(errs...); err != nil {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := q.addChunk(chunk, to, by, tables); err != nil {
+				return err
+			}
+		}
+	})
+	if err != nil {
 		return err
 	}
 	return q.done()

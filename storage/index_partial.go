@@ -66,9 +66,11 @@ func (t *IndexTerm) Met(v value.Value) bool {
 	}
 }
 
-// Implies reports whether all that meets t meets x, which is of the same column.
+// Implies reports whether all rows that meet t meet x.
 func (t *IndexTerm) Implies(x *IndexTerm) bool {
 	switch {
+	case t.Column != x.Column:
+		return false
 	case x.Op == TermNotNull:
 		return t.Op != TermIsNull
 	case x.Op == TermIsNull || t.Op == TermIsNull || t.Op == TermNotNull:
@@ -115,18 +117,19 @@ func checkWhere(d *TableDef, x *IndexDef) error {
 		return &DefinitionError{fmt.Sprintf("index %s: one of kind %s is over all rows, without WHERE", x.Name, x.Kind)}
 	}
 	for _, t := range x.Where {
-		at := d.ColumnID(t.Column)
-		if at < 0 {
-			return &DefinitionError{fmt.Sprintf("index %s: no column of id %d", x.Name, t.Column)}
-		}
-		if err := t.check(&d.Columns[at]); err != nil {
+		if err := t.check(d); err != nil {
 			return &DefinitionError{fmt.Sprintf("index %s: %v", x.Name, err)}
 		}
 	}
 	return nil
 }
 
-func (t *IndexTerm) check(c *ColumnDef) error {
+func (t *IndexTerm) check(d *TableDef) error {
+	at := d.ColumnID(t.Column)
+	if at < 0 {
+		return fmt.Errorf("no column of id %d", t.Column)
+	}
+	c := &d.Columns[at]
 	least, most := 1, 1
 	if c.Type.Kind == value.Vector {
 		return fmt.Errorf("%s is a vector, which WHERE does not ask", c.Name)
@@ -185,11 +188,7 @@ func decodeTerms(d *TableDef, index string, terms []termJSON) (out []IndexTerm, 
 			}
 			t.Values = append(t.Values, v)
 		}
-		at := d.ColumnID(t.Column)
-		if at < 0 {
-			return nil, fmt.Errorf("index %q is over column id %d, which does not exist", index, t.Column)
-		}
-		if err := t.check(&d.Columns[at]); err != nil {
+		if err := t.check(d); err != nil {
 			return nil, fmt.Errorf("index %q: %w", index, err)
 		}
 		out = append(out, t)

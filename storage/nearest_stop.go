@@ -29,20 +29,21 @@ func (p *pass) judge(all ...candidates) {
 	for _, from := range all {
 		s.unseen = max(s.unseen, from.unseen(s))
 	}
-	have := map[uint64]bool{}
-	for _, n := range s.ranking.rows {
-		have[n.Row] = true
+	found := func() map[uint64]bool {
+		have := make(map[uint64]bool, len(s.ranking.rows))
+		for _, n := range s.ranking.rows {
+			have[n.Row] = true
+		}
+		return have
 	}
+	have := found()
 	if s.trial != nil {
 		for _, n := range s.trial.ranking.rows {
 			if !have[n.Row] {
 				s.offer([]Neighbor{n})
 			}
 		}
-		clear(have)
-		for _, n := range s.ranking.rows {
-			have[n.Row] = true
-		}
+		have = found()
 	}
 	for _, v := range s.left {
 		if !have[v.row] {

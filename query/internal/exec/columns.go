@@ -139,7 +139,7 @@ func constant(v value.Value, t value.Type, n int) *value.Column {
 func Copy(b *value.Batch) *value.Batch {
 	t := &rowsTable{}
 	t.add(b)
-	return &value.Batch{Len: t.n, Cols: t.cols, Rows: t.rows}
+	return t.batch()
 }
 
 // Dense returns b without a selection, in memory of its own where it had one.

@@ -258,7 +258,7 @@ func (d *DistinctOn) run(ctx context.Context) error {
 		d.reduce(&all, &group)
 		compactAt = max(8*value.BatchSize, 2*all.n)
 		d.env.Memory.Release(d.held)
-		d.held = batchBytes(&value.Batch{Len: all.n, Cols: all.cols, Rows: all.rows}) + orderBytes*int64(all.n) + d.groups.Bytes()
+		d.held = batchBytes(all.batch()) + orderBytes*int64(all.n) + d.groups.Bytes()
 		err = d.env.Memory.Reserve(d.held, distinctOnWork)
 		if !tight || d.full || err == nil && d.held < before/2 {
 			return err

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,17 @@ func (t *term) at(row int) float64 {
 		return t.scores.Of(uint64(row))
 	}
 	return t.exact[row]
+}
+
+// block returns the known values of a block's rows, nil if all are 0.
+func (t *term) block(b uint32) []float64 {
+	if t.exact != nil {
+		return t.exact[b*storage.BlockRows:][:storage.BlockRows]
+	}
+	if of, _ := t.scores.Block(b); of != nil {
+		return of[:]
+	}
+	return nil
 }
 
 // least and most that the term's value can be.
@@ -317,12 +329,7 @@ func (r *fusing) eachBlocks(f func(from, to int) error) error {
 		})
 	}
 	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(errs...)
 }
 
 // scan computes the terms of columns for some blocks.

@@ -115,12 +115,8 @@ func (r *fusing) plus(ctx context.Context, sim *term, by float64, size *float64)
 
 // addTo adds the known values of a block's rows, each times a number.
 func (t *term) addTo(out *storage.RowScores, b uint32, times float64) {
-	var values []float64
-	if t.exact != nil {
-		values = t.exact[b*storage.BlockRows:][:storage.BlockRows]
-	} else if of, _ := t.scores.Block(b); of != nil {
-		values = of[:]
-	} else {
+	values := t.block(b)
+	if values == nil {
 		return
 	}
 	of := out.Open(b)

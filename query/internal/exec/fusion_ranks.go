@@ -572,13 +572,7 @@ func (r *fusing) tally(t *term, taus []float64) []int {
 // eachGood calls f with the known values of a block's rows that have a rank, higher being better.
 func (r *fusing) eachGood(t *term, b uint32, f func(row uint64, v float64)) {
 	first := uint64(b) * storage.BlockRows
-	var values []float64
-	if t.exact != nil {
-		values = t.exact[first:][:storage.BlockRows]
-	} else if of, _ := t.scores.Block(b); of != nil {
-		values = of[:]
-	}
-	for i, v := range values {
+	for i, v := range t.block(b) {
 		if t.ranks(v) && (t.scores == nil || r.among == nil || r.among.Has(first+uint64(i))) {
 			f(first+uint64(i), t.good(v))
 		}

@@ -130,13 +130,10 @@ func (s *sorting) column(items []sortItem, c, bytes int) {
 		for to < len(items) && items[to].key == items[from].key {
 			to++
 		}
-		if same := items[from:to]; len(same) > 1 {
-			switch {
-			case whole:
-				s.column(same, c+1, 0)
-			default:
-				s.text(same, c, bytes)
-			}
+		if same := items[from:to]; len(same) > 1 && whole {
+			s.column(same, c+1, 0)
+		} else if len(same) > 1 {
+			s.text(same, c, bytes)
 		}
 		from = to
 	}

@@ -103,7 +103,7 @@ func (s *Sort) write(ctx context.Context, p *pile) (err error) {
 	run := &spillRun{}
 	for from := 0; from < len(order); from += frameRows {
 		x := t.pick(order[from:min(from+frameRows, len(order))])
-		if err := s.spill.write(run, &value.Batch{Len: x.n, Cols: x.cols, Rows: x.rows}); err != nil {
+		if err := s.spill.write(run, x.batch()); err != nil {
 			return err
 		}
 	}

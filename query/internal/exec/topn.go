@@ -66,7 +66,7 @@ func (t *TopN) run(ctx context.Context) error {
 			}
 			best = all.pick(order[:want])
 			t.Env.Memory.Release(t.held)
-			t.held = batchBytes(&value.Batch{Len: best.n, Cols: best.cols, Rows: best.rows})
+			t.held = batchBytes(best.batch())
 			p = &pile{parts: []*rowsTable{best}, n: best.n, bytes: pieceBytes}
 			return t.Env.Memory.Reserve(t.held, "ORDER BY with LIMIT")
 		}

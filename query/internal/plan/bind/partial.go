@@ -98,7 +98,7 @@ func (b *Binder) conflictTargets(def *storage.TableDef, ords []int, c *parse.OnC
 		}
 		near = x
 		if !slices.ContainsFunc(x.Where, func(t storage.IndexTerm) bool {
-			return !slices.ContainsFunc(terms, func(g storage.IndexTerm) bool { return g.Column == t.Column && g.Implies(&t) })
+			return !slices.ContainsFunc(terms, func(g storage.IndexTerm) bool { return g.Implies(&t) })
 		}) {
 			out = append(out, x)
 		}

@@ -33,36 +33,20 @@ var systemClasses = map[string]int64{
 }
 
 func (b *Binder) catalogNames(emit emitter) error {
-	row := func(what string, key int64, name string) error {
-		return emit(value.Str(what), value.Int(key), value.Str(name))
+	tables, err := b.catalogRelations()
+	add := func(what string, key int64, name string) {
+		if err == nil {
+			err = emit(value.Str(what), value.Int(key), value.Str(name))
+		}
 	}
 	for name, oid := range systemClasses {
-		if err := row(ofClass, oid, name); err != nil {
-			return err
-		}
+		add(ofClass, oid, name)
 	}
 	for _, n := range namespaces {
-		if err := row(ofSpace, n.oid, n.name); err != nil {
-			return err
-		}
-	}
-	tables, err := b.catalogRelations()
-	if err != nil {
-		return err
+		add(ofSpace, n.oid, n.name)
 	}
 	for _, t := range tables {
-		all := []struct {
-			what string
-			key  int64
-			name string
-		}{{ofClass, t.oid, t.Name}}
-		add := func(what string, key int64, name string) {
-			all = append(all, struct {
-				what string
-				key  int64
-				name string
-			}{what, key, name})
-		}
+		add(ofClass, t.oid, t.Name)
 		for _, x := range t.indexes() {
 			add(ofClass, x.oid, x.name)
 			add(ofIndex, x.oid, x.text(t, b.schemaOf(t.Name), false))
@@ -77,22 +61,15 @@ func (b *Binder) catalogNames(emit emitter) error {
 				add(ofSequence, t.oid+int64(i), b.schemaOf(t.Name)+"."+parse.Quote(t.Name+"_"+c.Name+"_seq"))
 			}
 		}
-		for _, r := range all {
-			if err := row(r.what, r.key, r.name); err != nil {
-				return err
-			}
-		}
 	}
 	for _, v := range b.View.Views() {
 		for _, t := range tables {
 			if t.kind == "v" && t.Name == v.Name {
-				if err := row(ofView, t.oid, v.Query); err != nil {
-					return err
-				}
+				add(ofView, t.oid, v.Query)
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 // text is what pg_get_indexdef gives for an index.

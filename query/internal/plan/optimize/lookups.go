@@ -82,7 +82,7 @@ func covers(scan *logical.Scan, x *storage.IndexDef) bool {
 		t := &x.Where[i]
 		if !slices.ContainsFunc(scan.Filters, func(f *logical.Expr) bool {
 			if g, ok := logical.TermOf(f, def, scan.Cols); ok {
-				return g.Column == t.Column && g.Implies(t)
+				return g.Implies(t)
 			}
 			_, compared := restrictionOf(f, scan.Cols[def.ColumnID(t.Column)])
 			return compared && t.Op == storage.TermNotNull
